@@ -1,0 +1,125 @@
+"""The exception tree. Everything dedupindex raises on purpose derives from `DedupIndexError`.
+
+```
+DedupIndexError
+├── SettingsError (ValueError)          a setting or option has no meaning
+├── ReadError                           a file gives no frame; carries .path and .reason
+│   ├── UnsupportedImageError           not an image, or a format that is not allowed
+│   ├── LimitExceededError              larger than the limits allow
+│   └── NoValidPixelsError              every pixel is masked
+├── StoreError                          the database cannot be used
+│   ├── IndexNotFoundError (FileNotFoundError)
+│   ├── SchemaVersionError              made by an older or newer dedupindex; .current, .head
+│   ├── SettingsMismatchError           features were made with other settings
+│   └── IndexBusyError                  another process is writing
+└── VectorIndexError                    the vector index cannot be used
+```
+
+`ingest` collects `ReadError`s as failures; `query` and `compare` raise them. Wrong shapes, dtypes and ranges in the
+numeric rooms are `ValueError` or `TypeError` with the offending values in the message.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+
+class Reason(StrEnum):
+    """Why a file gave no frame. The value is what the database, JSON and `failures` show."""
+
+    EMPTY = "empty"
+    NOT_AN_IMAGE = "not_an_image"
+    GIT_LFS_POINTER = "git_lfs_pointer"
+    HTML = "html"
+    APPLEDOUBLE = "appledouble"
+    UNSUPPORTED = "unsupported"
+    TRUNCATED = "truncated"
+    DAMAGED = "damaged"
+    TOO_LARGE = "too_large"
+    TOO_MANY_FRAMES = "too_many_frames"
+    UNREADABLE = "unreadable"
+    MISSING = "missing"
+    CHANGED_WHILE_READ = "changed_while_read"
+    NO_VALID_PIXELS = "no_valid_pixels"
+    OUT_OF_MEMORY = "out_of_memory"
+    WORKER_DIED = "worker_died"
+    TIMED_OUT = "timed_out"
+
+
+class DedupIndexError(Exception):
+    """Base of every error that dedupindex raises on purpose."""
+
+
+class SettingsError(DedupIndexError, ValueError):
+    """A setting or an option has a value that means nothing."""
+
+
+class ReadError(DedupIndexError):
+    """A file gives no usable frame.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    reason : Reason
+        What kind of failure it is.
+    detail : str
+        One line for people.
+    """
+
+    def __init__(self, path: Path, reason: Reason, detail: str) -> None:
+        super().__init__(path, reason, detail)  # all three, so that it survives pickling from a worker
+        self.path = path
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason.value}: {self.detail}"
+
+
+class UnsupportedImageError(ReadError):
+    """The bytes are no image, or one of a format that is not allowed."""
+
+
+class LimitExceededError(ReadError):
+    """The file is larger (bytes, pixels, frames, aspect) than the limits allow."""
+
+
+class NoValidPixelsError(ReadError):
+    """Every pixel is masked: there is nothing to compare."""
+
+
+class StoreError(DedupIndexError):
+    """The database cannot be used."""
+
+
+class IndexNotFoundError(StoreError, FileNotFoundError):
+    """There is no database at the given place."""
+
+
+class SchemaVersionError(StoreError):
+    """The database was made by an older or a newer dedupindex.
+
+    Attributes
+    ----------
+    current, head : str
+        Schema revision of the database and of this program.
+    """
+
+    def __init__(self, message: str, *, current: str, head: str) -> None:
+        super().__init__(message)
+        self.current = current
+        self.head = head
+
+
+class SettingsMismatchError(StoreError):
+    """The database holds features made with other settings."""
+
+
+class IndexBusyError(StoreError):
+    """Another process is writing to the database."""
+
+
+class VectorIndexError(DedupIndexError):
+    """The vector index cannot be used, even after a rebuild."""

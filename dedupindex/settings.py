@@ -1,0 +1,160 @@
+"""Settings: TOML file, environment and flags, in rising order of precedence; and the fingerprint of what shapes a feature."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dedupindex.errors import SettingsError
+
+SCALINGS = ("auto", "dtype", "minmax", "max", "stack", "percentile")
+PROFILES = ("default", "fast")
+ENVIRONMENT_PREFIX = "DEDUPINDEX_"
+
+
+def _setting(default: Any, help: str, *, shapes: bool = False) -> Any:
+    """A dataclass field that knows whether it shapes features (and so belongs to the fingerprint)."""
+    return field(default=default, metadata={"help": help, "shapes": shapes})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. Immutable; use `dataclasses.replace` or `Settings.load`.
+
+    Raises
+    ------
+    SettingsError
+        When a value means nothing.
+    """
+
+    scaling: str = _setting("auto", "how native depth becomes 0..1: " + ", ".join(SCALINGS), shapes=True)
+    low_percentile: float = _setting(0.5, "lower percentile of valid pixels for percentile scaling", shapes=True)
+    high_percentile: float = _setting(99.5, "upper percentile of valid pixels for percentile scaling", shapes=True)
+    trim_borders: bool = _setting(True, "trim flat borders and letterbox bars", shapes=True)
+    filters: tuple[str, ...] = _setting(
+        (), "filters before describing, e.g. lee:5, median:3, gaussian:1.5", shapes=True
+    )
+    no_data: tuple[float, ...] = _setting((), "sample values that mean no data", shapes=True)
+    mask_pattern: str = _setting("{stem}.mask.png", "name of the mask file beside a picture", shapes=True)
+    mask_saturated: bool = _setting(False, "treat saturated pixels as no data", shapes=True)
+    erode_mask: int = _setting(0, "pixels by which the valid area is eroded", shapes=True)
+    profile: str = _setting("default", "default (keypoints too) or fast (global features only)", shapes=True)
+
+    all_frames: bool = _setting(False, "take every frame of animations too (stacks always give all)")
+    max_pixels: int = _setting(200_000_000, "largest width x height of a frame")
+    max_bytes: int = _setting(2_000_000_000, "largest file, bytes")
+    max_frames: int = _setting(200_000, "most frames a file may have")
+    max_aspect: float = _setting(1_000.0, "largest long side over short side")
+    max_frame_bytes: int = _setting(1_500_000_000, "largest decoded size of a frame, bytes")
+
+    radius: float = _setting(0.85, "largest cosine distance of a candidate, 0..2")
+    candidates: int = _setting(64, "most candidates an image and probe; more are counted as overflow")
+    threshold: float = _setting(0.5, "smallest score of a confirmed pair, 0..1")
+    batch: int = _setting(256, "images a transaction")
+    workers: int = _setting(0, "worker processes; 0 = as many as cores")
+
+    def __post_init__(self) -> None:
+        if self.scaling not in SCALINGS:
+            raise SettingsError(f"scaling is {self.scaling!r}, must be one of {', '.join(SCALINGS)}")
+        if self.profile not in PROFILES:
+            raise SettingsError(f"profile is {self.profile!r}, must be one of {', '.join(PROFILES)}")
+        if not 0 <= self.low_percentile < self.high_percentile <= 100:
+            raise SettingsError(f"percentiles {self.low_percentile}, {self.high_percentile} must rise within 0..100")
+        for name in ("max_pixels", "max_bytes", "max_frames", "max_frame_bytes", "candidates", "batch"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} is {getattr(self, name)}, must be at least 1")
+        if not 0 < self.radius <= 2:
+            raise SettingsError(f"radius is {self.radius}, must lie in (0, 2]")
+        if not 0 <= self.threshold <= 1:
+            raise SettingsError(f"threshold is {self.threshold}, must lie in 0..1")
+        if self.workers < 0 or self.erode_mask < 0:
+            raise SettingsError("workers and erode_mask must not be negative")
+
+    @classmethod
+    def load(cls, path: Path | None = None, environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+        """Read settings: defaults < TOML file < ``DEDUPINDEX_*`` environment < keyword overrides (None = not given).
+
+        Parameters
+        ----------
+        path : Path, optional
+            TOML file; its keys are the field names, at top level or in a table ``[dedupindex]``.
+        environment : mapping, optional
+            Instead of `os.environ`.
+
+        Raises
+        ------
+        SettingsError
+            Unreadable file, unknown key, or a value of the wrong kind.
+        """
+        values: dict[str, Any] = {}
+        if path is not None:
+            values.update(_read_toml(path))
+        for name, text in (os.environ if environment is None else environment).items():
+            key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
+            if name.startswith(ENVIRONMENT_PREFIX) and key in _FIELDS:
+                values[key] = text
+        values.update({name: value for name, value in overrides.items() if value is not None})
+        return cls(**{name: _coerce(name, value) for name, value in values.items()})
+
+    def shaping(self) -> dict[str, Any]:
+        """The settings that shape features, by name: what the database remembers."""
+        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self) if f.metadata["shapes"]}
+
+    def fingerprint(self, versions: Mapping[str, str]) -> str:
+        """Digest of all that shapes a feature.
+
+        Parameters
+        ----------
+        versions : mapping of str to str
+            Feature name to version, model digests included (`dedupindex.features.versions`).
+
+        Returns
+        -------
+        str
+            32 hexadecimal digits.
+        """
+        text = json.dumps({"settings": self.shaping(), "versions": dict(versions)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+_FIELDS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fields(Settings)}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    table = values.get("dedupindex", values)
+    return dict(table) if isinstance(table, dict) else {}
+
+
+def _coerce(name: str, value: Any) -> Any:
+    """Bring a value from TOML, the environment or a flag to the field's type."""
+    if name not in _FIELDS:
+        raise SettingsError(f"unknown setting {name!r}; there are: {', '.join(_FIELDS)}")
+    default = _FIELDS[name].default
+    try:
+        if isinstance(default, bool):
+            if isinstance(value, str):
+                return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.lower()]
+            return bool(value)
+        if isinstance(default, tuple):
+            items = value.split(",") if isinstance(value, str) else tuple(value)
+            kind = float if name == "no_data" else str
+            return tuple(kind(item) for item in items if item != "")
+        return type(default)(value)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SettingsError(f"{name} is {value!r}, must be a {type(default).__name__}") from error
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
