@@ -1,4 +1,4 @@
-"""Settings: TOML file, environment and flags, in rising order of precedence; and the fingerprint of what shapes a feature."""
+"""Settings from a TOML file, the environment and flags; and the fingerprint of what shapes a feature."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _coerce(name: str, value: Any) -> Any:
     """Bring a value from TOML, the environment or a flag to the field's type."""
     if name not in _FIELDS:
         raise SettingsError(f"unknown setting {name!r}; there are: {', '.join(_FIELDS)}")
-    default = _FIELDS[name].default
+    default: Any = _FIELDS[name].default
     try:
         if isinstance(default, bool):
             if isinstance(value, str):
