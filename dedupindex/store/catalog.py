@@ -1,0 +1,199 @@
+"""Questions and answers about the database as a whole: meta, runs, failures, segments, counts.
+
+Every function takes the connection of a transaction that `Database.read` or `Database.write` opened. Images, locations
+and pairs have modules of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from dedupindex.errors import Reason
+from dedupindex.records import Failure, RunRecord
+from dedupindex.store.rows import FileState, SegmentRow
+from dedupindex.store.schema import FailureRow, Feature, Image, Location, Meta, PairRow, Run, Segment
+
+CHUNK = 500  # values in one IN (...): SQLite before 3.32 allows 999 variables
+_T = TypeVar("_T")
+_SIGN = 1 << 63
+
+
+def chunks(values: Sequence[_T], size: int = CHUNK) -> Iterator[Sequence[_T]]:
+    """Slices of at most *size* values."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def display(path: Path) -> str:
+    """A path for people: undecodable bytes and control characters as escapes, so that it is always valid text."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def signed(inode: int) -> int:
+    """An inode number as the signed 64-bit integer that databases hold."""
+    return inode - (1 << 64) if inode >= _SIGN else inode
+
+
+# ------------------------------------------------------------------------------------------------------- meta
+def generation(connection: Connection) -> int:
+    """How many write transactions the database has seen."""
+    return int(get_meta(connection, "generation") or 0)
+
+
+def get_meta(connection: Connection, key: str) -> str | None:
+    """A fact about the database, or None."""
+    return connection.execute(select(Meta.value).where(Meta.key == key)).scalar()
+
+
+def set_meta(connection: Connection, **values: str) -> None:
+    """Remember facts about the database."""
+    rows = [{"key": key, "value": value} for key, value in values.items()]
+    statement = insert(Meta)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=[Meta.key], set_={"value": statement.excluded.value}), rows
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- runs
+def start_run(connection: Connection, kind: str) -> int:
+    """A new run; its id."""
+    result = connection.execute(
+        insert(Run).values(kind=kind, started=datetime.now(UTC).isoformat(), summary="{}").returning(Run.id)
+    )
+    return int(result.scalar_one())
+
+
+def finish_run(connection: Connection, run: int, summary: Mapping[str, int | float | str]) -> None:
+    """Write down when a run ended and what it did."""
+    text = json.dumps(dict(summary), sort_keys=True)
+    connection.execute(update(Run).where(Run.id == run).values(finished=datetime.now(UTC).isoformat(), summary=text))
+
+
+def run_record(connection: Connection, run: int) -> RunRecord | None:
+    """A run by id."""
+    row = connection.execute(select(Run.__table__).where(Run.id == run)).mappings().one_or_none()
+    return _run(row) if row is not None else None
+
+
+def runs(
+    connection: Connection, kind: str | None = None, *, finished: bool = True, limit: int = 100
+) -> list[RunRecord]:
+    """The latest runs, newest first."""
+    query = select(Run.__table__).order_by(Run.id.desc()).limit(limit)
+    if kind is not None:
+        query = query.where(Run.kind == kind)
+    if finished:
+        query = query.where(Run.finished.is_not(None))
+    return [_run(row) for row in connection.execute(query).mappings()]
+
+
+def _run(row: Mapping[Any, Any]) -> RunRecord:
+    return RunRecord(
+        id=row["id"],
+        kind=row["kind"],
+        started=datetime.fromisoformat(row["started"]),
+        finished=datetime.fromisoformat(row["finished"]) if row["finished"] else None,
+        summary=json.loads(row["summary"]),
+    )
+
+
+# --------------------------------------------------------------------------------------------------- failures
+def put_failures(connection: Connection, failures: Iterable[tuple[FileState, Failure]], run: int) -> None:
+    """Remember failed files with the state they were in."""
+    rows = [
+        {
+            "path": os.fsencode(state.path),
+            "display": display(state.path),
+            "reason": failure.reason.value,
+            "detail": failure.detail,
+            "size": state.size,
+            "mtime_ns": state.mtime_ns,
+            "inode": signed(state.inode),
+            "run": run,
+        }
+        for state, failure in failures
+    ]
+    if not rows:
+        return
+    statement = insert(FailureRow)
+    new = {name: statement.excluded[name] for name in rows[0] if name != "path"}
+    connection.execute(statement.on_conflict_do_update(index_elements=[FailureRow.path], set_=new), rows)
+
+
+def clear_failures(connection: Connection, paths: Sequence[Path]) -> None:
+    """Forget that these files failed."""
+    for some in chunks([os.fsencode(path) for path in paths]):
+        connection.execute(delete(FailureRow).where(FailureRow.path.in_(some)))
+
+
+def failures(connection: Connection, *, run: int | None = None) -> list[Failure]:
+    """Failed files by path; of one run only, on request."""
+    query = select(FailureRow.path, FailureRow.reason, FailureRow.detail).order_by(FailureRow.path)
+    if run is not None:
+        query = query.where(FailureRow.run == run)
+    return [
+        Failure(Path(os.fsdecode(path)), Reason(reason), detail) for path, reason, detail in connection.execute(query)
+    ]
+
+
+# --------------------------------------------------------------------------------------------------- segments
+def segments(connection: Connection) -> list[SegmentRow]:
+    """The sealed vector files, oldest first."""
+    rows = connection.execute(select(Segment.__table__).order_by(Segment.id)).mappings()
+    return [SegmentRow(**row) for row in rows]
+
+
+def put_segment(connection: Connection, segment: SegmentRow) -> int:
+    """Remember a sealed vector file that is safely on disk; its id."""
+    values = {name: getattr(segment, name) for name in SegmentRow.__dataclass_fields__ if name != "id"}
+    return int(connection.execute(insert(Segment).values(**values).returning(Segment.id)).scalar_one())
+
+
+def delete_segments(connection: Connection, ids: Sequence[int]) -> None:
+    """Forget sealed vector files; their files may be removed once this is committed."""
+    connection.execute(delete(Segment).where(Segment.id.in_(ids)))
+
+
+# ----------------------------------------------------------------------------------------------------- counts
+def counts(connection: Connection) -> dict[str, int]:
+    """How much of everything there is."""
+
+    def count(query: Any) -> int:
+        return int(connection.execute(query).scalar_one())
+
+    return {
+        "images": count(select(func.count()).select_from(Image)),
+        "locations": count(select(func.count()).select_from(Location).where(Location.missing.is_(False))),
+        "missing": count(select(func.count()).select_from(Location).where(Location.missing.is_(True))),
+        "low_information": count(select(func.count()).select_from(Image).where(Image.low_information.is_(True))),
+        "unsearched": count(select(func.count()).select_from(Image).where(Image.searched.is_(None))),
+        "pairs": count(select(func.count()).select_from(PairRow)),
+        "failures": count(select(func.count()).select_from(FailureRow)),
+        "runs": count(select(func.count()).select_from(Run)),
+    }
+
+
+def orphans(connection: Connection) -> dict[str, int]:
+    """Rows that should not exist: images without features, features without image, low ids out of order."""
+    without = (
+        select(func.count())
+        .select_from(Image)
+        .where(~select(Feature.image_id).where(Feature.image_id == Image.id).exists())
+    )
+    lost = (
+        select(func.count()).select_from(Feature).where(~select(Image.id).where(Image.id == Feature.image_id).exists())
+    )
+    found = {
+        "images_without_features": int(connection.execute(without).scalar_one()),
+        "features_without_image": int(connection.execute(lost).scalar_one()),
+    }
+    return {name: number for name, number in found.items() if number}

@@ -1,0 +1,249 @@
+"""Images and their features: writing, looking up, reading in batches."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, delete, func, select, tuple_, update
+from sqlalchemy.dialects.sqlite import insert
+
+from dedupindex.records import CodeArray, ImageRecord, LocationRecord
+from dedupindex.store.catalog import chunks
+from dedupindex.store.rows import NewImage
+from dedupindex.store.schema import Feature, Image, Location
+
+DESCRIPTOR = "descriptor"  # name of the feature that goes into the vector index
+_COLUMNS = (
+    "sha256", "frame", "format", "width", "height", "bits", "channels", "valid_share", "low_information", "scaling",
+    "lossless", "metadata_count", "frame_count",
+)  # fmt: skip
+
+
+def put_images(
+    connection: Connection, images: Iterable[NewImage], versions: Mapping[str, str], run: int
+) -> tuple[dict[tuple[bytes, int], int], int]:
+    """Store images with their features; content that is there already is left as it is.
+
+    Parameters
+    ----------
+    versions : mapping
+        Feature name to version.
+
+    Returns
+    -------
+    ids : dict
+        Content key (sha256, frame) to image id, for all of *images*.
+    added : int
+        How many were new.
+    """
+    wanted = {image.key: image for image in images}
+    ids = ids_of_content(connection, list(wanted))
+    new = [image for key, image in wanted.items() if key not in ids]
+    if not new:
+        return ids, 0
+    rows = [
+        {
+            **{name: getattr(image, name) for name in _COLUMNS},
+            "pixel_sha256": image.pixel_sha256,
+            "added_run": run,
+        }
+        for image in new
+    ]
+    connection.execute(insert(Image), rows)
+    added = ids_of_content(connection, [image.key for image in new])
+    put_features(connection, {added[image.key]: image.features for image in new}, versions)
+    return ids | added, len(new)
+
+
+def put_features(
+    connection: Connection, features: Mapping[int, Mapping[str, bytes]], versions: Mapping[str, str]
+) -> None:
+    """Store the features of images by id, over older ones of the same name."""
+    rows = [
+        {"image_id": image, "name": name, "version": versions.get(name, ""), "data": data}
+        for image, parts in features.items()
+        for name, data in parts.items()
+    ]
+    if rows:
+        connection.execute(insert(Feature).prefix_with("OR REPLACE", dialect="sqlite"), rows)
+
+
+def redescribe(connection: Connection, image_id: int, image: NewImage, versions: Mapping[str, str]) -> None:
+    """Replace all that settings and feature versions shape of an image; it has to be searched again."""
+    connection.execute(delete(Feature).where(Feature.image_id == image_id))
+    put_features(connection, {image_id: image.features}, versions)
+    connection.execute(
+        update(Image)
+        .where(Image.id == image_id)
+        .values(
+            valid_share=image.valid_share,
+            low_information=image.low_information,
+            scaling=image.scaling,
+            pixel_sha256=image.pixel_sha256,
+            searched=None,
+        )
+    )
+
+
+def ids_of_content(connection: Connection, keys: Sequence[tuple[bytes, int]]) -> dict[tuple[bytes, int], int]:
+    """Ids of the images among *keys* that are stored."""
+    found: dict[tuple[bytes, int], int] = {}
+    for some in chunks(keys, 250):
+        query = select(Image.sha256, Image.frame, Image.id).where(tuple_(Image.sha256, Image.frame).in_(some))
+        found.update({(bytes(sha256), frame): image for sha256, frame, image in connection.execute(query)})
+    return found
+
+
+def by_id(connection: Connection, ids: Iterable[int]) -> dict[int, ImageRecord]:
+    """Images with their locations, present ones first, then by path: the first is the one that reports show."""
+    wanted = sorted(set(ids))
+    locations: dict[int, list[LocationRecord]] = defaultdict(list)
+    for some in chunks(wanted):
+        query = (
+            select(Location.__table__)
+            .where(Location.image_id.in_(some))
+            .order_by(Location.missing, Location.path, Location.frame)
+        )
+        for row in connection.execute(query).mappings():
+            locations[row["image_id"]].append(_location(row))
+    found: dict[int, ImageRecord] = {}
+    for some in chunks(wanted):
+        for row in connection.execute(select(Image.__table__).where(Image.id.in_(some))).mappings():
+            values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
+            found[row["id"]] = ImageRecord(id=row["id"], locations=tuple(locations[row["id"]]), **values)
+    return found
+
+
+def all_images(connection: Connection, batch: int = 1000) -> Iterator[ImageRecord]:
+    """Every image, by id."""
+    last = 0
+    while ids := list(
+        connection.execute(select(Image.id).where(Image.id > last).order_by(Image.id).limit(batch)).scalars()
+    ):
+        found = by_id(connection, ids)
+        yield from (found[image] for image in ids)
+        last = ids[-1]
+
+
+def at_location(connection: Connection, path: Path, frame: int = 0) -> ImageRecord | None:
+    """The image that is (or was last) at a path."""
+    query = select(Location.image_id).where(Location.path == os.fsencode(path), Location.frame == frame)
+    image = connection.execute(query).scalar()
+    return by_id(connection, [image])[image] if image is not None else None
+
+
+def several_locations(connection: Connection) -> list[int]:
+    """Ids of images that are present at more than one place."""
+    query = (
+        select(Location.image_id)
+        .where(Location.missing.is_(False))
+        .group_by(Location.image_id)
+        .having(func.count() > 1)
+        .order_by(Location.image_id)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def features(connection: Connection, ids: Iterable[int]) -> dict[int, dict[str, bytes]]:
+    """The stored features of images: id -> name -> data."""
+    found: dict[int, dict[str, bytes]] = defaultdict(dict)
+    for some in chunks(sorted(set(ids))):
+        query = select(Feature.image_id, Feature.name, Feature.data).where(Feature.image_id.in_(some))
+        for image, name, data in connection.execute(query):
+            found[image][name] = data
+    return dict(found)
+
+
+def indexable_ids(connection: Connection) -> NDArray[np.int64]:
+    """Ids that belong in the vector index, rising: all but those with too little information."""
+    query = select(Image.id).where(Image.low_information.is_(False)).order_by(Image.id)
+    return np.fromiter(connection.execute(query).scalars(), dtype=np.int64)
+
+
+def descriptors(connection: Connection, ids: NDArray[np.int64], dimensions: int) -> tuple[NDArray[np.int64], CodeArray]:
+    """Descriptors of images, in the order of *ids*; ids without a descriptor of that length are left out.
+
+    Returns
+    -------
+    ids : (N,) int64
+    descriptors : (N, dimensions) int8
+    """
+    data: dict[int, bytes] = {}
+    for some in chunks([int(image) for image in ids]):
+        query = select(Feature.image_id, Feature.data).where(
+            Feature.image_id.in_(some), Feature.name == DESCRIPTOR, func.length(Feature.data) == dimensions
+        )
+        data.update((image, blob) for image, blob in connection.execute(query))
+    kept = np.array([image for image in ids if int(image) in data], dtype=np.int64)
+    joined = b"".join(data[int(image)] for image in kept)
+    return kept, np.frombuffer(joined, dtype=np.int8).reshape(len(kept), dimensions)
+
+
+def unsearched(connection: Connection, limit: int | None = None, *, after: int = 0) -> list[int]:
+    """Ids of images that were not searched for duplicates yet, rising."""
+    query = select(Image.id).where(Image.searched.is_(None), Image.id > after).order_by(Image.id).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def mark_searched(connection: Connection, ids: Sequence[int], run: int) -> None:
+    """Note that images were searched for duplicates."""
+    for some in chunks(ids):
+        connection.execute(update(Image).where(Image.id.in_(some)).values(searched=run))
+
+
+def mark_unsearched(connection: Connection) -> None:
+    """Let the next search for duplicates begin anew."""
+    connection.execute(update(Image).values(searched=None))
+
+
+def pixel_twins(connection: Connection, ids: Sequence[int], limit: int) -> dict[int, list[int]]:
+    """Other images with the very same decoded pixels and size, at most *limit* each, smallest content keys first.
+
+    Low-information images have none: an empty page is no evidence.
+    """
+    own, other = Image.__table__.alias("own"), Image.__table__.alias("other")
+    found: dict[int, list[int]] = {}
+    for some in chunks(ids):
+        query = (
+            select(own.c.id, other.c.id)
+            .join(other, other.c.pixel_sha256 == own.c.pixel_sha256)
+            .where(
+                own.c.id.in_(some),
+                own.c.id != other.c.id,
+                own.c.low_information.is_(False),
+                other.c.low_information.is_(False),
+                own.c.width == other.c.width,
+                own.c.height == other.c.height,
+            )
+            .order_by(own.c.id, other.c.sha256, other.c.frame)
+        )
+        for image, twin in connection.execute(query):
+            twins = found.setdefault(image, [])
+            if len(twins) < limit:
+                twins.append(twin)
+    return found
+
+
+def content_keys(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[bytes, int]]:
+    """Content key (sha256, frame) of images by id."""
+    found: dict[int, tuple[bytes, int]] = {}
+    for some in chunks(sorted(set(ids))):
+        query = select(Image.id, Image.sha256, Image.frame).where(Image.id.in_(some))
+        found.update({image: (bytes(sha256), frame) for image, sha256, frame in connection.execute(query)})
+    return found
+
+
+def _location(row: Mapping[Any, Any]) -> LocationRecord:
+    return LocationRecord(
+        path=Path(os.fsdecode(row["path"])),
+        frame=row["frame"],
+        size=row["size"],
+        mtime_ns=row["mtime_ns"],
+        missing=row["missing"],
+    )

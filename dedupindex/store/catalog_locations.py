@@ -1,0 +1,157 @@
+"""Locations: which file held which image, in which state, and which are gone.
+
+A file counts as read once the location of its first frame or its failure is stored. Ingest writes that row in the
+file's last batch, so a stack that was interrupted half-way is read again (its stored frames are recognised by content).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from dedupindex.store.catalog import chunks, display, signed
+from dedupindex.store.rows import FileState, KnownFile
+from dedupindex.store.schema import FailureRow, Image, Location
+
+
+def known_files(connection: Connection, paths: Sequence[Path]) -> dict[Path, KnownFile]:
+    """What is known of these paths: read files and failed ones. Unknown and half-read files are left out."""
+    found: dict[Path, KnownFile] = {}
+    names = [os.fsencode(path) for path in paths]
+    several: list[bytes] = []
+    for some in chunks(names):
+        query = (
+            select(Location.path, Location.size, Location.mtime_ns, Location.inode, Location.missing, Image.frame_count)
+            .join(Image, Image.id == Location.image_id)
+            .where(Location.path.in_(some), Location.frame == 0)
+        )
+        for name, size, mtime_ns, inode, missing, frame_count in connection.execute(query):
+            path = Path(os.fsdecode(name))
+            found[path] = KnownFile(FileState(path, size, mtime_ns, inode), missing, False, 1, frame_count)
+            if frame_count > 1:
+                several.append(name)
+    for some in chunks(several):
+        counted = select(Location.path, func.count()).where(Location.path.in_(some)).group_by(Location.path)
+        for name, frames in connection.execute(counted):
+            path = Path(os.fsdecode(name))
+            old = found[path]
+            found[path] = KnownFile(old.state, old.missing, False, frames, old.frame_count)
+    for some in chunks(names):
+        failed = select(FailureRow.path, FailureRow.size, FailureRow.mtime_ns, FailureRow.inode)
+        for name, size, mtime_ns, inode in connection.execute(failed.where(FailureRow.path.in_(some))):
+            path = Path(os.fsdecode(name))
+            found[path] = KnownFile(FileState(path, size, mtime_ns, inode), False, True)
+    return found
+
+
+def same_state(known: KnownFile, state: FileState) -> bool:
+    """Whether a file is as it was when it was read: size, modification time (ns) and inode."""
+    old = known.state
+    return (old.size, old.mtime_ns, old.inode) == (state.size, state.mtime_ns, signed(state.inode))
+
+
+def put_locations(connection: Connection, places: Sequence[tuple[FileState, int, int]], run: int) -> int:
+    """Store locations given as (file, frame, image id); what was at the same place before is replaced.
+
+    Returns
+    -------
+    int
+        How many of them were new, or show another image than before.
+    """
+    if not places:
+        return 0
+    before: dict[tuple[bytes, int], int] = {}
+    for some in chunks(sorted({os.fsencode(state.path) for state, _, _ in places})):
+        query = select(Location.path, Location.frame, Location.image_id).where(Location.path.in_(some))
+        before.update({(name, frame): image for name, frame, image in connection.execute(query)})
+    rows = [
+        {
+            "path": os.fsencode(state.path),
+            "display": display(state.path),
+            "frame": frame,
+            "size": state.size,
+            "mtime_ns": state.mtime_ns,
+            "inode": signed(state.inode),
+            "missing": False,
+            "image_id": image,
+            "added_run": run,
+            "changed_run": run,
+        }
+        for state, frame, image in places
+    ]
+    statement = insert(Location)
+    kept = ("path", "frame", "added_run")
+    new = {name: statement.excluded[name] for name in rows[0] if name not in kept}
+    connection.execute(statement.on_conflict_do_update(index_elements=[Location.path, Location.frame], set_=new), rows)
+    return sum(before.get((os.fsencode(state.path), frame)) != image for state, frame, image in places)
+
+
+def drop_other_frames(connection: Connection, paths: Sequence[Path], run: int) -> None:
+    """Forget the frames of files that this run did not write: the files have changed and lost them."""
+    for some in chunks([os.fsencode(path) for path in paths]):
+        connection.execute(delete(Location).where(Location.path.in_(some), Location.changed_run != run))
+
+
+def drop_path(connection: Connection, paths: Sequence[Path]) -> None:
+    """Forget all frames of files: what was there is no longer readable as an image."""
+    for some in chunks([os.fsencode(path) for path in paths]):
+        connection.execute(delete(Location).where(Location.path.in_(some)))
+
+
+def mark(connection: Connection, paths: Sequence[Path], run: int, *, missing: bool) -> int:
+    """Note that files are gone, or back as they were; how many locations that changed."""
+    changed = 0
+    for some in chunks([os.fsencode(path) for path in paths]):
+        result = connection.execute(
+            update(Location)
+            .where(Location.path.in_(some), Location.missing.is_(not missing))
+            .values(missing=missing, changed_run=run)
+        )
+        changed += int(result.rowcount)
+    return changed
+
+
+def paths_under(connection: Connection, root: Path, batch: int = 1000) -> Iterator[list[Path]]:
+    """Stored paths (present ones, and those of failures) inside a folder or equal to it, in batches, by path."""
+    name = os.fsencode(root)
+    first, end = name.rstrip(b"/") + b"/", name.rstrip(b"/") + b"0"  # "0" follows "/"
+    for column, present in ((Location.path, Location.missing.is_(False)), (FailureRow.path, None)):
+        last = b""
+        while True:
+            query = (
+                select(column)
+                .distinct()
+                .where(or_(column == name, (column >= first) & (column < end)), column > last)
+                .order_by(column)
+                .limit(batch)
+            )
+            if present is not None:
+                query = query.where(present)
+            names = list(connection.execute(query).scalars())
+            if not names:
+                break
+            yield [Path(os.fsdecode(some)) for some in names]
+            last = names[-1]
+
+
+def states(connection: Connection, batch: int = 1000) -> Iterator[tuple[FileState, bytes, int]]:
+    """Every present location as (file, SHA-256 of its content, image id), once a file, by path."""
+    last = b""
+    while True:
+        query = (
+            select(Location.path, Location.size, Location.mtime_ns, Location.inode, Image.sha256, Image.id)
+            .join(Image, Image.id == Location.image_id)
+            .where(Location.frame == 0, Location.missing.is_(False), Location.path > last)
+            .order_by(Location.path)
+            .limit(batch)
+        )
+        rows = connection.execute(query).all()
+        if not rows:
+            return
+        for name, size, mtime_ns, inode, sha256, image in rows:
+            yield FileState(Path(os.fsdecode(name)), size, mtime_ns, inode), bytes(sha256), image
+        last = rows[-1][0]

@@ -1,0 +1,137 @@
+"""Accepted pairs with their evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy.dialects.sqlite import insert
+
+from dedupindex.records import Pair, Registration, Relation, Verification
+from dedupindex.store.catalog import chunks
+from dedupindex.store.catalog_images import by_id
+from dedupindex.store.schema import PairRow, Run
+
+
+def put_pairs(connection: Connection, pairs: Iterable[tuple[int, int, Verification]], run: int) -> int:
+    """Store accepted pairs as (id of a, id of b, verification of a and b), a being the smaller content key.
+
+    Returns
+    -------
+    int
+        How many there were; pairs that stand there already are replaced.
+    """
+    rows = [_row(a, b, verification, run) for a, b, verification in pairs]
+    if rows:
+        connection.execute(insert(PairRow).prefix_with("OR REPLACE", dialect="sqlite"), rows)
+    return len(rows)
+
+
+def known_pairs(connection: Connection, ids: Sequence[int]) -> set[tuple[int, int]]:
+    """Stored pairs (a, b) in which any of *ids* stands."""
+    found: set[tuple[int, int]] = set()
+    for some in chunks(ids):
+        query = select(PairRow.a, PairRow.b).where(or_(PairRow.a.in_(some), PairRow.b.in_(some)))
+        found.update((a, b) for a, b in connection.execute(query))
+    return found
+
+
+def clear_pairs(connection: Connection) -> None:
+    """Forget every pair (they are found again)."""
+    connection.execute(delete(PairRow))
+
+
+def edges(
+    connection: Connection, *, min_score: float | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """All pairs as arrays of ids a, ids b and scores: enough to build groups from."""
+    query = select(PairRow.a, PairRow.b, PairRow.score).order_by(PairRow.a, PairRow.b)
+    if min_score is not None:
+        query = query.where(PairRow.score >= min_score)
+    rows = connection.execute(query).all()
+    if not rows:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64)
+    a, b, score = zip(*rows, strict=True)
+    return np.array(a, np.int64), np.array(b, np.int64), np.array(score, np.float64)
+
+
+def pairs(connection: Connection, *, min_score: float | None = None, after_run: int | None = None) -> list[Pair]:
+    """Pairs with both images, best first, then by content key.
+
+    Parameters
+    ----------
+    after_run : int, optional
+        Only pairs found in later runs than this one.
+    """
+    query = select(PairRow.__table__, Run.started.label("found")).join(Run, Run.id == PairRow.run)
+    if min_score is not None:
+        query = query.where(PairRow.score >= min_score)
+    if after_run is not None:
+        query = query.where(PairRow.run > after_run)
+    rows = connection.execute(query).mappings().all()
+    images = by_id(connection, {row["a"] for row in rows} | {row["b"] for row in rows})
+    found = [
+        Pair(images[row["a"]], images[row["b"]], _verification(row), datetime.fromisoformat(row["found"]))
+        for row in rows
+    ]
+    found.sort(key=lambda p: (-p.verification.score, p.a.sha256, p.a.frame, p.b.sha256, p.b.frame))
+    return found
+
+
+def _row(a: int, b: int, verification: Verification, run: int) -> dict[str, Any]:
+    registration = verification.registration
+    evidence = {
+        "reason": verification.reason,
+        "measures": {name: float(value) for name, value in verification.measures.items()},
+        "crop_box": verification.crop_box,
+        "crop_of": verification.crop_of,
+        "matrix": registration.matrix,
+        "method": registration.method,
+        "confidence": registration.confidence,
+    }
+    return {
+        "a": a,
+        "b": b,
+        "score": float(verification.score),
+        "relations": "+".join(verification.relations),
+        "dy": float(registration.shift[0]),
+        "dx": float(registration.shift[1]),
+        "scale": float(registration.scale),
+        "rotation": float(registration.rotation),
+        "mirrored": bool(registration.mirrored),
+        "overlap": float(registration.overlap),
+        "evidence": json.dumps(evidence, sort_keys=True, default=float),
+        "version": verification.version,
+        "run": run,
+    }
+
+
+def _verification(row: Mapping[Any, Any]) -> Verification:
+    evidence = json.loads(row["evidence"])
+    (a, b, c), (d, e, f) = evidence["matrix"]
+    box = evidence["crop_box"]
+    return Verification(
+        accepted=True,
+        score=row["score"],
+        relations=tuple(Relation(name) for name in row["relations"].split("+") if name),
+        registration=Registration(
+            shift=(row["dy"], row["dx"]),
+            scale=row["scale"],
+            rotation=row["rotation"],
+            mirrored=row["mirrored"],
+            overlap=row["overlap"],
+            matrix=((a, b, c), (d, e, f)),
+            method=evidence["method"],
+            confidence=evidence["confidence"],
+        ),
+        reason=evidence["reason"],
+        measures=evidence["measures"],
+        crop_box=(int(box[0]), int(box[1]), int(box[2]), int(box[3])) if box is not None else None,
+        crop_of=evidence["crop_of"],
+        version=row["version"],
+    )

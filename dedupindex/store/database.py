@@ -1,0 +1,209 @@
+"""Opening the database, transactions, and the one place where SQLAlchemy's errors become ours.
+
+Every write transaction begins with ``BEGIN IMMEDIATE``: a deferred one that reads first and then writes fails at once
+under WAL when somebody else wrote in between, whatever the busy timeout. Dialect differences stay in this module.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from dedupindex.errors import IndexBusyError, IndexNotFoundError, StoreError
+
+BUSY_TIMEOUT = 30.0  # seconds to wait for another writer
+_IMMEDIATE = "dedupindex_immediate"  # execution option of a write transaction
+_RAISE_GENERATION = text("UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'generation'")
+
+
+class Database:
+    """A connection pool on one database file.
+
+    Parameters
+    ----------
+    location : Path or str
+        File path, or a SQLAlchemy URL (``sqlite:///photos.db``).
+    create : bool
+        Make the file when there is none (its tables come from `dedupindex.store.migrate`).
+    read_only : bool
+        Refuse to write.
+    busy_timeout : float
+        Seconds to wait for another writer.
+
+    Raises
+    ------
+    IndexNotFoundError
+        There is no such file and *create* is false.
+    StoreError
+        The URL names a database that is not supported, or the file cannot be opened.
+    """
+
+    def __init__(
+        self,
+        location: Path | str,
+        *,
+        create: bool = False,
+        read_only: bool = False,
+        busy_timeout: float = BUSY_TIMEOUT,
+    ) -> None:
+        self.path = database_path(location)
+        self.read_only = read_only
+        if not self.path.is_file():
+            if self.path.exists():
+                raise StoreError(f"{self.path} is not a file")
+            if not create:
+                raise IndexNotFoundError(f"there is no database {self.path}; `dedupindex ingest` or `scan` makes one")
+            if not self.path.parent.is_dir():
+                raise StoreError(f"{self.path.parent} is not a folder; make it first")
+        # Opened read-write even by readers where the file allows it: under WAL readers keep the shared-memory file.
+        writable = os.access(self.path, os.W_OK) if self.path.exists() else True
+        mode = "rwc" if create and not read_only else "rw" if writable else "ro"
+        uri = f"file:{quote(os.fsencode(self.path))}?mode={mode}"
+        self._engine = _sqlite_engine(uri, busy_timeout, read_only or not writable)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction: one consistent state of the database, never waiting for a writer."""
+        with self._translated(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A write transaction: all or nothing; raises the database's generation by one.
+
+        Raises
+        ------
+        IndexBusyError
+            Another process kept writing for longer than the busy timeout.
+        StoreError
+            Anything else, e.g. a full disk; nothing was written then.
+        """
+        if self.read_only:
+            raise StoreError(f"{self.path} was opened read-only")
+        with self._translated(), self._engine.connect() as connection:
+            connection = connection.execution_options(**{_IMMEDIATE: True})
+            with connection.begin():
+                yield connection
+                connection.execute(_RAISE_GENERATION)
+
+    @contextmanager
+    def write_schema(self) -> Iterator[Connection]:
+        """A write transaction that may change tables, and does not count as a generation."""
+        with self._translated(), self._engine.connect() as connection:
+            connection = connection.execution_options(**{_IMMEDIATE: True})
+            with connection.begin():
+                yield connection
+
+    def backup(self, target: Path) -> None:
+        """Copy the database into *target* through SQLite's online backup (consistent while others write).
+
+        Raises
+        ------
+        StoreError
+            *target* exists or cannot be written.
+        """
+        if target.exists():
+            raise StoreError(f"{target} exists; a backup never overwrites")
+        with self._translated():
+            raw = self._engine.raw_connection()
+            try:
+                source = raw.driver_connection
+                if not isinstance(source, sqlite3.Connection):
+                    raise StoreError("only SQLite databases are backed up here")
+                copy = sqlite3.connect(target)
+                try:
+                    source.backup(copy)
+                finally:
+                    copy.close()
+            finally:
+                raw.close()
+
+    def integrity(self) -> list[str]:
+        """What SQLite's own integrity and foreign-key checks complain of; empty when all is well."""
+        try:
+            with self.read() as connection:
+                rows = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check"))]
+                orphans = connection.execute(text("PRAGMA foreign_key_check")).all()
+        except StoreError as error:
+            return [str(error)]
+        return [row for row in rows if row != "ok"] + [f"row {row[1]} of {row[0]} has no {row[2]}" for row in orphans]
+
+    def close(self) -> None:
+        """Close every connection; the last one out folds the write-ahead log into the file."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise translate(error, self.path) from error
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}") from error
+
+
+def translate(error: SQLAlchemyError, path: Path) -> StoreError:
+    """Our error for one of SQLAlchemy's: busy, or a StoreError that names the file and the driver's own words."""
+    words = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    if "locked" in words or "busy" in words:
+        return IndexBusyError(f"{path}: another process is writing ({words}); try again when it has finished")
+    if "disk is full" in words:
+        return StoreError(f"{path}: {words}; what was committed before is safe, free some space and run again")
+    if "not a database" in words or "malformed" in words:
+        return StoreError(f"{path}: {words}; restore a backup, or ingest the pictures into a new database")
+    return StoreError(f"{path}: {words}")
+
+
+def database_path(location: Path | str) -> Path:
+    """The file behind a path or a ``sqlite:///`` URL.
+
+    Raises
+    ------
+    StoreError
+        A URL of another kind of database, or one without a file.
+    """
+    if isinstance(location, Path) or "://" not in location:
+        return Path(location).expanduser().absolute()
+    try:
+        url = make_url(location)
+    except ArgumentError as error:
+        raise StoreError(f"{location!r} is not a database URL: {error}") from error
+    if url.get_backend_name() != "sqlite":
+        raise StoreError(f"{url.get_backend_name()} databases are not supported, only sqlite:///FILE")
+    if not url.database or url.database == ":memory:":
+        raise StoreError("a database in memory cannot be shared with workers; name a file")
+    return Path(url.database).expanduser().absolute()
+
+
+def _sqlite_engine(uri: str, busy_timeout: float, query_only: bool) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=uri, query={"uri": "true"}),
+        connect_args={"timeout": busy_timeout, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # no implicit BEGIN by the driver: ours say which kind
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(busy_timeout * 1000)}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA synchronous = NORMAL")  # under WAL: no corruption; a power cut may lose the last commits
+        cursor.execute("PRAGMA mmap_size = 0")  # an I/O error on mapped memory kills the process
+        cursor.execute("PRAGMA query_only = ON" if query_only else "PRAGMA journal_mode = WAL")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get(_IMMEDIATE, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine

@@ -1,0 +1,124 @@
+"""Which schema a database has, and bringing it to this program's.
+
+Tables are only ever made by the Alembic revisions in ``migrations/``, so a new database and an upgraded one are alike.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import inspect, text
+
+from dedupindex.errors import SchemaVersionError, StoreError
+from dedupindex.store.database import Database
+
+HEAD = "0001"  # newest revision; a test holds it against migrations/ (reading them on every open costs 0.2 s)
+
+
+def migrations_folder() -> Path:
+    """Where the Alembic scripts are: inside the installed package, else beside it in the source tree.
+
+    Raises
+    ------
+    StoreError
+        Neither is there.
+    """
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "_migrations", package.parent / "migrations"):
+        if (folder / "env.py").is_file():
+            return folder
+    raise StoreError("the migration scripts are missing from this installation of dedupindex; install it again")
+
+
+def revision(database: Database) -> str | None:
+    """The schema revision of *database*; None when it has no tables at all.
+
+    Raises
+    ------
+    StoreError
+        It holds tables of some other program.
+    """
+    with database.read() as connection:
+        tables = set(inspect(connection).get_table_names())
+        if not tables:
+            return None
+        if "alembic_version" not in tables or "image" not in tables:
+            raise StoreError(f"{database.path} is a database, but not one of dedupindex")
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return str(found) if found is not None else None
+
+
+def prepare_schema(database: Database, *, create: bool) -> None:
+    """Make the tables of a new database, or check that those of an old one are this program's.
+
+    Raises
+    ------
+    SchemaVersionError
+        The database is older (run ``dedupindex upgrade``) or newer (update dedupindex).
+    StoreError
+        It has no tables and *create* is false, or those of another program.
+    """
+    current = revision(database)
+    if current == HEAD:
+        return
+    if current is not None:
+        raise _version_error(database.path, current)
+    if not create:
+        raise StoreError(f"{database.path} is an empty database")
+    _run_migrations(database)
+
+
+def upgrade(database: Database) -> Path | None:
+    """Bring an older database to this program's schema, after a backup copy beside it.
+
+    Returns
+    -------
+    Path or None
+        The backup; None when there was nothing to do.
+
+    Raises
+    ------
+    SchemaVersionError
+        The database is newer than this program.
+    """
+    current = revision(database)
+    if current == HEAD:
+        return None
+    if current is not None and not _is_older(current):
+        raise _version_error(database.path, current)
+    name = f"{database.path.name}.before-{HEAD}"
+    backup = database.path.with_name(name)
+    number = 1
+    while backup.exists():
+        backup, number = database.path.with_name(f"{name}.{number}"), number + 1
+    database.backup(backup)
+    _run_migrations(database)
+    return backup
+
+
+def _run_migrations(database: Database) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    # One transaction around all of it: a process that dies half-way leaves the database as it was.
+    with database.write_schema() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _is_older(current: str) -> bool:
+    return (migrations_folder() / "versions").is_dir() and any(
+        (migrations_folder() / "versions").glob(f"{current}_*.py")
+    )
+
+
+def _version_error(path: Path, current: str) -> SchemaVersionError:
+    if _is_older(current):
+        words = (
+            f"{path} was made by an older dedupindex (schema {current}, this one has {HEAD}); run `dedupindex upgrade`"
+        )
+    else:
+        words = f"{path} was made by a newer dedupindex (schema {current}, this one has {HEAD}); update dedupindex"
+    return SchemaVersionError(words, current=current, head=HEAD)
