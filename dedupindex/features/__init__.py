@@ -1,1 +1,17 @@
-"""features."""
+"""Named, versioned descriptions of a prepared frame, and the one vector that goes into the index."""
+
+from dedupindex.features.describe import describe, describe_stack, versions
+from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, probes, unit
+from dedupindex.features.packing import pack, rounded, unpack
+
+__all__ = [
+    "DESCRIPTOR_DIMENSIONS",
+    "describe",
+    "describe_stack",
+    "pack",
+    "probes",
+    "rounded",
+    "unit",
+    "unpack",
+    "versions",
+]

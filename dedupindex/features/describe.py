@@ -1,0 +1,167 @@
+"""A prepared frame in, every feature out; one by one, or a stack of tiny frames at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dedupindex.features import descriptor, hashes, keypoints, layout, thumbnail
+from dedupindex.features.model import encode_codes, load_model
+from dedupindex.records import ByteArray, CodeArray, Features, FloatArray, Keypoints, Mask, PreparedFrame
+from dedupindex.settings import Settings
+
+KEYPOINT_SIDE = 192  # longest side on which keypoints are sought, pixels
+HISTOGRAM_BINS = 32  # of the stored histogram
+TINY = 24  # frames with no side above this have no keypoints and are described in batches
+BATCH = 2048
+HISTOGRAM_VERSION = SPECTRUM_VERSION = FRAME_VERSION = "1"
+
+
+def versions(settings: Settings) -> Mapping[str, str]:
+    """Feature name to version: with the settings, what the fingerprint is made of."""
+    digest = load_model().digest
+    return {
+        "thumbnail": thumbnail.VERSION,
+        "colour": thumbnail.VERSION,
+        "histogram": HISTOGRAM_VERSION,
+        "spectrum": SPECTRUM_VERSION,
+        "hashes": hashes.VERSION,
+        "keypoints": f"{keypoints.VERSION}:{digest}",
+        "descriptor": f"{descriptor.VERSION}:{digest}",
+        "frame": FRAME_VERSION,
+    }
+
+
+def describe(prepared: PreparedFrame, settings: Settings) -> Features:
+    """Describe one frame.
+
+    Parameters
+    ----------
+    prepared : PreparedFrame
+    settings : Settings
+        ``profile == "fast"`` leaves the keypoints out.
+
+    Returns
+    -------
+    Features
+    """
+    return describe_stack((prepared,), settings)[0]
+
+
+def describe_stack(prepared: Sequence[PreparedFrame], settings: Settings) -> list[Features]:
+    """Describe many frames; runs of tiny frames of one shape go through NumPy together, with the same result."""
+    result: list[Features] = []
+    start = 0
+    while start < len(prepared):
+        stop = start + 1
+        first = prepared[start]
+        if max(first.mask.shape) <= TINY:
+            while (
+                stop < len(prepared)
+                and stop - start < BATCH
+                and prepared[stop].mask.shape == first.mask.shape
+                and (prepared[stop].colour is None) == (first.colour is None)
+            ):
+                stop += 1
+        result += _describe_alike(prepared[start:stop], settings)
+        start = stop
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Wholes:
+    """What is described of N whole frames of one shape before any model.
+
+    Attributes
+    ----------
+    stretched : list of (H, W) uint8
+    thumbnails, masks : lists of (h, w) uint8 and bool
+    levels : (N, 3, 256) float32
+        Colour histograms.
+    spectra : (N, 23, 12) float32
+    vectors : (N, 644) float32
+        The global blocks, fused.
+    """
+
+    stretched: list[ByteArray]
+    thumbnails: list[ByteArray]
+    masks: list[Mask]
+    levels: FloatArray
+    spectra: FloatArray
+    vectors: FloatArray
+
+
+def describe_wholes(frames: Sequence[PreparedFrame]) -> Wholes:
+    """Describe frames of one shape as wholes: everything but keypoints."""
+    stretched = [thumbnail.stretch(frame.luminance, frame.mask) for frame in frames]
+    reduced = [
+        thumbnail.reduce(picture, frame.mask, thumbnail.SIDE) for picture, frame in zip(stretched, frames, strict=True)
+    ]
+    luminance = np.stack([picture for picture, _ in reduced]).astype(np.float32) / 255
+    weights = np.stack([mask for _, mask in reduced]).astype(np.float32)
+    colours, colour_weights = _colour_planes(frames)
+    levels = layout.level_counts(colours, colour_weights)
+    spectra = layout.log_spectrum(luminance, weights)
+    blocks = {
+        "dct": layout.dct_block(luminance, weights),
+        "spectrum": layout.spectrum_block(spectra),
+        "histogram": layout.histogram_block(levels),
+        "orientation": layout.orientation_block(luminance, weights),
+        "colour": layout.colour_block(colours, colour_weights),
+    }
+    vectors = descriptor.fuse_global(blocks)
+    return Wholes(stretched, [p for p, _ in reduced], [m for _, m in reduced], levels, spectra, vectors)
+
+
+def _describe_alike(frames: Sequence[PreparedFrame], settings: Settings) -> list[Features]:
+    """Describe frames of one shape."""
+    wholes = describe_wholes(frames)
+    histograms = wholes.levels.reshape(len(frames), 3, HISTOGRAM_BINS, -1).sum(3)
+    points = [
+        _keypoints(picture, frame.mask) if settings.profile == "default" else _no_keypoints()
+        for picture, frame in zip(wholes.stretched, frames, strict=True)
+    ]
+    model = load_model()
+    aggregates = np.stack([descriptor.vlad(found.codes, model.words) for found in points])
+    descriptors = descriptor.project(descriptor.fuse(wholes.vectors, aggregates), model)
+    descriptors[[frame.low_information for frame in frames]] = 0
+    return [
+        Features(
+            thumbnail=wholes.thumbnails[i],
+            mask=wholes.masks[i],
+            colour=thumbnail.small_colour(frame.colour, frame.luminance, frame.mask),
+            histogram=histograms[i],
+            spectrum=wholes.spectra[i],
+            hashes=hashes.perceptual_hashes(wholes.thumbnails[i], wholes.masks[i]),
+            keypoints=points[i],
+            descriptor=descriptors[i],
+            low_information=frame.low_information,
+            box=frame.box,
+            full_shape=frame.full_shape,
+            pixel_sha256=frame.pixel_sha256,
+        )
+        for i, frame in enumerate(frames)
+    ]
+
+
+def _colour_planes(frames: Sequence[PreparedFrame]) -> tuple[FloatArray, FloatArray]:
+    """Stack (N, 3, h, w) colours, 0..1, and (N, h, w) weights."""
+    weights = np.stack([frame.mask for frame in frames]).astype(np.float32)
+    grey = frames[0].colour is None
+    planes = np.stack([frame.luminance[None] if grey else np.moveaxis(frame.colour, 2, 0) for frame in frames])  # type: ignore[arg-type]
+    return np.broadcast_to(planes, (len(frames), 3, *weights.shape[1:])), weights
+
+
+def _keypoints(picture: ByteArray, mask: Mask) -> Keypoints:
+    small, valid = thumbnail.reduce(picture, mask, KEYPOINT_SIDE)
+    found = keypoints.extract(small, valid)
+    model = load_model()
+    codes = encode_codes((found.descriptors - model.local_mean) @ model.local_basis)
+    return Keypoints(found.position, found.scale, found.angle, codes)
+
+
+def _no_keypoints() -> Keypoints:
+    codes: CodeArray = np.zeros((0, load_model().local_basis.shape[1]), np.int8)
+    return Keypoints(np.zeros((0, 2), np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32), codes)

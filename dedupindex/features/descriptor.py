@@ -1,0 +1,107 @@
+"""The vector that goes into the index: global features and aggregated keypoints, fused, projected, int8.
+
+VLAD: Jegou et al. 2010, doi:10.1109/CVPR.2010.5540039, with intra-normalisation (Arandjelovic and Zisserman 2013,
+doi:10.1109/CVPR.2013.207).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.features.layout import signed_root
+from dedupindex.features.model import CODE_SCALE, VLAD_DIMENSIONS, Model, load_model
+from dedupindex.records import CodeArray, Features, FloatArray
+
+VERSION = "1"
+DESCRIPTOR_DIMENSIONS = 384
+BLOCK_WEIGHTS = {"dct": 1.0, "spectrum": 1.0, "histogram": 0.6, "orientation": 1.0, "colour": 0.7}
+VLAD_WEIGHT = 1.5  # against the unit-length global part; 3 loses blurred and noisy copies
+VLAD_FULL = 40  # keypoints from which the aggregate has its full weight
+FEW_KEYPOINTS = 12  # fewer carry no retrieval: such pictures probe all eight lays instead
+
+
+def normalise_rows(vectors: FloatArray) -> FloatArray:
+    """Bring rows to unit length; rows of zeros stay."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-12)
+
+
+def fuse_global(blocks: dict[str, FloatArray]) -> FloatArray:
+    """Weight and join the unit-length global blocks.
+
+    Parameters
+    ----------
+    blocks : mapping of block name to (N, d) float32
+
+    Returns
+    -------
+    (N, 644) float32
+        Unit length.
+    """
+    return normalise_rows(
+        np.concatenate([weight * normalise_rows(blocks[name]) for name, weight in BLOCK_WEIGHTS.items()], axis=1)
+    )
+
+
+def vlad(codes: CodeArray, words: FloatArray) -> FloatArray:
+    """Aggregate keypoint codes: residuals to their nearest word, summed, signed root, each word to unit length.
+
+    Parameters
+    ----------
+    codes : (K, C) int8
+    words : (W, VLAD_DIMENSIONS) float32
+
+    Returns
+    -------
+    (W * VLAD_DIMENSIONS,) float32
+        Length at most 1, less where keypoints are few.
+    """
+    sums = np.zeros((len(words), VLAD_DIMENSIONS), np.float32)
+    if len(codes):
+        points = codes[:, :VLAD_DIMENSIONS].astype(np.float32) / CODE_SCALE
+        nearest = np.argmax(points @ words.T - 0.5 * (words**2).sum(1), axis=1)
+        np.add.at(sums, nearest, points - words[nearest])
+    aggregate = normalise_rows(normalise_rows(signed_root(sums)).reshape(1, -1))[0]
+    return aggregate * np.float32(min(1.0, len(codes) / VLAD_FULL) ** 0.5)
+
+
+def fuse(global_part: FloatArray, aggregate: FloatArray) -> FloatArray:
+    """Join unit-length global vectors (N, 644) with aggregates (N, A) and bring them to unit length."""
+    return normalise_rows(np.concatenate([global_part, VLAD_WEIGHT * aggregate], axis=1))
+
+
+def project(fused: FloatArray, model: Model) -> CodeArray:
+    """Project fused vectors (N, D) to int8 descriptors (N, 384), each with its largest number at +-127."""
+    vectors = (fused - model.mean) @ model.projection
+    largest = np.maximum(np.abs(vectors).max(1, keepdims=True), 1e-12)
+    result: CodeArray = np.rint(vectors * (127 / largest)).astype(np.int8)
+    return result
+
+
+def unit(descriptors: NDArray[np.integer]) -> FloatArray:
+    """Bring int8 descriptors (N, 384) to unit-length float32."""
+    return normalise_rows(descriptors.astype(np.float32))
+
+
+def probes(features: Features) -> FloatArray:
+    """Search probes of a picture: itself, mirrored, and all other lays where keypoints do not see to rotation.
+
+    Parameters
+    ----------
+    features : Features
+
+    Returns
+    -------
+    (P, 384) float32
+        Unit length; P is 2, 8, or 0 for low-information pictures.
+    """
+    if features.low_information:
+        return np.zeros((0, DESCRIPTOR_DIMENSIONS), np.float32)
+    model = load_model()
+    lays = [unit(features.descriptor[None])]
+    lays.append(lays[0] @ model.mirror)
+    if len(features.keypoints) < FEW_KEYPOINTS:
+        for _ in range(3):  # a quarter turn = mirror, then transpose
+            lays += [lay @ model.mirror @ model.transpose for lay in lays[-2:]]
+    return normalise_rows(np.concatenate(lays))

@@ -1,0 +1,134 @@
+"""Local features: SIFT keypoints of the prepared picture, as RootSIFT, spread over the picture, clear of the mask.
+
+SIFT: Lowe 2004, doi:10.1023/B:VISI.0000029664.99615.94. RootSIFT: Arandjelovic and Zisserman 2012,
+doi:10.1109/CVPR.2012.6248018.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.records import ByteArray, FloatArray, Mask
+
+VERSION = "1"
+COUNT = 150  # most keypoints a picture
+DETECTED = 240  # described before the spread is chosen
+MIN_SIDE = 16  # pixels; smaller pictures have no room for a SIFT window
+GRID = 6  # cells a side among which keypoints are spread
+MASK_CLEARANCE = 0.75  # of the keypoint's diameter between its centre and the nearest masked pixel
+
+_local = threading.local()  # an OpenCV detector is not safe to share between threads
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFeatures:
+    """Keypoints with their full descriptors, as training and encoding need them.
+
+    Attributes
+    ----------
+    position : (K, 2) float32
+        (y, x) over the longest side, pixel centres at (i + .5) / side.
+    scale : (K,) float32
+        Diameter over the longest side.
+    angle : (K,) float32
+        Radians, 0..2 pi, clockwise in image coordinates.
+    descriptors : (K, 128) float32
+        RootSIFT, unit length.
+    """
+
+    position: FloatArray
+    scale: FloatArray
+    angle: FloatArray
+    descriptors: FloatArray
+
+
+def _detector() -> cv2.SIFT:
+    if not hasattr(_local, "sift"):
+        _local.sift = cv2.SIFT_create(nfeatures=DETECTED, contrastThreshold=0.02, edgeThreshold=12)
+    return _local.sift
+
+
+def extract(picture: ByteArray, mask: Mask, *, count: int = COUNT) -> LocalFeatures:
+    """Detect and describe keypoints.
+
+    Parameters
+    ----------
+    picture : (H, W) uint8
+        Luminance, stretched to 0..255.
+    mask : (H, W) bool
+        True = valid. No keypoint lies within `MASK_CLEARANCE` of its diameter of a masked pixel.
+    count : int
+        Most keypoints, strongest of each cell first.
+
+    Returns
+    -------
+    LocalFeatures
+        Strongest first; empty for pictures below `MIN_SIDE` pixels.
+    """
+    if min(picture.shape) < MIN_SIDE:
+        return _empty()
+    whole = bool(mask.all())
+    found, described = _detector().detectAndCompute(picture, None if whole else mask.view(np.uint8))
+    if not found:
+        return _empty()
+    table = np.array([(*k.pt, k.size, k.angle, k.response) for k in found], np.float32)
+    descriptors = np.asarray(described, np.float32)
+    if not whole:
+        clear = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 3)
+        columns, rows = np.rint(table[:, 0]).astype(int), np.rint(table[:, 1]).astype(int)
+        inside = clear[rows.clip(0, mask.shape[0] - 1), columns.clip(0, mask.shape[1] - 1)]
+        keep = inside > MASK_CLEARANCE * table[:, 2]
+        table, descriptors = table[keep], descriptors[keep]
+    chosen = spread(table[:, :2], table[:, 4], picture.shape, count)
+    table, descriptors = table[chosen], descriptors[chosen]
+    side = max(picture.shape)
+    return LocalFeatures(
+        (table[:, 1::-1] + np.float32(0.5)) / side,
+        table[:, 2] / side,
+        np.deg2rad(table[:, 3]),
+        np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), 1e-6)),
+    )
+
+
+def spread(points: FloatArray, response: FloatArray, shape: tuple[int, int], count: int) -> NDArray[np.intp]:
+    """Choose at most `count` keypoints: strong ones, but every part of the picture before any part's surplus.
+
+    Parameters
+    ----------
+    points : (K, 2) float32
+        (x, y) in pixels.
+    response : (K,) float32
+    shape : (int, int)
+        (H, W) in pixels.
+    count : int
+
+    Returns
+    -------
+    (min(K, count),) intp
+        Indices, strongest first.
+    """
+    if len(points) <= count:
+        return np.argsort(-response, kind="stable")
+    cell = (points[:, 1] * GRID / shape[0]).astype(int).clip(0, GRID - 1) * GRID
+    cell += (points[:, 0] * GRID / shape[1]).astype(int).clip(0, GRID - 1)
+    order = np.lexsort((-response, cell))
+    starts = np.r_[0, np.flatnonzero(np.diff(cell[order])) + 1]
+    rank = np.empty(len(points), np.intp)
+    rank[order] = np.arange(len(points)) - np.repeat(starts, np.diff(np.r_[starts, len(points)]))
+    quota = max(1, count // (2 * GRID * GRID))  # half of the places are dealt out evenly, the rest go by strength
+    chosen = np.lexsort((-response, rank >= quota))[:count]
+    return chosen[np.argsort(-response[chosen], kind="stable")]
+
+
+def _empty() -> LocalFeatures:
+    return LocalFeatures(
+        np.zeros((0, 2), np.float32),
+        np.zeros(0, np.float32),
+        np.zeros(0, np.float32),
+        np.zeros((0, 128), np.float32),
+    )

@@ -1,0 +1,194 @@
+"""Global features: coarse structure, frequencies, colours and edge directions of whole pictures, for stacks at once.
+
+Every block is laid out on a grid so that mirroring and transposing the picture only permutes its numbers and flips
+signs (`symmetry.py` relies on it). Masked pixels contribute to nothing.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy import fft
+
+from dedupindex.features.resampling import resample, resample_masked
+from dedupindex.records import FloatArray
+
+DCT_SIDE = 12  # lowest DCT frequencies a side
+SPECTRUM_REACH = 11  # lowest FFT frequencies: -11..11 by 0..11
+HISTOGRAM_BINS = 16
+CELLS = 4
+ORIENTATIONS = 8
+SQUARE = 32
+SPECTRUM_SQUARE = 64
+
+
+def standardise(pictures: FloatArray, weights: FloatArray) -> FloatArray:
+    """Subtract the valid mean and divide by the valid standard deviation; 0 under the mask and for constant pictures.
+
+    Parameters
+    ----------
+    pictures, weights : (N, H, W) float32
+
+    Returns
+    -------
+    (N, H, W) float32
+    """
+    total = np.maximum(weights.sum((1, 2), keepdims=True), 1e-6)
+    centred = (pictures - (pictures * weights).sum((1, 2), keepdims=True) / total) * (weights > 0)
+    spread = np.sqrt((centred**2 * weights).sum((1, 2), keepdims=True) / total)
+    return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-6)
+
+
+def signed_root(values: FloatArray) -> FloatArray:
+    """Signed square root: tames single large coefficients."""
+    return np.sign(values) * np.sqrt(np.abs(values))
+
+
+def dct_block(pictures: FloatArray, weights: FloatArray) -> FloatArray:
+    """Lowest DCT-II coefficients of the square thumbnail without the mean, signed square root.
+
+    Parameters
+    ----------
+    pictures, weights : (N, H, W) float32
+
+    Returns
+    -------
+    (N, 144) float32
+        (DCT_SIDE, DCT_SIDE) grid, rows = vertical frequency; the first entry is 0.
+    """
+    square, share = resample_masked(pictures, weights, (SQUARE, SQUARE))
+    coefficients = fft.dctn(standardise(square, share) * np.minimum(share * 2, 1), axes=(1, 2), norm="ortho")
+    block = signed_root(coefficients[:, :DCT_SIDE, :DCT_SIDE].astype(np.float32))
+    block[:, 0, 0] = 0
+    return block.reshape(len(pictures), -1)
+
+
+def log_spectrum(pictures: FloatArray, weights: FloatArray) -> FloatArray:
+    """Log-magnitude of the FFT of the windowed square thumbnail: invariant to (cyclic) shifts.
+
+    The picture is standardised over its valid part and multiplied by a Hann window times the mask, and the magnitude
+    is divided by the root of the windowed mask's energy, so that holes do not change its level.
+
+    Parameters
+    ----------
+    pictures, weights : (N, H, W) float32
+
+    Returns
+    -------
+    (N, 23, 12) float32
+        Frequencies fy = -11..11 (rows) by fx = 0..11 (columns), cycles a picture side.
+    """
+    square, share = resample_masked(pictures, weights, (SPECTRUM_SQUARE, SPECTRUM_SQUARE))
+    ramp = np.hanning(SPECTRUM_SQUARE + 2)[1:-1].astype(np.float32)
+    window = share * (ramp[:, None] * ramp[None, :])
+    total = np.maximum(window.sum((1, 2), keepdims=True), 1e-6)
+    centred = square - (square * window).sum((1, 2), keepdims=True) / total
+    energy = np.sqrt(np.maximum((centred**2 * window**2).sum((1, 2), keepdims=True), 1e-12))
+    magnitude = np.abs(fft.rfft2(centred * window / energy, axes=(1, 2)))[:, :, : SPECTRUM_REACH + 1]
+    rows = np.r_[-SPECTRUM_REACH : SPECTRUM_REACH + 1]
+    result: FloatArray = np.log(magnitude[:, rows] + 0.05).astype(np.float32)
+    return result
+
+
+def spectrum_block(spectrum: FloatArray) -> FloatArray:
+    """`log_spectrum` with its mean removed, flattened to (N, 276) float32."""
+    flat = spectrum.reshape(len(spectrum), -1)
+    centred: FloatArray = flat - flat.mean(1, keepdims=True)
+    return centred
+
+
+def level_counts(colours: FloatArray, weights: FloatArray) -> FloatArray:
+    """Histogram of every channel over 256 levels, each summing to 1 over the valid pixels.
+
+    Parameters
+    ----------
+    colours : (N, C, H, W) float32, 0..1
+    weights : (N, H, W) float32
+
+    Returns
+    -------
+    (N, C, 256) float32
+        All 0 where nothing is valid.
+    """
+    count, channels = colours.shape[:2]
+    level = (np.clip(colours, 0, 1) * 255 + 0.5).astype(np.intp)
+    level += np.arange(count * channels).reshape(count, channels, 1, 1) * 256
+    weight = np.broadcast_to(weights[:, None], colours.shape)
+    sums = np.bincount(level.ravel(), weight.ravel(), count * channels * 256).reshape(count, channels, 256)
+    result: FloatArray = (sums / np.maximum(sums.sum(2, keepdims=True), 1e-9)).astype(np.float32)
+    return result
+
+
+@lru_cache(maxsize=4)
+def _soft_bins(bins: int) -> FloatArray:
+    """Return the (256, bins) share of each level in each bin, linear between bin centres."""
+    position = np.arange(256)[:, None] / 255 * (bins - 1)
+    return np.clip(1 - np.abs(position - np.arange(bins)), 0, None).astype(np.float32)
+
+
+def histogram_block(levels: FloatArray) -> FloatArray:
+    """Square roots of the RGB histograms, softly binned.
+
+    Parameters
+    ----------
+    levels : (N, 3, 256) float32
+        From `level_counts`.
+
+    Returns
+    -------
+    (N, 48) float32
+        3 channels x 16 bins.
+    """
+    result: FloatArray = np.sqrt(levels @ _soft_bins(HISTOGRAM_BINS)).reshape(len(levels), -1)
+    return result
+
+
+def orientation_block(pictures: FloatArray, weights: FloatArray) -> FloatArray:
+    """Edge energy by direction (8 over 180 degrees) in 4 x 4 cells, square root.
+
+    Parameters
+    ----------
+    pictures, weights : (N, H, W) float32
+
+    Returns
+    -------
+    (N, 128) float32
+        (CELLS, CELLS, ORIENTATIONS) grid; direction k is centred on k * 22.5 degrees.
+    """
+    square, share = resample_masked(pictures, weights, (SPECTRUM_SQUARE, SPECTRUM_SQUARE))
+    dy, dx = np.gradient(standardise(square, share), axis=(1, 2))
+    solid = (share > 0.99).astype(np.float32)
+    solid[:, 1:-1] *= solid[:, 2:] * solid[:, :-2]  # no edge of the mask itself
+    solid[:, :, 1:-1] *= solid[:, :, 2:] * solid[:, :, :-2]
+    strength = np.hypot(dx, dy) * solid
+    position = (np.arctan2(dy, dx) % np.pi) * (ORIENTATIONS / np.pi)
+    low = position.astype(np.intp) % ORIENTATIONS
+    high_share = position - np.floor(position)
+    planes = np.zeros((len(pictures), ORIENTATIONS, SPECTRUM_SQUARE, SPECTRUM_SQUARE), np.float32)
+    np.put_along_axis(planes, low[:, None], (strength * (1 - high_share))[:, None], 1)
+    high = (low + 1) % ORIENTATIONS
+    np.put_along_axis(planes, high[:, None], (strength * high_share)[:, None], 1)
+    grid: FloatArray = np.sqrt(np.moveaxis(resample(planes, (CELLS, CELLS)), 1, -1))
+    return grid.reshape(len(pictures), -1)
+
+
+def colour_block(colours: FloatArray, weights: FloatArray) -> FloatArray:
+    """Mean colours of 4 x 4 cells, standardised over the cells and channels together.
+
+    Parameters
+    ----------
+    colours : (N, 3, H, W) float32, 0..1
+    weights : (N, H, W) float32
+
+    Returns
+    -------
+    (N, 48) float32
+        (CELLS, CELLS, 3) grid.
+    """
+    cells, share = resample_masked(colours, weights[:, None], (CELLS, CELLS))
+    valid = np.broadcast_to(share > 0.05, cells.shape).astype(np.float32)
+    count = np.maximum(valid.sum((1, 2, 3), keepdims=True), 1)
+    centred = (cells - (cells * valid).sum((1, 2, 3), keepdims=True) / count) * valid
+    result: FloatArray = np.moveaxis(centred, 1, -1).reshape(len(colours), -1)
+    return result

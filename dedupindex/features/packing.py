@@ -1,0 +1,109 @@
+"""Features to bytes and back: what stands in the database, compact and exact.
+
+A blob is a zlib-compressed or raw little-endian array whose shape follows from the blob itself. Positions are stored
+as 1/65535 of the longest side, keypoint scales and the spectrum as float16; `Features` are rounded to that before
+they are first used (`rounded`), so that a picture fresh from a file and the same one from the database compare alike.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.records import Features, FloatArray, Keypoints
+
+POSITION_STEPS = 65535
+HASHES = ("phash", "dhash", "ahash", "whash")
+FRAME_FORMAT = "<?6i32s"
+
+
+def pack(features: Features) -> dict[str, bytes]:
+    """Pack features, one blob a feature name."""
+    points = features.keypoints
+    height, width = features.thumbnail.shape
+    return {
+        "thumbnail": struct.pack("<HH", height, width) + zlib.compress(_picture_bytes(features), 6),
+        "colour": struct.pack("<HH", *features.colour.shape[:2]) + features.colour.tobytes(),
+        "histogram": np.rint(features.histogram * 65535).astype("<u2").tobytes(),
+        "spectrum": features.spectrum.astype("<f2").tobytes(),
+        "hashes": b"".join(features.hashes.get(name, b"") for name in HASHES),
+        "keypoints": struct.pack("<H", points.codes.shape[1])
+        + np.rint(points.position * POSITION_STEPS).astype("<u2").tobytes()
+        + points.scale.astype("<f2").tobytes()
+        + points.angle.astype("<f2").tobytes()
+        + points.codes.tobytes(),
+        "descriptor": features.descriptor.tobytes(),
+        "frame": struct.pack(
+            FRAME_FORMAT, features.low_information, *features.box, *features.full_shape, features.pixel_sha256
+        ),
+    }
+
+
+def unpack(parts: Mapping[str, bytes]) -> Features:
+    """Unpack what `pack` made.
+
+    Raises
+    ------
+    KeyError
+        A feature is missing.
+    ValueError
+        A blob is damaged.
+    """
+    height, width = struct.unpack_from("<HH", parts["thumbnail"])
+    try:
+        raw = zlib.decompress(parts["thumbnail"][4:])
+        low_information, top, left, box_height, box_width, full_height, full_width, digest = struct.unpack(
+            FRAME_FORMAT, parts["frame"]
+        )
+    except (zlib.error, struct.error) as error:
+        raise ValueError(f"damaged feature blob: {error}") from error
+    pixels = np.frombuffer(raw, np.uint8, height * width).reshape(height, width)
+    bits = np.frombuffer(raw, np.uint8, offset=height * width)
+    mask = np.unpackbits(bits, count=height * width).astype(bool) if bits.size else np.ones(height * width, bool)
+    rows, columns = struct.unpack_from("<HH", parts["colour"])
+    hashed = parts["hashes"]
+    return Features(
+        thumbnail=pixels,
+        mask=mask.reshape(height, width),
+        colour=np.frombuffer(parts["colour"], np.uint8, offset=4).reshape(rows, columns, 3),
+        histogram=(np.frombuffer(parts["histogram"], "<u2").reshape(3, -1) / 65535).astype(np.float32),
+        spectrum=np.frombuffer(parts["spectrum"], "<f2").reshape(-1, 12).astype(np.float32),
+        hashes={name: hashed[8 * i : 8 * i + 8] for i, name in enumerate(HASHES)} if hashed else {},
+        keypoints=_unpack_keypoints(parts["keypoints"]),
+        descriptor=np.frombuffer(parts["descriptor"], np.int8),
+        low_information=bool(low_information),
+        box=(top, left, box_height, box_width),
+        full_shape=(full_height, full_width),
+        pixel_sha256=digest,
+    )
+
+
+def rounded(features: Features) -> Features:
+    """Features as they come back from the database."""
+    return unpack(pack(features))
+
+
+def _picture_bytes(features: Features) -> bytes:
+    mask = b"" if features.mask.all() else np.packbits(features.mask.ravel()).tobytes()
+    return features.thumbnail.tobytes() + mask
+
+
+def _unpack_keypoints(blob: bytes) -> Keypoints:
+    (width,) = struct.unpack_from("<H", blob)
+    count = (len(blob) - 2) // (8 + width)
+    offset = 2
+
+    def take(kind: str, number: int) -> NDArray[np.generic]:
+        nonlocal offset
+        values = np.frombuffer(blob, kind, number, offset)
+        offset += values.nbytes
+        return values
+
+    position: FloatArray = (take("<u2", 2 * count) / POSITION_STEPS).astype(np.float32).reshape(count, 2)
+    scale, angle = take("<f2", count).astype(np.float32), take("<f2", count).astype(np.float32)
+    codes = np.frombuffer(blob, np.int8, count * width, offset).reshape(count, width)
+    return Keypoints(position, scale, angle, codes)

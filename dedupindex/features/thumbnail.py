@@ -1,0 +1,95 @@
+"""The small pictures that are kept: luminance stretched to its valid range, and colour."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from dedupindex.features.resampling import fitted, resample, resample_masked
+from dedupindex.records import ByteArray, FloatArray, Mask
+
+VERSION = "1"
+SIDE = 128  # longest side of the luminance thumbnail, pixels
+COLOUR_SIDE = 32
+LOW, HIGH = 0.5, 99.5  # percentiles of the valid pixels that become 0 and 255
+
+
+def stretch(luminance: FloatArray, mask: Mask) -> ByteArray:
+    """Stretch the valid range of a picture to 0..255, whatever its depth and exposure were.
+
+    Parameters
+    ----------
+    luminance : (H, W) float32
+    mask : (H, W) bool
+
+    Returns
+    -------
+    (H, W) uint8
+        Masked pixels hold the valid mean, so that later smoothing makes no edge of them. Constant pictures are 128.
+    """
+    whole = bool(mask.all())
+    valid = luminance.ravel() if whole else luminance[mask]
+    if not valid.size:
+        return np.full(luminance.shape, 128, np.uint8)
+    step = max(1, valid.size // 16384)
+    low, high = np.percentile(valid[::step], (LOW, HIGH))
+    if high - low < 1e-6:
+        low, high = float(valid.min()), float(valid.max())
+    if high - low < 1e-9:
+        return np.full(luminance.shape, 128, np.uint8)
+    levels = np.clip((luminance - low) * (255 / (high - low)), 0, 255)
+    if not whole:
+        levels = np.where(mask, levels, levels[mask].mean())
+    return np.rint(levels).astype(np.uint8)
+
+
+def reduce(picture: ByteArray, mask: Mask, side: int) -> tuple[ByteArray, Mask]:
+    """Bring the longest side down to `side` by area averaging over valid pixels; smaller pictures stay.
+
+    Parameters
+    ----------
+    picture : (H, W) or (H, W, 3) uint8
+    mask : (H, W) bool
+    side : int
+
+    Returns
+    -------
+    picture : (h, w) or (h, w, 3) uint8
+    mask : (h, w) bool
+        Valid where at least half of the pixel's area is.
+    """
+    shape = fitted(mask.shape, side)
+    if shape == mask.shape:
+        return picture, mask
+    if mask.all():
+        small = cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_AREA)
+        return np.asarray(small, np.uint8), np.ones(shape, bool)
+    planes = np.moveaxis(np.atleast_3d(picture).astype(np.float32), 2, 0)
+    values, share = resample_masked(planes, mask.astype(np.float32)[None], shape)
+    valid: Mask = share[0] >= 0.5
+    for plane in values:
+        plane[~valid] = plane[valid].mean() if valid.any() else 128
+    levels = np.rint(np.moveaxis(values, 0, 2)).astype(np.uint8)
+    return (levels if picture.ndim == 3 else levels[..., 0]), valid
+
+
+def small_colour(colour: FloatArray | None, luminance: FloatArray, mask: Mask) -> ByteArray:
+    """Return the colour thumbnail.
+
+    Parameters
+    ----------
+    colour : (H, W, 3) float32, 0..1, or None
+        None: three equal channels of `luminance`.
+    luminance : (H, W) float32, 0..1
+    mask : (H, W) bool
+
+    Returns
+    -------
+    (h, w, 3) uint8
+        Longest side at most 32; black under the mask.
+    """
+    shape = fitted(mask.shape, COLOUR_SIDE)
+    planes = luminance[None] if colour is None else np.moveaxis(colour, 2, 0)
+    values = resample(planes, shape) if mask.all() else resample_masked(planes, mask.astype(np.float32)[None], shape)[0]
+    levels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return np.ascontiguousarray(np.moveaxis(np.broadcast_to(levels, (3, *shape)), 0, 2))
