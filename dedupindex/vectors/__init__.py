@@ -1,1 +1,16 @@
-"""vectors."""
+"""The vector index: a cache that proposes candidates, and that can always be made again from the database."""
+
+from dedupindex.vectors.cells import set_threads
+from dedupindex.vectors.segments import SealedFile, row_digest, strays, sweep
+from dedupindex.vectors.vector_index import FLAT_LIMIT, Neighbours, VectorIndex
+
+__all__ = [
+    "FLAT_LIMIT",
+    "Neighbours",
+    "SealedFile",
+    "VectorIndex",
+    "row_digest",
+    "set_threads",
+    "strays",
+    "sweep",
+]

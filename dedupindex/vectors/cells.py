@@ -1,0 +1,168 @@
+"""The two kinds of vector block, wrapped so that only safe calls reach FAISS.
+
+A `Tail` is flat, exact and mutable; `Cells` are inverted lists of 8-bit codes (IVF-SQ8), built once and never changed.
+Similarity is the inner product of unit-length vectors (cosine). No HNSW (misses, no deletes) and no product
+quantisation (range search silently empty): see the measurements named in the design.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import faiss as _faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.errors import VectorIndexError
+from dedupindex.records import FloatArray
+
+Ids = NDArray[np.int64]
+faiss: Any = _faiss  # its annotations differ between releases and lag behind its Python layer
+TRAINING_ROWS_A_CELL = 40  # k-means sees no more than these
+PROBED_CELLS = 32  # cells looked into a query
+SPEC = "IVF,SQ8,IP,spherical"
+
+
+def _usable_cores() -> int:
+    """Cores this process may run on: a container or a pinned process has fewer than the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+faiss.omp_set_num_threads(max(1, min(faiss.omp_get_max_threads(), _usable_cores())))
+
+
+def set_threads(number: int) -> None:
+    """Threads that FAISS may use in this process."""
+    faiss.omp_set_num_threads(max(1, number))
+
+
+class Tail:
+    """Flat, exact and mutable: vectors that no sealed block holds yet."""
+
+    def __init__(self, dimensions: int) -> None:
+        self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimensions))
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    def add(self, keys: Ids, vectors: FloatArray) -> None:
+        """Add unit-length vectors; the caller has checked that *keys* are new."""
+        self._index.add_with_ids(np.ascontiguousarray(vectors), keys)
+
+    def remove(self, keys: Sequence[int]) -> None:
+        """Take vectors out."""
+        if keys:
+            self._index.remove_ids(np.asarray(keys, np.int64))
+
+    def contents(self) -> tuple[Ids, FloatArray]:
+        """Keys and vectors, as they lie."""
+        if not len(self):
+            return np.empty(0, np.int64), np.empty((0, self._index.d), np.float32)
+        keys = faiss.vector_to_array(self._index.id_map)
+        vectors: FloatArray = faiss.downcast_index(self._index.index).reconstruct_n(0, len(self))
+        return keys.astype(np.int64), vectors
+
+    def nearest(self, probes: FloatArray, k: int) -> tuple[FloatArray, Ids]:
+        """The *k* nearest: similarities and keys, both (Q, min(k, len)); key -1 where there is none."""
+        k = min(k, len(self))
+        if k == 0:
+            return np.empty((len(probes), 0), np.float32), np.empty((len(probes), 0), np.int64)
+        similarity, keys = self._index.search(probes, k)
+        return similarity, keys
+
+
+class Cells:
+    """Inverted lists of 8-bit codes: built once, read ever after. Misses a neighbour now and then."""
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+        self._index.nprobe = min(PROBED_CELLS, int(index.nlist))
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    @property
+    def dimensions(self) -> int:
+        """Length of the vectors."""
+        return int(self._index.d)
+
+    @classmethod
+    def build(cls, keys: Ids, vectors: FloatArray) -> Cells:
+        """Train on *vectors* (N, D), unit length, and hold them under *keys* (N,). Deterministic."""
+        count, dimensions = vectors.shape
+        cells = _number_of_cells(count)
+        quantizer = faiss.IndexFlatIP(dimensions)
+        index = faiss.IndexIVFScalarQuantizer(
+            quantizer, dimensions, cells, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT, False
+        )
+        index.cp.spherical = True
+        index.cp.max_points_per_centroid = TRAINING_ROWS_A_CELL
+        index.cp.min_points_per_centroid = 1
+        order = np.argsort(keys, kind="stable")  # the order of adding must not change the outcome
+        rows = np.ascontiguousarray(vectors[order])
+        index.train(rows)
+        index.add_with_ids(rows, keys[order])
+        return cls(index)
+
+    @classmethod
+    def parse(cls, data: bytes) -> Cells:
+        """Cells from the bytes of `serialise`, whose digest the caller has verified.
+
+        Raises
+        ------
+        VectorIndexError
+            The bytes are something else.
+        """
+        try:
+            index = faiss.deserialize_index(np.frombuffer(data, np.uint8))
+        except RuntimeError as error:
+            raise VectorIndexError(f"unreadable vector file: {error}") from error
+        if not isinstance(index, faiss.IndexIVFScalarQuantizer):
+            raise VectorIndexError(f"a vector file holds a {type(index).__name__}")
+        return cls(index)
+
+    def serialise(self) -> bytes:
+        """All of it as bytes."""
+        data: bytes = faiss.serialize_index(self._index).tobytes()
+        return data
+
+    def keys(self) -> Ids:
+        """Keys, cell by cell."""
+        lists = self._index.invlists
+        sizes = [(cell, lists.list_size(cell)) for cell in range(lists.nlist)]
+        parts = [np.array(faiss.rev_swig_ptr(lists.get_ids(cell), size), np.int64) for cell, size in sizes if size]
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+    def contents(self) -> tuple[Ids, FloatArray]:
+        """Keys and decoded vectors (8 bits a number), cell by cell."""
+        lists = self._index.invlists
+        vectors: list[FloatArray] = []
+        for cell in range(lists.nlist):
+            size = lists.list_size(cell)
+            if size:
+                codes = np.array(faiss.rev_swig_ptr(lists.get_codes(cell), size * lists.code_size), np.uint8)
+                vectors.append(self._index.sq.decode(codes.reshape(size, lists.code_size)))
+        if not vectors:
+            return np.empty(0, np.int64), np.empty((0, self.dimensions), np.float32)
+        return self.keys(), np.concatenate(vectors)
+
+    def nearest(self, probes: FloatArray, k: int, excluded: Ids) -> tuple[FloatArray, Ids]:
+        """The *k* nearest that are not *excluded*: similarities and keys, (Q, k); key -1 where there is none."""
+        k = min(k, len(self))
+        if k == 0:
+            return np.empty((len(probes), 0), np.float32), np.empty((len(probes), 0), np.int64)
+        parameters = faiss.SearchParametersIVF(nprobe=min(PROBED_CELLS, int(self._index.nlist)))
+        if len(excluded):
+            dead = faiss.IDSelectorBatch(excluded)
+            alive = faiss.IDSelectorNot(dead)
+            parameters = faiss.SearchParametersIVF(sel=alive, nprobe=parameters.nprobe)
+        similarity, keys = self._index.search(probes, k, params=parameters)
+        return similarity, keys
+
+
+def _number_of_cells(count: int) -> int:
+    """A power of two near 4 sqrt(n), but with enough rows each to train on."""
+    wanted = 2 ** round(float(np.log2(max(1.0, 4 * np.sqrt(count)))))
+    return int(max(1, min(wanted, count // 16)))

@@ -1,0 +1,151 @@
+"""Vector files: written aside, synced, digested and only then put in place; read only when the digest agrees.
+
+FAISS's own ``write_index`` writes in place, without sync and without checksum: killed half-way it leaves an unreadable
+file, on a full disk it may report success, and a flipped bit may load and answer wrongly. Hence bytes from
+``serialize_index``, our own write, and a SHA-256 that lives in the database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dedupindex.errors import VectorIndexError
+from dedupindex.records import CodeArray
+from dedupindex.vectors.cells import SPEC, Cells, Ids
+
+PREFIX, SUFFIX, TEMPORARY = "segment-", ".faiss", ".tmp-"
+STRAY_AGE = 600.0  # seconds; younger unknown files may belong to a writer that has not committed yet
+
+
+@dataclass(frozen=True, slots=True)
+class SealedFile:
+    """What must be remembered of a vector file to trust it later."""
+
+    file: str
+    rows: int  # image ids it answers for, those with equal vectors included
+    generation: int
+    fingerprint: str
+    row_digest: str
+    sha256: str
+    spec: str
+    twins: bytes  # int64 pairs: image id, key of the equal vector in the file
+
+
+def row_digest(ids: Ids, descriptors: CodeArray) -> str:
+    """SHA-256 over image ids (N,) and descriptors (N, D) int8, ordered by id."""
+    order = np.argsort(ids, kind="stable")
+    digest = hashlib.sha256(np.ascontiguousarray(ids[order]).tobytes())
+    digest.update(np.ascontiguousarray(descriptors[order]).tobytes())
+    return digest.hexdigest()
+
+
+def write_cells(directory: Path, cells: Cells) -> tuple[str, str]:
+    """Write a sealed block so that a crash at any moment leaves either nothing or all of it.
+
+    Returns
+    -------
+    file, sha256 : str
+        Name inside *directory*, and digest.
+
+    Raises
+    ------
+    VectorIndexError
+        The disk is full, or the folder cannot be written.
+    """
+    data = cells.serialise()
+    digest = hashlib.sha256(data).hexdigest()
+    name = f"{PREFIX}{digest[:16]}{SUFFIX}"
+    temporary = directory / f"{TEMPORARY}{os.getpid()}-{name}"
+    try:
+        directory.mkdir(exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(directory / name)
+            _sync_directory(directory)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise VectorIndexError(f"cannot write {directory / name} ({len(data)} bytes): {error}") from error
+    return name, digest
+
+
+def read_cells(directory: Path, sealed: SealedFile, dimensions: int) -> Cells:
+    """Read a sealed block back.
+
+    Raises
+    ------
+    VectorIndexError
+        It is missing, damaged, or of another kind than this program makes.
+    """
+    path = directory / sealed.file
+    if Path(sealed.file).name != sealed.file:
+        raise VectorIndexError(f"{sealed.file!r} is no plain file name")
+    if sealed.spec != SPEC:
+        raise VectorIndexError(f"{path}: is {sealed.spec}, this program makes {SPEC}")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise VectorIndexError(f"{path}: {error.strerror or error}") from error
+    if hashlib.sha256(data).hexdigest() != sealed.sha256:
+        raise VectorIndexError(f"{path}: its digest is not the one in the database")
+    cells = Cells.parse(data)
+    if cells.dimensions != dimensions:
+        raise VectorIndexError(f"{path}: vectors have {cells.dimensions} dimensions, expected {dimensions}")
+    return cells
+
+
+def strays(directory: Path, known: Collection[str]) -> list[Path]:
+    """Files that nobody will ever read: leftovers of writers that died, and segments the database does not know."""
+    found = []
+    for path in sorted(directory.iterdir()) if directory.is_dir() else []:
+        ours = path.name.startswith(TEMPORARY) or (path.name.startswith(PREFIX) and path.name.endswith(SUFFIX))
+        if not ours or path.name in known:
+            continue
+        try:
+            old = time.time() - path.stat().st_mtime > STRAY_AGE
+        except FileNotFoundError:
+            continue
+        if old or (path.name.startswith(TEMPORARY) and not _is_running(path.name)):
+            found.append(path)
+    return found
+
+
+def sweep(directory: Path, known: Collection[str]) -> list[Path]:
+    """Remove `strays`; what was removed."""
+    removed = strays(directory, known)
+    for path in removed:
+        path.unlink(missing_ok=True)
+    return removed
+
+
+def _is_running(name: str) -> bool:
+    pid = name.removeprefix(TEMPORARY).partition("-")[0]
+    if not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name == "nt":  # Windows cannot open folders; its rename is durable enough
+        return
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

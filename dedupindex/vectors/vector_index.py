@@ -1,0 +1,302 @@
+"""The vector index: a flat tail and sealed blocks behind one lock.
+
+It holds each distinct vector once; images with equal descriptors are *twins* of the one that stands for them (many
+identical vectors would crowd everything else out of the *k* nearest, and slow clustering down).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.features import unit
+from dedupindex.records import CodeArray, FloatArray
+from dedupindex.vectors.cells import SPEC, Cells, Ids, Tail
+from dedupindex.vectors.segments import SealedFile, read_cells, write_cells
+
+FLAT_LIMIT = 50_000  # vectors searched exhaustively; beyond, they are sealed into cells
+_BATCH = 4096  # probes a FAISS call: bounds memory at Q x k x 12 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What lies within the radius of one probe, nearest first, equal distances by id.
+
+    Attributes
+    ----------
+    ids : (n,) int64
+    distances : (n,) float32
+        1 - cosine, 0..2, in steps of 1e-6.
+    overflow : bool
+        More lay within the radius than were asked for.
+    """
+
+    ids: Ids
+    distances: FloatArray
+    overflow: bool
+
+
+class VectorIndex:
+    """Nearest stored images by descriptor. Safe to use from several threads at once.
+
+    Parameters
+    ----------
+    dimensions : int
+        Length of the descriptors.
+    flat_limit : int
+        Distinct vectors the tail may hold before `needs_sealing`.
+    """
+
+    def __init__(self, dimensions: int, *, flat_limit: int = FLAT_LIMIT) -> None:
+        self.dimensions = dimensions
+        self.flat_limit = flat_limit
+        self._lock = threading.RLock()  # FAISS crashes when a search meets an add
+        self._tail = Tail(dimensions)
+        self._tail_keys: dict[bytes, int] = {}  # descriptor -> key, for twins
+        self._tail_bytes: dict[int, bytes] = {}
+        self._blocks: list[_Block] = []
+        self._twins: dict[int, set[int]] = {}  # key -> other ids with the same vector
+        self._head: dict[int, int] = {}  # twin id -> key
+        self._dead: set[int] = set()  # keys whose own image is gone while the vector stays
+        self._ids: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def ids(self) -> Ids:
+        """Ids of all images it answers for, rising."""
+        with self._lock:
+            return np.array(sorted(self._ids), np.int64)
+
+    @property
+    def needs_sealing(self) -> bool:
+        """Whether the tail has outgrown exhaustive search."""
+        return len(self._tail) > self.flat_limit
+
+    # ------------------------------------------------------------------------------------------------- changing
+    def add(self, ids: NDArray[np.int64], descriptors: CodeArray) -> None:
+        """Add images.
+
+        Parameters
+        ----------
+        ids : (N,) int64
+            Not negative, not stored yet, no two alike.
+        descriptors : (N, D) int8
+            No row may be all zero (such images have nothing to be found by).
+
+        Raises
+        ------
+        TypeError, ValueError
+            Wrong dtype, shape, or content; nothing was added then.
+        """
+        ids = np.asarray(ids)
+        self._check(ids, descriptors)
+        with self._lock:
+            if not self._ids.isdisjoint(ids.tolist()):
+                raise ValueError(f"ids {sorted(self._ids.intersection(ids.tolist()))[:5]} are stored already")
+            if not self._dead.isdisjoint(ids.tolist()):
+                raise ValueError(f"ids {sorted(self._dead.intersection(ids.tolist()))[:5]} were used before")
+            fresh: list[int] = []
+            for row, image in enumerate(ids.tolist()):
+                data = descriptors[row].tobytes()
+                key = self._tail_keys.setdefault(data, image)
+                if key == image:
+                    self._tail_bytes[image] = data
+                    fresh.append(row)
+                else:
+                    self._twins.setdefault(key, set()).add(image)
+                    self._head[image] = key
+            if fresh:
+                self._tail.add(ids[fresh].astype(np.int64), unit(descriptors[fresh]))
+            self._ids.update(ids.tolist())
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Take images out; unknown ids are passed over."""
+        with self._lock:
+            gone: list[int] = []
+            for image in set(ids) & self._ids:
+                self._ids.discard(image)
+                key = self._head.pop(image, image)
+                if key == image:
+                    self._dead.add(key)
+                else:
+                    self._twins[key].discard(image)
+                if not self._twins.get(key):
+                    self._twins.pop(key, None)
+                    if key in self._dead and key in self._tail_bytes:
+                        del self._tail_keys[self._tail_bytes.pop(key)]
+                        self._dead.discard(key)
+                        gone.append(key)
+            self._tail.remove(gone)
+
+    def seal(self) -> None:
+        """Turn the tail into cells: from here on it is searched approximately, and fast."""
+        with self._lock:
+            keys, vectors = self._tail.contents()
+            if not len(keys):
+                return
+            twins = {key: frozenset(self._twins[key]) for key in keys.tolist() if key in self._twins}
+            self._blocks.append(_Block(Cells.build(keys, vectors), frozenset(keys.tolist()), twins))
+            self._tail, self._tail_keys, self._tail_bytes = Tail(self.dimensions), {}, {}
+
+    # ------------------------------------------------------------------------------------------------ searching
+    def search(self, probes: FloatArray, radius: float, k: int) -> list[Neighbours]:
+        """Images near each probe.
+
+        Parameters
+        ----------
+        probes : (Q, D) float32
+            Unit length.
+        radius : float
+            Largest distance (1 - cosine).
+        k : int
+            Most distinct vectors a probe; of images with equal vectors at most *k* each are named.
+
+        Returns
+        -------
+        list of Neighbours
+            One a probe.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape, or numbers that are not finite.
+        """
+        probes = np.ascontiguousarray(probes, np.float32)
+        if probes.ndim != 2 or probes.shape[1] != self.dimensions:
+            raise ValueError(f"probes have shape {probes.shape}, must be (Q, {self.dimensions})")
+        if not np.isfinite(probes).all():
+            raise ValueError("probes hold numbers that are not finite")
+        if k < 1:
+            raise ValueError(f"k is {k}, must be at least 1")
+        found: list[Neighbours] = []
+        with self._lock:
+            for start in range(0, len(probes), _BATCH):
+                found += self._search(probes[start : start + _BATCH], radius, k)
+        return found
+
+    def _search(self, probes: FloatArray, radius: float, k: int) -> list[Neighbours]:
+        parts = [self._tail.nearest(probes, k + 1)]
+        for block in self._blocks:
+            empty = np.array(sorted(key for key in self._dead & block.keys if key not in self._twins), np.int64)
+            parts.append(block.cells.nearest(probes, k + 1, empty))
+        similarity = np.concatenate([part[0] for part in parts], axis=1)
+        keys = np.concatenate([part[1] for part in parts], axis=1)
+        # Rounded, because the same product may differ in the last bit with the size of the batch.
+        distance = np.round(1.0 - similarity.astype(np.float64), 6).clip(0.0, 2.0).astype(np.float32)
+        within = (keys >= 0) & (distance <= radius)
+        found = []
+        for row in range(len(probes)):
+            some = within[row]
+            found.append(self._expand(keys[row][some], distance[row][some], k))
+        return found
+
+    def _expand(self, keys: Ids, distances: FloatArray, k: int) -> Neighbours:
+        order = np.lexsort((keys, distances))
+        overflow = len(order) > k
+        keys, distances = keys[order[:k]], distances[order[:k]]
+        if not self._dead and not self._twins:
+            return Neighbours(keys, distances, overflow)
+        ids: list[int] = []
+        away: list[float] = []
+        for key, distance in zip(keys.tolist(), distances.tolist(), strict=True):
+            alike = sorted(self._twins.get(key, ()))[:k]
+            ids += alike if key in self._dead else [key, *alike]
+            away += [distance] * (len(ids) - len(away))
+        order = np.lexsort((ids, away))
+        return Neighbours(np.array(ids, np.int64)[order], np.array(away, np.float32)[order], overflow)
+
+    # --------------------------------------------------------------------------------------------------- files
+    def unsaved(self) -> list[tuple[int, Ids]]:
+        """Sealed blocks that are in no file yet: their number, and the image ids they answer for, rising."""
+        with self._lock:
+            return [(number, block.all_ids()) for number, block in enumerate(self._blocks) if not block.saved]
+
+    def save(self, number: int, directory: Path, *, generation: int, fingerprint: str, digest: str) -> SealedFile:
+        """Write a sealed block to its file; the caller writes the returned record to the database afterwards.
+
+        Raises
+        ------
+        VectorIndexError
+            The file cannot be written.
+        """
+        with self._lock:
+            block = self._blocks[number]
+            file, sha256 = write_cells(directory, block.cells)
+            block.saved = True
+            pairs = sorted((twin, key) for key, twins in block.twins.items() for twin in twins)
+            return SealedFile(
+                file=file,
+                rows=len(block.all_ids()),
+                generation=generation,
+                fingerprint=fingerprint,
+                row_digest=digest,
+                sha256=sha256,
+                spec=SPEC,
+                twins=np.array(pairs, np.int64).tobytes(),
+            )
+
+    def load(self, directory: Path, sealed: SealedFile) -> None:
+        """Add a sealed block from its file.
+
+        Raises
+        ------
+        VectorIndexError
+            It is missing or damaged; nothing was added then.
+        ValueError
+            It answers for images that are here already.
+        """
+        cells = read_cells(directory, sealed, self.dimensions)
+        keys = frozenset(cells.keys().tolist())
+        pairs = np.frombuffer(sealed.twins, np.int64).reshape(-1, 2).tolist()
+        twins: dict[int, set[int]] = {}
+        for twin, key in pairs:
+            twins.setdefault(key, set()).add(twin)
+        block = _Block(cells, keys, {key: frozenset(some) for key, some in twins.items()}, saved=True)
+        with self._lock:
+            ids = set(block.all_ids().tolist())
+            if not self._ids.isdisjoint(ids):
+                raise ValueError(f"{sealed.file} holds images that are indexed already")
+            self._blocks.append(block)
+            self._twins.update(twins)
+            self._head.update((twin, key) for twin, key in pairs)
+            self._ids |= ids
+
+    def _check(self, ids: NDArray[np.int64], descriptors: CodeArray) -> None:
+        if not np.issubdtype(ids.dtype, np.integer) or ids.ndim != 1:
+            raise TypeError(f"ids are {ids.dtype} of shape {ids.shape}, must be integers (N,)")
+        if descriptors.dtype != np.int8:
+            raise TypeError(f"descriptors are {descriptors.dtype}, must be int8")
+        if descriptors.shape != (len(ids), self.dimensions):
+            raise ValueError(f"descriptors have shape {descriptors.shape}, must be {(len(ids), self.dimensions)}")
+        if len(ids) and ids.min() < 0:
+            raise ValueError(f"id {ids.min()} is negative")
+        if len(np.unique(ids)) != len(ids):
+            raise ValueError("the same id stands twice")
+        if not descriptors.any(axis=1).all():
+            raise ValueError("a descriptor is all zero")
+
+    def sealed_vectors(self) -> Sequence[tuple[Ids, FloatArray]]:
+        """Keys and decoded vectors of every sealed block, for checks."""
+        with self._lock:
+            return [block.cells.contents() for block in self._blocks]
+
+
+class _Block:
+    """A sealed block, as it was when it was sealed."""
+
+    __slots__ = ("cells", "keys", "saved", "twins")
+
+    def __init__(
+        self, cells: Cells, keys: frozenset[int], twins: dict[int, frozenset[int]], *, saved: bool = False
+    ) -> None:
+        self.cells, self.keys, self.twins, self.saved = cells, keys, twins, saved
+
+    def all_ids(self) -> Ids:
+        """Keys and their twins, rising."""
+        return np.array(sorted(self.keys.union(*self.twins.values())), np.int64)
