@@ -1,0 +1,145 @@
+"""Flat borders, letterbox bars, vacated strips: what of a frame is picture at all.
+
+A border is a run of rows (or columns) of one colour from the frame's edge inwards that ends in a *step*: where a
+large part of the row departs from the colour at once. A sky that fades or a white studio background that gives way to
+an object here and there has no step and stays, so that a copy with another exposure is cut alike. Found on a small
+picture, then refined to the pixel at full resolution.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.records import Mask
+
+Box: TypeAlias = tuple[int, int, int, int]  # top, left, height, width
+
+MINIMUM_SIDE = 16  # pixels: smaller frames have no border that could be told from content
+MINIMUM_AREA = 0.2  # share that must be left, else nothing is trimmed
+TOLERANCE = 8.0  # of 255: largest departure of a border pixel, compression noise included
+FLAT_SHARE = 0.985  # of a row's pixels within the tolerance
+STEP_SHARE = 0.3  # of a row's pixels that depart within STEP_DEPTH rows of the end of a border
+STEP_DEPTH = 3
+
+
+def find_box(picture: NDArray[Any], mask: Mask | None = None) -> Box:
+    """The part of a small picture that is left when flat borders are trimmed.
+
+    Parameters
+    ----------
+    picture : (H, W) or (H, W, 3) array
+        In steps of 0..255; best 100 to 300 pixels a side, so that compression noise is averaged out.
+    mask : (H, W) bool, optional
+        Rows without valid pixels count as border too.
+
+    Returns
+    -------
+    (top, left, height, width)
+        The whole picture where nothing is to be trimmed.
+    """
+    height, width = picture.shape[:2]
+    if min(height, width) < MINIMUM_SIDE:
+        return 0, 0, height, width
+    bounds = [0, height, 0, width]
+    for _ in range(4):  # trimming one side may make another one flat
+        changed = False
+        for side in range(4):
+            depth = _depth(picture, mask, bounds, side)
+            if depth:
+                bounds[side] += depth if side % 2 == 0 else -depth
+                changed = True
+        if not changed:
+            break
+    top, bottom, left, right = bounds
+    rows, columns = bottom - top, right - left
+    if min(rows, columns) < 1 or rows * columns < MINIMUM_AREA * height * width:
+        return 0, 0, height, width
+    return top, left, rows, columns
+
+
+def _depth(picture: NDArray[Any], mask: Mask | None, bounds: list[int], side: int) -> int:
+    """How many rows (columns) of one side are border. Sides: 0 top, 1 bottom, 2 left, 3 right."""
+    top, bottom, left, right = bounds
+    if bottom - top < 2 or right - left < 2:
+        return 0
+    view = _from_side(picture[top:bottom, left:right], side)
+    valid = None if mask is None else _from_side(mask[top:bottom, left:right], side)
+    skipped = 0
+    if valid is not None:
+        filled = valid.any(1)
+        if not filled.any():
+            return 0
+        skipped = int(filled.argmax())
+        view, valid = view[skipped:], valid[skipped:]
+    first = view[0].astype(np.float32) if valid is None else view[0][valid[0]].astype(np.float32)
+    colour = np.median(first, axis=0)
+    if np.mean(_departure(first, colour) <= TOLERANCE) < FLAT_SHARE:
+        return skipped
+    departs = _departure(view.astype(np.float32), colour) > TOLERANCE
+    if valid is not None:
+        departs &= valid
+        share = departs.sum(1) / np.maximum(valid.sum(1), 1)
+    else:
+        share = departs.mean(1)
+    ends = share > 1 - FLAT_SHARE
+    if not ends.any():
+        return skipped
+    depth = int(ends.argmax())
+    step = departs[depth : depth + STEP_DEPTH].any(0).mean()
+    return skipped + depth if step >= STEP_SHARE else skipped
+
+
+def refine_box(pixels: NDArray[Any], box: Box, small_shape: tuple[int, int]) -> Box:
+    """Bring a box found on a small picture to the pixel of the full one.
+
+    Each trimmed side moves, within two small pixels, to where neighbouring rows differ most in how far they are from
+    the colour of the border: the step itself, whatever ringing a JPEG left around it.
+
+    Parameters
+    ----------
+    pixels : (H, W) or (H, W, 3) array
+        The full frame.
+    box : (top, left, height, width)
+        In the small picture of `small_shape`.
+    """
+    height, width = pixels.shape[:2]
+    scale_y, scale_x = height / small_shape[0], width / small_shape[1]
+    top, left, rows, columns = box
+    exact = [top * scale_y, (top + rows) * scale_y, left * scale_x, (left + columns) * scale_x]
+    result = [round(edge) for edge in exact]
+    trimmed = [top > 0, top + rows < small_shape[0], left > 0, left + columns < small_shape[1]]
+    for side in range(4):
+        if not trimmed[side]:
+            continue
+        scale = scale_y if side < 2 else scale_x
+        # seen from the side itself: rows 0.. run inwards, across the part that the other sides leave
+        if side < 2:
+            view = _from_side(pixels[:, result[2] : result[3]], side)
+            extent = height
+        else:
+            view = _from_side(pixels[result[0] : result[1]], side)
+            extent = width
+        place = exact[side] if side % 2 == 0 else extent - exact[side]
+        start = max(0, int(place - 2 * scale) - 1)
+        stop = min(extent, int(place + 2 * scale) + 2)
+        band = view[start:stop].astype(np.float32)
+        away = _departure(band, np.median(band[0], axis=0)).mean(1)
+        if len(away) < 2:
+            continue
+        edge = start + 1 + int(np.diff(away).argmax())
+        result[side] = edge if side % 2 == 0 else extent - edge
+    return result[0], result[2], result[1] - result[0], result[3] - result[2]
+
+
+def _from_side(a: NDArray[Any], side: int) -> NDArray[Any]:
+    """A view whose rows run from the given side inwards."""
+    turned = a if side < 2 else a.swapaxes(0, 1)
+    return turned if side % 2 == 0 else turned[::-1]
+
+
+def _departure(a: NDArray[np.float32], colour: NDArray[Any]) -> NDArray[np.float32]:
+    away: NDArray[np.float32] = np.abs(a - np.asarray(colour, np.float32))
+    return away.max(-1) if np.ndim(colour) else away
