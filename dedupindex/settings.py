@@ -48,6 +48,7 @@ class Settings:
     profile: str = _setting("default", "default (keypoints too) or fast (global features only)", shapes=True)
 
     all_frames: bool = _setting(False, "take every frame of animations too (stacks always give all)")
+    allow_object_arrays: bool = _setting(False, "read numbers and None from .npy arrays of Python objects")
     max_pixels: int = _setting(200_000_000, "largest width x height of a frame")
     max_bytes: int = _setting(2_000_000_000, "largest file, bytes")
     max_frames: int = _setting(200_000, "most frames a file may have")

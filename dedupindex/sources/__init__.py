@@ -1,1 +1,19 @@
-"""sources."""
+"""From paths to frames: walk folders, read each file once, decode it at native depth with its mask."""
+
+from dedupindex.sources.decode import DECODER_VERSION, decode_file, read_bytes
+from dedupindex.sources.files import parse_address, walk
+from dedupindex.sources.sniff import HEAD_BYTES, IMAGE_SUFFIXES, diagnose, format_of, is_candidate, sniff
+
+__all__ = [
+    "DECODER_VERSION",
+    "HEAD_BYTES",
+    "IMAGE_SUFFIXES",
+    "decode_file",
+    "diagnose",
+    "format_of",
+    "is_candidate",
+    "parse_address",
+    "read_bytes",
+    "sniff",
+    "walk",
+]

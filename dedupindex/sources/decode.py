@@ -1,0 +1,243 @@
+"""Read a file once: hash and decode the very same bytes, and name every failure."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from dedupindex.errors import LimitExceededError, NoValidPixelsError, ReadError, Reason, UnsupportedImageError
+from dedupindex.records import DecodedFile, Frame
+from dedupindex.settings import Settings
+from dedupindex.sources import stacks, tiff
+from dedupindex.sources.content import Content, Reader, Source
+from dedupindex.sources.files import parse_address
+from dedupindex.sources.pictures import PLUGINS, read_picture
+from dedupindex.sources.quiet import captured
+from dedupindex.sources.rasters import mask_path
+from dedupindex.sources.sniff import HEAD_BYTES, READABLE, diagnose, format_of
+
+__all__ = ["decode_file", "parse_address"]
+
+# Raise it when decoding changes what comes out: quarantined files are then tried again.
+DECODER_VERSION = "1"
+
+_READERS: dict[str, Reader] = {
+    "TIFF": tiff.read_tiff,
+    "NPY": stacks.read_npy,
+    "NPZ": stacks.read_npz,
+    "FITS": stacks.read_fits,
+    "DICOM": stacks.read_dicom,
+    "RAW": stacks.read_raw,
+}
+_CHUNK = 1 << 26  # bytes a read
+
+
+def decode_file(path: Path, settings: Settings, *, min_side: int | None = 512, frame: int | None = None) -> DecodedFile:
+    """Read, hash and decode a file.
+
+    The bytes are read once; `sha256` is of exactly the bytes that were decoded. Limits are checked from the headers
+    before anything is loaded. Python warnings, log records and native messages become `warnings`. Whatever the
+    decoders raise comes out as a `ReadError`.
+
+    Parameters
+    ----------
+    path : Path
+    settings : Settings
+        Limits, no-data, mask file pattern, `all_frames`.
+    min_side : int, optional
+        A JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its longest side keeps this many pixels; None = full size.
+        `Frame.full_shape` is the true upright size either way.
+    frame : int, optional
+        Only this frame, counted from 0 (``path#frame=12``).
+
+    Returns
+    -------
+    DecodedFile
+        Frames of stacks (TIFF pages, arrays, FITS, DICOM) all; of animations the first unless `all_frames`. Frames
+        without a valid pixel are left out with a warning while others remain.
+
+    Raises
+    ------
+    UnsupportedImageError
+        No image, or of a format that is not allowed or needs an extra.
+    LimitExceededError
+        Larger than the limits allow.
+    NoValidPixelsError
+        Every pixel is masked.
+    ReadError
+        Everything else; `reason` says what.
+    """
+    notes: list[str] = []
+    try:
+        data, status = read_bytes(path, settings.max_bytes)
+        digest = hashlib.sha256(data).digest()
+        source = Source(path, data, settings, min_side, frame, notes)
+        with captured(notes):
+            content = _decode(source)
+            frames = _masked(source, content)
+    except ReadError:
+        raise
+    except Exception as error:
+        raise _named(path, error) from error
+    return DecodedFile(
+        path=path,
+        sha256=digest,
+        size=len(data),
+        mtime_ns=status.st_mtime_ns,
+        inode=status.st_ino,
+        format=content.format,
+        frames=frames,
+        frame_count=content.frame_count,
+        warnings=tuple(notes),
+        metadata_count=content.metadata_count,
+        lossless=content.lossless,
+    )
+
+
+def read_bytes(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
+    """Read a regular file that does not change meanwhile, with what `fstat` said of it.
+
+    Opening does not wait for a pipe's other end. A file that changes while it is read is read once more.
+
+    Raises
+    ------
+    ReadError
+        Missing, unreadable, no regular file, empty, too large, or changed twice.
+    """
+    for _ in range(2):
+        try:
+            found = _read_once(path, max_bytes)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ReadError(path, Reason.MISSING, error.strerror or str(error)) from error
+        except (OSError, ValueError) as error:
+            detail = getattr(error, "strerror", None) or str(error)
+            raise ReadError(path, Reason.UNREADABLE, detail) from error
+        if found is not None:
+            return found
+    raise ReadError(path, Reason.CHANGED_WHILE_READ, "the file changed while it was read, twice")
+
+
+def _read_once(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result] | None:
+    flags = os.O_RDONLY
+    for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    descriptor = os.open(path, flags)
+    try:
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            raise ReadError(path, Reason.UNREADABLE, "not a regular file")
+        if before.st_size > max_bytes:
+            detail = f"{before.st_size:,} bytes; max_bytes is {max_bytes:,}"
+            raise LimitExceededError(path, Reason.TOO_LARGE, detail)
+        if not before.st_size:
+            raise UnsupportedImageError(path, *diagnose(b""))
+        data = os.read(descriptor, before.st_size)
+        if len(data) < before.st_size:  # one read gives at most 2 GiB, and less on some network file systems
+            parts = [data]
+            while chunk := os.read(descriptor, _CHUNK):
+                parts.append(chunk)
+                if sum(map(len, parts)) > before.st_size:
+                    return None
+            data = b"".join(parts)
+        after = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(data) == before.st_size
+    return (data, before) if same else None
+
+
+def _decode(source: Source) -> Content:
+    head = source.data[:HEAD_BYTES]
+    format = format_of(head, source.path)
+    if format is None:
+        raise UnsupportedImageError(source.path, *diagnose(head))
+    if format not in READABLE:
+        detail = f"{format} is none of the formats that are read"
+        raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, detail)
+    if format in PLUGINS and format not in _READERS:
+        return read_picture(source, format)
+    return _READERS[format](source)
+
+
+def _masked(source: Source, content: Content) -> tuple[Frame, ...]:
+    """Apply the mask file beside the picture; drop frames without a valid pixel.
+
+    Raises
+    ------
+    NoValidPixelsError
+        No frame has one.
+    """
+    beside = mask_path(source.path, source.settings.mask_pattern)
+    frames = list(content.frames)
+    if beside is not None and os.path.isfile(beside):  # noqa: PTH113  (a string call: this runs for every file)
+        frames = _with_mask_file(source, beside, frames)
+    kept: list[Frame] = []
+    checked: dict[int, bool] = {}  # frames of a stack share one mask
+    for frame in frames:
+        some = checked.get(id(frame.mask))
+        if some is None:
+            some = checked[id(frame.mask)] = bool(frame.mask.any())
+        if some:
+            kept.append(frame)
+    if not kept:
+        raise NoValidPixelsError(source.path, Reason.NO_VALID_PIXELS, "every pixel is masked")
+    if len(kept) < len(frames):
+        source.note(f"{len(frames) - len(kept)} of {len(frames)} frames have no valid pixel and are left out")
+    return tuple(kept)
+
+
+def _with_mask_file(source: Source, beside: Path, frames: list[Frame]) -> list[Frame]:
+    """Mask frames by the picture beside the file: valid where it is not 0. It must have the frames' full size."""
+    try:
+        data, _ = read_bytes(beside, source.settings.max_bytes)
+        plain = replace(source.settings, no_data=(), mask_saturated=False)
+        inner = Source(beside, data, plain, None, 0, source.notes)
+        picture = read_picture(inner, format_of(data[:HEAD_BYTES], beside) or "PNG").frames[0]
+    except Exception as error:
+        source.note(f"the mask file {beside.name} cannot be used: {error}")
+        return frames
+    valid = picture.mask & ((picture.pixels if picture.pixels.ndim == 2 else picture.pixels.max(axis=2)) != 0)
+    masked = []
+    for frame in frames:
+        if valid.shape != frame.full_shape:
+            source.note(f"the mask file {beside.name} is {valid.shape} and frame {frame.number} is {frame.full_shape}")
+            masked.append(frame)
+            continue
+        mask = valid
+        if frame.pixels.shape[:2] != frame.full_shape:  # reduced: valid where all that went into the pixel is
+            size = frame.pixels.shape[1], frame.pixels.shape[0]
+            share = Image.fromarray(valid.astype(np.uint8) * np.uint8(255)).resize(size, Image.Resampling.BOX)
+            mask = np.asarray(share) == 255
+        mask = mask & frame.mask
+        masked.append(Frame(frame.pixels, mask, frame.number, frame.full_shape, frame.bits, frame.stack_range))
+    return masked
+
+
+def _named(path: Path, error: Exception) -> ReadError:
+    """The `ReadError` for whatever a decoder raised."""
+    text = " ".join(str(error).split())[:300] or type(error).__name__
+    words = text.lower()
+    if isinstance(error, MemoryError):
+        return ReadError(path, Reason.OUT_OF_MEMORY, f"not enough memory: {text}")
+    if isinstance(error, Image.DecompressionBombError):
+        return LimitExceededError(path, Reason.TOO_LARGE, text)
+    if isinstance(error, UnidentifiedImageError):
+        return ReadError(path, Reason.DAMAGED, "the header cannot be read")
+    if isinstance(error, NotImplementedError | ModuleNotFoundError) or any(
+        word in words
+        for word in ("unsupported", "not supported", "not available", "unknown compression", "imagecodecs")
+    ):
+        return UnsupportedImageError(path, Reason.UNSUPPORTED, text)
+    if isinstance(error, EOFError | struct.error) or any(
+        word in words
+        for word in ("truncated", "not enough", "too few", "incomplete", "unexpected end", "buffer is smaller")
+    ):
+        return ReadError(path, Reason.TRUNCATED, text)
+    return ReadError(path, Reason.DAMAGED, f"{type(error).__name__}: {text}")

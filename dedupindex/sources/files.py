@@ -1,0 +1,203 @@
+"""Walk files and folders: every regular file once, in a fixed order, with a word about everything passed over."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from dedupindex.errors import Reason
+from dedupindex.records import Failure, FoundFile, SkippedFile
+
+Found: TypeAlias = FoundFile | SkippedFile | Failure
+Identity: TypeAlias = tuple[int, int]  # (device, inode)
+
+_ADDRESS = re.compile(r"(?P<path>.+)#frame=(?P<frame>\d{1,9})", re.DOTALL)
+
+
+def walk(
+    paths: Sequence[Path],
+    *,
+    recursive: bool = True,
+    hidden: bool = False,
+    exclude: Sequence[Path] = (),
+    mask_pattern: str = "{stem}.mask.png",
+) -> Iterator[Found]:
+    """Find the regular files at and below some paths.
+
+    The order is that of the names' bytes, whatever the order of `paths` and of the directory; a file is told once
+    even where the paths overlap. Symbolic links are followed only where they are named themselves. The walk keeps its
+    own stack, so depth is limited only by the longest path the system can open (what lies deeper is a `Failure`).
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files and folders. Files named here are `explicit`, and hidden ones are taken too.
+    recursive : bool
+        Go into folders inside folders.
+    hidden : bool
+        Take names that begin with a dot.
+    exclude : sequence of Path
+        Files and folders that are never entered: the program's own database and data folders.
+    mask_pattern : str
+        Name of the mask file beside a picture, with ``{stem}``; empty = none. Such a file is skipped (``mask_file``)
+        where a picture of that stem lies beside it.
+
+    Yields
+    ------
+    FoundFile, SkippedFile or Failure
+        A `SkippedFile` says why: ``hidden``, ``symlink``, ``not_regular``, ``folder``, ``excluded``, ``mask_file``.
+        A `Failure` is a folder that cannot be read or a named path that does not exist.
+    """
+    walker = _Walker(recursive, hidden, exclude, mask_pattern)
+    roots: list[tuple[Path, os.stat_result]] = []
+    for path in sorted({_absolute(path) for path in paths}, key=os.fsencode):
+        try:
+            status = path.stat()
+        except (OSError, ValueError) as error:
+            yield _failure(path, error)
+            continue
+        roots.append((path, status))
+        if not stat.S_ISDIR(status.st_mode):
+            walker.named.add(_place(path))
+    seen: set[tuple[Identity, str]] = set()
+    for path, status in roots:
+        if stat.S_ISDIR(status.st_mode):
+            yield from walker.folder(path, status)
+        elif _place(path) not in seen:
+            seen.add(_place(path))
+            yield walker.file(path, status, explicit=True)
+
+
+def parse_address(text: str) -> tuple[Path, int | None]:
+    """Split ``path#frame=12`` into a path and a frame number.
+
+    A file that really has that name wins: then, and where there is no ``#frame=``, the number is None.
+    """
+    path = Path(text)
+    match = _ADDRESS.fullmatch(text)
+    if match is None or os.path.lexists(path):
+        return path, None
+    return Path(match["path"]), int(match["frame"])
+
+
+class _Walker:
+    """The options of one walk and what it has seen."""
+
+    def __init__(self, recursive: bool, hidden: bool, exclude: Sequence[Path], mask_pattern: str) -> None:
+        self.recursive = recursive
+        self.hidden = hidden
+        self.excluded_paths = {os.fspath(_absolute(path)) for path in exclude}
+        self.excluded_ids: set[Identity] = set()
+        for path in exclude:
+            try:
+                status = path.stat()
+            except (OSError, ValueError):
+                continue  # not made yet: known by its path alone
+            self.excluded_ids.add((status.st_dev, status.st_ino))
+        self.mask_names = mask_name_matcher(mask_pattern)
+        self.named: set[tuple[Identity, str]] = set()  # files that the user named: told at their own place
+        self.visited: set[Identity] = set()
+
+    def file(self, path: Path, status: os.stat_result, *, explicit: bool = False) -> Found:
+        if self.is_excluded(path, status):
+            return SkippedFile(path, "excluded")
+        if not stat.S_ISREG(status.st_mode):
+            return SkippedFile(path, "not_regular")
+        return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ino, explicit)
+
+    def is_excluded(self, path: Path, status: os.stat_result) -> bool:
+        if not self.excluded_paths:
+            return False
+        return os.fspath(path) in self.excluded_paths or (status.st_dev, status.st_ino) in self.excluded_ids
+
+    def folder(self, root: Path, status: os.stat_result) -> Iterator[Found]:
+        if self.is_excluded(root, status) or any(os.fspath(p) in self.excluded_paths for p in root.parents):
+            yield SkippedFile(root, "excluded")
+            return
+        pending: list[Iterator[Found | tuple[Path, os.stat_result]]] = [self.entries(root, status)]
+        while pending:
+            item = next(pending[-1], None)
+            if item is None:
+                pending.pop()
+            elif isinstance(item, tuple):
+                pending.append(self.entries(*item))
+            else:
+                yield item
+
+    def entries(self, folder: Path, status: os.stat_result) -> Iterator[Found | tuple[Path, os.stat_result]]:
+        """Tell a folder's entries in order; a folder to enter comes as a tuple."""
+        identity = (status.st_dev, status.st_ino)
+        if identity in self.visited:
+            return
+        self.visited.add(identity)
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
+        except (OSError, ValueError) as error:
+            yield _failure(folder, error)
+            return
+        masks = self.masks_among([entry.name for entry in entries])
+        for entry in entries:
+            if (identity, entry.name) in self.named:
+                continue
+            path = folder / entry.name
+            if not self.hidden and entry.name.startswith("."):
+                yield SkippedFile(path, "hidden")
+                continue
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except OSError as error:
+                yield _failure(path, error)
+                continue
+            if stat.S_ISLNK(found.st_mode):
+                yield SkippedFile(path, "symlink")
+            elif not stat.S_ISDIR(found.st_mode):
+                yield SkippedFile(path, "mask_file") if entry.name in masks else self.file(path, found)
+            elif self.is_excluded(path, found):
+                yield SkippedFile(path, "excluded")
+            elif self.recursive:
+                yield path, found
+            else:
+                yield SkippedFile(path, "folder")
+
+    def masks_among(self, names: list[str]) -> set[str]:
+        """Names that are masks of another file of the same folder."""
+        if self.mask_names is None:
+            return set()
+        owners = {name: match["stem"] for name in names if (match := self.mask_names.fullmatch(name))}
+        if not owners:
+            return set()
+        stems = {name.rpartition(".")[0] or name for name in names if name not in owners}
+        return {name for name, stem in owners.items() if stem in stems}
+
+
+def mask_name_matcher(pattern: str) -> re.Pattern[str] | None:
+    """Regular expression for the names that a mask pattern makes, group ``stem``; None where it has no ``{stem}``."""
+    before, found, after = pattern.partition("{stem}")
+    if not found:
+        return None
+    return re.compile(re.escape(before) + "(?P<stem>.+)" + re.escape(after), re.DOTALL)
+
+
+def _absolute(path: Path) -> Path:
+    """Absolute, links kept; `..` is resolved through the file system, where a link before it changes its meaning."""
+    path = path.expanduser() if os.fspath(path).startswith("~") and not os.path.lexists(path) else path
+    if ".." in path.parts:
+        return Path(os.path.realpath(path.parent)) / path.name if path.name != ".." else Path(os.path.realpath(path))
+    return path.absolute()
+
+
+def _place(path: Path) -> tuple[Identity, str]:
+    """Where a file lies: identity of its folder, and its name there."""
+    status = path.parent.stat()
+    return (status.st_dev, status.st_ino), path.name
+
+
+def _failure(path: Path, error: OSError | ValueError) -> Failure:
+    missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+    detail = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return Failure(path, Reason.MISSING if missing else Reason.UNREADABLE, detail)

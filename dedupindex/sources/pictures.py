@@ -1,0 +1,333 @@
+"""Pictures through Pillow, from an explicit list of formats: native depth, upright, alpha taken out into the mask."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    IcoImagePlugin,
+    Image,
+    ImageCms,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TgaImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from dedupindex.errors import ReadError, Reason, UnsupportedImageError
+from dedupindex.records import Frame, Mask
+from dedupindex.sources import rasters
+from dedupindex.sources.content import Content, Source, check_frame, check_total, choose_frames, make_frame
+from dedupindex.sources.quiet import native_stderr
+
+_ = (  # imported for what they register: otherwise the first unusual file makes Pillow load every plugin it has
+    AvifImagePlugin, BmpImagePlugin, GifImagePlugin, IcoImagePlugin, Jpeg2KImagePlugin, MpoImagePlugin,
+    PngImagePlugin, PpmImagePlugin, TgaImagePlugin, TiffImagePlugin, WebPImagePlugin,
+)  # fmt: skip
+
+# Our format name -> the Pillow plugins that may open it. EPS (runs a program), WMF, PSD and others never.
+PLUGINS: dict[str, tuple[str, ...]] = {
+    "JPEG": ("JPEG", "MPO"),
+    "PNG": ("PNG",),
+    "WEBP": ("WEBP",),
+    "AVIF": ("AVIF",),
+    "GIF": ("GIF",),
+    "TIFF": ("TIFF",),
+    "BMP": ("BMP", "DIB"),
+    "JPEG2000": ("JPEG2000",),
+    "PPM": ("PPM",),
+    "ICO": ("ICO",),
+    "TGA": ("TGA",),
+    "HEIF": ("HEIF",),
+}
+_LOSSLESS = frozenset(("PNG", "BMP", "TIFF", "PPM", "ICO", "TGA"))
+_ANIMATED = frozenset(("GIF", "PNG", "WEBP", "AVIF", "TIFF", "MPO", "HEIF"))
+_SAMPLE_BYTES = {"I": 4, "F": 4, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+_ORIENTATION = 0x0112
+_SUB_IFDS = (0x8769, 0x8825)  # Exif, GPS
+_LEAST_SHORT_SIDE = 32  # pixels: a reduced JPEG stays at least that high
+
+Array = NDArray[Any]
+
+
+def read_picture(source: Source, format: str) -> Content:
+    """Decode a picture that Pillow reads.
+
+    Parameters
+    ----------
+    source : Source
+    format : str
+        A key of `PLUGINS`.
+
+    Raises
+    ------
+    ReadError
+        Named limits and frames; what Pillow itself raises passes through and is named by `decode_file`.
+    """
+    if format == "HEIF":
+        _register_heif(source)
+    with (
+        pillow_limits(source.settings.max_pixels),
+        Image.open(io.BytesIO(source.data), formats=PLUGINS[format]) as image,
+    ):
+        width, height = image.size
+        pixel_bytes = len(image.getbands()) * (2 if is_deep_png(source.data) else _SAMPLE_BYTES.get(image.mode, 1))
+        check_frame(source, height, width, pixel_bytes)
+        count = count_frames(source, image)
+        numbers = choose_frames(source, count, stack=False)
+        check_total(source, len(numbers) * height * width * pixel_bytes)
+        frames: list[Frame] = []
+        for number in numbers:
+            try:
+                frames.append(read_frame(source, image, number))
+            except (ReadError, Exception) as error:
+                if not frames:
+                    raise
+                source.note(f"frame {number} and later ones cannot be read: {error}")
+                break
+        return Content(format, tuple(frames), count, count_metadata(source, image), _is_lossless(source, format))
+
+
+@contextmanager
+def pillow_limits(max_pixels: int) -> Iterator[None]:
+    """Put our pixel ceiling in place of Pillow's own (which errs at twice its number) for a while."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def read_frame(source: Source, image: Image.Image, number: int) -> Frame:
+    """Decode one frame of an open picture: seek, reduce, load, map, turn upright."""
+    if number:
+        image.seek(number)
+        check_frame(source, image.size[1], image.size[0], len(image.getbands()) * _SAMPLE_BYTES.get(image.mode, 1))
+    height, width = image.size[1], image.size[0]
+    if number == 0 and source.min_side is not None and isinstance(image, JpegImagePlugin.JpegImageFile):
+        _reduce(image, source.min_side)
+    orientation = 1
+    if image.format != "TIFF":  # Pillow turns TIFF itself as it loads
+        image.load()
+        orientation = read_orientation(source, image)
+    else:
+        orientation = read_orientation(source, image)
+        height, width = (width, height) if orientation >= 5 else (height, width)
+        orientation = 1
+        with native_stderr(source.notes):
+            image.load()
+    if image.size[0] * image.size[1] > height * width:  # the frame is not what the header said (ICO)
+        height, width = image.size[1], image.size[0]
+        check_frame(source, height, width, len(image.getbands()))
+    if number == 0 and is_deep_png(source.data):
+        pixels, mask, bits = _deep_png(source, image)
+    else:
+        pixels, mask, bits = to_array(image)
+    if orientation != 1:
+        pixels = upright(pixels, orientation)
+        mask = None if mask is None else upright(mask, orientation)
+    full = (width, height) if orientation >= 5 else (height, width)
+    return make_frame(source, pixels, number, mask=mask, full_shape=full, bits=bits)
+
+
+def count_frames(source: Source, image: Image.Image) -> int:
+    """True number of frames; 1, with a note, where counting them fails."""
+    if image.format not in _ANIMATED:
+        return 1
+    try:
+        return max(1, int(getattr(image, "n_frames", 1)))
+    except Exception as error:
+        source.note(f"frames cannot be counted: {error!r}")
+        return 1
+
+
+def to_array(image: Image.Image) -> tuple[Array, Mask | None, int]:
+    """Samples of a loaded picture.
+
+    Returns
+    -------
+    pixels : (H, W) or (H, W, 3) array
+        Palettes, CMYK, YCbCr, HSV and Lab become RGB; a palette of greys becomes grey; 1-bit becomes 0 and 255.
+    mask : (H, W) bool or None
+        False where alpha is 0 or the pixel has the colour that the file calls transparent.
+    bits : int
+        The samples' range is 0 .. 2**bits - 1 (integers).
+    """
+    mode = image.mode
+    if mode in ("L", "RGB") and "transparency" not in image.info:
+        return np.asarray(image), None, 8
+    if mode in ("P", "PA"):
+        return _from_palette(image)
+    if mode in ("RGBA", "LA", "RGBa", "La"):
+        whole = image.convert({"RGBa": "RGBA", "La": "LA"}[mode]) if mode in ("RGBa", "La") else image
+        samples = np.asarray(whole)
+        mask = samples[..., -1] != 0
+        colour = samples[..., :3] if samples.shape[2] == 4 else samples[..., 0]
+        return np.ascontiguousarray(colour), None if mask.all() else mask, 8
+    if mode == "1":
+        plain = np.asarray(image.convert("L"))
+        return plain, _transparent(image, plain), 8
+    if mode.startswith("I;16"):
+        deep = rasters.native(np.asarray(image))
+        return deep, _transparent(image, deep), 16
+    if mode == "I":
+        wide = np.asarray(image)
+        if image.format in ("PPM", "PNG"):  # 16-bit samples that Pillow holds in 32
+            wide = wide.astype(np.uint16)
+            return wide, _transparent(image, wide), 16
+        return wide, None, 32
+    if mode == "F":
+        return np.asarray(image), None, 32
+    if mode in ("L", "RGB"):
+        plain = np.asarray(image)
+        return plain, _transparent(image, plain), 8
+    if mode == "LAB":
+        return _from_lab(image), None, 8
+    return np.asarray(image.convert("RGB")), None, 8
+
+
+def upright(array: Array, orientation: int) -> Array:
+    """Turn (H, W, ...) samples as EXIF orientation 1..8 says; other values change nothing."""
+    if orientation in (2, 3):
+        array = array[:, ::-1]
+    if orientation in (3, 4):
+        array = array[::-1]
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+        if orientation in (6, 7):
+            array = array[:, ::-1]
+        if orientation in (7, 8):
+            array = array[::-1]
+    return np.ascontiguousarray(array)
+
+
+def read_orientation(source: Source, image: Image.Image) -> int:
+    """EXIF orientation 1..8; 1 for anything else, a wrong type or unreadable EXIF (noted)."""
+    if image.format != "TIFF" and not _has_exif(image):
+        return 1
+    try:
+        value = image.getexif().get(_ORIENTATION)
+    except Exception as error:
+        source.note(f"EXIF cannot be read: {error!r}")
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def count_metadata(source: Source, image: Image.Image) -> int:
+    """Number of EXIF fields, those of the Exif and GPS directories included."""
+    if image.format != "TIFF" and not _has_exif(image):
+        return 0
+    try:
+        exif = image.getexif()
+        return len(exif) + sum(len(exif.get_ifd(tag)) for tag in _SUB_IFDS if tag in exif)
+    except Exception as error:
+        source.note(f"EXIF cannot be read: {error!r}")
+        return 0
+
+
+def is_deep_png(data: bytes) -> bool:
+    """Whether this is a 16-bit PNG of more than one channel, which Pillow reduces to 8 bits."""
+    return data[:4] == b"\x89PNG" and data[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06")
+
+
+def _has_exif(image: Image.Image) -> bool:
+    info = image.info
+    return any(key in info for key in ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"))
+
+
+def _reduce(image: JpegImagePlugin.JpegImageFile, min_side: int) -> None:
+    """Let libjpeg decode at 1/2, 1/4 or 1/8 while the longest side stays at least `min_side`."""
+    width, height = image.size
+    for factor in (8, 4, 2):
+        if -(-max(width, height) // factor) >= min_side and min(width, height) // factor >= _LEAST_SHORT_SIDE:
+            image.draft(image.mode, (width // factor, height // factor))
+            return
+
+
+def _deep_png(source: Source, image: Image.Image) -> tuple[Array, Mask | None, int]:
+    """16-bit RGB, RGBA and LA through OpenCV; Pillow has loaded it already and so found it whole."""
+    with native_stderr(source.notes):
+        samples = cv2.imdecode(
+            np.frombuffer(source.data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+        )
+    if samples is None or samples.dtype != np.uint16 or samples.shape[:2] != image.size[::-1]:
+        raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, "this 16-bit PNG cannot be decoded without loss")
+    kind = source.data[25]
+    mask: Mask | None = None
+    if samples.ndim == 2:  # grey and alpha of which OpenCV kept the grey
+        pixels: Array = samples
+        alpha = np.asarray(image.getchannel("A")) if "A" in image.getbands() else None
+        mask = None if alpha is None else alpha != 0
+    else:
+        pixels = np.ascontiguousarray(samples[..., 0] if kind == 4 else samples[..., 2::-1])
+        if samples.shape[2] in (2, 4) and kind != 2:
+            mask = samples[..., -1] != 0
+    if kind == 2:
+        mask = _transparent(image, pixels)
+    return pixels, None if mask is None or mask.all() else mask, 16
+
+
+def _from_palette(image: Image.Image) -> tuple[Array, Mask | None, int]:
+    if image.mode == "PA" or image.has_transparency_data:
+        samples = np.asarray(image.convert("RGBA"))
+        mask = samples[..., 3] != 0
+        colour, valid = samples[..., :3], None if mask.all() else mask
+    else:
+        colour, valid = np.asarray(image.convert("RGB")), None
+    palette = np.frombuffer(bytes(image.getpalette("RGB") or b""), np.uint8)
+    used = palette[: palette.size // 3 * 3].reshape(-1, 3)
+    grey = used.size and not np.ptp(used, axis=1).any()
+    return np.ascontiguousarray(colour[..., 0] if grey else colour), valid, 8
+
+
+def _transparent(image: Image.Image, pixels: Array) -> Mask | None:
+    """False where a pixel has the one colour that PNG's tRNS chunk calls transparent."""
+    value = image.info.get("transparency")
+    if isinstance(value, bytes) or value is None:
+        return None
+    key = np.asarray(value)
+    if key.shape != pixels.shape[2:]:
+        return None
+    if image.mode == "1":
+        key = key * 255
+    hit = pixels == key
+    hit = hit.all(axis=-1) if pixels.ndim == 3 else hit
+    return ~hit if hit.any() else None
+
+
+def _from_lab(image: Image.Image) -> Array:
+    transform = ImageCms.buildTransformFromOpenProfiles(
+        ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB"
+    )
+    turned = ImageCms.applyTransform(image, transform)
+    return np.asarray(image.getchannel("L") if turned is None else turned)
+
+
+def _is_lossless(source: Source, format: str) -> bool:
+    if format == "WEBP":
+        return b"VP8L" in source.data[12:4096] and b"VP8 " not in source.data[12:4096]
+    return format in _LOSSLESS
+
+
+def _register_heif(source: Source) -> None:
+    try:
+        import pillow_heif
+    except ImportError:
+        detail = "HEIF needs an extra: pip install dedupindex[heif]"
+        raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, detail) from None
+    if "HEIF" not in Image.OPEN:
+        pillow_heif.register_heif_opener(thumbnails=False)

@@ -1,0 +1,287 @@
+"""Arrays and instruments: `.npy`, `.npz`, FITS, DICOM and camera raw files."""
+
+from __future__ import annotations
+
+import ast
+import io
+import math
+import pickle
+import zipfile
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from dedupindex.errors import ReadError, Reason, UnsupportedImageError
+from dedupindex.records import Frame, Mask
+from dedupindex.sources import rasters
+from dedupindex.sources.content import (
+    Content,
+    Source,
+    check_frame,
+    check_total,
+    choose_frames,
+    frames_of_stack,
+    make_frame,
+)
+from dedupindex.sources.quiet import captured, native_stderr
+
+Array = NDArray[Any]
+
+_MASK_KEY, _DATA_KEY = "mask", "data"  # the parts of a numpy.ma array, as people save them with np.savez
+
+
+def read_npy(source: Source) -> Content:
+    """A NumPy array file: one picture, or a stack whose frames are views into one array.
+
+    ``(H, W)`` is one frame; ``(H, W, 3)`` and ``(H, W, 4)`` one colour frame (a fourth channel is alpha);
+    ``(N, H, W)`` is N frames; more axes give ``(..., H, W)`` frames, colour where the last has 3 or 4.
+
+    Raises
+    ------
+    ReadError
+        Object arrays without `allow_object_arrays`, shapes that are no picture, limits, truncation.
+    """
+    array, mask = _load_npy(source, source.data)
+    return _from_array(source, "NPY", array, mask)
+
+
+def read_npz(source: Source) -> Content:
+    """An archive of NumPy arrays: the frames of its arrays in the order of their names.
+
+    Two arrays ``data`` and ``mask`` of one shape are the parts of a `numpy.ma` array: mask True = no data.
+    """
+    arrays: dict[str, tuple[Array, Mask | None]] = {}
+    with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
+        members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+        check_total(source, sum(info.file_size for info in members))
+        for info in sorted(members, key=lambda info: info.filename):
+            arrays[info.filename.removesuffix(".npy")] = _load_npy(source, archive.read(info))
+    if not arrays:
+        raise UnsupportedImageError(source.path, Reason.NOT_AN_IMAGE, "the archive holds no arrays")
+    if set(arrays) == {_MASK_KEY, _DATA_KEY} and arrays[_MASK_KEY][0].shape == arrays[_DATA_KEY][0].shape:
+        data, valid = arrays[_DATA_KEY]
+        return _from_array(source, "NPZ", data, rasters.both(valid, arrays[_MASK_KEY][0] == 0))
+    stacks: list[tuple[Array, Mask | None]] = []
+    for name, (array, mask) in arrays.items():
+        if array.ndim < 2 or not array.size:
+            source.note(f"array {name} of shape {array.shape} is no picture")
+            continue
+        stacks.append(_as_stack(source, array, mask))
+    return _from_stacks(source, "NPZ", stacks)
+
+
+def read_fits(source: Source) -> Content:
+    """FITS through astropy: every image of two or more axes; BLANK and NaN are no data. Rows as they are stored.
+
+    Raises
+    ------
+    UnsupportedImageError
+        astropy is not installed, or the file holds only tables.
+    """
+    fits = _extra(source, "astropy.io.fits", "FITS")
+    stacks = []
+    with captured(source.notes), fits.open(io.BytesIO(source.data), memmap=False, lazy_load_hdus=True) as units:
+        for unit in units:
+            shape = tuple(getattr(unit, "shape", ()) or ())
+            if not getattr(unit, "is_image", False) or len(shape) < 2 or 0 in shape:
+                continue
+            check_frame(source, shape[-2], shape[-1], abs(int(unit.header.get("BITPIX", 64))) // 8)
+            check_total(source, math.prod(shape) * 8.0)
+            data = unit.data
+            if data is not None:
+                array = np.asarray(data)
+                stacks.append((array.reshape(-1, *array.shape[-2:]), None))
+    return _from_stacks(source, "FITS", stacks)
+
+
+def read_dicom(source: Source) -> Content:
+    """DICOM through pydicom: stored values (no rescaling), palette and YBR as RGB, MONOCHROME1 inverted.
+
+    `Frame.bits` is BitsStored; pixel padding (value or range) is no data.
+
+    Raises
+    ------
+    UnsupportedImageError
+        pydicom is not installed, or there is no pixel data.
+    """
+    pydicom = _extra(source, "pydicom", "DICOM")
+    pixels = _extra(source, "pydicom.pixels", "DICOM")
+    data = pydicom.dcmread(io.BytesIO(source.data))
+    if "PixelData" not in data and "FloatPixelData" not in data and "DoubleFloatPixelData" not in data:
+        raise UnsupportedImageError(source.path, Reason.NOT_AN_IMAGE, "no pixel data")
+    height, width, samples = int(data.Rows), int(data.Columns), int(data.get("SamplesPerPixel", 1))
+    count = int(data.get("NumberOfFrames", 1) or 1)
+    bits = int(data.get("BitsStored", 0) or data.get("BitsAllocated", 8))
+    check_frame(source, height, width, samples * math.ceil(int(data.get("BitsAllocated", 8)) / 8))
+    check_total(source, float(count) * height * width * samples * math.ceil(int(data.get("BitsAllocated", 8)) / 8))
+    numbers = choose_frames(source, count, stack=True)
+    with native_stderr(source.notes):
+        array = np.asarray(pixels.pixel_array(data))
+    stack = array.reshape(count, height, width, *array.shape[-1:][: samples > 1])
+    kind = str(data.get("PhotometricInterpretation", ""))
+    mask = rasters.range_mask(stack, _padding(data)) if samples == 1 else None
+    if kind == "PALETTE COLOR":
+        stack = np.asarray(pixels.apply_color_lut(stack.reshape(count * height, width), data))
+        stack, bits = stack.reshape(count, height, width, -1)[..., :3], stack.dtype.itemsize * 8
+    elif kind == "MONOCHROME1":
+        top = (1 << bits) - 1 if stack.dtype.kind == "u" else -1
+        stack = (top - stack).astype(stack.dtype)
+    lossless = str(data.get("LossyImageCompression", "00")) != "01"
+    return _finish(source, "DICOM", [(stack, mask)], numbers, bits=bits, metadata=len(data), lossless=lossless)
+
+
+def read_raw(source: Source) -> Content:
+    """Camera raw files through rawpy: the sensor's picture, developed to 16-bit RGB with the camera's white balance.
+
+    Raises
+    ------
+    UnsupportedImageError
+        rawpy is not installed.
+    """
+    rawpy = _extra(source, "rawpy", "camera raw", extra="raw")
+    with native_stderr(source.notes), rawpy.imread(io.BytesIO(source.data)) as raw:
+        check_frame(source, int(raw.sizes.height), int(raw.sizes.width), 6)
+        choose_frames(source, 1, stack=False)
+        pixels = np.array(raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_bps=16))
+    return Content("RAW", (make_frame(source, pixels, bits=16),), 1, 0, lossless=True)
+
+
+# ------------------------------------------------------------------------------------------------------- arrays
+def _load_npy(source: Source, data: bytes) -> tuple[Array, Mask | None]:
+    """The array in the bytes of a `.npy` file, without a copy, and its validity where it has objects."""
+    stream = io.BytesIO(data)
+    version = npy_format.read_magic(stream)
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, f"npy version {version}")
+    length = int.from_bytes(stream.read(2 if version == (1, 0) else 4), "little")
+    if length > 1_000_000:
+        raise ReadError(source.path, Reason.DAMAGED, f"a header of {length:,} bytes")
+    header = ast.literal_eval(stream.read(length).decode("latin-1" if version < (3, 0) else "utf-8"))
+    kind = npy_format.descr_to_dtype(header["descr"])
+    shape, fortran = tuple(int(n) for n in header["shape"]), bool(header["fortran_order"])
+    if kind.hasobject:
+        array = _load_objects(source, stream)
+        if array.shape != shape:
+            raise ReadError(source.path, Reason.DAMAGED, f"shape {shape} is announced, {array.shape} is there")
+        return _without_none(source, array)
+    if kind.kind not in "biufc" or min(shape, default=0) < 0:
+        raise UnsupportedImageError(source.path, Reason.NOT_AN_IMAGE, f"an array of {kind}, shape {shape}")
+    count = math.prod(shape)
+    if stream.tell() + count * kind.itemsize > len(data):
+        raise ReadError(source.path, Reason.TRUNCATED, f"{shape} {kind} is announced and the file ends before")
+    flat = np.frombuffer(data, kind, count, stream.tell())
+    return flat.reshape(shape, order="F" if fortran else "C"), None
+
+
+class _HarmlessUnpickler(pickle.Unpickler):
+    """Rebuilds NumPy arrays and scalars of plain numbers and None; every other name is refused."""
+
+    _ALLOWED = frozenset(
+        (module, name)
+        for module in ("numpy._core.multiarray", "numpy.core.multiarray")
+        for name in ("_reconstruct", "scalar")
+    ) | {("numpy", "ndarray"), ("numpy", "dtype")}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self._ALLOWED:
+            raise pickle.UnpicklingError(f"unsupported: the array holds {module}.{name} objects")
+        return super().find_class(module, name)
+
+
+def _load_objects(source: Source, stream: io.BytesIO) -> Array:
+    if not source.settings.allow_object_arrays:
+        detail = "an array of Python objects; set allow_object_arrays to read numbers and None from it"
+        raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, detail)
+    array = _HarmlessUnpickler(stream).load()
+    if not isinstance(array, np.ndarray):
+        raise ReadError(source.path, Reason.DAMAGED, "the pickle holds no array")
+    return array
+
+
+def _without_none(source: Source, array: Array) -> tuple[Array, Mask | None]:
+    """Numbers of an object array, 0 in place of None, and where there were numbers."""
+    valid: Mask = np.asarray(array != None, np.bool_)  # noqa: E711  (elementwise)
+    filled = np.where(valid, array, 0)
+    numbers = np.array(filled.tolist())
+    if numbers.dtype.kind not in "biuf" or numbers.shape != array.shape:
+        detail = "objects other than numbers and None"
+        raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, detail)
+    return numbers, None if valid.all() else valid
+
+
+def _as_stack(source: Source, array: Array, mask: Mask | None) -> tuple[Array, Mask | None]:
+    """(N, H, W) or (N, H, W, 3) of an array, by the rules of `read_npy`."""
+    colour = array.ndim >= 3 and array.shape[-1] in (3, 4) and array.shape[-2] > 4
+    keep = 3 if colour else 2
+    if mask is not None:
+        mask = np.asarray(mask.all(axis=-1)) if colour else mask
+        mask = mask.reshape(-1, *array.shape[-keep:][:2])
+    stack = array.reshape(-1, *array.shape[-keep:])
+    check_frame(source, stack.shape[1], stack.shape[2], stack.dtype.itemsize * (stack.shape[3] if colour else 1))
+    if colour and stack.shape[3] == 4:
+        mask = rasters.both(mask, stack[..., 3] != 0)
+        stack = stack[..., :3]
+    return stack, mask
+
+
+def _from_array(source: Source, format: str, array: Array, mask: Mask | None) -> Content:
+    if array.ndim < 2:
+        detail = f"an array of shape {array.shape} is no picture"
+        raise UnsupportedImageError(source.path, Reason.NOT_AN_IMAGE, detail)
+    return _from_stacks(source, format, [_as_stack(source, array, mask)] if array.size else [])
+
+
+def _from_stacks(source: Source, format: str, stacks: Sequence[tuple[Array, Mask | None]]) -> Content:
+    count = sum(len(stack) for stack, _ in stacks)
+    if not count:
+        raise UnsupportedImageError(source.path, Reason.NOT_AN_IMAGE, "holds no picture")
+    return _finish(source, format, stacks, choose_frames(source, count, stack=True))
+
+
+def _finish(
+    source: Source,
+    format: str,
+    stacks: Sequence[tuple[Array, Mask | None]],
+    numbers: Sequence[int],
+    *,
+    bits: int | None = None,
+    metadata: int = 0,
+    lossless: bool = True,
+) -> Content:
+    """Frames of the stacks, those of `numbers`; each stack has its own range."""
+    frames: list[Frame] = []
+    start = 0
+    for raw, mask in stacks:
+        mine = range(start, start + len(raw))
+        start += len(raw)
+        stack = rasters.native(raw, source.note)
+        limits = None
+        if len(stack) > 1:
+            found = rasters.validity(stack, no_data=source.settings.no_data)
+            limits = rasters.stack_range(stack, rasters.both(found, mask))
+        chosen = [n - mine.start for n in numbers if n in mine]
+        if len(chosen) < len(stack):
+            stack, mask = stack[chosen], None if mask is None else mask[chosen]
+        places = [mine.start + i for i in chosen]
+        frames += frames_of_stack(source, stack, places, mask=mask, bits=bits, stack_range=limits)
+    return Content(format, tuple(frames), start, metadata, lossless)
+
+
+def _extra(source: Source, module: str, what: str, extra: str = "science") -> Any:
+    try:
+        return import_module(module)
+    except ImportError:
+        detail = f"{what} needs an extra: pip install dedupindex[{extra}]"
+        raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, detail) from None
+
+
+def _padding(data: Any) -> list[tuple[float, float]]:
+    value = data.get("PixelPaddingValue")
+    if value is None:
+        return []
+    other = data.get("PixelPaddingRangeLimit")
+    return [(float(value), float(value if other is None else other))]
