@@ -1,3 +1,104 @@
-"""dedupindex: an image de-duplication index with a database."""
+"""dedupindex: an image de-duplication index with a database.
+
+The public names are loaded when they are first used, so that ``dedupindex --help`` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dedupindex.errors import (
+        DedupIndexError,
+        IndexBusyError,
+        IndexNotFoundError,
+        LimitExceededError,
+        NoValidPixelsError,
+        ReadError,
+        Reason,
+        SchemaVersionError,
+        SettingsError,
+        SettingsMismatchError,
+        StoreError,
+        UnsupportedImageError,
+        VectorIndexError,
+    )
+    from dedupindex.index import Index
+    from dedupindex.records import (
+        DuplicateGroup,
+        DuplicatesSummary,
+        Failure,
+        Features,
+        Frame,
+        GroupMember,
+        ImageRecord,
+        IngestSummary,
+        LocationRecord,
+        Match,
+        Pair,
+        PreparedFrame,
+        Problem,
+        Registration,
+        Relation,
+        Report,
+        RunRecord,
+        Verification,
+    )
+    from dedupindex.settings import Settings
+
+__all__ = [
+    "DedupIndexError",
+    "DuplicateGroup",
+    "DuplicatesSummary",
+    "Failure",
+    "Features",
+    "Frame",
+    "GroupMember",
+    "ImageRecord",
+    "Index",
+    "IndexBusyError",
+    "IndexNotFoundError",
+    "IngestSummary",
+    "LimitExceededError",
+    "LocationRecord",
+    "Match",
+    "NoValidPixelsError",
+    "Pair",
+    "PreparedFrame",
+    "Problem",
+    "ReadError",
+    "Reason",
+    "Registration",
+    "Relation",
+    "Report",
+    "RunRecord",
+    "SchemaVersionError",
+    "Settings",
+    "SettingsError",
+    "SettingsMismatchError",
+    "StoreError",
+    "UnsupportedImageError",
+    "VectorIndexError",
+    "Verification",
+    "__version__",
+]
+
+_MODULES = ("dedupindex.errors", "dedupindex.records", "dedupindex.settings", "dedupindex.index")
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        modules = ("dedupindex.index",) if name == "Index" else _MODULES
+        for module in modules:
+            found = getattr(import_module(module), name, None)
+            if found is not None:
+                globals()[name] = found
+                return found
+    raise AttributeError(f"module 'dedupindex' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -425,6 +425,7 @@ class IngestSummary:
     run_id: int
     found: int = 0  # regular files looked at
     unchanged: int = 0  # recognised by size, mtime and inode without reading
+    read: int = 0  # new or changed files that were decoded; in a dry run, that would be
     added: int = 0  # images (frames) that were new
     known: int = 0  # new locations of images already stored (copies, moved files)
     missing: int = 0  # locations under the given folders that are gone

@@ -63,6 +63,11 @@ def set_meta(connection: Connection, **values: str) -> None:
     )
 
 
+def remember_settings(connection: Connection, shaping: Mapping[str, Any], fingerprint: str) -> None:
+    """Write down the settings that the features are made with."""
+    set_meta(connection, fingerprint=fingerprint, settings=json.dumps(dict(shaping), sort_keys=True))
+
+
 # ------------------------------------------------------------------------------------------------------- runs
 def start_run(connection: Connection, kind: str) -> int:
     """A new run; its id."""

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from dedupindex.records import CodeArray, ImageRecord, LocationRecord
 from dedupindex.store.catalog import chunks
-from dedupindex.store.rows import NewImage
+from dedupindex.store.rows import Content, NewImage
 from dedupindex.store.schema import Feature, Image, Location
 
 DESCRIPTOR = "descriptor"  # name of the feature that goes into the vector index
@@ -45,6 +45,8 @@ def put_images(
     wanted = {image.key: image for image in images}
     ids = ids_of_content(connection, list(wanted))
     new = [image for key, image in wanted.items() if key not in ids]
+    for image_id in without_features(connection, list(ids.values())):  # an interrupted new description left them
+        redescribe(connection, image_id, next(i for i in wanted.values() if ids.get(i.key) == image_id), versions)
     if not new:
         return ids, 0
     rows = [
@@ -89,6 +91,21 @@ def redescribe(connection: Connection, image_id: int, image: NewImage, versions:
             searched=None,
         )
     )
+
+
+def without_features(connection: Connection, ids: Sequence[int]) -> list[int]:
+    """Those of *ids* that have no features."""
+    found: list[int] = []
+    for some in chunks(ids):
+        described = select(Feature.image_id).where(Feature.image_id == Image.id).exists()
+        found += connection.execute(select(Image.id).where(Image.id.in_(some), ~described)).scalars()
+    return found
+
+
+def drop_features(connection: Connection) -> None:
+    """Forget every feature, pair's basis included: images have to be described and searched again."""
+    connection.execute(delete(Feature))
+    mark_unsearched(connection)
 
 
 def ids_of_content(connection: Connection, keys: Sequence[tuple[bytes, int]]) -> dict[tuple[bytes, int], int]:
@@ -230,13 +247,30 @@ def pixel_twins(connection: Connection, ids: Sequence[int], limit: int) -> dict[
     return found
 
 
-def content_keys(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[bytes, int]]:
-    """Content key (sha256, frame) of images by id."""
-    found: dict[int, tuple[bytes, int]] = {}
+def contents(connection: Connection, ids: Iterable[int]) -> dict[int, Content]:
+    """What orders images and tells equal ones, by id."""
+    found: dict[int, Content] = {}
     for some in chunks(sorted(set(ids))):
-        query = select(Image.id, Image.sha256, Image.frame).where(Image.id.in_(some))
-        found.update({image: (bytes(sha256), frame) for image, sha256, frame in connection.execute(query)})
+        query = select(Image.id, Image.sha256, Image.frame, Image.pixel_sha256, Image.width, Image.height)
+        for image, sha256, frame, pixels, width, height in connection.execute(query.where(Image.id.in_(some))):
+            found[image] = Content((bytes(sha256), frame), (bytes(pixels), width, height))
     return found
+
+
+def ids_of_pixels(connection: Connection, pixel_sha256: bytes, width: int, height: int, limit: int) -> list[int]:
+    """Images with these decoded pixels and this size that hold information, smallest content keys first."""
+    query = (
+        select(Image.id)
+        .where(
+            Image.pixel_sha256 == pixel_sha256,
+            Image.width == width,
+            Image.height == height,
+            Image.low_information.is_(False),
+        )
+        .order_by(Image.sha256, Image.frame)
+        .limit(limit)
+    )
+    return list(connection.execute(query).scalars())
 
 
 def _location(row: Mapping[Any, Any]) -> LocationRecord:

@@ -13,9 +13,11 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from dedupindex.errors import Reason
+from dedupindex.records import Failure
 from dedupindex.store.catalog import chunks, display, signed
 from dedupindex.store.rows import FileState, KnownFile
-from dedupindex.store.schema import FailureRow, Image, Location
+from dedupindex.store.schema import FailureRow, Feature, Image, Location
 
 
 def known_files(connection: Connection, paths: Sequence[Path]) -> dict[Path, KnownFile]:
@@ -31,7 +33,7 @@ def known_files(connection: Connection, paths: Sequence[Path]) -> dict[Path, Kno
         )
         for name, size, mtime_ns, inode, missing, frame_count in connection.execute(query):
             path = Path(os.fsdecode(name))
-            found[path] = KnownFile(FileState(path, size, mtime_ns, inode), missing, False, 1, frame_count)
+            found[path] = KnownFile(FileState(path, size, mtime_ns, inode), missing, None, 1, frame_count)
             if frame_count > 1:
                 several.append(name)
     for some in chunks(several):
@@ -39,12 +41,13 @@ def known_files(connection: Connection, paths: Sequence[Path]) -> dict[Path, Kno
         for name, frames in connection.execute(counted):
             path = Path(os.fsdecode(name))
             old = found[path]
-            found[path] = KnownFile(old.state, old.missing, False, frames, old.frame_count)
+            found[path] = KnownFile(old.state, old.missing, None, frames, old.frame_count)
     for some in chunks(names):
-        failed = select(FailureRow.path, FailureRow.size, FailureRow.mtime_ns, FailureRow.inode)
-        for name, size, mtime_ns, inode in connection.execute(failed.where(FailureRow.path.in_(some))):
-            path = Path(os.fsdecode(name))
-            found[path] = KnownFile(FileState(path, size, mtime_ns, inode), False, True)
+        failed = select(FailureRow.__table__).where(FailureRow.path.in_(some))
+        for row in connection.execute(failed).mappings():
+            path = Path(os.fsdecode(row["path"]))
+            failure = Failure(path, Reason(row["reason"]), row["detail"])
+            found[path] = KnownFile(FileState(path, row["size"], row["mtime_ns"], row["inode"]), False, failure)
     return found
 
 
@@ -155,3 +158,24 @@ def states(connection: Connection, batch: int = 1000) -> Iterator[tuple[FileStat
         for name, size, mtime_ns, inode, sha256, image in rows:
             yield FileState(Path(os.fsdecode(name)), size, mtime_ns, inode), bytes(sha256), image
         last = rows[-1][0]
+
+
+def images_placed_after(connection: Connection, run: int) -> set[int]:
+    """Ids of images that came to a place (new, changed or back again) in later runs than this one."""
+    query = select(Location.image_id).where(Location.changed_run > run, Location.missing.is_(False)).distinct()
+    return set(connection.execute(query).scalars())
+
+
+def undescribed(connection: Connection) -> list[tuple[FileState, bytes]]:
+    """Present files of images without features, with the SHA-256 of their content, by path."""
+    query = (
+        select(Location.path, Location.size, Location.mtime_ns, Location.inode, Image.sha256)
+        .join(Image, Image.id == Location.image_id)
+        .where(Location.missing.is_(False), ~select(Feature.image_id).where(Feature.image_id == Image.id).exists())
+        .distinct()
+        .order_by(Location.path)
+    )
+    return [
+        (FileState(Path(os.fsdecode(name)), size, mtime_ns, inode), bytes(sha256))
+        for name, size, mtime_ns, inode, sha256 in connection.execute(query)
+    ]

@@ -60,6 +60,12 @@ def edges(
     return np.array(a, np.int64), np.array(b, np.int64), np.array(score, np.float64)
 
 
+def found_after(connection: Connection, run: int) -> set[tuple[int, int]]:
+    """Pairs (a, b) that were found in later runs than this one."""
+    query = select(PairRow.a, PairRow.b).where(PairRow.run > run)
+    return {(a, b) for a, b in connection.execute(query)}
+
+
 def pairs(connection: Connection, *, min_score: float | None = None, after_run: int | None = None) -> list[Pair]:
     """Pairs with both images, best first, then by content key.
 

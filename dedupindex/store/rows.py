@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dedupindex.records import Failure
+
 
 @dataclass(frozen=True, slots=True)
 class FileState:
@@ -49,7 +51,7 @@ class KnownFile:
 
     state: FileState
     missing: bool = False
-    failed: bool = False  # stands in the failure table
+    failure: Failure | None = None  # where it stands in the failure table
     frames: int = 0  # stored frames
     frame_count: int = 0  # frames the file has
 
@@ -67,3 +69,11 @@ class SegmentRow:
     spec: str
     twins: bytes
     id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What orders images (key) and tells those that look exactly alike (pixels)."""
+
+    key: tuple[bytes, int]  # SHA-256 of the file, frame
+    pixels: tuple[bytes, int, int]  # SHA-256 of the decoded pixels, width, height

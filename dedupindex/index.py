@@ -1,0 +1,403 @@
+"""`Index`: the one facade over database, vectors and workflows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex import __version__
+from dedupindex.errors import SettingsError, SettingsMismatchError
+from dedupindex.features import rounded, unpack, versions
+from dedupindex.records import (
+    DecodedFile,
+    DuplicatesSummary,
+    Failure,
+    Features,
+    Frame,
+    ImageRecord,
+    IngestSummary,
+    Match,
+    Pair,
+    Problem,
+    Report,
+    RunRecord,
+)
+from dedupindex.settings import Settings
+from dedupindex.sources import decode_file, parse_address
+from dedupindex.store import catalog, catalog_images
+from dedupindex.store.database import Database
+from dedupindex.store.migrate import HEAD, prepare_schema
+from dedupindex.store.migrate import upgrade as upgrade_schema
+from dedupindex.workflows import check as checking
+from dedupindex.workflows import duplicates, rebuild, search
+from dedupindex.workflows import ingest as ingesting
+from dedupindex.workflows import report as reporting
+from dedupindex.workflows.arrays import frame_of_array
+from dedupindex.workflows.progress import SILENT, Progress
+from dedupindex.workflows.stages import describe_frames, new_image
+from dedupindex.workflows.vector_cache import VectorCache, vector_directory
+
+PathLike = str | os.PathLike[str]
+
+
+class Index:
+    """An image de-duplication index: a database, its vector files, and everything one does with them.
+
+    Made by `Index.open`; use it as a context manager. Its methods may be called from several threads.
+
+    Examples
+    --------
+    >>> with Index.open("photos.db", create=True) as index:            # doctest: +SKIP
+    ...     summary = index.ingest(["~/Pictures"])
+    ...     for group in index.report().groups:
+    ...         print(group.id, [member.path for member in group.members])
+    """
+
+    def __init__(self, database: Database, settings: Settings, *, mismatch: str = "") -> None:
+        self._database = database
+        self._mismatch = mismatch
+        self.settings = settings
+        self.fingerprint = settings.fingerprint(versions(settings))
+        self._vectors = VectorCache(database, self.fingerprint)
+
+    # ------------------------------------------------------------------------------------------------- opening
+    @classmethod
+    def open(
+        cls,
+        path: PathLike,
+        *,
+        create: bool = False,
+        settings: Settings | None = None,
+        read_only: bool = False,
+        allow_mismatch: bool = False,
+        **overrides: Any,
+    ) -> Index:
+        """Open a database, or make one.
+
+        Parameters
+        ----------
+        path : path or str
+            Database file, or its SQLAlchemy URL.
+        create : bool
+            Make it when it is not there.
+        settings : Settings, optional
+            All settings. Without, those that shape features come from the database (of a new one: the defaults and
+            the ``DEDUPINDEX_*`` environment), the others from the defaults and the environment.
+        read_only : bool
+            Write nothing.
+        allow_mismatch : bool
+            Open although the features were made with other settings, to look at it or to ``rebuild(describe=True)``.
+        **overrides
+            Single settings, by name; None = not given.
+
+        Raises
+        ------
+        IndexNotFoundError
+            There is no such database and *create* is false.
+        SchemaVersionError
+            It was made by an older or newer dedupindex.
+        SettingsMismatchError
+            Its features were made with other settings, or other versions of the features.
+        SettingsError, StoreError
+        """
+        if create and read_only:
+            raise SettingsError("a database cannot be created read-only")
+        database = Database(_location(path), create=create, read_only=read_only)
+        try:
+            prepare_schema(database, create=create)
+            with database.read() as connection:
+                stored = catalog.get_meta(connection, "settings")
+                fingerprint = catalog.get_meta(connection, "fingerprint")
+            chosen = _choose_settings(settings, json.loads(stored) if stored else None, overrides)
+            own = chosen.fingerprint(versions(chosen))
+            mismatch = ""
+            if fingerprint is None and not read_only:
+                with database.write() as connection:
+                    if catalog.get_meta(connection, "fingerprint") is None:  # nobody else was faster
+                        catalog.remember_settings(connection, chosen.shaping(), own)
+                        catalog.set_meta(connection, program=__version__)
+            elif fingerprint is not None and fingerprint != own:
+                mismatch = _mismatch(database.path, chosen, json.loads(stored) if stored else {})
+                if not allow_mismatch:
+                    raise SettingsMismatchError(mismatch)
+            return cls(database, chosen, mismatch=mismatch)
+        except BaseException:
+            database.close()
+            raise
+
+    @staticmethod
+    def upgrade(path: PathLike) -> Path | None:
+        """Bring an older database to this program's schema; the backup that was made first, or None if all was well.
+
+        Raises
+        ------
+        StoreError
+        """
+        database = Database(_location(path))
+        try:
+            return upgrade_schema(database)
+        finally:
+            database.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._database.path
+
+    # ------------------------------------------------------------------------------------------------ the work
+    def ingest(
+        self,
+        paths: Sequence[PathLike],
+        *,
+        recursive: bool = True,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> IngestSummary:
+        """Bring the database up to date with files and folders; idempotent, and bad files are collected, not raised.
+
+        Raises
+        ------
+        StoreError
+        """
+        self._refuse_mismatch()
+        if isinstance(paths, str | os.PathLike):
+            raise TypeError("paths is one path, must be a sequence of paths")
+        own = self.path
+        return ingesting.ingest(
+            self._database,
+            self.settings,
+            [Path(path) for path in paths],
+            recursive=recursive,
+            dry_run=dry_run,
+            exclude=[own, *(own.with_name(own.name + tail) for tail in ("-wal", "-shm")), vector_directory(own)],
+            progress=progress or SILENT,
+        )
+
+    def find_duplicates(self, progress: Progress | None = None) -> DuplicatesSummary:
+        """Search every image that is new for duplicates, and store the confirmed pairs.
+
+        Raises
+        ------
+        StoreError
+        """
+        self._refuse_mismatch()
+        return duplicates.find_duplicates(self._database, self._vectors, self.settings, progress=progress or SILENT)
+
+    def query(self, picture: PathLike | NDArray[Any], limit: int = 10) -> list[Match]:
+        """Best confirmed matches of a picture that need not be stored.
+
+        Parameters
+        ----------
+        picture : path, address or array
+            A file, ``path#frame=12``, or pixels (H, W), (H, W, 3) or (H, W, 4) of any real dtype; NaN = no data.
+        limit : int
+            Most matches.
+
+        Returns
+        -------
+        list of Match
+            Best first; the query is *a*, the stored image *b*.
+
+        Raises
+        ------
+        ReadError
+            The file cannot be read as a picture.
+        ValueError, TypeError
+            The array is no picture.
+        """
+        self._refuse_mismatch()
+        decoded = self._decode(picture)
+        frame = decoded.frames[0]
+        [(prepared, features)] = describe_frames([frame], self.settings)
+        image = new_image(decoded, frame, prepared, features)
+        index = self._vectors.current()
+        return search.query(self._database, index, self.settings, image, rounded(features), limit=limit)
+
+    def report(self, since: int | str | None = None, min_score: float | None = None, *, find: bool = True) -> Report:
+        """Duplicate groups.
+
+        Parameters
+        ----------
+        since : int or "last", optional
+            Only groups in which something is newer than that run; "last": than the search before the latest one.
+        min_score : float, optional
+            Leave out weaker pairs, 0..1.
+        find : bool
+            Search images that are new first (unless opened read-only).
+
+        Raises
+        ------
+        StoreError
+        SettingsError
+            *since* is neither a run nor "last".
+        """
+        if find and not self._database.read_only and self._has_unsearched():
+            self.find_duplicates()
+        return reporting.report(self._database, since=since, min_score=min_score)
+
+    # --------------------------------------------------------------------------------------------------- looking
+    def pairs(self, min_score: float | None = None) -> list[Pair]:
+        """Confirmed pairs of different images that are still somewhere, best first."""
+        return reporting.present_pairs(self._database, min_score=min_score)
+
+    def images(self) -> Iterator[ImageRecord]:
+        """Every stored image."""
+        with self._database.read() as connection:
+            yield from catalog_images.all_images(connection)
+
+    def image_at(self, place: PathLike) -> ImageRecord | None:
+        """The image that is, or was last seen, at a path or address (``path#frame=12``); None when there is none."""
+        path, frame = parse_address(os.fspath(place))
+        path = path.expanduser()
+        path = path.resolve() if ".." in path.parts else path.absolute()
+        with self._database.read() as connection:
+            return catalog_images.at_location(connection, path, frame or 0)
+
+    def features_of(self, image_id: int) -> Features:
+        """The stored features of an image.
+
+        Raises
+        ------
+        KeyError
+            No such image, or it has no features.
+        """
+        with self._database.read() as connection:
+            return unpack(catalog_images.features(connection, [image_id])[image_id])
+
+    def failures(self) -> list[Failure]:
+        """Files that gave no frame, and why; by path."""
+        with self._database.read() as connection:
+            return catalog.failures(connection)
+
+    def runs(self, limit: int = 100) -> list[RunRecord]:
+        """The latest finished runs, newest first."""
+        with self._database.read() as connection:
+            return catalog.runs(connection, limit=limit)
+
+    def info(self) -> Mapping[str, int | float | str]:
+        """Counts, sizes, versions and settings, by name."""
+        with self._database.read() as connection:
+            counts = catalog.counts(connection)
+            segments = catalog.segments(connection)
+            generation = catalog.generation(connection)
+            program = catalog.get_meta(connection, "program") or ""
+        files = [self.path, *(vector_directory(self.path) / segment.file for segment in segments)]
+        return {
+            "path": str(self.path),
+            **counts,
+            "bytes": sum(file.stat().st_size for file in files if file.is_file()),
+            "vector_files": len(segments),
+            "generation": generation,
+            "schema": HEAD,
+            "created_by": program,
+            "fingerprint": self.fingerprint,
+            **{f"settings.{name}": json.dumps(value) for name, value in self.settings.shaping().items()},
+        }
+
+    def check(self, deep: bool = False, progress: Progress | None = None) -> list[Problem]:
+        """Look for damage and disagreement; changes nothing. *deep* also reads every page and every file."""
+        return checking.check(self._database, self.fingerprint, deep=deep, progress=progress or SILENT)
+
+    def rebuild(self, describe: bool = False, progress: Progress | None = None) -> list[Failure]:
+        """Make the vector files anew from the database; with *describe*, first the features anew from the files.
+
+        Returns
+        -------
+        list of Failure
+            Files that could not be described again.
+
+        Raises
+        ------
+        StoreError, VectorIndexError
+        """
+        failures: list[Failure] = []
+        if describe:
+            failures = rebuild.describe_again(
+                self._database, self.settings, self.fingerprint, progress=progress or SILENT
+            )
+            self._mismatch = ""
+        self._refuse_mismatch()
+        self._vectors.rebuild()
+        return failures
+
+    def backup(self, target: PathLike) -> None:
+        """Copy the database, consistently, while others may be writing. Vector files are made anew from it.
+
+        Raises
+        ------
+        StoreError
+            *target* exists or cannot be written.
+        """
+        self._database.backup(Path(target))
+
+    # --------------------------------------------------------------------------------------------------- helpers
+    def _decode(self, picture: PathLike | NDArray[Any]) -> DecodedFile:
+        if isinstance(picture, np.ndarray):
+            return frame_of_array(picture)
+        path, frame = parse_address(os.fspath(picture))
+        decoded = decode_file(path.expanduser(), self.settings, frame=frame)
+        first: Frame = decoded.frames[0]
+        if frame is not None:
+            first = next((some for some in decoded.frames if some.number == frame), first)
+        return DecodedFile(**{**_fields(decoded), "frames": (first,)})
+
+    def _has_unsearched(self) -> bool:
+        with self._database.read() as connection:
+            return bool(catalog_images.unsearched(connection, 1))
+
+    def _refuse_mismatch(self) -> None:
+        if self._mismatch:
+            raise SettingsMismatchError(self._mismatch)
+
+
+def _fields(decoded: DecodedFile) -> dict[str, Any]:
+    return {name: getattr(decoded, name) for name in DecodedFile.__dataclass_fields__}
+
+
+def _location(path: PathLike) -> Path | str:
+    text = os.fspath(path)
+    return text if "://" in text else Path(text)
+
+
+def _choose_settings(given: Settings | None, stored: dict[str, Any] | None, overrides: Mapping[str, Any]) -> Settings:
+    """Settings in force: all that were given, else single ones over the database's over the defaults."""
+    named = {name: value for name, value in overrides.items() if value is not None}
+    if given is not None:
+        if named:
+            raise SettingsError(f"give either settings or {', '.join(named)}, not both")
+        return given
+    surroundings = Settings.load(**named)
+    if stored is None:
+        return surroundings
+    default, explicit = Settings().shaping(), surroundings.shaping()
+    kept = {n: v for n, v in stored.items() if n in default and n not in named and explicit[n] == default[n]}
+    return Settings.load(**{**named, **kept})
+
+
+def _mismatch(path: Path, chosen: Settings, stored: Mapping[str, Any]) -> str:
+    wanted = chosen.shaping()
+    differing = [f"{name} {stored[name]!r} -> {wanted[name]!r}" for name in wanted if stored.get(name) != wanted[name]]
+    what = "; ".join(differing) if differing else "the features of this version of dedupindex are others"
+    return (
+        f"{path} holds features made with other settings ({what}); "
+        f"run `dedupindex rebuild --describe` to describe the pictures again, or use a new database"
+    )

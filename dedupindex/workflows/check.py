@@ -1,0 +1,155 @@
+"""Is everything as it should be? Compares rows with rows, vector files with rows, and on request files with rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from dedupindex.errors import StoreError, VectorIndexError
+from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit, unpack
+from dedupindex.records import Problem
+from dedupindex.store import catalog, catalog_images, catalog_locations
+from dedupindex.store.database import Database
+from dedupindex.store.rows import SegmentRow
+from dedupindex.vectors import SealedFile, VectorIndex, row_digest, strays
+from dedupindex.workflows.progress import SILENT, Progress
+from dedupindex.workflows.vector_cache import vector_directory
+
+TOLERANCE = 0.02  # a number of a unit vector in 8 bits against the exact one
+_LOAD = 20_000
+
+
+def check(database: Database, fingerprint: str, *, deep: bool = False, progress: Progress = SILENT) -> list[Problem]:
+    """Look for damage and disagreement; changes nothing.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Of the settings in force.
+    deep : bool
+        Let SQLite check every page, unpack every feature and hash every file again.
+
+    Returns
+    -------
+    list of Problem
+        Empty when all is well. `repairable` ones go away with ``dedupindex rebuild`` or the next ``ingest``.
+    """
+    problems: list[Problem] = []
+    try:
+        problems += _rows(database, fingerprint)
+        problems += _vectors(database, fingerprint)
+        if deep:
+            problems += [Problem("database_damaged", words, False) for words in database.integrity()]
+            problems += _features(database, progress)
+            problems += _files(database, progress)
+    except StoreError as error:
+        problems.append(Problem("database_damaged", str(error), False))
+    return problems
+
+
+def _rows(database: Database, fingerprint: str) -> Iterator[Problem]:
+    with database.read() as connection:
+        stored = catalog.get_meta(connection, "fingerprint")
+        if stored is not None and stored != fingerprint:
+            yield Problem(
+                "other_settings", "features were made with other settings; run `dedupindex rebuild --describe`"
+            )
+        for name, number in catalog.orphans(connection).items():
+            yield Problem(name, f"{number} rows", False)
+        wanted = catalog_images.indexable_ids(connection)
+        for start in range(0, len(wanted), _LOAD):
+            some = wanted[start : start + _LOAD]
+            ids, rows = catalog_images.descriptors(connection, some, DESCRIPTOR_DIMENSIONS)
+            for image in np.setdiff1d(some, ids).tolist():
+                yield Problem("no_descriptor", f"image {image}")
+            for image in ids[~rows.any(axis=1)].tolist():
+                yield Problem("empty_descriptor", f"image {image}")
+
+
+def _vectors(database: Database, fingerprint: str) -> Iterator[Problem]:
+    directory = vector_directory(database.path)
+    with database.read() as connection:
+        segments = catalog.segments(connection)
+        wanted = catalog_images.indexable_ids(connection)
+    for path in strays(directory, {segment.file for segment in segments}):
+        yield Problem("leftover_file", str(path))
+    index = VectorIndex(DESCRIPTOR_DIMENSIONS)
+    for segment in segments:
+        if segment.fingerprint != fingerprint:
+            yield Problem("vector_file_of_other_settings", segment.file)
+            continue
+        try:
+            values = asdict(segment)
+            del values["id"]
+            before = set(index.ids().tolist())
+            index.load(directory, SealedFile(**values))
+        except (VectorIndexError, ValueError) as error:
+            yield Problem("vector_file_unusable", str(error))
+            continue
+        own = np.array(sorted(set(index.ids().tolist()) - before), np.int64)
+        yield from _compare(database, segment, index, own, wanted)
+
+
+def _compare(
+    database: Database,
+    segment: SegmentRow,
+    index: VectorIndex,
+    own: np.typing.NDArray[np.int64],
+    wanted: np.typing.NDArray[np.int64],
+) -> Iterator[Problem]:
+    """Ids and vectors of a sealed file against the database. Images deleted since are no problem."""
+    with database.read() as connection:
+        parts = [
+            catalog_images.descriptors(connection, own[start : start + _LOAD], DESCRIPTOR_DIMENSIONS)
+            for start in range(0, len(own), _LOAD)
+        ]
+    ids = np.concatenate([part[0] for part in parts])
+    rows = np.concatenate([part[1] for part in parts])
+    if len(np.setdiff1d(own, wanted)) == 0 and row_digest(ids, rows) != segment.row_digest:
+        yield Problem("vector_file_behind", f"{segment.file} was made from other descriptors")
+    keys, vectors = index.sealed_vectors()[-1]
+    both, at_keys, at_ids = np.intersect1d(keys, ids, return_indices=True)
+    wrong = np.abs(vectors[at_keys] - unit(rows[at_ids])).max(axis=1, initial=0) > TOLERANCE
+    for image in both[wrong].tolist()[:20]:
+        yield Problem("wrong_vector", f"image {image} in {segment.file}")
+
+
+def _features(database: Database, progress: Progress) -> Iterator[Problem]:
+    progress.start(None, "features")
+    with database.read() as connection:
+        for image in catalog_images.all_images(connection, 200):
+            try:
+                features = unpack(catalog_images.features(connection, [image.id]).get(image.id, {}))
+            except (KeyError, ValueError) as error:
+                yield Problem("damaged_feature", f"image {image.id}: {error!r}")
+                continue
+            if features.low_information != image.low_information:
+                yield Problem("damaged_feature", f"image {image.id}: disagrees on low information")
+            progress.advance(1)
+    progress.finish()
+
+
+def _files(database: Database, progress: Progress) -> Iterator[Problem]:
+    progress.start(None, "files")
+    with database.read() as connection:
+        for state, sha256, _ in catalog_locations.states(connection):
+            progress.advance(1)
+            try:
+                found = _digest(state.path)
+            except FileNotFoundError:
+                yield Problem("file_missing", str(state.path))
+            except OSError as error:
+                yield Problem("file_unreadable", f"{state.path}: {error.strerror or error}")
+            else:
+                if found != sha256:
+                    yield Problem("file_changed", f"{state.path}: other content than when it was ingested")
+    progress.finish()
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -1,0 +1,217 @@
+"""Search every image that is new for duplicates, once, and store the pairs that are confirmed.
+
+Accepted pairs and the note "searched" are committed together, batch by batch, so an interrupt loses nothing. A pair of
+an old and a new image is found when the new one is searched. Verification runs on (a, b) in the order of their content
+keys, so what is stored does not depend on which of them came first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.features import probes, unpack
+from dedupindex.records import DuplicatesSummary, Verification
+from dedupindex.settings import Settings
+from dedupindex.store import catalog, catalog_images, catalog_pairs
+from dedupindex.store.database import Database
+from dedupindex.store.rows import Content
+from dedupindex.vectors import VectorIndex
+from dedupindex.workflows.pool import Pool
+from dedupindex.workflows.progress import SILENT, Progress
+from dedupindex.workflows.search import SAME_PIXELS, candidates
+from dedupindex.workflows.stages import PairResult, PairTask, pairs_died, verify_pairs
+from dedupindex.workflows.vector_cache import VectorCache
+
+PAIRS_A_TASK = 128  # some 0.2 s of work for some 3 MB of features
+FEW_PAIRS = 256  # fewer are verified here: starting workers costs a second
+
+Pairs = list[tuple[int, int]]
+
+
+def find_duplicates(
+    database: Database, vectors: VectorCache, settings: Settings, *, progress: Progress = SILENT
+) -> DuplicatesSummary:
+    """Search all images that were not searched yet.
+
+    Returns
+    -------
+    DuplicatesSummary
+        `candidates` counts distinct pairs within the radius, `verified` those that were registered and correlated.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be written; what was committed stays, the next run goes on from there.
+    """
+    began = time.monotonic()
+    with database.read() as connection:
+        todo = catalog_images.unsearched(connection)
+    with database.write() as connection:
+        run = catalog.start_run(connection, "duplicates")
+    tally = _Tally()
+    progress.start(len(todo), "duplicates")
+    try:
+        if todo:
+            _search_all(database, vectors, settings, run, todo, tally, progress)
+            vectors.save()
+    finally:
+        progress.finish()
+    summary = DuplicatesSummary(
+        run_id=run,
+        searched=tally.searched,
+        candidates=tally.candidates,
+        verified=tally.verified,
+        accepted=tally.accepted,
+        overflowed=tally.overflowed,
+        seconds=time.monotonic() - began,
+    )
+    with database.write() as connection:
+        names = ("searched", "candidates", "verified", "accepted", "overflowed", "seconds")
+        catalog.finish_run(connection, run, {name: getattr(summary, name) for name in names})
+    return summary
+
+
+@dataclass(slots=True)
+class _Tally:
+    searched: int = 0
+    candidates: int = 0
+    verified: int = 0
+    accepted: int = 0
+    overflowed: int = 0
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One batch of images under search: what is still to be verified, and what was accepted."""
+
+    ids: list[int]
+    accepted: list[tuple[int, int, Verification]] = field(default_factory=list)
+    copies: dict[tuple[int, int], Pairs] = field(default_factory=dict)  # verified pair -> pairs of equal pictures
+    lost: set[int] = field(default_factory=set)
+
+
+def _search_all(
+    database: Database,
+    vectors: VectorCache,
+    settings: Settings,
+    run: int,
+    todo: Sequence[int],
+    tally: _Tally,
+    progress: Progress,
+) -> None:
+    index = vectors.current()
+    waiting = set(todo)
+    judged = np.empty(0, np.int64)  # pairs judged in this run whose other image is still to be searched
+    with Pool(verify_pairs, died=pairs_died, workers=settings.workers) as pool:
+        for start in range(0, len(todo), settings.batch):
+            ids = list(todo[start : start + settings.batch])
+            waiting.difference_update(ids)
+            batch = _Batch(ids)
+            pairs = _propose(database, index, settings, batch, judged, tally)
+            later = [pair for pair in pairs if pair[0] in waiting or pair[1] in waiting]
+            judged = np.union1d(judged, _codes(later))
+            if start % (16 * settings.batch) == 0:
+                judged = _still_open(judged, waiting)
+            _verify(database, pool, settings, batch, pairs, tally)
+            done = [image for image in batch.ids if image not in batch.lost]
+            with database.write() as connection:
+                tally.accepted += catalog_pairs.put_pairs(connection, batch.accepted, run)
+                catalog_images.mark_searched(connection, done, run)
+            tally.searched += len(done)
+            progress.advance(len(ids))
+
+
+def _propose(
+    database: Database,
+    index: VectorIndex,
+    settings: Settings,
+    batch: _Batch,
+    judged: NDArray[np.int64],
+    tally: _Tally,
+) -> Pairs:
+    """Pairs of a batch that have to be verified, as ids in the order of the content keys."""
+    with database.read() as connection:
+        stored = catalog_images.features(connection, batch.ids)
+        batch.ids = [image for image in batch.ids if image in stored]  # the others wait to be described
+        probed = [probes(unpack(stored[image])) for image in batch.ids]
+        twins = catalog_images.pixel_twins(connection, batch.ids, settings.candidates)
+        near = candidates(index, probed, settings)
+        known = catalog_pairs.known_pairs(connection, batch.ids)
+        involved = set(batch.ids).union(*(twins.values()))
+        involved.update(candidate.image_id for found, _ in near for candidate in found)
+        contents = catalog_images.contents(connection, involved)
+    tally.overflowed += sum(overflow for _, overflow in near)
+
+    def ordered(one: int, other: int) -> tuple[int, int]:
+        return (one, other) if contents[one].key < contents[other].key else (other, one)
+
+    same = {ordered(image, twin) for image, others in twins.items() for twin in others} - known
+    batch.accepted += [(a, b, SAME_PIXELS) for a, b in sorted(same)]
+    proposed = {
+        ordered(image, candidate.image_id)
+        for image, (found, _) in zip(batch.ids, near, strict=True)
+        for candidate in found
+        if candidate.image_id != image and candidate.image_id in contents
+    }
+    tally.candidates += len(proposed | same)
+    fresh = sorted(pair for pair in proposed - same - known if contents[pair[0]].pixels != contents[pair[1]].pixels)
+    if len(judged) and fresh:
+        seen = np.isin(_codes(fresh), judged)
+        fresh = [pair for pair, old in zip(fresh, seen.tolist(), strict=True) if not old]
+    return _collapse(batch, fresh, contents)
+
+
+def _collapse(batch: _Batch, pairs: Pairs, contents: dict[int, Content]) -> Pairs:
+    """Keep one of the pairs that show the very same two pictures; the others share its verdict."""
+    first: dict[tuple[object, object], tuple[int, int]] = {}
+    for a, b in pairs:
+        kept = first.setdefault((contents[a].pixels, contents[b].pixels), (a, b))
+        if kept != (a, b):
+            batch.copies.setdefault(kept, []).append((a, b))
+    return list(first.values())
+
+
+def _verify(
+    database: Database,
+    pool: Pool[PairTask, PairResult],
+    settings: Settings,
+    batch: _Batch,
+    pairs: Pairs,
+    tally: _Tally,
+) -> None:
+    tasks = _tasks(database, pairs, settings.threshold)
+    few = len(pairs) < FEW_PAIRS
+    for results in (verify_pairs(task) for task in tasks) if few else pool.map(tasks):
+        for result in results:
+            tally.verified += result.verified
+            batch.lost.update(image for pair in result.lost for image in pair)
+            for a, b, verification in result.accepted:
+                alike = [(a, b), *batch.copies.get((a, b), [])]
+                batch.accepted += [(one, other, verification) for one, other in alike]
+
+
+def _tasks(database: Database, pairs: Pairs, threshold: float) -> Iterator[list[PairTask]]:
+    """Tasks with the features they need, loaded when a worker is ready for them."""
+    for start in range(0, len(pairs), PAIRS_A_TASK):
+        some = tuple(pairs[start : start + PAIRS_A_TASK])
+        with database.read() as connection:
+            parts = catalog_images.features(connection, {image for pair in some for image in pair})
+        yield [PairTask(parts, some, threshold)]
+
+
+def _codes(pairs: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
+    """Unordered pairs of ids below 2^31 as single numbers."""
+    rows = np.array(list(pairs), np.int64).reshape(-1, 2)
+    codes: NDArray[np.int64] = (rows.min(axis=1) << 32) | rows.max(axis=1)
+    return codes
+
+
+def _still_open(codes: NDArray[np.int64], waiting: set[int]) -> NDArray[np.int64]:
+    """Those pairs of which an image is still to be searched."""
+    alive = np.fromiter(waiting, np.int64, len(waiting))
+    return codes[np.isin(codes >> 32, alive) | np.isin(codes & 0xFFFFFFFF, alive)]

@@ -1,0 +1,153 @@
+"""Duplicate groups from confirmed pairs: who belongs together, who stands for them, and how far to trust it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Pair
+
+FLOOD = 50  # pairs of one image beyond which it is suspicious: a blank page, a logo, a title card
+LINKED = "representative"
+
+
+def build_groups(pairs: Sequence[Pair], alone: Iterable[ImageRecord] = ()) -> tuple[DuplicateGroup, ...]:
+    """Connected components of confirmed pairs, and images at several places.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+        Best first.
+    alone : iterable of ImageRecord
+        Images with several present locations; those that stand in no pair make a group of their own.
+
+    Returns
+    -------
+    tuple of DuplicateGroup
+        Largest first, then by id. The id comes from the smallest content key of the members: it stays while members
+        join whose key is larger, whatever order the files came in.
+    """
+    images: dict[int, ImageRecord] = {}
+    parent: dict[int, int] = {}
+    for pair in pairs:
+        for image in (pair.a, pair.b):
+            images[image.id] = image
+            parent.setdefault(image.id, image.id)
+        a, b = _root(parent, pair.a.id), _root(parent, pair.b.id)
+        if a != b:
+            parent[max(a, b)] = min(a, b)
+    members: dict[int, list[ImageRecord]] = defaultdict(list)
+    inside: dict[int, list[Pair]] = defaultdict(list)
+    for image_id, image in images.items():
+        members[_root(parent, image_id)].append(image)
+    for pair in pairs:
+        inside[_root(parent, pair.a.id)].append(pair)
+    groups = [_group(members[root], inside[root]) for root in members]
+    groups += [_group([image], []) for image in alone if image.id not in images]
+    groups.sort(key=lambda g: (-sum(len(m.image.locations) for m in g.members), g.id))
+    return tuple(groups)
+
+
+def representative_order(image: ImageRecord) -> tuple[object, ...]:
+    """Sort key: the best picture to stand for a group comes first.
+
+    Larger valid area, lossless, more bits, more metadata, older, then path and content.
+    """
+    place = image.locations[0] if image.locations else None
+    return (
+        place is None or place.missing,
+        -round(image.width * image.height * image.valid_share),
+        not image.lossless,
+        -image.bits,
+        -image.metadata_count,
+        place.mtime_ns if place is not None else 0,
+        str(place.path) if place is not None else "",
+        image.sha256,
+        image.frame,
+    )
+
+
+def _group(images: list[ImageRecord], pairs: list[Pair]) -> DuplicateGroup:
+    ranked = sorted(images, key=representative_order)
+    first = ranked[0]
+    relation = {first.id: LINKED}
+    best: dict[int, float] = defaultdict(float)
+    for pair in pairs:
+        for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
+            best[one.id] = max(best[one.id], pair.verification.score)
+            if other.id == first.id:
+                relation[one.id] = "+".join(pair.verification.relations)
+    if not pairs:
+        best[first.id] = 1.0  # the same bytes at several places
+    members = [GroupMember(image, relation.get(image.id, ""), best[image.id]) for image in ranked]
+    return DuplicateGroup(
+        id=_identity(images),
+        members=tuple(members),
+        pairs=tuple(pairs),
+        weakest=min(pairs, key=lambda pair: pair.verification.score) if pairs else None,
+        flags=_flags(images, pairs),
+    )
+
+
+def _identity(images: Sequence[ImageRecord]) -> str:
+    sha256, frame = min((image.sha256, image.frame) for image in images)
+    return hashlib.sha256(sha256 + frame.to_bytes(8, "big")).hexdigest()[:12]
+
+
+def _flags(images: Sequence[ImageRecord], pairs: Sequence[Pair]) -> tuple[str, ...]:
+    neighbours: dict[int, set[int]] = defaultdict(set)
+    for pair in pairs:
+        neighbours[pair.a.id].add(pair.b.id)
+        neighbours[pair.b.id].add(pair.a.id)
+    keys = {image.id: image.key for image in images}
+    flags = sorted(f"bridge:{keys[image]}" for image in bridges(neighbours))
+    if any(len(some) > FLOOD for some in neighbours.values()):
+        flags.append("flood")
+    return tuple(flags)
+
+
+def bridges(neighbours: Mapping[int, set[int]]) -> list[int]:
+    """Images whose removal leaves at least two parts of two or more images each.
+
+    Articulation points of a connected graph by depth-first search (Hopcroft and Tarjan 1973,
+    doi:10.1145/362248.362272), without recursion; a part of one image is a mere copy, not another group.
+    """
+    if len(neighbours) < 5:
+        return []
+    start = min(neighbours)
+    number = {start: 0}
+    low = {start: 0}
+    size = {start: 1}
+    parts: dict[int, list[int]] = defaultdict(list)
+    stack = [(start, start, iter(sorted(neighbours[start])))]
+    while stack:
+        node, above, rest = stack[-1]
+        for other in rest:
+            if other not in number:
+                number[other] = low[other] = len(number)
+                size[other] = 1
+                stack.append((other, node, iter(sorted(neighbours[other]))))
+                break
+            if other != above:
+                low[node] = min(low[node], number[other])
+        else:
+            stack.pop()
+            if stack:
+                low[above] = min(low[above], low[node])
+                size[above] += size[node]
+                if low[node] >= number[above]:
+                    parts[above].append(size[node])
+    found = []
+    for node, below in parts.items():
+        outside = len(neighbours) - 1 - sum(below)
+        if sum(part >= 2 for part in [*below, outside]) >= 2:
+            found.append(node)
+    return sorted(found)
+
+
+def _root(parent: dict[int, int], node: int) -> int:
+    while parent[node] != node:
+        parent[node] = parent[parent[node]]
+        node = parent[node]
+    return node

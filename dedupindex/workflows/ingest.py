@@ -1,0 +1,354 @@
+"""Files into the database: find, recognise what is unchanged, describe the rest in workers, write in batches.
+
+Identity follows content. An unchanged file (size, mtime in ns, inode) is not read. A moved file is a new location of a
+known image, a changed one shows another image at a known location, a vanished one is marked missing. What stands in
+the database afterwards does not depend on the order of the files nor on the number of workers; only ids do.
+
+Order of writing: images with all their features in one transaction, never half of one. A stack of many frames comes in
+several batches; its frames are images at once, but the location of its first frame, which says "this file was read",
+is written last. An interrupted stack is thus read again, and the frames already stored are recognised by content.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dedupindex.errors import Reason
+from dedupindex.features import versions
+from dedupindex.records import Failure, FoundFile, IngestSummary, SkippedFile
+from dedupindex.settings import Settings
+from dedupindex.sources import DECODER_VERSION, is_candidate, walk
+from dedupindex.store import catalog, catalog_images, catalog_locations
+from dedupindex.store.database import Database
+from dedupindex.store.rows import FileState, KnownFile
+from dedupindex.workflows.pool import Pool
+from dedupindex.workflows.progress import SILENT, Progress
+from dedupindex.workflows.stages import FileResult, FileTask, describe_files, died
+
+LOOK_UP = 256  # files asked for in the database at once
+FILES_A_TASK = 8  # fewer means more traffic between processes, more means longer waits at the end
+LONGEST_WAIT = 5.0  # seconds that described images may wait for a full batch
+# Reasons that may be gone next time although the file looks the same.
+PASSING = frozenset({Reason.UNREADABLE, Reason.MISSING, Reason.CHANGED_WHILE_READ})
+# Reasons that say nothing about the content: what was known of the place stays.
+NOT_CONTENT = PASSING | {Reason.WORKER_DIED, Reason.TIMED_OUT, Reason.OUT_OF_MEMORY}
+
+
+def ingest(
+    database: Database,
+    settings: Settings,
+    paths: Sequence[Path],
+    *,
+    recursive: bool = True,
+    dry_run: bool = False,
+    exclude: Sequence[Path] = (),
+    progress: Progress = SILENT,
+) -> IngestSummary:
+    """Bring the database up to date with files and folders.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files and folders.
+    dry_run : bool
+        Only look and count; decode and write nothing.
+    exclude : sequence of Path
+        Never looked into (the program's own data).
+
+    Returns
+    -------
+    IngestSummary
+        Bad files are in its `failures`, those that failed before and did not change included.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be written. What was committed stays; the next run goes on from there.
+    """
+    began = time.monotonic()
+    roots = [_absolute(path) for path in paths]
+    run = 0
+    if not dry_run:
+        with database.write() as connection:
+            run = catalog.start_run(connection, "ingest")
+    tally = _Tally()
+    feed = _Feed(database, settings, roots, recursive, exclude, tally, trust_failures=_same_decoder(database))
+    progress.start(None, "ingest")
+    try:
+        if dry_run:
+            for task in feed:
+                tally.read += len(task)
+                progress.advance(len(task))
+        else:
+            _describe_and_write(database, settings, run, feed, tally, progress)
+        missing = _mark_missing(database, roots, run, dry_run)
+    finally:
+        progress.finish()
+    if not dry_run:
+        with database.write() as connection:
+            catalog.set_meta(connection, decoder=DECODER_VERSION)
+            catalog.finish_run(connection, run, tally.numbers() | {"missing": missing})
+    return IngestSummary(
+        run_id=run,
+        found=tally.found,
+        unchanged=tally.unchanged,
+        read=tally.read,
+        added=tally.added,
+        known=tally.known,
+        missing=missing,
+        skipped=dict(sorted(tally.skipped.items())),
+        failures=tuple(sorted(tally.failures.values(), key=lambda failure: os.fsencode(failure.path))),
+        seconds=time.monotonic() - began,
+        bytes_read=tally.bytes_read,
+    )
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts of one run."""
+
+    found: int = 0
+    unchanged: int = 0
+    read: int = 0
+    added: int = 0
+    known: int = 0
+    bytes_read: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    failures: dict[Path, Failure] = field(default_factory=dict)
+
+    def numbers(self) -> dict[str, int | float | str]:
+        """For the run's summary."""
+        names = ("found", "unchanged", "read", "added", "known", "bytes_read")
+        return {name: getattr(self, name) for name in names} | {
+            "skipped": sum(self.skipped.values()),
+            "failures": len(self.failures),
+        }
+
+
+class _Feed:
+    """Tasks for the workers: walks, looks files up, passes over what is unchanged. Takes follow-up tasks as well."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        roots: Sequence[Path],
+        recursive: bool,
+        exclude: Sequence[Path],
+        tally: _Tally,
+        *,
+        trust_failures: bool,
+    ) -> None:
+        self.database, self.settings, self.tally, self.trust_failures = database, settings, tally, trust_failures
+        self.back: list[Path] = []  # files that were missing and are there again, as they were
+        self._found = walk(roots, recursive=recursive, exclude=exclude, mask_pattern=settings.mask_pattern)
+        self._files: deque[FileTask] = deque()
+        self._further: deque[FileTask] = deque()
+
+    def __iter__(self) -> Iterator[Sequence[FileTask]]:
+        return self
+
+    def __next__(self) -> Sequence[FileTask]:
+        if self._further:
+            return [self._further.popleft()]
+        while not self._files:
+            if not self._look():
+                raise StopIteration
+        return [self._files.popleft() for _ in range(min(FILES_A_TASK, len(self._files)))]
+
+    def put(self, task: FileTask) -> None:
+        """Add the task that describes further frames of a stack."""
+        self._further.append(task)
+
+    def _look(self) -> bool:
+        """Walk on for some files and queue those that have to be read; whether there were any."""
+        files: list[FoundFile] = []
+        for found in self._found:
+            if isinstance(found, SkippedFile):
+                self.tally.skipped[found.why] += 1
+            elif isinstance(found, Failure):
+                self.tally.failures[found.path] = found
+            else:
+                files.append(found)
+                if len(files) == LOOK_UP:
+                    break
+        if not files:
+            return False
+        with self.database.read() as connection:
+            known = catalog_locations.known_files(connection, [file.path for file in files])
+        for file in files:
+            state = FileState(file.path, file.size, file.mtime_ns, file.inode)
+            if self._is_unchanged(known.get(file.path), state):
+                self.tally.found += 1
+                self.tally.unchanged += 1
+            elif is_candidate(file):
+                self.tally.found += 1
+                self._files.append(FileTask(state, self.settings))
+            else:
+                self.tally.skipped["not_an_image"] += 1
+        return True
+
+    def _is_unchanged(self, known: KnownFile | None, state: FileState) -> bool:
+        if known is None or not catalog_locations.same_state(known, state):
+            return False
+        if known.failure is not None:
+            if known.failure.reason in PASSING or not self.trust_failures:
+                return False
+            self.tally.failures[state.path] = known.failure
+            return True
+        if self.settings.all_frames and known.frames < known.frame_count:
+            return False
+        if known.missing:
+            self.back.append(state.path)
+        return True
+
+
+def _same_decoder(database: Database) -> bool:
+    """Whether this very decoder saw the files before: else those that failed deserve another try."""
+    with database.read() as connection:
+        return catalog.get_meta(connection, "decoder") in (None, DECODER_VERSION)
+
+
+def _describe_and_write(
+    database: Database, settings: Settings, run: int, feed: _Feed, tally: _Tally, progress: Progress
+) -> None:
+    writer = _Writer(database, settings, run, tally)
+    with Pool(describe_files, died=died, workers=settings.workers) as pool:
+        try:
+            for results in pool.map(feed):
+                for result in results:
+                    tally.bytes_read += result.bytes_read
+                    if result.task.first == 0:
+                        tally.read += 1
+                        progress.advance(1)
+                    writer.take(result)
+                    if result.rest is not None:
+                        feed.put(result.rest)
+                writer.write_when_full()
+        except KeyboardInterrupt:
+            writer.write()  # what is described already is not done twice
+            raise
+    writer.write()
+    if feed.back:
+        with database.write() as connection:
+            catalog_locations.mark(connection, feed.back, run, missing=False)
+
+
+class _Writer:
+    """The one that writes: collects results and commits them in batches."""
+
+    def __init__(self, database: Database, settings: Settings, run: int, tally: _Tally) -> None:
+        self._database, self._run, self._tally = database, run, tally
+        self._batch = settings.batch
+        self._versions: Mapping[str, str] = versions(settings)
+        self._results: list[FileResult] = []
+        self._images = 0
+        self._last = time.monotonic()
+        self._firsts: dict[Path, FileResult] = {}  # first results of stacks whose other frames are still to come
+        self._partial: dict[Path, Failure] = {}  # what failed in earlier chunks of such stacks
+
+    def take(self, result: FileResult) -> None:
+        """Accept a result."""
+        self._results.append(result)
+        self._images += max(1, len(result.images))
+
+    def write_when_full(self) -> None:
+        """Commit when a batch is full, or its images have waited long enough."""
+        if self._images >= self._batch or (self._results and time.monotonic() - self._last > LONGEST_WAIT):
+            self.write()
+
+    def write(self) -> None:
+        """Commit all that was taken."""
+        if not self._results:
+            return
+        places: list[tuple[FileState, int, tuple[bytes, int]]] = []
+        finished: list[FileState] = []
+        failed: list[tuple[FileState, Failure]] = []
+        firsts, partial = dict(self._firsts), dict(self._partial)
+        for result in self._results:
+            path = result.state.path
+            frames = [(result.state, image.frame, image.key) for image in result.images]
+            if result.failure is not None:
+                partial.setdefault(path, result.failure)
+            if result.rest is not None:
+                places += [place for place in frames if place[1] != 0]
+                if result.task.first == 0:
+                    firsts[path] = result
+                continue
+            first = firsts.pop(path, None)
+            if first is not None:
+                places += [(result.state, i.frame, i.key) for i in first.images if i.frame == 0]
+            places += frames
+            failure = partial.pop(path, None)
+            if failure is not None:
+                failed.append((result.state, failure))
+            if failure is None or result.images or first is not None:
+                finished.append(result.state)
+        with self._database.write() as connection:
+            images = [image for result in self._results for image in result.images]
+            ids, added = catalog_images.put_images(connection, images, self._versions, self._run)
+            missing = [key for _, _, key in places if key not in ids]
+            ids |= catalog_images.ids_of_content(connection, missing)
+            rows = [(state, frame, ids[key]) for state, frame, key in places]
+            changed = catalog_locations.put_locations(connection, rows, self._run)
+            whole = [state.path for state in finished]
+            catalog.clear_failures(connection, whole)
+            catalog_locations.drop_other_frames(connection, whole, self._run)
+            catalog.put_failures(connection, failed, self._run)
+            gone = [s.path for s, failure in failed if failure.reason not in NOT_CONTENT and s not in finished]
+            catalog_locations.mark(connection, gone, self._run, missing=True)
+        self._tally.added += added
+        self._tally.known += max(0, changed - added)
+        self._tally.failures.update((state.path, failure) for state, failure in failed)
+        self._firsts, self._partial = firsts, partial
+        self._results, self._images, self._last = [], 0, time.monotonic()
+
+
+def _mark_missing(database: Database, roots: Sequence[Path], run: int, dry_run: bool) -> int:
+    """Mark stored files under *roots* that are gone; how many locations that are.
+
+    Only where the root itself (for a file: its folder) is there and can be listed: a disk that is not mounted takes
+    nothing out of the database, and neither does an I/O error.
+    """
+    total = 0
+    for root in roots:
+        folder = root if root.is_dir() else root.parent
+        if not _can_list(folder):
+            continue
+        with database.read() as connection:
+            gone = [p for some in catalog_locations.paths_under(connection, root) for p in some if _is_gone(p)]
+        if dry_run:
+            total += len(gone)
+        elif gone:
+            with database.write() as connection:
+                total += catalog_locations.mark(connection, gone, run, missing=True)
+                catalog.clear_failures(connection, gone)
+    return total
+
+
+def _absolute(path: Path) -> Path:
+    path = path.expanduser()
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
+def _can_list(folder: Path) -> bool:
+    try:
+        with os.scandir(folder):
+            return True
+    except OSError:
+        return False
+
+
+def _is_gone(path: Path) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,34 @@
+"""How long work tells what it is doing, without knowing who listens."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """A listener: `start`, then `advance` any number of times, then `finish`; several stages one after the other."""
+
+    def start(self, total: int | None, what: str) -> None:
+        """A stage begins; *total* is None where nobody knows yet how much there is."""
+
+    def advance(self, n: int) -> None:
+        """*n* more are done."""
+
+    def finish(self) -> None:
+        """The stage is over."""
+
+
+class Silent:
+    """Listens to nothing."""
+
+    def start(self, total: int | None, what: str) -> None:
+        """Nothing."""
+
+    def advance(self, n: int) -> None:
+        """Nothing."""
+
+    def finish(self) -> None:
+        """Nothing."""
+
+
+SILENT = Silent()

@@ -1,0 +1,110 @@
+"""From a picture to confirmed matches: probes, candidates by distance, verification of each, best first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from dedupindex.compare.verification import VERSION, same_bytes, verify
+from dedupindex.features import probes, unpack
+from dedupindex.records import Candidate, Features, FloatArray, Match, Registration, Relation, Verification
+from dedupindex.settings import Settings
+from dedupindex.store import catalog_images
+from dedupindex.store.database import Database
+from dedupindex.store.rows import NewImage
+from dedupindex.vectors import Neighbours, VectorIndex
+
+SAME_PIXELS = Verification(
+    accepted=True,
+    score=1.0,
+    relations=(Relation.SAME_PIXELS,),
+    registration=Registration(shift=(0.0, 0.0)),
+    reason="the decoded pixels are the same",
+    measures={"ncc": 1.0},
+    version=VERSION,
+)
+
+
+def candidates(
+    index: VectorIndex, probed: Sequence[FloatArray], settings: Settings
+) -> list[tuple[list[Candidate], bool]]:
+    """Stored images near each picture, nearest first.
+
+    Parameters
+    ----------
+    probed : sequence of (P, D) float32
+        Probes of each picture (`dedupindex.features.probes`).
+
+    Returns
+    -------
+    list of (list of Candidate, bool)
+        One a picture; True where a probe found more than `settings.candidates` within the radius.
+    """
+    import numpy as np
+
+    filled = [probe for probe in probed if len(probe)]
+    if not filled:
+        return [([], False) for _ in probed]
+    found = iter(index.search(np.concatenate(filled), settings.radius, settings.candidates))
+    return [_merge([next(found) for _ in range(len(probe))]) for probe in probed]
+
+
+def _merge(neighbours: Iterable[Neighbours]) -> tuple[list[Candidate], bool]:
+    nearest: dict[int, float] = {}
+    overflow = False
+    for some in neighbours:
+        overflow |= some.overflow
+        for image, distance in zip(some.ids.tolist(), some.distances.tolist(), strict=True):
+            nearest[image] = min(distance, nearest.get(image, distance))
+    merged = [Candidate(image, distance) for image, distance in nearest.items()]
+    merged.sort(key=lambda candidate: (candidate.distance, candidate.image_id))
+    return merged, overflow
+
+
+def query(
+    database: Database,
+    index: VectorIndex,
+    settings: Settings,
+    image: NewImage,
+    features: Features,
+    *,
+    limit: int = 10,
+) -> list[Match]:
+    """Stored images that are confirmed to show what *image* shows.
+
+    Parameters
+    ----------
+    image : NewImage
+        The picture asked about; it need not be stored.
+    features : Features
+        Of it, as they come back from the database (`dedupindex.features.rounded`).
+    limit : int
+        Most matches.
+
+    Returns
+    -------
+    list of Match
+        Best first: score, then distance, then content. Images that were never at any place are left out.
+    """
+    [(near, _)] = candidates(index, [probes(features)], settings)
+    distance = {candidate.image_id: candidate.distance for candidate in near}
+    found: dict[int, Verification] = {}
+    with database.read() as connection:
+        for same in catalog_images.ids_of_content(connection, [image.key]).values():
+            found[same] = same_bytes()
+        if not features.low_information:
+            pixels = (image.pixel_sha256, image.width, image.height)
+            for same in catalog_images.ids_of_pixels(connection, *pixels, settings.candidates):
+                found.setdefault(same, SAME_PIXELS)
+        wanted = [candidate.image_id for candidate in near if candidate.image_id not in found]
+        for image_id, parts in catalog_images.features(connection, wanted).items():
+            verification = verify(features, unpack(parts), threshold=settings.threshold)
+            if verification.accepted:
+                found[image_id] = verification
+        records = catalog_images.by_id(connection, found)
+    matches = [
+        Match(records[image_id], verification, distance.get(image_id, 0.0))
+        for image_id, verification in found.items()
+        if records[image_id].locations
+    ]
+    matches.sort(key=lambda m: (-m.score, m.distance, m.image.sha256, m.image.frame))
+    return matches[:limit]

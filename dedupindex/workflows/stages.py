@@ -1,0 +1,181 @@
+"""The stages that run in workers: a file to described images, pairs to verifications. Pure, picklable functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dedupindex.errors import ReadError, Reason
+from dedupindex.features import describe_stack, pack, unpack
+from dedupindex.prepare.pipeline import prepare, prepare_stack
+from dedupindex.records import DecodedFile, Failure, Features, Frame, PreparedFrame, Verification
+from dedupindex.settings import Settings
+from dedupindex.sources import decode_file
+from dedupindex.store.rows import FileState, NewImage
+
+TINY_SIDE = 24  # pixels; frames below are described many at a time
+TINY_CHUNK = 16_384  # tiny frames of a stack a task: bounds what travels between processes (about 1.5 kB a frame)
+CHUNK = 1_024  # larger frames a task
+
+
+@dataclass(frozen=True, slots=True)
+class FileTask:
+    """A file to describe, or some frames of it."""
+
+    state: FileState
+    settings: Settings
+    first: int = 0  # index of the first frame to describe
+    sha256: bytes = b""  # what the file was when its first frames were described
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What came of a file task.
+
+    Attributes
+    ----------
+    state : FileState
+        As it was when the bytes were read.
+    images : tuple of NewImage
+    failure : Failure or None
+        The whole file, or some of its frames, gave nothing.
+    rest : FileTask or None
+        The task that describes the next frames.
+    bytes_read : int
+    """
+
+    task: FileTask
+    state: FileState
+    images: tuple[NewImage, ...] = ()
+    failure: Failure | None = None
+    rest: FileTask | None = None
+    bytes_read: int = 0
+
+
+def describe_files(tasks: Sequence[FileTask]) -> list[FileResult]:
+    """Decode, prepare and describe files. A file that cannot be read is a result with a failure, never an error."""
+    return [_describe_file(task) for task in tasks]
+
+
+def died(task: FileTask) -> FileResult:
+    """The result for a file whose worker died."""
+    failure = Failure(task.state.path, Reason.WORKER_DIED, "the process that decoded it was killed")
+    return FileResult(task, task.state, failure=failure)
+
+
+def describe_frames(frames: Sequence[Frame], settings: Settings) -> list[tuple[PreparedFrame, Features]]:
+    """Prepare and describe frames of one file."""
+    prepared = [prepare(frames[0], settings)] if len(frames) == 1 else prepare_stack(frames, settings)
+    return list(zip(prepared, describe_stack(prepared, settings), strict=True))
+
+
+def new_image(decoded: DecodedFile, frame: Frame, prepared: PreparedFrame, features: Features) -> NewImage:
+    """All that is stored of a frame."""
+    height, width = prepared.full_shape
+    return NewImage(
+        sha256=decoded.sha256,
+        frame=frame.number,
+        format=decoded.format,
+        width=width,
+        height=height,
+        bits=prepared.bits,
+        channels=prepared.channels,
+        valid_share=float(prepared.valid_share),
+        low_information=bool(prepared.low_information),
+        scaling=prepared.scaling,
+        lossless=decoded.lossless,
+        metadata_count=decoded.metadata_count,
+        frame_count=decoded.frame_count,
+        pixel_sha256=prepared.pixel_sha256,
+        features=pack(features),
+    )
+
+
+def _describe_file(task: FileTask) -> FileResult:
+    path = task.state.path
+    try:
+        decoded = decode_file(path, task.settings)
+        state = FileState(path, decoded.size, decoded.mtime_ns, decoded.inode)
+        if task.sha256 and decoded.sha256 != task.sha256:
+            failure = Failure(path, Reason.CHANGED_WHILE_READ, "other content than when its first frames were read")
+            return FileResult(task, state, failure=failure, bytes_read=decoded.size)
+        chunk = _chunk(decoded)
+        frames = decoded.frames[task.first : task.first + chunk]
+        valid = [frame for frame in frames if frame.mask.any()]
+        described = describe_frames(valid, task.settings) if valid else []
+    except ReadError as error:
+        return FileResult(task, task.state, failure=Failure(path, error.reason, error.detail))
+    except MemoryError:
+        return FileResult(task, task.state, failure=Failure(path, Reason.OUT_OF_MEMORY, "not enough memory"))
+    images = tuple(new_image(decoded, f, *both) for f, both in zip(valid, described, strict=True))
+    rest = None
+    if task.first + chunk < len(decoded.frames):
+        rest = FileTask(state, task.settings, task.first + chunk, decoded.sha256)
+    empty = _no_valid_pixels(path, frames, len(valid))
+    return FileResult(task, state, images, empty, rest, decoded.size if task.first == 0 else 0)
+
+
+def _chunk(decoded: DecodedFile) -> int:
+    tiny = all(max(frame.mask.shape) <= TINY_SIDE for frame in decoded.frames[:1])
+    return TINY_CHUNK if tiny else CHUNK
+
+
+def _no_valid_pixels(path: Path, frames: Sequence[Frame], valid: int) -> Failure | None:
+    if valid == len(frames):
+        return None
+    empty = [str(frame.number) for frame in frames if not frame.mask.any()]
+    some = ", ".join(empty[:10]) + (f" and {len(empty) - 10} more" if len(empty) > 10 else "")
+    return Failure(path, Reason.NO_VALID_PIXELS, f"every pixel of frame {some} is masked")
+
+
+# ------------------------------------------------------------------------------------------------------- pairs
+@dataclass(frozen=True, slots=True)
+class PairTask:
+    """Pairs to verify, with the packed features of every image that stands in them."""
+
+    parts: Mapping[int, Mapping[str, bytes]]
+    pairs: tuple[tuple[int, int], ...]
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    """How many pairs were verified, those that were accepted, and those that were lost with a worker."""
+
+    verified: int
+    accepted: tuple[tuple[int, int, Verification], ...]
+    lost: tuple[tuple[int, int], ...] = ()
+
+
+def verify_pairs(tasks: Sequence[PairTask]) -> list[PairResult]:
+    """Verify pairs (a, b), a being the smaller content key."""
+    return [_verify_pairs(task) for task in tasks]
+
+
+def pairs_died(task: PairTask) -> PairResult:
+    """The result for pairs whose worker died."""
+    return PairResult(0, (), task.pairs)
+
+
+def _verify_pairs(task: PairTask) -> PairResult:
+    from dedupindex.compare.verification import verify
+
+    unpacked = {image: unpack(parts) for image, parts in task.parts.items()}
+    accepted = []
+    for a, b in task.pairs:
+        verification = verify(unpacked[a], unpacked[b], threshold=task.threshold)
+        if verification.accepted:
+            accepted.append((a, b, verification))
+    return PairResult(len(task.pairs), tuple(accepted))
+
+
+def file_state(path: Path) -> FileState:
+    """What `stat` says of a file.
+
+    Raises
+    ------
+    OSError
+    """
+    status = path.stat()
+    return FileState(path, status.st_size, status.st_mtime_ns, status.st_ino)

@@ -1,0 +1,172 @@
+"""Between the database and the vector index: load, catch up, seal, save. The database is always right.
+
+Order of writing: vector file in place first, its row second; row deleted first, file second. So a row never names a
+file that was not there whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from dedupindex.errors import StoreError, VectorIndexError
+from dedupindex.features import DESCRIPTOR_DIMENSIONS
+from dedupindex.store import catalog, catalog_images
+from dedupindex.store.database import Database
+from dedupindex.store.rows import SegmentRow
+from dedupindex.vectors import FLAT_LIMIT, SealedFile, VectorIndex, row_digest, sweep
+
+log = logging.getLogger(__name__)
+
+MOST_BLOCKS = 8  # sealed blocks; more are merged into one, because each costs a search of its own
+DEAD_SHARE = 0.2  # of the sealed images; more removed ones lead to a rebuild
+_LOAD = 20_000  # descriptors read from the database at once
+
+
+class VectorCache:
+    """The vector index of a database, kept in step with it.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Of the settings that made the features; vector files of another one are not used.
+    flat_limit : int
+        Distinct vectors that are searched exhaustively before they are sealed.
+    """
+
+    def __init__(self, database: Database, fingerprint: str, *, flat_limit: int = FLAT_LIMIT) -> None:
+        self.database = database
+        self.directory = vector_directory(database.path)
+        self.fingerprint = fingerprint
+        self.flat_limit = flat_limit
+        self._lock = threading.RLock()  # two threads must not catch up at once
+        self._index: VectorIndex | None = None
+        self._generation = -1
+        self._untrusted = False  # a vector file was missing, damaged, or of other settings
+
+    def current(self) -> VectorIndex:
+        """The index, after everything that the database holds by now has been taken over.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        with self._lock, self.database.read() as connection:
+            generation = catalog.generation(connection)
+            if self._index is not None and generation == self._generation:
+                return self._index
+            wanted = catalog_images.indexable_ids(connection)
+            index = self._index if self._index is not None else self._load(catalog.segments(connection))
+            index.remove(np.setdiff1d(index.ids(), wanted, assume_unique=True).tolist())
+            new = np.setdiff1d(wanted, index.ids(), assume_unique=True)
+            for start in range(0, len(new), _LOAD):
+                ids, rows = catalog_images.descriptors(connection, new[start : start + _LOAD], DESCRIPTOR_DIMENSIONS)
+                known = rows.any(axis=1)
+                index.add(ids[known], rows[known])
+            self._index, self._generation = index, generation
+            if index.needs_sealing:
+                index.seal()
+            return index
+
+    def forget(self) -> None:
+        """Drop what is in memory; the next `current` begins from the files and the database."""
+        with self._lock:
+            self._index, self._generation = None, -1
+
+    def save(self) -> None:
+        """Write sealed blocks that are in no file yet, merge when there are too many, sweep leftovers.
+
+        A failure to write is only logged: the blocks are made again next time.
+        """
+        if self.database.read_only or self._index is None:
+            return
+        index = self.current()
+        try:
+            if self._should_merge(index):
+                self.rebuild()
+                return
+            self._write_unsaved(index)
+            self._sweep()
+        except (VectorIndexError, StoreError, OSError) as error:
+            log.warning("vector files were not saved: %s", error)
+
+    def rebuild(self) -> VectorIndex:
+        """Throw every vector file away and make the index anew from the database.
+
+        Raises
+        ------
+        StoreError, VectorIndexError
+            The database or the folder of vector files cannot be written.
+        """
+        self._drop_segments()
+        self.forget()
+        self._untrusted = False
+        index = self.current()
+        if index.unsaved():
+            self._write_unsaved(index)
+        self._sweep()
+        return index
+
+    def _load(self, segments: list[SegmentRow]) -> VectorIndex:
+        index = VectorIndex(DESCRIPTOR_DIMENSIONS, flat_limit=self.flat_limit)
+        for segment in segments:
+            values = asdict(segment)
+            del values["id"]
+            if segment.fingerprint != self.fingerprint:
+                log.warning("%s reflects other settings and is not used", segment.file)
+                self._untrusted = True
+                continue
+            try:
+                index.load(self.directory, SealedFile(**values))
+            except (VectorIndexError, ValueError) as error:
+                log.warning("vector file not used, made again from the database: %s", error)
+                self._untrusted = True
+        return index
+
+    def _should_merge(self, index: VectorIndex) -> bool:
+        if self._untrusted:
+            return True
+        with self.database.read() as connection:
+            segments = catalog.segments(connection)
+        sealed = sum(segment.rows for segment in segments)
+        too_many = len(segments) + len(index.unsaved()) > MOST_BLOCKS
+        return too_many or sealed - len(index) > DEAD_SHARE * sealed
+
+    def _write_unsaved(self, index: VectorIndex) -> None:
+        for number, ids in index.unsaved():
+            with self.database.read() as connection:
+                generation = catalog.generation(connection)
+                parts = [
+                    catalog_images.descriptors(connection, ids[start : start + _LOAD], DESCRIPTOR_DIMENSIONS)
+                    for start in range(0, len(ids), _LOAD)
+                ]
+            digest = row_digest(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
+            sealed = index.save(
+                number, self.directory, generation=generation, fingerprint=self.fingerprint, digest=digest
+            )
+            with self.database.write() as connection:
+                catalog.put_segment(connection, SegmentRow(**asdict(sealed)))
+
+    def _drop_segments(self) -> None:
+        with self.database.write() as connection:
+            segments = catalog.segments(connection)
+            catalog.delete_segments(connection, [segment.id for segment in segments])
+        for segment in segments:
+            if Path(segment.file).name == segment.file:
+                (self.directory / segment.file).unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        with self.database.read() as connection:
+            known = {segment.file for segment in catalog.segments(connection)}
+        for path in sweep(self.directory, known):
+            log.info("removed leftover %s", path)
+
+
+def vector_directory(database: Path) -> Path:
+    """Where the vector files of a database lie: ``NAME.db.vectors`` beside it."""
+    return database.with_name(database.name + ".vectors")
