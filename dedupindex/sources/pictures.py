@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import (
@@ -31,6 +30,7 @@ from dedupindex.errors import ReadError, Reason, UnsupportedImageError
 from dedupindex.records import Frame, Mask
 from dedupindex.sources import rasters
 from dedupindex.sources.content import Content, Source, check_frame, check_total, choose_frames, make_frame
+from dedupindex.sources.deep import deep_bits, read_deep
 from dedupindex.sources.quiet import native_stderr
 
 _ = (  # imported for what they register: otherwise the first unusual file makes Pillow load every plugin it has
@@ -84,7 +84,7 @@ def read_picture(source: Source, format: str) -> Content:
         Image.open(io.BytesIO(source.data), formats=PLUGINS[format]) as image,
     ):
         width, height = image.size
-        pixel_bytes = len(image.getbands()) * (2 if is_deep_png(source.data) else _SAMPLE_BYTES.get(image.mode, 1))
+        pixel_bytes = len(image.getbands()) * (2 if deep_bits(source.data) else _SAMPLE_BYTES.get(image.mode, 1))
         check_frame(source, height, width, pixel_bytes)
         count = count_frames(source, image)
         numbers = choose_frames(source, count, stack=False)
@@ -120,21 +120,19 @@ def read_frame(source: Source, image: Image.Image, number: int) -> Frame:
     height, width = image.size[1], image.size[0]
     if number == 0 and source.min_side is not None and isinstance(image, JpegImagePlugin.JpegImageFile):
         _reduce(image, source.min_side)
-    orientation = 1
-    if image.format != "TIFF":  # Pillow turns TIFF itself as it loads
-        image.load()
-        orientation = read_orientation(source, image)
-    else:
-        orientation = read_orientation(source, image)
-        height, width = (width, height) if orientation >= 5 else (height, width)
-        orientation = 1
+    if image.format == "TIFF":  # Pillow turns TIFF itself as it loads
         with native_stderr(source.notes):
             image.load()
+        height, width, orientation = image.size[1], image.size[0], 1
+    else:
+        image.load()
+        orientation = read_orientation(source, image)
     if image.size[0] * image.size[1] > height * width:  # the frame is not what the header said (ICO)
         height, width = image.size[1], image.size[0]
         check_frame(source, height, width, len(image.getbands()))
-    if number == 0 and is_deep_png(source.data):
-        pixels, mask, bits = _deep_png(source, image)
+    if deep := 0 if number else deep_bits(source.data):
+        pixels, mask = read_deep(source, deep, image.getbands())
+        mask, bits = rasters.both(mask, _transparent(image, pixels)), deep
     else:
         pixels, mask, bits = to_array(image)
     if orientation != 1:
@@ -239,11 +237,6 @@ def count_metadata(source: Source, image: Image.Image) -> int:
         return 0
 
 
-def is_deep_png(data: bytes) -> bool:
-    """Whether this is a 16-bit PNG of more than one channel, which Pillow reduces to 8 bits."""
-    return data[:4] == b"\x89PNG" and data[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06")
-
-
 def _has_exif(image: Image.Image) -> bool:
     info = image.info
     return any(key in info for key in ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"))
@@ -256,29 +249,6 @@ def _reduce(image: JpegImagePlugin.JpegImageFile, min_side: int) -> None:
         if -(-max(width, height) // factor) >= min_side and min(width, height) // factor >= _LEAST_SHORT_SIDE:
             image.draft(image.mode, (width // factor, height // factor))
             return
-
-
-def _deep_png(source: Source, image: Image.Image) -> tuple[Array, Mask | None, int]:
-    """16-bit RGB, RGBA and LA through OpenCV; Pillow has loaded it already and so found it whole."""
-    with native_stderr(source.notes):
-        samples = cv2.imdecode(
-            np.frombuffer(source.data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-        )
-    if samples is None or samples.dtype != np.uint16 or samples.shape[:2] != image.size[::-1]:
-        raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, "this 16-bit PNG cannot be decoded without loss")
-    kind = source.data[25]
-    mask: Mask | None = None
-    if samples.ndim == 2:  # grey and alpha of which OpenCV kept the grey
-        pixels: Array = samples
-        alpha = np.asarray(image.getchannel("A")) if "A" in image.getbands() else None
-        mask = None if alpha is None else alpha != 0
-    else:
-        pixels = np.ascontiguousarray(samples[..., 0] if kind == 4 else samples[..., 2::-1])
-        if samples.shape[2] in (2, 4) and kind != 2:
-            mask = samples[..., -1] != 0
-    if kind == 2:
-        mask = _transparent(image, pixels)
-    return pixels, None if mask is None or mask.all() else mask, 16
 
 
 def _from_palette(image: Image.Image) -> tuple[Array, Mask | None, int]:

@@ -63,6 +63,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 )
 
 _HEIF_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
+_DIB_SIZES = tuple(bytes((size,)) for size in (40, 52, 56, 64, 108, 124))  # of the header, bytes
+_DIB_BITS = tuple(bytes((bits,)) for bits in (1, 4, 8, 16, 24, 32))
 _PNM = re.compile(rb"P[1-6fF][\s#]|P[fF]\n|P0CMYK|P7\nWIDTH|PyP|PyRGBA|PyCMYK")
 _PCX = re.compile(rb"\x0a[\x00\x02\x03\x05][\x00\x01]")
 _FLI = re.compile(rb".{4}[\x11\x12]\xaf.{8}[\x00\x03]\x00", re.DOTALL)
@@ -126,9 +128,9 @@ def sniff(head: bytes) -> str | None:
         return "WEBP"
     if head[4:8] == b"ftyp":
         return _iso_brand(head)
-    if head[:2] == b"BM" and len(head) >= 18 and head[14] in (12, 16, 40, 52, 56, 64, 108, 124):
+    if head[:2] == b"BM" and (head[14:15] in _DIB_SIZES or head[14:15] in (b"\x0c", b"\x10")) and len(head) > 17:
         return "BMP"
-    if head[:4] in (b"\x0c\0\0\0", b"\x28\0\0\0") and head[12:14] == b"\x01\0":
+    if head[0:1] in _DIB_SIZES and head[1:4] == b"\0\0\0" and head[12:14] == b"\1\0" and head[14:15] in _DIB_BITS:
         return "BMP"  # a DIB: the same without its file header
     for pattern, name in ((_PNM, "PPM"), (_PCX, "PCX"), (_FLI, "FLI"), (_XBM, "XBM")):
         if pattern.match(head):

@@ -31,7 +31,7 @@ from dedupindex.sources.content import (
     make_frame,
     with_stack_range,
 )
-from dedupindex.sources.pictures import count_metadata, pillow_limits, read_frame, read_picture, upright
+from dedupindex.sources.pictures import pillow_limits, read_frame, read_picture, upright
 from dedupindex.sources.quiet import native_stderr
 
 Array = NDArray[Any]
@@ -43,6 +43,7 @@ _ALPHA = frozenset((1, 2))  # associated, unassociated
 _MASK_PAGE = 4  # bit of NewSubfileType (tag 254)
 _LOSSY = frozenset((6, 7, 22610, 34892, 33003, 33004, 33005, 34712, 50001, 50002))  # JPEG, JPEG 2000, WebP, JPEG XL
 _KEEPS_DEPTH = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")  # Pillow modes
+_SUB_IFDS = (34665, 34853)  # Exif, GPS
 _NOT_EXIF = frozenset((*range(254, 300), *range(317, 348), 530, 531, 532, 33550, 33922, 34264, 34735, 34736, 34737))
 
 
@@ -164,7 +165,6 @@ def _read_pages(source: Source, pages: list[_Page]) -> Content:
                     raise
                 source.note(f"frame {mine[0]} cannot be read: {error}")
                 failure = error
-        metadata = max(metadata, pillow.metadata())
     if not frames:
         raise failure
     frames = with_stack_range(frames)
@@ -189,9 +189,6 @@ class _LazyPillow:
         if self.image is None:
             self.image = Image.open(io.BytesIO(self.source.data), formats=("TIFF",))
         return self.image
-
-    def metadata(self) -> int:
-        return 0 if self.image is None else count_metadata(self.source, self.image)
 
 
 def _read_page(source: Source, each: _Page, first: int, pillow: _LazyPillow) -> list[Frame]:
@@ -252,7 +249,11 @@ def _by_tifffile(source: Source, each: _Page, first: int) -> list[Frame]:
     samples = rasters.native(samples, source.note)
     separate, depth, _, _, interleaved = samples.shape
     planes = np.moveaxis(samples, 0, -2).reshape(*samples.shape[1:4], separate * interleaved)
-    bits = min(int(page.bitspersample), planes.dtype.itemsize * 8) if planes.dtype.kind in "iu" else 32
+    bits = (
+        min(int(page.bitspersample), planes.dtype.itemsize * 8)
+        if planes.dtype.kind in "iu"
+        else planes.dtype.itemsize * 8
+    )
     orientation = _orientation(page)
     frames: list[Frame] = []
     for plane in planes if depth > 1 else planes[:1]:
@@ -369,4 +370,5 @@ def _lacks_codec(error: Exception) -> bool:
 
 def _count_tags(page: Any) -> int:
     """Tags that describe (camera, author, time), without those that only lay out the raster."""
-    return sum(tag.code not in _NOT_EXIF for tag in page.tags.values())
+    inner = sum(len(tag.value) for tag in page.tags.values() if tag.code in _SUB_IFDS and isinstance(tag.value, dict))
+    return inner + sum(tag.code not in _NOT_EXIF for tag in page.tags.values())
