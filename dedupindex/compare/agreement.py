@@ -152,7 +152,8 @@ def agreement(lay: Overlay) -> tuple[Mapping[str, float], FloatArray, Mask]:
     measures : mapping
         ``ncc`` over the overlap; ``fine_ncc`` of what remains after a Gaussian of 4 pixels is taken off, so that two
         smooth skies do not pass; ``area_agreement``, the share of textured windows that agree; ``area_mean``, their
-        mean NCC; ``textured``, the share of the overlap that has texture; ``overlap``, ``cover_a``, ``cover_b``.
+        mean NCC; ``textured``, the share of the overlap that has texture; ``overlap``, ``cover_a``, ``cover_b``;
+        ``pixels``, the size of the overlap on the coarser grid.
     ncc, textured : (H, W) arrays
         From `window_agreement`.
     """
@@ -168,6 +169,7 @@ def agreement(lay: Overlay) -> tuple[Mapping[str, float], FloatArray, Mask]:
         "overlap": lay.overlap,
         "cover_a": lay.cover_a,
         "cover_b": lay.cover_b,
+        "pixels": float(lay.mask.sum()),
     }
     return measures, ncc, textured
 
