@@ -131,12 +131,11 @@ class Pool(Generic[_Item, _Result]):
                 yield result
 
     def _submit(self, task: Sequence[_Item]) -> Future[Sequence[_Result]]:
-        if self._executor is not None:
-            return self._executor.submit(self._function, task)
-        self._executor = ProcessPoolExecutor(
-            self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=begin_worker
-        )
-        with _lean_children():  # all workers are spawned by the first submit
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(
+                self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=begin_worker
+            )
+        with _lean_children():  # a submit may spawn a worker
             return self._executor.submit(self._function, task)
 
     def _restart(self) -> None:

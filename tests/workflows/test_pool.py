@@ -1,0 +1,96 @@
+import os
+import subprocess
+import sys
+import textwrap
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from dedupindex.workflows.pool import Pool
+
+
+def double(items):
+    return [2 * item for item in items]
+
+
+def deadly(items):
+    if 13 in items:
+        os._exit(1)
+    return [2 * item for item in items]
+
+
+def threads(items):
+    return [os.environ.get("OMP_NUM_THREADS") for _ in items]
+
+
+def minus(item):
+    return -item
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_item_has_a_result(workers):
+    with Pool(double, died=minus, workers=workers) as pool:
+        found = [r for results in pool.map([[n, n + 1] for n in range(0, 20, 2)]) for r in results]
+    assert sorted(found) == [2 * n for n in range(20)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_may_lead_to_further_tasks(workers):
+    class Queue:
+        def __init__(self):
+            self.tasks = deque([[1]])
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            if not self.tasks:
+                raise StopIteration
+            return self.tasks.popleft()
+
+    queue, found = Queue(), []
+    with Pool(double, died=minus, workers=workers) as pool:
+        for [result] in pool.map(queue):
+            found.append(result)
+            if result < 20:
+                queue.tasks.append([result])
+    assert found == [2, 4, 8, 16, 32]
+
+
+def test_a_dying_worker_costs_one_item():
+    with Pool(deadly, died=minus, workers=2) as pool:
+        found = [r for results in pool.map([list(range(n, n + 4)) for n in range(0, 40, 4)]) for r in results]
+    assert sorted(found) == sorted([-13] + [2 * n for n in range(40) if n != 13])
+
+
+def test_an_error_in_a_worker_is_raised_here():
+    with Pool(double, died=minus, workers=2) as pool, pytest.raises(TypeError):
+        list(pool.map([[None]]))
+
+
+def test_workers_use_one_thread_and_the_parent_keeps_its_own(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    with Pool(threads, died=str, workers=2) as pool:
+        assert [r for results in pool.map([[1], [2]]) for r in results] == ["1", "1"]
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_a_script_without_main_guard_is_not_run_again(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            from tests.workflows.test_pool import double, minus
+            from dedupindex.workflows.pool import Pool
+            print("begins")
+            with Pool(double, died=minus, workers=2) as pool:
+                print(sorted(r for results in pool.map([[1], [2]]) for r in results))
+            """
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(Path.cwd())}
+    )
+    assert done.stdout.split("\n")[:2] == ["begins", "[2, 4]"], done.stderr
+    assert done.stderr == ""
