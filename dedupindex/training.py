@@ -74,7 +74,8 @@ def _describe_file(task: tuple[Path, int, int]) -> list[tuple[FloatArray, FloatA
         return []
     if frame.pixels.dtype != np.uint8 or min(frame.pixels.shape[:2]) < 48:
         return []
-    picture = np.repeat(frame.pixels[..., None], 3, axis=2) if frame.pixels.ndim == 2 else frame.pixels
+    grey = frame.pixels.ndim == 2
+    picture = np.asarray(np.repeat(frame.pixels[..., None], 3, axis=2) if grey else frame.pixels, np.uint8)
     random = np.random.default_rng(seed)
     result = [raw_parts(picture)]
     for _ in range(copies):

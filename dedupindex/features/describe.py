@@ -99,7 +99,7 @@ def describe_wholes(frames: Sequence[PreparedFrame]) -> Wholes:
     reduced = [
         thumbnail.reduce(picture, frame.mask, thumbnail.SIDE) for picture, frame in zip(stretched, frames, strict=True)
     ]
-    luminance = np.stack([picture for picture, _ in reduced]).astype(np.float32) / 255
+    luminance = np.stack([picture for picture, _ in reduced]).astype(np.float32) / np.float32(255)
     weights = np.stack([mask for _, mask in reduced]).astype(np.float32)
     colours, colour_weights = _colour_planes(frames)
     levels = layout.level_counts(colours, colour_weights)
@@ -149,9 +149,12 @@ def _describe_alike(frames: Sequence[PreparedFrame], settings: Settings) -> list
 def _colour_planes(frames: Sequence[PreparedFrame]) -> tuple[FloatArray, FloatArray]:
     """Stack (N, 3, h, w) colours, 0..1, and (N, h, w) weights."""
     weights = np.stack([frame.mask for frame in frames]).astype(np.float32)
-    grey = frames[0].colour is None
-    planes = np.stack([frame.luminance[None] if grey else np.moveaxis(frame.colour, 2, 0) for frame in frames])  # type: ignore[arg-type]
+    planes = np.stack([_planes(frame) for frame in frames])
     return np.broadcast_to(planes, (len(frames), 3, *weights.shape[1:])), weights
+
+
+def _planes(frame: PreparedFrame) -> FloatArray:
+    return frame.luminance[None] if frame.colour is None else np.moveaxis(frame.colour, 2, 0)
 
 
 def _keypoints(picture: ByteArray, mask: Mask) -> Keypoints:

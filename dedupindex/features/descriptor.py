@@ -24,7 +24,7 @@ FEW_KEYPOINTS = 12  # fewer carry no retrieval: such pictures probe all eight la
 def normalise_rows(vectors: FloatArray) -> FloatArray:
     """Bring rows to unit length; rows of zeros stay."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-12)
+    return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-12), np.float32)
 
 
 def fuse_global(blocks: dict[str, FloatArray]) -> FloatArray:
@@ -63,7 +63,7 @@ def vlad(codes: CodeArray, words: FloatArray) -> FloatArray:
         nearest = np.argmax(points @ words.T - 0.5 * (words**2).sum(1), axis=1)
         np.add.at(sums, nearest, points - words[nearest])
     aggregate = normalise_rows(normalise_rows(signed_root(sums)).reshape(1, -1))[0]
-    return aggregate * np.float32(min(1.0, len(codes) / VLAD_FULL) ** 0.5)
+    return np.asarray(aggregate * min(1.0, len(codes) / VLAD_FULL) ** 0.5, np.float32)
 
 
 def fuse(global_part: FloatArray, aggregate: FloatArray) -> FloatArray:
@@ -103,5 +103,5 @@ def probes(features: Features) -> FloatArray:
     lays.append(lays[0] @ model.mirror)
     if len(features.keypoints) < FEW_KEYPOINTS:
         for _ in range(3):  # a quarter turn = mirror, then transpose
-            lays += [lay @ model.mirror @ model.transpose for lay in lays[-2:]]
+            lays += [np.asarray(lay @ model.mirror @ model.transpose, np.float32) for lay in lays[-2:]]
     return normalise_rows(np.concatenate(lays))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -47,9 +48,9 @@ class LocalFeatures:
     descriptors: FloatArray
 
 
-def _detector() -> cv2.SIFT:
+def _detector() -> Any:
     if not hasattr(_local, "sift"):
-        _local.sift = cv2.SIFT_create(nfeatures=DETECTED, contrastThreshold=0.02, edgeThreshold=12)
+        _local.sift = cv2.SIFT.create(nfeatures=DETECTED, contrastThreshold=0.02, edgeThreshold=12)
     return _local.sift
 
 

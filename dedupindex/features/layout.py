@@ -124,7 +124,7 @@ def level_counts(colours: FloatArray, weights: FloatArray) -> FloatArray:
 def _soft_bins(bins: int) -> FloatArray:
     """Return the (256, bins) share of each level in each bin, linear between bin centres."""
     position = np.arange(256)[:, None] / 255 * (bins - 1)
-    return np.clip(1 - np.abs(position - np.arange(bins)), 0, None).astype(np.float32)
+    return np.asarray(np.clip(1 - np.abs(position - np.arange(bins)), 0, None), np.float32)
 
 
 def histogram_block(levels: FloatArray) -> FloatArray:

@@ -97,11 +97,11 @@ def _unpack_keypoints(blob: bytes) -> Keypoints:
     count = (len(blob) - 2) // (8 + width)
     offset = 2
 
-    def take(kind: str, number: int) -> NDArray[np.generic]:
+    def take(kind: str, number: int) -> NDArray[np.float64]:
         nonlocal offset
         values = np.frombuffer(blob, kind, number, offset)
         offset += values.nbytes
-        return values
+        return values.astype(np.float64)
 
     position: FloatArray = (take("<u2", 2 * count) / POSITION_STEPS).astype(np.float32).reshape(count, 2)
     scale, angle = take("<f2", count).astype(np.float32), take("<f2", count).astype(np.float32)

@@ -45,8 +45,7 @@ def resample(pictures: FloatArray, shape: tuple[int, int]) -> FloatArray:
     (..., h, w) float32
     """
     rows, columns = area_matrix(pictures.shape[-2], shape[0]), area_matrix(pictures.shape[-1], shape[1])
-    result: FloatArray = rows @ pictures @ columns.T
-    return result
+    return np.asarray(rows @ pictures @ columns.T, np.float32)
 
 
 def resample_masked(pictures: FloatArray, weights: FloatArray, shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:

@@ -40,7 +40,7 @@ def stretch(luminance: FloatArray, mask: Mask) -> ByteArray:
     levels = np.clip((luminance - low) * (255 / (high - low)), 0, 255)
     if not whole:
         levels = np.where(mask, levels, levels[mask].mean())
-    return np.rint(levels).astype(np.uint8)
+    return np.asarray(np.rint(levels), np.uint8)
 
 
 def reduce(picture: ByteArray, mask: Mask, side: int) -> tuple[ByteArray, Mask]:

@@ -21,7 +21,7 @@ Attack = Callable[[ByteArray, float, Generator], ByteArray]
 
 
 def _clip(values: NDArray[np.floating]) -> ByteArray:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 def _resize(picture: ByteArray, width: int, height: int) -> ByteArray:
@@ -154,7 +154,7 @@ def rotate(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
 
 def quarter_turn(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
     """Turn by 90, 180 or 270 degrees."""
-    return np.ascontiguousarray(np.rot90(picture, random.integers(1, 4)))
+    return np.ascontiguousarray(np.rot90(picture, int(random.integers(1, 4))))
 
 
 def mirror(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
