@@ -300,7 +300,8 @@ class Index:
             segments = catalog.segments(connection)
             generation = catalog.generation(connection)
             program = catalog.get_meta(connection, "program") or ""
-        files = [self.path, *(vector_directory(self.path) / segment.file for segment in segments)]
+        log = self.path.with_name(self.path.name + "-wal")
+        files = [self.path, log, *(vector_directory(self.path) / segment.file for segment in segments)]
         return {
             "path": str(self.path),
             **counts,

@@ -312,16 +312,17 @@ class _Writer:
 def _mark_missing(database: Database, roots: Sequence[Path], run: int, dry_run: bool) -> int:
     """Mark stored files under *roots* that are gone; how many locations that are.
 
-    Only where the root itself (for a file: its folder) is there and can be listed: a disk that is not mounted takes
-    nothing out of the database, and neither does an I/O error.
+    Only where the root is a folder that can be listed and holds something, or a file whose folder does: a disk that
+    is not mounted (its mount point is gone, or empty) takes nothing out of the database, and neither does an I/O error.
     """
     total = 0
     for root in roots:
-        folder = root if root.is_dir() else root.parent
-        if not _can_list(folder):
+        is_folder = root.is_dir()
+        if not _holds_something(root if is_folder else root.parent):
             continue
         with database.read() as connection:
-            gone = [p for some in catalog_locations.paths_under(connection, root) for p in some if _is_gone(p)]
+            under = (p for some in catalog_locations.paths_under(connection, root) for p in some)
+            gone = [path for path in under if (is_folder or path == root) and _is_gone(path)]
         if dry_run:
             total += len(gone)
         elif gone:
@@ -336,10 +337,10 @@ def _absolute(path: Path) -> Path:
     return path.resolve() if ".." in path.parts else path.absolute()
 
 
-def _can_list(folder: Path) -> bool:
+def _holds_something(folder: Path) -> bool:
     try:
-        with os.scandir(folder):
-            return True
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
     except OSError:
         return False
 

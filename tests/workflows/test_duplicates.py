@@ -1,0 +1,198 @@
+import numpy as np
+import pytest
+
+from dedupindex import Index
+from dedupindex.workflows import duplicates, vector_cache
+from tests.workflows.pictures import half, make_tree, picture, save
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    return make_tree(tmp_path_factory.mktemp("tree") / "pictures")
+
+
+@pytest.fixture
+def index(tmp_path):
+    with Index.open(tmp_path / "p.db", create=True, workers=1) as made:
+        yield made
+
+
+def names(index: Index) -> set[frozenset[str]]:
+    return {frozenset((p.a.locations[0].path.name, p.b.locations[0].path.name)) for p in index.pairs()}
+
+
+EXPECTED = {frozenset(("same0.png", "small0.jpg")), frozenset(("same1.png", "small1.jpg"))}
+
+
+def test_copies_are_found_and_nothing_else(index, tree):
+    index.ingest([tree])
+    summary = index.find_duplicates()
+    assert names(index) == EXPECTED
+    assert (summary.searched, summary.accepted, summary.overflowed) == (9, 2, 0)
+    again = index.find_duplicates()
+    assert (again.searched, again.verified, again.accepted) == (0, 0, 0)
+
+
+def test_only_the_new_image_is_compared(index, tree):
+    index.ingest([tree])
+    index.find_duplicates()
+    save(tree / "later" / "again2.jpg", half(picture(2)), quality=90)
+    index.ingest([tree])
+    summary = index.find_duplicates()
+    assert summary.searched == 1
+    assert frozenset(("p2.png", "again2.jpg")) in names(index)
+    assert summary.verified <= 10
+    (tree / "later" / "again2.jpg").unlink()
+
+
+def test_no_pair_is_verified_twice_in_a_run(index, tree, monkeypatch):
+    index.ingest([tree])
+    index.settings = type(index.settings)(batch=2, workers=1)
+    seen: list[tuple[int, int]] = []
+    verify = duplicates.verify_pairs
+
+    def watch(tasks):
+        seen.extend(pair for task in tasks for pair in task.pairs)
+        return verify(tasks)
+
+    monkeypatch.setattr(duplicates, "verify_pairs", watch)
+    index.find_duplicates()
+    assert len(seen) == len({frozenset(pair) for pair in seen})
+    assert names(index) == EXPECTED
+
+
+def test_same_pixels_need_no_verification(index, tmp_path):
+    save(tmp_path / "in" / "a.png", picture(1))
+    save(tmp_path / "in" / "b.bmp", picture(1))
+    save(tmp_path / "in" / "c.tif", picture(1))
+    index.ingest([tmp_path / "in"])
+    summary = index.find_duplicates()
+    assert (summary.verified, summary.accepted) == (0, 3)
+    assert {p.verification.relations for p in index.pairs()} == {("same_pixels",)}
+
+
+def test_pixel_copies_share_one_verification(index, tmp_path):
+    for name in ("a.png", "b.bmp", "c.tif"):
+        save(tmp_path / "in" / name, picture(1))
+    save(tmp_path / "in" / "d.jpg", half(picture(1)), quality=90)
+    index.ingest([tmp_path / "in"])
+    summary = index.find_duplicates()
+    assert len(index.pairs()) == summary.accepted == 6
+    assert summary.verified <= 2  # one a direction
+
+
+def test_blank_pages_match_nothing(index, tmp_path):
+    for number, level in enumerate((0, 128, 255)):
+        save(tmp_path / "in" / f"{number}.png", np.full((40 + number, 40), level, np.uint8))
+        save(tmp_path / "in" / f"{number}.bmp", np.full((40 + number, 40), level, np.uint8))
+    index.ingest([tmp_path / "in"])
+    assert index.find_duplicates().accepted == 0
+    assert index.query(tmp_path / "in" / "0.png")[0].relation == "same_bytes"
+    assert len(index.query(tmp_path / "in" / "0.png")) == 1
+
+
+def test_interrupted_search_goes_on(index, tree, monkeypatch):
+    index.ingest([tree])
+    index.settings = type(index.settings)(batch=2, workers=1)
+    propose, calls = duplicates._propose, []
+
+    def interrupt(*arguments):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return propose(*arguments)
+
+    monkeypatch.setattr(duplicates, "_propose", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        index.find_duplicates()
+    assert index.info()["unsearched"] == 5
+    monkeypatch.setattr(duplicates, "_propose", propose)
+    assert index.find_duplicates().searched == 5
+    assert names(index) == EXPECTED
+
+
+def test_workers_verify_the_same(index, tree, monkeypatch, tmp_path):
+    monkeypatch.setattr(duplicates, "FEW_PAIRS", 0)
+    with Index.open(tmp_path / "two.db", create=True, workers=2) as other:
+        for each in (index, other):
+            each.ingest([tree])
+            each.find_duplicates()
+        ours, theirs = index.pairs(), other.pairs()
+        assert [(p.a.key, p.b.key, p.verification) for p in ours] == [
+            (p.a.key, p.b.key, p.verification) for p in theirs
+        ]
+
+
+# ------------------------------------------------------------------------------------------------ vector files
+@pytest.fixture
+def sealed(tree, tmp_path, monkeypatch):
+    """An index so small-minded that it seals after four vectors."""
+    monkeypatch.setattr(vector_cache, "FLAT_LIMIT", 4)
+    index = Index.open(tmp_path / "s.db", create=True, workers=1)
+    index._vectors.flat_limit = 4
+    index.ingest([tree])
+    index.find_duplicates()
+    yield index
+    index.close()
+
+
+def vector_files(index: Index):
+    return sorted(vector_cache.vector_directory(index.path).glob("segment-*"))
+
+
+def test_sealed_vectors_are_written_and_used(sealed):
+    assert len(vector_files(sealed)) == 1
+    assert sealed.check(deep=True) == []
+    assert names(sealed) == EXPECTED
+    with Index.open(sealed.path, workers=1) as again:
+        assert len(again._vectors.current()) == 8
+        assert again._vectors.current().unsaved() == []
+
+
+@pytest.mark.parametrize("damage", ["missing", "flipped", "truncated"])
+def test_damaged_vector_files_are_made_again(sealed, tree, damage):
+    [file] = vector_files(sealed)
+    data = bytearray(file.read_bytes())
+    if damage == "missing":
+        file.unlink()
+    else:
+        data[len(data) // 2] ^= 4
+        file.write_bytes(data if damage == "flipped" else data[: len(data) // 2])
+    with Index.open(sealed.path, workers=1) as index:
+        assert [p.code for p in index.check()] == ["vector_file_unusable"]
+        found = index.query(tree / "copies" / "small1.jpg")
+        assert {m.path.name for m in found} == {"small1.jpg", "same1.png"}
+        index.rebuild()
+        assert index.check() == []
+
+
+def test_a_damaged_vector_file_heals_with_the_next_search(sealed, tree):
+    [file] = vector_files(sealed)
+    file.write_bytes(b"rubbish")
+    with Index.open(sealed.path, workers=1) as index:
+        index._vectors.flat_limit = 4
+        save(tree / "later" / "heal.png", picture(55))
+        index.ingest([tree])
+        index.find_duplicates()
+        assert index.check() == []
+        (tree / "later" / "heal.png").unlink()
+
+
+def test_another_process_is_caught_up_with(sealed, tree):
+    with Index.open(sealed.path, workers=1) as reader:
+        assert len(reader._vectors.current()) == 8
+        save(tree / "later" / "more.png", picture(66))
+        sealed.ingest([tree])
+        assert len(reader._vectors.current()) == 9
+        assert reader.query(tree / "later" / "more.png")[0].path.name == "more.png"
+        (tree / "later" / "more.png").unlink()
+
+
+def test_wrong_vectors_are_noticed(sealed):
+    with sealed._database.write() as connection:
+        from dedupindex.store import catalog_images
+
+        ids = catalog_images.indexable_ids(connection)
+        noise = np.random.default_rng(0).integers(-127, 128, 384, dtype=np.int8)
+        catalog_images.put_features(connection, {int(ids[0]): {"descriptor": noise.tobytes()}}, {})
+    assert {p.code for p in sealed.check()} == {"vector_file_behind", "wrong_vector"}
