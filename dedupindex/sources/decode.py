@@ -237,7 +237,15 @@ def _named(path: Path, error: Exception) -> ReadError:
         return UnsupportedImageError(path, Reason.UNSUPPORTED, text)
     if isinstance(error, EOFError | struct.error) or any(
         word in words
-        for word in ("truncated", "not enough", "too few", "incomplete", "unexpected end", "buffer is smaller")
+        for word in (
+            "truncated",
+            "not enough",
+            "too few",
+            "incomplete",
+            "unexpected end",
+            "buffer is smaller",
+            "less than expected",
+        )
     ):
         return ReadError(path, Reason.TRUNCATED, text)
     return ReadError(path, Reason.DAMAGED, f"{type(error).__name__}: {text}")

@@ -28,7 +28,6 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"MM\0+", "TIFF"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000"),
     (b"\xff\x4f\xff\x51", "JPEG2000"),
-    (b"\0\0\1\0", "ICO"),
     (b"\x93NUMPY", "NPY"),
     (b"SIMPLE  =", "FITS"),
     (b"8BPS", "PSD"),
@@ -43,7 +42,6 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xb1\x68\xde\x3a", "DCX"),
     (b"\x59\xa6\x6a\x95", "SUN"),
     (b"/* XPM */", "XPM"),
-    (b"\0\0\2\0", "CUR"),
     (b"DanM", "MSP"),
     (b"LinS", "MSP"),
     (b"P7 332", "XVThumb"),
@@ -65,6 +63,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 _HEIF_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 _DIB_SIZES = tuple(bytes((size,)) for size in (40, 52, 56, 64, 108, 124))  # of the header, bytes
 _DIB_BITS = tuple(bytes((bits,)) for bits in (1, 4, 8, 16, 24, 32))
+_ICO = re.compile(rb"\x00\x00\x01\x00[^\x00]")  # at least one picture; an uncompressed TGA has none here
+_CUR = re.compile(rb"\x00\x00\x02\x00[^\x00]")
 _PNM = re.compile(rb"P[1-6fF][\s#]|P[fF]\n|P0CMYK|P7\nWIDTH|PyP|PyRGBA|PyCMYK")
 _PCX = re.compile(rb"\x0a[\x00\x02\x03\x05][\x00\x01]")
 _FLI = re.compile(rb".{4}[\x11\x12]\xaf.{8}[\x00\x03]\x00", re.DOTALL)
@@ -132,7 +132,7 @@ def sniff(head: bytes) -> str | None:
         return "BMP"
     if head[0:1] in _DIB_SIZES and head[1:4] == b"\0\0\0" and head[12:14] == b"\1\0" and head[14:15] in _DIB_BITS:
         return "BMP"  # a DIB: the same without its file header
-    for pattern, name in ((_PNM, "PPM"), (_PCX, "PCX"), (_FLI, "FLI"), (_XBM, "XBM")):
+    for pattern, name in ((_ICO, "ICO"), (_CUR, "CUR"), (_PNM, "PPM"), (_PCX, "PCX"), (_FLI, "FLI"), (_XBM, "XBM")):
         if pattern.match(head):
             return name
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and _SVG.search(head):
