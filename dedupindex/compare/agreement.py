@@ -133,7 +133,7 @@ def _box(values: FloatArray) -> FloatArray:
     )
 
 
-def masked_pearson(a: FloatArray, b: FloatArray, mask: Mask) -> float:
+def masked_pearson(a: NDArray[np.floating], b: NDArray[np.floating], mask: Mask) -> float:
     """Correlate two pictures over the mask; 0 where it is empty or one of them is constant there."""
     if mask.sum() < 8:
         return 0.0

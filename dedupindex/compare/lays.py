@@ -171,7 +171,7 @@ def _log_polar_spectrum(picture: ByteArray, mask: Mask) -> FloatArray:
     columns = (middle + np.cos(angle) * radius).astype(np.float32)
     rows = (middle + np.sin(angle) * radius).astype(np.float32)
     polar = np.asarray(cv2.remap(passed.astype(np.float32), columns, rows, cv2.INTER_LINEAR))
-    return polar - polar.mean()
+    return np.asarray(polar - polar.mean(), np.float32)
 
 
 def _peaks(base: FloatArray, other: FloatArray) -> list[tuple[float, float]]:

@@ -76,7 +76,7 @@ def registration_of(
 
 
 def _turns(angle: float) -> bool:
-    return abs(np.sin(angle)) > np.sin(np.deg2rad(TURNED))
+    return bool(abs(np.sin(angle)) > np.sin(np.deg2rad(TURNED)))
 
 
 def relations_of(

@@ -37,7 +37,7 @@ def standardise(pictures: FloatArray, weights: FloatArray) -> FloatArray:
     total = np.maximum(weights.sum((1, 2), keepdims=True), 1e-6)
     centred = (pictures - (pictures * weights).sum((1, 2), keepdims=True) / total) * (weights > 0)
     spread = np.sqrt((centred**2 * weights).sum((1, 2), keepdims=True) / total)
-    return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-6)
+    return np.asarray(np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-6), np.float32)
 
 
 def signed_root(values: FloatArray) -> FloatArray:

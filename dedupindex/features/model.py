@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedupindex.features.symmetry import SignedPermutation, identity, mirror_global, transpose_global
 from dedupindex.records import CodeArray, FloatArray
@@ -93,7 +94,7 @@ def dihedral_global() -> tuple[SignedPermutation, ...]:
     return (*turns, *(mirror.then(quarter) for quarter in turns))
 
 
-def encode_codes(coefficients: FloatArray) -> CodeArray:
+def encode_codes(coefficients: NDArray[np.floating]) -> CodeArray:
     """Round PCA coefficients to int8."""
     result: CodeArray = np.clip(np.rint(coefficients * CODE_SCALE), -127, 127).astype(np.int8)
     return result

@@ -192,8 +192,8 @@ def caption(picture: ByteArray, strength: float, random: Generator) -> ByteArray
 
 def watermark(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
     """Repeat a translucent word all over the picture."""
-    layer = np.zeros(picture.shape[:2], np.uint8)
-    height, width = layer.shape
+    height, width = picture.shape[:2]
+    layer = np.zeros((height, width), np.uint8)
     scale = max(0.5, height / 250 * random.uniform(0.8, 1.4))
     for y in range(0, height + 40, max(36, height // 3)):
         for x in range(-width // 4, width, max(80, width // 2)):
