@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import io
 import math
-import pickle
 import zipfile
 from collections.abc import Sequence
 from importlib import import_module
@@ -27,6 +26,7 @@ from dedupindex.sources.content import (
     frames_of_stack,
     make_frame,
 )
+from dedupindex.sources.objects import load_numbers
 from dedupindex.sources.quiet import captured, native_stderr
 
 Array = NDArray[Any]
@@ -164,10 +164,7 @@ def _load_npy(source: Source, data: bytes) -> tuple[Array, Mask | None]:
     kind = npy_format.descr_to_dtype(header["descr"])
     shape, fortran = tuple(int(n) for n in header["shape"]), bool(header["fortran_order"])
     if kind.hasobject:
-        array = _load_objects(source, stream)
-        if array.shape != shape:
-            raise ReadError(source.path, Reason.DAMAGED, f"shape {shape} is announced, {array.shape} is there")
-        return _without_none(source, array)
+        return _load_objects(source, stream, shape)
     if kind.kind not in "biufc" or min(shape, default=0) < 0:
         raise UnsupportedImageError(source.path, Reason.NOT_AN_IMAGE, f"an array of {kind}, shape {shape}")
     count = math.prod(shape)
@@ -177,39 +174,17 @@ def _load_npy(source: Source, data: bytes) -> tuple[Array, Mask | None]:
     return flat.reshape(shape, order="F" if fortran else "C"), None
 
 
-class _HarmlessUnpickler(pickle.Unpickler):
-    """Rebuilds NumPy arrays and scalars of plain numbers and None; every other name is refused."""
-
-    _ALLOWED = frozenset(
-        (module, name)
-        for module in ("numpy._core.multiarray", "numpy.core.multiarray")
-        for name in ("_reconstruct", "scalar")
-    ) | {("numpy", "ndarray"), ("numpy", "dtype")}
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f"unsupported: the array holds {module}.{name} objects")
-        return super().find_class(module, name)
-
-
-def _load_objects(source: Source, stream: io.BytesIO) -> Array:
+def _load_objects(source: Source, stream: io.BytesIO, shape: tuple[int, ...]) -> tuple[Array, Mask | None]:
     if not source.settings.allow_object_arrays:
         detail = "an array of Python objects; set allow_object_arrays to read numbers and None from it"
         raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, detail)
-    array = _HarmlessUnpickler(stream).load()
-    if not isinstance(array, np.ndarray):
-        raise ReadError(source.path, Reason.DAMAGED, "the pickle holds no array")
-    return array
-
-
-def _without_none(source: Source, array: Array) -> tuple[Array, Mask | None]:
-    """Numbers of an object array, 0 in place of None, and where there were numbers."""
-    valid: Mask = np.asarray(array != None, np.bool_)  # noqa: E711  (elementwise)
-    filled = np.where(valid, array, 0)
-    numbers = np.array(filled.tolist())
-    if numbers.dtype.kind not in "biuf" or numbers.shape != array.shape:
-        detail = "objects other than numbers and None"
-        raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, detail)
+    items = load_numbers(stream)
+    if len(items) != math.prod(shape):
+        raise ReadError(source.path, Reason.DAMAGED, f"{len(items)} objects for the shape {shape}")
+    valid: Mask = np.fromiter((item is not None for item in items), np.bool_, len(items)).reshape(shape)
+    numbers = np.array([0 if item is None else item for item in items]).reshape(shape)
+    if numbers.dtype.kind not in "biuf":
+        raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, "numbers of no common type")
     return numbers, None if valid.all() else valid
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pickle
@@ -121,6 +122,12 @@ def test_object_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (frame,) = decode_file(_save(tmp_path / "i.npy", inner, allow_pickle=True), OBJECTS).frames
     assert (frame.pixels == 2.5).all()
 
+    fortran = np.asfortranarray(np.array([[1, 2, None], [4, 5, 6]], dtype=object))
+    (frame,) = decode_file(_save(tmp_path / "f.npy", fortran, allow_pickle=True), OBJECTS).frames
+    np.testing.assert_array_equal(frame.pixels, [[1, 2, 0], [4, 5, 6]])
+    text = np.array([["a", 1], [2, 3]], dtype=object)
+    _fails(_save(tmp_path / "t.npy", text, allow_pickle=True), Reason.UNSUPPORTED, OBJECTS)
+
     monkeypatch.setenv("DEDUPINDEX_TEST_EVIL", str(tmp_path / "evil"))
     evil = np.empty((2, 2), object)
     evil[:] = 1
@@ -131,6 +138,18 @@ def test_object_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not (tmp_path / "evil").exists()
     path.write_bytes(pickle.dumps(values))
     _fails(path, Reason.NOT_AN_IMAGE, OBJECTS)
+
+
+def test_damaged_object_arrays_never_crash(tmp_path: Path) -> None:
+    path = _save(tmp_path / "o.npy", np.array([[1, None], [2, np.float32(3)]], dtype=object), allow_pickle=True)
+    data, rng = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(300):
+        mutant = bytearray(data)
+        for place in rng.integers(100, len(data), 3):
+            mutant[place] = rng.integers(256)
+        path.write_bytes(mutant)
+        with contextlib.suppress(ReadError):
+            decode_file(path, OBJECTS)
 
 
 def test_archives(tmp_path: Path) -> None:
