@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -124,7 +125,7 @@ def _features(database: Database, progress: Progress) -> Iterator[Problem]:
         for image in catalog_images.all_images(connection, 200):
             try:
                 features = unpack(catalog_images.features(connection, [image.id]).get(image.id, {}))
-            except (KeyError, ValueError) as error:
+            except (KeyError, ValueError, struct.error) as error:
                 yield Problem("damaged_feature", f"image {image.id}: {error!r}")
                 continue
             if features.low_information != image.low_information:
