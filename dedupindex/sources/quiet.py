@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -94,8 +95,11 @@ def native_stderr(notes: list[str]) -> Iterator[None]:
         os.close(saved)
 
 
-def _scratch() -> tempfile._TemporaryFileWrapper[bytes]:
-    return tempfile.TemporaryFile(buffering=0)  # type: ignore[return-value]
+def _scratch() -> io.FileIO:
+    """A file in memory where the system has such; a full disk must not spoil decoding."""
+    if hasattr(os, "memfd_create"):
+        return io.FileIO(os.memfd_create("stderr"), "r+")
+    return tempfile.TemporaryFile(buffering=0)
 
 
 def _flush() -> None:
