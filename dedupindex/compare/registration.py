@@ -22,6 +22,7 @@ MATCH_COSINE = 0.65  # of two mirror-aware PCA codes; RootSIFT products of .8 li
 ANGLE_TOLERANCE = np.deg2rad(30)
 SCALE_TOLERANCE = 0.6  # octaves
 LOOSE, TIGHT = 9.0, 3.5  # thumbnail pixels a match may be off: a one-match proposal, a fitted map
+MIN_VOTES = 4  # matches that must agree on a proposal before it is fitted
 MAX_STRETCH = 2.0  # ratio of an affine map's singular values
 MAX_SCALE = 4.0  # between equal thumbnails: a crop of a sixteenth of the area
 
@@ -83,7 +84,7 @@ def register_keypoints(a: Features, b: Features, parity: FloatArray) -> Alignmen
     Returns
     -------
     Alignment or None
-        None when no two matches agree.
+        None when too few matches agree.
     """
     if len(a.keypoints) < 2 or len(b.keypoints) < 2:
         return None
@@ -104,7 +105,7 @@ def register_keypoints(a: Features, b: Features, parity: FloatArray) -> Alignmen
         turn = a.keypoints.angle[first] - angles
         ratio = (a.keypoints.scale[first] * side_a) / (b.keypoints.scale[second] * side_b)
         seed = _vote(points_a, points_b, turn, np.log2(ratio.astype(np.float64)))
-        if seed.sum() < 2 or (best is not None and seed.sum() <= best.inliers // 2):
+        if seed.sum() < MIN_VOTES or (best is not None and seed.sum() <= best.inliers // 2):
             continue
         matrix, inliers = _grow(points_a, points_b, seed)
         if matrix is None or (best is not None and inliers <= best.inliers):

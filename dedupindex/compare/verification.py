@@ -23,7 +23,7 @@ from dedupindex.features.thumbnail import SIDE
 from dedupindex.records import Features, Registration, Relation, Verification
 
 CERTAIN = 0.995  # a probability that ends the search for better alignments
-MIN_INLIERS = 4  # matches that must agree before an alignment is looked at
+MIN_INLIERS = 6  # matches that must agree before an alignment is looked at
 ALIKE = 0.3  # cosine from which pictures without agreeing keypoints are still correlated
 PLAIN = 0.015  # how near a fitted map must be to a plain one, relative
 MOVED = 3.0  # thumbnail pixels by which it may move the centre

@@ -8,7 +8,7 @@ keys, so what is stored does not depend on which of them came first.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,14 +21,13 @@ from dedupindex.store import catalog, catalog_images, catalog_pairs
 from dedupindex.store.database import Database
 from dedupindex.store.rows import Content
 from dedupindex.vectors import VectorIndex
+from dedupindex.workflows.closure import close_groups
 from dedupindex.workflows.pool import Pool
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.search import SAME_PIXELS, candidates
 from dedupindex.workflows.stages import PairResult, PairTask, pairs_died, verify_pairs
 from dedupindex.workflows.vector_cache import VectorCache
-
-PAIRS_A_TASK = 128  # some 0.2 s of work for some 3 MB of features
-FEW_PAIRS = 256  # fewer are verified here: starting workers costs a second
+from dedupindex.workflows.verifying import verify_stored
 
 Pairs = list[tuple[int, int]]
 
@@ -56,9 +55,13 @@ def find_duplicates(
     tally = _Tally()
     progress.start(len(todo), "duplicates")
     try:
-        if todo:
-            _search_all(database, vectors, settings, run, todo, tally, progress)
-            vectors.save()
+        with Pool(verify_pairs, died=pairs_died, workers=settings.workers) as pool:
+            if todo:
+                _search_all(database, vectors, settings, pool, run, todo, tally, progress)
+                vectors.save()
+            verified, accepted = close_groups(database, pool, settings, run)
+        tally.verified += verified
+        tally.accepted += accepted
     finally:
         progress.finish()
     summary = DuplicatesSummary(
@@ -99,6 +102,7 @@ def _search_all(
     database: Database,
     vectors: VectorCache,
     settings: Settings,
+    pool: Pool[PairTask, PairResult],
     run: int,
     todo: Sequence[int],
     tally: _Tally,
@@ -107,23 +111,22 @@ def _search_all(
     index = vectors.current()
     waiting = set(todo)
     judged = np.empty(0, np.int64)  # pairs judged in this run whose other image is still to be searched
-    with Pool(verify_pairs, died=pairs_died, workers=settings.workers) as pool:
-        for start in range(0, len(todo), settings.batch):
-            ids = list(todo[start : start + settings.batch])
-            waiting.difference_update(ids)
-            batch = _Batch(ids)
-            pairs = _propose(database, index, settings, batch, judged, tally)
-            later = [pair for pair in pairs if pair[0] in waiting or pair[1] in waiting]
-            judged = np.union1d(judged, _codes(later))
-            if start % (16 * settings.batch) == 0:
-                judged = _still_open(judged, waiting)
-            _verify(database, pool, settings, batch, pairs, tally)
-            done = [image for image in batch.ids if image not in batch.lost]
-            with database.write() as connection:
-                tally.accepted += catalog_pairs.put_pairs(connection, batch.accepted, run)
-                catalog_images.mark_searched(connection, done, run)
-            tally.searched += len(done)
-            progress.advance(len(ids))
+    for start in range(0, len(todo), settings.batch):
+        ids = list(todo[start : start + settings.batch])
+        waiting.difference_update(ids)
+        batch = _Batch(ids)
+        pairs = _propose(database, index, settings, batch, judged, tally)
+        later = [pair for pair in pairs if pair[0] in waiting or pair[1] in waiting]
+        judged = np.union1d(judged, _codes(later))
+        if start % (16 * settings.batch) == 0:
+            judged = _still_open(judged, waiting)
+        _verify(database, pool, settings, batch, pairs, tally)
+        done = [image for image in batch.ids if image not in batch.lost]
+        with database.write() as connection:
+            tally.accepted += catalog_pairs.put_pairs(connection, batch.accepted, run)
+            catalog_images.mark_searched(connection, done, run)
+        tally.searched += len(done)
+        progress.advance(len(ids))
 
 
 def _propose(
@@ -184,24 +187,12 @@ def _verify(
     pairs: Pairs,
     tally: _Tally,
 ) -> None:
-    tasks = _tasks(database, pairs, settings.threshold)
-    few = len(pairs) < FEW_PAIRS
-    for results in (verify_pairs(task) for task in tasks) if few else pool.map(tasks):
-        for result in results:
-            tally.verified += result.verified
-            batch.lost.update(image for pair in result.lost for image in pair)
-            for a, b, verification in result.accepted:
-                alike = [(a, b), *batch.copies.get((a, b), [])]
-                batch.accepted += [(one, other, verification) for one, other in alike]
-
-
-def _tasks(database: Database, pairs: Pairs, threshold: float) -> Iterator[list[PairTask]]:
-    """Tasks with the features they need, loaded when a worker is ready for them."""
-    for start in range(0, len(pairs), PAIRS_A_TASK):
-        some = tuple(pairs[start : start + PAIRS_A_TASK])
-        with database.read() as connection:
-            parts = catalog_images.features(connection, {image for pair in some for image in pair})
-        yield [PairTask(parts, some, threshold)]
+    for result in verify_stored(database, pool, settings, pairs):
+        tally.verified += result.verified
+        batch.lost.update(image for pair in result.lost for image in pair)
+        for a, b, verification in result.accepted:
+            alike = [(a, b), *batch.copies.get((a, b), [])]
+            batch.accepted += [(one, other, verification) for one, other in alike]
 
 
 def _codes(pairs: Iterable[tuple[int, int]]) -> NDArray[np.int64]:

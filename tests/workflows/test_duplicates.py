@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dedupindex import Index
-from dedupindex.workflows import duplicates, vector_cache
+from dedupindex.workflows import duplicates, vector_cache, verifying
 from tests.workflows.pictures import half, make_tree, picture, save
 
 
@@ -112,7 +112,7 @@ def test_interrupted_search_goes_on(index, tree, monkeypatch):
 
 
 def test_workers_verify_the_same(index, tree, monkeypatch, tmp_path):
-    monkeypatch.setattr(duplicates, "FEW_PAIRS", 0)
+    monkeypatch.setattr(verifying, "FEW_PAIRS", 0)
     with Index.open(tmp_path / "two.db", create=True, workers=2) as other:
         for each in (index, other):
             each.ingest([tree])

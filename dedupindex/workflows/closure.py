@@ -1,0 +1,91 @@
+"""Close groups: two images that are both confirmed copies of a third are compared with each other.
+
+The index misses a hard copy (a small crop, say) of the original more often than of another copy. Comparing the
+neighbours of neighbours finds the direct link, and tells a group's members how each relates to its representative.
+What is accepted is the smallest set of pairs closed under this step, whatever the order in which images came. Pairs of
+a run are open until a run that closed them has ended, so that an interrupt loses none.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from dedupindex.records import Verification
+from dedupindex.settings import Settings
+from dedupindex.store import catalog, catalog_images, catalog_pairs
+from dedupindex.store.database import Database
+from dedupindex.workflows.pool import Pool
+from dedupindex.workflows.stages import PairResult, PairTask
+from dedupindex.workflows.verifying import verify_stored
+
+FLOOD = 50  # pairs of an image; one that matches more (a blank page, a title card) introduces nobody to each other
+CLOSED = "closed_run"  # meta key: the pairs of this run and of all before it are closed
+
+Pair = tuple[int, int]
+
+
+def close_groups(database: Database, pool: Pool[PairTask, PairResult], settings: Settings, run: int) -> tuple[int, int]:
+    """Verify the open pairs of neighbours until nothing new is found.
+
+    Parameters
+    ----------
+    database : Database
+    pool : Pool
+        Where many pairs are verified.
+    settings : Settings
+    run : int
+        The run to which new pairs belong; all pairs up to it are closed afterwards.
+
+    Returns
+    -------
+    verified, accepted : int
+        Pairs.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be written; what was accepted stays, the next run goes on from there.
+    """
+    with database.read() as connection:
+        fresh = catalog_pairs.found_after(connection, int(catalog.get_meta(connection, CLOSED) or 0))
+    judged: set[Pair] = set()
+    verified = accepted = 0
+    while fresh:
+        wedges = sorted(_wedges(database, fresh) - judged)
+        judged.update(wedges)
+        fresh = set()
+        for result in verify_stored(database, pool, settings, wedges):
+            verified += result.verified
+            accepted += len(result.accepted)
+            fresh.update((a, b) for a, b, _ in result.accepted)
+            _store(database, list(result.accepted), run)
+    with database.write() as connection:
+        catalog.set_meta(connection, **{CLOSED: str(run)})
+    return verified, accepted
+
+
+def _wedges(database: Database, fresh: set[Pair]) -> set[Pair]:
+    """Unconnected pairs of images that share a neighbour through a fresh pair, in the order of their content keys."""
+    with database.read() as connection:
+        neighbours: defaultdict[int, set[int]] = defaultdict(set)
+        involved = sorted({image for pair in fresh for image in pair})
+        for a, b in catalog_pairs.known_pairs(connection, involved):
+            neighbours[a].add(b)
+            neighbours[b].add(a)
+        open_pairs = {
+            frozenset((one, other))
+            for pair in fresh
+            for middle, one in (pair, pair[::-1])
+            if len(neighbours[middle]) <= FLOOD
+            for other in neighbours[middle] - {one}
+        }
+        ends = sorted({image for pair in open_pairs for image in pair})
+        known = catalog_pairs.known_pairs(connection, ends)
+        contents = catalog_images.contents(connection, ends)
+    ordered = ((a, b) if contents[a].key < contents[b].key else (b, a) for a, b in map(sorted, open_pairs))
+    return {pair for pair in ordered if pair not in known}
+
+
+def _store(database: Database, accepted: list[tuple[int, int, Verification]], run: int) -> None:
+    with database.write() as connection:
+        catalog_pairs.put_pairs(connection, accepted, run)
