@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
 
 from dedupindex.errors import Reason
@@ -68,8 +68,9 @@ def put_locations(connection: Connection, places: Sequence[tuple[FileState, int,
     if not places:
         return 0
     before: dict[tuple[bytes, int], int] = {}
-    for some in chunks(sorted({os.fsencode(state.path) for state, _, _ in places})):
-        query = select(Location.path, Location.frame, Location.image_id).where(Location.path.in_(some))
+    for some in chunks([(os.fsencode(state.path), frame) for state, frame, _ in places], 250):
+        query = select(Location.path, Location.frame, Location.image_id)
+        query = query.where(tuple_(Location.path, Location.frame).in_(some))
         before.update({(name, frame): image for name, frame, image in connection.execute(query)})
     rows = [
         {

@@ -17,6 +17,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from dedupindex.errors import Reason
 from dedupindex.features import versions
@@ -25,7 +26,7 @@ from dedupindex.settings import Settings
 from dedupindex.sources import DECODER_VERSION, is_candidate, walk
 from dedupindex.store import catalog, catalog_images, catalog_locations
 from dedupindex.store.database import Database
-from dedupindex.store.rows import FileState, KnownFile
+from dedupindex.store.rows import FileState, KnownFile, NewImage
 from dedupindex.workflows.pool import Pool
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.stages import FileResult, FileTask, describe_files, died
@@ -37,6 +38,8 @@ LONGEST_WAIT = 5.0  # seconds that described images may wait for a full batch
 PASSING = frozenset({Reason.UNREADABLE, Reason.MISSING, Reason.CHANGED_WHILE_READ})
 # Reasons that say nothing about the content: what was known of the place stays.
 NOT_CONTENT = PASSING | {Reason.WORKER_DIED, Reason.TIMED_OUT, Reason.OUT_OF_MEMORY}
+
+_Place: TypeAlias = tuple[FileState, int, tuple[bytes, int]]  # file, frame, content key
 
 
 def ingest(
@@ -116,10 +119,15 @@ class _Tally:
     unchanged: int = 0
     read: int = 0
     added: int = 0
-    known: int = 0
+    placed: int = 0  # locations that are new or show another image
     bytes_read: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     failures: dict[Path, Failure] = field(default_factory=dict)
+
+    @property
+    def known(self) -> int:
+        """New locations of images that were there already."""
+        return max(0, self.placed - self.added)
 
     def numbers(self) -> dict[str, int | float | str]:
         """For the run's summary."""
@@ -161,9 +169,9 @@ class _Feed:
                 raise StopIteration
         return [self._files.popleft() for _ in range(min(FILES_A_TASK, len(self._files)))]
 
-    def put(self, task: FileTask) -> None:
-        """Add the task that describes further frames of a stack."""
-        self._further.append(task)
+    def put(self, tasks: Sequence[FileTask]) -> None:
+        """Add the tasks that describe further frames of a stack."""
+        self._further.extend(tasks)
 
     def _look(self) -> bool:
         """Walk on for some files and queue those that have to be read; whether there were any."""
@@ -227,8 +235,7 @@ def _describe_and_write(
                         tally.read += 1
                         progress.advance(1)
                     writer.take(result)
-                    if result.rest is not None:
-                        feed.put(result.rest)
+                    feed.put(result.rest)
                 writer.write_when_full()
         except KeyboardInterrupt:
             writer.write()  # what is described already is not done twice
@@ -239,6 +246,15 @@ def _describe_and_write(
             catalog_locations.mark(connection, feed.back, run, missing=False)
 
 
+@dataclass(slots=True)
+class _OpenStack:
+    """A file of which some frames are still to come."""
+
+    tasks: int  # not yet back
+    first: list[_Place]  # the location that says "this file was read"
+    failure: Failure | None
+
+
 class _Writer:
     """The one that writes: collects results and commits them in batches."""
 
@@ -246,67 +262,70 @@ class _Writer:
         self._database, self._run, self._tally = database, run, tally
         self._batch = settings.batch
         self._versions: Mapping[str, str] = versions(settings)
-        self._results: list[FileResult] = []
-        self._images = 0
+        self._open: dict[Path, _OpenStack] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._results = 0
+        self._images: list[NewImage] = []
+        self._places: list[_Place] = []
+        self._finished: list[FileState] = []
+        self._failed: list[tuple[FileState, Failure]] = []
         self._last = time.monotonic()
-        self._firsts: dict[Path, FileResult] = {}  # first results of stacks whose other frames are still to come
-        self._partial: dict[Path, Failure] = {}  # what failed in earlier chunks of such stacks
 
     def take(self, result: FileResult) -> None:
         """Accept a result."""
-        self._results.append(result)
-        self._images += max(1, len(result.images))
+        self._results += 1
+        self._images += result.images
+        path = result.state.path
+        places = [(result.state, image.frame, image.key) for image in result.images]
+        failure = result.failure
+        if result.rest:
+            first = [place for place in places if place[1] == 0]
+            self._open[path] = _OpenStack(len(result.rest), first, failure)
+            self._places += [place for place in places if place[1] != 0]
+            return
+        self._places += places
+        stack = self._open.get(path)
+        if stack is not None:
+            stack.tasks -= 1
+            stack.failure = failure = stack.failure or failure
+            if stack.tasks:
+                return
+            del self._open[path]
+            self._places += stack.first
+        if failure is not None:
+            self._failed.append((result.state, failure))
+        if failure is None or places or stack is not None:
+            self._finished.append(result.state)
 
     def write_when_full(self) -> None:
         """Commit when a batch is full, or its images have waited long enough."""
-        if self._images >= self._batch or (self._results and time.monotonic() - self._last > LONGEST_WAIT):
+        full = max(self._results, len(self._images)) >= self._batch
+        if full or (self._results and time.monotonic() - self._last > LONGEST_WAIT):
             self.write()
 
     def write(self) -> None:
         """Commit all that was taken."""
         if not self._results:
             return
-        places: list[tuple[FileState, int, tuple[bytes, int]]] = []
-        finished: list[FileState] = []
-        failed: list[tuple[FileState, Failure]] = []
-        firsts, partial = dict(self._firsts), dict(self._partial)
-        for result in self._results:
-            path = result.state.path
-            frames = [(result.state, image.frame, image.key) for image in result.images]
-            if result.failure is not None:
-                partial.setdefault(path, result.failure)
-            if result.rest is not None:
-                places += [place for place in frames if place[1] != 0]
-                if result.task.first == 0:
-                    firsts[path] = result
-                continue
-            first = firsts.pop(path, None)
-            if first is not None:
-                places += [(result.state, i.frame, i.key) for i in first.images if i.frame == 0]
-            places += frames
-            failure = partial.pop(path, None)
-            if failure is not None:
-                failed.append((result.state, failure))
-            if failure is None or result.images or first is not None:
-                finished.append(result.state)
         with self._database.write() as connection:
-            images = [image for result in self._results for image in result.images]
-            ids, added = catalog_images.put_images(connection, images, self._versions, self._run)
-            missing = [key for _, _, key in places if key not in ids]
-            ids |= catalog_images.ids_of_content(connection, missing)
-            rows = [(state, frame, ids[key]) for state, frame, key in places]
+            ids, added = catalog_images.put_images(connection, self._images, self._versions, self._run)
+            held = [key for _, _, key in self._places if key not in ids]  # images of an earlier batch
+            ids |= catalog_images.ids_of_content(connection, held)
+            rows = [(state, frame, ids[key]) for state, frame, key in self._places]
             changed = catalog_locations.put_locations(connection, rows, self._run)
-            whole = [state.path for state in finished]
+            whole = [state.path for state in self._finished]
             catalog.clear_failures(connection, whole)
             catalog_locations.drop_other_frames(connection, whole, self._run)
-            catalog.put_failures(connection, failed, self._run)
-            gone = [s.path for s, failure in failed if failure.reason not in NOT_CONTENT and s not in finished]
+            catalog.put_failures(connection, self._failed, self._run)
+            kept = set(whole)
+            gone = [s.path for s, f in self._failed if f.reason not in NOT_CONTENT and s.path not in kept]
             catalog_locations.mark(connection, gone, self._run, missing=True)
         self._tally.added += added
-        self._tally.known += max(0, changed - added)
-        self._tally.failures.update((state.path, failure) for state, failure in failed)
-        self._firsts, self._partial = firsts, partial
-        self._results, self._images, self._last = [], 0, time.monotonic()
+        self._tally.placed += changed
+        self._tally.failures.update((state.path, failure) for state, failure in self._failed)
+        self._begin()
 
 
 def _mark_missing(database: Database, roots: Sequence[Path], run: int, dry_run: bool) -> int:

@@ -52,8 +52,7 @@ def describe_again(
                 for result in results:
                     if result.failure is not None:
                         failures[result.state.path] = result.failure
-                    if result.rest is not None:
-                        queue.tasks.append(result.rest)
+                    queue.tasks.extend(result.rest)
                     progress.advance(result.task.first == 0)
                 _store(database, settings, results)
         progress.finish()

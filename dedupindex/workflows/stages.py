@@ -15,7 +15,7 @@ from dedupindex.sources import decode_file
 from dedupindex.store.rows import FileState, NewImage
 
 TINY_SIDE = 24  # pixels; frames below are described many at a time
-TINY_CHUNK = 16_384  # tiny frames of a stack a task: bounds what travels between processes (about 1.5 kB a frame)
+TINY_CHUNK = 8_192  # tiny frames of a stack a task: bounds what travels between processes (about 2.6 kB a frame)
 CHUNK = 1_024  # larger frames a task
 
 
@@ -40,8 +40,8 @@ class FileResult:
     images : tuple of NewImage
     failure : Failure or None
         The whole file, or some of its frames, gave nothing.
-    rest : FileTask or None
-        The task that describes the next frames.
+    rest : tuple of FileTask
+        With the first frames: the tasks that describe all the others.
     bytes_read : int
     """
 
@@ -49,7 +49,7 @@ class FileResult:
     state: FileState
     images: tuple[NewImage, ...] = ()
     failure: Failure | None = None
-    rest: FileTask | None = None
+    rest: tuple[FileTask, ...] = ()
     bytes_read: int = 0
 
 
@@ -109,9 +109,10 @@ def _describe_file(task: FileTask) -> FileResult:
     except MemoryError:
         return FileResult(task, task.state, failure=Failure(path, Reason.OUT_OF_MEMORY, "not enough memory"))
     images = tuple(new_image(decoded, f, *both) for f, both in zip(valid, described, strict=True))
-    rest = None
-    if task.first + chunk < len(decoded.frames):
-        rest = FileTask(state, task.settings, task.first + chunk, decoded.sha256)
+    rest: tuple[FileTask, ...] = ()
+    if task.first == 0:
+        starts = range(chunk, len(decoded.frames), chunk)
+        rest = tuple(FileTask(state, task.settings, start, decoded.sha256) for start in starts)
     empty = _no_valid_pixels(path, frames, len(valid))
     return FileResult(task, state, images, empty, rest, decoded.size if task.first == 0 else 0)
 
