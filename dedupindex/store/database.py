@@ -67,6 +67,8 @@ class Database:
         # Opened read-write even by readers where the file allows it: under WAL readers keep the shared-memory file.
         writable = os.access(self.path, os.W_OK) if self.path.exists() else True
         mode = "rwc" if create and not read_only else "rw" if writable else "ro"
+        if mode == "ro" and not os.access(self.path.parent, os.W_OK) and not _log_of(self.path).exists():
+            mode = "ro&immutable=1"  # on read-only media nobody can change it, and no lock file can be made
         uri = f"file:{quote(os.fsencode(self.path))}?mode={mode}"
         self._engine = _sqlite_engine(uri, busy_timeout, read_only or not writable)
 
@@ -182,6 +184,10 @@ def database_path(location: Path | str) -> Path:
     if not url.database or url.database == ":memory:":
         raise StoreError("a database in memory cannot be shared with workers; name a file")
     return Path(url.database).expanduser().absolute()
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
 
 
 def _sqlite_engine(uri: str, busy_timeout: float, query_only: bool) -> Engine:

@@ -162,7 +162,7 @@ def test_runs_failures_and_segments(database):
         assert catalog.runs(connection)[0].summary == {"added": 3}
         assert catalog.run_record(connection, run).finished is not None
         assert catalog.failures(connection) == [failure]
-        assert catalog_locations.known_files(connection, [Path("/x")])[Path("/x")].failed
+        assert catalog_locations.known_files(connection, [Path("/x")])[Path("/x")].failure == failure
         catalog.clear_failures(connection, [Path("/x")])
         assert catalog.failures(connection) == []
         assert catalog.segments(connection)[0].file == "s.faiss"
