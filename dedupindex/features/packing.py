@@ -14,11 +14,14 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.records import Features, FloatArray, Keypoints
+from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS
+from dedupindex.records import ByteArray, Features, FloatArray, Keypoints, Mask
 
 POSITION_STEPS = 65535
 HASHES = ("phash", "dhash", "ahash", "whash")
 FRAME_FORMAT = "<?6i32s"
+HISTOGRAM_SHAPE = (3, 32)
+SPECTRUM_SHAPE = (23, 12)
 
 
 def pack(features: Features) -> dict[str, bytes]:
@@ -53,28 +56,32 @@ def unpack(parts: Mapping[str, bytes]) -> Features:
     ValueError
         A blob is damaged.
     """
-    height, width = struct.unpack_from("<HH", parts["thumbnail"])
     try:
-        raw = zlib.decompress(parts["thumbnail"][4:])
-        low_information, top, left, box_height, box_width, full_height, full_width, digest = struct.unpack(
-            FRAME_FORMAT, parts["frame"]
-        )
+        return _unpack(parts)
     except (zlib.error, struct.error) as error:
         raise ValueError(f"damaged feature blob: {error}") from error
-    pixels = np.frombuffer(raw, np.uint8, height * width).reshape(height, width)
-    bits = np.frombuffer(raw, np.uint8, offset=height * width)
-    mask = np.unpackbits(bits, count=height * width).astype(bool) if bits.size else np.ones(height * width, bool)
+
+
+def _unpack(parts: Mapping[str, bytes]) -> Features:
+    pixels, mask = _unpack_thumbnail(parts["thumbnail"])
+    low_information, top, left, box_height, box_width, full_height, full_width, digest = struct.unpack(
+        FRAME_FORMAT, parts["frame"]
+    )
     rows, columns = struct.unpack_from("<HH", parts["colour"])
-    hashed = parts["hashes"]
+    hashed, descriptor = parts["hashes"], np.frombuffer(parts["descriptor"], np.int8)
+    if len(hashed) not in (0, 8 * len(HASHES)):
+        raise ValueError(f"damaged feature blob: hashes of {len(hashed)} bytes")
+    if len(descriptor) != DESCRIPTOR_DIMENSIONS:
+        raise ValueError(f"damaged feature blob: descriptor of {len(descriptor)} numbers")
     return Features(
         thumbnail=pixels,
-        mask=mask.reshape(height, width),
+        mask=mask,
         colour=np.frombuffer(parts["colour"], np.uint8, offset=4).reshape(rows, columns, 3),
-        histogram=(np.frombuffer(parts["histogram"], "<u2").reshape(3, -1) / 65535).astype(np.float32),
-        spectrum=np.frombuffer(parts["spectrum"], "<f2").reshape(-1, 12).astype(np.float32),
+        histogram=(np.frombuffer(parts["histogram"], "<u2").reshape(HISTOGRAM_SHAPE) / 65535).astype(np.float32),
+        spectrum=np.frombuffer(parts["spectrum"], "<f2").reshape(SPECTRUM_SHAPE).astype(np.float32),
         hashes={name: hashed[8 * i : 8 * i + 8] for i, name in enumerate(HASHES)} if hashed else {},
         keypoints=_unpack_keypoints(parts["keypoints"]),
-        descriptor=np.frombuffer(parts["descriptor"], np.int8),
+        descriptor=descriptor,
         low_information=bool(low_information),
         box=(top, left, box_height, box_width),
         full_shape=(full_height, full_width),
@@ -92,9 +99,23 @@ def _picture_bytes(features: Features) -> bytes:
     return features.thumbnail.tobytes() + mask
 
 
+def _unpack_thumbnail(blob: bytes) -> tuple[ByteArray, Mask]:
+    height, width = struct.unpack_from("<HH", blob)
+    size = height * width
+    inflater = zlib.decompressobj()
+    raw = inflater.decompress(blob[4:])
+    if not inflater.eof or inflater.unused_data or len(raw) not in (size, size + (size + 7) // 8):
+        raise ValueError(f"damaged feature blob: a thumbnail of {height} x {width} pixels in {len(raw)} bytes")
+    bits = np.frombuffer(raw, np.uint8, offset=size)
+    mask = np.unpackbits(bits, count=size).astype(bool) if bits.size else np.ones(size, bool)
+    return np.frombuffer(raw, np.uint8, size).reshape(height, width), mask.reshape(height, width)
+
+
 def _unpack_keypoints(blob: bytes) -> Keypoints:
     (width,) = struct.unpack_from("<H", blob)
-    count = (len(blob) - 2) // (8 + width)
+    count, rest = divmod(len(blob) - 2, 8 + width)
+    if rest:
+        raise ValueError(f"damaged feature blob: keypoints of {width} numbers in {len(blob)} bytes")
     offset = 2
 
     def take(kind: str, number: int) -> NDArray[np.float64]:
