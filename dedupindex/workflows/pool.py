@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -146,7 +147,7 @@ class Pool(Generic[_Item, _Result]):
 
 @contextmanager
 def _lean_children() -> Iterator[None]:
-    """What processes spawned inside inherit: one thread a library, and not the caller's main module.
+    """What processes spawned inside inherit: one thread a library, no Ctrl-C, and not the caller's main module.
 
     A spawned child imports ``__main__`` again. Our functions do not live there, and a user's script without
     ``if __name__ == "__main__"`` would run a second time in every worker.
@@ -156,9 +157,13 @@ def _lean_children() -> Iterator[None]:
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))  # libraries read these when a child starts
     stand_in = types.ModuleType("__main__")
     sys.modules["__main__"] = stand_in
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
     try:
         yield
     finally:
+        if in_main_thread:
+            signal.signal(signal.SIGINT, handler if handler is not None else signal.SIG_DFL)
         sys.modules["__main__"] = main
         for name, value in before.items():
             if value is None:

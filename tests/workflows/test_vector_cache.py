@@ -1,0 +1,135 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
+from dedupindex.store import catalog, catalog_images
+from dedupindex.store.database import Database
+from dedupindex.store.migrate import prepare_schema
+from dedupindex.workflows import vector_cache
+from dedupindex.workflows.vector_cache import VectorCache, vector_directory
+from tests.store.samples import new_image
+
+FINGERPRINT = "f"
+
+
+@pytest.fixture
+def database(tmp_path):
+    made = Database(tmp_path / "v.db", create=True)
+    prepare_schema(made, create=True)
+    yield made
+    made.close()
+
+
+def descriptor(number: int) -> np.ndarray:
+    return np.random.default_rng(number).integers(-127, 128, DESCRIPTOR_DIMENSIONS, dtype=np.int8)
+
+
+def put(database: Database, numbers) -> dict[int, int]:
+    """Store made-up images; number -> image id."""
+    images = {
+        n: dataclasses.replace(new_image(f"image {n}"), features={"descriptor": descriptor(n).tobytes()})
+        for n in numbers
+    }
+    with database.write() as connection:
+        run = catalog.start_run(connection, "ingest")
+        ids, _ = catalog_images.put_images(connection, images.values(), {}, run)
+    return {n: ids[image.key] for n, image in images.items()}
+
+
+def nearest(cache: VectorCache, number: int) -> int:
+    return int(cache.current().search(unit(descriptor(number)[None]), 2.0, 1)[0].ids[0])
+
+
+def files(cache: VectorCache) -> set[str]:
+    return {path.name for path in cache.directory.glob("*")} if cache.directory.is_dir() else set()
+
+
+def rows(database: Database) -> list:
+    with database.read() as connection:
+        return catalog.segments(connection)
+
+
+def test_small_collections_need_no_files(database):
+    cache = VectorCache(database, FINGERPRINT)
+    ids = put(database, range(20))
+    assert all(nearest(cache, n) == image for n, image in ids.items())
+    cache.save()
+    assert not cache.directory.exists()
+    assert cache.directory == vector_directory(database.path)
+
+
+def test_segments_grow_and_are_merged(database, monkeypatch):
+    monkeypatch.setattr(vector_cache, "MOST_BLOCKS", 3)
+    cache = VectorCache(database, FINGERPRINT, flat_limit=30)
+    ids: dict[int, int] = {}
+    seen = []
+    for start in range(0, 400, 40):
+        ids |= put(database, range(start, start + 40))
+        cache.current()
+        cache.save()
+        seen.append(len(rows(database)))
+        assert files(cache) == {row.file for row in rows(database)}
+    assert max(seen) <= 3
+    assert seen.count(1) > 1, "they were merged now and then"
+    again = VectorCache(database, FINGERPRINT, flat_limit=30)
+    found = [nearest(again, n) == image for n, image in ids.items()]
+    assert np.mean(found) > 0.99
+    assert again.current().unsaved() == []
+
+
+def test_files_of_other_settings_are_not_used(database):
+    cache = VectorCache(database, FINGERPRINT, flat_limit=10)
+    put(database, range(30))
+    cache.current()
+    cache.save()
+    before = files(cache)
+    other = VectorCache(database, "g", flat_limit=10)
+    assert len(other.current()) == 30
+    other.save()
+    assert [row.fingerprint for row in rows(database)] == ["g"]
+    assert len(files(other)) == 1
+    assert before
+
+
+def test_a_folder_that_cannot_be_written_costs_only_time(database, caplog):
+    cache = VectorCache(database, FINGERPRINT, flat_limit=10)
+    ids = put(database, range(30))
+    cache.directory.write_text("in the way")
+    cache.current()
+    cache.save()
+    assert "not saved" in caplog.text
+    assert nearest(cache, 7) == ids[7]
+    assert rows(database) == []
+
+
+def test_removed_images_leave_the_index(database):
+    from sqlalchemy import delete
+
+    from dedupindex.store.schema import Image
+
+    cache = VectorCache(database, FINGERPRINT, flat_limit=10)
+    ids = put(database, range(30))
+    cache.current()
+    cache.save()
+    with database.write() as connection:
+        connection.execute(delete(Image).where(Image.id.in_([ids[n] for n in range(10)])))
+    for each in (cache, VectorCache(database, FINGERPRINT, flat_limit=10)):
+        assert len(each.current()) == 20
+        assert nearest(each, 3) != ids[3]
+        assert nearest(each, 13) == ids[13]
+    cache.save()  # a third is dead: everything is made anew
+    assert sum(row.rows for row in rows(database)) == 20
+
+
+def test_two_caches_that_seal_the_same_do_not_clash(database):
+    put(database, range(30))
+    caches = [VectorCache(database, FINGERPRINT, flat_limit=10) for _ in range(2)]
+    for cache in caches:
+        cache.current()
+    for cache in caches:
+        cache.save()
+    last = VectorCache(database, FINGERPRINT, flat_limit=10)
+    assert len(last.current()) == 30
+    assert len(rows(database)) == 1
