@@ -96,7 +96,7 @@ class Settings:
         """
         values: dict[str, Any] = {}
         if path is not None:
-            values.update(_read_toml(path))
+            values.update(read_settings_file(path))
         for name, text in (os.environ if environment is None else environment).items():
             key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
             if name.startswith(ENVIRONMENT_PREFIX) and key in _FIELDS:
@@ -128,7 +128,14 @@ class Settings:
 _FIELDS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fields(Settings)}
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_settings_file(path: Path) -> dict[str, Any]:
+    """Return what a TOML file sets, as it stands there: keys at top level or in a table ``[dedupindex]``.
+
+    Raises
+    ------
+    SettingsError
+        Unreadable, or no TOML.
+    """
     try:
         with path.open("rb") as file:
             values = tomllib.load(file)

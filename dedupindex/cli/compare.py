@@ -1,0 +1,56 @@
+"""`compare`: two pictures side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dedupindex.cli.console import out, out_bytes
+from dedupindex.cli.options import DONE, JsonOption, Session
+
+if TYPE_CHECKING:
+    from dedupindex.records import Features, Frame
+    from dedupindex.settings import Settings
+
+
+def compare(
+    session: Session,
+    a: Annotated[str, typer.Argument(metavar="A", help="A picture, or PATH#frame=N.", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other one.", show_default=False)],
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", metavar="OUT.png", help="Draw the two aligned, and their difference."),
+    ] = None,
+    json: JsonOption = False,
+) -> int:
+    """Show every measure of two pictures side by side, and whether they are taken for the same. No database needed."""
+    from dedupindex.compare.verification import verify
+    from dedupindex.reports.comparing import comparison_json, comparison_text
+    from dedupindex.reports.jsonfile import to_json
+
+    settings = session.settings()
+    _, features_a = _described(a, settings)
+    _, features_b = _described(b, settings)
+    verification = verify(features_a, features_b, threshold=settings.threshold)
+    measures: tuple[Any, ...] = ()
+    if json:
+        out_bytes(to_json(comparison_json(Path(a), Path(b), verification, measures)))
+    else:
+        out(comparison_text(a, b, verification, measures))
+    return DONE
+
+
+def _described(address: str, settings: Settings) -> tuple[Frame, Features]:
+    from dedupindex.errors import NoValidPixelsError, Reason
+    from dedupindex.sources import decode_file, parse_address
+    from dedupindex.workflows.stages import describe_frames
+
+    path, wanted = parse_address(address)
+    decoded = decode_file(path.expanduser(), settings, min_side=None, frame=wanted)
+    frames = [frame for frame in decoded.frames if wanted in (None, frame.number)]
+    if not frames:
+        raise NoValidPixelsError(path, Reason.NO_VALID_PIXELS, f"frame {wanted} has no valid pixel")
+    [(_, features)] = describe_frames(frames[:1], settings)
+    return frames[0], features

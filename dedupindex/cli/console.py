@@ -1,0 +1,183 @@
+"""Results to stdout, everything else to stderr; progress bars on a terminal only."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from dedupindex.reports.names import shown
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from dedupindex.records import Failure
+
+
+def out(text: str) -> None:
+    """Print a result."""
+    print(text)
+
+
+def out_bytes(data: bytes) -> None:
+    """Write a result as it is: JSON, CSV."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def note(text: str) -> None:
+    """Say something on stderr."""
+    print(text, file=sys.stderr)
+
+
+def complain(text: str) -> None:
+    """Say on stderr what went wrong; no name in it can steer the terminal."""
+    note("dedupindex: " + "\n".join(shown(line) for line in text.split("\n")))
+
+
+def list_failures(failures: Sequence[Failure]) -> None:
+    """List failed files on stderr, each with its reason."""
+    if not failures:
+        return
+    from dedupindex.reports.text import failure_lines
+
+    note(f"{len(failures)} failed:")
+    for line in failure_lines(failures):
+        note(f"  {line}")
+
+
+class _Line(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return shown(super().format(record))
+
+
+@contextmanager
+def logging_to_stderr(*, quiet: bool, verbose: bool) -> Iterator[None]:
+    """Send the package's log to stderr while the block runs."""
+    logger = logging.getLogger("dedupindex")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Line("%(levelname)s %(message)s"))
+    before = logger.level
+    logger.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+class Bar:
+    """A progress listener that draws with rich on stderr, one bar a stage."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+        self._failed = 0
+
+    def __enter__(self) -> Bar:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def start(self, total: int | None, what: str) -> None:
+        """Begin a bar."""
+        self._failed = 0
+        self._task = self._bars.add_task(what, total=total, failed="")
+
+    def advance(self, n: int) -> None:
+        """Move on."""
+        if self._task is not None:
+            self._bars.advance(self._task, n)
+
+    def fail(self, n: int = 1) -> None:
+        """Count failures."""
+        self._failed += n
+        if self._task is not None:
+            self._bars.update(self._task, failed=f"{self._failed} failed")
+
+    def finish(self) -> None:
+        """End the bar and leave it standing."""
+        if self._task is not None:
+            self._bars.stop_task(self._task)
+        self._task = None
+
+
+class Quiet:
+    """A progress listener that says nothing, or with *verbose* a line a stage."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        self._verbose = verbose
+        self._done = 0
+        self._what = ""
+
+    def __enter__(self) -> Quiet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def start(self, total: int | None, what: str) -> None:
+        """Begin a stage."""
+        self._done, self._what = 0, what
+        if self._verbose:
+            note(f"{what}: begins" + ("" if total is None else f", {total:,} to do"))
+
+    def advance(self, n: int) -> None:
+        """Count."""
+        self._done += n
+
+    def fail(self, n: int = 1) -> None:
+        """Nothing: failures are listed at the end."""
+
+    def finish(self) -> None:
+        """End a stage."""
+        if self._verbose:
+            note(f"{self._what}: {self._done:,} done")
+
+
+def progress(*, quiet: bool, verbose: bool) -> Bar | Quiet:
+    """Return bars on a terminal, else something quiet; a context manager and a progress listener in one."""
+    if quiet or not sys.stderr.isatty():
+        return Quiet(verbose=verbose and not quiet)
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:,.0f}/s")
+
+    return Bar(
+        Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            Rate(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[failed]}"),
+            console=Console(stderr=True),
+        )
+    )

@@ -1,0 +1,84 @@
+"""`info`: what is in the database, or what is in a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dedupindex.cli.console import out, out_bytes
+from dedupindex.cli.options import DONE, JsonOption, Session
+
+if TYPE_CHECKING:
+    from dedupindex.settings import Settings
+
+SHOWN_FRAMES = 20
+
+
+def info(
+    session: Session,
+    file: Annotated[
+        str | None, typer.Argument(help="A picture, or PATH#frame=N; without, the database.", show_default=False)
+    ] = None,
+    json: JsonOption = False,
+) -> int:
+    """Summarise the database; or say of a file its format, size, depth, no-data share and scaling."""
+    from dedupindex.reports.jsonfile import SCHEMA_VERSION, to_json
+    from dedupindex.reports.names import shown
+
+    if file is None:
+        with session.open(read_only=True, allow_mismatch=True) as index:
+            found: dict[str, Any] = dict(index.info())
+    else:
+        found = file_info(file, session.settings())
+    if json:
+        out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "info", **found}))
+        return DONE
+    frames = found.pop("frames", [])
+    for name, value in found.items():
+        for item in value if isinstance(value, list) else [value]:
+            out(f"{name.replace('_', ' '):<24} {shown(str(item))}")
+    for frame in frames[:SHOWN_FRAMES]:
+        out("")
+        for name, value in frame.items():
+            out(f"{name.replace('_', ' '):<24} {value}")
+    if len(frames) > SHOWN_FRAMES:
+        out(f"\nand {len(frames) - SHOWN_FRAMES:,} more frames; --json shows them all")
+    return DONE
+
+
+def file_info(address: str, settings: Settings) -> dict[str, Any]:
+    """Return what a file holds, as it would be ingested."""
+    from dedupindex.prepare import prepare, prepare_stack
+    from dedupindex.reports.jsonfile import path_json
+    from dedupindex.reports.names import shown
+    from dedupindex.sources import decode_file, parse_address
+
+    path, wanted = parse_address(address)
+    decoded = decode_file(path.expanduser(), settings, frame=wanted)
+    frames = [frame for frame in decoded.frames if frame.mask.any()]
+    prepared = [prepare(frames[0], settings)] if len(frames) == 1 else prepare_stack(frames, settings)
+    return {
+        **path_json(decoded.path),
+        "sha256": decoded.sha256.hex(),
+        "bytes": decoded.size,
+        "format": decoded.format,
+        "frame_count": decoded.frame_count,
+        "lossless": decoded.lossless,
+        "metadata_fields": decoded.metadata_count,
+        "warnings": [shown(warning) for warning in decoded.warnings],
+        "frames": [
+            {
+                "frame": frame.number,
+                "size": f"{made.full_shape[1]} x {made.full_shape[0]}",
+                "channels": made.channels,
+                "bits": made.bits,
+                "sample_type": str(frame.pixels.dtype),
+                "no_data_share": round(1 - made.valid_share, 6),
+                "scaling": made.scaling,
+                "content_box": "top {}, left {}, height {}, width {}".format(*made.box),
+                "low_information": made.low_information,
+            }
+            for frame, made in zip(frames, prepared, strict=True)
+        ],
+    }

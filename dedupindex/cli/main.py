@@ -1,0 +1,64 @@
+"""The `dedupindex` command: its verbs, and how it ends.
+
+Exit codes: 0 done; 1 done, but some inputs failed or ``check`` found something; 2 an error or wrong usage;
+130 interrupted; 141 nobody reads the output any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+import typer
+
+from dedupindex.cli import check, compare, demo, failures, info, ingest, query, rebuild, report, scan, upgrade
+from dedupindex.cli.console import complain
+from dedupindex.cli.options import (
+    INTERRUPTED,
+    PIPE_CLOSED,
+    READING,
+    SEARCHING,
+    SHAPING,
+    WORKING,
+    add_verb,
+    common,
+    discard_stdout,
+)
+
+app = typer.Typer(
+    name="dedupindex",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+app.callback(invoke_without_command=True)(common)
+add_verb(app, "scan", scan.scan, settings=(*WORKING, *SEARCHING, *SHAPING, *READING))
+add_verb(app, "ingest", ingest.ingest, settings=(*WORKING, *SHAPING, *READING))
+add_verb(app, "query", query.query, settings=(*SEARCHING, *READING))
+add_verb(app, "compare", compare.compare, settings=("threshold", *SHAPING, *READING))
+add_verb(app, "report", report.report, settings=(*WORKING, *SEARCHING))
+add_verb(app, "failures", failures.failures)
+add_verb(app, "info", info.info, settings=(*SHAPING, *READING))
+add_verb(app, "check", check.check, settings=SHAPING)
+add_verb(app, "rebuild", rebuild.rebuild, settings=(*WORKING, *SHAPING, *READING))
+add_verb(app, "upgrade", upgrade.upgrade)
+add_verb(app, "demo", demo.demo)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal's encoding lacks must not end the run
+        sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        app()
+    except KeyboardInterrupt:
+        complain("interrupted")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        discard_stdout()
+        sys.exit(PIPE_CLOSED)
+    finally:
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            sys.stderr.flush()

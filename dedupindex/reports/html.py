@@ -1,0 +1,119 @@
+"""The report as one self-contained page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Pair, Report, Verification
+from dedupindex.reports.names import shown
+from dedupindex.reports.text import count, frame_words, image_words, pairs_with
+from dedupindex.reports.wording import MEANING, flag_words, pair_words, percent, shift_text
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+Thumbnail = Callable[[ImageRecord], str | None]
+TEMPLATES = files("dedupindex.reports") / "templates"
+MANY_PAIRS = 200  # pairs of a group that are listed; a flood has thousands
+OPEN_GROUPS = 40  # groups that are open when the page is
+
+
+@dataclass(frozen=True, slots=True)
+class Lay:
+    """Where one picture of a pair lies on the other, for drawing, in pixels of the picture below."""
+
+    width: int
+    height: int
+    points: str  # corners of the other one, "x,y x,y x,y x,y"
+    outside: tuple[float, float, float, float]  # x, y, width, height of what has to be drawn to show both
+
+
+def report_html(report: Report, thumbnail: Thumbnail, *, title: str = "Duplicate pictures") -> bytes:
+    """Return the page, UTF-8.
+
+    Parameters
+    ----------
+    report : Report
+    thumbnail : callable
+        Takes an `ImageRecord`; gives its picture as a ``data:`` URI, or None when there is none.
+    title : str
+        Heading of the page.
+    """
+    style = Markup((TEMPLATES / "report.css").read_text("utf-8"))  # our own file, no part of it comes from outside
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    page = _template().render(
+        title=title,
+        report=report,
+        style=style,
+        style_digest=digest,
+        thumbnail=thumbnail,
+        pairs_with=pairs_with,
+        open_groups=OPEN_GROUPS,
+        many_pairs=MANY_PAIRS,
+        meaning={str(relation): words for relation, words in MEANING.items()},
+        files=sum(_places(group) for group in report.groups),
+    )
+    return page.encode("utf-8", "replace")
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(
+        shown=shown,
+        percent=percent,
+        shift=shift_text,
+        image_words=image_words,
+        frame_words=frame_words,
+        flag_words=flag_words,
+        places=_places,
+    )
+    environment.globals.update(count=count, member_words=_member_words, pair_words=pair_words, lay=lay, names=_names)
+    return environment.from_string((TEMPLATES / "report.html.j2").read_text("utf-8"))
+
+
+def _places(group: DuplicateGroup) -> int:
+    return sum(len(member.image.locations) for member in group.members)
+
+
+def _member_words(member: GroupMember, pair: Pair | None) -> tuple[str, ...]:
+    """Return how a member relates to the first one."""
+    if member.relation == "representative" or pair is None:
+        return ()
+    return pair_words(pair, *(("no. 1", "this") if pair.b.id == member.image.id else ("this", "no. 1")))
+
+
+def _names(group: DuplicateGroup) -> dict[int, str]:
+    """Return the numbers by which a group's pictures are called, by image id."""
+    return {member.image.id: f"no. {number}" for number, member in enumerate(group.members, 1)}
+
+
+def lay(pair: Pair) -> Lay:
+    """Return where *b* lies on *a*."""
+    a, b = pair.a, pair.b
+    points = [_moved(pair.verification, x, y) for x, y in _corners(b)]
+    xs, ys = [0.0, float(a.width), *(p[0] for p in points)], [0.0, float(a.height), *(p[1] for p in points)]
+    margin = 0.02 * max(a.width, a.height)
+    left, top = min(xs) - margin, min(ys) - margin
+    outside = (left, top, max(xs) + margin - left, max(ys) + margin - top)
+    return Lay(a.width, a.height, " ".join(f"{x:.1f},{y:.1f}" for x, y in points), outside)
+
+
+def _corners(image: ImageRecord) -> Iterator[tuple[float, float]]:
+    yield from ((0, 0), (image.width, 0), (image.width, image.height), (0, image.height))
+
+
+def _moved(verification: Verification, x: float, y: float) -> tuple[float, float]:
+    """Take a point of *b* to *a*; both count from the corner of the first pixel, the matrix from its centre."""
+    (xx, xy, x0), (yx, yy, y0) = verification.registration.matrix
+    x, y = x - 0.5, y - 0.5
+    return xx * x + xy * y + x0 + 0.5, yx * x + yy * y + y0 + 0.5

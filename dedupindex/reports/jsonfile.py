@@ -1,0 +1,121 @@
+"""The report as JSON. The schema is in the README; `SCHEMA_VERSION` rises when something changes or goes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from dedupindex.records import DuplicateGroup, Failure, ImageRecord, LocationRecord, Match, Pair, Report, Verification
+from dedupindex.reports.names import is_text, shown
+
+SCHEMA_VERSION = 1
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """Return the report as plain values."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "kind": "report",
+        "run": None if report.run is None else {"id": report.run.id, "finished": _time(report.run.finished)},
+        "images": report.images,
+        "locations": report.locations,
+        "groups": [group_json(group) for group in report.groups],
+        "failures": [failure_json(failure) for failure in report.failures],
+    }
+
+
+def group_json(group: DuplicateGroup) -> dict[str, Any]:
+    """Return a group as plain values."""
+    return {
+        "id": group.id,
+        "flags": list(group.flags),
+        "weakest_score": None if group.weakest is None else round(group.weakest.verification.score, 6),
+        "members": [
+            {**image_json(member.image), "relation": member.relation, "score": round(member.score, 6)}
+            for member in group.members
+        ],
+        "pairs": [pair_json(pair) for pair in group.pairs],
+    }
+
+
+def pair_json(pair: Pair) -> dict[str, Any]:
+    """Return a pair as plain values; the pictures by their keys."""
+    return {"a": pair.a.key, "b": pair.b.key, **verification_json(pair.verification)}
+
+
+def verification_json(verification: Verification) -> dict[str, Any]:
+    """Return a verification with its registration as plain values."""
+    registration = verification.registration
+    return {
+        "score": round(verification.score, 6),
+        "accepted": verification.accepted,
+        "relations": [str(relation) for relation in verification.relations],
+        "shift": [round(value, 3) for value in registration.shift],
+        "scale": round(registration.scale, 6),
+        "rotation": round(registration.rotation, 4),
+        "mirrored": registration.mirrored,
+        "overlap": round(registration.overlap, 5),
+        "matrix": [[round(value, 6) for value in row] for row in registration.matrix],
+        "crop_of": verification.crop_of,
+        "crop_box": None if verification.crop_box is None else list(verification.crop_box),
+        "reason": verification.reason,
+        "measures": {name: round(float(value), 6) for name, value in verification.measures.items()},
+        "version": verification.version,
+    }
+
+
+def image_json(image: ImageRecord) -> dict[str, Any]:
+    """Return an image as plain values."""
+    return {
+        "key": image.key,
+        "format": image.format,
+        "width": image.width,
+        "height": image.height,
+        "bits": image.bits,
+        "channels": image.channels,
+        "frame": image.frame,
+        "frame_count": image.frame_count,
+        "valid_share": round(image.valid_share, 6),
+        "low_information": image.low_information,
+        "scaling": image.scaling,
+        "lossless": image.lossless,
+        "locations": [location_json(place) for place in image.locations],
+    }
+
+
+def location_json(place: LocationRecord) -> dict[str, Any]:
+    """Return a location as plain values."""
+    return {**path_json(place.path), "frame": place.frame, "size": place.size, "missing": place.missing}
+
+
+def failure_json(failure: Failure) -> dict[str, Any]:
+    """Return a failure as plain values."""
+    return {**path_json(failure.path), "reason": str(failure.reason), "detail": shown(failure.detail)}
+
+
+def match_json(match: Match) -> dict[str, Any]:
+    """Return an answer to a query as plain values."""
+    return {
+        "image": image_json(match.image),
+        "distance": round(match.distance, 6),
+        **verification_json(match.verification),
+    }
+
+
+def path_json(path: os.PathLike[str]) -> dict[str, str]:
+    """Return a path; one that is no UTF-8 text is shown with escapes and comes with its bytes in hexadecimal."""
+    if is_text(path):
+        return {"path": os.fspath(path)}
+    return {"path": shown(path), "path_bytes": os.fsencode(path).hex()}
+
+
+def to_json(value: Mapping[str, Any] | Sequence[Any]) -> bytes:
+    """Return JSON in ASCII with a newline at its end."""
+    return (json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode("ascii")
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")

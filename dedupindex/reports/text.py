@@ -1,0 +1,163 @@
+"""Reports as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dedupindex.records import (
+    DuplicateGroup,
+    DuplicatesSummary,
+    Failure,
+    GroupMember,
+    ImageRecord,
+    IngestSummary,
+    Match,
+    Pair,
+    Report,
+)
+from dedupindex.reports.names import short, shown
+from dedupindex.reports.wording import flag_words, pair_words, percent, shift_text
+
+INDENT = "    "
+
+
+def ingest_text(summary: IngestSummary, *, dry_run: bool = False) -> str:
+    """Return what an ingest did, in a few lines."""
+    would = "to read" if dry_run else "read"
+    parts = [f"{count(summary.found, 'file')}: {summary.read:,} {would}, {summary.unchanged:,} unchanged"]
+    if summary.failures:
+        parts.append(f"{len(summary.failures):,} failed")
+    lines = [", ".join(parts) + ("" if dry_run else f" ({duration(summary.seconds)})")]
+    if not dry_run:
+        lines.append(
+            f"{count(summary.added, 'new image')}, {count(summary.known, 'new copy', 'new copies')} of known ones"
+        )
+    if summary.missing:
+        lines.append(f"{count(summary.missing, 'location')} gone")
+    if summary.skipped:
+        what = ", ".join(f"{number:,} {why.replace('_', ' ')}" for why, number in summary.skipped.items())
+        lines.append(f"skipped: {what}")
+    return "\n".join(lines)
+
+
+def search_text(summary: DuplicatesSummary) -> str:
+    """Return what a search for duplicates did, in a line."""
+    line = (
+        f"{count(summary.searched, 'image')} searched, {count(summary.verified, 'candidate pair')} compared, "
+        f"{summary.accepted:,} confirmed ({duration(summary.seconds)})"
+    )
+    if summary.overflowed:
+        line += f"; {count(summary.overflowed, 'image')} had more candidates than the limit"
+    return line
+
+
+def failure_lines(failures: Sequence[Failure]) -> list[str]:
+    """Return a line a failed file."""
+    return [f"{shown(f.path)}: {f.reason}: {shown(f.detail)}" for f in failures]
+
+
+def report_text(report: Report, base: Path | None = None) -> str:
+    """Return groups with their members, and how each relates to the one that stands first.
+
+    Parameters
+    ----------
+    base : Path, optional
+        Paths below it are shown relative to it.
+    """
+    lines = [summary_line(report)]
+    for group in report.groups:
+        lines.append("")
+        lines += group_lines(group, base)
+    return "\n".join(lines)
+
+
+def summary_line(report: Report) -> str:
+    """Return how much there is, in a line."""
+    files = sum(len(member.image.locations) for group in report.groups for member in group.members)
+    found = (
+        f"{count(len(report.groups), 'duplicate group')} with {count(files, 'picture')}" if files else "no duplicates"
+    )
+    return f"{found}, among {count(report.images, 'image')} at {count(report.locations, 'place')}"
+
+
+def group_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[str]:
+    """Yield the lines of a group."""
+    files = sum(len(member.image.locations) for member in group.members)
+    weakest = "" if group.weakest is None else f", weakest link {group.weakest.verification.score:.3f}"
+    yield f"group {group.id}: {count(files, 'picture')}{weakest}"
+    for flag in group.flags:
+        yield f"{INDENT}! {flag_words(flag)}"
+    with_first = pairs_with(group.members[0], group.pairs)
+    for member in group.members:
+        image = member.image
+        first, *others = image.locations
+        yield f"  {member_mark(member)} {short(first.path, base)}{frame_words(first.frame)}  ({image_words(image)})"
+        words = member_words(member, with_first.get(image.id))
+        if words:
+            yield f"{INDENT}  {words}"
+        for place in others:
+            yield f"  = {short(place.path, base)}{frame_words(place.frame)}"
+
+
+def pairs_with(member: GroupMember, pairs: Sequence[Pair]) -> dict[int, Pair]:
+    """Return the pairs in which a member stands, by the other image's id."""
+    own = member.image.id
+    return {(pair.b.id if pair.a.id == own else pair.a.id): pair for pair in pairs if own in (pair.a.id, pair.b.id)}
+
+
+def member_mark(member: GroupMember) -> str:
+    """Return the sign before a member: ``*`` stands for the group."""
+    return "*" if member.relation == "representative" else " "
+
+
+def member_words(member: GroupMember, pair: Pair | None) -> str:
+    """Return how a member relates to the representative, with the score."""
+    if member.relation == "representative":
+        return ""
+    if pair is None:
+        return f"score {member.score:.3f} with another member of the group"
+    names = ("the first", "this") if pair.b.id == member.image.id else ("this", "the first")
+    return f"score {pair.verification.score:.3f}: " + ", ".join(pair_words(pair, *names))
+
+
+def image_words(image: ImageRecord) -> str:
+    """Return size, depth and format."""
+    depth = f" {image.bits} bit" if image.bits != 8 else ""
+    return f"{image.width} x {image.height}{depth} {image.format}"
+
+
+def frame_words(frame: int) -> str:
+    """Return the frame part of an address."""
+    return f"#frame={frame}" if frame else ""
+
+
+def matches_text(name: str, matches: Sequence[Match], base: Path | None = None) -> str:
+    """Return the answers to a query."""
+    lines = [f"{shown(name)}: {count(len(matches), 'match', 'matches')}"]
+    for match in matches:
+        registration, first = match.registration, match.image.locations[0]
+        lines.append(
+            f"  {match.score:.3f}  {short(first.path, base)}{frame_words(first.frame)}  ({image_words(match.image)})"
+        )
+        lines.append(
+            f"         {match.relation}; shift {shift_text(match.verification)} px, scale {registration.scale:.3f}, "
+            f"rotation {registration.rotation:.1f}°, {percent(registration.overlap)} in common"
+        )
+        lines += [
+            f"       = {short(place.path, base)}{frame_words(place.frame)}" for place in match.image.locations[1:]
+        ]
+    return "\n".join(lines)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

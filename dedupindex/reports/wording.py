@@ -1,0 +1,121 @@
+"""Relations in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from dedupindex.records import ImageRecord, Pair, Relation, Verification
+
+MEANING: Mapping[Relation, str] = {
+    Relation.SAME_BYTES: "the same file content, byte for byte",
+    Relation.SAME_PIXELS: "another file (format, metadata, compression), but every decoded pixel is the same",
+    Relation.REENCODED: "the same picture, encoded again: pixels differ only as compression makes them differ",
+    Relation.RESIZED: "at another size, or stretched",
+    Relation.TONE: "other exposure, contrast, colours or a filter",
+    Relation.CROP_OF: "one shows a part of the other",
+    Relation.SHIFTED_OVERLAP: "each shows something the other does not: two windows of one scene",
+    Relation.ROTATED: "turned by any angle",
+    Relation.MIRRORED: "mirrored left-right",
+    Relation.BORDERED: "one has a border, frame or letterbox bars around it",
+    Relation.EDITED: "aligned, but parts of it differ: a caption, a logo, something retouched",
+}
+FLAGS = {
+    "bridge": "this picture alone joins parts of the group that have nothing else in common: look twice",
+    "flood": "a picture matches more than fifty others: a blank page, a logo or a title card?",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The two pictures of a pair as the words name them."""
+
+    a: ImageRecord
+    b: ImageRecord
+    name_a: str
+    name_b: str
+
+
+def pair_words(pair: Pair, name_a: str = "a", name_b: str = "b") -> tuple[str, ...]:
+    """Return what was done, one phrase a relation.
+
+    Parameters
+    ----------
+    pair : Pair
+    name_a, name_b : str
+        What the words call the two pictures.
+    """
+    sides = Sides(pair.a, pair.b, name_a, name_b)
+    return tuple(_PHRASES[relation](pair.verification, sides) for relation in pair.verification.relations)
+
+
+def relation_words(relation: str) -> str:
+    """Return the words for relations joined by ``+``, without numbers."""
+    return "; ".join(MEANING[Relation(name)] for name in relation.split("+") if name in set(Relation))
+
+
+def flag_words(flag: str) -> str:
+    """Return the words for a group's flag."""
+    return FLAGS.get(flag.partition(":")[0], flag)
+
+
+def shift_text(verification: Verification) -> str:
+    """Return ``(dy, dx)`` in pixels, without needless digits."""
+    return "({}, {})".format(*(_number(value) for value in verification.registration.shift))
+
+
+def percent(share: float) -> str:
+    """Return a share as people write it."""
+    value = 100 * share
+    return f"{value:.1f} %" if 0 < value < 1 else f"{value:.0f} %"
+
+
+def _number(value: float) -> str:
+    rounded = round(value, 1) + 0.0  # no minus zero
+    return f"{rounded:.0f}" if rounded == round(rounded) else f"{rounded:.1f}"
+
+
+def _resized(verification: Verification, sides: Sides) -> str:
+    scale = verification.registration.scale
+    if abs(scale - 1) <= 0.02:
+        return f"stretched: {sides.name_b} has other proportions"
+    small, large = (sides.name_b, sides.name_a) if scale > 1 else (sides.name_a, sides.name_b)
+    return f"resized: {small} at {percent(min(scale, 1 / scale))} of the size of {large}"
+
+
+def _cropped(verification: Verification, sides: Sides) -> str:
+    small, large, whole = sides.name_b, sides.name_a, sides.a
+    if verification.crop_of == "b":
+        small, large, whole = sides.name_a, sides.name_b, sides.b
+    if verification.crop_box is None:
+        return f"cropped: {small} shows a part of {large}"
+    _, _, height, width = verification.crop_box
+    return f"cropped: {small} shows {percent(height * width / max(1, whole.height * whole.width))} of {large}"
+
+
+def _shifted(verification: Verification, sides: Sides) -> str:
+    overlap = percent(verification.registration.overlap)
+    return f"same picture shifted by {shift_text(verification)} px, {overlap} in common"
+
+
+def _rotated(verification: Verification, sides: Sides) -> str:
+    return f"rotated by {verification.registration.rotation:.1f}°"
+
+
+def _plain(words: str) -> Callable[[Verification, Sides], str]:
+    return lambda verification, sides: words
+
+
+_PHRASES: Mapping[Relation, Callable[[Verification, Sides], str]] = {
+    Relation.SAME_BYTES: _plain("the same bytes"),
+    Relation.SAME_PIXELS: _plain("the same pixels in another file"),
+    Relation.REENCODED: _plain("encoded again"),
+    Relation.RESIZED: _resized,
+    Relation.TONE: _plain("other exposure, colours or filter"),
+    Relation.CROP_OF: _cropped,
+    Relation.SHIFTED_OVERLAP: _shifted,
+    Relation.ROTATED: _rotated,
+    Relation.MIRRORED: _plain("mirrored"),
+    Relation.BORDERED: _plain("one has a border"),
+    Relation.EDITED: _plain("edited: parts of it differ"),
+}
