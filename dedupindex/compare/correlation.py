@@ -15,6 +15,7 @@ from scipy import fft
 from dedupindex.records import FloatArray, Mask
 
 DENOMINATOR_FLOOR = 1e-7  # relative to the largest variance product of the map: below, an overlap counts as flat
+FLAT = 1e-12  # contrast relative to the level: below, a picture is constant
 LADDER = (0.5, 0.594, 0.707, 0.841, 1.0, 1.189, 1.414, 1.682, 2.0)  # scales of b tried about equal longest sides
 
 
@@ -90,10 +91,11 @@ def spectra(picture: NDArray[np.generic], mask: Mask | None, padded: tuple[int, 
     values = np.where(valid, picture, 0).astype(np.float64)
     area = float(valid.sum())
     if area:
+        level = np.abs(values).max()
         values -= np.where(valid, values.sum() / area, 0)  # NCC does not see it, rounding does
         largest = np.abs(values).max()
-        if largest > 0:
-            values /= largest
+        # what rounding left of a flat picture is no contrast
+        values = values / largest if largest > FLAT * level else np.zeros_like(values)
     return Spectra(
         (picture.shape[0], picture.shape[1]),
         padded,
