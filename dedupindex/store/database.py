@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,11 +151,11 @@ class Database:
         except SQLAlchemyError as error:
             raise translate(error, self.path) from error
         except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: {error}") from error
+            raise translate(error, self.path) from error
 
 
-def translate(error: SQLAlchemyError, path: Path) -> StoreError:
-    """Our error for one of SQLAlchemy's: busy, or a StoreError that names the file and the driver's own words."""
+def translate(error: SQLAlchemyError | sqlite3.Error, path: Path) -> StoreError:
+    """Our error for one of theirs: busy, or a StoreError that names the file and the driver's own words."""
     words = str(error.orig) if isinstance(error, DBAPIError) else str(error)
     if "locked" in words or "busy" in words:
         return IndexBusyError(f"{path}: another process is writing ({words}); try again when it has finished")
@@ -186,6 +187,19 @@ def database_path(location: Path | str) -> Path:
     return Path(url.database).expanduser().absolute()
 
 
+def _use_wal(cursor: sqlite3.Cursor, busy_timeout: float) -> None:
+    """Switch to the write-ahead log. SQLite does not wait for others here, whatever its busy timeout."""
+    until = time.monotonic() + busy_timeout
+    while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL").fetchone()
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
 def _log_of(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
@@ -204,7 +218,10 @@ def _sqlite_engine(uri: str, busy_timeout: float, query_only: bool) -> Engine:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = NORMAL")  # under WAL: no corruption; a power cut may lose the last commits
         cursor.execute("PRAGMA mmap_size = 0")  # an I/O error on mapped memory kills the process
-        cursor.execute("PRAGMA query_only = ON" if query_only else "PRAGMA journal_mode = WAL")
+        if query_only:
+            cursor.execute("PRAGMA query_only = ON")
+        else:
+            _use_wal(cursor, busy_timeout)
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -40,7 +40,7 @@ def find_duplicates(
     Returns
     -------
     DuplicatesSummary
-        `candidates` counts distinct pairs within the radius, `verified` those that were registered and correlated.
+        `candidates` counts pairs within the radius, once a batch; `verified` those that were registered and correlated.
 
     Raises
     ------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from dedupindex.compare.verification import VERSION, same_bytes, verify
 from dedupindex.features import probes, unpack
 from dedupindex.records import Candidate, Features, FloatArray, Match, Registration, Relation, Verification
@@ -39,8 +41,6 @@ def candidates(
     list of (list of Candidate, bool)
         One a picture; True where a probe found more than `settings.candidates` within the radius.
     """
-    import numpy as np
-
     filled = [probe for probe in probed if len(probe)]
     if not filled:
         return [([], False) for _ in probed]

@@ -29,7 +29,7 @@ def start(database: Path, pictures: Path) -> subprocess.Popen:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    return make_tree(tmp_path_factory.mktemp("tree") / "pictures", 12)
+    return make_tree(tmp_path_factory.mktemp("tree") / "pictures", 7)
 
 
 @pytest.fixture(scope="module")

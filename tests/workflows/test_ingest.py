@@ -191,6 +191,18 @@ def test_a_stack_gives_an_image_a_frame(index, tmp_path):
     assert index.image_at(f"{tmp_path / 'stack.npy'}#frame=4") is None
 
 
+def test_all_frames_of_an_animation_on_request(tmp_path):
+    from PIL import Image
+
+    frames = [Image.fromarray(half(picture(n))) for n in range(3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], loop=0, duration=50)
+    with Index.open(tmp_path / "a.db", create=True, workers=1) as index:
+        assert index.ingest([tmp_path / "a.gif"]).added == 1
+    with Index.open(tmp_path / "a.db", workers=1, all_frames=True) as index:
+        assert index.ingest([tmp_path / "a.gif"]).added == 2
+        assert index.ingest([tmp_path / "a.gif"]).read == 0
+
+
 def test_a_stack_in_several_tasks(index, tmp_path, monkeypatch):
     from dedupindex.workflows import stages
 
