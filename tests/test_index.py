@@ -306,6 +306,9 @@ class Watcher:
     def advance(self, n):
         self.said.append(("advance", n))
 
+    def fail(self, n):
+        self.said.append(("fail", n))
+
     def finish(self):
         self.said.append(("finish", None))
 
@@ -316,6 +319,7 @@ def test_progress_is_told(tree, tmp_path):
         index.ingest([tree], progress=watcher)
         assert watcher.said[0] == ("ingest", None)
         assert sum(n for what, n in watcher.said if what == "advance") == 12
+        assert ("fail", 1) in watcher.said
         watcher.said.clear()
         index.find_duplicates(watcher)
         assert watcher.said[0] == ("duplicates", 9)

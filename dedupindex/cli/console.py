@@ -99,7 +99,7 @@ class Bar:
         if self._task is not None:
             self._bars.advance(self._task, n)
 
-    def fail(self, n: int = 1) -> None:
+    def fail(self, n: int) -> None:
         """Count failures."""
         self._failed += n
         if self._task is not None:
@@ -138,7 +138,7 @@ class Quiet:
         """Count."""
         self._done += n
 
-    def fail(self, n: int = 1) -> None:
+    def fail(self, n: int) -> None:
         """Nothing: failures are listed at the end."""
 
     def finish(self) -> None:

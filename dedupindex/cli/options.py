@@ -42,7 +42,7 @@ _METAVARS: Mapping[type, str] = {int: "N", float: "X", str: "TEXT", tuple: "VALU
 
 # The types of options that stand in several verbs.
 Paths: TypeAlias = Annotated[
-    list[Path], typer.Argument(metavar="PATH...", help="Files and folders.", show_default=False)
+    list[Path], typer.Argument(metavar="PATH", help="Files and folders.", show_default=False)
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 HtmlOption: TypeAlias = Annotated[

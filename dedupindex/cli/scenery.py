@@ -106,8 +106,8 @@ def turned(picture: ByteArray, degrees: float) -> ByteArray:
 def captioned(picture: ByteArray) -> ByteArray:
     """Return the picture with a caption across its foot."""
     copy = picture.copy()
-    cv2.rectangle(copy, (0, HEIGHT - 70), (WIDTH, HEIGHT - 12), (250, 250, 250), -1)
-    cv2.putText(copy, "GREETINGS", (150, HEIGHT - 26), cv2.FONT_HERSHEY_DUPLEX, 1.6, (180, 20, 40), 3, cv2.LINE_AA)
+    cv2.rectangle(copy, (0, HEIGHT - 48), (WIDTH, HEIGHT - 8), (250, 250, 250), -1)
+    cv2.putText(copy, "GREETINGS", (190, HEIGHT - 18), cv2.FONT_HERSHEY_DUPLEX, 1.1, (180, 20, 40), 2, cv2.LINE_AA)
     return copy
 
 

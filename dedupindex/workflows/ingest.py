@@ -234,6 +234,8 @@ def _describe_and_write(
                     if result.task.first == 0:
                         tally.read += 1
                         progress.advance(1)
+                    if result.failure is not None:
+                        progress.fail(1)
                     writer.take(result)
                     feed.put(result.rest)
                 writer.write_when_full()

@@ -14,6 +14,9 @@ class Progress(Protocol):
     def advance(self, n: int) -> None:
         """*n* more are done."""
 
+    def fail(self, n: int) -> None:
+        """*n* of those that are done failed."""
+
     def finish(self) -> None:
         """The stage is over."""
 
@@ -25,6 +28,9 @@ class Silent:
         """Nothing."""
 
     def advance(self, n: int) -> None:
+        """Nothing."""
+
+    def fail(self, n: int) -> None:
         """Nothing."""
 
     def finish(self) -> None:
