@@ -111,7 +111,8 @@ def window_agreement(lay: Overlay) -> tuple[FloatArray, Mask]:
     first = lay.a * weight
     mean_a = _box(first) / np.maximum(count, 1)
     spread_a = np.maximum(_box(first * lay.a) / np.maximum(count, 1) - mean_a**2, 0)
-    solid = lay.mask & (count >= 0.6 * WINDOW**2)
+    # pictures smaller than the window are one window
+    solid = lay.mask & (count >= 0.6 * min(WINDOW, lay.mask.shape[0]) * min(WINDOW, lay.mask.shape[1]))
     best = np.full(lay.mask.shape, -1.0, np.float32)
     texture_b = np.zeros_like(best)
     for dy, dx in ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)):

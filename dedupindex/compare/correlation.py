@@ -7,6 +7,7 @@ score away.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from dedupindex.records import FloatArray, Mask
 
 DENOMINATOR_FLOOR = 1e-7  # relative to the largest variance product of the map: below, an overlap counts as flat
 FLAT = 1e-12  # contrast relative to the level: below, a picture is constant
+TIE = 1e-9  # scores that differ by less are equal: rounding must not choose the shift
 LADDER = (0.5, 0.594, 0.707, 0.841, 1.0, 1.189, 1.414, 1.682, 2.0)  # scales of b tried about equal longest sides
 
 
@@ -38,28 +40,60 @@ class CorrelationPeak:
     overlap: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Spectra:
-    """FFTs of one picture, to be correlated with many others of the same padded shape.
+    """One picture with its FFTs, to be correlated with many others of the same padded shape.
+
+    Every transform is made when it is first needed and kept: two pictures without masks need only that of `picture`.
 
     Attributes
     ----------
-    shape : (int, int)
-        Of the picture.
+    values : (H, W) float64
+        Centred and scaled to -1..1; 0 where not valid.
+    valid : (H, W) bool or None
+        None = all.
     padded : (int, int)
-        Of the transforms.
-    picture, squares, mask : (P, Q // 2 + 1) complex128
-        Transforms of the centred picture, of its square and of its mask.
+        (P, Q) of the transforms.
     area : float
         Valid pixels.
     """
 
-    shape: tuple[int, int]
+    values: NDArray[np.float64]
+    valid: Mask | None
     padded: tuple[int, int]
-    picture: NDArray[np.complex128]
-    squares: NDArray[np.complex128]
-    mask: NDArray[np.complex128]
     area: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the picture."""
+        return self.values.shape[0], self.values.shape[1]
+
+    @cached_property
+    def picture(self) -> NDArray[np.complex128]:
+        """(P, Q // 2 + 1) transform of the values."""
+        return self._transform(self.values)
+
+    @cached_property
+    def squares(self) -> NDArray[np.complex128]:
+        """(P, Q // 2 + 1) transform of their squares."""
+        return self._transform(self.values * self.values)
+
+    @cached_property
+    def mask(self) -> NDArray[np.complex128]:
+        """(P, Q // 2 + 1) transform of the mask."""
+        return self._transform(np.ones(self.shape) if self.valid is None else self.valid.astype(np.float64))
+
+    @cached_property
+    def sums(self) -> NDArray[np.float64]:
+        """(2, H + 1, W + 1) running sums of the values and of their squares, from the top left."""
+        sums = np.zeros((2, self.shape[0] + 1, self.shape[1] + 1))
+        sums[0, 1:, 1:], sums[1, 1:, 1:] = self.values, self.values * self.values
+        running: NDArray[np.float64] = sums.cumsum(1, out=sums).cumsum(2, out=sums)
+        return running
+
+    def _transform(self, values: NDArray[np.float64]) -> NDArray[np.complex128]:
+        result: NDArray[np.complex128] = fft.rfft2(values, self.padded)
+        return result
 
 
 def padded_shape(shape_a: tuple[int, ...], shape_b: tuple[int, ...]) -> tuple[int, int]:
@@ -96,14 +130,7 @@ def spectra(picture: NDArray[np.generic], mask: Mask | None, padded: tuple[int, 
         largest = np.abs(values).max()
         # what rounding left of a flat picture is no contrast
         values = values / largest if largest > FLAT * level else np.zeros_like(values)
-    return Spectra(
-        (picture.shape[0], picture.shape[1]),
-        padded,
-        fft.rfft2(values, padded),
-        fft.rfft2(values * values, padded),
-        fft.rfft2(valid.astype(np.float64), padded),
-        area,
-    )
+    return Spectra(values, None if valid.all() else valid, padded, area)
 
 
 def ncc_map(a: Spectra, b: Spectra, *, min_overlap: float = 0.3) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -132,22 +159,90 @@ def ncc_map(a: Spectra, b: Spectra, *, min_overlap: float = 0.3) -> tuple[NDArra
     if a.padded != b.padded:
         raise ValueError(f"spectra of padded shapes {a.padded} and {b.padded} cannot be correlated")
 
-    def inverse(product: NDArray[np.complex128]) -> NDArray[np.float64]:
-        result: NDArray[np.float64] = fft.irfft2(product, a.padded)
-        return result
-
-    picture_b, squares_b, mask_b = np.conj(b.picture), np.conj(b.squares), np.conj(b.mask)
-    overlap = np.maximum(np.rint(inverse(a.mask * mask_b)), 0)
+    overlap, sum_a, sum_b, squares_a, squares_b = _overlap_sums(a, b)
     count = np.maximum(overlap, 1)
-    sum_a, sum_b = inverse(a.picture * mask_b), inverse(a.mask * picture_b)
-    product = inverse(a.picture * picture_b) - sum_a * sum_b / count
-    spread_a = np.maximum(inverse(a.squares * mask_b) - sum_a**2 / count, 0)
-    spread_b = np.maximum(inverse(a.mask * squares_b) - sum_b**2 / count, 0)
+    product = _inverse(a.picture * np.conj(b.picture), a.padded)
+    product -= sum_a * sum_b / count
+    spread_a = np.maximum(squares_a - sum_a**2 / count, 0)
+    spread_b = np.maximum(squares_b - sum_b**2 / count, 0)
     denominator = np.sqrt(spread_a * spread_b)
     solid = denominator > DENOMINATOR_FLOOR * max(float(denominator.max()), 1e-12)
     score = np.divide(product, denominator, out=np.zeros_like(product), where=solid)
-    enough = overlap >= max(min_overlap * min(a.area, b.area), 2)
-    return np.where(enough, np.clip(score, -1, 1), -np.inf), overlap
+    np.clip(score, -1, 1, out=score)
+    score[overlap < max(min_overlap * min(a.area, b.area), 2)] = -np.inf
+    return score, overlap
+
+
+def _inverse(product: NDArray[np.complex128], padded: tuple[int, int]) -> NDArray[np.float64]:
+    result: NDArray[np.float64] = fft.irfft2(product, padded)
+    return result
+
+
+def _overlap_sums(a: Spectra, b: Spectra) -> tuple[NDArray[np.float64], ...]:
+    """Sum over the common pixels of every shift: their number, a, b, a squared, b squared; (P, Q) each."""
+    if a.valid is None and b.valid is None:
+        # the overlap is a rectangle: four corners of a running sum
+        rows_a, rows_b = _spans(a.shape[0], b.shape[0], a.padded[0])
+        columns_a, columns_b = _spans(a.shape[1], b.shape[1], a.padded[1])
+        overlap = np.outer(rows_a[1] - rows_a[0], columns_a[1] - columns_a[0]).astype(np.float64)
+        sum_a, squares_a = _rectangles(a.sums, rows_a, columns_a)
+        sum_b, squares_b = _rectangles(b.sums, rows_b, columns_b)
+        return overlap, sum_a, sum_b, squares_a, squares_b
+    mask_b = np.conj(b.mask)
+    overlap = np.maximum(np.rint(_inverse(a.mask * mask_b, a.padded)), 0)
+    sum_a, squares_a = _inverse(a.picture * mask_b, a.padded), _inverse(a.squares * mask_b, a.padded)
+    sum_b = _inverse(a.mask * np.conj(b.picture), a.padded)
+    squares_b = _inverse(a.mask * np.conj(b.squares), a.padded)
+    return overlap, sum_a, sum_b, squares_a, squares_b
+
+
+def _spans(length_a: int, length_b: int, padded: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where the overlap starts and ends in a and in b, (2, padded) each, for every shift along one axis."""
+    shift = np.arange(padded)
+    shift[length_a:] -= padded
+    start, end = np.maximum(shift, 0), np.minimum(shift + length_b, length_a)
+    end = np.maximum(start, end)  # padding may be longer than all shifts
+    start_b = np.clip(start - shift, 0, length_b)
+    return np.stack([start, end]), np.stack([start_b, np.minimum(start_b + end - start, length_b)])
+
+
+def _rectangles(
+    sums: NDArray[np.float64], rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum the values and their squares over the rectangle of every shift, (P, Q) each."""
+    bands = sums[:, rows[1]] - sums[:, rows[0]]
+    boxes = bands[:, :, columns[1]] - bands[:, :, columns[0]]
+    return boxes[0], boxes[1]
+
+
+def masked_ncc_map(
+    a: NDArray[np.generic],
+    b: NDArray[np.generic],
+    mask_a: Mask | None = None,
+    mask_b: Mask | None = None,
+    *,
+    min_overlap: float = 0.3,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Correlate two pictures at every shift, in the order of `scipy.signal.correlate2d(mode="full")`.
+
+    Parameters
+    ----------
+    a, b : (H, W), (H', W') arrays
+    mask_a, mask_b : bool arrays or None
+    min_overlap : float
+        Smallest valid overlap over the smaller valid area, 0..1.
+
+    Returns
+    -------
+    score : (H + H' - 1, W + W' - 1) float64
+        -1..1 at shift ``(row - H' + 1, column - W' + 1)``; -inf where the overlap is too small.
+    overlap : (H + H' - 1, W + W' - 1) float64
+        Pixels valid in both.
+    """
+    padded = padded_shape(a.shape, b.shape)
+    maps = ncc_map(spectra(a, mask_a, padded), spectra(b, mask_b, padded), min_overlap=min_overlap)
+    order = np.ix_(*(np.arange(-n + 1, m) for m, n in zip(a.shape, b.shape, strict=True)))
+    return maps[0][order], maps[1][order]
 
 
 def find_peak(
@@ -155,20 +250,25 @@ def find_peak(
 ) -> CorrelationPeak:
     """Find the shift at which two transformed pictures correlate best; see `cross_correlate`."""
     score, overlap = ncc_map(a, b, min_overlap=min_overlap)
+    shifts = [np.arange(length) for length in a.padded]
+    for axis in (0, 1):
+        shifts[axis][a.shape[axis] :] -= a.padded[axis]
     if max_shift is not None:
-        rows = np.minimum(np.arange(score.shape[0]), score.shape[0] - np.arange(score.shape[0]))
-        columns = np.minimum(np.arange(score.shape[1]), score.shape[1] - np.arange(score.shape[1]))
-        score = np.where((rows[:, None] <= max_shift) & (columns[None, :] <= max_shift), score, -np.inf)
-    row, column = (int(i) for i in np.unravel_index(int(score.argmax()), score.shape))
-    best = float(score[row, column])
+        far = [np.abs(shift) > max_shift for shift in shifts]
+        score[far[0][:, None] | far[1][None, :]] = -np.inf
+    best = float(score.max())
     if not np.isfinite(best):
         return CorrelationPeak((0.0, 0.0), 0.0, 0.0)
-    dy = float(row - score.shape[0] if row >= a.shape[0] else row)
-    dx = float(column - score.shape[1] if column >= a.shape[1] else column)
+    rows, columns = np.nonzero(score >= best - TIE)
+    # a periodic picture fits at many shifts: the widest overlap counts, then the smallest shift
+    first = np.lexsort((np.abs(shifts[0][rows]) + np.abs(shifts[1][columns]), -overlap[rows, columns]))[0]
+    row, column = int(rows[first]), int(columns[first])
+    dy, dx = float(shifts[0][row]), float(shifts[1][column])
     if subpixel:
         dy += _vertex(score[row - 1, column], best, score[(row + 1) % score.shape[0], column])
         dx += _vertex(score[row, column - 1], best, score[row, (column + 1) % score.shape[1]])
-    return CorrelationPeak((dy, dx), best, float(overlap[row, column]) / max(min(a.area, b.area), 1.0))
+    share = float(overlap[row, column]) / max(min(a.area, b.area), 1.0)
+    return CorrelationPeak((dy, dx), float(score[row, column]), share)
 
 
 def _vertex(before: float, peak: float, after: float) -> float:

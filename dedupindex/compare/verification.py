@@ -17,7 +17,7 @@ from dedupindex.compare import decision, lays
 from dedupindex.compare.agreement import Overlay, agreement, overlay
 from dedupindex.compare.registration import Alignment, invert, register_keypoints
 from dedupindex.compare.relations import full_matrix, registration_of, relations_of, to_full
-from dedupindex.features.descriptor import unit
+from dedupindex.features.descriptor import probes, reach, unit
 from dedupindex.features.model import load_model
 from dedupindex.features.thumbnail import SIDE
 from dedupindex.records import Features, Registration, Relation, Verification
@@ -76,6 +76,9 @@ def _verify(a: Features, b: Features, threshold: float) -> Verification:
     if a.low_information or b.low_information:
         nothing = Registration((0.0, 0.0), overlap=0.0, method="none", confidence=0.0)
         return Verification(False, 0.0, (), nothing, "too little information to compare", version=VERSION)
+    if not within_reach(a, b):
+        nothing = Registration((0.0, 0.0), overlap=0.0, method="none", confidence=0.0)
+        return Verification(False, 0.0, (), nothing, "descriptors too far apart", version=VERSION)
     best: Judged | None = None
     for alignment in alignments(a, b):
         judged = judge(a, b, alignment)
@@ -108,6 +111,15 @@ def alignments(a: Features, b: Features) -> Iterator[Alignment]:
         yield from lays.turned(a, b)
         if min(*a.mask.shape, *b.mask.shape) >= lays.MIN_LOG_POLAR:
             yield from lays.log_polar(a, b)
+
+
+def within_reach(a: Features, b: Features) -> bool:
+    """Whether pictures without keypoints are near enough, in any lay, to be copies; true for all others."""
+    needed = max(reach(a), reach(b))
+    if needed < 0:
+        return True
+    poor, other = (a, b) if reach(a) >= reach(b) else (b, a)
+    return bool((probes(poor) @ unit(other.descriptor[None])[0]).max() >= needed)
 
 
 def cosine(a: Features, b: Features) -> float:

@@ -1,7 +1,7 @@
 """Named, versioned descriptions of a prepared frame, and the one vector that goes into the index."""
 
 from dedupindex.features.describe import describe, describe_stack, versions
-from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, probes, unit
+from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, probes, reach, unit
 from dedupindex.features.packing import pack, rounded, unpack
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "describe_stack",
     "pack",
     "probes",
+    "reach",
     "rounded",
     "unit",
     "unpack",

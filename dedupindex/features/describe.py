@@ -14,8 +14,7 @@ from dedupindex.settings import Settings
 
 KEYPOINT_SIDE = 192  # longest side on which keypoints are sought, pixels
 HISTOGRAM_BINS = 32  # of the stored histogram
-TINY = 24  # frames with no side above this have no keypoints and are described in batches
-BATCH = 2048
+BATCH = 256
 HISTOGRAM_VERSION = SPECTRUM_VERSION = FRAME_VERSION = "1"
 
 
@@ -57,7 +56,7 @@ def describe_stack(prepared: Sequence[PreparedFrame], settings: Settings) -> lis
     while start < len(prepared):
         stop = start + 1
         first = prepared[start]
-        if max(first.mask.shape) <= TINY:
+        if max(first.mask.shape) <= descriptor.TINY:
             while (
                 stop < len(prepared)
                 and stop - start < BATCH

@@ -18,6 +18,9 @@ DESCRIPTOR_DIMENSIONS = 384
 BLOCK_WEIGHTS = {"dct": 1.0, "spectrum": 1.0, "histogram": 0.6, "orientation": 1.0, "colour": 0.7}
 VLAD_WEIGHT = 1.5  # against the unit-length global part; 3 loses blurred and noisy copies
 VLAD_FULL = 40  # keypoints from which the aggregate has its full weight
+TINY = 24  # pixels; frames with no side above this have no keypoints
+TINY_REACH = 0.8  # random 7 x 7 frames reach a cosine of .7, copies of one another .99
+POOR_REACH = 0.5  # global features alone: beyond, nothing is found that they could have found
 FEW_KEYPOINTS = 12  # fewer carry no retrieval: such pictures probe all eight lays instead
 
 
@@ -105,3 +108,13 @@ def probes(features: Features) -> FloatArray:
         for _ in range(3):  # a quarter turn = mirror, then transpose
             lays += [np.asarray(lay @ model.mirror @ model.transpose, np.float32) for lay in lays[-2:]]
     return normalise_rows(np.concatenate(lays))
+
+
+def reach(features: Features) -> float:
+    """Smallest cosine at which another picture can be a copy of this one; -1 where the search radius alone decides.
+
+    Pictures without keypoints live in a small part of the space, where unrelated ones are near each other.
+    """
+    if max(features.mask.shape) <= TINY:
+        return TINY_REACH
+    return POOR_REACH if len(features.keypoints) < FEW_KEYPOINTS else -1.0

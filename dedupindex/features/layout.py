@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft
 
-from dedupindex.features.resampling import resample, resample_masked
+from dedupindex.features.resampling import resample_masked
 from dedupindex.records import FloatArray
 
 DCT_SIDE = 12  # lowest DCT frequencies a side
@@ -156,21 +156,25 @@ def orientation_block(pictures: FloatArray, weights: FloatArray) -> FloatArray:
     (N, 128) float32
         (CELLS, CELLS, ORIENTATIONS) grid; direction k is centred on k * 22.5 degrees.
     """
-    square, share = resample_masked(pictures, weights, (SPECTRUM_SQUARE, SPECTRUM_SQUARE))
+    square, share = resample_masked(pictures, weights, (SQUARE, SQUARE))
     dy, dx = np.gradient(standardise(square, share), axis=(1, 2))
     solid = (share > 0.99).astype(np.float32)
     solid[:, 1:-1] *= solid[:, 2:] * solid[:, :-2]  # no edge of the mask itself
     solid[:, :, 1:-1] *= solid[:, :, 2:] * solid[:, :, :-2]
     strength = np.hypot(dx, dy) * solid
-    position = (np.arctan2(dy, dx) % np.pi) * (ORIENTATIONS / np.pi)
-    low = position.astype(np.intp) % ORIENTATIONS
-    high_share = position - np.floor(position)
-    planes = np.zeros((len(pictures), ORIENTATIONS, SPECTRUM_SQUARE, SPECTRUM_SQUARE), np.float32)
-    np.put_along_axis(planes, low[:, None], (strength * (1 - high_share))[:, None], 1)
-    high = (low + 1) % ORIENTATIONS
-    np.put_along_axis(planes, high[:, None], (strength * high_share)[:, None], 1)
-    grid: FloatArray = np.sqrt(np.moveaxis(resample(planes, (CELLS, CELLS)), 1, -1))
-    return grid.reshape(len(pictures), -1)
+    position = (np.arctan2(dy, dx) % np.pi) * np.float32(ORIENTATIONS / np.pi)
+    low = position.astype(np.intp)
+    high_share = position - low
+    low %= ORIENTATIONS
+    side = SQUARE // CELLS
+    place = np.arange(SQUARE) // side
+    base = (place[:, None] * CELLS + place[None, :]) * ORIENTATIONS
+    base = base + np.arange(len(pictures))[:, None, None] * (CELLS**2 * ORIENTATIONS)
+    size = len(pictures) * CELLS**2 * ORIENTATIONS
+    sums = np.bincount((base + low).ravel(), (strength * (1 - high_share)).ravel(), size)
+    sums += np.bincount((base + (low + 1) % ORIENTATIONS).ravel(), (strength * high_share).ravel(), size)
+    grid = np.sqrt(sums.reshape(len(pictures), -1) / side**2)
+    return np.asarray(grid, np.float32)
 
 
 def colour_block(colours: FloatArray, weights: FloatArray) -> FloatArray:

@@ -32,7 +32,7 @@ def stretch(luminance: FloatArray, mask: Mask) -> ByteArray:
     if not valid.size:
         return np.full(luminance.shape, 128, np.uint8)
     step = max(1, valid.size // 16384)
-    low, high = np.percentile(valid[::step], (LOW, HIGH))
+    low, high = _percentiles(valid[::step])
     if high - low < 1e-6:
         low, high = float(valid.min()), float(valid.max())
     if high - low < 1e-9:
@@ -41,6 +41,16 @@ def stretch(luminance: FloatArray, mask: Mask) -> ByteArray:
     if not whole:
         levels = np.where(mask, levels, levels[mask].mean())
     return np.asarray(np.rint(levels), np.uint8)
+
+
+def _percentiles(values: FloatArray) -> tuple[float, float]:
+    """Return the `LOW` and `HIGH` percentiles, as `numpy.percentile` does, without its overhead on tiny frames."""
+    places = np.array((LOW, HIGH)) / 100 * (len(values) - 1)
+    below = places.astype(np.intp)
+    above = np.minimum(below + 1, len(values) - 1)
+    ranked = np.partition(values, np.concatenate([below, above]))
+    low, high = ranked[below] + (places - below) * (ranked[above] - ranked[below])
+    return float(low), float(high)
 
 
 def reduce(picture: ByteArray, mask: Mask, side: int) -> tuple[ByteArray, Mask]:
@@ -90,6 +100,11 @@ def small_colour(colour: FloatArray | None, luminance: FloatArray, mask: Mask) -
     """
     shape = fitted(mask.shape, COLOUR_SIDE)
     planes = luminance[None] if colour is None else np.moveaxis(colour, 2, 0)
-    values = resample(planes, shape) if mask.all() else resample_masked(planes, mask.astype(np.float32)[None], shape)[0]
+    if shape == mask.shape:
+        values = planes * mask
+    elif mask.all():
+        values = resample(planes, shape)
+    else:
+        values = resample_masked(planes, mask.astype(np.float32)[None], shape)[0]
     levels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
     return np.ascontiguousarray(np.moveaxis(np.broadcast_to(levels, (3, *shape)), 0, 2))

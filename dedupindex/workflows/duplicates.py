@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.features import probes, unpack
+from dedupindex.features import unpack
 from dedupindex.records import DuplicatesSummary, Verification
 from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_pairs
@@ -141,9 +141,9 @@ def _propose(
     with database.read() as connection:
         stored = catalog_images.features(connection, batch.ids)
         batch.ids = [image for image in batch.ids if image in stored]  # the others wait to be described
-        probed = [probes(unpack(stored[image])) for image in batch.ids]
+        pictures = [unpack(stored[image]) for image in batch.ids]
         twins = catalog_images.pixel_twins(connection, batch.ids, settings.candidates)
-        near = candidates(index, probed, settings)
+        near = candidates(index, pictures, settings)
         known = catalog_pairs.known_pairs(connection, batch.ids)
         involved = set(batch.ids).union(*(twins.values()))
         involved.update(candidate.image_id for found, _ in near for candidate in found)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from dedupindex.compare.verification import VERSION, same_bytes, verify
-from dedupindex.features import probes, unpack
-from dedupindex.records import Candidate, Features, FloatArray, Match, Registration, Relation, Verification
+from dedupindex.features import probes, reach, unpack
+from dedupindex.records import Candidate, Features, Match, Registration, Relation, Verification
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
@@ -27,34 +27,38 @@ SAME_PIXELS = Verification(
 
 
 def candidates(
-    index: VectorIndex, probed: Sequence[FloatArray], settings: Settings
+    index: VectorIndex, pictures: Sequence[Features], settings: Settings
 ) -> list[tuple[list[Candidate], bool]]:
     """Stored images near each picture, nearest first.
 
     Parameters
     ----------
-    probed : sequence of (P, D) float32
-        Probes of each picture (`dedupindex.features.probes`).
+    pictures : sequence of Features
 
     Returns
     -------
     list of (list of Candidate, bool)
         One a picture; True where a probe found more than `settings.candidates` within the radius.
     """
+    probed = [probes(picture) for picture in pictures]
     filled = [probe for probe in probed if len(probe)]
     if not filled:
         return [([], False) for _ in probed]
     found = iter(index.search(np.concatenate(filled), settings.radius, settings.candidates))
-    return [_merge([next(found) for _ in range(len(probe))]) for probe in probed]
+    return [
+        _merge([next(found) for _ in range(len(probe))], min(settings.radius, 1 - reach(picture)))
+        for probe, picture in zip(probed, pictures, strict=True)
+    ]
 
 
-def _merge(neighbours: Iterable[Neighbours]) -> tuple[list[Candidate], bool]:
+def _merge(neighbours: Iterable[Neighbours], radius: float) -> tuple[list[Candidate], bool]:
     nearest: dict[int, float] = {}
     overflow = False
     for some in neighbours:
-        overflow |= some.overflow
+        overflow |= some.overflow and bool((some.distances <= radius).all())
         for image, distance in zip(some.ids.tolist(), some.distances.tolist(), strict=True):
-            nearest[image] = min(distance, nearest.get(image, distance))
+            if distance <= radius:
+                nearest[image] = min(distance, nearest.get(image, distance))
     merged = [Candidate(image, distance) for image, distance in nearest.items()]
     merged.sort(key=lambda candidate: (candidate.distance, candidate.image_id))
     return merged, overflow
@@ -85,7 +89,7 @@ def query(
     list of Match
         Best first: score, then distance, then content. Images that were never at any place are left out.
     """
-    [(near, _)] = candidates(index, [probes(features)], settings)
+    [(near, _)] = candidates(index, [features], settings)
     distance = {candidate.image_id: candidate.distance for candidate in near}
     found: dict[int, Verification] = {}
     with database.read() as connection:
