@@ -160,14 +160,19 @@ def ncc_map(a: Spectra, b: Spectra, *, min_overlap: float = 0.3) -> tuple[NDArra
         raise ValueError(f"spectra of padded shapes {a.padded} and {b.padded} cannot be correlated")
 
     overlap, sum_a, sum_b, squares_a, squares_b = _overlap_sums(a, b)
-    count = np.maximum(overlap, 1)
-    product = _inverse(a.picture * np.conj(b.picture), a.padded)
-    product -= sum_a * sum_b / count
-    spread_a = np.maximum(squares_a - sum_a**2 / count, 0)
-    spread_b = np.maximum(squares_b - sum_b**2 / count, 0)
-    denominator = np.sqrt(spread_a * spread_b)
-    solid = denominator > DENOMINATOR_FLOOR * max(float(denominator.max()), 1e-12)
-    score = np.divide(product, denominator, out=np.zeros_like(product), where=solid)
+    # in place throughout: fresh pages of memory would cost more than the arithmetic
+    share = 1 / np.maximum(overlap, 1)
+    score = _inverse(a.picture * np.conj(b.picture), a.padded)
+    score -= sum_a * sum_b * share
+    squares_a -= np.multiply(np.square(sum_a, out=sum_a), share, out=sum_a)
+    squares_b -= np.multiply(np.square(sum_b, out=sum_b), share, out=sum_b)
+    spread = np.maximum(squares_a, 0, out=squares_a)
+    spread *= np.maximum(squares_b, 0, out=squares_b)
+    np.sqrt(spread, out=spread)
+    floor = DENOMINATOR_FLOOR * max(float(spread.max()), 1e-12)
+    flat = spread <= floor
+    score /= np.maximum(spread, floor, out=spread)
+    score[flat] = 0
     np.clip(score, -1, 1, out=score)
     score[overlap < max(min_overlap * min(a.area, b.area), 2)] = -np.inf
     return score, overlap
@@ -210,9 +215,11 @@ def _rectangles(
     sums: NDArray[np.float64], rows: NDArray[np.intp], columns: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sum the values and their squares over the rectangle of every shift, (P, Q) each."""
-    bands = sums[:, rows[1]] - sums[:, rows[0]]
-    boxes = bands[:, :, columns[1]] - bands[:, :, columns[0]]
-    return boxes[0], boxes[1]
+    values, squares = (
+        bands.take(columns[1], 1) - bands.take(columns[0], 1)
+        for bands in (plane.take(rows[1], 0) - plane.take(rows[0], 0) for plane in sums)
+    )
+    return values, squares
 
 
 def masked_ncc_map(

@@ -1,11 +1,15 @@
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.signal import correlate2d
 
 from dedupindex.compare.correlation import (
     cross_correlate,
     find_peak,
+    masked_ncc_map,
     ncc_map,
     padded_shape,
     pearson,
@@ -239,3 +243,52 @@ def test_different_pictures_do_not_correlate_at_any_scale():
     pictures = [photograph(name)[..., 1].astype(np.float32) for name in names]
     scores = [search_scales(a, b)[0].score for i, a in enumerate(pictures) for b in pictures[:i]]
     assert max(scores) < 0.7
+
+
+@given(seeds, sides, sides, sides, sides)
+@settings(max_examples=30, deadline=None)
+def test_pictures_without_masks_take_a_shorter_way_to_the_same_map(seed, rows_a, columns_a, rows_b, columns_b):
+    random = np.random.default_rng(seed)
+    a, b = random.normal(size=(rows_a, columns_a)), random.normal(size=(rows_b, columns_b))
+    wider = np.pad(b, ((0, 1), (0, 1)))  # a masked rim makes it go the long way
+    rim = np.pad(np.ones(b.shape, bool), ((0, 1), (0, 1)))
+    score, overlap = masked_ncc_map(a, b)
+    long_score, long_overlap = masked_ncc_map(a, wider, None, rim)
+    np.testing.assert_allclose(score, long_score[1:, 1:], atol=1e-6)
+    np.testing.assert_array_equal(overlap, long_overlap[1:, 1:])
+    assert np.isneginf(long_score[0]).all()
+
+
+def test_the_map_stands_in_the_order_of_correlate2d():
+    random = np.random.default_rng(0)
+    a, b = random.normal(size=(9, 7)), random.normal(size=(4, 6))
+    score, overlap = masked_ncc_map(a, b)
+    np.testing.assert_array_equal(overlap, np.rint(correlate2d(np.ones(a.shape), np.ones(b.shape))))
+    assert score[3 + 2, 5 + 1] == pytest.approx(np.corrcoef(a[2:6, 1:7].ravel(), b.ravel())[0, 1], abs=1e-9)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_periodic_picture_lies_on_itself_unshifted(masked):
+    stripes = np.tile([0.0, 1.0, 3.0, 1.0], 12)[None, :].repeat(40, 0)
+    mask = holes(0, stripes.shape) if masked else None
+    assert cross_correlate(stripes, stripes, mask, mask).shift == (0.0, 0.0)
+
+
+def test_each_transform_is_made_once_and_only_when_needed():
+    scene = smooth(0, (40, 40), 2)
+    padded = padded_shape(scene.shape, scene.shape)
+    plain, masked = spectra(scene, None, padded), spectra(scene, holes(0, scene.shape), padded)
+    find_peak(plain, plain)
+    assert "squares" not in vars(plain)
+    find_peak(plain, masked)
+    assert vars(plain)["squares"] is plain.squares
+    assert find_peak(pickle.loads(pickle.dumps(plain)), masked) == find_peak(plain, masked)
+
+
+def test_scikit_image_finds_the_same_shift():
+    registration = pytest.importorskip("skimage.registration")
+    scene = photograph("astronaut")[..., 1].astype(float)[::4, ::4]
+    a, b = scene[10:90, 10:90], scene[17:97, 4:84]
+    mask_a, mask_b = holes(1, a.shape), holes(2, b.shape)
+    theirs = registration.phase_cross_correlation(a, b, reference_mask=mask_a, moving_mask=mask_b, overlap_ratio=0.3)
+    assert tuple(theirs[0]) == cross_correlate(a, b, mask_a, mask_b).shift == (7.0, -6.0)
