@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -445,12 +446,14 @@ def _blurred(picture: Valid, sigma: float) -> Valid:
     return values, picture[1]
 
 
-def _quotient(total: FloatArray, weight: FloatArray) -> Valid:
-    values = np.divide(total, weight, out=np.zeros_like(total), where=weight > 1e-4)
+def _quotient(total: NDArray[Any], weight: NDArray[Any]) -> Valid:
+    values = np.divide(total, weight, out=np.zeros(total.shape, np.float32), where=weight > 1e-4)
     return values, (weight >= 0.5).astype(np.uint8)
 
 
-def _walk(first: Valid, second: Valid, shift: tuple[int, int], min_overlap: float) -> tuple[tuple[int, int], float, int]:
+def _walk(
+    first: Valid, second: Valid, shift: tuple[int, int], min_overlap: float
+) -> tuple[tuple[int, int], float, int]:
     smallest = _smallest(first[1], second[1], min_overlap)
     known: dict[tuple[int, int], float] = {}
 
