@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,7 @@ from dedupindex.cli.console import out, out_bytes
 from dedupindex.cli.options import DONE, JsonOption, Session
 
 if TYPE_CHECKING:
-    from dedupindex.records import Features, Frame
+    from dedupindex.records import Features, Frame, Registration
     from dedupindex.settings import Settings
 
 
@@ -26,20 +26,34 @@ def compare(
     json: JsonOption = False,
 ) -> int:
     """Show every measure of two pictures side by side, and whether they are taken for the same. No database needed."""
+    from dedupindex.compare.measures import compare_all
     from dedupindex.compare.verification import verify
     from dedupindex.reports.comparing import comparison_json, comparison_text
     from dedupindex.reports.jsonfile import to_json
 
     settings = session.settings()
-    _, features_a = _described(a, settings)
-    _, features_b = _described(b, settings)
+    frame_a, features_a = _described(a, settings)
+    frame_b, features_b = _described(b, settings)
     verification = verify(features_a, features_b, threshold=settings.threshold)
-    measures: tuple[Any, ...] = ()
+    measures = compare_all(frame_a.pixels, frame_b.pixels, frame_a.mask, frame_b.mask)
     if json:
         out_bytes(to_json(comparison_json(Path(a), Path(b), verification, measures)))
     else:
         out(comparison_text(a, b, verification, measures))
+    if picture is not None:
+        _draw(picture.expanduser(), frame_a, frame_b, verification.registration)
     return DONE
+
+
+def _draw(path: Path, a: Frame, b: Frame, registration: Registration) -> None:
+    import cv2
+
+    from dedupindex.compare.picture import draw_alignment
+    from dedupindex.reports.files import write_whole
+
+    drawn = draw_alignment(a.pixels, b.pixels, registration, a.mask, b.mask)
+    _, data = cv2.imencode(".png", drawn[..., ::-1])
+    write_whole(path, data.tobytes())
 
 
 def _described(address: str, settings: Settings) -> tuple[Frame, Features]:

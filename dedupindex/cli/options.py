@@ -41,9 +41,7 @@ _FLAGS = {"filters": "--filter"}
 _METAVARS: Mapping[type, str] = {int: "N", float: "X", str: "TEXT", tuple: "VALUE"}
 
 # The types of options that stand in several verbs.
-Paths: TypeAlias = Annotated[
-    list[Path], typer.Argument(metavar="PATH", help="Files and folders.", show_default=False)
-]
+Paths: TypeAlias = Annotated[list[Path], typer.Argument(metavar="PATH", help="Files and folders.", show_default=False)]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 HtmlOption: TypeAlias = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one self-contained page.")

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dedupindex.compare.measures import Measure
 from dedupindex.records import Verification
 from dedupindex.reports.jsonfile import SCHEMA_VERSION, path_json, verification_json
 from dedupindex.reports.names import shown
 from dedupindex.reports.wording import percent, relation_words, shift_text
 
 
-def comparison_text(a: str, b: str, verification: Verification, measures: Sequence[Any]) -> str:
+def comparison_text(a: str, b: str, verification: Verification, measures: Sequence[Measure]) -> str:
     """Return the verdict, the alignment, and every measure in a table."""
-    registration = verification.registration
     lines = [
         f"a  {shown(a)}",
         f"b  {shown(b)}",
@@ -30,13 +30,7 @@ def comparison_text(a: str, b: str, verification: Verification, measures: Sequen
             "crop box   top {}, left {}, height {}, width {}".format(*verification.crop_box)
             + f" of {verification.crop_of}"
         )
-    lines += [
-        f"shift      {shift_text(verification)} px (dy, dx) of b against a",
-        f"scale      {registration.scale:.4f}",
-        f"rotation   {registration.rotation:.2f}°{', mirrored' if registration.mirrored else ''}",
-        f"overlap    {percent(registration.overlap)}",
-        f"method     {registration.method}",
-    ]
+    lines += alignment_lines(verification)
     if measures:
         width = max(len(measure.name) for measure in measures)
         lines += ["", f"{'measure':<{width}}  {'value':>12}  better  detail"]
@@ -44,7 +38,21 @@ def comparison_text(a: str, b: str, verification: Verification, measures: Sequen
     return "\n".join(lines)
 
 
-def comparison_json(a: Path, b: Path, verification: Verification, measures: Sequence[Any]) -> dict[str, Any]:
+def alignment_lines(verification: Verification) -> list[str]:
+    """Return how b lies on a, a number a line."""
+    registration = verification.registration
+    if registration.method == "none":
+        return ["alignment  none found"]
+    return [
+        f"shift      {shift_text(verification)} px (dy, dx) of b against a",
+        f"scale      {registration.scale:.4f}",
+        f"rotation   {registration.rotation:.2f}°{', mirrored' if registration.mirrored else ''}",
+        f"overlap    {percent(registration.overlap)}",
+        f"method     {registration.method}",
+    ]
+
+
+def comparison_json(a: Path, b: Path, verification: Verification, measures: Sequence[Measure]) -> dict[str, Any]:
     """Return the comparison as plain values."""
     return {
         "schema": SCHEMA_VERSION,
