@@ -1,7 +1,7 @@
 """Two pictures against each other: correlation, registration, differences, histograms, and the verdict."""
 
 from dedupindex.compare.arrays import features_of_array, register, verify_arrays
-from dedupindex.compare.correlation import CorrelationPeak, cross_correlate, pearson
+from dedupindex.compare.correlation import CorrelationPeak, cross_correlate, masked_ncc_map, pearson
 from dedupindex.compare.direct import direct_scores, full_search
 from dedupindex.compare.histograms import (
     chi_square,
@@ -27,6 +27,7 @@ from dedupindex.compare.motion import (
     ssd_shift,
 )
 from dedupindex.compare.picture import draw_alignment
+from dedupindex.compare.scales import search_scales
 from dedupindex.compare.verification import verify
 
 __all__ = [
@@ -48,12 +49,14 @@ __all__ = [
     "histogram_intersection",
     "histogram_l1",
     "histogram_l2",
+    "masked_ncc_map",
     "motion_vectors",
     "pearson",
     "pearson_after",
     "register",
     "rgb_histogram",
     "sad_shift",
+    "search_scales",
     "spectrum_cosine",
     "spectrum_l1",
     "ssd_shift",

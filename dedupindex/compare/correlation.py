@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from dedupindex.records import FloatArray, Mask
+from dedupindex.records import Mask
 
 DENOMINATOR_FLOOR = 1e-7  # relative to the largest variance product of the map: below, an overlap counts as flat
-FLAT = 1e-12  # contrast relative to the level: below, a picture is constant
+FLAT = 16.0  # units in the last place of the level: a picture with less contrast is constant up to rounding
 TIE = 1e-9  # scores that differ by less are equal: rounding must not choose the shift
-LADDER = (0.5, 0.594, 0.707, 0.841, 1.0, 1.189, 1.414, 1.682, 2.0)  # scales of b tried about equal longest sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +127,9 @@ def spectra(picture: NDArray[np.generic], mask: Mask | None, padded: tuple[int, 
         level = np.abs(values).max()
         values -= np.where(valid, values.sum() / area, 0)  # NCC does not see it, rounding does
         largest = np.abs(values).max()
-        # what rounding left of a flat picture is no contrast
-        values = values / largest if largest > FLAT * level else np.zeros_like(values)
+        # what rounding left of a flat picture, perhaps when it was resized as float32, is no contrast
+        precision = np.finfo(picture.dtype.name if picture.dtype.kind == "f" else "float64").eps
+        values = values / largest if largest > FLAT * float(precision) * level else np.zeros_like(values)
     return Spectra(values, None if valid.all() else valid, padded, area)
 
 
@@ -354,51 +354,3 @@ def pearson(a: NDArray[np.generic], b: NDArray[np.generic], mask: Mask | None = 
     second -= second.mean()
     energy = float((first @ first) * (second @ second))
     return float(np.clip((first @ second) / np.sqrt(energy), -1, 1)) if energy > 1e-20 else 0.0
-
-
-def search_scales(
-    a: FloatArray,
-    b: FloatArray,
-    mask_a: Mask | None = None,
-    mask_b: Mask | None = None,
-    *,
-    min_overlap: float = 0.4,
-    side: int = 64,
-) -> tuple[CorrelationPeak, float]:
-    """Correlate over shifts and a ladder of scales of b.
-
-    Parameters
-    ----------
-    a, b : (H, W), (H', W') float32
-    mask_a, mask_b : bool arrays or None
-    min_overlap : float
-        Smallest valid overlap over the smaller valid area, 0..1.
-    side : int
-        Longest side of a at which scales are compared, pixels.
-
-    Returns
-    -------
-    peak : CorrelationPeak
-        Shift in pixels of a.
-    scale : float
-        Size of b's content on a, pixels of a for a pixel of b.
-    """
-    from dedupindex.features.resampling import resample_masked
-
-    valid_a = np.ones(a.shape, bool) if mask_a is None else mask_a
-    valid_b = np.ones(b.shape, bool) if mask_b is None else mask_b
-    reduction = min(1.0, side / max(a.shape))
-    small_a = (max(2, round(a.shape[0] * reduction)), max(2, round(a.shape[1] * reduction)))
-    first, share_a = resample_masked(np.where(valid_a, a, 0).astype(np.float32), valid_a.astype(np.float32), small_a)
-    equal = max(a.shape) / max(b.shape)
-    best, best_scale = CorrelationPeak((0.0, 0.0), 0.0, 0.0), 1.0
-    for scale in sorted({1.0, *(equal * step for step in LADDER)}):
-        shape = (max(2, round(b.shape[0] * scale * reduction)), max(2, round(b.shape[1] * scale * reduction)))
-        if max(shape) > 4 * side:
-            continue
-        second, share_b = resample_masked(np.where(valid_b, b, 0).astype(np.float32), valid_b.astype(np.float32), shape)
-        peak = cross_correlate(first, second, share_a >= 0.5, share_b >= 0.5, min_overlap=min_overlap, subpixel=True)
-        if peak.score > best.score:
-            best, best_scale = peak, scale
-    shift = (best.shift[0] / reduction, best.shift[1] / reduction)
-    return CorrelationPeak(shift, best.score, best.overlap), best_scale
