@@ -173,8 +173,17 @@ def _lean_children() -> Iterator[None]:
 
 
 def begin_worker() -> None:
-    """Prepare a worker process: one thread a library, and Ctrl-C is the parent's business."""
+    """Prepare a worker process: one thread a library, Ctrl-C is the parent's business, and so is living on."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow_parent, name="follow-parent", daemon=True).start()
     import cv2
 
     cv2.setNumThreads(1)
+
+
+def _follow_parent() -> None:
+    """End this worker when its parent is gone: a killed parent cannot tell its workers to stop."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -2,12 +2,16 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from collections import deque
 from pathlib import Path
 
 import pytest
 
 from dedupindex.workflows.pool import Pool
+
+
+ROOT = Path(__file__).parents[2]
 
 
 def double(items):
@@ -94,3 +98,34 @@ def test_a_script_without_main_guard_is_not_run_again(tmp_path):
     )
     assert done.stdout.split("\n")[:2] == ["begins", "[2, 4]"], done.stderr
     assert done.stderr == ""
+
+
+def test_workers_end_with_a_killed_parent(tmp_path):
+    script = (
+        "import os, signal, time\n"
+        "from dedupindex.workflows.pool import Pool\n"
+        "from tests.workflows.test_pool import pids_of\n"
+        "with Pool(pids_of, died=int, workers=2) as pool:\n"
+        "    for results in pool.map([[1], [2], [3], [4]]):\n"
+        "        print(*results, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    workers = {int(word) for word in found.stdout.split()}
+    assert workers
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}/stat").exists() and _alive(pid) for pid in workers):
+        assert time.monotonic() < deadline, "workers outlive their parent"
+        time.sleep(0.05)
+
+
+def _alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def pids_of(items):
+    time.sleep(0.05)
+    return [os.getpid() for _ in items]
