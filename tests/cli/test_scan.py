@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ def pairs(path):
 def test_groups_pairs_and_page(scanned):
     folder, done = scanned
     found = pairs(folder / "p.csv")
-    names = {frozenset((os.path.basename(row["a"]), os.path.basename(row["b"]))): row for row in found}
+    names = {frozenset((Path(row["a"]).name, Path(row["b"]).name)): row for row in found}
     assert set(names) == {
         frozenset(("p0.png", "same0.png")),
         frozenset(("p1.png", "same1.png")),
@@ -27,7 +28,7 @@ def test_groups_pairs_and_page(scanned):
         frozenset(("same1.png", "small1.jpg")),
     }
     assert len(found) == 4
-    assert all(os.path.isabs(row["a"]) and os.path.exists(row["b"]) for row in found)
+    assert all(Path(row["a"]).is_absolute() and Path(row["b"]).exists() for row in found)
     scores = [float(row["score"]) for row in found]
     assert scores == sorted(scores, reverse=True)
     assert [row["relation"] for row in found[:2]] == ["same_bytes"] * 2
@@ -108,7 +109,7 @@ def test_names_of_any_bytes(run, tmp_path):
     assert "broken\\n\\x1b[2J\\xff.jpg: " in done.stderr
     rows = pairs(tmp_path / "h.csv")
     assert len(rows) == len(HOSTILE)
-    found = {os.path.basename(os.fsencode(row[side])) for row in rows for side in "ab"}
+    found = {os.fsencode(Path(row[side]).name) for row in rows for side in "ab"}
     assert found == {*HOSTILE, b"plain.png"}
     page = (tmp_path / "h.html").read_text("utf-8")
     assert "<img src=x" not in page

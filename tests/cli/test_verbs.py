@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -222,10 +223,10 @@ def test_nobody_reads_the_output(scanned, environment):
     assert done.stderr == b""
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_an_error(scanned, environment):
     folder, _ = scanned
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [SCRIPT, "-d", "p.db", "report"], cwd=folder, env=environment, stdout=full, stderr=subprocess.PIPE
         )

@@ -16,7 +16,7 @@ def test_written_whole_and_with_usual_rights(tmp_path):
     write_whole(path, b"two")
     assert path.read_bytes() == b"two"
     assert path.stat().st_mode & 0o777 == 0o600
-    assert os.listdir(tmp_path) == ["a.html"]
+    assert [file.name for file in tmp_path.iterdir()] == ["a.html"]
 
 
 def test_a_link_stays_a_link(tmp_path):
