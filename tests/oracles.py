@@ -41,3 +41,40 @@ def correlation_map(a, b, mask_a, mask_b, min_overlap):
             flat = np.ptp(first) < 1e-9 or np.ptp(second) < 1e-9
             found[dy, dx] = (0.0 if flat else float(np.corrcoef(first, second)[0, 1]), len(first))
     return found
+
+
+def difference_map(a, b, mask_a, mask_b, min_overlap, *, squared):
+    """Mean difference over the common valid pixels of every shift: {(dy, dx): (mean, common pixels)}."""
+    found = {}
+    smallest = max(min_overlap * min(mask_a.sum(), mask_b.sum()), 1)
+    for dy in range(-(b.shape[0] - 1), a.shape[0]):
+        for dx in range(-(b.shape[1] - 1), a.shape[1]):
+            total = common = 0
+            for y in range(b.shape[0]):
+                for x in range(b.shape[1]):
+                    inside = 0 <= y + dy < a.shape[0] and 0 <= x + dx < a.shape[1]
+                    if inside and mask_b[y, x] and mask_a[y + dy, x + dx]:
+                        difference = abs(float(a[y + dy, x + dx]) - float(b[y, x]))
+                        total += difference**2 if squared else difference
+                        common += 1
+            if common >= smallest:
+                found[dy, dx] = (total / common, common)
+    return found
+
+
+def block_vector(a, b, mask_a, mask_b, top, left, block, reach):
+    """The vector of least SAD of one block of b within a reach, half of it valid in both; None if there is none."""
+    best = None
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            differences = [
+                abs(float(a[y + dy, x + dx]) - float(b[y, x]))
+                for y in range(top, top + block)
+                for x in range(left, left + block)
+                if 0 <= y + dy < a.shape[0] and 0 <= x + dx < a.shape[1] and mask_b[y, x] and mask_a[y + dy, x + dx]
+            ]
+            if len(differences) >= block * block / 2:
+                mean = sum(differences) / len(differences)
+                if best is None or mean < best[0] - 1e-9:
+                    best = (mean, (dy, dx))
+    return None if best is None else best[1]
