@@ -20,6 +20,7 @@ from dedupindex.compare.correlation import CorrelationPeak, cross_correlate
 from dedupindex.compare.direct import direct_scores, full_search
 from dedupindex.compare.motion import (
     BLOCK,
+    MIN_OVERLAP,
     ShiftMatch,
     descend_shift,
     motion_vectors,
@@ -126,7 +127,7 @@ def _checked(pixels: NDArray[Any], mask: Mask | None) -> tuple[NDArray[Any], Mas
         valid = valid & mask
     if not valid.any():
         raise ValueError("no pixel is valid")
-    return pixels, valid
+    return (pixels.astype(np.uint8) if pixels.dtype == np.bool_ else pixels), valid
 
 
 def _picture(pixels: NDArray[Any], mask: Mask) -> Picture:
@@ -216,14 +217,14 @@ def _correlated(a: Picture, b: Picture, side: int) -> CorrelationPeak:
     """Correlation peak with its shift in full pixels, sought at most at `side`."""
     steps = _steps(a, b, side)
     first, second = _reduced(a, steps), _reduced(b, steps)
-    peak = cross_correlate(first.luminance, second.luminance, first.mask, second.mask)
+    peak = cross_correlate(first.luminance, second.luminance, first.mask, second.mask, min_overlap=MIN_OVERLAP)
     return CorrelationPeak((peak.shift[0] * steps[0], peak.shift[1] * steps[1]), peak.score, peak.overlap)
 
 
 def _peak(a: Picture, b: Picture) -> CorrelationPeak:
     """Correlation peak, right to the pixel."""
     if max(*a.shape, *b.shape) <= FULL:
-        return cross_correlate(a.luminance, b.luminance, a.mask, b.mask)
+        return cross_correlate(a.luminance, b.luminance, a.mask, b.mask, min_overlap=MIN_OVERLAP)
     coarse = _correlated(a, b, WINDOW)
     shift = _times(coarse.shift, (1, 1))
     first, second = _middle(a, b, shift)
@@ -293,8 +294,8 @@ def _slow_checks(a: Picture, b: Picture, peak: CorrelationPeak) -> Iterator[Meas
     first, second = _reduced(a, steps), _reduced(b, steps)
     if not (first.mask.any() and second.mask.any()) or first.mask.size * second.mask.size > (2 * ORACLE_SIDE) ** 4:
         return
-    slow = full_search(first.luminance, second.luminance, first.mask, second.mask)
-    quick = cross_correlate(first.luminance, second.luminance, first.mask, second.mask)
+    small = first.luminance, second.luminance, first.mask, second.mask
+    slow, quick = (search(*small, min_overlap=MIN_OVERLAP) for search in (full_search, cross_correlate))
     detail = (
         f"{_said(_times(slow.shift, steps))} +-{max(steps)}, correlate2d at {first.shape[1]}x{first.shape[0]} px; "
         f"differs from FFT by {abs(slow.score - quick.score):.1e}"
@@ -310,7 +311,7 @@ def _least(a: Picture, b: Picture, *, squared: bool) -> ShiftMatch | None:
         if squared:
             found = ssd_shift(first.levels, second.levels, first.mask, second.mask)
         else:
-            limit = max(*first.shape, *second.shape) // 2
+            limit = round((1 - MIN_OVERLAP) * max(*first.shape, *second.shape))
             found = sad_shift(first.levels, second.levels, first.mask, second.mask, limit=limit)
         shift = _times(found.shift, steps)
         if steps != (1, 1):
@@ -346,7 +347,7 @@ def _motion_measures(a: Picture, b: Picture, shifts: dict[str, tuple[int, int]])
 def _edge_measure(a: Picture, b: Picture) -> Measure:
     steps = _steps(a, b, SIDE)
     (edges_a, mask_a), (edges_b, mask_b) = (_edges(_reduced(picture, steps)) for picture in (a, b))
-    peak = cross_correlate(edges_a, edges_b, mask_a, mask_b)
+    peak = cross_correlate(edges_a, edges_b, mask_a, mask_b, min_overlap=MIN_OVERLAP)
     coarse = f" +-{max(steps)}" if max(steps) > 1 else ""
     detail = f"{_said(_times(peak.shift, steps))}{coarse}, overlap {peak.overlap:.1%}; NCC of gradient magnitudes"
     return Measure("edge_correlation", peak.score, "higher", detail)

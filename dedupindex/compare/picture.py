@@ -81,6 +81,8 @@ def _shown(pixels: NDArray[Any], mask: Mask | None) -> tuple[FloatArray, Mask, t
         raise ValueError(f"pixels have shape {pixels.shape}, must be (H, W) or (H, W, 3) and not empty")
     if mask is not None and (mask.shape != pixels.shape[:2] or mask.dtype != np.bool_):
         raise ValueError(f"mask is {mask.dtype} {mask.shape}, must be bool {pixels.shape[:2]}")
+    if pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.uint8)
     colour = pixels.ndim == 3
     valid = valid_from_finite(pixels, channels=colour)
     if mask is not None:
