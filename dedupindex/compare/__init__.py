@@ -1,6 +1,7 @@
 """Two pictures against each other: correlation, registration, differences, histograms, and the verdict."""
 
 from dedupindex.compare.arrays import features_of_array, register, verify_arrays
+from dedupindex.compare.blocks import BlockScores, block_ncc
 from dedupindex.compare.correlation import CorrelationPeak, cross_correlate, masked_ncc_map, pearson
 from dedupindex.compare.direct import direct_scores, full_search
 from dedupindex.compare.histograms import (
@@ -31,11 +32,13 @@ from dedupindex.compare.scales import search_scales
 from dedupindex.compare.verification import verify
 
 __all__ = [
+    "BlockScores",
     "CorrelationPeak",
     "Descent",
     "Measure",
     "MotionField",
     "ShiftMatch",
+    "block_ncc",
     "chi_square",
     "compare_all",
     "cross_correlate",

@@ -18,6 +18,7 @@ from dedupindex.records import ByteArray, Features, FloatArray, Mask
 
 WINDOW = 11  # side of the correlation windows, pixels of the coarser thumbnail
 TEXTURED = 7.0  # grey levels: a window with less contrast in both pictures says nothing
+COVER_STEP = 2  # pixels between the points whose coverage is asked
 AGREES = 0.4  # NCC of a window that shows the same
 
 
@@ -64,15 +65,27 @@ def overlay(a: Features, b: Features, matrix: NDArray[np.float64]) -> Overlay:
     factor = scale if on_a else 1 / scale
     moved, valid = _warp(fine.thumbnail, fine.mask, forward, factor, coarse.mask.shape)
     mask = coarse.mask & valid
-    common = float(mask.sum())
-    area_coarse = float(coarse.mask.sum())
-    area_fine = float(fine.mask.sum()) * factor**2
-    cover_coarse, cover_fine = common / max(area_coarse, 1.0), min(1.0, common / max(area_fine, 1.0))
-    overlap = min(1.0, common / max(1.0, min(area_coarse, area_fine)))
+    cover_a, cover_b = covered(a.mask, b.mask, invert(matrix)), covered(b.mask, a.mask, matrix)
+    areas = float(coarse.mask.sum()), float(fine.mask.sum()) * factor**2
+    common = max(cover_a * areas[0 if on_a else 1], cover_b * areas[1 if on_a else 0])
     still = coarse.thumbnail.astype(np.float32)
     first, second = (still, moved) if on_a else (moved, still)
-    covers = (cover_coarse, cover_fine) if on_a else (cover_fine, cover_coarse)
-    return Overlay(first, second, mask, on_a, overlap, *covers)
+    return Overlay(first, second, mask, on_a, min(1.0, common / max(1.0, min(areas))), cover_a, cover_b)
+
+
+def covered(mask: Mask, other: Mask, matrix: NDArray[np.float64]) -> float:
+    """Share of the valid pixels of `mask` that `matrix` maps onto valid pixels of `other`, 0..1.
+
+    Exact to a pixel's share, where counting the pixels of a warped picture loses its rim.
+    """
+    rows, columns = np.nonzero(mask[::COVER_STEP, ::COVER_STEP])
+    if not len(rows):
+        return 0.0
+    points = np.column_stack([columns, rows]) * COVER_STEP + 0.5
+    moved = np.floor(points @ matrix[:, :2].T + matrix[:, 2]).astype(np.intp)
+    inside = ((moved >= 0) & (moved < other.shape[::-1])).all(axis=1)
+    moved = moved[inside]
+    return float(other[moved[:, 1], moved[:, 0]].sum()) / len(rows)
 
 
 def _warp(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.compare import histograms
+from dedupindex.compare.blocks import AGREES, block_ncc
 from dedupindex.compare.correlation import CorrelationPeak, cross_correlate
 from dedupindex.compare.direct import direct_scores, full_search
 from dedupindex.compare.motion import (
@@ -41,6 +42,7 @@ FULL = 1600  # longest side up to which correlation runs at full resolution, pix
 SIDE = 512  # longest side for what is dear
 SAD_SIDE = 128  # longest side at which SAD tries every shift
 ORACLE_SIDE = 48  # longest side for the full search
+TEXTURED = 0.03  # standard deviation of levels 0..1: a block with less in both pictures says nothing
 WINDOW = 1024  # side of the middle of the overlap in which shifts are refined at full resolution
 
 Better: TypeAlias = Literal["higher", "lower"]
@@ -278,6 +280,7 @@ def _shift_measures(a: Picture, b: Picture) -> Iterator[Measure]:
     scores = {name: pearson_after(a.luminance, b.luminance, found, a.mask, b.mask) for name, found in shifts.items()}
     best = max(scores, key=lambda name: scores[name])
     listed = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
+    yield _block_measure(a, b, shifts[best])
     yield Measure("pearson_compensated", scores[best], "higher", f"{_said(shifts[best])} by {best}; {listed}")
     yield _edge_measure(a, b)
 
@@ -342,6 +345,13 @@ def _motion_measures(a: Picture, b: Picture, shifts: dict[str, tuple[int, int]])
             f"{f' +-{max(steps)}' if max(steps) > 1 else ''}; sought about {where}"
         )
         yield Measure(name, field.agreement, "higher", detail)
+
+
+def _block_measure(a: Picture, b: Picture, shift: tuple[int, int]) -> Measure:
+    on_a, on_b = overlap_slices(a.shape, b.shape, shift)
+    scores = block_ncc(a.levels[on_a], b.levels[on_b], a.mask[on_a] & b.mask[on_b])
+    detail = f"share of textured 12x12 px blocks with NCC > {AGREES} at {_said(shift)}"
+    return Measure("block_agreement", scores.agreement(TEXTURED), "higher", detail)
 
 
 def _edge_measure(a: Picture, b: Picture) -> Measure:

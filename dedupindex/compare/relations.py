@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 
 from dedupindex.compare.agreement import AGREES, Overlay, window_agreement
 from dedupindex.compare.registration import Alignment, compose, invert
-from dedupindex.records import Features, Registration, Relation
+from dedupindex.records import Features, FloatArray, Mask, Registration, Relation
 
 WHOLE = 0.955  # share of a picture's area from which it counts as shown entirely
 RESIZED = 0.02  # relative difference in scale
 TURNED = 0.6  # degrees
 BORDER = 0.015  # share of a side that trimming took off
-TONE = 7.0  # mean absolute difference of the aligned colour thumbnails, grey levels
-EDITED = 0.04  # share of the overlap that is textured and disagrees
+TONE = 6.0  # difference of the mean colours where the pictures overlap, grey levels
+CONTRAST = 0.14  # difference of the logarithms of their spreads
+EDITED = 0.03  # share of the overlap that disagrees
+LEVELS = 28.0  # grey levels between a window and what the tone curve makes of it in the other picture
+CURVE_BINS = 32
 NOTABLE_SHIFT = 0.01  # of a side
 
 
@@ -115,11 +118,9 @@ def relations_of(
         relations.append(Relation.RESIZED)
     if _bordered(a) != _bordered(b):
         relations.append(Relation.BORDERED)
-    if _tone_difference(a, b, registration) > TONE:
+    if _tone_differs(a, b, registration):
         relations.append(Relation.TONE)
-    ncc, textured = window_agreement(lay)
-    differs = cv2.erode((textured & (ncc < AGREES)).astype(np.uint8), np.ones((3, 3), np.uint8))
-    if differs.sum() > EDITED * max(1.0, float(lay.mask.sum())):
+    if edited_share(lay) > EDITED:
         relations.append(Relation.EDITED)
     return Found(tuple(relations) or (Relation.REENCODED,), crop_box, crop_of)
 
@@ -149,8 +150,37 @@ def _box_on(
     return int(low[1]), int(low[0]), int(high[1] - low[1]), int(high[0] - low[0])
 
 
-def _tone_difference(a: Features, b: Features, registration: Registration) -> float:
-    """Mean absolute difference of the colour thumbnails, which keep absolute levels, where b lies on a."""
+def edited_share(lay: Overlay) -> float:
+    """Share of the overlap, by area, in which the pictures differ in structure or in level.
+
+    Structure: textured windows that do not correlate. Level: windows whose mean is far from what the tone curve of
+    the whole overlap (median level of one picture for each level of the other) makes of it, as under an opaque patch.
+    """
+    ncc, textured = window_agreement(lay)
+    kernel = np.ones((3, 3), np.uint8)
+    structure = np.asarray(cv2.erode((textured & (ncc < AGREES)).astype(np.uint8), kernel), bool)
+    off = np.minimum(_off_curve(lay.a, lay.b, lay.mask), _off_curve(lay.b, lay.a, lay.mask))
+    level = np.asarray(cv2.erode((off > LEVELS).astype(np.uint8), kernel), bool)
+    return float((structure | level).sum()) / max(1.0, float(lay.mask.sum()))
+
+
+def _off_curve(first: FloatArray, second: FloatArray, mask: Mask) -> FloatArray:
+    """Local mean distance, grey levels, of `second` from the tone curve that `first` predicts it by."""
+    if not mask.any():
+        return np.zeros(mask.shape, np.float32)
+    levels = np.clip(first[mask] * (CURVE_BINS / 256), 0, CURVE_BINS - 1).astype(np.intp)
+    values = second[mask]
+    order = np.argsort(levels, kind="stable")
+    found, starts = np.unique(levels[order], return_index=True)
+    medians = np.array([np.median(part) for part in np.split(values[order], starts[1:])])
+    predicted = np.interp(first * (CURVE_BINS / 256) - 0.5, found, medians)
+    distance = np.where(mask, second - predicted, 0).astype(np.float32)
+    weight = np.maximum(cv2.boxFilter(mask.astype(np.float32), cv2.CV_32F, (5, 5)), 0.2)
+    return np.asarray(np.abs(cv2.boxFilter(distance, cv2.CV_32F, (5, 5))) / weight, np.float32)
+
+
+def _tone_differs(a: Features, b: Features, registration: Registration) -> bool:
+    """Compare mean and spread of the colours where b lies on a; the colour thumbnails keep absolute levels."""
     rows, columns = a.colour.shape[:2]
     full = np.array(registration.matrix, dtype=np.float64)
     continuous = np.column_stack([full[:, :2], full[:, 2] + 0.5 - full[:, :2] @ (0.5, 0.5)])
@@ -158,14 +188,28 @@ def _tone_difference(a: Features, b: Features, registration: Registration) -> fl
     steps = np.column_stack([matrix[:, :2], matrix[:, :2] @ (0.5, 0.5) + matrix[:, 2] - 0.5])
     factor = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     source = b.colour.astype(np.float32)
-    if factor < 0.8:
-        source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.4 / factor), np.float32)
+    still = a.colour.astype(np.float32)
+    # both to the coarser one's sharpness, or the spread of colours would differ
+    if factor < 0.9:
+        source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.45 / factor), np.float32)
+    elif factor > 1.1:
+        still = np.asarray(cv2.GaussianBlur(still, (0, 0), 0.45 * factor), np.float32)
     moved = np.asarray(cv2.warpAffine(source, steps, (columns, rows), borderMode=cv2.BORDER_REPLICATE))
-    weight = np.asarray(cv2.warpAffine(np.ones(source.shape[:2], np.float32), steps, (columns, rows)))
-    inside = (weight > 0.95) & a.colour.any(2) & (moved.sum(2) > 0)
-    if not inside.any():
-        return 0.0
-    return float(np.abs(a.colour.astype(np.float32)[inside] - moved[inside]).mean())
+    weight = np.asarray(cv2.warpAffine(_seen(b).astype(np.float32), steps, (columns, rows)))
+    inside = (weight > 0.95) & _seen(a)
+    if inside.sum() < 4:
+        return False
+    first, second = still[inside], moved[inside]
+    if np.abs(first.mean(0) - second.mean(0)).max() > TONE:
+        return True
+    spread_a, spread_b = float(first.std()), float(second.std())
+    return bool(abs(np.log(max(spread_a, 1.0) / max(spread_b, 1.0))) > CONTRAST)
+
+
+def _seen(features: Features) -> Mask:
+    """Where the colour thumbnail shows something, clear of masked pixels (which are black)."""
+    valid = np.asarray(features.colour.any(axis=2), np.uint8)
+    return np.asarray(cv2.erode(valid, np.ones((3, 3), np.uint8), borderValue=1.0), bool)
 
 
 def _colour_to_full(features: Features) -> NDArray[np.float64]:
