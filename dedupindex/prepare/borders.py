@@ -21,8 +21,8 @@ MINIMUM_SIDE = 16  # pixels: smaller frames have no border that could be told fr
 MINIMUM_AREA = 0.2  # share that must be left, else nothing is trimmed
 TOLERANCE = 8.0  # of 255: largest departure of a border pixel, compression noise included
 FLAT_SHARE = 0.985  # of a row's pixels within the tolerance
-STEP_SHARE = 0.3  # of a row's pixels that depart within STEP_DEPTH rows of the end of a border
-STEP_DEPTH = 3
+STEP_SHARE = 0.3  # of a row's pixels that begin to depart from one row to the next but one
+STEP_DEPTH = 9  # rows after the end of the flat ones in which the step must come: a JPEG block of 16 pixels
 
 
 def find_box(picture: NDArray[Any], mask: Mask | None = None) -> Box:
@@ -76,20 +76,32 @@ def _depth(picture: NDArray[Any], mask: Mask | None, bounds: list[int], side: in
         view, valid = view[skipped:], valid[skipped:]
     first = view[0].astype(np.float32) if valid is None else view[0][valid[0]].astype(np.float32)
     colour = np.median(first, axis=0)
-    if np.mean(_departure(first, colour) <= TOLERANCE) < FLAT_SHARE:
+    noise = float(np.quantile(_departure(first, colour), FLAT_SHARE))
+    if noise > TOLERANCE:
         return skipped
-    departs = _departure(view.astype(np.float32), colour) > TOLERANCE
+    away = _departure(view.astype(np.float32), colour)
     if valid is not None:
-        departs &= valid
-        share = departs.sum(1) / np.maximum(valid.sum(1), 1)
-    else:
-        share = departs.mean(1)
+        away[~valid] = 0.0
+    counts = float(view.shape[1]) if valid is None else np.maximum(valid.sum(1), 1)
+    # A drawn border is flatter than the tolerance: where nothing departs that far, a dark picture in a black border
+    # still departs a little.
+    return skipped + (_flat_rows(away, counts, TOLERANCE) or _flat_rows(away, counts, 3.0 + 2.0 * noise))
+
+
+def _flat_rows(away: NDArray[np.float32], counts: NDArray[Any] | float, tolerance: float) -> int:
+    """Rows before the step; 0 where there is none. *away*: how far each pixel is from the border's colour."""
+    departs = away > min(tolerance, TOLERANCE)
+    share = departs.sum(1) / counts
     ends = share > 1 - FLAT_SHARE
-    if not ends.any():
-        return skipped
-    depth = int(ends.argmax())
-    step = departs[depth : depth + STEP_DEPTH].any(0).mean()
-    return skipped + depth if step >= STEP_SHARE else skipped
+    end = int(ends.argmax())
+    if end == 0:  # no row departs, or already the first one does
+        return 0
+    # The ringing of a hard JPEG frays the border before the step; a skyline has no row where much departs at once.
+    near = share[end - 1 : end + STEP_DEPTH]
+    jump = near[2:] - near[:-2]
+    if not len(jump) or jump.max() < STEP_SHARE:
+        return 0
+    return end + int(jump.argmax())
 
 
 def refine_box(pixels: NDArray[Any], box: Box, small_shape: tuple[int, int]) -> Box:
