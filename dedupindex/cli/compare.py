@@ -25,12 +25,17 @@ def compare(
     ] = None,
     json: JsonOption = False,
 ) -> int:
-    """Show every measure of two pictures side by side, and whether they are taken for the same. No database needed."""
+    """Show every measure of two pictures side by side.
+
+    Says too whether they are taken for the same, and how they lie on each other. Needs no database.
+    """
+    from dedupindex.cli.outputs import require_folders
     from dedupindex.compare.measures import compare_all
     from dedupindex.compare.verification import verify
     from dedupindex.reports.comparing import comparison_json, comparison_text
     from dedupindex.reports.jsonfile import to_json
 
+    require_folders(picture)
     settings = session.settings()
     frame_a, features_a = _described(a, settings)
     frame_b, features_b = _described(b, settings)

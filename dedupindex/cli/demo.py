@@ -15,7 +15,7 @@ def demo(
     session: Session,
     folder: Annotated[Path, typer.Argument(help="Where to; made when it is not there.", show_default=False)],
 ) -> int:
-    """Write a dozen made-up pictures with copies of all kinds, to try the program on."""
+    """Write made-up pictures with copies to try it on."""
     from dedupindex.cli.scenery import demo_files
     from dedupindex.reports.files import write_whole
     from dedupindex.reports.names import shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import dumps, loads
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,8 +11,10 @@ from dedupindex.cli.console import out, out_bytes
 from dedupindex.cli.options import DONE, JsonOption, Session
 
 if TYPE_CHECKING:
+    from dedupindex.index import Index
     from dedupindex.settings import Settings
 
+SETTING = "settings."  # before the names of settings in `Index.info`
 SHOWN_FRAMES = 20
 
 
@@ -22,22 +25,29 @@ def info(
     ] = None,
     json: JsonOption = False,
 ) -> int:
-    """Summarise the database; or say of a file its format, size, depth, no-data share and scaling."""
+    """Say what the database holds, or what a file holds.
+
+    Of a file: format, size, depth, share of no data, and how its depth is scaled.
+    """
     from dedupindex.reports.jsonfile import SCHEMA_VERSION, to_json
     from dedupindex.reports.names import shown
 
     if file is None:
         with session.open(read_only=True, allow_mismatch=True) as index:
-            found: dict[str, Any] = dict(index.info())
+            found = database_info(index)
     else:
         found = file_info(file, session.settings())
     if json:
         out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "info", **found}))
         return DONE
-    frames = found.pop("frames", [])
+    frames, settings = found.pop("frames", []), found.pop("settings", {})
     for name, value in found.items():
         for item in value if isinstance(value, list) else [value]:
             out(f"{name.replace('_', ' '):<24} {shown(str(item))}")
+    if settings:
+        out("\nsettings that shape what is stored")
+    for name, value in settings.items():
+        out(f"{name:<24} {shown(dumps(value))}")
     for frame in frames[:SHOWN_FRAMES]:
         out("")
         for name, value in frame.items():
@@ -45,6 +55,14 @@ def info(
     if len(frames) > SHOWN_FRAMES:
         out(f"\nand {len(frames) - SHOWN_FRAMES:,} more frames; --json shows them all")
     return DONE
+
+
+def database_info(index: Index) -> dict[str, Any]:
+    """Return what the database holds; the settings that shape features as values of their own."""
+    listed = index.info()
+    counts = {name: value for name, value in listed.items() if not name.startswith(SETTING)}
+    settings = {name.removeprefix(SETTING): loads(str(value)) for name, value in listed.items() if name not in counts}
+    return {**counts, "settings": settings}
 
 
 def file_info(address: str, settings: Settings) -> dict[str, Any]:

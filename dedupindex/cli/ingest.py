@@ -18,7 +18,10 @@ def ingest(
     recursive: Recursive = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would be read.")] = False,
 ) -> int:
-    """Describe new and changed pictures; note moved and vanished ones. Does not search for duplicates."""
+    """Describe new and changed pictures.
+
+    Notes moved and vanished ones too. Does not search for duplicates.
+    """
     from dedupindex.reports.text import ingest_text
 
     with session.open(create=True) as index, session.progress() as progress:

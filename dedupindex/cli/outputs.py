@@ -10,6 +10,23 @@ if TYPE_CHECKING:
     from dedupindex.records import Report
 
 
+def require_folders(*paths: Path | None) -> None:
+    """Complain before the work begins, not after it, when a file is to go where no folder is.
+
+    Raises
+    ------
+    OSError
+    """
+    for path in paths:
+        if path is None:
+            continue
+        folder = path.expanduser().absolute().parent
+        if not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is no folder, so {path.name} cannot be written there")
+        if path.expanduser().is_dir():
+            raise IsADirectoryError(f"{path} is a folder, must be a file")
+
+
 def write_pairs(path: Path, report: Report) -> None:
     """Write every confirmed pair as CSV, names exact."""
     from dedupindex.reports.csvfile import pairs_csv

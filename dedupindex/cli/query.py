@@ -20,7 +20,10 @@ def query(
     limit: LimitOption = 10,
     json: JsonOption = False,
 ) -> int:
-    """Find the stored pictures that show what these show; they need not be stored."""
+    """Find the stored pictures that show what these show.
+
+    These need not be stored themselves.
+    """
     from dedupindex.errors import ReadError
     from dedupindex.records import Failure
     from dedupindex.reports.jsonfile import SCHEMA_VERSION, match_json, path_json, to_json

@@ -34,7 +34,7 @@ def report(
     ] = None,
 ) -> int:
     """Show the duplicate groups. Pictures that were ingested but not searched for yet are searched for first."""
-    from dedupindex.cli.outputs import write_html, write_pairs
+    from dedupindex.cli.outputs import require_folders, write_html, write_pairs
     from dedupindex.cli.selection import with_relations
     from dedupindex.errors import SettingsError
     from dedupindex.reports.csvfile import pairs_csv
@@ -43,6 +43,7 @@ def report(
 
     if json and csv:
         raise SettingsError("give either --json or --csv, not both")
+    require_folders(pairs, html)
     with session.open() as index:
         if index.info()["unsearched"]:
             with session.progress() as progress:

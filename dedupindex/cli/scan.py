@@ -23,15 +23,16 @@ def scan(
     min_score: MinScore = None,
     recursive: Recursive = True,
 ) -> int:
-    """Find the duplicates in files and folders: ingest, search, report.
+    """Find the duplicates in files and folders.
 
-    Only files that are new or changed since the last time are read and searched for. The report covers the whole
-    database.
+    Ingests, searches and reports in one go. Only files that are new or changed since the last time are read and
+    searched for. The report covers the whole database.
     """
-    from dedupindex.cli.outputs import write_html, write_pairs
+    from dedupindex.cli.outputs import require_folders, write_html, write_pairs
     from dedupindex.reports.jsonfile import report_json, to_json
     from dedupindex.reports.text import ingest_text, report_text, search_text
 
+    require_folders(pairs, html)
     with session.open(create=True) as index:
         with session.progress() as progress:
             ingested = index.ingest(paths, recursive=recursive, progress=progress)

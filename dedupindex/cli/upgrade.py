@@ -7,7 +7,10 @@ from dedupindex.cli.options import DONE, Session
 
 
 def upgrade(session: Session) -> int:
-    """Bring a database that an older dedupindex made to this program's schema; a backup is made first."""
+    """Bring an older database to this program's schema.
+
+    A backup is made first.
+    """
     from dedupindex.errors import IndexNotFoundError
     from dedupindex.index import Index
     from dedupindex.reports.names import shown

@@ -37,7 +37,7 @@ class Sides:
 
 
 def pair_words(pair: Pair, name_a: str = "a", name_b: str = "b") -> tuple[str, ...]:
-    """Return what was done, one phrase a relation.
+    """Return what was done, a phrase for each relation; where direction matters, it says of which against which.
 
     Parameters
     ----------
@@ -46,7 +46,10 @@ def pair_words(pair: Pair, name_a: str = "a", name_b: str = "b") -> tuple[str, .
         What the words call the two pictures.
     """
     sides = Sides(pair.a, pair.b, name_a, name_b)
-    return tuple(_PHRASES[relation](pair.verification, sides) for relation in pair.verification.relations)
+    relations = pair.verification.relations
+    if Relation.MIRRORED in relations and _half_turn(pair.verification):  # two words for one deed
+        relations = tuple(relation for relation in relations if relation != Relation.ROTATED)
+    return tuple(_PHRASES[relation](pair.verification, sides) for relation in relations)
 
 
 def relation_words(relation: str) -> str:
@@ -94,12 +97,27 @@ def _cropped(verification: Verification, sides: Sides) -> str:
 
 
 def _shifted(verification: Verification, sides: Sides) -> str:
-    overlap = percent(verification.registration.overlap)
-    return f"same picture shifted by {shift_text(verification)} px, {overlap} in common"
+    overlap = f"{percent(verification.registration.overlap)} in common"
+    if Relation.ROTATED in verification.relations:  # the shift of a turned picture says little to people
+        return f"each shows something more, {overlap}"
+    return f"same picture shifted by {shift_text(verification)} px ({sides.name_b} against {sides.name_a}), {overlap}"
 
 
 def _rotated(verification: Verification, sides: Sides) -> str:
-    return f"rotated by {verification.registration.rotation:.1f}°"
+    # b turned counter-clockwise by this angle lies on a: then a is b turned so (mirrored first, where it is)
+    angle = verification.registration.rotation
+    if _half_turn(verification):
+        return "upside down"
+    turn = "counter-clockwise" if angle > 0 else "clockwise"
+    return f"rotated by {abs(angle):.1f}° {turn} ({sides.name_a} against {sides.name_b})"
+
+
+def _mirrored(verification: Verification, sides: Sides) -> str:
+    return "mirrored top-bottom" if _half_turn(verification) else "mirrored"
+
+
+def _half_turn(verification: Verification) -> bool:
+    return abs(verification.registration.rotation) > 179.5
 
 
 def _plain(words: str) -> Callable[[Verification, Sides], str]:
@@ -115,7 +133,7 @@ _PHRASES: Mapping[Relation, Callable[[Verification, Sides], str]] = {
     Relation.CROP_OF: _cropped,
     Relation.SHIFTED_OVERLAP: _shifted,
     Relation.ROTATED: _rotated,
-    Relation.MIRRORED: _plain("mirrored"),
+    Relation.MIRRORED: _mirrored,
     Relation.BORDERED: _plain("one has a border"),
     Relation.EDITED: _plain("edited: parts of it differ"),
 }

@@ -79,6 +79,14 @@ def test_report_formats_and_filters(run, scanned, tmp_path):
         assert run(*base, *wrong, cwd=tmp_path, code=2).stdout == ""
 
 
+def test_an_output_that_cannot_be_is_told_before_the_work(run, tmp_path):
+    save(tmp_path / "in" / "a.png", picture(1))
+    done = run("scan", "in", "--pairs", "nowhere/p.csv", cwd=tmp_path, code=2)
+    assert "nowhere is no folder" in done.stderr
+    assert "in is a folder" in run("scan", "in", "--html", "in", cwd=tmp_path, code=2).stderr
+    assert not list(tmp_path.glob("*.db"))
+
+
 def test_failures(run, scanned):
     folder, _ = scanned
     listed = run("-d", "p.db", "failures", cwd=folder, code=1)
@@ -122,7 +130,7 @@ def test_other_settings_are_refused_until_described_again(run, tmp_path):
     assert "rebuild --describe" in refused.stderr
     run("rebuild", "--describe", "--erode-mask", "2", cwd=tmp_path, code=0)
     value = json.loads(run("info", "--json", cwd=tmp_path, code=0).stdout)
-    assert value["settings.erode_mask"] == "2"
+    assert value["settings"]["erode_mask"] == 2
     run("scan", "in", cwd=tmp_path, code=0)  # the database remembers
 
 

@@ -27,12 +27,22 @@ def test_every_relation_has_a_meaning_and_a_phrase():
         (
             {"registration": Registration((12.0, -3.04), overlap=0.8)},
             Relation.SHIFTED_OVERLAP,
-            "same picture shifted by (12, -3) px, 80 % in common",
+            "same picture shifted by (12, -3) px (b against a), 80 % in common",
         ),
         ({"registration": Registration((0, 0), scale=2.0)}, Relation.RESIZED, "resized: b at 50 % of the size of a"),
         ({"registration": Registration((0, 0), scale=0.25)}, Relation.RESIZED, "resized: a at 25 % of the size of b"),
         ({"registration": Registration((0, 0), scale=1.0)}, Relation.RESIZED, "stretched: b has other proportions"),
-        ({"registration": Registration((0, 0), rotation=12.34)}, Relation.ROTATED, "rotated by 12.3°"),
+        (
+            {"registration": Registration((0, 0), rotation=12.34)},
+            Relation.ROTATED,
+            "rotated by 12.3° counter-clockwise (a against b)",
+        ),
+        (
+            {"registration": Registration((0, 0), rotation=-90.0)},
+            Relation.ROTATED,
+            "rotated by 90.0° clockwise (a against b)",
+        ),
+        ({"registration": Registration((0, 0), rotation=-180.0)}, Relation.ROTATED, "upside down"),
     ],
 )
 def test_numbers_in_words(fields, relation, words):
@@ -42,6 +52,19 @@ def test_numbers_in_words(fields, relation, words):
 def test_several_relations_and_other_names():
     found = pair(A, B, Relation.MIRRORED, Relation.RESIZED, registration=Registration((0, 0), scale=2.0))
     assert pair_words(found, "the first", "this") == ("mirrored", "resized: this at 50 % of the size of the first")
+
+
+def test_a_turned_window_does_not_boast_of_its_shift():
+    registration = Registration((-61.2, -36.4), rotation=12.0, overlap=0.91)
+    words = pair_words(pair(A, B, Relation.SHIFTED_OVERLAP, Relation.ROTATED, registration=registration))
+    assert words[0] == "each shows something more, 91 % in common"
+
+
+def test_mirrored_top_to_bottom_is_one_deed():
+    registration = Registration((0, 0), rotation=180.0, mirrored=True)
+    assert pair_words(pair(A, B, Relation.ROTATED, Relation.MIRRORED, registration=registration)) == (
+        "mirrored top-bottom",
+    )
 
 
 def test_small_pieces():
