@@ -2,13 +2,13 @@
 
 Each picture is brought to luminance in 0..1 over its own valid pixels, so that 8 and 16 bits compare. Correlations use
 the full range of values; differences and histograms use the range between two percentiles, which one hot pixel cannot
-spoil. Shifts are in pixels of a at full resolution.
+spoil (differences: one range for both, where depth and range are alike). Shifts are in pixels of a at full resolution.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import cv2
@@ -33,11 +33,12 @@ from dedupindex.compare.motion import (
 from dedupindex.features.hashes import perceptual_hashes
 from dedupindex.features.thumbnail import SIDE as THUMBNAIL_SIDE
 from dedupindex.features.thumbnail import reduce, stretch
-from dedupindex.prepare import contrast_normalise
+from dedupindex.prepare import Normalised, contrast_normalise, data_normalise
 from dedupindex.prepare.masks import erode, valid_from_finite
 from dedupindex.prepare.pipeline import LUMINANCE_WEIGHTS, reduce_area
 from dedupindex.records import FloatArray, Mask
 
+ALIKE = 0.5  # of the ranges of two pictures of one depth that is common: from there levels share one range
 FULL = 1600  # longest side up to which correlation runs at full resolution, pixels
 SIDE = 512  # longest side for what is dear
 SAD_SIDE = 128  # longest side at which SAD tries every shift
@@ -82,6 +83,19 @@ class Picture:
         return self.mask.shape[0], self.mask.shape[1]
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What luminance 0 and 1 were in samples of the file (``offset``, ``offset + scale``), and what levels 0 and 1."""
+
+    offset: float
+    scale: float
+    ends: tuple[float, float]
+
+    def inside(self, low: float, high: float) -> tuple[float, float]:
+        """A range of samples as one of luminance."""
+        return (float(low) - self.offset) / self.scale, (float(high) - self.offset) / self.scale
+
+
 def compare_all(
     a: NDArray[Any], b: NDArray[Any], mask_a: Mask | None = None, mask_b: Mask | None = None
 ) -> tuple[Measure, ...]:
@@ -110,7 +124,7 @@ def compare_all(
         No numbers, other shapes, or no valid pixel.
     """
     colour_a, colour_b = _checked(a, mask_a), _checked(b, mask_b)
-    first, second = _picture(*colour_a), _picture(*colour_b)
+    first, second = _pictures(colour_a, colour_b)
     return (
         *_shift_measures(first, second),
         *_histogram_measures(_colour(*colour_a), _colour(*colour_b)),
@@ -132,23 +146,46 @@ def _checked(pixels: NDArray[Any], mask: Mask | None) -> tuple[NDArray[Any], Mas
     return (pixels.astype(np.uint8) if pixels.dtype == np.bool_ else pixels), valid
 
 
-def _picture(pixels: NDArray[Any], mask: Mask) -> Picture:
-    values = contrast_normalise(pixels, mask, by="minmax", channels=pixels.ndim == 3).values
+def _pictures(a: tuple[NDArray[Any], Mask], b: tuple[NDArray[Any], Mask]) -> tuple[Picture, Picture]:
+    """Both pictures, their levels over one range where depth and exposure are alike, else each over its own.
+
+    Two windows of one picture have percentiles of their own; differences would take that for a change of exposure.
+    """
+    first, second = _picture(*a), _picture(*b)
+    if a[0].dtype != b[0].dtype:
+        return first[0], second[0]
+    low, high = np.array([first[1].ends, second[1].ends]).T
+    common, union = float(high.min()) - float(low.max()), float(high.max()) - float(low.min())
+    if not (np.isfinite(union) and common >= ALIKE * union):
+        return first[0], second[0]
+    one, other = (
+        replace(picture, levels=data_normalise(picture.luminance, value_range=span.inside(low.min(), high.max())))
+        for picture, span in (first, second)
+    )
+    return one, other
+
+
+def _picture(pixels: NDArray[Any], mask: Mask) -> tuple[Picture, Span]:
+    whole = contrast_normalise(pixels, mask, by="minmax", channels=pixels.ndim == 3)
+    values = whole.values
     if values.ndim == 3:
         values = np.asarray(cv2.transform(values, np.array([LUMINANCE_WEIGHTS], np.float32)), np.float32)
         values = np.minimum(values.reshape(mask.shape), np.float32(1))
-    return Picture(values, _levels(values, mask), mask)
+    part = _levels(values, mask)
+    offset, scale = float(whole.offset), float(whole.scale)
+    low, high = float(part.offset), float(part.offset + part.scale)
+    return Picture(values, part.values, mask), Span(offset, scale, (offset + scale * low, offset + scale * high))
 
 
-def _levels(values: FloatArray, mask: Mask, *, channels: bool = False) -> FloatArray:
+def _levels(values: FloatArray, mask: Mask, *, channels: bool = False) -> Normalised:
     result = contrast_normalise(values, mask, by="percentile", channels=channels)
     if result.constant:  # nearly empty: a few pixels hold all the contrast
         result = contrast_normalise(values, mask, by="minmax", channels=channels)
-    return result.values
+    return result
 
 
 def _colour(pixels: NDArray[Any], mask: Mask) -> tuple[FloatArray, Mask]:
-    return reduce_area(_levels(pixels, mask, channels=pixels.ndim == 3), mask, SIDE)
+    return reduce_area(_levels(pixels, mask, channels=pixels.ndim == 3).values, mask, SIDE)
 
 
 def _resized(picture: Picture, longest: int) -> Picture:

@@ -60,6 +60,17 @@ def test_two_windows_of_one_picture(shift):
     assert measures["motion_vectors_compensated"].value > 0.9
 
 
+def test_windows_of_unlike_content_differ_by_nothing_where_they_overlap():
+    """Their own percentiles are far apart: a bright corner is in one of them only."""
+    scene = np.tile(np.linspace(60, 140, 300), (260, 1)) + 30 * smooth(3, (260, 300), 4.0)
+    scene[:60, :80] += 60
+    scene = scene.astype(np.uint8)
+    measures = table(scene[:200, :240], scene[50:250, 60:300])
+    for name in ("ssd", "sad"):
+        assert "(+50, +60)" in measures[name].detail, measures[name]
+        assert measures[name].value < 0.003
+
+
 def test_large_pictures_keep_shifts_to_the_pixel():
     scene = cv2.resize(photograph("coffee"), (2000, 1400), interpolation=cv2.INTER_CUBIC)
     a, b = scene[100:1100, 100:1750], scene[137:1137, 41:1691]
