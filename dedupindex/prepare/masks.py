@@ -44,9 +44,7 @@ def valid_from_sentinels(a: NDArray[Any], sentinels: Iterable[float], *, channel
             low, high = dtype_range(a.dtype)
             if low <= value <= high and value == int(value):
                 missing |= a == a.dtype.type(int(value))
-    if channels:
-        missing = missing.all(-1)
-    return ~missing
+    return ~_over_channels(missing, channels)
 
 
 def valid_from_range(a: NDArray[Any], low: float = -np.inf, high: float = np.inf, *, channels: bool = False) -> Mask:
@@ -70,7 +68,7 @@ def valid_from_objects(a: NDArray[Any]) -> tuple[NDArray[np.float64], Mask]:
     TypeError
         The array holds something that is neither None nor a number.
     """
-    missing: Mask = np.equal(a, None).astype(np.bool_)
+    missing: Mask = np.asarray(np.frompyfunc(lambda value: value is None, 1, 1)(a), np.bool_)
     try:
         values = np.where(missing, np.nan, a).astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -103,7 +101,7 @@ def confidence_from_alpha(alpha: NDArray[Any]) -> FloatArray:
     """Alpha as a confidence: 0..1 by the range of its data type."""
     low, high = dtype_range(alpha.dtype)
     scaled = (alpha.astype(np.float32) - np.float32(low)) / np.float32(high - low)
-    return np.clip(np.nan_to_num(scaled, nan=0.0), 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(np.nan_to_num(scaled, nan=0.0), 0.0, 1.0), np.float32)
 
 
 def combine(*masks: Mask | None) -> Mask:
@@ -153,8 +151,8 @@ def confidence_from_distance(mask: Mask, width: float) -> FloatArray:
     if mask.all():
         return np.ones(mask.shape, np.float32)
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.minimum(distance / np.float32(width), np.float32(1)).astype(np.float32)
+    return np.asarray(np.minimum(distance / np.float32(width), np.float32(1)), np.float32)
 
 
 def _over_channels(valid: Mask, channels: bool) -> Mask:
-    return valid.all(-1) if channels else valid
+    return np.asarray(valid.all(-1) if channels else valid, np.bool_)

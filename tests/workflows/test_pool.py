@@ -10,7 +10,6 @@ import pytest
 
 from dedupindex.workflows.pool import Pool
 
-
 ROOT = Path(__file__).parents[2]
 
 
