@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from dedupindex.compare.correlation import CorrelationPeak
 from dedupindex.compare.motion import pearson_after
@@ -70,6 +69,8 @@ def full_search(
     CorrelationPeak
         As `cross_correlate` finds it.
     """
+    from scipy import signal  # a second of start-up that only this check needs
+
     valid_a = np.ones(a.shape, bool) if mask_a is None else mask_a
     valid_b = np.ones(b.shape, bool) if mask_b is None else mask_b
     if a.shape != valid_a.shape or b.shape != valid_b.shape or a.ndim != 2 or b.ndim != 2:
