@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dedupindex.prepare import borders, filters, masks, scaling
 from dedupindex.prepare.borders import Box
+from dedupindex.prepare.wedges import TiltedRectangle, find_wedges
 from dedupindex.records import FloatArray, Frame, Mask, PreparedFrame
 from dedupindex.settings import Settings
 
@@ -55,25 +56,31 @@ def prepare(frame: Frame, settings: Settings, *, working_side: int = 256) -> Pre
 
     simple = pixels.dtype == np.uint8 and whole is None and not steps and policy == "dtype"
     box: Box = (0, 0, height, width)
-    small: NDArray[Any] | None = None
-    if simple:
-        small = _reduce_bytes(pixels, working_side)
+    small = _reduce_bytes(pixels, working_side) if simple else None
+    tilted: TiltedRectangle | None = None
     if settings.trim_borders and min(height, width) >= borders.MINIMUM_SIDE:
         proxy, proxy_mask = (small, None) if small is not None else _proxy(pixels, whole, working_side)
-        found = borders.find_box(proxy, proxy_mask)
+        tilted = find_wedges(proxy, proxy_mask)
+        found = borders.find_box(proxy, proxy_mask) if tilted is None else (0, 0, *proxy.shape[:2])
         if found != (0, 0, *proxy.shape[:2]):
             box = borders.refine_box(pixels, found, (proxy.shape[0], proxy.shape[1]))
-            small = None
     top, left, rows, columns = box
     part = pixels[top : top + rows, left : left + columns]
     part_valid = None if whole is None else whole[top : top + rows, left : left + columns]
+    if part.shape != pixels.shape:  # what was in a border may have been turned before
+        small = _reduce_bytes(part, working_side) if simple else None
+        tilted = find_wedges(*((small, None) if small is not None else _proxy(part, part_valid, working_side)))
 
-    if simple:
-        values = small if small is not None else _reduce_bytes(part, working_side)
-        values *= np.float32(1 / 255)
-        mask = np.ones(values.shape[:2], np.bool_)
+    if small is not None:
+        values = small * np.float32(1 / 255)
+        mask = np.ones(values.shape[:2], np.bool_) if tilted is None else tilted.inside(values.shape[:2], 1.0)
+        if tilted is not None:
+            values[~mask] = 0.0
         described = "dtype 0..255"
     else:
+        if tilted is not None:
+            inside = tilted.inside(part.shape[:2], max(1.0, max(rows, columns) / working_side))
+            part_valid = inside if part_valid is None else part_valid & inside
         if steps:
             part, part_valid = filters.apply_filters(part, part_valid, steps)
         full, described = _scaled(part, part_valid, frame, settings, policy)
@@ -111,7 +118,7 @@ def pixel_digest(pixels: NDArray[Any], mask: Mask | None = None) -> bytes:
     if mask is not None and not mask.all():
         digest.update(np.packbits(mask).tobytes())
     data = np.ascontiguousarray(pixels)
-    digest.update(data.astype(data.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8))
+    digest.update(data.astype(data.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data)
     return digest.digest()
 
 

@@ -1,0 +1,161 @@
+"""The flat corners of a rotated picture: what of a frame is fill around a tilted rectangle.
+
+Turning a picture by an angle leaves four triangles of one colour, often black or white. They are found by their
+geometry, not by their colour alone, so that a dark sky or a studio background is never taken for one: the rectangle
+that a rotation by an angle leaves in the frame is known but for that angle (the whole picture, the frame grown to hold
+it: ``W = w cos + h sin``, ``H = w sin + h cos``; or a frame of the old size that cuts the corners off). Of all angles
+the one is taken whose sides divide fill outside from picture inside best; it must do so on most sides, and all that it
+leaves outside must be of the colour of the corners.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.records import Mask
+
+MINIMUM_SIDE = 48  # pixels of the small picture: below, an angle cannot be told
+SMALLEST_ANGLE, LARGEST_ANGLE = 0.6, 42.0  # degrees; near 45 the sides of the rectangle are not determined
+CORNER_TOLERANCE = 10.0  # of 255, between the corners
+FILL_TOLERANCE = 20.0  # of 255, ringing beside the picture's edge included
+OUTSIDE_SHARE = 0.97  # of what lies outside must be fill
+SIDE_CONTRAST = 0.4  # least share of a side's points that are picture inside and fill outside
+MEAN_CONTRAST = 0.6  # of all sides together
+_SAMPLES = 64  # points a side
+
+
+@dataclass(frozen=True, slots=True)
+class TiltedRectangle:
+    """A rectangle around the middle of a frame, in fractions of the frame's width and height in pixels.
+
+    Attributes
+    ----------
+    angle : float
+        Radians, counter-clockwise as the picture is seen.
+    width, height : float
+        Of the rectangle, in units of the frame's width.
+    aspect : float
+        Height over width of the frame.
+    """
+
+    angle: float
+    width: float
+    height: float
+    aspect: float
+
+    def inside(self, shape: tuple[int, int], margin: float = 0.0) -> Mask:
+        """Pixels of a frame of the given shape whose centre lies at least *margin* pixels inside the rectangle."""
+        rows, columns = shape
+        y = ((np.arange(rows, dtype=np.float32) + 0.5) / rows - 0.5) * np.float32(self.aspect)
+        x = (np.arange(columns, dtype=np.float32) + 0.5) / columns - 0.5
+        cosine, sine = np.float32(np.cos(self.angle)), np.float32(np.sin(self.angle))
+        edge = margin / columns
+        u = np.abs(x[None, :] * cosine - y[:, None] * sine)
+        v = np.abs(x[None, :] * sine + y[:, None] * cosine)
+        mask: Mask = (u <= self.width / 2 - edge) & (v <= self.height / 2 - edge)
+        return mask
+
+
+def find_wedges(picture: NDArray[Any], mask: Mask | None = None) -> TiltedRectangle | None:
+    """The tilted rectangle that holds the picture, or None where the frame has no such corners.
+
+    Parameters
+    ----------
+    picture : (H, W) or (H, W, 3) array
+        In steps of 0..255, small: 100 to 300 pixels a side.
+    mask : (H, W) bool, optional
+        Pixels without data count as neither fill nor picture; a frame with masked corners has no wedges to find.
+    """
+    rows, columns = picture.shape[:2]
+    if min(rows, columns) < MINIMUM_SIDE:
+        return None
+    places = ((0, 0), (0, -1), (-1, 0), (-1, -1))
+    if mask is not None and not all(mask[place] for place in places):
+        return None
+    corners = np.array([picture[place] for place in places], np.float32).reshape(4, -1)
+    colour = np.median(corners, axis=0)
+    if (np.abs(corners - colour).max(1) <= CORNER_TOLERANCE).sum() < 3:
+        return None
+    away = np.abs(picture.astype(np.float32).reshape(rows, columns, -1) - colour).max(-1)
+    content = cv2.medianBlur((away > FILL_TOLERANCE).astype(np.uint8), 3)
+    if not 0.2 < content.mean() < 0.995:
+        return None
+    best = _best_angle(content, np.arange(1.0, LARGEST_ANGLE, 0.5), SMALLEST_ANGLE)
+    if best is None:
+        return None
+    near = np.abs(np.degrees(best.angle)) + np.arange(-0.5, 0.51, 0.1)
+    best = _best_angle(content, near, SMALLEST_ANGLE) or best
+    outside = ~best.inside((rows, columns), -1.0)
+    fill = content == 0 if mask is None else (content == 0) | ~mask
+    if not outside.any() or fill[outside].mean() < OUTSIDE_SHARE:
+        return None
+    return best
+
+
+def _best_angle(content: NDArray[np.uint8], degrees: NDArray[np.float64], smallest: float) -> TiltedRectangle | None:
+    """The candidate whose sides divide best, if it divides well enough."""
+    rows, columns = content.shape
+    angles = np.radians(np.concatenate([degrees, -degrees])[np.tile(degrees >= smallest, 2)])
+    if not len(angles):
+        return None
+    cosine, sine = np.cos(angles), np.abs(np.sin(angles))
+    divisor = cosine**2 - sine**2
+    grown_width = (columns * cosine - rows * sine) / divisor
+    grown_height = (rows * cosine - columns * sine) / divisor
+    angles = np.tile(angles, 2)
+    widths = np.concatenate([grown_width, np.full(len(cosine), float(columns))])
+    heights = np.concatenate([grown_height, np.full(len(cosine), float(rows))])
+    possible = np.minimum(widths, heights) > 0.2 * min(rows, columns)
+    angles, widths, heights = angles[possible], widths[possible], heights[possible]
+    if not len(angles):
+        return None
+    contrast, weight = _contrasts(content, angles, widths, heights)
+    total = (contrast * weight).sum(1) / np.maximum(weight.sum(1), 1e-9)
+    place = int(total.argmax())
+    clear = contrast[place][weight[place] > 0.1] >= SIDE_CONTRAST
+    if total[place] < MEAN_CONTRAST or clear.sum() < 3:
+        return None
+    return TiltedRectangle(
+        float(angles[place]), float(widths[place]) / columns, float(heights[place]) / columns, rows / columns
+    )
+
+
+def _contrasts(
+    content: NDArray[np.uint8], angles: NDArray[Any], widths: NDArray[Any], heights: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share of points along each side that are picture inside and fill outside, less the share of the opposite.
+
+    Returns
+    -------
+    contrast, weight : (candidates, 4) float64
+        *weight* is the share of a side's points whose outer neighbour lies in the frame.
+    """
+    rows, columns = content.shape
+    cosine, sine = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    along = (np.arange(_SAMPLES) + 0.5) / _SAMPLES - 0.5
+    contrast = np.zeros((len(angles), 4))
+    weight = np.zeros((len(angles), 4))
+    step = 1.5  # pixels to either side of the edge
+    for side in range(4):
+        sign = 1.0 if side % 2 == 0 else -1.0
+        across = (heights if side < 2 else widths)[:, None] / 2
+        run = (widths if side < 2 else heights)[:, None] * along
+        values = []
+        present = np.ones(run.shape, np.bool_)
+        for offset in (-step, step):
+            level = np.broadcast_to(sign * (across + offset), run.shape)
+            u, v = (run, level) if side < 2 else (level, run)
+            # the inverse of the turn in `TiltedRectangle.inside`
+            x = np.floor(u * cosine + v * sine + columns / 2).astype(np.intp)
+            y = np.floor(-u * sine + v * cosine + rows / 2).astype(np.intp)
+            present &= (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+            values.append(content[np.clip(y, 0, rows - 1), np.clip(x, 0, columns - 1)].astype(np.float64))
+        count = present.sum(1)
+        contrast[:, side] = ((values[0] - values[1]) * present).sum(1) / np.maximum(count, 1)
+        weight[:, side] = count / _SAMPLES
+    return contrast, weight
