@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dedupindex.cli.console import Bar, Quiet
     from dedupindex.index import Index
     from dedupindex.records import Report
 
@@ -35,10 +36,14 @@ def write_pairs(path: Path, report: Report) -> None:
     write_whole(path.expanduser(), pairs_csv(report.pairs, report.groups))
 
 
-def write_html(path: Path, report: Report, index: Index) -> None:
+def write_html(path: Path, report: Report, index: Index, progress: Bar | Quiet) -> None:
     """Write the report as a page."""
     from dedupindex.cli.thumbnails import Thumbnails
     from dedupindex.reports.files import write_whole
     from dedupindex.reports.html import report_html
 
-    write_whole(path.expanduser(), report_html(report, Thumbnails(index)))
+    with progress:
+        progress.start(sum(len(group.members) for group in report.groups), "page")
+        page = report_html(report, Thumbnails(index, progress))
+        progress.finish()
+    write_whole(path.expanduser(), page)

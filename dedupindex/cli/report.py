@@ -60,5 +60,5 @@ def report(
         if pairs is not None:
             write_pairs(pairs, found)
         if html is not None:
-            write_html(html, found, index)
+            write_html(html, found, index, session.progress())
     return DONE

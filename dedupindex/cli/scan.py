@@ -48,6 +48,6 @@ def scan(
         if pairs is not None:
             write_pairs(pairs, report)
         if html is not None:
-            write_html(html, report, index)
+            write_html(html, report, index, session.progress())
     list_failures(ingested.failures)
     return FOUND if ingested.failures else DONE

@@ -14,6 +14,7 @@ from dedupindex.sources import decode_file
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from dedupindex.cli.console import Bar, Quiet
     from dedupindex.index import Index
     from dedupindex.records import ByteArray, Frame, ImageRecord
 
@@ -25,13 +26,15 @@ MANY_FRAMES = 16  # in stacks of more, reading the file for one frame costs too 
 class Thumbnails:
     """A thumbnail provider: an image's picture as a data URI."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, progress: Bar | Quiet) -> None:
         self._index = index
+        self._progress = progress
         self._left = FROM_FILES
 
     def __call__(self, image: ImageRecord) -> str | None:
         """Return a data URI, or None when there is no picture of the image."""
         picture = None
+        self._progress.advance(1)
         if self._left > 0 and image.frame_count <= MANY_FRAMES:
             self._left -= 1
             picture = self._from_file(image)

@@ -87,13 +87,14 @@ def _resized(verification: Verification, sides: Sides) -> str:
 
 
 def _cropped(verification: Verification, sides: Sides) -> str:
-    small, large, whole = sides.name_b, sides.name_a, sides.a
+    small, large, whole, side = sides.name_b, sides.name_a, sides.a, "a"
     if verification.crop_of == "b":
-        small, large, whole = sides.name_a, sides.name_b, sides.b
-    if verification.crop_box is None:
-        return f"cropped: {small} shows a part of {large}"
-    _, _, height, width = verification.crop_box
-    return f"cropped: {small} shows {percent(height * width / max(1, whole.height * whole.width))} of {large}"
+        small, large, whole, side = sides.name_a, sides.name_b, sides.b, "b"
+    share = verification.measures.get(f"cover_{side}")  # of a turned crop the box is larger than what it shows
+    if share is None and verification.crop_box is not None:
+        _, _, height, width = verification.crop_box
+        share = height * width / max(1, whole.height * whole.width)
+    return f"cropped: {small} shows {'a part' if share is None else percent(share)} of {large}"
 
 
 def _shifted(verification: Verification, sides: Sides) -> str:

@@ -97,13 +97,13 @@ HOSTILE = [
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="the file system allows no such names")
-def test_names_of_any_bytes(run, tmp_path):
+def test_names_of_any_bytes(script, run, tmp_path):
     folder = tmp_path / "in"
     data = save(folder / "plain.png", picture(1)).read_bytes()
     for name in HOSTILE:
         (tmp_path / "in" / os.fsdecode(name)).write_bytes(data)
     (folder / os.fsdecode(b"broken\n\x1b[2J\xff.jpg")).write_bytes(b"\xff\xd8\xff\xe0 nothing")
-    done = run("-d", "h.db", "scan", "in", "--pairs", "h.csv", "--html", "h.html", cwd=tmp_path, code=1)
+    done = script("-d", "h.db", "scan", "in", "--pairs", "h.csv", "--html", "h.html", cwd=tmp_path, code=1)
     assert "\x1b" not in done.stdout + done.stderr
     assert "\u202e" not in done.stdout
     assert "broken\\n\\x1b[2J\\xff.jpg: " in done.stderr
@@ -145,10 +145,10 @@ def test_frames_of_a_stack(run, tmp_path):
     assert "not the same" in other.stdout
 
 
-def test_the_demo_scans_clean_twice(run, tmp_path):
+def test_the_demo_scans_clean_twice(script, tmp_path):
     for _ in range(2):
-        run("demo", "pics", cwd=tmp_path, code=0)
-        done = run("-d", "demo.db", "scan", "pics", "--html", "demo.html", cwd=tmp_path, code=0)
+        script("demo", "pics", cwd=tmp_path, code=0)
+        done = script("-d", "demo.db", "scan", "pics", "--html", "demo.html", cwd=tmp_path, code=0)
     assert "13 unchanged" in done.stdout
     assert "dunes.jpg" not in done.stdout  # has no copy
     for name in ("hills.png", "hills part.jpg", "coast mirrored.jpg", "coast turned.jpg", "valley right.png"):

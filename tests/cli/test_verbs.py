@@ -193,16 +193,16 @@ def test_no_database_is_two(run, tmp_path, verb):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_help(run, tmp_path, verb):
-    assert "Usage: dedupindex" in run(verb, "--help", cwd=tmp_path, code=0).stdout
+def test_help(script, tmp_path, verb):
+    assert "Usage: dedupindex" in script(verb, "--help", cwd=tmp_path, code=0).stdout
 
 
-def test_version_and_module(run, tmp_path, environment):
+def test_version_and_module(script, tmp_path, environment):
     import sys
 
     from dedupindex import __version__
 
-    assert run("--version", cwd=tmp_path, code=0).stdout == f"dedupindex {__version__}\n"
+    assert script("--version", cwd=tmp_path, code=0).stdout == f"dedupindex {__version__}\n"
     command = [sys.executable, "-m", "dedupindex", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.endswith(f"{__version__}\n")

@@ -25,6 +25,11 @@ def test_every_relation_has_a_meaning_and_a_phrase():
         ({"crop_of": "b", "crop_box": (0, 0, 50, 100)}, Relation.CROP_OF, "cropped: a shows 25 % of b"),
         ({"crop_of": "a"}, Relation.CROP_OF, "cropped: b shows a part of a"),
         (
+            {"crop_of": "a", "crop_box": (0, 0, 200, 400), "measures": {"cover_a": 0.9, "cover_b": 1.0}},
+            Relation.CROP_OF,
+            "cropped: b shows 90 % of a",
+        ),
+        (
             {"registration": Registration((12.0, -3.04), overlap=0.8)},
             Relation.SHIFTED_OVERLAP,
             "same picture shifted by (12, -3) px (b against a), 80 % in common",
