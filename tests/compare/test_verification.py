@@ -14,6 +14,12 @@ from dedupindex.records import Features, Relation, Verification
 from dedupindex.workflows.attacks import attack
 from tests.scenes import PHOTOGRAPHS, features, grey, holes, photograph, photograph_features, smooth
 
+
+def known(name, reason):
+    """A case with a known weakness, told apart from those that must hold."""
+    return pytest.param(name, marks=pytest.mark.xfail(strict=False, reason=reason))
+
+
 NAMES = ("astronaut", "camera", "coffee", "cat", "coins")
 
 
@@ -121,8 +127,9 @@ def test_a_quarter_of_the_area_is_a_crop_too(name):
     assert found.crop_box == pytest.approx(box, abs=3)
 
 
-@pytest.mark.parametrize("name", ["coffee", "cat", "immunohistochemistry", "hubble_deep_field"])
-@pytest.mark.xfail(strict=False, reason="few inliers: the fitted map is off, or the rim keeps the cover under .955")
+@pytest.mark.parametrize(
+    "name", ["coffee", "cat", "immunohistochemistry", known("hubble_deep_field", "few inliers: the map is off")]
+)
 def test_a_quarter_of_the_area_is_a_crop_with_the_right_box(name):
     part, box = cropped(name, (0.25, 0.25, 0.5, 0.5))
     found = against(name, part)
@@ -131,8 +138,7 @@ def test_a_quarter_of_the_area_is_a_crop_with_the_right_box(name):
     assert not {Relation.ROTATED, Relation.RESIZED, Relation.EDITED} & set(found.relations)
 
 
-@pytest.mark.parametrize("name", ["astronaut", "coins"])
-@pytest.mark.xfail(strict=False, reason="colour thumbnails of 32 pixels differ by resampling alone")
+@pytest.mark.parametrize("name", ["astronaut", known("coins", "32-pixel thumbnails differ by resampling alone")])
 def test_a_crop_has_no_tone_change(name):
     for shares in BOXES:
         assert Relation.TONE not in against(name, cropped(name, shares)[0]).relations
@@ -228,8 +234,9 @@ def test_edited(name):
     assert_shift(found, 0, 0)
 
 
-@pytest.mark.parametrize("name", PHOTOGRAPHS)
-@pytest.mark.xfail(strict=False, reason="a flat patch over a flat region has no texture to disagree")
+@pytest.mark.parametrize(
+    "name", [known(n, "the patch has nearly the level it covers") if n == "rocket" else n for n in PHOTOGRAPHS]
+)
 def test_a_flat_patch_is_an_edit(name):
     picture = photograph(name).copy()
     height, width = picture.shape[:2]
@@ -260,7 +267,6 @@ def test_holes_of_different_patterns(name):
     assert_turned_round(found, verify(b, a))
 
 
-@pytest.mark.xfail(strict=False, reason="holes bleed into the colour thumbnails")
 @pytest.mark.parametrize("name", NAMES)
 def test_holes_are_no_tone_change(name):
     picture = photograph(name)
@@ -317,7 +323,6 @@ def test_the_threshold_decides():
     assert verify(a, b, threshold=score).accepted
 
 
-@pytest.mark.xfail(strict=False, reason="the simplified map is scored after the pair was accepted")
 def test_no_accepted_pair_scores_below_the_threshold():
     a, b = photograph_features("camera"), features(recompressed(photograph("camera"), 10))
     threshold = verify(a, b).score + 1e-9
@@ -357,7 +362,6 @@ def test_different_smooth_fields(sigma):
     assert accepted([features(grey(smooth(seed, sigma=sigma))) for seed in range(6)])[0] == 0
 
 
-@pytest.mark.xfail(strict=False, reason="14 of 190 at sigma 20, 102 of 190 at sigma 30: few degrees of freedom")
 @pytest.mark.parametrize("sigma", [20, 30])
 def test_very_smooth_different_fields(sigma):
     assert accepted([features(grey(smooth(seed, sigma=sigma))) for seed in range(5)])[0] == 0
@@ -398,6 +402,5 @@ def test_copies_of_tiny_frames(side):
     assert all(verify(a, b).accepted for a, b in zip(*tiny(8, side), strict=True))
 
 
-@pytest.mark.xfail(strict=False, reason="the weight of log_pixels leaves a perfect 7 x 7 copy at .02 to .2")
 def test_copies_of_seven_by_seven_frames():
     assert all(verify(a, b).accepted for a, b in zip(*tiny(12), strict=True))
