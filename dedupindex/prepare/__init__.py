@@ -1,6 +1,31 @@
-"""A frame of any depth becomes one small luminance picture in 0..1 with its mask."""
+"""A frame of any depth becomes one small luminance picture in 0..1 with its mask.
 
-from dedupindex.prepare.pipeline import prepare, prepare_stack
+The stages are public functions of arrays, of use on their own: scaling, masks, mask-aware filters, contours, borders.
+"""
+
+from dedupindex.prepare.borders import find_box, refine_box
+from dedupindex.prepare.contours import (
+    Contour,
+    boundary_contours,
+    contour_curvature,
+    contour_normals,
+    resample_contour,
+    smooth_contour,
+    smooth_mask,
+)
+from dedupindex.prepare.filters import (
+    Filtered,
+    Gradient,
+    enhanced_lee_filter,
+    gaussian_filter,
+    lee_filter,
+    masked_median,
+    mean_filter,
+    normalised_convolution,
+    normalised_differential_convolution,
+)
+from dedupindex.prepare.pipeline import pixel_digest, prepare, prepare_stack
+from dedupindex.prepare.reduction import reduce_area, to_luminance
 from dedupindex.prepare.scaling import (
     Normalised,
     contrast_normalise,
@@ -9,14 +34,41 @@ from dedupindex.prepare.scaling import (
     to_uint8,
     to_uint16,
 )
+from dedupindex.prepare.steps import apply_filters, parse_filters
+from dedupindex.prepare.wedges import TiltedRectangle, find_wedges
 
 __all__ = [
+    "Contour",
+    "Filtered",
+    "Gradient",
     "Normalised",
+    "TiltedRectangle",
+    "apply_filters",
+    "boundary_contours",
+    "contour_curvature",
+    "contour_normals",
     "contrast_normalise",
     "data_normalise",
+    "enhanced_lee_filter",
+    "find_box",
+    "find_wedges",
+    "gaussian_filter",
+    "lee_filter",
+    "masked_median",
+    "mean_filter",
+    "normalised_convolution",
+    "normalised_differential_convolution",
+    "parse_filters",
+    "pixel_digest",
     "prepare",
     "prepare_stack",
+    "reduce_area",
+    "refine_box",
+    "resample_contour",
+    "smooth_contour",
+    "smooth_mask",
     "standardise",
+    "to_luminance",
     "to_uint8",
     "to_uint16",
 ]

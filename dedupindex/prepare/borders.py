@@ -143,7 +143,10 @@ def refine_box(pixels: NDArray[Any], box: Box, small_shape: tuple[int, int]) -> 
             continue
         edge = start + 1 + int(np.diff(away).argmax())
         result[side] = edge if side % 2 == 0 else extent - edge
-    return result[0], result[2], result[1] - result[0], result[3] - result[2]
+    rows, columns = result[1] - result[0], result[3] - result[2]
+    if min(rows, columns) < 1 or rows * columns < MINIMUM_AREA * height * width:
+        return 0, 0, height, width
+    return result[0], result[2], rows, columns
 
 
 def _from_side(a: NDArray[Any], side: int) -> NDArray[Any]:

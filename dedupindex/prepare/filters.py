@@ -1,262 +1,245 @@
-"""Smoothing that masked pixels cannot leak into: every window statistic counts valid pixels only.
+"""Filters that know the mask: what lies under it never leaks into what lies beside it.
 
-Windows reach over the picture's edge by reflection, as `scipy.ndimage` does by default (``mode="reflect"``). A pixel
-under the mask stays masked and holds 0. Normalised convolution: Knutsson and Westin 1993, doi:10.1109/CVPR.1993.341081.
+The linear ones are normalised convolution; Lee's filters take their window statistics from valid pixels only; the
+median is that of the valid pixels. Where all is valid, mean, Gaussian and median are those of `scipy.ndimage` with the
+same `mode`.
+
+All take a frame ``(H, W)`` or a stack ``(N, H, W)`` of bool, integers or floats, a mask or confidence of the same shape
+(True = valid; NaN and infinities are never valid) and give a `Filtered`. Results are float32, of 32-bit integers and
+float64 float64. *mode* says what lies beyond the frame: ``reflect`` (d c b a | a b c d | d c b a), ``mirror``,
+``nearest``, ``wrap``, or ``constant``: no data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from dedupindex.errors import SettingsError
-from dedupindex.records import FloatArray, Mask
+from dedupindex.prepare.convolution import (
+    MINIMUM_WEIGHT,
+    Double,
+    Filtered,
+    Gradient,
+    Input,
+    Mode,
+    centre_and_spread,
+    check_size,
+    gaussian_filter,
+    kept,
+    mean_filter,
+    normalised_convolution,
+    normalised_differential_convolution,
+    read_input,
+    window_mean,
+)
+from dedupindex.records import Mask
 
-Step: TypeAlias = tuple[str, float]
-CHUNK = 1 << 22  # window samples sorted at a time: 16 MB
+__all__ = [
+    "Filtered",
+    "Gradient",
+    "enhanced_lee_filter",
+    "gaussian_filter",
+    "lee_filter",
+    "masked_median",
+    "mean_filter",
+    "normalised_convolution",
+    "normalised_differential_convolution",
+]
+
+_PAD_MODES = {"reflect": "symmetric", "mirror": "reflect", "nearest": "edge", "wrap": "wrap", "constant": "constant"}
+_WINDOW_SAMPLES = 4_000_000  # window samples that the median sorts at once: 16 MB in float32
 
 
-def _smooth(
-    values: FloatArray, confidence: NDArray[Any] | None, linear: Callable[[FloatArray], FloatArray]
-) -> tuple[FloatArray, FloatArray]:
-    """Normalised convolution with a linear smoother; also the confidence gathered in each window."""
-    if confidence is None:
-        return linear(values), np.ones(values.shape, np.float32)
-    weight = np.asarray(confidence, np.float32)
-    gathered = np.maximum(linear(weight), 0)
-    total = linear(np.where(weight > 0, values, 0).astype(np.float32) * weight)
-    filled = np.divide(total, gathered, out=np.zeros_like(total), where=gathered > 1e-6)
-    return np.asarray(filled, np.float32), np.asarray(gathered, np.float32)
+def lee_filter(
+    a: NDArray[Any],
+    size: int,
+    mask: NDArray[Any] | None = None,
+    *,
+    noise_variance: float | None = None,
+    looks: float | None = None,
+    mode: Mode = "reflect",
+    fill: bool = False,
+) -> Filtered:
+    """Lee's speckle filter: ``m + w (a - m)`` with the window's mean *m* and a weight that rises with its variance.
 
-
-def normalised_convolution(a: NDArray[Any], kernel: NDArray[Any], confidence: NDArray[Any] | None = None) -> FloatArray:
-    """Convolve with a non-negative kernel over valid pixels: ``(k * (c a)) / (k * c)``.
+    ``w = v / (v + n)`` with the window's variance *v* and the noise variance *n*, by default the variance of all valid
+    pixels of the frame (additive noise); with *looks*, ``w = max(0, 1 - (1 / looks) / (v / m^2))`` (multiplicative
+    speckle). Mean, variance and overall variance are those of the valid pixels. Holes that are filled get *m*.
+    J.-S. Lee, 1980, doi:10.1109/TPAMI.1980.4766994.
 
     Parameters
     ----------
-    a : (H, W) array
-    kernel : (h, w) array
-        Non-negative; need not sum to 1.
-    confidence : (H, W) bool or float 0..1, optional
-        Mask (True = valid) or weights.
-
-    Returns
-    -------
-    (H, W) float32
-        0 where no valid pixel lies in the window.
+    size : int
+        Side of the window, pixels, at least 1.
+    noise_variance : float, optional
+        In squared units of *a*.
+    looks : float, optional
+        Equivalent number of looks of a speckled intensity image; not together with `noise_variance`.
 
     Raises
     ------
     ValueError
-        A kernel with negative numbers or without any.
+        Both kinds of noise, or a value that is not positive (a variance may be 0).
     """
-    if (kernel < 0).any() or not kernel.any():
-        raise ValueError("the kernel must be non-negative and not all zero")
-    weights = np.asarray(kernel, np.float32) / np.float32(kernel.sum())
-    return _smooth(np.asarray(a, np.float32), confidence, lambda x: np.asarray(ndimage.convolve(x, weights)))[0]
-
-
-def mean_filter(a: NDArray[Any], size: int, mask: NDArray[Any] | None = None) -> FloatArray:
-    """Mean of the valid pixels in a `size` x `size` window; masked pixels become 0.
-
-    Parameters
-    ----------
-    a : (H, W) array
-    size : int
-        Side of the window, pixels.
-    mask : (H, W) bool or float 0..1, optional
-        True = valid.
-    """
-    smooth = _smooth(np.asarray(a, np.float32), mask, lambda x: np.asarray(ndimage.uniform_filter(x, size)))[0]
-    return _masked(smooth, mask)
-
-
-def gaussian_filter(a: NDArray[Any], sigma: float, mask: NDArray[Any] | None = None) -> FloatArray:
-    """Gaussian mean of the valid pixels, `sigma` in pixels; masked pixels become 0."""
-    smooth = _smooth(np.asarray(a, np.float32), mask, lambda x: np.asarray(ndimage.gaussian_filter(x, sigma)))[0]
-    return _masked(smooth, mask)
-
-
-def window_statistics(
-    a: NDArray[Any], size: int, mask: NDArray[Any] | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and variance of the valid pixels in each window.
-
-    Returns
-    -------
-    mean, variance : (H, W) float64
-        0 where no valid pixel lies in the window.
-    """
-    valid = np.ones(a.shape, bool) if mask is None else np.asarray(mask) > 0
-    values = np.where(valid, a, 0).astype(np.float64)
-    centre = values.sum() / max(1, int(valid.sum()))  # taken off first: the variance is a small difference
-    values = np.where(valid, values - centre, 0)
-    count = ndimage.uniform_filter(valid.astype(np.float64), size)
-    some = count > 1e-9
-    mean = np.divide(ndimage.uniform_filter(values, size), count, out=np.zeros_like(values), where=some)
-    square = np.divide(ndimage.uniform_filter(values**2, size), count, out=np.zeros_like(values), where=some)
-    return np.where(some, mean + centre, 0), np.maximum(square - mean**2, 0)
-
-
-def lee_filter(a: NDArray[Any], size: int = 7, mask: NDArray[Any] | None = None) -> FloatArray:
-    """Lee filter: towards the window's mean where it is flat, the pixel itself where it has structure.
-
-    ``mean + k (a - mean)`` with ``k = v / (v + V)``, v the window's variance and V the variance of the whole picture,
-    both over valid pixels only.
-
-    Parameters
-    ----------
-    a : (H, W) array
-    size : int
-        Side of the window, pixels.
-    mask : (H, W) bool, optional
-        True = valid.
-
-    Returns
-    -------
-    (H, W) float32
-        0 under the mask.
-
-    References
-    ----------
-    Lee 1980, doi:10.1109/TPAMI.1980.4766994.
-    """
-    mean, variance = window_statistics(a, size, mask)
-    valid = np.ones(a.shape, bool) if mask is None else np.asarray(mask) > 0
-    overall = float(np.var(np.asarray(a, np.float64)[valid])) if valid.any() else 0.0
-    total = variance + overall
-    weight = np.divide(variance, total, out=np.zeros_like(variance), where=total > 0)
-    values = np.where(valid, a, 0).astype(np.float64)
-    return _masked(np.asarray(mean + weight * (values - mean), np.float32), mask)
+    if noise_variance is not None and looks is not None:
+        raise ValueError("give noise_variance or looks, not both")
+    if noise_variance is not None and not (np.isfinite(noise_variance) and noise_variance >= 0):
+        raise ValueError(f"noise variance is {noise_variance}, must not be negative")
+    _check_looks(looks)
+    source, mean, variance, valid, spread = _window_statistics(a, size, mask, mode)
+    if looks is not None:
+        speckle = np.square(mean) / looks
+        weight = np.where(variance > speckle, 1.0 - speckle / np.where(variance > 0, variance, 1.0), 0.0)
+    else:
+        noise = _overall_variance(source) / spread**2 if noise_variance is None else noise_variance / spread**2
+        total = variance + noise
+        weight = np.where(total > 0, variance / np.where(total > 0, total, 1.0), 0.0)
+    values = mean + np.where(source.mask, weight, 0.0) * (source.values / spread - mean)
+    return kept(source, values * spread, valid, fill)
 
 
 def enhanced_lee_filter(
-    a: NDArray[Any], size: int = 7, mask: NDArray[Any] | None = None, *, looks: float = 4.0, damping: float = 1.0
-) -> FloatArray:
-    """Enhanced Lee filter for speckle: mean, weighted mean or the pixel itself, by the coefficient of variation.
+    a: NDArray[Any],
+    size: int,
+    mask: NDArray[Any] | None = None,
+    *,
+    looks: float = 1.0,
+    damping: float = 1.0,
+    mode: Mode = "reflect",
+    fill: bool = False,
+) -> Filtered:
+    """Enhanced Lee filter: the mean in even areas, the pixel at points, a blend between.
+
+    With the window's coefficient of variation ``c = sqrt(v) / m``, ``c_u = 1 / sqrt(looks)`` and
+    ``c_max = sqrt(1 + 2 / looks)``: *m* where ``c <= c_u``; *a* where ``c >= c_max``; else ``m w + a (1 - w)`` with
+    ``w = exp(-damping (c - c_u) / (c_max - c))``. A. Lopes, R. Touzi, E. Nezry, 1990, doi:10.1109/36.62623.
+    Parameters as in `lee_filter`.
+    """
+    _check_looks(looks)
+    if not (np.isfinite(damping) and damping >= 0):
+        raise ValueError(f"damping is {damping}, must not be negative")
+    source, mean, variance, valid, spread = _window_statistics(a, size, mask, mode)
+    even, point = 1.0 / np.sqrt(looks), np.sqrt(1.0 + 2.0 / looks)
+    level = np.abs(mean)
+    # no level and some variance: a point; no level and no variance: even
+    ratio = np.where(level > 0, np.sqrt(variance) / np.where(level > 0, level, 1.0), np.where(variance > 0, point, 0.0))
+    between = np.clip(ratio, even, point)
+    room = point - between
+    power = damping * (between - even) / np.where(room > 0, room, 1.0)
+    weight = np.where(room > 0, np.exp(-np.minimum(power, 700.0)), 0.0)
+    weight = np.where(source.mask, weight, 1.0)
+    values = mean * weight + source.values / spread * (1.0 - weight)
+    return kept(source, values * spread, valid, fill)
+
+
+def masked_median(
+    a: NDArray[Any],
+    size: int,
+    mask: Mask | None = None,
+    *,
+    even: Literal["mean", "high"] = "mean",
+    mode: Mode = "reflect",
+    fill: bool = False,
+) -> Filtered:
+    """Median of the valid pixels in a square window.
 
     Parameters
     ----------
-    a : (H, W) array
-        Intensities, not negative.
     size : int
-        Side of the window, pixels.
-    mask : (H, W) bool, optional
-        True = valid.
-    looks : float
-        Number of looks: speckle has a coefficient of variation of ``1 / sqrt(looks)``.
-    damping : float
-        How quickly the weight falls between the two thresholds.
-
-    Returns
-    -------
-    (H, W) float32
-        0 under the mask.
-
-    References
-    ----------
-    Lopes, Touzi and Nezry 1990, doi:10.1109/36.62623.
+        Side of the window, pixels, at least 1; an even one reaches one pixel farther up and left, as in
+        `scipy.ndimage.median_filter`.
+    even : {"mean", "high"}
+        Of an even number of valid pixels: the mean of the two middle ones, or the higher one (as `scipy.ndimage`).
     """
-    mean, variance = window_statistics(a, size, mask)
-    valid = np.ones(a.shape, bool) if mask is None else np.asarray(mask) > 0
-    values = np.where(valid, a, 0).astype(np.float64)
-    variation = np.divide(np.sqrt(variance), np.abs(mean), out=np.zeros_like(mean), where=np.abs(mean) > 1e-12)
-    noise, most = 1 / np.sqrt(looks), np.sqrt(1 + 2 / looks)
-    excess = np.clip((variation - noise) / np.maximum(most - variation, 1e-9), 0, 50)
-    weight = np.where(variation <= noise, 1.0, np.where(variation >= most, 0.0, np.exp(-damping * excess)))
-    return _masked(np.asarray(mean * weight + values * (1 - weight), np.float32), mask)
-
-
-def masked_median(a: NDArray[Any], size: int, mask: NDArray[Any] | None = None) -> FloatArray:
-    """True median of the valid pixels in a `size` x `size` window.
-
-    Parameters
-    ----------
-    a : (H, W) array
-    size : int
-        Side of the window, pixels; an even window reaches one pixel further up and left, as in `scipy.ndimage`.
-    mask : (H, W) bool, optional
-        True = valid.
-
-    Returns
-    -------
-    (H, W) float32
-        0 under the mask. Of an even number of valid pixels, the upper of the two middle ones, as in `scipy.ndimage`.
-    """
-    if mask is None:
-        return np.asarray(ndimage.median_filter(np.asarray(a, np.float32), size), np.float32)
-    valid = np.asarray(mask) > 0
-    values = np.where(valid, a, np.inf).astype(np.float32)  # sorted last, so that rank counts valid pixels only
+    check_size(size)
+    if even not in ("mean", "high"):
+        raise ValueError(f"even is {even!r}, must be mean or high")
+    if mask is not None and mask.dtype != np.bool_:
+        raise ValueError(f"mask is {mask.dtype}, must be bool: a median knows no confidence")
+    source = read_input(a, mask, mode)
+    # float32 sorts twice as fast and is exact for what it came from
+    work = np.where(source.mask, source.values, np.inf).astype(source.dtype)
     before, after = size // 2, size - 1 - size // 2
-    padded = np.pad(values, ((before, after), (before, after)), mode="symmetric")
-    windows = sliding_window_view(padded, (size, size))
-    result = np.zeros(values.shape, np.float32)
-    rows = max(1, CHUNK // (values.shape[1] * size * size))
-    for start in range(0, values.shape[0], rows):
-        ranked = np.sort(windows[start : start + rows].reshape(-1, values.shape[1], size * size), axis=2)
-        count = np.isfinite(ranked).sum(axis=2)
-        middle = np.take_along_axis(ranked, (count // 2)[..., None].clip(0, size * size - 1), axis=2)[..., 0]
-        result[start : start + rows] = np.where(count > 0, middle, 0)
-    return _masked(result, mask)
+    values = np.zeros(a.shape, source.dtype)
+    found = np.zeros(a.shape, np.bool_)
+    for plane in np.ndindex(a.shape[:-2]):
+        padded = _padded(work[plane], before, after, mode)
+        windows = sliding_window_view(padded, (size, size))
+        rows, columns = a.shape[-2:]
+        step = max(1, _WINDOW_SAMPLES // max(1, columns * size * size))
+        for top in range(0, rows, step):
+            part = windows[top : top + step].reshape(-1, columns, size * size)
+            middle, count = _middle(part, even)
+            values[plane][top : top + step] = middle
+            found[plane][top : top + step] = count > 0
+    return kept(source, values.astype(np.float64), found, fill)
 
 
-def _masked(values: FloatArray, mask: NDArray[Any] | None) -> FloatArray:
-    return values if mask is None else np.asarray(np.where(np.asarray(mask) > 0, values, 0), np.float32)
+def _middle(windows: NDArray[Any], even: str) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Median and number of the finite samples along the last axis; 0 where there are none."""
+    size = windows.shape[-1]
+    count = np.isfinite(windows).sum(-1)
+    if int(count.min()) == size:
+        low, high = (size - 1) // 2, size // 2
+        ranked = np.partition(windows, high if even == "high" or low == high else (low, high), axis=-1)
+        first, second = ranked[..., low if even == "mean" else high], ranked[..., high]
+    else:
+        ranked = np.sort(windows, axis=-1)
+        high_place = np.where(count > 0, count // 2, 0)
+        low_place = np.where(count > 0, (count - 1) // 2, 0) if even == "mean" else high_place
+        first = np.take_along_axis(ranked, low_place[..., None], -1)[..., 0]
+        second = np.take_along_axis(ranked, high_place[..., None], -1)[..., 0]
+    present = count > 0
+    first, second = np.where(present, first, 0), np.where(present, second, 0)
+    return first * 0.5 + second * 0.5, count
 
 
-FILTERS: Mapping[str, Callable[[NDArray[Any], float, NDArray[Any] | None], FloatArray]] = {
-    "gaussian": gaussian_filter,
-    "mean": lambda a, size, mask: mean_filter(a, int(size), mask),
-    "median": lambda a, size, mask: masked_median(a, int(size), mask),
-    "lee": lambda a, size, mask: lee_filter(a, int(size), mask),
-    "enhanced_lee": lambda a, size, mask: enhanced_lee_filter(a, int(size), mask),
-}
+def _padded(plane: NDArray[Any], before: int, after: int, mode: Mode) -> NDArray[Any]:
+    widths = ((before, after), (before, after))
+    if mode == "constant":
+        return np.pad(plane, widths, constant_values=np.inf)
+    return np.pad(plane, widths, mode=_PAD_MODES[mode])  # type: ignore[call-overload, no-any-return]
 
 
-def parse_filters(names: Sequence[str]) -> tuple[Step, ...]:
-    """Read filter settings such as ``lee:5`` or ``gaussian:1.5``.
+def _window_statistics(
+    a: NDArray[Any], size: int, mask: NDArray[Any] | None, mode: Mode
+) -> tuple[Input, Double, Double, Mask, Double]:
+    """Input, mean, variance and presence of valid pixels of each window; means in units of the last value."""
+    check_size(size)
+    source = read_input(a, mask, mode)
+    centre, spread = centre_and_spread(source)
+    average = window_mean(a.ndim, size, mode)
+    # About the centre and to unit scale: the difference of squares keeps its digits and large floats their range.
+    x = (source.values - centre) / spread
+    if source.confidence is None:
+        mean, square, present = average(x), average(x * x), source.mask
+    else:
+        weight = average(source.confidence)
+        present = weight > MINIMUM_WEIGHT
+        safe = np.where(present, weight, 1.0)
+        x = np.where(source.mask, x, 0.0)
+        mean = np.where(present, average(x * source.confidence) / safe, 0.0)
+        square = np.where(present, average(x * x * source.confidence) / safe, 0.0)
+    variance = square - mean * mean
+    variance = np.where(variance > 1e-13, variance, 0.0)  # less is rounding of the running sums
+    return source, mean + centre / spread, variance, present, spread
 
-    Raises
-    ------
-    SettingsError
-        Unknown filter, or a size that means nothing.
-    """
-    steps = []
-    for text in names:
-        name, _, number = text.partition(":")
-        try:
-            size = float(number)
-        except ValueError as error:
-            raise SettingsError(f"filter {text!r} needs a size, as in {name}:3") from error
-        if name not in FILTERS:
-            raise SettingsError(f"unknown filter {name!r}; there are: {', '.join(FILTERS)}")
-        if not 0 < size <= 255 or (name != "gaussian" and size != int(size)):
-            raise SettingsError(f"filter {text!r}: the size must lie in 1..255 pixels, whole unless it is a sigma")
-        steps.append((name, size))
-    return tuple(steps)
+
+def _overall_variance(source: Input) -> Double:
+    """Variance of the valid pixels: (1, 1), of each frame of a stack (N, 1, 1)."""
+    centre, spread = centre_and_spread(source)
+    axes = (-2, -1)
+    weight = np.ones(source.values.shape) if source.confidence is None else source.confidence
+    x = np.where(source.mask, (source.values - centre) / spread, 0.0)
+    total = np.maximum(weight.sum(axes, keepdims=True), np.finfo(np.float64).tiny)
+    mean = (x * weight).sum(axes, keepdims=True) / total
+    variance: Double = (np.square(x - mean) * weight).sum(axes, keepdims=True) / total
+    return variance * spread**2
 
 
-def apply_filters(pixels: NDArray[Any], mask: Mask | None, steps: Sequence[Step]) -> tuple[NDArray[Any], Mask | None]:
-    """Apply filters in order, each channel by itself.
-
-    Parameters
-    ----------
-    pixels : (H, W) or (H, W, 3) array
-    mask : (H, W) bool or None
-    steps : sequence of Step
-        From `parse_filters`.
-
-    Returns
-    -------
-    pixels : float32 array of the same shape
-    mask : as given
-    """
-    planes = np.atleast_3d(pixels).astype(np.float32)
-    for name, size in steps:
-        planes = np.dstack([FILTERS[name](planes[..., i], size, mask) for i in range(planes.shape[2])])
-    return (planes if pixels.ndim == 3 else planes[..., 0]), mask
+def _check_looks(looks: float | None) -> None:
+    if looks is not None and not (np.isfinite(looks) and looks > 0):
+        raise ValueError(f"looks is {looks}, must be positive")

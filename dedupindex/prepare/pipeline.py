@@ -11,19 +11,23 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.prepare import borders, filters, masks, scaling
+from dedupindex.prepare import borders, masks, scaling
 from dedupindex.prepare.borders import Box
+from dedupindex.prepare.depth import scale_frame, scale_stack, scaling_policy
+from dedupindex.prepare.reduction import LUMINANCE_WEIGHTS, reduce_area, reduce_bytes, to_luminance
+from dedupindex.prepare.steps import apply_filters, parse_filters
 from dedupindex.prepare.wedges import TiltedRectangle, find_wedges
 from dedupindex.records import FloatArray, Frame, Mask, PreparedFrame
 from dedupindex.settings import Settings
 
-LUMINANCE_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601
+__all__ = ["LUMINANCE_WEIGHTS", "pixel_digest", "prepare", "prepare_stack", "reduce_area"]
+
 MINIMUM_VALID = 0.02  # share of valid pixels below which a frame says nothing
 FLAT_LEVELS = 2.0 / 255.0  # a pixel this near to the median does not count as contrast
+_TINY_SIDE = 64  # pixels: frames that are worth stacking
 FLAT_SHARE = 0.995  # of the valid pixels this near to the median: constant or nearly empty
 
 
@@ -46,17 +50,17 @@ def prepare(frame: Frame, settings: Settings, *, working_side: int = 256) -> Pre
     SettingsError
         A filter that is not known.
     """
-    pixels, valid = _checked(frame, working_side)
-    steps = filters.parse_filters(settings.filters)
+    pixels = _checked(frame, working_side)
+    steps = parse_filters(settings.filters)
     whole = _valid_pixels(frame, settings)
-    digest = pixel_digest(pixels, valid)
+    digest = pixel_digest(pixels, _decoded_mask(frame))
     share = 1.0 if whole is None else float(whole.mean())
     height, width = pixels.shape[:2]
-    policy = _policy(frame, settings)
+    policy = scaling_policy(frame, settings)
 
     simple = pixels.dtype == np.uint8 and whole is None and not steps and policy == "dtype"
     box: Box = (0, 0, height, width)
-    small = _reduce_bytes(pixels, working_side) if simple else None
+    small = reduce_bytes(pixels, working_side) if simple else None
     tilted: TiltedRectangle | None = None
     if settings.trim_borders and min(height, width) >= borders.MINIMUM_SIDE:
         proxy, proxy_mask = (small, None) if small is not None else _proxy(pixels, whole, working_side)
@@ -68,7 +72,7 @@ def prepare(frame: Frame, settings: Settings, *, working_side: int = 256) -> Pre
     part = pixels[top : top + rows, left : left + columns]
     part_valid = None if whole is None else whole[top : top + rows, left : left + columns]
     if part.shape != pixels.shape:  # what was in a border may have been turned before
-        small = _reduce_bytes(part, working_side) if simple else None
+        small = reduce_bytes(part, working_side) if simple else None
         tilted = find_wedges(*((small, None) if small is not None else _proxy(part, part_valid, working_side)))
 
     if small is not None:
@@ -82,11 +86,16 @@ def prepare(frame: Frame, settings: Settings, *, working_side: int = 256) -> Pre
             inside = tilted.inside(part.shape[:2], max(1.0, max(rows, columns) / working_side))
             part_valid = inside if part_valid is None else part_valid & inside
         if steps:
-            part, part_valid = filters.apply_filters(part, part_valid, steps)
-        full, described = _scaled(part, part_valid, frame, settings, policy)
+            part, part_valid = apply_filters(part, part_valid, steps)
+        full, described = scale_frame(part, part_valid, frame, settings, policy)
         values, mask = reduce_area(full, part_valid, working_side)
-    luminance, colour = _luminance(values)
-    low = share < MINIMUM_VALID or _is_flat(luminance, colour, mask, part, part_valid)
+    luminance, colour = to_luminance(values)
+    if pixels.dtype == np.uint8:
+        flat = _is_flat(luminance, colour, mask)
+    else:  # deep data may hold its picture in a few of many thousand levels: only a constant is flat
+        planes = part.reshape(1, -1) if part.ndim == 2 else np.moveaxis(part, -1, 0).reshape(3, -1)
+        seen = None if part_valid is None else np.broadcast_to(part_valid.reshape(1, -1), planes.shape)
+        flat = bool(_rows_are_flat(planes, seen).all())
     full_shape = frame.full_shape if min(frame.full_shape) > 0 else (height, width)
     return PreparedFrame(
         luminance=luminance,
@@ -95,7 +104,7 @@ def prepare(frame: Frame, settings: Settings, *, working_side: int = 256) -> Pre
         box=_at_full_size(box, (height, width), full_shape),
         full_shape=full_shape,
         valid_share=share,
-        low_information=low,
+        low_information=share < MINIMUM_VALID or not mask.any() or flat,
         scaling=described,
         pixel_sha256=digest,
         bits=frame.bits,
@@ -104,59 +113,114 @@ def prepare(frame: Frame, settings: Settings, *, working_side: int = 256) -> Pre
 
 
 def prepare_stack(frames: Sequence[Frame], settings: Settings, *, working_side: int = 256) -> list[PreparedFrame]:
-    """`prepare` of each frame, in one go where they are many, tiny and of one shape and data type."""
-    return [prepare(frame, settings, working_side=working_side) for frame in frames]
+    """`prepare` of each frame, in one go where they are many, tiny and of one shape and data type.
+
+    Parameters, errors and results as of `prepare`, one by one.
+    """
+    if not _is_uniform(frames, settings, working_side):
+        return [prepare(frame, settings, working_side=working_side) for frame in frames]
+    first = frames[0]
+    shape = first.pixels.shape
+    height, width = shape
+    pixels = np.stack([frame.pixels for frame in frames])
+    decoded: Mask = np.logical_and(np.stack([frame.mask for frame in frames]), masks.valid_from_finite(pixels))
+    usable = decoded & masks.valid_from_saturation(pixels, bits=first.bits) if settings.mask_saturated else decoded
+    valid = None if usable.all() else usable
+    count = len(frames)
+    shares = np.ones(count) if valid is None else valid.mean((1, 2))
+    values, described = scale_stack(pixels, valid, first, settings)
+    rows = pixels.reshape(count, -1)
+    seen = None if valid is None else valid.reshape(count, -1)
+    flat = _rows_are_flat(rows, seen) if first.pixels.dtype != np.uint8 else None
+    header = hashlib.sha256(_digest_header(pixels.dtype, shape))
+    samples = np.where(decoded, pixels, pixels.dtype.type(0)).astype(pixels.dtype.newbyteorder("<"), copy=False)
+    holes = ~np.all(decoded, axis=(1, 2))
+    data = samples.reshape(count, -1).view(np.uint8)
+    whole = np.ones((count, *shape), np.bool_) if valid is None else valid
+    prepared = []
+    for k, frame in enumerate(frames):
+        digest = header.copy()
+        if holes[k]:
+            digest.update(np.packbits(decoded[k]).tobytes())
+        digest.update(data[k].data)
+        full_shape = frame.full_shape if min(frame.full_shape) > 0 else (height, width)
+        share = float(shares[k])
+        is_flat = bool(flat[k]) if flat is not None else _is_flat(values[k], None, whole[k])
+        prepared.append(
+            PreparedFrame(
+                luminance=values[k],
+                colour=None,
+                mask=whole[k],
+                box=_at_full_size((0, 0, height, width), (height, width), full_shape),
+                full_shape=full_shape,
+                valid_share=share,
+                low_information=share < MINIMUM_VALID or is_flat,
+                scaling=described[k],
+                pixel_sha256=digest.digest(),
+                bits=frame.bits,
+                channels=1,
+            )
+        )
+    return prepared
+
+
+def _is_uniform(frames: Sequence[Frame], settings: Settings, working_side: int) -> bool:
+    """Whether the vectorised way gives what `prepare` gives: no stage in play that looks at neighbours."""
+    if len(frames) < 2:
+        return False
+    first = frames[0]
+    shape, dtype = first.pixels.shape, first.pixels.dtype
+    return (
+        first.pixels.ndim == 2
+        and min(shape) > 0
+        and dtype.kind in "iuf"
+        and max(shape) <= working_side
+        and (min(shape) < borders.MINIMUM_SIDE or not settings.trim_borders)
+        and max(shape) <= _TINY_SIDE
+        and not settings.filters
+        and settings.erode_mask == 0
+        and all(
+            frame.pixels.shape == shape
+            and frame.pixels.dtype == dtype
+            and frame.mask.shape == shape
+            and frame.mask.dtype == np.bool_
+            and frame.bits == first.bits
+            and frame.stack_range == first.stack_range
+            for frame in frames
+        )
+    )
+
+
+def _rows_are_flat(rows: NDArray[Any], valid: Mask | None) -> Mask:
+    """Whether all valid samples of a row are equal (or there are none)."""
+    start = np.zeros(len(rows), np.intp) if valid is None else valid.argmax(1)
+    same = rows == np.take_along_axis(rows, start[:, None], 1)
+    if valid is not None:
+        same |= ~valid
+    flat: Mask = same.all(1)
+    return flat
 
 
 def pixel_digest(pixels: NDArray[Any], mask: Mask | None = None) -> bytes:
-    """SHA-256 over data type, shape, mask (unless all is valid) and samples.
+    """SHA-256 over data type, shape, mask (unless all is valid) and samples, 32 bytes.
 
     Samples count in little-endian order, whatever the machine, so that the same decoded pixels give the same digest
-    in every file format. 32 bytes.
+    in every file format; those under the mask count as 0.
     """
-    digest = hashlib.sha256(f"{pixels.dtype.kind}{pixels.dtype.itemsize}{pixels.shape}".encode())
+    digest = hashlib.sha256(_digest_header(pixels.dtype, pixels.shape))
     if mask is not None and not mask.all():
         digest.update(np.packbits(mask).tobytes())
+        pixels = np.where(mask if pixels.ndim == 2 else mask[..., None], pixels, pixels.dtype.type(0))
     data = np.ascontiguousarray(pixels)
     digest.update(data.astype(data.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data)
     return digest.digest()
 
 
-def reduce_area(values: FloatArray, mask: Mask | None, longest: int) -> tuple[FloatArray, Mask]:
-    """Average over areas down to a longest side; masked pixels contribute nothing.
-
-    Parameters
-    ----------
-    values : (H, W) or (H, W, 3) float32
-    mask : (H, W) bool or None
-        True = valid; None = all.
-    longest : int
-        Longest side of the result; a smaller picture keeps its size.
-
-    Returns
-    -------
-    values, mask
-        A pixel is valid where at least half of its area is; others are 0.
-    """
-    shape = _reduced_shape(values.shape, longest)
-    same = shape == values.shape[:2]
-    if mask is None:
-        reduced = values if same else _resized(values, shape)
-        return reduced, np.ones(shape, np.bool_)
-    inside = mask if values.ndim == 2 else mask[..., None]
-    clean = np.where(inside, values, np.float32(0))
-    if same:
-        return clean, mask.copy()
-    weight = _resized(mask.astype(np.float32), shape)
-    total = _resized(clean, shape)
-    valid = weight >= np.float32(0.5 - 1e-5)
-    divisor = np.where(valid, weight, np.float32(1))
-    kept = valid if values.ndim == 2 else valid[..., None]
-    result = np.where(kept, total / (divisor if values.ndim == 2 else divisor[..., None]), np.float32(0))
-    return result.astype(np.float32, copy=False), valid
+def _digest_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    return f"{dtype.kind}{dtype.itemsize}{shape}".encode()
 
 
-def _checked(frame: Frame, working_side: int) -> tuple[NDArray[Any], Mask]:
+def _checked(frame: Frame, working_side: int) -> NDArray[Any]:
     pixels = frame.pixels
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3) or not pixels.size:
         raise ValueError(f"pixels have shape {pixels.shape}, must be (H, W) or (H, W, 3) and not empty")
@@ -165,60 +229,26 @@ def _checked(frame: Frame, working_side: int) -> tuple[NDArray[Any], Mask]:
     if working_side < 1:
         raise ValueError(f"working side is {working_side}, must be at least 1")
     scaling.dtype_range(pixels.dtype)
-    return pixels, frame.mask
+    return pixels
+
+
+def _decoded_mask(frame: Frame) -> Mask:
+    """The frame's mask without what is not finite."""
+    if frame.pixels.dtype.kind != "f":
+        return frame.mask
+    return frame.mask & masks.valid_from_finite(frame.pixels, channels=frame.pixels.ndim == 3)
 
 
 def _valid_pixels(frame: Frame, settings: Settings) -> Mask | None:
     """The stage "validity mask"; None = all valid."""
     pixels = frame.pixels
     colour = pixels.ndim == 3
-    valid = frame.mask
-    if pixels.dtype.kind == "f":
-        valid = valid & masks.valid_from_finite(pixels, channels=colour)
+    valid = _decoded_mask(frame)
     if settings.mask_saturated:
         valid = valid & masks.valid_from_saturation(pixels, bits=frame.bits, channels=colour)
     if valid.all():
         return None
     return masks.erode(valid, settings.erode_mask) if settings.erode_mask else valid
-
-
-def _policy(frame: Frame, settings: Settings) -> str:
-    """The scaling that "auto" means here, and "stack" of a picture that is none."""
-    if settings.scaling == "auto":
-        return "dtype" if frame.pixels.dtype.itemsize == 1 else "percentile"
-    if settings.scaling == "stack" and frame.stack_range is None:
-        return "minmax"
-    return settings.scaling
-
-
-def _scaled(
-    pixels: NDArray[Any], valid: Mask | None, frame: Frame, settings: Settings, policy: str
-) -> tuple[FloatArray, str]:
-    """The stage "scaling": 0..1 float32 and how that was done, for people."""
-    if policy == "dtype" or (policy == "stack" and frame.stack_range is not None):
-        if policy == "dtype":
-            ends = scaling.dtype_range(frame.pixels.dtype)
-            if 0 < frame.bits < 8 * frame.pixels.dtype.itemsize and frame.pixels.dtype.kind == "u":
-                ends = (0.0, float(2**frame.bits - 1))  # 12 bits in 16
-        else:
-            ends = frame.stack_range or (0.0, 1.0)
-        if not ends[0] < ends[1]:
-            return np.zeros(pixels.shape, np.float32), f"{policy} {ends[0]:g}..{ends[1]:g}"
-        values = scaling.data_normalise(pixels, value_range=ends)
-        return values, f"{policy} {ends[0]:g}..{ends[1]:g}"
-    by: scaling.By = "max" if policy == "max" else "percentile" if policy == "percentile" else "minmax"
-    result = scaling.contrast_normalise(
-        pixels,
-        valid,
-        by=by,
-        low_percentile=settings.low_percentile,
-        high_percentile=settings.high_percentile,
-        channels=pixels.ndim == 3,
-    )
-    if result.constant and by == "percentile":  # nearly empty: a few pixels hold all the contrast
-        by = "minmax"
-        result = scaling.contrast_normalise(pixels, valid, by=by, channels=pixels.ndim == 3)
-    return result.values, f"{by} {float(result.offset):g}..{float(result.offset + result.scale):g}"
 
 
 def _proxy(pixels: NDArray[Any], valid: Mask | None, working_side: int) -> tuple[NDArray[Any], Mask | None]:
@@ -233,53 +263,13 @@ def _proxy(pixels: NDArray[Any], valid: Mask | None, working_side: int) -> tuple
     return small, None if valid is None else mask
 
 
-def _reduced_shape(shape: Sequence[int], longest: int) -> tuple[int, int]:
-    height, width = shape[:2]
-    side = max(height, width)
-    if side <= longest:
-        return height, width
-    return max(1, round(height * longest / side)), max(1, round(width * longest / side))
-
-
-def _reduce_bytes(pixels: NDArray[np.uint8], longest: int) -> FloatArray:
-    """`reduce_area` of an 8-bit picture without holes, in steps of 0..255.
-
-    Large ones are halved first, which OpenCV does many times faster than other ratios; an odd last row or column is
-    dropped then, half a pixel of a picture at least four times as large as the result.
-    """
-    shape = _reduced_shape(pixels.shape, longest)
-    while min(pixels.shape[0] / shape[0], pixels.shape[1] / shape[1]) >= 4:
-        rows, columns = pixels.shape[0] // 2, pixels.shape[1] // 2
-        even = np.ascontiguousarray(pixels[: 2 * rows, : 2 * columns])
-        pixels = cv2.resize(even, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    values = pixels.astype(np.float32)
-    return values if shape == values.shape[:2] else _resized(values, shape)
-
-
-def _resized(values: FloatArray, shape: tuple[int, int]) -> FloatArray:
-    return cv2.resize(values, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
-
-
-def _luminance(values: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-    """The stage "luminance": ``.299 R + .587 G + .114 B``."""
-    if values.ndim == 2:
-        return values, None
-    luminance = cv2.transform(values, np.array([LUMINANCE_WEIGHTS], np.float32))
-    return np.minimum(luminance.reshape(values.shape[:2]), np.float32(1)), values
-
-
-def _is_flat(
-    luminance: FloatArray, colour: FloatArray | None, mask: Mask, pixels: NDArray[Any], valid: Mask | None
-) -> bool:
-    """Constant or nearly empty."""
+def _is_flat(luminance: FloatArray, colour: FloatArray | None, mask: Mask) -> bool:
+    """Constant or nearly empty, in 8-bit steps."""
     if not mask.any():
         return True
-    if pixels.dtype == np.uint8:
-        return _nearly_one_value(luminance, mask) and (
-            colour is None or all(_nearly_one_value(colour[..., c], mask) for c in range(3))
-        )
-    samples = pixels if valid is None else pixels[valid]
-    return bool((samples == samples.reshape(-1)[0]).all())
+    return _nearly_one_value(luminance, mask) and (
+        colour is None or all(_nearly_one_value(colour[..., c], mask) for c in range(3))
+    )
 
 
 def _nearly_one_value(values: FloatArray, mask: Mask) -> bool:

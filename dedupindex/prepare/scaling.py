@@ -270,32 +270,33 @@ def _extremes(rows: NDArray[Any], valid: Mask | None) -> tuple[NDArray[np.float6
 def _percentiles(
     rows: NDArray[Any], valid: Mask | None, low: float, high: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two percentiles of the valid samples of each row; inf and -inf where there are none."""
-    if rows.shape[1] == 0:
-        return _extremes(rows, valid)
+    """Two percentiles of the valid samples of each row, linear interpolation; inf and -inf where there are none."""
+    size = rows.shape[1]
+    if valid is not None and len(rows) == 1:
+        rows, valid = rows[:, valid[0]], None
+        size = rows.shape[1]
+    if size == 0:
+        return np.full(len(rows), np.inf), np.full(len(rows), -np.inf)
     if valid is None:
-        lows, highs = np.percentile(rows, (low, high), axis=1)
-        return lows, highs
-    if len(rows) == 1:
-        samples = rows[0][valid[0]]
-        if not samples.size:
-            return np.array([np.inf]), np.array([-np.inf])
-        ends = np.percentile(samples, (low, high))
-        return ends[:1], ends[1:]
-    x = np.sort(np.where(valid, rows.astype(np.float64), np.inf), axis=1)
-    count = valid.sum(1)
-    result = []
-    for q, empty in ((low, np.inf), (high, -np.inf)):
-        place = q / 100.0 * np.maximum(count - 1, 0)
-        below = np.floor(place).astype(np.intp)
-        above = np.minimum(below + 1, np.maximum(count - 1, 0))
-        first = np.take_along_axis(x, below[:, None], 1)[:, 0]
-        second = np.take_along_axis(x, above[:, None], 1)[:, 0]
-        first = np.where(count > 0, first, 0.0)
-        second = np.where(count > 0, second, 0.0)
-        part = place - below
-        result.append(np.where(count > 0, first * (1 - part) + second * part, empty))
-    return result[0], result[1]
+        count = np.full(len(rows), size)
+        places = {min(int(q / 100.0 * (size - 1)) + more, size - 1) for q in (low, high) for more in (0, 1)}
+        ranked = np.partition(rows, sorted(places), axis=1)
+    else:
+        count = valid.sum(1)
+        ranked = np.sort(np.where(valid, rows.astype(np.float64), np.inf), axis=1)
+    return _ranked(ranked, count, low, np.inf), _ranked(ranked, count, high, -np.inf)
+
+
+def _ranked(ranked: NDArray[Any], count: NDArray[np.intp], q: float, empty: float) -> NDArray[np.float64]:
+    place = q / 100.0 * np.maximum(count - 1, 0)
+    below = place.astype(np.intp)
+    above = np.minimum(below + 1, np.maximum(count - 1, 0))
+    first = np.take_along_axis(ranked, below[:, None], 1)[:, 0].astype(np.float64)
+    second = np.take_along_axis(ranked, above[:, None], 1)[:, 0].astype(np.float64)
+    present = count > 0
+    first, second = np.where(present, first, 0.0), np.where(present, second, 0.0)
+    part = place - below
+    return np.where(present, first * (1 - part) + second * part, empty)
 
 
 def _affine(
