@@ -90,11 +90,14 @@ def _depth(picture: NDArray[Any], mask: Mask | None, bounds: list[int], side: in
 
 def _flat_rows(away: NDArray[np.float32], counts: NDArray[Any] | float, tolerance: float) -> int:
     """Rows before the step; 0 where there is none. *away*: how far each pixel is from the border's colour."""
-    departs = away > min(tolerance, TOLERANCE)
+    tolerance = min(tolerance, TOLERANCE)
+    departs = away > tolerance
     share = departs.sum(1) / counts
     ends = share > 1 - FLAT_SHARE
     end = int(ends.argmax())
     if end == 0:  # no row departs, or already the first one does
+        return 0
+    if float(np.median(away[end - 1])) > tolerance / 2:  # it drifted there: a gradient, not a border
         return 0
     # The ringing of a hard JPEG frays the border before the step; a skyline has no row where much departs at once.
     near = share[end - 1 : end + STEP_DEPTH]
@@ -104,7 +107,7 @@ def _flat_rows(away: NDArray[np.float32], counts: NDArray[Any] | float, toleranc
     return end + int(jump.argmax())
 
 
-def refine_box(pixels: NDArray[Any], box: Box, small_shape: tuple[int, int]) -> Box:
+def refine_box(pixels: NDArray[Any], box: Box, small_shape: tuple[int, int], mask: Mask | None = None) -> Box:
     """Bring a box found on a small picture to the pixel of the full one.
 
     Each trimmed side moves, within two small pixels, to where neighbouring rows differ most in how far they are from
@@ -116,6 +119,8 @@ def refine_box(pixels: NDArray[Any], box: Box, small_shape: tuple[int, int]) -> 
         The full frame.
     box : (top, left, height, width)
         In the small picture of `small_shape`.
+    mask : (H, W) bool, optional
+        Of the full frame; what lies under it counts for nothing.
     """
     height, width = pixels.shape[:2]
     scale_y, scale_x = height / small_shape[0], width / small_shape[1]
@@ -128,25 +133,43 @@ def refine_box(pixels: NDArray[Any], box: Box, small_shape: tuple[int, int]) -> 
             continue
         scale = scale_y if side < 2 else scale_x
         # seen from the side itself: rows 0.. run inwards, across the part that the other sides leave
-        if side < 2:
-            view = _from_side(pixels[:, result[2] : result[3]], side)
-            extent = height
-        else:
-            view = _from_side(pixels[result[0] : result[1]], side)
-            extent = width
+        part = np.s_[:, result[2] : result[3]] if side < 2 else np.s_[result[0] : result[1]]
+        view = _from_side(pixels[part], side)
+        valid = None if mask is None else _from_side(mask[part], side)
+        extent = height if side < 2 else width
         place = exact[side] if side % 2 == 0 else extent - exact[side]
         start = max(0, int(place - 2 * scale) - 1)
         stop = min(extent, int(place + 2 * scale) + 2)
-        band = view[start:stop].astype(np.float32)
-        away = _departure(band, np.median(band[0], axis=0)).mean(1)
-        if len(away) < 2:
+        edge = _edge(view[start:stop], None if valid is None else valid[start:stop])
+        if edge is None:
             continue
-        edge = start + 1 + int(np.diff(away).argmax())
+        edge += start
         result[side] = edge if side % 2 == 0 else extent - edge
     rows, columns = result[1] - result[0], result[3] - result[2]
     if min(rows, columns) < 1 or rows * columns < MINIMUM_AREA * height * width:
         return 0, 0, height, width
     return result[0], result[2], rows, columns
+
+
+def _edge(band: NDArray[Any], valid: Mask | None) -> int | None:
+    """The row of a band, seen from the side, with which the picture begins; None where that cannot be told."""
+    if len(band) < 2:
+        return None
+    if valid is None:
+        away = _departure(band.astype(np.float32), np.median(band[0], axis=0)).mean(1)
+        return 1 + int(np.diff(away).argmax())
+    filled = valid.any(1)
+    if not filled.any():
+        return None
+    first = int(filled.argmax())
+    samples = band[first][valid[first]].astype(np.float32)
+    colour = np.median(samples, axis=0)
+    if first and np.quantile(_departure(samples, colour), FLAT_SHARE) > TOLERANCE:
+        return first  # rows without data, then the picture at once
+    away = _departure(np.where(valid if band.ndim == 2 else valid[..., None], band, 0).astype(np.float32), colour)
+    away[~valid] = 0.0
+    means = away.sum(1) / np.maximum(valid.sum(1), 1)
+    return 1 + int(np.diff(means).argmax())
 
 
 def _from_side(a: NDArray[Any], side: int) -> NDArray[Any]:

@@ -180,18 +180,12 @@ def masked_median(
 
 def _middle(windows: NDArray[Any], even: str) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """Median and number of the finite samples along the last axis; 0 where there are none."""
-    size = windows.shape[-1]
     count = np.isfinite(windows).sum(-1)
-    if int(count.min()) == size:
-        low, high = (size - 1) // 2, size // 2
-        ranked = np.partition(windows, high if even == "high" or low == high else (low, high), axis=-1)
-        first, second = ranked[..., low if even == "mean" else high], ranked[..., high]
-    else:
-        ranked = np.sort(windows, axis=-1)
-        high_place = np.where(count > 0, count // 2, 0)
-        low_place = np.where(count > 0, (count - 1) // 2, 0) if even == "mean" else high_place
-        first = np.take_along_axis(ranked, low_place[..., None], -1)[..., 0]
-        second = np.take_along_axis(ranked, high_place[..., None], -1)[..., 0]
+    ranked = np.sort(windows, axis=-1)  # faster than a partition: NumPy sorts floats by vector instructions
+    high = np.where(count > 0, count // 2, 0)
+    low = np.where(count > 0, (count - 1) // 2, 0) if even == "mean" else high
+    first = np.take_along_axis(ranked, low[..., None], -1)[..., 0]
+    second = np.take_along_axis(ranked, high[..., None], -1)[..., 0]
     present = count > 0
     first, second = np.where(present, first, 0), np.where(present, second, 0)
     return first * 0.5 + second * 0.5, count

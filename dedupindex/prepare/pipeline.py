@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def prepare(frame: Frame, settings: Settings, *, working_side: int = 256) -> Pre
         tilted = find_wedges(proxy, proxy_mask)
         found = borders.find_box(proxy, proxy_mask) if tilted is None else (0, 0, *proxy.shape[:2])
         if found != (0, 0, *proxy.shape[:2]):
-            box = borders.refine_box(pixels, found, (proxy.shape[0], proxy.shape[1]))
+            box = borders.refine_box(pixels, found, (proxy.shape[0], proxy.shape[1]), whole)
     top, left, rows, columns = box
     part = pixels[top : top + rows, left : left + columns]
     part_valid = None if whole is None else whole[top : top + rows, left : left + columns]
@@ -83,12 +84,13 @@ def prepare(frame: Frame, settings: Settings, *, working_side: int = 256) -> Pre
         described = "dtype 0..255"
     else:
         if tilted is not None:
-            inside = tilted.inside(part.shape[:2], max(1.0, max(rows, columns) / working_side))
+            inside = tilted.inside(part.shape[:2], 2.0 * max(1.0, max(rows, columns) / working_side))
             part_valid = inside if part_valid is None else part_valid & inside
         if steps:
             part, part_valid = apply_filters(part, part_valid, steps)
         full, described = scale_frame(part, part_valid, frame, settings, policy)
         values, mask = reduce_area(full, part_valid, working_side)
+        np.minimum(values, 1.0, out=values)  # means of ones, rounded
     luminance, colour = to_luminance(values)
     if pixels.dtype == np.uint8:
         flat = _is_flat(luminance, colour, mask)
@@ -96,6 +98,8 @@ def prepare(frame: Frame, settings: Settings, *, working_side: int = 256) -> Pre
         planes = part.reshape(1, -1) if part.ndim == 2 else np.moveaxis(part, -1, 0).reshape(3, -1)
         seen = None if part_valid is None else np.broadcast_to(part_valid.reshape(1, -1), planes.shape)
         flat = bool(_rows_are_flat(planes, seen).all())
+    if flat and part.shape != pixels.shape:  # two flat areas are a picture; one of them alone is not
+        return prepare(frame, replace(settings, trim_borders=False), working_side=working_side)
     full_shape = frame.full_shape if min(frame.full_shape) > 0 else (height, width)
     return PreparedFrame(
         luminance=luminance,

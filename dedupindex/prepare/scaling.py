@@ -319,7 +319,8 @@ def _affine(
                     x /= scale[part, None]
             if clip:
                 np.clip(x, 0.0, 1.0, out=x)
-            out[place] = x
+            with np.errstate(over="ignore"):  # only what is under the mask, and blanked next
+                out[place] = x
 
 
 def _blank(values: FloatArray, valid: Mask | None, constant: Mask) -> None:
