@@ -109,7 +109,7 @@ def _warp(
     return np.asarray(moved, np.float32), np.asarray(inside) > 0.95
 
 
-def window_agreement(lay: Overlay) -> tuple[FloatArray, Mask]:
+def window_agreement(lay: Overlay) -> tuple[FloatArray, Mask, FloatArray]:
     """Correlate the two pictures in a window around every pixel, forgiving one pixel of misalignment.
 
     Returns
@@ -118,6 +118,8 @@ def window_agreement(lay: Overlay) -> tuple[FloatArray, Mask]:
         -1..1, 0 where a window says nothing.
     textured : (H, W) bool
         Where the window is mostly valid and at least one of the two pictures has contrast in it.
+    contrast : (H, W) float32
+        Standard deviation within the window of the picture that has less of it, grey levels.
     """
     weight = lay.mask.astype(np.float32)
     count = _box(weight)
@@ -138,7 +140,8 @@ def window_agreement(lay: Overlay) -> tuple[FloatArray, Mask]:
         if not (dy or dx):
             texture_b = spread_b
     textured = solid & (np.maximum(spread_a, texture_b) > TEXTURED**2)
-    return np.where(solid, best, 0).astype(np.float32), textured
+    contrast = np.sqrt(np.minimum(spread_a, texture_b)).astype(np.float32)
+    return np.where(solid, best, 0).astype(np.float32), textured, contrast
 
 
 def _box(values: FloatArray) -> FloatArray:
@@ -166,19 +169,24 @@ def agreement(lay: Overlay) -> tuple[Mapping[str, float], FloatArray, Mask]:
     measures : mapping
         ``ncc`` over the overlap; ``fine_ncc`` of what remains after a Gaussian of 4 pixels is taken off, so that two
         smooth skies do not pass; ``area_agreement``, the share of textured windows that agree; ``area_mean``, their
-        mean NCC; ``textured``, the share of the overlap that has texture; ``overlap``, ``cover_a``, ``cover_b``;
+        mean NCC; ``shared_mean`` and ``shared_low``, mean NCC and share of disagreement weighed by the contrast that
+        both pictures have there (noise disturbs where there was nothing, another subject where there is much);
+        ``textured``, the share of the overlap that has texture; ``overlap``, ``cover_a``, ``cover_b``;
         ``pixels``, the size of the overlap on the coarser grid.
     ncc, textured : (H, W) arrays
         From `window_agreement`.
     """
-    ncc, textured = window_agreement(lay)
+    ncc, textured, contrast = window_agreement(lay)
     share = float(textured.sum()) / max(1.0, float(lay.mask.sum()))
-    values = ncc[textured]
+    values, weight = ncc[textured], contrast[textured]
+    total = max(float(weight.sum()), 1e-3)
     measures = {
         "ncc": masked_pearson(lay.a, lay.b, lay.mask),
         "fine_ncc": _fine_ncc(lay),
         "area_agreement": float((values > AGREES).mean()) if values.size else 0.0,
         "area_mean": float(values.mean()) if values.size else 0.0,
+        "shared_mean": float((values * weight).sum()) / total,
+        "shared_low": float(weight[values < AGREES].sum()) / total,
         "textured": share,
         "overlap": lay.overlap,
         "cover_a": lay.cover_a,

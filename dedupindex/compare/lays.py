@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from dedupindex.compare.correlation import cross_correlate
 from dedupindex.compare.registration import Alignment
 from dedupindex.features.layout import standardise
-from dedupindex.features.resampling import resample_masked
 from dedupindex.records import ByteArray, Features, FloatArray, Mask
 
 SIDE = 64  # longest side at which shifts are sought, pixels
@@ -25,6 +24,7 @@ SPECTRUM_SIDE = 128
 ANGLES, RADII = 180, 96
 SMALLEST, LARGEST = 4.0, 60.0  # cycles a side between which the log-polar grid runs
 PEAKS = 2
+BEST = 4  # proposals, of up to 15, that are worth a closer look
 MIN_LOG_POLAR = 24  # pixels; below, a spectrum has no room for rotation and scale
 SIMILAR_ASPECT = 1.4  # up to which two aspects count as one picture stretched
 MIRROR = np.diag([-1.0, 1.0])
@@ -73,7 +73,7 @@ def shift_after(
     if peak.score <= 0:
         return None
     moved = np.array(peak.shift[::-1]) / factor - low
-    return Alignment(np.column_stack([linear, moved]), method)
+    return Alignment(np.column_stack([linear, moved]), method, peak=peak.score)
 
 
 def _warp(
@@ -84,9 +84,11 @@ def _warp(
     factor = float(np.sqrt(abs(np.linalg.det(linear))))
     if factor < 0.8:
         height, width = mask.shape
-        small = (max(1, round(height * factor)), max(1, round(width * factor)))
-        source, weight = resample_masked(source, weight, small)
-        linear = linear @ np.diag([width / small[1], height / small[0]])
+        small = (max(1, round(width * factor)), max(1, round(height * factor)))
+        reduced = np.asarray(cv2.resize(source * weight, small, interpolation=cv2.INTER_AREA))
+        weight = np.asarray(cv2.resize(weight, small, interpolation=cv2.INTER_AREA))
+        source = np.asarray(reduced / np.maximum(weight, 1e-6), np.float32)
+        linear = linear @ np.diag([width / small[0], height / small[1]])
     # OpenCV has pixel centres at whole numbers, continuous coordinates at .5
     matrix = np.column_stack([linear, linear @ (0.5, 0.5) + offset - 0.5])
     moved = cv2.warpAffine(source, matrix, shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -125,6 +127,14 @@ def eight_lays() -> Iterator[NDArray[np.float64]]:
 def translate(a: Features, b: Features) -> Alignment | None:
     """Align by a plain shift after bringing b to a's size."""
     return shift_after(a, b, fitting(a, b, np.eye(2)), "translation")
+
+
+def without_keypoints(a: Features, b: Features) -> list[Alignment]:
+    """The `BEST` of all turned lays and log-polar registrations, by the peak of their correlation."""
+    found = list(turned(a, b))
+    if min(*a.mask.shape, *b.mask.shape) >= MIN_LOG_POLAR:
+        found += log_polar(a, b)
+    return sorted(found, key=lambda alignment: -alignment.peak)[:BEST]
 
 
 def turned(a: Features, b: Features) -> Iterator[Alignment]:

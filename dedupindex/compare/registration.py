@@ -43,12 +43,15 @@ class Alignment:
         Mutual nearest keypoints before any geometry.
     inliers : int
         Of them, those that the map explains.
+    peak : float
+        NCC at which a shift was found, -1..1; 0 where none was sought.
     """
 
     matrix: NDArray[np.float64]
     method: str
     matches: int = 0
     inliers: int = 0
+    peak: float = 0.0
 
     @property
     def scale(self) -> float:

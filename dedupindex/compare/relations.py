@@ -156,7 +156,7 @@ def edited_share(lay: Overlay) -> float:
     Structure: textured windows that do not correlate. Level: windows whose mean is far from what the tone curve of
     the whole overlap (median level of one picture for each level of the other) makes of it, as under an opaque patch.
     """
-    ncc, textured = window_agreement(lay)
+    ncc, textured, _ = window_agreement(lay)
     kernel = np.ones((3, 3), np.uint8)
     structure = np.asarray(cv2.erode((textured & (ncc < AGREES)).astype(np.uint8), kernel), bool)
     off = np.minimum(_off_curve(lay.a, lay.b, lay.mask), _off_curve(lay.b, lay.a, lay.mask))

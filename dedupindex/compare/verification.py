@@ -108,9 +108,7 @@ def alignments(a: Features, b: Features) -> Iterator[Alignment]:
         if plain is not None:
             yield plain
     if few and not agree:
-        yield from lays.turned(a, b)
-        if min(*a.mask.shape, *b.mask.shape) >= lays.MIN_LOG_POLAR:
-            yield from lays.log_polar(a, b)
+        yield from lays.without_keypoints(a, b)
 
 
 def within_reach(a: Features, b: Features) -> bool:
@@ -136,6 +134,7 @@ def judge(a: Features, b: Features, alignment: Alignment) -> Judged:
     measures["significance"] = decision.significance(measures["ncc"], spread)
     measures["matches"], measures["inliers"] = float(alignment.matches), float(alignment.inliers)
     measures["keypoints"] = float(min(len(a.keypoints), len(b.keypoints)))
+    measures["zoom"] = max(alignment.scale, 1 / max(alignment.scale, 1e-6))
     measures["cosine"] = cosine(a, b)
     return Judged(alignment, lay, measures, decision.probability(measures))
 

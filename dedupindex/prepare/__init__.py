@@ -24,6 +24,19 @@ from dedupindex.prepare.filters import (
     normalised_convolution,
     normalised_differential_convolution,
 )
+from dedupindex.prepare.masks import (
+    combine,
+    confidence_from_alpha,
+    confidence_from_distance,
+    erode,
+    valid_from_alpha,
+    valid_from_finite,
+    valid_from_masked_array,
+    valid_from_objects,
+    valid_from_range,
+    valid_from_saturation,
+    valid_from_sentinels,
+)
 from dedupindex.prepare.pipeline import pixel_digest, prepare, prepare_stack
 from dedupindex.prepare.reduction import reduce_area, to_luminance
 from dedupindex.prepare.scaling import (
@@ -45,11 +58,15 @@ __all__ = [
     "TiltedRectangle",
     "apply_filters",
     "boundary_contours",
+    "combine",
+    "confidence_from_alpha",
+    "confidence_from_distance",
     "contour_curvature",
     "contour_normals",
     "contrast_normalise",
     "data_normalise",
     "enhanced_lee_filter",
+    "erode",
     "find_box",
     "find_wedges",
     "gaussian_filter",
@@ -71,4 +88,11 @@ __all__ = [
     "to_luminance",
     "to_uint8",
     "to_uint16",
+    "valid_from_alpha",
+    "valid_from_finite",
+    "valid_from_masked_array",
+    "valid_from_objects",
+    "valid_from_range",
+    "valid_from_saturation",
+    "valid_from_sentinels",
 ]

@@ -51,7 +51,7 @@ def test_gain_and_offset_do_not_matter(gain, offset):
 def test_the_edited_part_is_found_where_it_is():
     changed = textured(0).copy()
     changed[20:45, 30:60] = textured(5)[20:45, 30:60]
-    ncc, solid = window_agreement(overlay(of(textured(0)), of(changed), IDENTITY))
+    ncc, solid, _ = window_agreement(overlay(of(textured(0)), of(changed), IDENTITY))
     assert ncc[28:38, 38:52][solid[28:38, 38:52]].mean() < 0.5
     assert ncc[:10][solid[:10]].min() > 0.9
     assert ncc[:, 70:][solid[:, 70:]].min() > 0.9
