@@ -44,6 +44,7 @@ def write_html(path: Path, report: Report, index: Index, progress: Bar | Quiet) 
 
     with progress:
         progress.start(sum(len(group.members) for group in report.groups), "page")
-        page = report_html(report, Thumbnails(index, progress))
+        thumbnails = Thumbnails(index, progress)
+        page = report_html(report, thumbnails, overlay=thumbnails.overlay)
         progress.finish()
     write_whole(path.expanduser(), page)

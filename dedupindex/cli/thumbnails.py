@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import cv2
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 
     from dedupindex.cli.console import Bar, Quiet
     from dedupindex.index import Index
-    from dedupindex.records import ByteArray, Frame, ImageRecord
+    from dedupindex.records import ByteArray, Frame, ImageRecord, Pair
 
 SIDE = 320  # pixels
 FROM_FILES = 400  # pictures that are read from their files; further ones come from the database, which is quicker
 MANY_FRAMES = 16  # in stacks of more, reading the file for one frame costs too much
+OVERLAYS = 300  # pictures that are shown laid over the first of their group: about 25 kB of page each
+LATELY = 3  # pictures that are kept: the first of a group and the one in hand
 
 
 class Thumbnails:
@@ -30,17 +33,50 @@ class Thumbnails:
         self._index = index
         self._progress = progress
         self._left = FROM_FILES
+        self._overlays = OVERLAYS
+        self._lately: OrderedDict[int, ByteArray | None] = OrderedDict()
 
     def __call__(self, image: ImageRecord) -> str | None:
         """Return a data URI, or None when there is no picture of the image."""
-        picture = None
         self._progress.advance(1)
+        picture = self._picture(image)
+        return None if picture is None else data_uri(picture)
+
+    def overlay(self, first: ImageRecord, pair: Pair) -> tuple[str, str, str] | None:
+        """Return data URIs of `first`, of the pair's other picture laid over it, and of where they differ."""
+        from dedupindex.compare.picture import lay_over
+        from dedupindex.compare.registration import invert
+
+        other = pair.a if pair.b.id == first.id else pair.b
+        below, above = self._picture(first), self._picture(other)
+        if self._overlays <= 0 or below is None or above is None:
+            return None
+        matrix = np.array(pair.verification.registration.matrix, np.float64)
+        try:
+            if pair.a.id != first.id:
+                matrix = invert(matrix)
+            laid = lay_over(below, above, matrix, (first.height, first.width), (other.height, other.width))
+        except (ValueError, np.linalg.LinAlgError):
+            return None
+        self._overlays -= 1
+        return data_uri(laid.first), data_uri(laid.second), data_uri(laid.difference)
+
+    def _picture(self, image: ImageRecord) -> ByteArray | None:
+        if image.id not in self._lately:
+            self._lately[image.id] = self._fetched(image)
+            if len(self._lately) > LATELY:
+                self._lately.popitem(last=False)
+        self._lately.move_to_end(image.id)
+        return self._lately[image.id]
+
+    def _fetched(self, image: ImageRecord) -> ByteArray | None:
+        picture = None
         if self._left > 0 and image.frame_count <= MANY_FRAMES:
             self._left -= 1
             picture = self._from_file(image)
         if picture is None:
             picture = self._stored(image)
-        return None if picture is None else data_uri(picture)
+        return picture
 
     def _from_file(self, image: ImageRecord) -> ByteArray | None:
         from dedupindex.features.thumbnail import reduce, stretch

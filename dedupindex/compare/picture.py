@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -24,6 +25,58 @@ OUTLINE_B = (255, 0, 200)
 SMALLEST = 160  # a picture smaller than this is enlarged by whole pixels to be seen
 
 Affine = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A picture laid over another one, on that one's grid.
+
+    Attributes
+    ----------
+    first, second : (H, W, 3) uint8
+        Black where nothing is; the second is shown where it lies on the first.
+    difference : (H, W, 3) uint8
+        Of the levels, matched in mean and contrast: from black over red and yellow to white.
+    """
+
+    first: ByteArray
+    second: ByteArray
+    difference: ByteArray
+
+
+def lay_over(
+    first: ByteArray,
+    second: ByteArray,
+    matrix: Affine,
+    first_shape: tuple[int, int],
+    second_shape: tuple[int, int],
+) -> Laid:
+    """Lay a small picture over another small one by the registration of the full ones.
+
+    Parameters
+    ----------
+    first, second : (h, w) or (h, w, 3) uint8
+        Reduced pictures.
+    matrix : (2, 3)
+        Full (x, y, 1) pixel indices of the second to those of the first.
+    first_shape, second_shape : (int, int)
+        Height and width of the full pictures.
+
+    Raises
+    ------
+    ValueError
+        A map that folds the picture to a line.
+    """
+    colours = [np.repeat(p[..., None], 3, axis=2) if p.ndim == 2 else p for p in (first, second)]
+    fulls = (first_shape, second_shape)
+    factors = [(full[0] / c.shape[0], full[1] / c.shape[1]) for full, c in zip(fulls, colours, strict=True)]
+    between = _between(np.asarray(matrix, np.float64), factors[0], factors[1])
+    values = [c.astype(np.float32) / np.float32(255) for c in colours]
+    whole = np.ones(colours[1].shape[:2], np.bool_)
+    planes = [_warped(values[1][..., c], whole, between, colours[0].shape[:2]) for c in range(3)]
+    moved, valid = np.dstack([plane for plane, _ in planes]), planes[0][1]
+    difference, _ = _difference(_grey(values[0]), _grey(moved), valid)
+    return Laid(np.ascontiguousarray(colours[0]), _bytes(moved), difference)
 
 
 def draw_alignment(

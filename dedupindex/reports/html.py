@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 Thumbnail = Callable[[ImageRecord], str | None]
+Overlaid = Callable[[ImageRecord, Pair], tuple[str, str, str] | None]
 TEMPLATES = files("dedupindex.reports") / "templates"
 MANY_PAIRS = 200  # pairs of a group that are listed; a flood has thousands
 OPEN_GROUPS = 40  # groups that are open when the page is
@@ -37,7 +38,9 @@ class Lay:
     outside: tuple[float, float, float, float]  # x, y, width, height of what has to be drawn to show both
 
 
-def report_html(report: Report, thumbnail: Thumbnail, *, title: str = "Duplicate pictures") -> bytes:
+def report_html(
+    report: Report, thumbnail: Thumbnail, *, overlay: Overlaid | None = None, title: str = "Duplicate pictures"
+) -> bytes:
     """Return the page, UTF-8.
 
     Parameters
@@ -45,6 +48,9 @@ def report_html(report: Report, thumbnail: Thumbnail, *, title: str = "Duplicate
     report : Report
     thumbnail : callable
         Takes an `ImageRecord`; gives its picture as a ``data:`` URI, or None when there is none.
+    overlay : callable, optional
+        Takes the first image of a group and its pair with another one; gives three pictures as ``data:`` URIs: the
+        first, the other one laid over it, and where they differ; or None.
     title : str
         Heading of the page.
     """
@@ -56,6 +62,7 @@ def report_html(report: Report, thumbnail: Thumbnail, *, title: str = "Duplicate
         style=style,
         style_digest=digest,
         thumbnail=thumbnail,
+        overlay=overlay or _no_overlay,
         pairs_with=pairs_with,
         open_groups=OPEN_GROUPS,
         many_pairs=MANY_PAIRS,
@@ -79,6 +86,10 @@ def _template() -> Template:
     )
     environment.globals.update(count=count, member_words=_member_words, pair_words=pair_words, lay=lay, names=_names)
     return environment.from_string((TEMPLATES / "report.html.j2").read_text("utf-8"))
+
+
+def _no_overlay(first: ImageRecord, pair: Pair) -> None:
+    return None
 
 
 def _places(group: DuplicateGroup) -> int:

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dedupindex.compare.picture import GAP, PANEL, draw_alignment
+from dedupindex.compare.picture import GAP, PANEL, draw_alignment, lay_over
 from dedupindex.records import Registration
 from tests.scenes import holes, photograph
 
@@ -114,3 +114,28 @@ def test_no_overlap_is_drawn_too():
     picture = photograph("camera")[:200, :200, 1]
     difference = panels(draw_alignment(picture, picture, moved_by(500.0, 500.0)), picture.shape, picture.shape)[3]
     assert not difference.any()
+
+
+@pytest.mark.parametrize("reduced", [1, 2])
+def test_a_reduced_picture_is_laid_over_another_by_the_map_of_the_full_ones(reduced):
+    scene = photograph("astronaut")
+    a, b = scene[100:300, 100:340], scene[120:320, 90:330]
+    small = [cv2.resize(p, None, fx=1 / reduced, fy=1 / reduced, interpolation=cv2.INTER_AREA) for p in (a, b)]
+    matrix = np.array(moved_by(20.0, -10.0).matrix)
+    laid = lay_over(small[0], small[1], matrix, a.shape[:2], b.shape[:2])
+    assert laid.first.shape == laid.second.shape == laid.difference.shape == small[0].shape
+    inside = np.s_[20 // reduced + 2 : 198 // reduced, 2 : 225 // reduced]
+    assert np.abs(laid.second[inside].astype(int) - laid.first[inside]).mean() < 3
+    assert laid.difference[inside].mean() < 4
+    assert not laid.second[: 18 // reduced].any()  # b does not reach there
+    wrong = lay_over(small[0], small[1], np.eye(2, 3), a.shape[:2], b.shape[:2])
+    assert wrong.difference[inside].mean() > 10 * laid.difference[inside].mean()
+
+
+def test_grey_pictures_are_laid_too_and_folding_maps_refused():
+    a = photograph("camera")[..., 0][:100, :120]
+    laid = lay_over(a, a, np.eye(2, 3), a.shape, a.shape)
+    np.testing.assert_array_equal(laid.first, laid.second)
+    assert not laid.difference.any()
+    with pytest.raises(ValueError, match="folds"):
+        lay_over(a, a, np.zeros((2, 3)), a.shape, a.shape)

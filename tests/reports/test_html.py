@@ -99,3 +99,23 @@ def test_where_one_lies_on_the_other():
     assert lay(pair(a, b, Relation.RESIZED, registration=Registration((0, 0), matrix=doubled))).points == (
         "0.0,0.0 400.0,0.0 400.0,200.0 0.0,200.0"
     )
+
+
+def test_a_member_is_laid_over_the_first():
+    asked = []
+
+    def overlay(first, other):
+        asked.append((first.id, other))
+        return DOT, DOT + "#moved", DOT + "#difference"
+
+    found = hostile_report()
+    page = Page(report_html(found, lambda image: DOT, overlay=overlay))
+    laid = [tag for tag in page.all("details") if tag.get("class") == "laid"]
+    assert len(laid) == len(asked) > 0
+    for first, asked_pair in asked:
+        assert first in (asked_pair.a.id, asked_pair.b.id)
+    assert {group.members[0].image.id for group in found.groups} >= {first for first, _ in asked}
+    sources = [picture["src"] for picture in page.all("img")]
+    assert sources.count(DOT + "#moved") == sources.count(DOT + "#difference") == len(laid)
+    nothing = Page(report_html(found, lambda image: DOT, overlay=lambda first, pair: None))
+    assert not [tag for tag in nothing.all("details") if tag.get("class") == "laid"]
