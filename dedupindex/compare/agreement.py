@@ -20,6 +20,7 @@ WINDOW = 11  # side of the correlation windows, pixels of the coarser thumbnail
 TEXTURED = 7.0  # grey levels: a window with less contrast in both pictures says nothing
 COVER_STEP = 2  # pixels between the points whose coverage is asked
 AGREES = 0.4  # NCC of a window that shows the same
+EXACT = 0.8  # NCC of a window that shows the same undisturbed
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +169,11 @@ def agreement(lay: Overlay) -> tuple[Mapping[str, float], FloatArray, Mask]:
     -------
     measures : mapping
         ``ncc`` over the overlap; ``fine_ncc`` of what remains after a Gaussian of 4 pixels is taken off, so that two
-        smooth skies do not pass; ``area_agreement``, the share of textured windows that agree; ``area_mean``, their
-        mean NCC; ``shared_mean`` and ``shared_low``, mean NCC and share of disagreement weighed by the contrast that
-        both pictures have there (noise disturbs where there was nothing, another subject where there is much);
-        ``textured``, the share of the overlap that has texture; ``overlap``, ``cover_a``, ``cover_b``;
-        ``pixels``, the size of the overlap on the coarser grid.
+        smooth skies do not pass; ``area_agreement`` and ``area_exact``, the shares of textured windows with an NCC
+        above `AGREES` and `EXACT`; ``area_mean``, their mean NCC; ``shared_mean`` and ``shared_low``, mean NCC and
+        share of disagreement weighed by the contrast that both pictures have there (noise disturbs where there was
+        nothing, another subject where there is much); ``textured``, the share of the overlap that has texture;
+        ``overlap``, ``cover_a``, ``cover_b``; ``pixels``, the size of the overlap on the coarser grid.
     ncc, textured : (H, W) arrays
         From `window_agreement`.
     """
@@ -184,6 +185,7 @@ def agreement(lay: Overlay) -> tuple[Mapping[str, float], FloatArray, Mask]:
         "ncc": masked_pearson(lay.a, lay.b, lay.mask),
         "fine_ncc": _fine_ncc(lay),
         "area_agreement": float((values > AGREES).mean()) if values.size else 0.0,
+        "area_exact": float((values > EXACT).mean()) if values.size else 0.0,
         "area_mean": float(values.mean()) if values.size else 0.0,
         "shared_mean": float((values * weight).sum()) / total,
         "shared_low": float(weight[values < AGREES].sum()) / total,

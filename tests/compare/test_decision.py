@@ -12,6 +12,7 @@ MEASURES = {
     "fine_ncc": 0.95,
     "area_agreement": 0.98,
     "area_mean": 0.9,
+    "area_exact": 0.9,
     "shared_mean": 0.92,
     "shared_low": 0.01,
     "zoom": 1.1,
@@ -27,7 +28,8 @@ MEASURES = {
 ranges = {
     "ncc": (-1, 1), "fine_ncc": (-1, 1), "area_agreement": (0, 1), "area_mean": (-1, 1), "textured": (0, 1),
     "overlap": (0, 1), "cover_a": (0, 1), "cover_b": (0, 1), "pixels": (0, 16384), "significance": (-1e4, 1e4),
-    "inliers": (0, 150), "cosine": (-1, 1), "shared_mean": (-1, 1), "shared_low": (0, 1), "zoom": (1, 4),
+    "inliers": (0, 150), "cosine": (-1, 1), "area_exact": (0, 1), "shared_mean": (-1, 1), "shared_low": (0, 1),
+    "zoom": (1, 4),
 }  # fmt: skip
 any_measures = st.fixed_dictionaries({name: st.floats(low, high) for name, (low, high) in ranges.items()})
 
@@ -45,10 +47,10 @@ def test_the_terms_are_those_of_the_rule():
 def test_clear_cases():
     assert probability(MEASURES) > 0.99
     nothing = dict(MEASURES, ncc=0.1, fine_ncc=0.02, area_agreement=0.1, area_mean=0.1, significance=1.0, inliers=5.0)
-    nothing.update(shared_mean=0.1, shared_low=0.8)
+    nothing.update(area_exact=0.02, shared_mean=0.1, shared_low=0.8)
     assert probability(nothing) < 0.01
     overlaid = dict(MEASURES, ncc=0.4, fine_ncc=0.4, area_agreement=0.25, area_mean=0.2, significance=6.0)
-    overlaid.update(shared_mean=0.4, shared_low=0.6)
+    overlaid.update(area_exact=0.2, shared_mean=0.4, shared_low=0.6)
     assert probability(overlaid) < 0.1
 
 
@@ -70,7 +72,9 @@ def test_many_points_count_only_where_the_pictures_agree_between_them():
     few, many = dict(MEASURES, inliers=10.0), dict(MEASURES, inliers=80.0)
     assert probability(many) > probability(few)
     for measures in (few, many):  # a watermark on two photographs: its points agree and nothing else
-        measures.update(fine_ncc=0.3, area_agreement=0.3, area_mean=0.2, shared_mean=0.25, shared_low=0.7, ncc=0.3)
+        measures.update(
+            fine_ncc=0.3, area_agreement=0.3, area_exact=0.1, area_mean=0.2, shared_mean=0.25, shared_low=0.7, ncc=0.3
+        )
     assert probability(many) < 0.01
 
 
