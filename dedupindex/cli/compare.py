@@ -31,6 +31,7 @@ def compare(
     """
     from dedupindex.cli.outputs import require_folders
     from dedupindex.compare.measures import compare_all
+    from dedupindex.compare.refinement import refined
     from dedupindex.compare.verification import verify
     from dedupindex.reports.comparing import comparison_json, comparison_text
     from dedupindex.reports.jsonfile import to_json
@@ -39,7 +40,8 @@ def compare(
     settings = session.settings()
     frame_a, features_a = _described(a, settings)
     frame_b, features_b = _described(b, settings)
-    verification = verify(features_a, features_b, threshold=settings.threshold)
+    verified = verify(features_a, features_b, threshold=settings.threshold)
+    verification = refined(verified, frame_a.pixels, frame_b.pixels, frame_a.mask, frame_b.mask)
     measures = compare_all(frame_a.pixels, frame_b.pixels, frame_a.mask, frame_b.mask)
     if json:
         out_bytes(to_json(comparison_json(Path(a), Path(b), verification, measures)))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupindex.compare.refinement import refined
 from dedupindex.compare.verification import verify
 from dedupindex.features import describe, rounded
 from dedupindex.prepare import prepare
@@ -75,7 +76,7 @@ def verify_arrays(
     wanted = Settings() if settings is None else settings
     first = features_of_array(a, mask_a, settings=wanted)
     second = features_of_array(b, mask_b, settings=wanted)
-    return verify(first, second, threshold=wanted.threshold)
+    return refined(verify(first, second, threshold=wanted.threshold), a, b, mask_a, mask_b)
 
 
 def register(a: NDArray[Any], b: NDArray[Any], mask_a: Mask | None = None, mask_b: Mask | None = None) -> Registration:

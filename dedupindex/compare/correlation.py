@@ -272,14 +272,14 @@ def find_peak(
     row, column = int(rows[first]), int(columns[first])
     dy, dx = float(shifts[0][row]), float(shifts[1][column])
     if subpixel:
-        dy += _vertex(score[row - 1, column], best, score[(row + 1) % score.shape[0], column])
-        dx += _vertex(score[row, column - 1], best, score[row, (column + 1) % score.shape[1]])
+        dy += parabola_vertex(score[row - 1, column], best, score[(row + 1) % score.shape[0], column])
+        dx += parabola_vertex(score[row, column - 1], best, score[row, (column + 1) % score.shape[1]])
     share = float(overlap[row, column]) / max(min(a.area, b.area), 1.0)
     return CorrelationPeak((dy, dx), float(score[row, column]), share)
 
 
-def _vertex(before: float, peak: float, after: float) -> float:
-    """Offset of the vertex of the parabola through three neighbouring scores, -.5..+.5."""
+def parabola_vertex(before: float, peak: float, after: float) -> float:
+    """Return the offset of the vertex of the parabola through three neighbouring scores, -.5..+.5."""
     bend = before - 2 * peak + after
     if not np.isfinite(bend) or bend >= 0:
         return 0.0
