@@ -48,11 +48,13 @@ if TYPE_CHECKING:
         Verification,
     )
     from dedupindex.settings import Settings
+    from dedupindex.workflows.evaluate import Evaluation, evaluate
 
 __all__ = [
     "DedupIndexError",
     "DuplicateGroup",
     "DuplicatesSummary",
+    "Evaluation",
     "Failure",
     "Features",
     "Frame",
@@ -84,14 +86,20 @@ __all__ = [
     "VectorIndexError",
     "Verification",
     "__version__",
+    "evaluate",
 ]
 
-_MODULES = ("dedupindex.errors", "dedupindex.records", "dedupindex.settings", "dedupindex.index")
+_MODULES = ("dedupindex.errors", "dedupindex.records", "dedupindex.settings")
+_HEAVY = {
+    "Index": "dedupindex.index",
+    "Evaluation": "dedupindex.workflows.evaluate",
+    "evaluate": "dedupindex.workflows.evaluate",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        modules = ("dedupindex.index",) if name == "Index" else _MODULES
+        modules = (_HEAVY[name],) if name in _HEAVY else _MODULES
         for module in modules:
             found = getattr(import_module(module), name, None)
             if found is not None:

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from dedupindex.cli import check, compare, demo, failures, info, ingest, query, rebuild, report, scan, upgrade
+from dedupindex.cli import check, compare, demo, evaluate, failures, info, ingest, query, rebuild, report, scan, upgrade
 from dedupindex.cli.console import complain
 from dedupindex.cli.options import (
     INTERRUPTED,
@@ -38,6 +38,7 @@ add_verb(app, "ingest", ingest.ingest, settings=(*WORKING, *SHAPING, *READING))
 add_verb(app, "query", query.query, settings=(*SEARCHING, *READING))
 add_verb(app, "compare", compare.compare, settings=("threshold", *SHAPING, *READING))
 add_verb(app, "report", report.report, settings=(*WORKING, *SEARCHING))
+add_verb(app, "evaluate", evaluate.evaluate, settings=("workers", *SEARCHING, *SHAPING, *READING))
 add_verb(app, "failures", failures.failures)
 add_verb(app, "info", info.info, settings=(*SHAPING, *READING))
 add_verb(app, "check", check.check, settings=SHAPING)

@@ -28,7 +28,7 @@ from dedupindex.workflows import duplicates
 from dedupindex.workflows import ingest as ingesting
 from dedupindex.workflows import report as reporting
 from dedupindex.workflows.copies import Copies, CopyTask, died, draw, find_files, make_copies, parse_variants, plan
-from dedupindex.workflows.evaluation import Attacked, Evaluation, Evidence, IdPair, count, ordered
+from dedupindex.workflows.evaluation import Attacked, Evaluation, Evidence, IdPair, count, ordered, related
 from dedupindex.workflows.pool import Pool
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.scoring import FLOOR
@@ -303,7 +303,6 @@ def _evidence(pipeline: _Pipeline, made: Sequence[Copies], own: set[IdPair]) -> 
     usable = {copy.image for copy in copies if copy.image}
     proposed, overflowed = pipeline.propose(sorted(usable))
     proposed = {pair for pair in proposed - own if known.issuperset(pair)}
-    handed = {copy.pair for copy in copies if copy.image and copy.image != copy.original}
     return Evidence(
         originals=originals,
         duplicates=len(present) - len(originals),
@@ -311,7 +310,7 @@ def _evidence(pipeline: _Pipeline, made: Sequence[Copies], own: set[IdPair]) -> 
         own=own,
         reported=reported,
         proposed=proposed,
-        scores=pipeline.scores((proposed | handed) - set(reported) - own),
+        scores=pipeline.scores((proposed | related(copies)) - set(reported) - own),
         overflowed=overflowed,
         threshold=pipeline.settings.threshold,
     )

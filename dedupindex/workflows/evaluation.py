@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,6 +68,30 @@ class WrongPair:
 
 
 @dataclass(frozen=True, slots=True)
+class MissedCopy:
+    """A copy that was not reported as a pair with its own original.
+
+    Attributes
+    ----------
+    path : Path
+        The picture that was attacked.
+    why : str
+        ``unusable`` (it shows next to nothing or could not be read), ``not_proposed`` (the search did not find it) or
+        ``not_confirmed`` (the comparison did not accept it).
+    score : float
+        Of the comparison, 0..1; 0 as well where it is below every threshold that is looked at.
+    linked : bool
+        It stands in one group with the picture all the same.
+    """
+
+    path: Path
+    attack: str
+    why: str
+    score: float
+    linked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """How the pipeline did on somebody's pictures.
 
@@ -87,6 +112,8 @@ class Evaluation:
     direct, linked : Rate
         Over all copies.
     retrieval : Rate or None
+    searched : Rate or None
+        As `retrieval`, but of all pairs that belong together, copies of one picture among each other included.
     overflowed : int
         Copies whose search met more candidates than the cap.
     precision : Rate or None
@@ -95,6 +122,8 @@ class Evaluation:
         Pairs that it would have been wrong to report.
     wrong : tuple of WrongPair
         Highest score first.
+    missed : tuple of MissedCopy
+        In the order of the attacks.
     threshold : float
         The one in force.
     curve : tuple of ThresholdPoint
@@ -108,10 +137,12 @@ class Evaluation:
     direct: Rate
     linked: Rate
     retrieval: Rate | None
+    searched: Rate | None
     overflowed: int
     precision: Rate | None
     comparable: int
     wrong: tuple[WrongPair, ...]
+    missed: tuple[MissedCopy, ...]
     own_pairs: int
     own_copies: int
     used: int
@@ -124,6 +155,11 @@ class Evaluation:
     per_picture: int = 0
     seed: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def false_rate(self) -> Rate | None:
+        """Wrong pairs among all that could have been; what to expect of a larger collection."""
+        return rate_or_none(len(self.wrong), self.comparable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +194,7 @@ class Evidence:
     proposed : set of IdPair
         What the search for the copies gave.
     scores : mapping of IdPair to float
-        Of pairs that were not reported: those proposed, and copies with their originals; a missing one scored nothing.
+        Of pairs that were not reported: those proposed and those of `related`; a missing one scored nothing.
     """
 
     originals: Mapping[int, Path]
@@ -175,6 +211,14 @@ class Evidence:
 def ordered(one: int, other: int) -> IdPair:
     """The pair with the smaller id first."""
     return (one, other) if one < other else (other, one)
+
+
+def related(copies: Iterable[Attacked]) -> set[IdPair]:
+    """All pairs of a picture and its copies, and of its copies among each other."""
+    families: defaultdict[int, set[int]] = defaultdict(set)
+    for copy in copies:
+        families[copy.original].update({copy.original, copy.image} - {0})
+    return {pair for family in families.values() for pair in itertools.combinations(sorted(family), 2)}
 
 
 def count(evidence: Evidence, variants: Sequence[Variant]) -> Evaluation:
@@ -203,10 +247,12 @@ def count(evidence: Evidence, variants: Sequence[Variant]) -> Evaluation:
         direct=rate(total["direct"], total["copies"]),
         linked=rate(total["linked"], total["copies"]),
         retrieval=rate_or_none(total["proposed"], total["confirmable"]),
+        searched=_searched(evidence, right),
         overflowed=evidence.overflowed,
         precision=rate_or_none(len(evidence.reported) - len(wrong), len(evidence.reported)),
         comparable=_comparable(scenes),
         wrong=_wrong_pairs(evidence, wrong),
+        missed=_missed(evidence, links, variants),
         own_pairs=len(evidence.own),
         own_copies=evidence.duplicates,
         used=len(evidence.originals) + evidence.duplicates,
@@ -262,6 +308,30 @@ def _outcome(copy: Attacked, evidence: Evidence, links: Components) -> Iterable[
         yield "confirmable"
         if copy.pair in evidence.proposed:
             yield "proposed"
+
+
+def _searched(evidence: Evidence, right: Mapping[IdPair, bool]) -> Rate | None:
+    accepted = {pair for pair in evidence.reported if right[pair]}
+    accepted |= {p for p in related(evidence.copies) if evidence.scores.get(p, 0.0) >= evidence.threshold}
+    return rate_or_none(len(accepted & evidence.proposed), len(accepted))
+
+
+def _missed(evidence: Evidence, links: Components, variants: Sequence[Variant]) -> tuple[MissedCopy, ...]:
+    found: list[tuple[int, MissedCopy]] = []
+    for copy in evidence.copies:
+        outcome = set(_outcome(copy, evidence, links))
+        if "direct" in outcome:
+            continue
+        why = "not_confirmed" if copy.pair in evidence.proposed or "confirmable" not in outcome else "not_proposed"
+        missed = MissedCopy(
+            path=evidence.originals[copy.original],
+            attack=copy.variant.label,
+            why="unusable" if "unusable" in outcome else why,
+            score=evidence.scores.get(copy.pair, 0.0),
+            linked="linked" in outcome,
+        )
+        found.append((variants.index(copy.variant), missed))
+    return tuple(missed for _, missed in sorted(found, key=lambda one: (one[0], one[1].path)))
 
 
 def _attack_result(variant: Variant, tally: Counter[str]) -> AttackResult:

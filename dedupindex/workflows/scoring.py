@@ -60,10 +60,19 @@ class ThresholdPoint:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """The lowest threshold that reaches a precision; `point` is None where none does."""
+    """The lowest threshold that surely reaches a precision.
+
+    Attributes
+    ----------
+    point : ThresholdPoint or None
+        None where there is none.
+    reached : bool
+        Some threshold reaches it in what was counted; without a `point` there is just too little to be sure.
+    """
 
     target: float
     point: ThresholdPoint | None
+    reached: bool
 
 
 def rate(hits: int, total: int) -> Rate:
@@ -114,15 +123,24 @@ def threshold_curve(
 
 
 def suggest(curve: Sequence[ThresholdPoint]) -> tuple[Suggestion, ...]:
-    """For each target the lowest threshold from which on precision never falls below it."""
+    """For each target the lowest threshold whose interval lies above it, and from which on no share falls below it.
+
+    Parameters
+    ----------
+    curve : sequence of ThresholdPoint
+        Rising.
+    """
     found = []
     for target in TARGETS:
         best: ThresholdPoint | None = None
+        reached = False
         for point in reversed(curve):
             if point.precision is None:
                 continue
             if point.precision.share < target:
                 break
-            best = point
-        found.append(Suggestion(target, best))
+            reached = True
+            if point.precision.low >= target:
+                best = point
+        found.append(Suggestion(target, best, reached))
     return tuple(found)
