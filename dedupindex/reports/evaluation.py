@@ -156,11 +156,13 @@ def _suggestion(suggestion: Suggestion, evaluation: Evaluation) -> str:
     if point is None:
         why = "too few pairs to be sure at any threshold" if suggestion.reached else "at no threshold"
         return f"{wanted}: {why}"
+    if point.threshold == evaluation.threshold:
+        return f"{wanted}: --threshold {point.threshold:g}, as it is"
     copies = point.recall.hits - evaluation.direct.hits
-    change = (
-        f"{count(abs(copies), 'copy', 'copies')} {'more' if copies > 0 else 'fewer'}" if copies else "as many copies"
+    finds = (
+        f"{count(abs(copies), 'copy', 'copies')} {'more' if copies > 0 else 'fewer'} than" if copies else "as many as"
     )
-    return f"{wanted}: --threshold {point.threshold:g} ({change} found than at {evaluation.threshold:g})"
+    return f"{wanted}: --threshold {point.threshold:g}, which finds {finds} {evaluation.threshold:g}"
 
 
 def _wrong(wrong: Sequence[WrongPair], base: Path | None) -> list[str]:

@@ -80,12 +80,12 @@ def _curves(axes: Any, evaluation: Evaluation) -> None:
     """Precision and recall over the threshold."""
     precision = [(point, point.precision) for point in evaluation.curve if point.precision is not None]
     recall = [(point, point.recall) for point in evaluation.curve]
-    for name, colour, line in (("precision", PRECISION, precision), ("recall", RECALL, recall)):
+    for name, colour, width, line in (("precision", PRECISION, 4, precision), ("recall", RECALL, 1.5, recall)):
         thresholds = [point.threshold for point, _ in line]
         axes.fill_between(
             thresholds, [100 * r.low for _, r in line], [100 * r.high for _, r in line], color=colour, alpha=0.2, lw=0
         )
-        axes.plot(thresholds, [100 * r.share for _, r in line], color=colour, label=name)
+        axes.plot(thresholds, [100 * r.share for _, r in line], color=colour, lw=width, label=name)
     axes.axvline(evaluation.threshold, color="#444444", lw=1, ls="--", label=f"in force: {evaluation.threshold:g}")
     lowest = min(100 * rate.low for _, rate in [*precision, *recall])
     axes.set_ylim(max(0.0, lowest - 0.05 * (100 - lowest)), 100 + 0.03 * (100 - lowest))

@@ -137,6 +137,8 @@ def _why(drawn: _Drawn, failures: Sequence[Failure]) -> str:
     bad = [*failures, *drawn.failures]
     if bad:
         return f"; {len(bad)} failed, the first one: {bad[0].path}: {bad[0].reason}: {bad[0].detail}"
+    if not drawn.skipped:
+        return ": there is no file"
     return "".join(f"; {times} {why.replace('_', ' ')}" for why, times in drawn.skipped.items())
 
 
@@ -253,16 +255,27 @@ class _Pipeline:
         return found, overflowed
 
     def scores(self, pairs: Iterable[IdPair]) -> dict[IdPair, float]:
-        """Scores of pairs; those below the lowest threshold that is looked at are left out."""
+        """Scores of pairs; those below the lowest threshold that is looked at are left out.
+
+        A pair that is accepted at a low threshold may be given a plainer registration with a higher score, so what
+        seems to pass the threshold in force is verified again at that one.
+        """
+        force = self.settings.threshold
+        found = self._verified(pairs, min(FLOOR, force))
+        passing = [pair for pair, score in found.items() if score >= force]
+        passed = self._verified(passing, force)
+        return found | {pair: passed.get(pair, math.nextafter(force, 0.0)) for pair in passing}
+
+    def _verified(self, pairs: Iterable[IdPair], threshold: float) -> dict[IdPair, float]:
         wanted = sorted(pairs)
         with self.database.read() as connection:
             contents = catalog_images.contents(connection, {image for pair in wanted for image in pair})
         tasks = [(a, b) if contents[a].key < contents[b].key else (b, a) for a, b in wanted]
-        low = replace(self.settings, threshold=min(FLOOR, self.settings.threshold))
+        settings = replace(self.settings, threshold=threshold)
         found: dict[IdPair, float] = {}
         self.progress.start(len(tasks), "audit: pairs")
-        with Pool(verify_pairs, died=pairs_died, workers=self.settings.workers) as pool:
-            for result in verify_stored(self.database, pool, low, tasks):
+        with Pool(verify_pairs, died=pairs_died, workers=settings.workers) as pool:
+            for result in verify_stored(self.database, pool, settings, tasks):
                 found.update({ordered(a, b): verification.score for a, b, verification in result.accepted})
                 self.progress.advance(result.verified)
         self.progress.finish()
