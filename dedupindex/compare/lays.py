@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dedupindex.compare.correlation import cross_correlate
 from dedupindex.compare.registration import Alignment
+from dedupindex.features.descriptor import lay_cosines
 from dedupindex.features.layout import standardise
 from dedupindex.records import ByteArray, Features, FloatArray, Mask
 
@@ -24,7 +25,9 @@ SPECTRUM_SIDE = 128
 ANGLES, RADII = 180, 96
 SMALLEST, LARGEST = 4.0, 60.0  # cycles a side between which the log-polar grid runs
 PEAKS = 2
-BEST = 4  # proposals, of up to 15, that are worth a closer look
+BEST = 3  # proposals, of up to 15, that are worth a closer look
+MIN_PEAK = 0.5  # NCC at 64 pixels below which none is; hard copies reach .6
+SURE = 0.15  # cosine by which a lay may be further away than the nearest one and still be tried
 MIN_LOG_POLAR = 24  # pixels; below, a spectrum has no room for rotation and scale
 SIMILAR_ASPECT = 1.4  # up to which two aspects count as one picture stretched
 MIRROR = np.diag([-1.0, 1.0])
@@ -130,26 +133,34 @@ def translate(a: Features, b: Features) -> Alignment | None:
 
 
 def without_keypoints(a: Features, b: Features) -> list[Alignment]:
-    """The `BEST` of all turned lays and log-polar registrations, by the peak of their correlation."""
-    found = list(turned(a, b))
+    """The `BEST` of the likely turned lays and log-polar registrations, by the peak of their correlation.
+
+    Likely are those in which the descriptors are about as near as in the nearest one.
+    """
+    cosines = lay_cosines(a, b)
+    likely = cosines >= cosines.max() - SURE
+    found = list(turned(a, b, likely))
     if min(*a.mask.shape, *b.mask.shape) >= MIN_LOG_POLAR:
-        found += log_polar(a, b)
-    return sorted(found, key=lambda alignment: -alignment.peak)[:BEST]
+        found += log_polar(a, b, (bool(likely[:4].any()), bool(likely[4:].any())))
+    worth = [alignment for alignment in found if alignment.peak >= MIN_PEAK]
+    return sorted(worth, key=lambda alignment: -alignment.peak)[:BEST]
 
 
-def turned(a: Features, b: Features) -> Iterator[Alignment]:
-    """Propose the seven other lays, each with its best shift."""
+def turned(a: Features, b: Features, likely: NDArray[np.bool_] | None = None) -> Iterator[Alignment]:
+    """Propose the seven other lays, or those that are likely, each with its best shift."""
     for number, lay in enumerate(eight_lays()):
-        if number:
+        if number and (likely is None or likely[number]):
             found = shift_after(a, b, fitting(a, b, lay), "translation")
             if found is not None:
                 yield found
 
 
-def log_polar(a: Features, b: Features) -> Iterator[Alignment]:
-    """Propose rotations and scales from the log-polar spectra, mirrored or not, each with its best shift."""
+def log_polar(a: Features, b: Features, likely: tuple[bool, bool] = (True, True)) -> Iterator[Alignment]:
+    """Propose rotations and scales from the log-polar spectra, unmirrored and mirrored as is likely, each shifted."""
     base = _log_polar_spectrum(a.thumbnail, a.mask)
-    for mirror in (np.eye(2), MIRROR):
+    for mirror, wanted in zip((np.eye(2), MIRROR), likely, strict=True):
+        if not wanted:
+            continue
         flip = mirror[0, 0] < 0
         picture = b.thumbnail[:, ::-1] if flip else b.thumbnail
         other = _log_polar_spectrum(picture, b.mask[:, ::-1] if flip else b.mask)

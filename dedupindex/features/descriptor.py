@@ -101,13 +101,31 @@ def probes(features: Features) -> FloatArray:
     """
     if features.low_information:
         return np.zeros((0, DESCRIPTOR_DIMENSIONS), np.float32)
+    quarters = 3 if len(features.keypoints) < FEW_KEYPOINTS else 0
+    return normalise_rows(_turned(unit(features.descriptor[None]), quarters))
+
+
+def lay_cosines(a: Features, b: Features) -> FloatArray:
+    """Cosine of *a* and each lay of *b*: unturned, then by one to three quarters; then the same of its mirror image.
+
+    Returns
+    -------
+    (8,) float32
+        -1..1, in the order of `dedupindex.compare.lays.eight_lays`.
+    """
+    vectors = unit(np.stack([a.descriptor, b.descriptor]))
+    lays = normalise_rows(_turned(vectors[1:], 3))
+    cosines: FloatArray = lays @ vectors[0]
+    return np.concatenate([cosines[::2], cosines[1::2]])
+
+
+def _turned(vector: FloatArray, quarters: int) -> FloatArray:
+    """A descriptor and its mirror image, then both by each number of quarter turns: (2 + 2 quarters, D)."""
     model = load_model()
-    lays = [unit(features.descriptor[None])]
-    lays.append(lays[0] @ model.mirror)
-    if len(features.keypoints) < FEW_KEYPOINTS:
-        for _ in range(3):  # a quarter turn = mirror, then transpose
-            lays += [np.asarray(lay @ model.mirror @ model.transpose, np.float32) for lay in lays[-2:]]
-    return normalise_rows(np.concatenate(lays))
+    lays = [vector, vector @ model.mirror]
+    for _ in range(quarters):  # a quarter turn = mirror, then transpose
+        lays += [np.asarray(lay @ model.mirror @ model.transpose, np.float32) for lay in lays[-2:]]
+    return np.concatenate(lays)
 
 
 def reach(features: Features) -> float:

@@ -4,6 +4,7 @@ import pytest
 
 from dedupindex.compare import lays
 from dedupindex.compare.registration import Alignment
+from dedupindex.features.descriptor import lay_cosines
 from tests.scenes import features, grey, holes, photograph, photograph_features, smooth
 
 PARTLY = pytest.mark.xfail(strict=False, reason="spectra of pictures that share a part are off by 7 degrees")
@@ -116,3 +117,21 @@ def test_masked_pixels_do_not_pull():
         found = lays.translate(a, features(dirty, mask))
         assert found is not None
         np.testing.assert_allclose(found.matrix[:, 2], 0, atol=0.5)
+
+
+@pytest.mark.parametrize("quarters", range(4))
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_descriptors_say_in_which_lay_a_copy_is(quarters, mirrored):
+    """`lay_cosines` and `eight_lays` have one order."""
+    picture = photograph("coffee")
+    turned_picture = np.rot90(picture, quarters)
+    other = np.ascontiguousarray(turned_picture[:, ::-1] if mirrored else turned_picture)
+    a, b = features(picture), features(other)
+    cosines = lay_cosines(a, b)
+    peaks = []
+    for lay in lays.eight_lays():
+        found = lays.shift_after(a, b, lays.fitting(a, b, lay), "translation")
+        peaks.append(0.0 if found is None else found.peak)
+    assert cosines.argmax() == int(np.argmax(peaks))
+    assert cosines.max() > 0.8
+    assert max(peaks) > 0.95
