@@ -363,8 +363,14 @@ def _curve(evidence: Evidence, right: Mapping[IdPair, bool]) -> tuple[ThresholdP
 
 
 def _comparable(scenes: Mapping[int, frozenset[int]]) -> int:
-    sizes = Counter(scene for shown in scenes.values() for scene in shown)
-    return max(0, math.comb(len(scenes), 2) - sum(math.comb(size, 2) for size in sizes.values()))
+    """Pairs that show nothing in common."""
+    sizes = Counter(scene for shown in scenes.values() if len(shown) == 1 for scene in shown)
+    several = [shown for shown in scenes.values() if len(shown) > 1]  # hardly ever any
+    found = math.comb(sizes.total(), 2) - sum(math.comb(size, 2) for size in sizes.values())
+    for place, shown in enumerate(several):
+        found += sizes.total() - sum(sizes[scene] for scene in shown)
+        found += sum(shown.isdisjoint(other) for other in several[:place])
+    return found
 
 
 def _wrong_pairs(evidence: Evidence, pairs: Iterable[IdPair]) -> tuple[WrongPair, ...]:

@@ -110,8 +110,12 @@ def test_a_copy_that_is_its_original_byte_for_byte_is_found():
 
 def test_a_copy_that_equals_a_copy_of_another_picture_shows_both():
     copies = [Attacked(CROP, 1, 11), Attacked(CROP, 2, 11)]
-    found = with_(copies=copies, reported={(1, 11): (1.0, "tone"), (2, 11): (1.0, "tone")}, scores={}, proposed=set())
+    rest = {"reported": {(1, 11): (1.0, "tone"), (2, 11): (1.0, "tone")}, "scores": {}, "proposed": set()}
+    found = with_(copies=copies, **rest)
     assert found.precision == rate(2, 2)
+    assert found.comparable == 3 + 1  # 1, 2 and 3 among each other, 11 with 3
+    twice = with_(copies=[*copies, Attacked(BLUR, 1, 12), Attacked(BLUR, 2, 12)], **rest)
+    assert twice.comparable == 3 + 2  # 11 and 12 have something in common
 
 
 def test_curve_leaves_out_what_nobody_proposed():
