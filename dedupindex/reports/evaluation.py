@@ -198,7 +198,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
     """Return all of it as plain values."""
     return {
         "schema": SCHEMA_VERSION,
-        "kind": "evaluation",
+        "kind": "evaluate",
         "found": evaluation.found,
         "pictures": evaluation.used,
         "copies": evaluation.copies,
@@ -262,9 +262,9 @@ def rate_json(rate: Rate | None) -> dict[str, int | float] | None:
     return {
         "hits": rate.hits,
         "total": rate.total,
-        "share": round(rate.share, 6),
-        "low": round(rate.low, 6),
-        "high": round(rate.high, 6),
+        "share": round(rate.share, 9),
+        "low": round(rate.low, 9),
+        "high": round(rate.high, 9),
     }
 
 
