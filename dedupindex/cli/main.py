@@ -11,7 +11,21 @@ import sys
 
 import typer
 
-from dedupindex.cli import check, compare, demo, evaluate, failures, info, ingest, query, rebuild, report, scan, upgrade
+from dedupindex.cli import (
+    check,
+    compare,
+    demo,
+    evaluate,
+    failures,
+    info,
+    ingest,
+    query,
+    rebuild,
+    report,
+    scan,
+    upgrade,
+    watch,
+)
 from dedupindex.cli.console import complain
 from dedupindex.cli.options import (
     INTERRUPTED,
@@ -44,6 +58,7 @@ add_verb(app, "info", info.info, settings=(*SHAPING, *READING))
 add_verb(app, "check", check.check, settings=SHAPING)
 add_verb(app, "rebuild", rebuild.rebuild, settings=(*WORKING, *SHAPING, *READING))
 add_verb(app, "upgrade", upgrade.upgrade)
+add_verb(app, "watch", watch.watch, settings=(*WORKING, *SEARCHING, *SHAPING, *READING))
 add_verb(app, "demo", demo.demo)
 
 

@@ -1,0 +1,194 @@
+"""`watch`: the periodic run, in the foreground until it is told to end."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dedupindex.cli.console import complain, list_failures, note
+from dedupindex.cli.ingest import Recursive
+from dedupindex.cli.options import DONE, Paths, Session
+
+if TYPE_CHECKING:
+    from dedupindex.records import DuplicatesSummary, IngestSummary, Report
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+QUIET_TIME = 5.0  # seconds without a further change before new files are read: copying takes its time
+TICK = 1.0  # seconds between looks at whether something changed
+
+
+def watch(
+    session: Session,
+    paths: Paths,
+    every: Annotated[str, typer.Option("--every", metavar="TIME", help="Between two runs, e.g. 90s, 30m, 1h, 1d.")] = (
+        "1h"
+    ),
+    reports: Annotated[
+        Path | None,
+        typer.Option("--reports", metavar="FOLDER", help="Write a page and JSON of every run that found something."),
+    ] = None,
+    events: Annotated[
+        bool, typer.Option("--events/--no-events", help="Run as soon as files change (needs the extra 'watch').")
+    ] = True,
+    runs: Annotated[int | None, typer.Option("--runs", metavar="N", min=1, help="End after so many runs.")] = None,
+    recursive: Recursive = True,
+) -> int:
+    """Scan again and again, until interrupted.
+
+    Each run reads what is new or changed and reports the groups in which something is new; a run that finds nothing
+    says so in one line. Interrupt or terminate it: what was committed stays.
+    """
+    from dedupindex.errors import DedupIndexError
+
+    pause = seconds_of(every)
+    if reports is not None:
+        reports = reports.expanduser().absolute()
+        reports.mkdir(parents=True, exist_ok=True)
+    done = 0
+    with ending() as stop:
+        ticks = _changes(paths, _own_files(session, reports), stop) if events and runs != 1 else None
+        if ticks is not None:
+            next(ticks, None)  # from here on changes are seen, those during a run too
+        while not stop.is_set():
+            try:
+                _run(session, paths, recursive, reports)
+            except KeyboardInterrupt:
+                break
+            except (DedupIndexError, OSError) as error:  # a locked database or a full disk may pass: try again later
+                complain(f"{_now()} {error}")
+            done += 1
+            if runs is not None and done >= runs:
+                return DONE
+            rest(pause, stop, ticks)
+    note(f"{_now()} ended")
+    return DONE
+
+
+def seconds_of(text: str) -> float:
+    """Read a time like ``90s``, ``30m``, ``1.5h``, ``1d``; a bare number counts seconds.
+
+    Raises
+    ------
+    SettingsError
+    """
+    from dedupindex.errors import SettingsError
+
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    if found is None or float(found[1]) <= 0:
+        raise SettingsError(f"time is {text!r}, must be like 90s, 30m, 1h or 1d")
+    return float(found[1]) * UNITS[found[2] or "s"]
+
+
+@contextmanager
+def ending() -> Iterator[threading.Event]:
+    """Turn a first interrupt or termination into an event; work in hand is interrupted as by Ctrl-C."""
+    stop = threading.Event()
+    resting = signal.getsignal(signal.SIGTERM)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        raise KeyboardInterrupt
+
+    interrupt = signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield stop
+    except KeyboardInterrupt:
+        note(f"{_now()} ended")
+        raise typer.Exit(DONE) from None
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGTERM, resting)
+
+
+def rest(pause: float, stop: threading.Event, ticks: Iterator[bool] | None) -> None:
+    """Wait for the time, or until files have changed and have then been left alone for a while.
+
+    Parameters
+    ----------
+    pause : float
+        Seconds.
+    ticks : iterator of bool, optional
+        Gives about every second whether something changed.
+    """
+    until = time.monotonic() + pause
+    quiet: float | None = None  # since when nothing has changed after a change
+    while not stop.is_set() and time.monotonic() < until:
+        if ticks is None:
+            stop.wait(min(until - time.monotonic(), 60.0))
+        elif next(ticks, False):
+            quiet = time.monotonic()
+        elif quiet is not None and time.monotonic() - quiet >= QUIET_TIME:
+            return
+
+
+def _run(session: Session, paths: Sequence[Path], recursive: bool, reports: Path | None) -> None:
+    with session.open(create=True) as index:
+        with session.progress() as progress:
+            ingested = index.ingest(paths, recursive=recursive, progress=progress)
+            searched = index.find_duplicates(progress=progress)
+        fresh = searched.searched > 0 or ingested.known > 0
+        report = index.report(since="last", find=False) if fresh else None
+        note(_line(ingested, searched, report))
+        list_failures(ingested.failures)
+        if report is not None and report.groups and reports is not None:
+            from dedupindex.cli.outputs import write_html
+            from dedupindex.reports.files import write_whole
+            from dedupindex.reports.jsonfile import report_json, to_json
+
+            name = f"{datetime.now():%Y%m%d-%H%M%S}-run-{searched.run_id}"
+            write_whole(reports / f"{name}.json", to_json(report_json(report)))
+            write_html(reports / f"{name}.html", report, index, session.progress())
+
+
+def _line(ingested: IngestSummary, searched: DuplicatesSummary, report: Report | None) -> str:
+    parts = [f"{_now()} {ingested.found:,} files, {ingested.read:,} read, {ingested.added:,} new images"]
+    if ingested.missing:
+        parts.append(f"{ingested.missing:,} gone")
+    if ingested.failures:
+        parts.append(f"{len(ingested.failures):,} failed")
+    groups = 0 if report is None else len(report.groups)
+    parts.append(f"{searched.accepted:,} new pairs, {groups:,} groups with something new" if groups else "nothing new")
+    return ", ".join(parts)
+
+
+def _changes(paths: Sequence[Path], own: Sequence[Path], stop: threading.Event) -> Iterator[bool] | None:
+    """Whether something changed, about every second; None where that cannot be had."""
+    try:
+        from watchfiles import watch as watch_files
+    except ImportError:
+        return None
+    there = [path.expanduser() for path in paths if path.expanduser().exists()]
+    if not there:
+        return None
+
+    def foreign(_: object, name: str) -> bool:
+        path = Path(name)
+        return not any(path == mine or mine in path.parents or path.name.startswith(f"{mine.name}-") for mine in own)
+
+    tick = round(TICK * 1000)
+    found = watch_files(
+        *there, watch_filter=foreign, debounce=tick, rust_timeout=tick, yield_on_timeout=True, stop_event=stop
+    )
+    return (bool(changes) for changes in found)
+
+
+def _own_files(session: Session, reports: Path | None) -> list[Path]:
+    """What the runs themselves write, which must not start another one."""
+    database = Path(session.location()).absolute()
+    own = [database, database.with_name(database.name + ".vectors")]
+    return own if reports is None else [*own, reports]
+
+
+def _now() -> str:
+    return f"{datetime.now():%Y-%m-%d %H:%M:%S}"
