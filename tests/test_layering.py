@@ -31,7 +31,7 @@ ORDER = [
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 SIDEWAYS = {("settings", "errors"), ("records", "errors")}
 ONLY = {"sqlalchemy": "store", "alembic": "store", "faiss": "vectors", "sqlite3": "store"}
-DEVELOPER_TOOLS = {"training"}  # run by hand to make the shipped model; nothing imports it
+DEVELOPER_TOOLS = {"training", "scale"}  # run by hand: makes the shipped model, fills databases; nothing imports them
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
