@@ -23,6 +23,7 @@ from dedupindex.features.thumbnail import SIDE
 from dedupindex.records import Features, Registration, Relation, Verification
 
 CERTAIN = 0.995  # a probability that ends the search for better alignments
+WORTH = 0.02  # a probability from which an alignment is worth an exact one; the same at every threshold
 MIN_INLIERS = 6  # matches that must agree before an alignment is looked at
 ALIKE = 0.3  # cosine from which pictures without agreeing keypoints are still correlated
 PLAIN = 0.035  # how near a fitted map must be to a plain one, relative
@@ -140,9 +141,9 @@ def judge(a: Features, b: Features, alignment: Alignment) -> Judged:
 
 
 def _verdict(a: Features, b: Features, best: Judged, threshold: float) -> Verification:
+    if best.probability >= WORTH:
+        best = simplified(a, b, best)
     accepted = best.probability >= threshold
-    if accepted:
-        best = simplified(a, b, best, threshold)
     matrix = full_matrix(best.alignment.matrix, a, b)
     registration = registration_of(matrix, a, b, best.alignment, best.lay.overlap, best.probability)
     reason = f"{best.alignment.method}: " + ", ".join(
@@ -164,7 +165,7 @@ def _verdict(a: Features, b: Features, best: Judged, threshold: float) -> Verifi
     )
 
 
-def simplified(a: Features, b: Features, judged: Judged, threshold: float) -> Judged:
+def simplified(a: Features, b: Features, judged: Judged) -> Judged:
     """Replace a fitted map by the plain one it stands for, where that agrees as well.
 
     Keypoints give a shifted copy a scale of 1.003 and a turn of 0.1 degrees. Where the map is near a turn or mirror at
@@ -187,7 +188,7 @@ def simplified(a: Features, b: Features, judged: Judged, threshold: float) -> Ju
         alignment = replace(found, matches=judged.alignment.matches, inliers=judged.alignment.inliers)
         other = judge(a, b, alignment)
         as_good = other.measures["ncc"] > judged.measures["ncc"] - 0.01
-        if as_good and other.probability >= max(threshold, judged.probability - 0.02):
+        if as_good and other.probability >= judged.probability - 0.02:
             return other
     return judged
 
