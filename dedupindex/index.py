@@ -188,7 +188,11 @@ class Index:
             [Path(path) for path in paths],
             recursive=recursive,
             dry_run=dry_run,
-            exclude=[own, *(own.with_name(own.name + tail) for tail in ("-wal", "-shm")), vector_directory(own)],
+            exclude=[
+                own,
+                *(own.with_name(own.name + tail) for tail in ("-wal", "-shm", "-lock", "-journal")),
+                vector_directory(own),
+            ],
             progress=progress or SILENT,
         )
 

@@ -1,7 +1,7 @@
 """Draws the house and enforces it: imports only point to rooms that stand earlier.
 
 ```
-errors  records  settings
+errors  durable  records  settings
 sources -> prepare -> features -> compare          pure numerics: no SQL, no FAISS
 store   vectors                                    the only SQLAlchemy; the only FAISS; neither knows the other
 workflows -> reports -> index -> cli, web
@@ -15,7 +15,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "dedupindex"
 ORDER = [
-    {"errors"},
+    {"errors", "durable"},
     {"records", "settings"},
     {"sources"},
     {"prepare"},

@@ -6,6 +6,7 @@ under WAL when somebody else wrote in between, whatever the busy timeout. Dialec
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import time
@@ -19,7 +20,12 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from dedupindex import durable
 from dedupindex.errors import IndexBusyError, IndexNotFoundError, StoreError
+from dedupindex.store.filesystem import is_network, kind_of
+from dedupindex.store.writer_lock import WriterLock
+
+log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT = 30.0  # seconds to wait for another writer
 _IMMEDIATE = "dedupindex_immediate"  # execution option of a write transaction
@@ -71,7 +77,11 @@ class Database:
         if mode == "ro" and not os.access(self.path.parent, os.W_OK) and not _log_of(self.path).exists():
             mode = "ro&immutable=1"  # on read-only media nobody can change it, and no lock file can be made
         uri = f"file:{quote(os.fsencode(self.path))}?mode={mode}"
-        self._engine = _sqlite_engine(uri, busy_timeout, read_only or not writable)
+        shared = is_network(kind_of(self.path.parent))
+        if shared and not read_only:
+            log.warning("%s lies on a network file system: slower, and safe only if it locks properly", self.path)
+        self._engine = _sqlite_engine(uri, busy_timeout, read_only or not writable, wal=not shared)
+        self._lock = WriterLock(self.path, busy_timeout)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -92,19 +102,19 @@ class Database:
         """
         if self.read_only:
             raise StoreError(f"{self.path} was opened read-only")
-        with self._translated(), self._engine.connect() as connection:
-            connection = connection.execution_options(**{_IMMEDIATE: True})
-            with connection.begin():
-                yield connection
-                connection.execute(_RAISE_GENERATION)
+        with self.write_schema() as connection:
+            yield connection
+            connection.execute(_RAISE_GENERATION)
 
     @contextmanager
     def write_schema(self) -> Iterator[Connection]:
         """A write transaction that may change tables, and does not count as a generation."""
-        with self._translated(), self._engine.connect() as connection:
+        with self._lock.held(), self._translated(), self._engine.connect() as connection:
             connection = connection.execution_options(**{_IMMEDIATE: True})
             with connection.begin():
                 yield connection
+                durable.point("commit", self.path)
+            durable.point("committed", self.path)
 
     def backup(self, target: Path) -> None:
         """Copy the database into *target* through SQLite's online backup (consistent while others write).
@@ -187,12 +197,12 @@ def database_path(location: Path | str) -> Path:
     return Path(url.database).expanduser().absolute()
 
 
-def _use_wal(cursor: sqlite3.Cursor, busy_timeout: float) -> None:
-    """Switch to the write-ahead log. SQLite does not wait for others here, whatever its busy timeout."""
+def _use_journal(cursor: sqlite3.Cursor, mode: str, busy_timeout: float) -> None:
+    """Switch to a kind of journal. SQLite does not wait for others here, whatever its busy timeout."""
     until = time.monotonic() + busy_timeout
-    while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+    while cursor.execute("PRAGMA journal_mode").fetchone()[0] != mode:
         try:
-            cursor.execute("PRAGMA journal_mode = WAL").fetchone()
+            cursor.execute(f"PRAGMA journal_mode = {mode}").fetchone()
             return
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > until:
@@ -204,7 +214,7 @@ def _log_of(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
-def _sqlite_engine(uri: str, busy_timeout: float, query_only: bool) -> Engine:
+def _sqlite_engine(uri: str, busy_timeout: float, query_only: bool, *, wal: bool) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=uri, query={"uri": "true"}),
         connect_args={"timeout": busy_timeout, "check_same_thread": False},
@@ -216,12 +226,13 @@ def _sqlite_engine(uri: str, busy_timeout: float, query_only: bool) -> Engine:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(busy_timeout * 1000)}")
         cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA synchronous = NORMAL")  # under WAL: no corruption; a power cut may lose the last commits
+        # Under WAL, NORMAL cannot corrupt; a power cut may lose the last commits. A rollback journal needs FULL.
+        cursor.execute(f"PRAGMA synchronous = {'NORMAL' if wal else 'FULL'}")
         cursor.execute("PRAGMA mmap_size = 0")  # an I/O error on mapped memory kills the process
         if query_only:
             cursor.execute("PRAGMA query_only = ON")
         else:
-            _use_wal(cursor, busy_timeout)
+            _use_journal(cursor, "wal" if wal else "delete", busy_timeout)
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dedupindex import durable
 from dedupindex.errors import VectorIndexError
 from dedupindex.records import CodeArray
 from dedupindex.vectors.cells import SPEC, Cells, Ids
@@ -65,15 +66,7 @@ def write_cells(directory: Path, cells: Cells) -> tuple[str, str]:
     temporary = directory / f"{TEMPORARY}{os.getpid()}-{name}"
     try:
         directory.mkdir(exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(directory / name)
-            _sync_directory(directory)
-        finally:
-            temporary.unlink(missing_ok=True)
+        durable.write_whole(directory / name, data, aside=temporary)
     except OSError as error:
         raise VectorIndexError(f"cannot write {directory / name} ({len(data)} bytes): {error}") from error
     return name, digest
@@ -124,7 +117,7 @@ def sweep(directory: Path, known: Collection[str]) -> list[Path]:
     """Remove `strays`; what was removed."""
     removed = strays(directory, known)
     for path in removed:
-        path.unlink(missing_ok=True)
+        durable.remove(path)
     return removed
 
 
@@ -139,13 +132,3 @@ def _is_running(name: str) -> bool:
     except (OSError, OverflowError):
         return True
     return True
-
-
-def _sync_directory(directory: Path) -> None:
-    if os.name == "nt":  # Windows cannot open folders; its rename is durable enough
-        return
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

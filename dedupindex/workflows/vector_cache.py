@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dedupindex import durable
 from dedupindex.errors import StoreError, VectorIndexError
 from dedupindex.features import DESCRIPTOR_DIMENSIONS
 from dedupindex.store import catalog, catalog_images
@@ -158,7 +159,7 @@ class VectorCache:
             catalog.delete_segments(connection, [segment.id for segment in segments])
         for segment in segments:
             if Path(segment.file).name == segment.file:
-                (self.directory / segment.file).unlink(missing_ok=True)
+                durable.remove(self.directory / segment.file)
 
     def _sweep(self) -> None:
         with self.database.read() as connection:

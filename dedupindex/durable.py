@@ -1,0 +1,143 @@
+"""Files written so that a crash leaves the old one or the new one, and the seam through which tests break writing.
+
+Every step that changes what is on disk announces itself to `point` first: a write, an fsync, a rename, a removal, a
+commit. Normally nobody listens. With ``DEDUPINDEX_FAULT`` in the environment, or after `listen`, the chosen step fails
+instead: ``kill:7`` ends the process at the seventh, ``ENOSPC:7`` makes it fail with that error, ``ENOSPC:7+`` this one
+and all later ones (a disk stays full), ``trace:FILE`` only writes down the names of the steps.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+Listener: TypeAlias = Callable[[str, str], None]  # takes the step and the file's name
+VARIABLE = "DEDUPINDEX_FAULT"
+_CHUNK = 1 << 22  # bytes copied at once
+
+
+def point(step: str, path: Path) -> None:
+    """Announce a step that changes what is on disk."""
+    if _listener is not None:
+        _listener(step, path.name)
+
+
+def listen(listener: Listener | None) -> None:
+    """Let *listener* hear of every step from now on, and raise in place of it; None = nobody."""
+    global _listener
+    _listener = listener
+
+
+def write_whole(path: Path, data: bytes, *, aside: Path | None = None) -> None:
+    """Write a file so that there is nothing, the old one or all of it, whenever the process or the machine stops.
+
+    Parameters
+    ----------
+    aside : Path, optional
+        Where the bytes go first, in the same folder.
+
+    Raises
+    ------
+    OSError
+        The disk is full, the folder is not writable; what was there before is untouched.
+    """
+    temporary = aside or path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        point("write", temporary)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            point("fsync", temporary)
+            os.fsync(file.fileno())
+        replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def copy_whole(source: Path, target: Path, sha256: str) -> None:
+    """Copy a file as `write_whole` does, if its content has that digest.
+
+    Raises
+    ------
+    ValueError
+        It has another digest; nothing was put in place.
+    OSError
+    """
+    temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+    digest = hashlib.sha256()
+    try:
+        point("write", temporary)
+        with source.open("rb") as old, temporary.open("wb") as new:
+            while data := old.read(_CHUNK):
+                digest.update(data)
+                new.write(data)
+            new.flush()
+            point("fsync", temporary)
+            os.fsync(new.fileno())
+        if digest.hexdigest() != sha256:
+            raise ValueError(f"{source}: its digest is not the one in the database")
+        replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def replace(temporary: Path, path: Path) -> None:
+    """Put a synced file in place, durably."""
+    point("rename", path)
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Let what was written to a file reach the disk."""
+    point("fsync", path)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Let names that were made or changed in a folder reach the disk."""
+    if os.name == "nt":  # Windows cannot open folders; its rename is durable enough
+        return
+    point("fsync", folder)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove(path: Path) -> None:
+    """Remove a file that may be gone already."""
+    point("unlink", path)
+    path.unlink(missing_ok=True)
+
+
+class _Fault:
+    """The listener that ``DEDUPINDEX_FAULT`` describes."""
+
+    def __init__(self, words: str) -> None:
+        kind, _, rest = words.partition(":")
+        self.kind, self.seen = kind, 0
+        self.trace = rest if kind == "trace" else ""
+        self.lasting = rest.endswith("+")
+        self.number = 0 if self.trace else int(rest.rstrip("+"))
+
+    def __call__(self, step: str, name: str) -> None:
+        self.seen += 1
+        if self.trace:
+            with Path(self.trace).open("a", encoding="utf-8") as file:
+                file.write(f"{step} {name}\n")
+        elif self.seen == self.number or (self.lasting and self.seen > self.number):
+            if self.kind == "kill":
+                os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+            code = int(getattr(errno, self.kind))
+            raise OSError(code, os.strerror(code), name)
+
+
+_listener: Listener | None = _Fault(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None

@@ -1,0 +1,187 @@
+"""One writer at a time, with a name: an advisory lock on a small file beside the database.
+
+SQLite alone would keep writers apart too, but cannot say for whom one waits, lets waiting writers starve, and up to
+3.51.2 may damage a database when one connection writes back the log while another begins a new one; under this lock
+those two never meet. The system lets go of the lock when its holder ends in whatever way, so none is ever left behind:
+a name in a file that nobody holds is that of a writer that died. Readers do not use it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import random
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from dedupindex.errors import IndexBusyError, StoreError
+
+if sys.platform != "win32":
+    import fcntl
+
+log = logging.getLogger(__name__)
+
+SAY_AFTER = 1.0  # seconds of waiting after which a writer says for whom
+_SAY_AGAIN = 60.0  # seconds
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who holds the lock, or held it when it died."""
+
+    pid: int
+    host: str
+    started: str  # the process, ISO 8601, UTC
+    since: str  # the lock
+    command: str
+
+    def __str__(self) -> str:
+        return (
+            f"process {self.pid} on {self.host} (`{self.command}`, started {self.started}, writing since {self.since})"
+        )
+
+
+class WriterLock:
+    """The lock of a database.
+
+    Parameters
+    ----------
+    database : Path
+        The lock file is ``NAME.db-lock`` beside it.
+    timeout : float
+        Seconds to wait for another writer.
+    """
+
+    def __init__(self, database: Path, timeout: float) -> None:
+        self.path = lock_path(database)
+        self.timeout = timeout
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the only writer while the block runs, threads of this process included.
+
+        Raises
+        ------
+        IndexBusyError
+            Another writer kept the lock for longer than the timeout; the message names it.
+        StoreError
+            The lock file cannot be made.
+        """
+        if sys.platform == "win32":  # SQLite's own locks remain
+            yield
+            return
+        try:
+            # O_NOFOLLOW: whoever may write to the folder must not make us truncate something else
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            raise StoreError(f"{self.path}: {error.strerror}; writers need this file") from error
+        try:
+            named = self._wait(handle)
+            if named:
+                _write_owner(handle)
+            try:
+                yield
+            finally:
+                if named:
+                    _clear(handle)
+        finally:
+            os.close(handle)
+
+    def _wait(self, handle: int) -> bool:
+        """Wait for the lock; False where the file system has none."""
+        began = time.monotonic()
+        say = began + SAY_AFTER
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in _NO_LOCKS:
+                    return False
+                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise StoreError(f"{self.path}: {error.strerror}") from error
+            else:
+                return True
+            now = time.monotonic()
+            if now - began > self.timeout:
+                who = owner(self.path) or "it left no name"
+                raise IndexBusyError(f"{self.path}: another process is writing ({who}); try again when it has finished")
+            if now > say:
+                log.warning("waiting for %s", owner(self.path) or "another writer")
+                say = now + _SAY_AGAIN
+            time.sleep(random.uniform(0.001, 0.02))  # no rhythm, or one of several would always be too late
+
+
+def lock_path(database: Path) -> Path:
+    """The lock file of a database."""
+    return database.with_name(database.name + "-lock")
+
+
+def owner(path: Path) -> Owner | None:
+    """Who wrote a name into a lock file and has not taken it out; None when nobody has."""
+    try:
+        return Owner(**json.loads(path.read_bytes()[:4096]))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody holds a lock file at this moment."""
+    if sys.platform == "win32" or not path.is_file():
+        return False
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
+    finally:
+        os.close(handle)
+    return False
+
+
+def _write_owner(handle: int) -> None:
+    text = json.dumps(asdict(_myself()))
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, text.encode(), 0)
+    except OSError as error:  # a full disk: the lock holds without a name
+        log.debug("the lock file says nothing: %s", error)
+
+
+def _clear(handle: int) -> None:
+    try:
+        os.ftruncate(handle, 0)
+    except OSError as error:
+        log.debug("the lock file keeps a name: %s", error)
+
+
+def _myself() -> Owner:
+    words = " ".join([Path(sys.argv[0]).name or "python", *sys.argv[1:2]]) if sys.argv else "python"
+    return Owner(os.getpid(), socket.gethostname(), _process_start(os.getpid()), _iso(time.time()), words[:200])
+
+
+@cache
+def _process_start(pid: int) -> str:
+    """When this process began: with it, a number that is used again is told from the process that had it."""
+    try:
+        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return _iso(boot + ticks / os.sysconf("SC_CLK_TCK"))
+    except (OSError, ValueError, AttributeError, IndexError):
+        return _iso(time.time())
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
