@@ -32,7 +32,7 @@ from dedupindex.records import (
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, parse_address
 from dedupindex.store import catalog, catalog_images
-from dedupindex.store.database import Database
+from dedupindex.store.database import Database, own_files
 from dedupindex.store.migrate import HEAD, prepare_schema
 from dedupindex.store.migrate import upgrade as upgrade_schema
 from dedupindex.workflows import check as checking
@@ -181,18 +181,13 @@ class Index:
         self._refuse_mismatch()
         if isinstance(paths, str | os.PathLike):
             raise TypeError("paths is one path, must be a sequence of paths")
-        own = self.path
         return ingesting.ingest(
             self._database,
             self.settings,
             [Path(path) for path in paths],
             recursive=recursive,
             dry_run=dry_run,
-            exclude=[
-                own,
-                *(own.with_name(own.name + tail) for tail in ("-wal", "-shm", "-lock", "-journal")),
-                vector_directory(own),
-            ],
+            exclude=[*own_files(self.path), vector_directory(self.path)],
             progress=progress or SILENT,
         )
 

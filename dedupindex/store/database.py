@@ -197,6 +197,11 @@ def database_path(location: Path | str) -> Path:
     return Path(url.database).expanduser().absolute()
 
 
+def own_files(path: Path) -> list[Path]:
+    """The files of a database: itself, what SQLite keeps beside it, and the writers' lock."""
+    return [path, *(path.with_name(path.name + tail) for tail in ("-wal", "-shm", "-journal", "-lock"))]
+
+
 def _use_journal(cursor: sqlite3.Cursor, mode: str, busy_timeout: float) -> None:
     """Switch to a kind of journal. SQLite does not wait for others here, whatever its busy timeout."""
     until = time.monotonic() + busy_timeout

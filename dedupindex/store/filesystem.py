@@ -11,8 +11,8 @@ from pathlib import Path
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _NETWORK = frozenset(
-    ("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "coda", "9p", "ceph", "glusterfs", "lustre", "gpfs",
-     "beegfs", "pvfs2", "ocfs2", "davfs", "vboxsf", "prl_fs", "vmhgfs", "drvfs", "acfs", "webdav", "afpfs")
+    ("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "coda", "9p", "ceph", "glusterfs", "lustre",
+     "gpfs", "beegfs", "pvfs2", "ocfs2", "davfs", "vboxsf", "prl_fs", "vmhgfs", "drvfs", "acfs", "webdav", "afpfs")
 )  # fmt: skip
 _LOCAL_FUSE = frozenset(("fuseblk", "fuse.ntfs-3g", "fuse.mergerfs", "fuse.bindfs", "fuse.encfs", "fuse.gocryptfs"))
 _ESCAPE = re.compile(r"\\([0-7]{3})")

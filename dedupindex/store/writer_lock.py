@@ -47,7 +47,7 @@ class Owner:
 
     def __str__(self) -> str:
         return (
-            f"process {self.pid} on {self.host} (`{self.command}`, started {self.started}, writing since {self.since})"
+            f"process {self.pid} on {self.host} (`{self.command}` of {self.started}, writing since {self.since})"
         )
 
 
