@@ -32,11 +32,13 @@ from dedupindex.records import (
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, parse_address
 from dedupindex.store import catalog, catalog_images
-from dedupindex.store.database import Database, own_files
+from dedupindex.store.database import Database, database_path, own_files
 from dedupindex.store.migrate import HEAD, prepare_schema
 from dedupindex.store.migrate import upgrade as upgrade_schema
+from dedupindex.workflows import backup as backups
 from dedupindex.workflows import check as checking
 from dedupindex.workflows import duplicates, rebuild, search
+from dedupindex.workflows import forget as forgetting
 from dedupindex.workflows import ingest as ingesting
 from dedupindex.workflows import report as reporting
 from dedupindex.workflows.arrays import frame_of_array
@@ -339,15 +341,42 @@ class Index:
         self._vectors.rebuild()
         return failures
 
-    def backup(self, target: PathLike) -> None:
-        """Copy the database, consistently, while others may be writing. Vector files are made anew from it.
+    def backup(self, target: PathLike) -> backups.BackupSummary:
+        """Copy the database and its vector files while others may be writing; verified, then put in place.
+
+        Parameters
+        ----------
+        target : path
+            The copy, a database of its own. An earlier backup there is replaced.
 
         Raises
         ------
         StoreError
-            *target* exists or cannot be written.
+            *target* is something else, is in use, or cannot be written; what was there stays.
         """
-        self._database.backup(Path(target))
+        return backups.backup(self.path, Path(target))
+
+    @staticmethod
+    def restore(source: PathLike, path: PathLike) -> backups.BackupSummary:
+        """Let the database at *path* hold what a backup holds; what it held before is kept beside it.
+
+        Raises
+        ------
+        StoreError
+            The backup is damaged, or of a newer dedupindex; the database stays as it was then.
+        """
+        return backups.restore(Path(source), database_path(_location(path)))
+
+    def forget(self, paths: Sequence[PathLike], *, dry_run: bool = False) -> forgetting.ForgetSummary:
+        """Take files, and folders with all below them, out of the index; the files themselves are never touched.
+
+        Raises
+        ------
+        StoreError
+        """
+        if isinstance(paths, str | os.PathLike):
+            raise TypeError("paths is one path, must be a sequence of paths")
+        return forgetting.forget(self._database, [Path(path) for path in paths], dry_run=dry_run)
 
     # --------------------------------------------------------------------------------------------------- helpers
     def _decode(self, picture: PathLike | NDArray[Any]) -> DecodedFile:

@@ -12,11 +12,14 @@ import sys
 import typer
 
 from dedupindex.cli import (
+    backup,
     check,
     compare,
     demo,
+    doctor,
     evaluate,
     failures,
+    forget,
     info,
     ingest,
     query,
@@ -57,6 +60,10 @@ add_verb(app, "failures", failures.failures)
 add_verb(app, "info", info.info, settings=(*SHAPING, *READING))
 add_verb(app, "check", check.check, settings=SHAPING)
 add_verb(app, "rebuild", rebuild.rebuild, settings=(*WORKING, *SHAPING, *READING))
+add_verb(app, "backup", backup.backup)
+add_verb(app, "restore", backup.restore)
+add_verb(app, "forget", forget.forget)
+add_verb(app, "doctor", doctor.doctor)
 add_verb(app, "upgrade", upgrade.upgrade)
 add_verb(app, "watch", watch.watch, settings=(*WORKING, *SEARCHING, *SHAPING, *READING))
 add_verb(app, "demo", demo.demo)

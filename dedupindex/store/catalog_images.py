@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, func, select, tuple_, update
+from sqlalchemy import Connection, LargeBinary, case, delete, func, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
 
 from dedupindex.records import CodeArray, ImageRecord, LocationRecord
@@ -174,6 +174,20 @@ def features(connection: Connection, ids: Iterable[int]) -> dict[int, dict[str, 
         query = select(Feature.image_id, Feature.name, Feature.data).where(Feature.image_id.in_(some))
         for image, name, data in connection.execute(query):
             found[image][name] = data
+    return dict(found)
+
+
+def sketches(connection: Connection, ids: Iterable[int]) -> dict[int, dict[str, bytes]]:
+    """What vetting needs of images: ``keypoints``, ``descriptor``, the first bytes of ``thumbnail`` (its shape)."""
+    head = func.substr(Feature.data, 1, 4, type_=LargeBinary)
+    data = case((Feature.name == "thumbnail", head), else_=Feature.data)
+    found: dict[int, dict[str, bytes]] = defaultdict(dict)
+    for some in chunks(sorted(set(ids))):
+        query = select(Feature.image_id, Feature.name, data).where(
+            Feature.image_id.in_(some), Feature.name.in_(("descriptor", "keypoints", "thumbnail"))
+        )
+        for image, name, blob in connection.execute(query):
+            found[image][name] = blob
     return dict(found)
 
 

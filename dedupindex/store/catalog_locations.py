@@ -7,11 +7,12 @@ file's last batch, so a stack that was interrupted half-way is read again (its s
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import InstrumentedAttribute
 
 from dedupindex.errors import Reason
 from dedupindex.records import Failure
@@ -121,18 +122,10 @@ def mark(connection: Connection, paths: Sequence[Path], run: int, *, missing: bo
 
 def paths_under(connection: Connection, root: Path, batch: int = 1000) -> Iterator[list[Path]]:
     """Stored paths (present ones, and those of failures) inside a folder or equal to it, in batches, by path."""
-    name = os.fsencode(root)
-    first, end = name.rstrip(b"/") + b"/", name.rstrip(b"/") + b"0"  # "0" follows "/"
     for column, present in ((Location.path, Location.missing.is_(False)), (FailureRow.path, None)):
         last = b""
         while True:
-            query = (
-                select(column)
-                .distinct()
-                .where(or_(column == name, (column >= first) & (column < end)), column > last)
-                .order_by(column)
-                .limit(batch)
-            )
+            query = select(column).distinct().where(_under(column, root), column > last).order_by(column).limit(batch)
             if present is not None:
                 query = query.where(present)
             names = list(connection.execute(query).scalars())
@@ -140,6 +133,33 @@ def paths_under(connection: Connection, root: Path, batch: int = 1000) -> Iterat
                 break
             yield [Path(os.fsdecode(some)) for some in names]
             last = names[-1]
+
+
+def forget_under(connection: Connection, root: Path) -> tuple[int, set[int]]:
+    """Forget every location inside a folder or equal to it; how many there were, and the images they showed."""
+    removed = delete(Location).where(_under(Location.path, root)).returning(Location.image_id)
+    images = list(connection.execute(removed).scalars())
+    return len(images), set(images)
+
+
+def delete_unplaced(connection: Connection, ids: Iterable[int]) -> int:
+    """Delete those of some images that are at no place, with their features and pairs; how many that were."""
+    deleted = 0
+    for some in chunks(sorted(set(ids))):
+        placed = select(Location.id).where(Location.image_id == Image.id).exists()
+        deleted += int(connection.execute(delete(Image).where(Image.id.in_(some), ~placed)).rowcount)
+    return deleted
+
+
+def forget_failures_under(connection: Connection, root: Path) -> int:
+    """Forget the failed files inside a folder or equal to it; how many there were."""
+    return int(connection.execute(delete(FailureRow).where(_under(FailureRow.path, root))).rowcount)
+
+
+def _under(column: InstrumentedAttribute[bytes], root: Path) -> ColumnElement[bool]:
+    name = os.fsencode(root)
+    first, end = name.rstrip(b"/") + b"/", name.rstrip(b"/") + b"0"  # "0" follows "/"
+    return or_(column == name, and_(column >= first, column < end))
 
 
 def states(connection: Connection, batch: int = 1000) -> Iterator[tuple[FileState, bytes, int]]:

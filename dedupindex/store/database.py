@@ -153,6 +153,8 @@ class Database:
     def close(self) -> None:
         """Close every connection; the last one out folds the write-ahead log into the file."""
         self._engine.dispose()
+        if not self.read_only:
+            self._lock.tidy()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

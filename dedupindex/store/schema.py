@@ -5,6 +5,7 @@ run ──< image ──< feature        image = content: SHA-256 of a file's by
           │  └──< location       location = where it was seen: path + frame
           └──<< pair             accepted pairs only; a is the image with the smaller content key
 failure   files that gave no frame        segment   sealed vector files        meta   fingerprint, generation, ...
+decision  what people said of pictures    standing  groups at the end of a run
 ```
 
 Measured with 8,000 images of 8 features (24 kB an image): a rowid table keyed (image_id, name) inserts 30-60 % faster
@@ -170,3 +171,24 @@ class Segment(Base):
     sha256: Mapped[str] = mapped_column(String)  # of the file
     spec: Mapped[str] = mapped_column(String)  # kind of index, for people and for checks
     twins: Mapped[bytes] = mapped_column(LargeBinary)  # int64 pairs (image id, id of the equal vector in the file)
+
+
+class DecisionRow(Base):
+    """What somebody decided, bound to content: *a* < *b* are content keys; of one image, b = ""."""
+
+    __tablename__ = "decision"
+
+    a: Mapped[str] = mapped_column(String, primary_key=True)
+    b: Mapped[str] = mapped_column(String, primary_key=True)
+    kind: Mapped[str] = mapped_column(String)
+    note: Mapped[str] = mapped_column(String)
+    decided: Mapped[str] = mapped_column(String)  # ISO 8601, UTC
+
+
+class Standing(Base):
+    """The duplicate groups as they stood at the end of a run, to tell later what has changed."""
+
+    __tablename__ = "standing"
+
+    run: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True, autoincrement=False)
+    groups: Mapped[bytes] = mapped_column(LargeBinary)  # zlib of JSON: group id -> [[image id, location id], ...]

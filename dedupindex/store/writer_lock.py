@@ -8,6 +8,7 @@ a name in a file that nobody holds is that of a writer that died. Readers do not
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
@@ -46,9 +47,7 @@ class Owner:
     command: str
 
     def __str__(self) -> str:
-        return (
-            f"process {self.pid} on {self.host} (`{self.command}` of {self.started}, writing since {self.since})"
-        )
+        return f"process {self.pid} on {self.host} (`{self.command}` of {self.started}, writing since {self.since})"
 
 
 class WriterLock:
@@ -80,13 +79,18 @@ class WriterLock:
         if sys.platform == "win32":  # SQLite's own locks remain
             yield
             return
+        until = time.monotonic() + self.timeout
+        while True:
+            handle = self._open()
+            try:
+                named = self._wait(handle, until)
+            except BaseException:
+                os.close(handle)
+                raise
+            if not named or _is_at(handle, self.path):
+                break
+            os.close(handle)  # the one before us took the file away: ours is no longer the one that others see
         try:
-            # O_NOFOLLOW: whoever may write to the folder must not make us truncate something else
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-        except OSError as error:
-            raise StoreError(f"{self.path}: {error.strerror}; writers need this file") from error
-        try:
-            named = self._wait(handle)
             if named:
                 _write_owner(handle)
             try:
@@ -97,10 +101,29 @@ class WriterLock:
         finally:
             os.close(handle)
 
-    def _wait(self, handle: int) -> bool:
+    def tidy(self) -> None:
+        """Remove the lock file unless somebody holds it, or died holding it."""
+        if sys.platform == "win32" or not self.path.is_file():
+            return
+        with contextlib.suppress(OSError):
+            handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_at(handle, self.path) and not os.fstat(handle).st_size:
+                    self.path.unlink()
+            finally:
+                os.close(handle)
+
+    def _open(self) -> int:
+        try:
+            # O_NOFOLLOW: whoever may write to the folder must not make us truncate something else
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            raise StoreError(f"{self.path}: {error.strerror}; writers need this file") from error
+
+    def _wait(self, handle: int, until: float) -> bool:
         """Wait for the lock; False where the file system has none."""
-        began = time.monotonic()
-        say = began + SAY_AFTER
+        say = time.monotonic() + SAY_AFTER
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,7 +135,7 @@ class WriterLock:
             else:
                 return True
             now = time.monotonic()
-            if now - began > self.timeout:
+            if now > until:
                 who = owner(self.path) or "it left no name"
                 raise IndexBusyError(f"{self.path}: another process is writing ({who}); try again when it has finished")
             if now > say:
@@ -149,6 +172,13 @@ def is_held(path: Path) -> bool:
     finally:
         os.close(handle)
     return False
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path, follow_symlinks=False))  # noqa: PTH116
+    except OSError:
+        return False
 
 
 def _write_owner(handle: int) -> None:

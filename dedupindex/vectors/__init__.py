@@ -1,7 +1,7 @@
 """The vector index: a cache that proposes candidates, and that can always be made again from the database."""
 
 from dedupindex.vectors.cells import set_threads
-from dedupindex.vectors.segments import SealedFile, row_digest, strays, sweep
+from dedupindex.vectors.segments import SealedFile, copy_file, row_digest, strays, strays_after, sweep
 from dedupindex.vectors.vector_index import FLAT_LIMIT, Neighbours, VectorIndex
 
 __all__ = [
@@ -9,8 +9,10 @@ __all__ = [
     "Neighbours",
     "SealedFile",
     "VectorIndex",
+    "copy_file",
     "row_digest",
     "set_threads",
     "strays",
+    "strays_after",
     "sweep",
 ]

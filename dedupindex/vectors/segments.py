@@ -22,6 +22,7 @@ from dedupindex.records import CodeArray
 from dedupindex.vectors.cells import SPEC, Cells, Ids
 
 PREFIX, SUFFIX, TEMPORARY = "segment-", ".faiss", ".tmp-"
+_COPYING = f".{PREFIX}"  # a copy that is not whole yet: its name ends in the number of its process
 STRAY_AGE = 600.0  # seconds; younger unknown files may belong to a writer that has not committed yet
 
 
@@ -97,18 +98,53 @@ def read_cells(directory: Path, sealed: SealedFile, dimensions: int) -> Cells:
     return cells
 
 
+def copy_file(source: Path, target: Path, name: str, sha256: str) -> None:
+    """Copy a sealed file from one folder into another, unless it is there already.
+
+    Raises
+    ------
+    VectorIndexError
+        It is missing or damaged.
+    OSError
+        The target cannot be written.
+    """
+    if Path(name).name != name:
+        raise VectorIndexError(f"{name!r} is no plain file name")
+    try:
+        with (target / name).open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
+                return
+    except OSError:
+        pass
+    if not (source / name).is_file():
+        raise VectorIndexError(f"{source / name}: there is no such file")
+    target.mkdir(exist_ok=True)
+    try:
+        durable.copy_whole(source / name, target / name, sha256)
+    except ValueError as error:
+        raise VectorIndexError(str(error)) from error
+
+
+def strays_after(directory: Path, known: Collection[str]) -> list[Path]:
+    """Sealed files of a folder that nobody else writes to, beside the *known* ones, and leftovers of dead writers."""
+    found = strays(directory, known)
+    sealed = directory.glob(f"{PREFIX}*{SUFFIX}") if directory.is_dir() else []
+    return sorted({*found, *(path for path in sealed if path.name not in known)})
+
+
 def strays(directory: Path, known: Collection[str]) -> list[Path]:
     """Files that nobody will ever read: leftovers of writers that died, and segments the database does not know."""
     found = []
     for path in sorted(directory.iterdir()) if directory.is_dir() else []:
-        ours = path.name.startswith(TEMPORARY) or (path.name.startswith(PREFIX) and path.name.endswith(SUFFIX))
+        unfinished = path.name.startswith((TEMPORARY, _COPYING))
+        ours = unfinished or (path.name.startswith(PREFIX) and path.name.endswith(SUFFIX))
         if not ours or path.name in known:
             continue
         try:
             old = time.time() - path.stat().st_mtime > STRAY_AGE
         except FileNotFoundError:
             continue
-        if old or (path.name.startswith(TEMPORARY) and not _is_running(path.name)):
+        if old or (unfinished and not _is_running(path.name)):
             found.append(path)
     return found
 
@@ -122,7 +158,7 @@ def sweep(directory: Path, known: Collection[str]) -> list[Path]:
 
 
 def _is_running(name: str) -> bool:
-    pid = name.removeprefix(TEMPORARY).partition("-")[0]
+    pid = name.removeprefix(TEMPORARY).partition("-")[0] if name.startswith(TEMPORARY) else name.rpartition("-")[2]
     if not pid.isdecimal():
         return False
     try:

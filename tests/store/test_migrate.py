@@ -11,14 +11,14 @@ NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table("decision", sa.Column("key", sa.String(), primary_key=True))
+    op.create_table("later", sa.Column("key", sa.String(), primary_key=True))
     {more}
 """
 
@@ -30,8 +30,8 @@ def future(tmp_path, monkeypatch):
     def make(more: str = "pass") -> None:
         shutil.rmtree(tmp_path / "migrations", ignore_errors=True)
         shutil.copytree(migrate.migrations_folder(), tmp_path / "migrations", ignore=shutil.ignore_patterns("*.pyc"))
-        (tmp_path / "migrations" / "versions" / "0002_decisions.py").write_text(NEXT.format(more=more))
-        monkeypatch.setattr(migrate, "HEAD", "0002")
+        (tmp_path / "migrations" / "versions" / "0003_later.py").write_text(NEXT.format(more=more))
+        monkeypatch.setattr(migrate, "HEAD", "0003")
         monkeypatch.setattr(migrate, "migrations_folder", lambda: tmp_path / "migrations")
 
     return make
@@ -44,13 +44,13 @@ def test_an_older_database_is_upgraded_after_a_backup(database, future):
     with pytest.raises(SchemaVersionError, match="dedupindex upgrade"):
         migrate.prepare_schema(database, create=False)
     backup = migrate.upgrade(database)
-    assert migrate.revision(database) == "0002"
+    assert migrate.revision(database) == "0003"
     migrate.prepare_schema(database, create=False)
     with database.read() as connection:
         assert catalog.get_meta(connection, "note") == "kept"
-        assert connection.execute(text("SELECT count(*) FROM decision")).scalar() == 0
+        assert connection.execute(text("SELECT count(*) FROM later")).scalar() == 0
     old = Database(backup)
-    assert migrate.revision(old) == "0001"
+    assert migrate.revision(old) == "0002"
     old.close()
 
 
@@ -58,9 +58,9 @@ def test_a_failed_upgrade_changes_nothing(database, future):
     future("raise ZeroDivisionError")
     with pytest.raises(ZeroDivisionError):
         migrate.upgrade(database)
-    assert migrate.revision(database) == "0001"
+    assert migrate.revision(database) == "0002"
     with database.read() as connection:
-        tables = connection.execute(text("SELECT name FROM sqlite_master WHERE name = 'decision'")).all()
+        tables = connection.execute(text("SELECT name FROM sqlite_master WHERE name = 'later'")).all()
     assert tables == []
 
 

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -88,11 +89,53 @@ def test_rubbish_in_the_lock_file_is_no_owner(tmp_path, content):
         assert owner(lock.path).pid == os.getpid()
 
 
+def test_the_file_goes_with_the_last_one_and_never_under_a_waiting_writer(tmp_path):
+    first, second = (WriterLock(tmp_path / "a.db", 5) for _ in range(2))
+    order = []
+
+    def wait():
+        with second.held():
+            order.append(owner(second.path).pid)
+            first.tidy()
+            assert second.path.exists()
+
+    with first.held():
+        thread = threading.Thread(target=wait)
+        thread.start()
+        time.sleep(0.1)  # it waits for the file that goes away here
+        first.path.unlink()
+    thread.join()
+    assert order == [os.getpid()]
+    first.tidy()
+    assert not first.path.exists()
+
+
+def test_many_take_turns_though_the_file_comes_and_goes(tmp_path):
+    inside, most = [], []
+
+    def work():
+        lock = WriterLock(tmp_path / "a.db", 20)
+        for _ in range(30):
+            with lock.held():
+                inside.append(1)
+                most.append(len(inside))
+                time.sleep(0.0005)
+                inside.pop()
+            lock.tidy()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(most), max(most)) == (180, 1)
+
+
 def test_a_link_in_its_place_is_not_followed(tmp_path):
     (tmp_path / "precious").write_text("precious")
     lock = WriterLock(tmp_path / "a.db", 1)
     lock.path.symlink_to(tmp_path / "precious")
-    with pytest.raises(databases.StoreError, match="a.db-lock"), lock.held():
+    with pytest.raises(databases.StoreError, match=r"a\.db-lock"), lock.held():
         pass
     assert (tmp_path / "precious").read_text() == "precious"
 

@@ -1,0 +1,104 @@
+"""Decisions, and the groups as they stood."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from dedupindex.records import LocationRecord
+from dedupindex.store.catalog import chunks
+from dedupindex.store.rows import Decision
+from dedupindex.store.schema import DecisionRow, Image, Location, Standing
+
+KEPT_STANDINGS = 200  # runs whose groups are remembered: some months of nightly runs
+
+Places = tuple[tuple[int, int], ...]  # (image id, location id) of each member's places
+
+
+def decisions(connection: Connection) -> list[Decision]:
+    """Every decision, oldest first."""
+    rows = connection.execute(select(DecisionRow.__table__).order_by(DecisionRow.decided, DecisionRow.a, DecisionRow.b))
+    return [
+        Decision(row["kind"], row["a"], row["b"], row["note"], datetime.fromisoformat(row["decided"]))
+        for row in rows.mappings()
+    ]
+
+
+def put_decisions(connection: Connection, made: Iterable[Decision]) -> None:
+    """Remember decisions; one on the same pair or image is replaced."""
+    rows = [
+        {"a": d.a, "b": d.b, "kind": d.kind, "note": d.note, "decided": d.decided.isoformat(timespec="microseconds")}
+        for d in made
+    ]
+    if not rows:
+        return
+    statement = insert(DecisionRow)
+    new = {name: statement.excluded[name] for name in ("kind", "note", "decided")}
+    connection.execute(statement.on_conflict_do_update(index_elements=[DecisionRow.a, DecisionRow.b], set_=new), rows)
+
+
+def delete_decisions(connection: Connection, pairs: Sequence[tuple[str, str]]) -> int:
+    """Forget the decisions on these pairs (and images: b = ""); how many there were."""
+    return sum(
+        int(connection.execute(delete(DecisionRow).where(DecisionRow.a == a, DecisionRow.b == b)).rowcount)
+        for a, b in pairs
+    )
+
+
+def keys_beginning(connection: Connection, sha256: bytes, end: bytes, limit: int) -> list[str]:
+    """Content keys of stored images whose digest lies between two values, smallest first."""
+    query = (
+        select(Image.sha256, Image.frame)
+        .where(Image.sha256 >= sha256, Image.sha256 <= end)
+        .order_by(Image.sha256, Image.frame)
+        .limit(limit)
+    )
+    return [bytes(digest).hex() + (f"#{frame}" if frame else "") for digest, frame in connection.execute(query)]
+
+
+# -------------------------------------------------------------------------------------------------- standings
+def put_standing(connection: Connection, run: int, groups: Mapping[str, Places]) -> None:
+    """Remember the groups as they stand at the end of a run; those of runs long ago are forgotten."""
+    data = zlib.compress(json.dumps({group: list(places) for group, places in sorted(groups.items())}).encode())
+    connection.execute(delete(Standing).where(Standing.run == run))
+    connection.execute(insert(Standing).values(run=run, groups=data))
+    old = select(Standing.run).order_by(Standing.run.desc()).offset(KEPT_STANDINGS)
+    connection.execute(delete(Standing).where(Standing.run.in_(old.scalar_subquery())))
+
+
+def standing(connection: Connection, run: int) -> tuple[int, dict[str, Places]] | None:
+    """The groups as they stood at the end of that run or the last one before it that left any; None: no such run."""
+    query = select(Standing.run, Standing.groups).where(Standing.run <= run).order_by(Standing.run.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    groups = json.loads(zlib.decompress(row[1]))
+    return int(row[0]), {group: tuple((image, place) for image, place in places) for group, places in groups.items()}
+
+
+def location_ids(connection: Connection, images: Iterable[int]) -> dict[int, list[int]]:
+    """Ids of the present locations of images, by image id."""
+    found: dict[int, list[int]] = {}
+    for some in chunks(sorted(set(images))):
+        query = select(Location.image_id, Location.id).where(Location.image_id.in_(some), Location.missing.is_(False))
+        for image, place in connection.execute(query.order_by(Location.id)):
+            found.setdefault(image, []).append(place)
+    return found
+
+
+def locations_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[int, LocationRecord]]:
+    """Locations that are still known, as (image that is there now, location), by id."""
+    found: dict[int, tuple[int, LocationRecord]] = {}
+    for some in chunks(sorted(set(ids))):
+        for row in connection.execute(select(Location.__table__).where(Location.id.in_(some))).mappings():
+            path = Path(os.fsdecode(row["path"]))
+            place = LocationRecord(path, row["frame"], row["size"], row["mtime_ns"], row["missing"])
+            found[row["id"]] = (row["image_id"], place)
+    return found

@@ -1,0 +1,120 @@
+"""What `doctor` says of SQLite, and of a database's place: its file system, space, permissions and lock."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dedupindex.errors import DedupIndexError
+from dedupindex.store.backup import contents
+from dedupindex.store.database import own_files
+from dedupindex.store.filesystem import is_network, kind_of
+from dedupindex.store.migrate import HEAD
+from dedupindex.store.writer_lock import is_held, lock_path, owner
+
+LARGE_LOG = 256 << 20  # bytes: a write-ahead log that long is not being folded back
+LEAST_FREE = 200 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that `doctor` looked at."""
+
+    topic: str  # "sqlite", "file system", ...
+    state: str  # what it found, for people
+    level: str = "ok"  # "ok", "warning" or "problem"
+    advice: str = ""
+
+
+def has_wal_reset_bug(version: tuple[int, ...]) -> bool:
+    """Whether that SQLite may damage a database when a checkpoint meets a log that begins anew.
+
+    See https://sqlite.org/wal.html#walresetbug.
+    """
+    return (3, 7, 0) <= version < (3, 51, 3)
+
+
+def sqlite_findings() -> Iterator[Finding]:
+    """The version of SQLite, and what is wrong with it."""
+    version = sqlite3.sqlite_version
+    if has_wal_reset_bug(sqlite3.sqlite_version_info):
+        yield Finding(
+            "sqlite",
+            f"{version}: has the WAL-reset bug (3.7.0 to 3.51.2)",
+            "warning",
+            "dedupindex keeps its writers apart, which avoids it; do not write with other programs at the same time",
+        )
+    else:
+        yield Finding("sqlite", version)
+
+
+def database_findings(path: Path) -> Iterator[Finding]:
+    """The state of a database file and its surroundings; works on damaged and missing ones."""
+    folder = path.parent
+    if not folder.is_dir():
+        yield Finding("database", f"{folder} is not a folder", "problem", "make it, or name another database")
+        return
+    kind = kind_of(folder)
+    if is_network(kind):
+        advice = "keep the database on a local disk (-d FILE); pictures may lie anywhere"
+        yield Finding("file system", f"{kind}: a network file system", "warning", advice)
+    else:
+        yield Finding("file system", kind or "unknown")
+    yield _space(path)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield Finding("permissions", f"{folder} cannot be written", "warning", "only reading works")
+    if not path.exists():
+        yield Finding("database", f"{path}: there is none yet")
+        return
+    yield from _file(path)
+    yield _lock(path)
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size > LARGE_LOG:
+        size = f"{log.stat().st_size:,} bytes"
+        yield Finding("log", f"{log.name} has {size}", "warning", "end the readers that keep it open")
+
+
+def _file(path: Path) -> Iterator[Finding]:
+    if not path.is_file() or not os.access(path, os.R_OK):
+        yield Finding("database", f"{path} cannot be read", "problem", "see its permissions")
+        return
+    if not os.access(path, os.W_OK):
+        yield Finding("permissions", f"{path} cannot be written", "warning", "only reading works")
+    status = path.stat()
+    if status.st_nlink > 1:
+        advice = "keep one name; SQLite finds its log by name and two names lead to damage"
+        yield Finding("database", f"{path} has {status.st_nlink} names (hard links)", "problem", advice)
+    try:
+        found = contents(path)
+    except DedupIndexError as error:
+        yield Finding("database", str(error), "problem", "`dedupindex restore FILE` puts a backup in its place")
+        return
+    size = sum(file.stat().st_size for file in own_files(path) if file.exists())
+    words = f"{path}: {found.images:,} images, {size:,} bytes, schema {found.revision}"
+    if found.revision != HEAD:
+        yield Finding("database", words, "warning", f"this dedupindex has schema {HEAD}; `dedupindex upgrade`")
+    else:
+        yield Finding("database", words)
+
+
+def _space(path: Path) -> Finding:
+    free = shutil.disk_usage(path.parent).free
+    wanted = max(LEAST_FREE, path.stat().st_size // 4 if path.exists() else 0)
+    words = f"{free:,} bytes free"
+    if free < wanted:
+        return Finding("space", words, "warning", f"free some: {wanted:,} bytes are wanted for growth and rebuilding")
+    return Finding("space", words)
+
+
+def _lock(path: Path) -> Finding:
+    lock = lock_path(path)
+    who = owner(lock)
+    if is_held(lock):
+        return Finding("writer", str(who) if who else "another process is writing")
+    if who is not None:
+        return Finding("writer", f"none; {who} died while it wrote, and what it had committed is whole")
+    return Finding("writer", "none")

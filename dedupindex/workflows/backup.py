@@ -1,0 +1,201 @@
+"""Backup and restore: a database with the vector files that it names, written aside, verified, then put in place.
+
+Order of writing: vector files first, the database that names them last; what the old one alone named goes after that.
+Killed at any moment, a backup is the earlier one or the new one, and a restored database is the old one or the new.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from dedupindex import durable
+from dedupindex.errors import SchemaVersionError, StoreError, VectorIndexError
+from dedupindex.store import backup as copies
+from dedupindex.store.migrate import is_known
+from dedupindex.vectors import copy_file, strays_after
+from dedupindex.workflows.vector_cache import vector_directory
+
+log = logging.getLogger(__name__)
+
+_ATTEMPTS = 3  # a writer may merge vector files between the copy of the database and theirs
+
+
+@dataclass(frozen=True, slots=True)
+class BackupSummary:
+    """What a backup holds, or what was restored."""
+
+    path: Path
+    images: int
+    generation: int
+    vector_files: int
+    left_out: tuple[str, ...] = ()  # vector files that were missing or damaged: made anew when they are needed
+    before: Path | None = None  # after a restore: where the database that it replaced is kept
+
+
+def backup(database: Path, target: Path) -> BackupSummary:
+    """Copy a database with its vector files while others may be writing.
+
+    Parameters
+    ----------
+    target : Path
+        The copy, a database of its own; its vector files lie in ``TARGET.vectors``. An earlier backup there is replaced
+        once the new one is whole and verified.
+
+    Raises
+    ------
+    StoreError
+        *target* is something else than a backup, is in use, or cannot be written; what was there stays.
+    """
+    target = Path(os.path.realpath(target.expanduser()))
+    _refuse(database, target)
+    temporary = _aside(target)
+    try:
+        for attempt in range(_ATTEMPTS):
+            temporary.unlink(missing_ok=True)
+            copies.snapshot(database, temporary)
+            found = copies.contents(temporary)
+            lost = _copy_vectors(found.segments, database, target)
+            if not lost or attempt == _ATTEMPTS - 1:
+                break
+        if lost:
+            copies.drop_segments(temporary, lost)
+        copies.verify(temporary)
+        durable.replace(temporary, target)
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{target}: {error.strerror or error}; no backup was made") from error
+    finally:
+        _remove_copy(temporary)
+    kept = [file for file, _ in found.segments if file not in lost]
+    _sweep(target, kept)
+    return BackupSummary(target, found.images, found.generation, len(kept), tuple(lost))
+
+
+def restore(source: Path, database: Path) -> BackupSummary:
+    """Let *database* hold what a backup holds. What it held before is kept as a backup beside it.
+
+    Raises
+    ------
+    StoreError
+        The backup is damaged or of a newer dedupindex, or the disk is full; the database stays as it was then.
+    """
+    source = Path(os.path.realpath(source.expanduser()))
+    database = Path(os.path.realpath(database))
+    if not source.is_file():
+        raise StoreError(f"there is no backup {source}")
+    if database.exists() and (not database.is_file() or source.samefile(database)):
+        raise StoreError(f"{database} cannot be restored from {source}")
+    if not database.parent.is_dir():
+        raise StoreError(f"{database.parent} is not a folder; make it first")
+    temporary = _aside(database)
+    try:
+        temporary.unlink(missing_ok=True)
+        copies.snapshot(source, temporary)
+        copies.verify(temporary)
+        found = copies.contents(temporary)
+        if not found.revision:
+            raise StoreError(f"{source} is empty")
+        if not is_known(found.revision):
+            raise SchemaVersionError(
+                f"{source} was made by a newer dedupindex (schema {found.revision}); update dedupindex",
+                current=found.revision,
+                head="",
+            )
+        before = _keep(database)
+        lost = _copy_vectors(found.segments, source, database)
+        if lost:
+            copies.drop_segments(temporary, lost)
+        copies.put_back(temporary, database)
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{database}: {error.strerror or error}; nothing was restored") from error
+    finally:
+        _remove_copy(temporary)
+    kept = len(found.segments) - len(lost)
+    return BackupSummary(database, found.images, found.generation, kept, tuple(lost), before)
+
+
+def _refuse(database: Path, target: Path) -> None:
+    if target.is_dir():
+        raise StoreError(f"{target} is a folder; name a file")
+    if not target.parent.is_dir():
+        raise StoreError(f"{target.parent} is not a folder; make it first")
+    if not target.exists():
+        return
+    if database.samefile(target):
+        raise StoreError(f"{target} is the database itself")
+    copies.contents(target)  # raises where it is anything else than a database of ours
+    if copies.is_open_elsewhere(target):
+        raise StoreError(f"{target} is in use as a database; choose another name for the backup")
+
+
+def _keep(database: Path) -> Path | None:
+    """A copy of the database that is about to be replaced; None where there is none that could be read."""
+    if not database.exists():
+        return None
+    try:
+        copies.contents(database)
+    except StoreError as error:
+        if "not a database of dedupindex" in str(error):
+            raise
+        log.warning("%s", error)
+        return None
+    before = copies.free_name(database, "before-restore")
+    temporary = _aside(before)
+    try:
+        copies.snapshot(database, temporary)
+        durable.replace(temporary, before)
+    finally:
+        _remove_copy(temporary)
+    return before
+
+
+def _copy_vectors(segments: Collection[tuple[str, str]], source: Path, target: Path) -> list[str]:
+    """Copy the vector files of a database that the copy lacks; the names of those that could not be had."""
+    lost = []
+    for name, sha256 in segments:
+        try:
+            copy_file(vector_directory(source), vector_directory(target), name, sha256)
+        except VectorIndexError as error:
+            log.warning("vector file left out, it is made again when needed: %s", error)
+            lost.append(name)
+    return lost
+
+
+def _sweep(target: Path, kept: Collection[str]) -> None:
+    for path in strays_after(vector_directory(target), kept):
+        durable.remove(path)
+
+
+def _aside(path: Path) -> Path:
+    """Where the copy is made; what dead processes left there goes."""
+    for left in path.parent.glob(f".{_escaped(path.name)}.copy-*"):
+        pid = left.name.rpartition("-")[2]
+        if pid.isdecimal() and not _is_running(int(pid)):
+            _remove_copy(left)
+    return path.with_name(f".{path.name}.copy-{os.getpid()}")
+
+
+def _remove_copy(path: Path) -> None:
+    for file in (path, path.with_name(path.name + "-journal"), path.with_name(path.name + "-wal")):
+        file.unlink(missing_ok=True)
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "[]*?" else letter for letter in name)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

@@ -1,0 +1,67 @@
+"""Taking places out of the index. Files are never touched."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dedupindex.store import catalog_locations
+from dedupindex.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetSummary:
+    """What was taken out of the index; no file was touched."""
+
+    locations: int
+    images: int  # that were at no other place
+    failures: int
+    unknown: tuple[Path, ...] = ()  # paths of which the index knew nothing
+
+
+def forget(database: Database, paths: Sequence[Path], *, dry_run: bool = False) -> ForgetSummary:
+    """Forget files, and folders with all below them; images that were at no other place go with their pairs.
+
+    Files that lie there still are described again when an ingest meets them.
+
+    Parameters
+    ----------
+    dry_run : bool
+        Only count.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be written; nothing was forgotten then.
+    """
+    locations = failures = 0
+    images: set[int] = set()
+    unknown: list[Path] = []
+    with contextlib.suppress(_DryRun), database.write() as connection:
+        for path in paths:
+            root = _absolute(path)
+            places, shown = catalog_locations.forget_under(connection, root)
+            failed = catalog_locations.forget_failures_under(connection, root)
+            if not places and not failed:
+                unknown.append(path)
+            locations, failures = locations + places, failures + failed
+            images |= shown
+        gone = catalog_locations.delete_unplaced(connection, images)
+        if dry_run:
+            raise _DryRun
+    return ForgetSummary(locations, gone, failures, tuple(unknown))
+
+
+class _DryRun(Exception):  # noqa: N818  (no error: takes a transaction back)
+    pass
+
+
+def _absolute(path: Path) -> Path:
+    """As an ingest would have stored it: absolute, links kept."""
+    path = path.expanduser() if os.fspath(path).startswith("~") and not os.path.lexists(path) else path
+    if ".." in path.parts:
+        return Path(os.path.realpath(path.parent)) / path.name if path.name != ".." else Path(os.path.realpath(path))
+    return path.absolute()
