@@ -445,6 +445,8 @@ class DuplicatesSummary:
     verified: int = 0
     accepted: int = 0
     overflowed: int = 0  # images whose candidates hit the cap
+    left: int = 0  # images that a time budget left for the next run
+    radius: float = 0.0  # largest distance of a candidate, narrowed for the size of the collection
     seconds: float = 0.0
 
 

@@ -56,6 +56,9 @@ class Settings:
     max_frame_bytes: int = _setting(1_500_000_000, "largest decoded size of a frame, bytes")
 
     radius: float = _setting(0.85, "largest cosine distance of a candidate, 0..2")
+    false_candidates: float = _setting(
+        30.0, "unrelated pictures a probe may meet: in large collections the radius shrinks to that"
+    )
     candidates: int = _setting(64, "most candidates an image and probe; more are counted as overflow")
     threshold: float = _setting(0.5, "smallest score of a confirmed pair, 0..1")
     batch: int = _setting(256, "images a transaction")
@@ -73,6 +76,8 @@ class Settings:
                 raise SettingsError(f"{name} is {getattr(self, name)}, must be at least 1")
         if not 0 < self.radius <= 2:
             raise SettingsError(f"radius is {self.radius}, must lie in (0, 2]")
+        if not self.false_candidates > 0:
+            raise SettingsError(f"false_candidates is {self.false_candidates}, must be above 0")
         if not 0 <= self.threshold <= 1:
             raise SettingsError(f"threshold is {self.threshold}, must lie in 0..1")
         if self.workers < 0 or self.erode_mask < 0:

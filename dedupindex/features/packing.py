@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS
-from dedupindex.records import ByteArray, Features, FloatArray, Keypoints, Mask
+from dedupindex.records import ByteArray, CodeArray, Features, FloatArray, Keypoints, Mask
 
 POSITION_STEPS = 65535
 HASHES = ("phash", "dhash", "ahash", "whash")
@@ -68,11 +68,9 @@ def _unpack(parts: Mapping[str, bytes]) -> Features:
         FRAME_FORMAT, parts["frame"]
     )
     rows, columns = struct.unpack_from("<HH", parts["colour"])
-    hashed, descriptor = parts["hashes"], np.frombuffer(parts["descriptor"], np.int8)
+    hashed, descriptor = parts["hashes"], descriptor_of(parts)
     if len(hashed) not in (0, 8 * len(HASHES)):
         raise ValueError(f"damaged feature blob: hashes of {len(hashed)} bytes")
-    if len(descriptor) != DESCRIPTOR_DIMENSIONS:
-        raise ValueError(f"damaged feature blob: descriptor of {len(descriptor)} numbers")
     return Features(
         thumbnail=pixels,
         mask=mask,
@@ -87,6 +85,34 @@ def _unpack(parts: Mapping[str, bytes]) -> Features:
         full_shape=(full_height, full_width),
         pixel_sha256=digest,
     )
+
+
+def thumbnail_shape(blob: bytes) -> tuple[int, int]:
+    """Height and width of a packed thumbnail, from its first four bytes.
+
+    Raises
+    ------
+    ValueError
+        The blob is damaged.
+    """
+    if len(blob) < 4:
+        raise ValueError("damaged feature blob: a thumbnail without a shape")
+    height, width = struct.unpack_from("<HH", blob)
+    return height, width
+
+
+def descriptor_of(parts: Mapping[str, bytes]) -> CodeArray:
+    """The descriptor (384,) int8 among packed features.
+
+    Raises
+    ------
+    ValueError
+        The blob is damaged.
+    """
+    descriptor = np.frombuffer(parts["descriptor"], np.int8)
+    if len(descriptor) != DESCRIPTOR_DIMENSIONS:
+        raise ValueError(f"damaged feature blob: descriptor of {len(descriptor)} numbers")
+    return descriptor
 
 
 def rounded(features: Features) -> Features:
@@ -111,20 +137,30 @@ def _unpack_thumbnail(blob: bytes) -> tuple[ByteArray, Mask]:
     return np.frombuffer(raw, np.uint8, size).reshape(height, width), mask.reshape(height, width)
 
 
-def _unpack_keypoints(blob: bytes) -> Keypoints:
+def keypoint_table(
+    blob: bytes,
+) -> tuple[CodeArray, NDArray[np.uint16], NDArray[np.float16], NDArray[np.float16]]:
+    """Packed keypoints as they lie in their blob: codes (K, C), positions (K, 2), scales (K,), angles (K,).
+
+    Raises
+    ------
+    ValueError
+        The blob is damaged.
+    """
+    if len(blob) < 2:
+        raise ValueError("damaged feature blob: keypoints without a width")
     (width,) = struct.unpack_from("<H", blob)
     count, rest = divmod(len(blob) - 2, 8 + width)
     if rest:
         raise ValueError(f"damaged feature blob: keypoints of {width} numbers in {len(blob)} bytes")
-    offset = 2
+    position = np.frombuffer(blob, "<u2", 2 * count, 2).reshape(count, 2)
+    scale = np.frombuffer(blob, "<f2", count, 2 + 4 * count)
+    angle = np.frombuffer(blob, "<f2", count, 2 + 6 * count)
+    codes = np.frombuffer(blob, np.int8, count * width, 2 + 8 * count).reshape(count, width)
+    return codes, position, scale, angle
 
-    def take(kind: str, number: int) -> NDArray[np.float64]:
-        nonlocal offset
-        values = np.frombuffer(blob, kind, number, offset)
-        offset += values.nbytes
-        return values.astype(np.float64)
 
-    position: FloatArray = (take("<u2", 2 * count) / POSITION_STEPS).astype(np.float32).reshape(count, 2)
-    scale, angle = take("<f2", count).astype(np.float32), take("<f2", count).astype(np.float32)
-    codes = np.frombuffer(blob, np.int8, count * width, offset).reshape(count, width)
-    return Keypoints(position, scale, angle, codes)
+def _unpack_keypoints(blob: bytes) -> Keypoints:
+    codes, steps, scale, angle = keypoint_table(blob)
+    position: FloatArray = (steps.astype(np.float64) / POSITION_STEPS).astype(np.float32)
+    return Keypoints(position, scale.astype(np.float32), angle.astype(np.float32), codes)

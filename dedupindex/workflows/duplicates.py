@@ -8,13 +8,12 @@ keys, so what is stored does not depend on which of them came first.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dedupindex.features import unpack
+from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit, unpack
 from dedupindex.records import DuplicatesSummary, Verification
 from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_pairs
@@ -22,25 +21,41 @@ from dedupindex.store.database import Database
 from dedupindex.store.rows import Content
 from dedupindex.vectors import VectorIndex
 from dedupindex.workflows.closure import close_groups
+from dedupindex.workflows.judged import Judged
 from dedupindex.workflows.pool import Pool
 from dedupindex.workflows.progress import SILENT, Progress
-from dedupindex.workflows.search import SAME_PIXELS, candidates
+from dedupindex.workflows.search import SAME_PIXELS, candidates, radius_for
 from dedupindex.workflows.stages import PairResult, PairTask, pairs_died, verify_pairs
 from dedupindex.workflows.vector_cache import VectorCache
 from dedupindex.workflows.verifying import verify_stored
 
 Pairs = list[tuple[int, int]]
+BATCHES_AT_ONCE = 4  # of `Settings.batch` images: workers wait between batches
+RANKING_SHARE = 0.3  # most of a time budget that goes into finding out what to begin with
+RANKED_AT_ONCE = 2_000
 
 
 def find_duplicates(
-    database: Database, vectors: VectorCache, settings: Settings, *, progress: Progress = SILENT
+    database: Database,
+    vectors: VectorCache,
+    settings: Settings,
+    *,
+    budget: float | None = None,
+    progress: Progress = SILENT,
 ) -> DuplicatesSummary:
     """Search all images that were not searched yet.
+
+    Parameters
+    ----------
+    budget : float, optional
+        Seconds after which no further batch is begun. The images with the nearest neighbours come first; what is left
+        is searched by the next run.
 
     Returns
     -------
     DuplicatesSummary
-        `candidates` counts pairs within the radius, once a batch; `verified` those that were registered and correlated.
+        `candidates` counts pairs within the radius, once a batch; `verified` those that were compared (most of them by
+        their keypoints alone).
 
     Raises
     ------
@@ -53,11 +68,14 @@ def find_duplicates(
     with database.write() as connection:
         run = catalog.start_run(connection, "duplicates")
     tally = _Tally()
+    deadline = None if budget is None else began + budget
+    if budget is not None and todo:
+        todo = most_promising(database, vectors.current(), settings, todo, began + budget * RANKING_SHARE)
     progress.start(len(todo), "duplicates")
     try:
         with Pool(verify_pairs, died=pairs_died, workers=settings.workers) as pool:
             if todo:
-                _search_all(database, vectors, settings, pool, run, todo, tally, progress)
+                _search_all(database, vectors, settings, pool, run, todo, tally, progress, deadline)
                 vectors.save()
             verified, accepted = close_groups(database, pool, settings, run)
         tally.verified += verified
@@ -71,10 +89,12 @@ def find_duplicates(
         verified=tally.verified,
         accepted=tally.accepted,
         overflowed=tally.overflowed,
+        left=len(todo) - tally.taken,
+        radius=tally.radius,
         seconds=time.monotonic() - began,
     )
     with database.write() as connection:
-        names = ("searched", "candidates", "verified", "accepted", "overflowed", "seconds")
+        names = ("searched", "candidates", "verified", "accepted", "overflowed", "left", "radius", "seconds")
         catalog.finish_run(connection, run, {name: getattr(summary, name) for name in names})
     return summary
 
@@ -86,6 +106,8 @@ class _Tally:
     verified: int = 0
     accepted: int = 0
     overflowed: int = 0
+    taken: int = 0  # images whose turn came
+    radius: float = 0.0
 
 
 @dataclass(slots=True)
@@ -107,26 +129,50 @@ def _search_all(
     todo: Sequence[int],
     tally: _Tally,
     progress: Progress,
+    deadline: float | None,
 ) -> None:
     index = vectors.current()
+    tally.radius = radius_for(settings, len(index))
     waiting = set(todo)
-    judged = np.empty(0, np.int64)  # pairs judged in this run whose other image is still to be searched
-    for start in range(0, len(todo), settings.batch):
-        ids = list(todo[start : start + settings.batch])
+    judged = Judged()  # pairs judged in this run whose other image is still to be searched
+    size = settings.batch * BATCHES_AT_ONCE if deadline is None else settings.batch
+    for number, start in enumerate(range(0, len(todo), size)):
+        if deadline is not None and start and time.monotonic() > deadline:
+            return
+        ids = list(todo[start : start + size])
         waiting.difference_update(ids)
         batch = _Batch(ids)
         pairs = _propose(database, index, settings, batch, judged, tally)
-        later = [pair for pair in pairs if pair[0] in waiting or pair[1] in waiting]
-        judged = np.union1d(judged, _codes(later))
-        if start % (16 * settings.batch) == 0:
-            judged = _still_open(judged, waiting)
+        judged.add(pair for pair in pairs if pair[0] in waiting or pair[1] in waiting)
+        if number % 16 == 15:
+            judged.keep_open(waiting)
         _verify(database, pool, settings, batch, pairs, tally)
         done = [image for image in batch.ids if image not in batch.lost]
         with database.write() as connection:
             tally.accepted += catalog_pairs.put_pairs(connection, batch.accepted, run)
             catalog_images.mark_searched(connection, done, run)
         tally.searched += len(done)
+        tally.taken += len(ids)
         progress.advance(len(ids))
+
+
+def most_promising(
+    database: Database, index: VectorIndex, settings: Settings, todo: Sequence[int], deadline: float
+) -> list[int]:
+    """Order images by the distance to their nearest neighbour, as many as can be asked until *deadline*."""
+    nearest: dict[int, float] = {}
+    for start in range(0, len(todo), RANKED_AT_ONCE):
+        if start and time.monotonic() > deadline:
+            break
+        some = np.array(todo[start : start + RANKED_AT_ONCE], np.int64)
+        with database.read() as connection:
+            ids, rows = catalog_images.descriptors(connection, some, DESCRIPTOR_DIMENSIONS)
+        shown = rows.any(axis=1)
+        ids, found = ids[shown], index.search(unit(rows[shown]), settings.radius, 2)
+        for image, near in zip(ids.tolist(), found, strict=True):
+            others = near.distances[near.ids != image]
+            nearest[image] = float(others[0]) if len(others) else 2.0
+    return sorted(todo, key=lambda image: (nearest.get(image, 2.0), image))
 
 
 def _propose(
@@ -134,7 +180,7 @@ def _propose(
     index: VectorIndex,
     settings: Settings,
     batch: _Batch,
-    judged: NDArray[np.int64],
+    judged: Judged,
     tally: _Tally,
 ) -> Pairs:
     """Pairs of a batch that have to be verified, as ids in the order of the content keys."""
@@ -163,9 +209,7 @@ def _propose(
     }
     tally.candidates += len(proposed | same)
     fresh = sorted(pair for pair in proposed - same - known if contents[pair[0]].pixels != contents[pair[1]].pixels)
-    if len(judged) and fresh:
-        seen = np.isin(_codes(fresh), judged)
-        fresh = [pair for pair, old in zip(fresh, seen.tolist(), strict=True) if not old]
+    fresh = [pair for pair, old in zip(fresh, judged.known(fresh).tolist(), strict=True) if not old]
     return _collapse(batch, fresh, contents)
 
 
@@ -193,16 +237,3 @@ def _verify(
         for a, b, verification in result.accepted:
             alike = [(a, b), *batch.copies.get((a, b), [])]
             batch.accepted += [(one, other, verification) for one, other in alike]
-
-
-def _codes(pairs: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
-    """Unordered pairs of ids below 2^31 as single numbers."""
-    rows = np.array(list(pairs), np.int64).reshape(-1, 2)
-    codes: NDArray[np.int64] = (rows.min(axis=1) << 32) | rows.max(axis=1)
-    return codes
-
-
-def _still_open(codes: NDArray[np.int64], waiting: set[int]) -> NDArray[np.int64]:
-    """Those pairs of which an image is still to be searched."""
-    alive = np.fromiter(waiting, np.int64, len(waiting))
-    return codes[np.isin(codes >> 32, alive) | np.isin(codes & 0xFFFFFFFF, alive)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,30 +134,38 @@ def _no_valid_pixels(path: Path, frames: Sequence[Frame], valid: int) -> Failure
 # ------------------------------------------------------------------------------------------------------- pairs
 @dataclass(frozen=True, slots=True)
 class PairTask:
-    """Pairs to verify, with the packed features of every image that stands in them."""
+    """Pairs to verify, with the packed features of every image that stands in them.
+
+    Attributes
+    ----------
+    vet : bool
+        Only tell which pairs deserve it; `parts` holds what vetting needs.
+    """
 
     parts: Mapping[int, Mapping[str, bytes]]
     pairs: tuple[tuple[int, int], ...]
     threshold: float
+    vet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PairResult:
-    """How many pairs were verified, those that were accepted, and those that were lost with a worker."""
+    """How many pairs were decided, those that were accepted, those lost with a worker, those that passed vetting."""
 
     verified: int
-    accepted: tuple[tuple[int, int, Verification], ...]
+    accepted: tuple[tuple[int, int, Verification], ...] = ()
     lost: tuple[tuple[int, int], ...] = ()
+    plausible: tuple[tuple[int, int], ...] = ()
 
 
 def verify_pairs(tasks: Sequence[PairTask]) -> list[PairResult]:
-    """Verify pairs (a, b), a being the smaller content key."""
-    return [_verify_pairs(task) for task in tasks]
+    """Vet or verify pairs (a, b), a being the smaller content key."""
+    return [_vet_pairs(task) if task.vet else _verify_pairs(task) for task in tasks]
 
 
 def pairs_died(task: PairTask) -> PairResult:
     """The result for pairs whose worker died."""
-    return PairResult(0, (), task.pairs)
+    return PairResult(0, lost=task.pairs)
 
 
 def _verify_pairs(task: PairTask) -> PairResult:
@@ -169,6 +178,23 @@ def _verify_pairs(task: PairTask) -> PairResult:
         if verification.accepted:
             accepted.append((a, b, verification))
     return PairResult(len(task.pairs), tuple(accepted))
+
+
+def _vet_pairs(task: PairTask) -> PairResult:
+    from dedupindex.compare.vetting import plausible, sketch
+    from dedupindex.features.model import load_model
+
+    sketches = {image: sketch(parts) for image, parts in task.parts.items()}
+    parity = load_model().local_parity
+    pairs_of = Counter(image for pair in task.pairs for image in pair)
+    others: dict[int, list[tuple[int, int]]] = {}
+    for pair in task.pairs:  # each under the image that has more of them: one product of matrices serves them all
+        others.setdefault(max(pair, key=lambda image: (pairs_of[image], image)), []).append(pair)
+    passed: list[tuple[int, int]] = []
+    for hub, pairs in others.items():
+        kept = plausible(sketches[hub], [sketches[a if b == hub else b] for a, b in pairs], parity)
+        passed += [pair for pair, keep in zip(pairs, kept.tolist(), strict=True) if keep]
+    return PairResult(len(task.pairs) - len(passed), plausible=tuple(sorted(passed)))
 
 
 def file_state(path: Path) -> FileState:

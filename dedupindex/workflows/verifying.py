@@ -1,4 +1,8 @@
-"""Pairs of stored images to verifications: tasks with the features they need, here or in workers."""
+"""Pairs of stored images to verifications: tasks with the features they need, here or in workers.
+
+Most candidates are nothing, and nearly all of those are told by their keypoints alone. So pairs are vetted many at a
+time first, with little loaded, and only what passes is loaded whole and verified. The verdicts are the same.
+"""
 
 from __future__ import annotations
 
@@ -10,29 +14,45 @@ from dedupindex.store.database import Database
 from dedupindex.workflows.pool import Pool
 from dedupindex.workflows.stages import PairResult, PairTask, verify_pairs
 
-PAIRS_A_TASK = 128  # some 0.2 s of work for some 3 MB of features
+PAIRS_A_TASK = 64  # some 0.2 s of work for some 3 MB of features
+VETTED_A_TASK = 1_024  # some 0.1 s of work for some 10 MB
 FEW_PAIRS = 256  # fewer are verified here: starting workers costs a second
+FEW_VETTED = 4_096  # likewise
+
+Pairs = Sequence[tuple[int, int]]
 
 
 def verify_stored(
-    database: Database, pool: Pool[PairTask, PairResult], settings: Settings, pairs: Sequence[tuple[int, int]]
+    database: Database, pool: Pool[PairTask, PairResult], settings: Settings, pairs: Pairs
 ) -> Iterator[PairResult]:
     """Verify pairs (id of a, id of b), a being the smaller content key.
 
     Yields
     ------
     PairResult
-        One a task of some pairs, in any order.
+        One a task of some pairs, in any order; none but `accepted` pairs are copies.
     """
-    tasks = _tasks(database, pairs, settings.threshold)
-    for results in (verify_pairs(task) for task in tasks) if len(pairs) < FEW_PAIRS else pool.map(tasks):
+    passed: list[tuple[int, int]] = []
+    vetting = _tasks(database, pairs, settings.threshold, vet=True)
+    for result in _run(pool, vetting, here=len(pairs) < FEW_VETTED):
+        passed += result.plausible
+        yield result
+    verifying = _tasks(database, sorted(passed), settings.threshold, vet=False)
+    yield from _run(pool, verifying, here=len(passed) < FEW_PAIRS)
+
+
+def _run(pool: Pool[PairTask, PairResult], tasks: Iterator[list[PairTask]], *, here: bool) -> Iterator[PairResult]:
+    for results in (verify_pairs(task) for task in tasks) if here else pool.map(tasks):
         yield from results
 
 
-def _tasks(database: Database, pairs: Sequence[tuple[int, int]], threshold: float) -> Iterator[list[PairTask]]:
+def _tasks(database: Database, pairs: Pairs, threshold: float, *, vet: bool) -> Iterator[list[PairTask]]:
     """Tasks with their features, loaded when a worker is ready for them."""
-    for start in range(0, len(pairs), PAIRS_A_TASK):
-        some = tuple(pairs[start : start + PAIRS_A_TASK])
+    size = VETTED_A_TASK if vet else PAIRS_A_TASK
+    for start in range(0, len(pairs), size):
+        some = tuple(pairs[start : start + size])
+        ids = {image for pair in some for image in pair}
         with database.read() as connection:
-            parts = catalog_images.features(connection, {image for pair in some for image in pair})
-        yield [PairTask(parts, some, threshold)]
+            load = catalog_images.sketches if vet else catalog_images.features
+            parts = load(connection, ids)
+        yield [PairTask(parts, some, threshold, vet)]

@@ -102,6 +102,7 @@ def test_interrupted_search_goes_on(index, tree, monkeypatch):
         calls.append(1)
         return propose(*arguments)
 
+    monkeypatch.setattr(duplicates, "BATCHES_AT_ONCE", 1)
     monkeypatch.setattr(duplicates, "_propose", interrupt)
     with pytest.raises(KeyboardInterrupt):
         index.find_duplicates()

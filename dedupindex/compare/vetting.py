@@ -1,0 +1,181 @@
+"""Which candidates cannot pass verification, told for many at once before any of them is registered.
+
+Two pictures with keypoints whose descriptors are not alike are accepted only when enough keypoint matches agree on one
+similarity (`verification.alignments`). Here the matches of one picture with many are counted by one product of
+matrices, and their votes are taken in one pass. Every bound is a little looser than `registration.py`'s own, so what
+is turned away here would have been turned away there: verdicts do not change, only what they cost.
+
+A weak geometric check before a full one: Jegou, Douze and Schmid 2008, doi:10.1007/978-3-540-88682-2_24.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.compare.registration import ANGLE_TOLERANCE, LOOSE, MATCH_COSINE, MIN_VOTES, SCALE_TOLERANCE
+from dedupindex.compare.verification import ALIKE, FEW_KEYPOINTS, MIN_INLIERS
+from dedupindex.features.descriptor import unit
+from dedupindex.features.packing import descriptor_of, keypoint_table, thumbnail_shape
+from dedupindex.records import CodeArray, FloatArray
+
+SLACK = 1e-4  # of a cosine: products of matrices differ in the last bits with their shapes
+LOOSER = 1.01  # of every other bound
+MANY = 40  # matches from which a pair passes without a vote
+AT_ONCE = 24  # pictures a product: (150, 24 x 150) numbers stay in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What vetting needs of a picture: packed numbers, which are unpacked for many pictures at once.
+
+    Attributes
+    ----------
+    codes : (K, C) int8
+        Keypoint codes.
+    position : (K, 2) uint16
+        (y, x) in 1/65535 of the longest side.
+    scale : (K,) float16
+        Diameter over the longest side.
+    angle : (K,) float16
+        Radians.
+    shape : (int, int)
+        Of the thumbnail.
+    descriptor : (D,) int8
+    """
+
+    codes: CodeArray
+    position: NDArray[np.uint16]
+    scale: NDArray[np.float16]
+    angle: NDArray[np.float16]
+    shape: tuple[int, int]
+    descriptor: CodeArray
+
+
+def sketch(parts: Mapping[str, bytes]) -> Sketch:
+    """Sketch a picture from its packed features ``keypoints`` and ``descriptor``, and the head of ``thumbnail``.
+
+    Raises
+    ------
+    KeyError, ValueError
+        A feature is missing or damaged.
+    """
+    return Sketch(*keypoint_table(parts["keypoints"]), thumbnail_shape(parts["thumbnail"]), descriptor_of(parts))
+
+
+def plausible(one: Sketch, others: Sequence[Sketch], parity: FloatArray) -> NDArray[np.bool_]:
+    """Tell which pictures can be confirmed copies of *one*.
+
+    Parameters
+    ----------
+    one : Sketch
+    others : sequence of Sketch
+        N of them.
+    parity : (C,) float32
+        Signs that turn a keypoint code into that of the mirrored picture (`Model.local_parity`).
+
+    Returns
+    -------
+    (N,) bool
+        False: `verify` would not accept the pair, in whichever order.
+    """
+    if not others or len(one.codes) < FEW_KEYPOINTS:
+        return np.ones(len(others), bool)
+    vectors = unit(np.stack([one.descriptor, *(other.descriptor for other in others)]))
+    alike = vectors[1:] @ vectors[0] >= ALIKE - SLACK
+    passed: NDArray[np.bool_] = alike | np.array([len(other.codes) < FEW_KEYPOINTS for other in others])
+    doubtful = np.flatnonzero(~passed)
+    for start in range(0, len(doubtful), AT_ONCE):
+        some = doubtful[start : start + AT_ONCE]
+        passed[some] = _agreeing(one, [others[i] for i in some], parity)
+    return passed
+
+
+def _agreeing(one: Sketch, others: Sequence[Sketch], parity: FloatArray) -> NDArray[np.bool_]:
+    """Whether enough matches may agree on a similarity, mirrored or not."""
+    first, second = _unit(one.codes), _unit(np.concatenate([other.codes for other in others]))
+    owner = np.repeat(np.arange(len(others)), [len(other.codes) for other in others])
+    even = parity > 0
+    same = first[:, even] @ second[:, even].T
+    odd = first[:, ~even] @ second[:, ~even].T
+    passed = np.zeros(len(others), bool)
+    for mirrored, products in ((False, same + odd), (True, same - odd)):
+        rows, columns = _mutual(products, owner, len(others))
+        own = owner[columns]
+        matches = np.bincount(own, minlength=len(others))
+        passed |= matches > MANY
+        voting = (matches >= max(MIN_INLIERS, MIN_VOTES)) & ~passed
+        if voting.any():
+            taken = voting[own]
+            places = (_places([one]), _places(others))
+            votes = _votes(places, rows[taken], columns[taken], own[taken], mirrored)
+            passed[voting] = votes >= MIN_VOTES
+    return passed
+
+
+def _unit(codes: CodeArray) -> FloatArray:
+    values = codes.astype(np.float32)
+    values /= np.maximum(np.sqrt(np.einsum("ij,ij->i", values, values)), 1e-6)[:, None]
+    return values
+
+
+def _places(pictures: Sequence[Sketch]) -> FloatArray:
+    """(5, K) x and y in pixels of the thumbnail, octaves of the diameter, angle, width of the thumbnail."""
+    side = np.repeat([float(max(p.shape)) for p in pictures], [len(p.codes) for p in pictures])
+    width = np.repeat([float(p.shape[1]) for p in pictures], [len(p.codes) for p in pictures])
+    position = np.concatenate([p.position for p in pictures]).astype(np.float32) * (side / 65535)[:, None]
+    scale = np.concatenate([p.scale for p in pictures]).astype(np.float32) * side
+    angle = np.concatenate([p.angle for p in pictures]).astype(np.float32)
+    octaves = np.log2(np.maximum(scale, 1e-6))
+    return np.stack([position[:, 1], position[:, 0], octaves, angle, width]).astype(np.float32)
+
+
+def _mutual(products: FloatArray, owner: NDArray[np.intp], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of matches that are each other's nearest, of each picture with the one."""
+    near = np.flatnonzero(products > MATCH_COSINE - SLACK)  # some tens a pair; who is nearest is among them
+    rows, columns = np.divmod(near, products.shape[1])
+    values = products.ravel()[near]
+    cell = rows * count + owner[columns]
+    best_of_row = np.zeros(len(products) * count, np.float32)
+    best_of_column = np.zeros(products.shape[1], np.float32)
+    np.maximum.at(best_of_row, cell, values)
+    np.maximum.at(best_of_column, columns, values)
+    mutual = (values >= best_of_row[cell] - SLACK) & (values >= best_of_column[columns] - SLACK)
+    return rows[mutual], columns[mutual]
+
+
+def _votes(
+    places: tuple[FloatArray, FloatArray],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    own: NDArray[np.intp],
+    mirrored: bool,
+) -> NDArray[np.intp]:
+    """Most matches that agree with the similarity that one of them proposes, for each pair in the order of *own*."""
+    order = np.argsort(own, kind="stable")
+    rows, columns = rows[order], columns[order]
+    _, pair, number = np.unique(own[order], return_inverse=True, return_counts=True)
+    slot = np.arange(len(pair)) - np.repeat(np.cumsum(number) - number, number)
+    first, second = places[0][:, rows], places[1][:, columns]
+    x, y, octaves, angle, width = second
+    if mirrored:
+        x, angle = width - x, np.float32(np.pi) - angle
+    table = np.full((6, len(number), int(number.max())), np.nan, np.float32)  # NaN agrees with nothing
+    table[:, pair, slot] = (first[0], first[1], x, y, first[2] - octaves, first[3] - angle)
+    ax, ay, bx, by, octave, turn = table
+    factor = np.exp2(octave)
+    cosine, sine = factor * np.cos(turn), factor * np.sin(turn)
+    dx, dy = bx[:, None, :] - bx[:, :, None], by[:, None, :] - by[:, :, None]
+    off_x = ax[:, :, None] + cosine[:, :, None] * dx - sine[:, :, None] * dy - ax[:, None, :]
+    off_y = ay[:, :, None] + sine[:, :, None] * dx + cosine[:, :, None] * dy - ay[:, None, :]
+    # in pixels of the coarser picture: the pair may be registered in either order
+    limit = (LOOSER * LOOSE * np.maximum(factor, 1)) ** 2
+    agree = off_x**2 + off_y**2 < limit[:, :, None]
+    agree &= np.abs(octave[:, :, None] - octave[:, None, :]) < LOOSER * SCALE_TOLERANCE
+    apart = np.abs(np.mod(turn[:, :, None] - turn[:, None, :] + np.float32(np.pi), np.float32(2 * np.pi)) - np.pi)
+    agree &= apart < LOOSER * ANGLE_TOLERANCE
+    votes: NDArray[np.intp] = agree.sum(2).max(1)
+    return votes

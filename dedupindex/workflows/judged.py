@@ -1,0 +1,61 @@
+"""Which pairs a run has judged already: a set of id pairs in 8 bytes each that grows cheaply."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.int64]
+SHIFT, LOW = 32, 0xFFFFFFFF
+
+
+class Judged:
+    """Unordered pairs of image ids below 2^31.
+
+    Sorted arrays, each at least twice as long as the one after it: every pair is moved a logarithmic number of times.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[Codes] = []
+
+    def __len__(self) -> int:
+        return sum(len(run) for run in self._runs)
+
+    def add(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Remember pairs that are not among these yet."""
+        codes = np.unique(_codes(pairs))
+        while self._runs and len(self._runs[-1]) < 2 * len(codes):
+            codes = np.union1d(self._runs.pop(), codes)
+        if len(codes):
+            self._runs.append(codes)
+
+    def known(self, pairs: Collection[tuple[int, int]]) -> NDArray[np.bool_]:
+        """Which of *pairs* are here, (N,) bool."""
+        codes = _codes(pairs)
+        found = np.zeros(len(codes), bool)
+        for run in self._runs:
+            place = np.searchsorted(run, codes).clip(max=len(run) - 1)
+            found |= run[place] == codes
+        return found
+
+    def keep_open(self, waiting: Collection[int]) -> None:
+        """Forget pairs of which no image is *waiting* to be searched: nobody will ask for them again."""
+        alive = np.sort(np.fromiter(waiting, np.int64, len(waiting)))
+        kept = [run[_among(run >> SHIFT, alive) | _among(run & LOW, alive)] for run in self._runs]
+        self._runs = [run for run in kept if len(run)]
+
+
+def _among(ids: Codes, alive: Codes) -> NDArray[np.bool_]:
+    if not len(alive):
+        return np.zeros(len(ids), bool)
+    place = np.searchsorted(alive, ids).clip(max=len(alive) - 1)
+    result: NDArray[np.bool_] = alive[place] == ids
+    return result
+
+
+def _codes(pairs: Iterable[tuple[int, int]]) -> Codes:
+    rows = np.array(list(pairs), np.int64).reshape(-1, 2)
+    codes: Codes = (rows.min(axis=1) << SHIFT) | rows.max(axis=1)
+    return codes

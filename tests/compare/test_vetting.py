@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dedupindex.compare import vetting
+from dedupindex.compare.registration import MIN_VOTES, mutual_nearest, register_keypoints
+from dedupindex.compare.verification import ALIKE, MIN_INLIERS, cosine, verify
+from dedupindex.compare.vetting import plausible, sketch
+from dedupindex.features import pack, rounded
+from dedupindex.features.model import load_model
+from tests.scenes import features, photograph
+
+NAMES = ("astronaut", "camera", "coffee", "cat", "coins")
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Five photographs, then a copy of each: mirrored, mirrored, cropped, cropped, turned."""
+    originals = [photograph(name) for name in NAMES]
+    copies = [p[:, ::-1] for p in originals[:2]] + [p[40:, 60:] for p in originals[2:4]] + [np.rot90(originals[4])]
+    return [rounded(features(np.ascontiguousarray(p))) for p in [*originals, *copies]]
+
+
+def vetted(one, others):
+    return plausible(sketch(pack(one)), [sketch(pack(other)) for other in others], load_model().local_parity)
+
+
+def test_copies_pass_mirrored_turned_and_cropped(pictures):
+    parity = load_model().local_parity
+    for original in range(len(NAMES)):
+        copy = pictures[len(NAMES) + original]
+        found = register_keypoints(pictures[original], copy, parity)
+        assert found is None or found.inliers < MIN_INLIERS or vetted(pictures[original], [copy])[0]
+        assert verify(pictures[original], copy).accepted <= vetted(pictures[original], [copy])[0]
+        assert verify(pictures[original], copy).accepted <= vetted(copy, [pictures[original]])[0]
+
+
+def test_nothing_that_would_be_accepted_is_turned_away(pictures, monkeypatch):
+    turned_away = 0
+    for many in (vetting.MANY, 10**6):  # with and without the short cut
+        monkeypatch.setattr(vetting, "MANY", many)
+        for number, one in enumerate(pictures):
+            others = pictures[:number] + pictures[number + 1 :]
+            kept = vetted(one, others)
+            for other, keep in zip(others, kept, strict=True):
+                assert keep or not verify(one, other, threshold=0.0).accepted
+                assert keep or cosine(one, other) < ALIKE
+            turned_away += int((~kept).sum())
+    assert turned_away > 0
+
+
+def test_pictures_at_once_do_not_matter(pictures, monkeypatch):
+    whole = vetted(pictures[0], pictures[1:])
+    monkeypatch.setattr(vetting, "AT_ONCE", 1)
+    np.testing.assert_array_equal(vetted(pictures[0], pictures[1:]), whole)
+
+
+def test_no_candidates():
+    assert plausible(None, [], load_model().local_parity).shape == (0,)
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=25, deadline=None)
+def test_matches_are_those_of_the_registration(seed):
+    rng = np.random.default_rng(seed)
+    base = rng.normal(size=(20, 8)).astype(np.float32)
+    first = base + 0.4 * rng.normal(size=base.shape).astype(np.float32)
+    seconds = [base[rng.permutation(20)[:12]] + 0.4 * rng.normal(size=(12, 8)).astype(np.float32) for _ in range(3)]
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    seconds = [s / np.linalg.norm(s, axis=1, keepdims=True) for s in seconds]
+    products = first @ np.concatenate(seconds).T
+    rows, columns = vetting._mutual(products, np.repeat(np.arange(3), 12), 3)
+    found = set(zip(rows.tolist(), columns.tolist(), strict=True))
+    for number, second in enumerate(seconds):
+        one, other = mutual_nearest(first, second)
+        assert {(a, b + 12 * number) for a, b in zip(one.tolist(), other.tolist(), strict=True)} <= found
+    assert MIN_VOTES <= MIN_INLIERS
