@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,14 @@ from dedupindex.errors import SettingsError
 SCALINGS = ("auto", "dtype", "minmax", "max", "stack", "percentile")
 PROFILES = ("default", "fast")
 ENVIRONMENT_PREFIX = "DEDUPINDEX_"
+# What an effort stands for, where the single settings are not given.
+EFFORTS: Mapping[str, Mapping[str, float]] = {
+    "quick": {"radius": 0.75, "false_candidates": 3.0, "candidates": 16},
+    "normal": {"radius": 0.85, "false_candidates": 30.0, "candidates": 64},
+    "thorough": {"radius": 0.90, "false_candidates": 300.0, "candidates": 512},
+}
+_TIME_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+TIMES = ("budget",)  # settings that are given like 10m
 
 
 def _setting(default: Any, help: str, *, shapes: bool = False) -> Any:
@@ -55,12 +64,14 @@ class Settings:
     max_aspect: float = _setting(1_000.0, "largest long side over short side")
     max_frame_bytes: int = _setting(1_500_000_000, "largest decoded size of a frame, bytes")
 
+    effort: str = _setting("normal", "quick, normal or thorough: what the next three are unless they are given")
     radius: float = _setting(0.85, "largest cosine distance of a candidate, 0..2")
     false_candidates: float = _setting(
-        30.0, "unrelated pictures a probe may meet: in large collections the radius shrinks to that"
+        30.0, "unrelated pictures a probe may meet among 10,000; in larger collections the radius shrinks"
     )
     candidates: int = _setting(64, "most candidates an image and probe; more are counted as overflow")
     threshold: float = _setting(0.5, "smallest score of a confirmed pair, 0..1")
+    budget: float = _setting(0.0, "most time for a search, e.g. 10m, the most promising first; 0 = as long as it takes")
     batch: int = _setting(256, "images a transaction")
     workers: int = _setting(0, "worker processes; 0 = as many as cores")
 
@@ -69,6 +80,10 @@ class Settings:
             raise SettingsError(f"scaling is {self.scaling!r}, must be one of {', '.join(SCALINGS)}")
         if self.profile not in PROFILES:
             raise SettingsError(f"profile is {self.profile!r}, must be one of {', '.join(PROFILES)}")
+        if self.effort not in EFFORTS:
+            raise SettingsError(f"effort is {self.effort!r}, must be one of {', '.join(EFFORTS)}")
+        if not self.budget >= 0:
+            raise SettingsError(f"budget is {self.budget}, must not be negative")
         if not 0 <= self.low_percentile < self.high_percentile <= 100:
             raise SettingsError(f"percentiles {self.low_percentile}, {self.high_percentile} must rise within 0..100")
         for name in ("max_pixels", "max_bytes", "max_frames", "max_frame_bytes", "candidates", "batch"):
@@ -107,7 +122,8 @@ class Settings:
             if name.startswith(ENVIRONMENT_PREFIX) and key in _FIELDS:
                 values[key] = text
         values.update({name: value for name, value in overrides.items() if value is not None})
-        return cls(**{name: _coerce(name, value) for name, value in values.items()})
+        known = {name: _coerce(name, value) for name, value in values.items()}
+        return cls(**{**EFFORTS.get(known.get("effort", "normal"), {}), **known})
 
     def shaping(self) -> dict[str, Any]:
         """The settings that shape features, by name: what the database remembers."""
@@ -150,11 +166,26 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     return dict(table) if isinstance(table, dict) else {}
 
 
+def seconds_of(text: str) -> float:
+    """Read a time like ``90s``, ``30m``, ``1.5h``, ``1d``; a bare number counts seconds.
+
+    Raises
+    ------
+    SettingsError
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    if found is None or float(found[1]) <= 0:
+        raise SettingsError(f"time is {text!r}, must be like 90s, 30m, 1h or 1d")
+    return float(found[1]) * _TIME_UNITS[found[2]]
+
+
 def _coerce(name: str, value: Any) -> Any:
     """Bring a value from TOML, the environment or a flag to the field's type."""
     if name not in _FIELDS:
         raise SettingsError(f"unknown setting {name!r}; there are: {', '.join(_FIELDS)}")
     default: Any = _FIELDS[name].default
+    if name in TIMES:
+        return seconds_of(str(value)) if str(value) not in ("0", "0.0") else 0.0
     try:
         if isinstance(default, bool):
             if isinstance(value, str):

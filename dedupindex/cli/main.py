@@ -31,6 +31,7 @@ from dedupindex.cli import (
 )
 from dedupindex.cli.console import complain
 from dedupindex.cli.options import (
+    FINDING,
     INTERRUPTED,
     PIPE_CLOSED,
     READING,
@@ -50,11 +51,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.callback(invoke_without_command=True)(common)
-add_verb(app, "scan", scan.scan, settings=(*WORKING, *SEARCHING, *SHAPING, *READING))
+add_verb(app, "scan", scan.scan, settings=(*WORKING, *FINDING, *SHAPING, *READING))
 add_verb(app, "ingest", ingest.ingest, settings=(*WORKING, *SHAPING, *READING))
 add_verb(app, "query", query.query, settings=(*SEARCHING, *READING))
 add_verb(app, "compare", compare.compare, settings=("threshold", *SHAPING, *READING))
-add_verb(app, "report", report.report, settings=(*WORKING, *SEARCHING))
+add_verb(app, "report", report.report, settings=(*WORKING, *FINDING))
 add_verb(app, "evaluate", evaluate.evaluate, settings=("workers", *SEARCHING, *SHAPING, *READING))
 add_verb(app, "failures", failures.failures)
 add_verb(app, "info", info.info, settings=(*SHAPING, *READING))
@@ -65,7 +66,7 @@ add_verb(app, "restore", backup.restore)
 add_verb(app, "forget", forget.forget)
 add_verb(app, "doctor", doctor.doctor)
 add_verb(app, "upgrade", upgrade.upgrade)
-add_verb(app, "watch", watch.watch, settings=(*WORKING, *SEARCHING, *SHAPING, *READING))
+add_verb(app, "watch", watch.watch, settings=(*WORKING, *FINDING, *SHAPING, *READING))
 add_verb(app, "demo", demo.demo)
 
 

@@ -16,7 +16,7 @@ import typer
 
 from dedupindex.cli.console import Bar, Quiet, complain, logging_to_stderr, progress
 from dedupindex.errors import DedupIndexError
-from dedupindex.settings import ENVIRONMENT_PREFIX, Settings, read_settings_file
+from dedupindex.settings import ENVIRONMENT_PREFIX, TIMES, Settings, read_settings_file
 
 if TYPE_CHECKING:
     from dedupindex.index import Index
@@ -35,7 +35,8 @@ READING = (
     "max_aspect",
     "max_frame_bytes",
 )
-SEARCHING = ("threshold", "radius", "candidates")
+SEARCHING = ("threshold", "effort", "radius", "candidates")
+FINDING = (*SEARCHING, "false_candidates", "budget")
 WORKING = ("workers", "batch")
 _FLAGS = {"filters": "--filter"}
 _METAVARS: Mapping[type, str] = {int: "N", float: "X", str: "TEXT", tuple: "VALUE"}
@@ -204,6 +205,8 @@ def _setting_parameter(name: str) -> inspect.Parameter:
         flag = f"{flag}/--no-{flag.removeprefix('--')}"
     elif kind is tuple:
         kind = list[str]
+    if name in TIMES:
+        kind, metavar = str, "TIME"
     words = described.metadata["help"]
     default = described.default if described.default not in ((), "") else "none"
     option = typer.Option(

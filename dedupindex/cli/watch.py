@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 import time
@@ -22,7 +21,6 @@ from dedupindex.cli.options import DONE, Paths, Session
 if TYPE_CHECKING:
     from dedupindex.records import DuplicatesSummary, IngestSummary, Report
 
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 QUIET_TIME = 5.0  # seconds without a further change before new files are read: copying takes its time
 TICK = 1.0  # seconds between looks at whether something changed
 
@@ -49,6 +47,7 @@ def watch(
     says so in one line. Interrupt or terminate it: what was committed stays.
     """
     from dedupindex.errors import DedupIndexError
+    from dedupindex.settings import seconds_of
 
     pause = seconds_of(every)
     if reports is not None:
@@ -72,21 +71,6 @@ def watch(
             rest(pause, stop, ticks)
     note(f"{_now()} ended")
     return DONE
-
-
-def seconds_of(text: str) -> float:
-    """Read a time like ``90s``, ``30m``, ``1.5h``, ``1d``; a bare number counts seconds.
-
-    Raises
-    ------
-    SettingsError
-    """
-    from dedupindex.errors import SettingsError
-
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
-    if found is None or float(found[1]) <= 0:
-        raise SettingsError(f"time is {text!r}, must be like 90s, 30m, 1h or 1d")
-    return float(found[1]) * UNITS[found[2] or "s"]
 
 
 @contextmanager

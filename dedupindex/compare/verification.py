@@ -25,11 +25,13 @@ from dedupindex.records import Features, Registration, Relation, Verification
 CERTAIN = 0.995  # a probability that ends the search for better alignments
 WORTH = 0.02  # a probability from which an alignment is worth an exact one; the same at every threshold
 MIN_INLIERS = 6  # matches that must agree before an alignment is looked at
-ALIKE = 0.3  # cosine from which pictures without agreeing keypoints are still correlated
+ALIKE, MOST_ALIKE = 0.3, 0.45  # cosines from which pictures without agreeing keypoints are still correlated:
+SOME_KEYPOINTS = 100  # the first where one has fewer than these, the second where neither has
+MIN_PEAK = 0.5  # NCC at 64 pixels below which such pictures are not copies
 PLAIN = 0.035  # how near a fitted map must be to a plain one, relative
 MOVED = 3.0  # thumbnail pixels by which it may move the centre
 FEW_KEYPOINTS = 25  # in either picture: then lays and log-polar spectra are tried too
-VERSION = f"1.{decision.VERSION}"
+VERSION = f"2.{decision.VERSION}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +101,23 @@ def alignments(a: Features, b: Features) -> Iterator[Alignment]:
     Where both pictures have keypoints and those do not agree, only pictures of a like appearance are worth a
     correlation: that is what most false candidates end at.
     """
-    few = min(len(a.keypoints), len(b.keypoints)) < FEW_KEYPOINTS
+    fewest = min(len(a.keypoints), len(b.keypoints))
+    few = fewest < FEW_KEYPOINTS
     found = register_keypoints(a, b, load_model().local_parity)
     agree = found is not None and found.inliers >= MIN_INLIERS
     if found is not None and agree:
         yield found
-    if few or agree or cosine(a, b) >= ALIKE:
+    if few or agree or cosine(a, b) >= alike_from(fewest):
         plain = lays.translate(a, b)
-        if plain is not None:
+        if plain is not None and (few or agree or plain.peak >= MIN_PEAK):
             yield plain
     if few and not agree:
         yield from lays.without_keypoints(a, b)
+
+
+def alike_from(keypoints: int) -> float:
+    """Cosine from which two pictures are correlated though their keypoints do not agree; the fewer the less telling."""
+    return ALIKE if keypoints < SOME_KEYPOINTS else MOST_ALIKE
 
 
 def within_reach(a: Features, b: Features) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.compare.registration import ANGLE_TOLERANCE, LOOSE, MATCH_COSINE, MIN_VOTES, SCALE_TOLERANCE
-from dedupindex.compare.verification import ALIKE, FEW_KEYPOINTS, MIN_INLIERS
+from dedupindex.compare.verification import FEW_KEYPOINTS, MIN_INLIERS, alike_from
 from dedupindex.features.descriptor import unit
 from dedupindex.features.packing import descriptor_of, keypoint_table, thumbnail_shape
 from dedupindex.records import CodeArray, FloatArray
@@ -85,8 +85,9 @@ def plausible(one: Sketch, others: Sequence[Sketch], parity: FloatArray) -> NDAr
     if not others or len(one.codes) < FEW_KEYPOINTS:
         return np.ones(len(others), bool)
     vectors = unit(np.stack([one.descriptor, *(other.descriptor for other in others)]))
-    alike = vectors[1:] @ vectors[0] >= ALIKE - SLACK
-    passed: NDArray[np.bool_] = alike | np.array([len(other.codes) < FEW_KEYPOINTS for other in others])
+    fewest = [min(len(one.codes), len(other.codes)) for other in others]
+    alike = vectors[1:] @ vectors[0] >= np.array([alike_from(number) for number in fewest]) - SLACK
+    passed: NDArray[np.bool_] = alike | (np.array(fewest) < FEW_KEYPOINTS)
     doubtful = np.flatnonzero(~passed)
     for start in range(0, len(doubtful), AT_ONCE):
         some = doubtful[start : start + AT_ONCE]

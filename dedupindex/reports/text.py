@@ -49,6 +49,8 @@ def search_text(summary: DuplicatesSummary) -> str:
     )
     if summary.overflowed:
         line += f"; {count(summary.overflowed, 'image')} had more candidates than the limit"
+    if summary.left:
+        line += f"; {count(summary.left, 'image')} left for the next run when time was up"
     return line
 
 

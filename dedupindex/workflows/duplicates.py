@@ -40,16 +40,12 @@ def find_duplicates(
     vectors: VectorCache,
     settings: Settings,
     *,
-    budget: float | None = None,
     progress: Progress = SILENT,
 ) -> DuplicatesSummary:
     """Search all images that were not searched yet.
 
-    Parameters
-    ----------
-    budget : float, optional
-        Seconds after which no further batch is begun. The images with the nearest neighbours come first; what is left
-        is searched by the next run.
+    With `settings.budget`, no further batch is begun after so many seconds. The images with the nearest neighbours come
+    first then; what is left is searched by the next run.
 
     Returns
     -------
@@ -68,9 +64,10 @@ def find_duplicates(
     with database.write() as connection:
         run = catalog.start_run(connection, "duplicates")
     tally = _Tally()
-    deadline = None if budget is None else began + budget
-    if budget is not None and todo:
-        todo = most_promising(database, vectors.current(), settings, todo, began + budget * RANKING_SHARE)
+    deadline = began + settings.budget if settings.budget else None
+    if deadline is not None and todo:
+        until = began + settings.budget * RANKING_SHARE
+        todo = most_promising(database, vectors.current(), settings, todo, until)
     progress.start(len(todo), "duplicates")
     try:
         with Pool(verify_pairs, died=pairs_died, workers=settings.workers) as pool:

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from dedupindex.cli.watch import rest, seconds_of
+from dedupindex.cli.watch import rest
 from dedupindex.errors import SettingsError
+from dedupindex.settings import seconds_of
 from tests.cli.conftest import SCRIPT
 from tests.workflows.pictures import picture, save
 

@@ -45,6 +45,17 @@ def test_only_the_new_image_is_compared(index, tree):
     (tree / "later" / "again2.jpg").unlink()
 
 
+def test_a_budget_leaves_the_least_promising_for_the_next_run(index, tree):
+    index.ingest([tree])
+    index.settings = type(index.settings)(batch=1, workers=1, budget=1e-9)
+    first = index.find_duplicates()
+    assert (first.searched, first.left) == (1, 8)
+    assert len(names(index)) == 1  # the image with the nearest neighbour came first
+    index.settings = type(index.settings)(workers=1)
+    assert index.find_duplicates().left == 0
+    assert names(index) == EXPECTED
+
+
 def test_no_pair_is_verified_twice_in_a_run(index, tree, monkeypatch):
     index.ingest([tree])
     index.settings = type(index.settings)(batch=2, workers=1)

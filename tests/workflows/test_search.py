@@ -1,0 +1,22 @@
+import itertools
+
+import pytest
+
+from dedupindex.settings import EFFORTS, Settings
+from dedupindex.workflows.search import radius_for
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_the_radius_shrinks_with_the_collection_and_never_jumps(effort):
+    settings = Settings.load(environment={}, effort=effort)
+    sizes = [int(10 ** (k / 20)) for k in range(141)]
+    radii = [radius_for(settings, size) for size in sizes]
+    assert radii[0] == settings.radius
+    assert all(0 <= before - after < 0.02 for before, after in itertools.pairwise(radii))
+
+
+def test_small_collections_are_searched_as_set():
+    for images in (0, 1, 5_000, 10_000):
+        assert radius_for(Settings(), images) == pytest.approx(0.85, abs=0.001)
+    assert radius_for(Settings(radius=0.4), 10**6) == 0.4
+    assert radius_for(Settings(), 10**6) == pytest.approx(0.70, abs=0.01)
