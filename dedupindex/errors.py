@@ -45,6 +45,7 @@ class Reason(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     WORKER_DIED = "worker_died"
     TIMED_OUT = "timed_out"
+    INTERNAL = "internal"  # a fault of dedupindex
 
 
 class DedupIndexError(Exception):

@@ -92,6 +92,7 @@ class DecodedFile:
     warnings: tuple[str, ...] = ()
     metadata_count: int = 0  # number of EXIF fields: more = richer, for keep rules
     lossless: bool = False
+    part: int = 0  # frames a reading, where only a part of a large stack was decoded; else 0
 
 
 # -------------------------------------------------------------------------------------------- prepare -> features

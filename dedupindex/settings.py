@@ -25,6 +25,7 @@ EFFORTS: Mapping[str, Mapping[str, float]] = {
     "thorough": {"radius": 0.90, "false_candidates": 300.0, "candidates": 512},
 }
 _TIME_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LEAST_WORKER_MEMORY = 600_000_000  # bytes; libraries alone take 420 MB of address space
 TIMES = ("budget",)  # settings that are given like 10m
 
 
@@ -63,6 +64,11 @@ class Settings:
     max_frames: int = _setting(200_000, "most frames a file may have")
     max_aspect: float = _setting(1_000.0, "largest long side over short side")
     max_frame_bytes: int = _setting(1_500_000_000, "largest decoded size of a frame, bytes")
+    max_ratio: float = _setting(250.0, "largest decoded size over file size of a frame above 134 MB decoded")
+    max_seconds: float = _setting(
+        120.0, "most computing seconds for a file or a part of a stack, three times that by the clock; 0 = no limit"
+    )
+    worker_memory: int = _setting(0, "address space of a worker process, bytes; 0 = by the machine, 2 to 8 GB")
 
     effort: str = _setting("normal", "quick, normal or thorough: what the next three are unless they are given")
     radius: float = _setting(0.85, "largest cosine distance of a candidate, 0..2")
@@ -95,8 +101,11 @@ class Settings:
             raise SettingsError(f"false_candidates is {self.false_candidates}, must be above 0")
         if not 0 <= self.threshold <= 1:
             raise SettingsError(f"threshold is {self.threshold}, must lie in 0..1")
-        if self.workers < 0 or self.erode_mask < 0:
-            raise SettingsError("workers and erode_mask must not be negative")
+        if 0 < self.worker_memory < LEAST_WORKER_MEMORY:
+            raise SettingsError(f"worker_memory is {self.worker_memory}, must be 0 or at least {LEAST_WORKER_MEMORY}")
+        for name in ("workers", "erode_mask", "max_seconds", "worker_memory"):
+            if not getattr(self, name) >= 0:
+                raise SettingsError(f"{name} is {getattr(self, name)}, must not be negative")
 
     @classmethod
     def load(cls, path: Path | None = None, environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

@@ -34,6 +34,9 @@ READING = (
     "max_frames",
     "max_aspect",
     "max_frame_bytes",
+    "max_ratio",
+    "max_seconds",
+    "worker_memory",
 )
 SEARCHING = ("threshold", "effort", "radius", "candidates")
 FINDING = (*SEARCHING, "false_candidates", "budget")

@@ -1,14 +1,14 @@
 """From paths to frames: walk folders, read each file once, decode it at native depth with its mask."""
 
-from dedupindex.sources.decode import DECODER_VERSION, decode_file, read_bytes
+from dedupindex.sources.decode import decode_file, decoder_fingerprint, read_bytes
 from dedupindex.sources.files import parse_address, walk
 from dedupindex.sources.sniff import HEAD_BYTES, IMAGE_SUFFIXES, diagnose, format_of, is_candidate, sniff
 
 __all__ = [
-    "DECODER_VERSION",
     "HEAD_BYTES",
     "IMAGE_SUFFIXES",
     "decode_file",
+    "decoder_fingerprint",
     "diagnose",
     "format_of",
     "is_candidate",

@@ -17,6 +17,9 @@ from dedupindex.settings import Settings
 from dedupindex.sources import rasters
 from dedupindex.sources.quiet import note
 
+FREE_BYTES = 1 << 27  # frames up to this size, decoded, may come from however small a file
+PART_BYTES = 1 << 27  # decoded bytes of a stack at once, where its frames can be had one by one
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -27,6 +30,7 @@ class Source:
     settings: Settings
     min_side: int | None = None  # a JPEG may be decoded reduced as long as its longest side stays this long
     wanted: int | None = None  # only this frame
+    first: int | None = None  # only frames from this one on, as many as `PART_BYTES` hold
     notes: list[str] = field(default_factory=list)  # what was odd on the way
 
     def note(self, text: str) -> None:
@@ -43,6 +47,7 @@ class Content:
     frame_count: int = 1
     metadata_count: int = 0
     lossless: bool = False
+    part: int = 0  # frames a reading, where `Source.first` asked for a part and did not get all; else 0
 
 
 Reader: TypeAlias = Callable[[Source], Content]
@@ -73,6 +78,9 @@ def check_frame(source: Source, height: int, width: int, pixel_bytes: float) -> 
     if height * width * pixel_bytes > limits.max_frame_bytes:
         text = f"{width} x {height} pixels need {height * width * pixel_bytes:,.0f} bytes"
         raise _too_large(source, f"{text}; max_frame_bytes is {limits.max_frame_bytes:,}")
+    if height * width * pixel_bytes > max(FREE_BYTES, limits.max_ratio * len(source.data)):
+        text = f"{width} x {height} pixels of {height * width * pixel_bytes:,.0f} bytes"
+        raise _too_large(source, f"{text} in a file of {len(source.data):,}; max_ratio is {limits.max_ratio:g}")
     if max(height, width) > limits.max_aspect * min(height, width):
         raise _too_large(source, f"{width} x {height} pixels; max_aspect is {limits.max_aspect:g}")
 
@@ -111,6 +119,20 @@ def choose_frames(source: Source, count: int, *, stack: bool) -> Sequence[int]:
         detail = f"{count:,} frames; max_frames is {source.settings.max_frames:,}"
         raise LimitExceededError(source.path, Reason.TOO_MANY_FRAMES, detail)
     return range(count)
+
+
+def part_of(source: Source, numbers: Sequence[int], frame_bytes: float) -> tuple[Sequence[int], int]:
+    """Frames to decode now, of those that `choose_frames` named, and how many a part has (0 = they are all of them).
+
+    Parameters
+    ----------
+    frame_bytes : float
+        Decoded size of the largest frame.
+    """
+    part = max(1, int(PART_BYTES // max(1.0, frame_bytes)))
+    if source.first is None or len(numbers) <= part:
+        return numbers, 0
+    return numbers[source.first : source.first + part], part
 
 
 def make_frame(

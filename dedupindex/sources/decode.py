@@ -7,6 +7,7 @@ import os
 import stat
 import struct
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,10 @@ from dedupindex.sources.sniff import HEAD_BYTES, READABLE, diagnose, format_of
 
 __all__ = ["decode_file", "parse_address"]
 
-# Raise it when decoding changes what comes out: quarantined files are then tried again.
-DECODER_VERSION = "1"
+_VERSION = "2"  # raise it when decoding changes what comes out: files that failed are then tried again
+_LIBRARIES = ("dedupindex", "pillow", "tifffile", "imagecodecs", "astropy", "pydicom", "pillow-heif", "rawpy", "numpy")
+_LIMITS = ("allow_object_arrays", "max_pixels", "max_bytes", "max_frames", "max_aspect", "max_frame_bytes", "max_ratio",
+           "max_seconds", "worker_memory")  # fmt: skip
 
 _READERS: dict[str, Reader] = {
     "TIFF": tiff.read_tiff,
@@ -39,7 +42,25 @@ _READERS: dict[str, Reader] = {
 _CHUNK = 1 << 26  # bytes a read
 
 
-def decode_file(path: Path, settings: Settings, *, min_side: int | None = 512, frame: int | None = None) -> DecodedFile:
+def decoder_fingerprint(settings: Settings) -> str:
+    """Digest of all that decides whether a file can be read: this decoder, the libraries that there are, the limits."""
+    found = [_VERSION, *(f"{name} {getattr(settings, name)}" for name in _LIMITS)]
+    for name in _LIBRARIES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:32]
+
+
+def decode_file(
+    path: Path,
+    settings: Settings,
+    *,
+    min_side: int | None = 512,
+    frame: int | None = None,
+    first: int | None = None,
+) -> DecodedFile:
     """Read, hash and decode a file.
 
     The bytes are read once; `sha256` is of exactly the bytes that were decoded. Limits are checked from the headers
@@ -56,6 +77,9 @@ def decode_file(path: Path, settings: Settings, *, min_side: int | None = 512, f
         `Frame.full_shape` is the true upright size either way.
     frame : int, optional
         Only this frame, counted from 0 (``path#frame=12``).
+    first : int, optional
+        Only a part of a stack that is too large to be in memory at once, from this frame on; then `DecodedFile.part`
+        says how many frames a part has.
 
     Returns
     -------
@@ -78,7 +102,7 @@ def decode_file(path: Path, settings: Settings, *, min_side: int | None = 512, f
     try:
         data, status = read_bytes(path, settings.max_bytes)
         digest = hashlib.sha256(data).digest()
-        source = Source(path, data, settings, min_side, frame, notes)
+        source = Source(path, data, settings, min_side, frame, first, notes)
         with captured(notes):
             content = _decode(source)
             frames = _masked(source, content)
@@ -98,6 +122,7 @@ def decode_file(path: Path, settings: Settings, *, min_side: int | None = 512, f
         warnings=tuple(notes),
         metadata_count=content.metadata_count,
         lossless=content.lossless,
+        part=content.part,
     )
 
 
@@ -186,7 +211,7 @@ def _masked(source: Source, content: Content) -> tuple[Frame, ...]:
             some = checked[id(frame.mask)] = bool(frame.mask.any())
         if some:
             kept.append(frame)
-    if not kept:
+    if not kept and not content.part:
         raise NoValidPixelsError(source.path, Reason.NO_VALID_PIXELS, "every pixel is masked")
     if len(kept) < len(frames):
         source.note(f"{len(frames) - len(kept)} of {len(frames)} frames have no valid pixel and are left out")
@@ -198,7 +223,7 @@ def _with_mask_file(source: Source, beside: Path, frames: list[Frame]) -> list[F
     try:
         data, _ = read_bytes(beside, source.settings.max_bytes)
         plain = replace(source.settings, no_data=(), mask_saturated=False)
-        inner = Source(beside, data, plain, None, 0, source.notes)
+        inner = Source(beside, data, plain, None, 0, None, source.notes)
         picture = read_picture(inner, format_of(data[:HEAD_BYTES], beside) or "PNG").frames[0]
     except Exception as error:
         source.note(f"the mask file {beside.name} cannot be used: {error}")

@@ -10,6 +10,7 @@ give one frame a plane.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ from dedupindex.sources.content import (
     choose_frames,
     frames_of_stack,
     make_frame,
+    part_of,
     with_stack_range,
 )
 from dedupindex.sources.pictures import pillow_limits, read_frame, read_picture, upright
@@ -137,17 +139,21 @@ def _read_contiguous(source: Source, first: _Page, series: Any) -> Content:
 
 
 def _read_pages(source: Source, pages: list[_Page]) -> Content:
-    total, size = 0, 0.0
+    total, size, largest = 0, 0.0, 0.0
     for each in pages:
         page = each.page
         pixel_bytes = max(1, (page.dtype.itemsize if page.dtype is not None else 1)) * int(page.samplesperpixel)
         check_frame(source, int(page.imagelength), int(page.imagewidth), pixel_bytes)
         total += each.planes
-        size += float(page.imagelength) * page.imagewidth * max(1, page.imagedepth) * pixel_bytes
-    wanted = choose_frames(source, total, stack=True)
-    # one frame of a stack still needs the range of all, where the scaling goes by it
-    numbers = range(total) if source.settings.scaling == "stack" else wanted
-    if len(numbers) > 1:
+        bytes_here = float(page.imagelength) * page.imagewidth * max(1, page.imagedepth) * pixel_bytes
+        size, largest = size + bytes_here, max(largest, bytes_here)
+    wanted, part = choose_frames(source, total, stack=True), 0
+    if source.settings.scaling == "stack":  # one frame of a stack still needs the range of all
+        numbers: Sequence[int] = range(total)
+    else:
+        wanted, part = part_of(source, wanted, largest)
+        numbers = wanted
+    if len(numbers) > 1 and not part:
         check_total(source, size)
     frames: list[Frame] = []
     lossless = all(int(each.page.compression) not in _LOSSY for each in pages)
@@ -168,7 +174,7 @@ def _read_pages(source: Source, pages: list[_Page]) -> Content:
     if not frames:
         raise failure
     frames = with_stack_range(frames)
-    return Content("TIFF", tuple(f for f in frames if f.number in wanted), total, metadata, lossless)
+    return Content("TIFF", tuple(f for f in frames if f.number in wanted), total, metadata, lossless, part)
 
 
 class _LazyPillow:

@@ -140,6 +140,11 @@ def clear_failures(connection: Connection, paths: Sequence[Path]) -> None:
         connection.execute(delete(FailureRow).where(FailureRow.path.in_(some)))
 
 
+def give_another_chance(connection: Connection) -> None:
+    """Let every failed file look changed, so that it is read again the next time it is met."""
+    connection.execute(update(FailureRow).values(size=-1))
+
+
 def failures(connection: Connection, *, run: int | None = None) -> list[Failure]:
     """Failed files by path; of one run only, on request."""
     query = select(FailureRow.path, FailureRow.reason, FailureRow.detail).order_by(FailureRow.path)

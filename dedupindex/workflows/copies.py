@@ -16,6 +16,7 @@ from dedupindex.records import ByteArray, Failure, FoundFile, Frame, SkippedFile
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, is_candidate, walk
 from dedupindex.workflows.attacks import ATTACKS, attack
+from dedupindex.workflows.worker import WORKER_GONE
 
 SIDE = 1024  # longest side, pixels, from which copies are made: larger ones only cost time
 SMALLEST = 8  # shortest side, pixels, that every attack can take
@@ -149,9 +150,9 @@ def make_copies(tasks: Sequence[CopyTask]) -> list[Copies]:
     return [_make(task) for task in tasks]
 
 
-def died(task: CopyTask) -> Copies:
-    """The result for a picture whose worker died."""
-    return _failed(task, Reason.WORKER_DIED, "the process that decoded it was killed")
+def died(task: CopyTask, reason: Reason) -> Copies:
+    """The result for a picture whose worker died or took too long."""
+    return _failed(task, reason, WORKER_GONE[reason])
 
 
 def _failed(task: CopyTask, reason: Reason, detail: str) -> Copies:

@@ -22,7 +22,7 @@ from dedupindex.store.rows import Content
 from dedupindex.vectors import VectorIndex
 from dedupindex.workflows.closure import close_groups
 from dedupindex.workflows.judged import Judged
-from dedupindex.workflows.pool import Pool
+from dedupindex.workflows.pool import Pool, limits_of
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.search import SAME_PIXELS, candidates, radius_for
 from dedupindex.workflows.stages import PairResult, PairTask, pairs_died, verify_pairs
@@ -70,7 +70,7 @@ def find_duplicates(
         todo = most_promising(database, vectors.current(), settings, todo, until)
     progress.start(len(todo), "duplicates")
     try:
-        with Pool(verify_pairs, died=pairs_died, workers=settings.workers) as pool:
+        with Pool(verify_pairs, died=pairs_died, workers=settings.workers, limits=limits_of(settings)) as pool:
             if todo:
                 _search_all(database, vectors, settings, pool, run, todo, tally, progress, deadline)
                 vectors.save()

@@ -29,7 +29,7 @@ from dedupindex.workflows import ingest as ingesting
 from dedupindex.workflows import report as reporting
 from dedupindex.workflows.copies import Copies, CopyTask, died, draw, find_files, make_copies, parse_variants, plan
 from dedupindex.workflows.evaluation import Attacked, Evaluation, Evidence, IdPair, count, ordered, related
-from dedupindex.workflows.pool import Pool
+from dedupindex.workflows.pool import Pool, limits_of
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.scoring import FLOOR
 from dedupindex.workflows.search import candidates
@@ -188,7 +188,8 @@ def _make_all(tasks: Sequence[CopyTask], pictures: Iterator[Path], drawn: _Drawn
     free = list(tasks)
     progress.start(len(tasks), "attack")
     try:
-        with Pool(make_copies, died=died, workers=tasks[0].settings.workers if tasks else 1) as pool:
+        settings = tasks[0].settings if tasks else Settings()
+        with Pool(make_copies, died=died, workers=settings.workers, limits=limits_of(settings)) as pool:
             while batch := [replace(task, path=path) for task, path in zip(free, pictures, strict=False)]:
                 slots = {task.slot: task for task in batch}
                 again: list[CopyTask] = []
@@ -274,7 +275,7 @@ class _Pipeline:
         settings = replace(self.settings, threshold=threshold)
         found: dict[IdPair, float] = {}
         self.progress.start(len(tasks), "audit: pairs")
-        with Pool(verify_pairs, died=pairs_died, workers=settings.workers) as pool:
+        with Pool(verify_pairs, died=pairs_died, workers=settings.workers, limits=limits_of(settings)) as pool:
             for result in verify_stored(self.database, pool, settings, tasks):
                 found.update({ordered(a, b): verification.score for a, b, verification in result.accepted})
                 self.progress.advance(result.verified)

@@ -23,11 +23,11 @@ from dedupindex.errors import Reason
 from dedupindex.features import versions
 from dedupindex.records import Failure, FoundFile, IngestSummary, SkippedFile
 from dedupindex.settings import Settings
-from dedupindex.sources import DECODER_VERSION, is_candidate, walk
+from dedupindex.sources import decoder_fingerprint, is_candidate, walk
 from dedupindex.store import catalog, catalog_images, catalog_locations
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, KnownFile, NewImage
-from dedupindex.workflows.pool import Pool
+from dedupindex.workflows.pool import Pool, limits_of
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.stages import FileResult, FileTask, describe_files, died
 
@@ -75,12 +75,17 @@ def ingest(
     """
     began = time.monotonic()
     roots = [_absolute(path) for path in paths]
-    run = 0
+    decoder, run = decoder_fingerprint(settings), 0
+    with database.read() as connection:
+        same_decoder = catalog.get_meta(connection, "decoder") == decoder
     if not dry_run:
         with database.write() as connection:
             run = catalog.start_run(connection, "ingest")
+            if not same_decoder:
+                catalog.give_another_chance(connection)
+                catalog.set_meta(connection, decoder=decoder)
     tally = _Tally()
-    feed = _Feed(database, settings, roots, recursive, exclude, tally, trust_failures=_same_decoder(database))
+    feed = _Feed(database, settings, roots, recursive, exclude, tally, trust_failures=same_decoder)
     progress.start(None, "ingest")
     try:
         if dry_run:
@@ -94,7 +99,6 @@ def ingest(
         progress.finish()
     if not dry_run:
         with database.write() as connection:
-            catalog.set_meta(connection, decoder=DECODER_VERSION)
             catalog.finish_run(connection, run, tally.numbers() | {"missing": missing})
     return IngestSummary(
         run_id=run,
@@ -216,17 +220,11 @@ class _Feed:
         return True
 
 
-def _same_decoder(database: Database) -> bool:
-    """Whether this very decoder saw the files before: else those that failed deserve another try."""
-    with database.read() as connection:
-        return catalog.get_meta(connection, "decoder") in (None, DECODER_VERSION)
-
-
 def _describe_and_write(
     database: Database, settings: Settings, run: int, feed: _Feed, tally: _Tally, progress: Progress
 ) -> None:
     writer = _Writer(database, settings, run, tally)
-    with Pool(describe_files, died=died, workers=settings.workers) as pool:
+    with Pool(describe_files, died=died, workers=settings.workers, limits=limits_of(settings)) as pool:
         try:
             for results in pool.map(feed):
                 for result in results:

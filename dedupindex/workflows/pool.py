@@ -1,34 +1,55 @@
-"""A pool of spawned worker processes that survives the death of one.
+"""A pool of worker processes that survives the death of one, and ends one that hangs.
 
-Processes are spawned, never forked: a child forked after FAISS or OpenMP was used may hang. Each computes with one
-thread, because there are as many processes as cores.
+A worker answers item by item, so the item that killed it is known at once. It gets a second chance, alone in a fresh
+process (the machine may have been out of memory, or asleep); then it is given up, and the others go on.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import sys
 import threading
-import types
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
 from typing import Generic, TypeVar
+
+from dedupindex.errors import DedupIndexError, Reason
+from dedupindex.settings import Settings
+from dedupindex.workflows.worker import Limits, Worker, WorkerGoneError
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 IN_FLIGHT = 3  # tasks a worker: one running, the others waiting, so that no worker ever does
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+CHANCES = 2  # times that an item may take its worker along
+STARTS = 3  # times that a worker may end before it has begun
+LEAST_MEMORY, MOST_MEMORY = 2_000_000_000, 8_000_000_000  # bytes of address space a worker, where it is not set
 
 
 def cores() -> int:
     """Cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What workers may use by the settings: the machine's memory is shared among them where nothing is said."""
+    memory = settings.worker_memory
+    if not memory:
+        share = machine_memory() // (settings.workers or cores())
+        memory = min(max(share, LEAST_MEMORY), MOST_MEMORY)
+    return Limits(memory, settings.max_seconds)
+
+
+def machine_memory() -> int:
+    """Bytes of memory that there are for this process; 0 where the system does not tell."""
+    try:
+        found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 0
+    try:
+        return min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):  # no control group, or "max"
+        return found
 
 
 class Pool(Generic[_Item, _Result]):
@@ -39,22 +60,28 @@ class Pool(Generic[_Item, _Result]):
     function : callable
         Takes a sequence of items, returns a sequence of results, one an item.
     died : callable
-        Makes the result of an item whose worker died.
+        Makes the result of an item whose worker died or took too long, from the item and the reason.
     workers : int
-        Processes; 0 = as many as cores, 1 = this process.
+        Processes; 0 = as many as cores, 1 = this process, without limits.
+    limits : Limits
+        Of each worker process.
     """
 
     def __init__(
         self,
         function: Callable[[Sequence[_Item]], Sequence[_Result]],
         *,
-        died: Callable[[_Item], _Result],
+        died: Callable[[_Item, Reason], _Result],
         workers: int = 0,
+        limits: Limits | None = None,
     ) -> None:
         self._function = function
         self._died = died
+        self._here = workers == 1
+        self._limits = limits or Limits()
         self.workers = workers or cores()
-        self._executor: ProcessPoolExecutor | None = None
+        self._keepers: list[_Keeper[_Item, _Result]] = []
+        self._ready: SimpleQueue[_Order[_Item, _Result] | None] = SimpleQueue()
 
     def __enter__(self) -> Pool[_Item, _Result]:
         return self
@@ -63,127 +90,135 @@ class Pool(Generic[_Item, _Result]):
         self.close()
 
     def close(self) -> None:
-        """End the workers; tasks that have not begun are dropped."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, cancel_futures=True)
-            self._executor = None
+        """End the workers; tasks that are not done are dropped."""
+        for keeper in self._keepers:
+            keeper.stop()
+        for _ in self._keepers:
+            self._ready.put(None)
+        for keeper in self._keepers:
+            keeper.join()
+        self._keepers, self._ready = [], SimpleQueue()
 
     def map(self, tasks: Iterable[Sequence[_Item]]) -> Iterator[Sequence[_Result]]:
         """Results of the tasks, as they get ready (not in order). *tasks* is drawn from only as workers get free.
 
         The iterator behind *tasks* is asked again after every result, even when it had nothing the last time, so that
         results may lead to further tasks.
+
+        Raises
+        ------
+        DedupIndexError
+            Workers cannot be started.
+        Exception
+            What the function raised.
         """
         source = iter(tasks)
-        if self.workers == 1:
+        if self._here:
             while (task := next(source, None)) is not None:
                 yield self._function(task)
             return
-        running: dict[Future[Sequence[_Result]], Sequence[_Item]] = {}
+        done: SimpleQueue[Sequence[_Result] | _Raised] = SimpleQueue()
+        running = 0
         while True:
-            self._fill(source, running)
+            while running < IN_FLIGHT * self.workers and (task := next(source, None)) is not None:
+                self._ready.put((task, done))
+                running += 1
+                if len(self._keepers) < min(running, self.workers):
+                    keeper = _Keeper(self._ready, self._function, self._died, self._limits)
+                    self._keepers.append(keeper)
+                    keeper.start()
             if not running:
                 return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            broken: list[Sequence[_Item]] = []
-            for future in done:
-                task = running.pop(future)
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
-                    broken.append(task)
-                else:
-                    yield result
-            if broken:  # whoever died took the whole pool along: everything in flight is suspect
-                suspects = broken + list(running.values())
-                running.clear()
-                yield from self._one_by_one(suspects)
+            found = done.get()
+            running -= 1
+            if isinstance(found, _Raised):
+                raise found.error
+            yield found
 
-    def _fill(
-        self, source: Iterator[Sequence[_Item]], running: dict[Future[Sequence[_Result]], Sequence[_Item]]
+
+class _Raised:
+    """What came of a task instead of results."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+_Order = tuple[Sequence[_Item], "SimpleQueue[Sequence[_Result] | _Raised]"]  # a task, and where its results go
+
+
+class _Keeper(threading.Thread, Generic[_Item, _Result]):
+    """A thread that has a worker process, hands it tasks, and replaces it when it is gone."""
+
+    def __init__(
+        self,
+        ready: SimpleQueue[_Order[_Item, _Result] | None],
+        function: Callable[[Sequence[_Item]], Sequence[_Result]],
+        died: Callable[[_Item, Reason], _Result],
+        limits: Limits,
     ) -> None:
-        """Submit until enough is in flight, or the source has nothing at the moment."""
-        while len(running) < IN_FLIGHT * self.workers:
-            task = next(source, None)
-            if task is None:
-                break
-            try:
-                running[self._submit(task)] = task
-            except BrokenProcessPool:  # it broke while idle or just now: the futures in flight will say so
-                self._restart()
-                running[self._submit(task)] = task
+        super().__init__(name="worker-keeper", daemon=True)
+        self._ready, self._function, self._died, self._limits = ready, function, died, limits
+        self._worker: Worker[_Item, _Result] | None = None
+        self._stopped = False
+        self._guard = threading.Lock()  # between `stop` and the start of a worker
 
-    def _one_by_one(self, suspects: list[Sequence[_Item]]) -> Iterator[Sequence[_Result]]:
-        """Run suspects alone in the pool, halving tasks, until only the guilty items are left."""
-        self._restart()
-        queue = deque(suspects)
-        while queue:
-            task = queue.popleft()
-            try:
-                result = self._submit(task).result()
-            except BrokenProcessPool:
-                self._restart()
-                if len(task) == 1:
-                    yield [self._died(task[0])]
+    def run(self) -> None:
+        """Work until there is nothing more to do."""
+        try:
+            while not self._stopped and (order := self._ready.get()) is not None:
+                task, done = order
+                try:
+                    results = self._work(task)
+                except BaseException as error:
+                    done.put(_Raised(error))
                 else:
-                    half = len(task) // 2
-                    queue.extendleft((task[half:], task[:half]))
+                    done.put(results)
+        finally:
+            self._drop()
+
+    def stop(self) -> None:
+        """End the worker, and with it whatever it is doing."""
+        with self._guard:
+            self._stopped = True
+            if self._worker is not None:
+                self._worker.kill()
+
+    def _work(self, task: Sequence[_Item]) -> list[_Result]:
+        results: list[_Result] = []
+        chances = CHANCES
+        while len(results) < len(task) and not self._stopped:
+            worker = self._worker or self._start()
+            try:
+                for result in worker.ask(task[len(results) :]):
+                    results.append(result)
+                    chances = CHANCES
+            except WorkerGoneError as gone:
+                self._drop()
+                chances -= 1
+                if not chances:
+                    results.append(self._died(task[len(results)], gone.reason))
+                    chances = CHANCES
+            except BaseException:
+                self._drop()  # it is in the middle of the task
+                raise
+        return results
+
+    def _start(self) -> Worker[_Item, _Result]:
+        for _ in range(STARTS):
+            with self._guard:
+                if self._stopped:
+                    break
+                self._worker = worker = Worker(self._function, self._limits)
+            try:
+                worker.wait_until_ready()
+            except WorkerGoneError:
+                self._drop()
             else:
-                yield result
+                return worker
+        raise DedupIndexError("worker processes cannot be started: they end at once, three times in a row")
 
-    def _submit(self, task: Sequence[_Item]) -> Future[Sequence[_Result]]:
-        if self._executor is None:
-            self._executor = ProcessPoolExecutor(
-                self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=begin_worker
-            )
-        with _lean_children():  # a submit may spawn a worker
-            return self._executor.submit(self._function, task)
-
-    def _restart(self) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, cancel_futures=True)
-            self._executor = None
-
-
-@contextmanager
-def _lean_children() -> Iterator[None]:
-    """What processes spawned inside inherit: one thread a library, no Ctrl-C, and not the caller's main module.
-
-    A spawned child imports ``__main__`` again. Our functions do not live there, and a user's script without
-    ``if __name__ == "__main__"`` would run a second time in every worker.
-    """
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    main = sys.modules["__main__"]
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))  # libraries read these when a child starts
-    stand_in = types.ModuleType("__main__")
-    sys.modules["__main__"] = stand_in
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
-    try:
-        yield
-    finally:
-        if in_main_thread:
-            signal.signal(signal.SIGINT, handler if handler is not None else signal.SIG_DFL)
-        sys.modules["__main__"] = main
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def begin_worker() -> None:
-    """Prepare a worker process: one thread a library, Ctrl-C is the parent's business, and so is living on."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, name="follow-parent", daemon=True).start()
-    import cv2
-
-    cv2.setNumThreads(1)
-
-
-def _follow_parent() -> None:
-    """End this worker when its parent is gone: a killed parent cannot tell its workers to stop."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    def _drop(self) -> None:
+        with self._guard:
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.close()

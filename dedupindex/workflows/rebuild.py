@@ -11,7 +11,7 @@ from dedupindex.records import Failure
 from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.database import Database
-from dedupindex.workflows.pool import Pool
+from dedupindex.workflows.pool import Pool, limits_of
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.stages import FileResult, FileTask, describe_files, died
 
@@ -45,9 +45,9 @@ def describe_again(
         if not once:
             return [failures[path] for path in sorted(failures)]
         tried.update(state.path for state in once.values())
-        queue = _Queue([FileTask(state, settings, 0, sha256) for sha256, state in once.items()])
+        queue = _Queue([FileTask(state, settings, sha256=sha256) for sha256, state in once.items()])
         progress.start(len(once), "describe")
-        with Pool(describe_files, died=died, workers=settings.workers) as pool:
+        with Pool(describe_files, died=died, workers=settings.workers, limits=limits_of(settings)) as pool:
             for results in pool.map(queue):
                 for result in results:
                     if result.failure is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from dedupindex.records import DecodedFile, Failure, Features, Frame, PreparedFr
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
 from dedupindex.store.rows import FileState, NewImage
+from dedupindex.workflows.worker import WORKER_GONE
 
 TINY_SIDE = 24  # pixels; frames below are described many at a time
 TINY_CHUNK = 8_192  # tiny frames of a stack a task: bounds what travels between processes (about 2.6 kB a frame)
@@ -26,7 +28,8 @@ class FileTask:
 
     state: FileState
     settings: Settings
-    first: int = 0  # index of the first frame to describe
+    first: int = 0  # number of the first frame to describe
+    count: int = 0  # frames to describe; 0 = as many as suit a task
     sha256: bytes = b""  # what the file was when its first frames were described
 
 
@@ -59,10 +62,9 @@ def describe_files(tasks: Sequence[FileTask]) -> list[FileResult]:
     return [_describe_file(task) for task in tasks]
 
 
-def died(task: FileTask) -> FileResult:
-    """The result for a file whose worker died."""
-    failure = Failure(task.state.path, Reason.WORKER_DIED, "the process that decoded it was killed")
-    return FileResult(task, task.state, failure=failure)
+def died(task: FileTask, reason: Reason) -> FileResult:
+    """The result for a file whose worker died or took too long, twice."""
+    return FileResult(task, task.state, failure=Failure(task.state.path, reason, WORKER_GONE[reason]))
 
 
 def describe_frames(frames: Sequence[Frame], settings: Settings) -> list[tuple[PreparedFrame, Features]]:
@@ -96,31 +98,46 @@ def new_image(decoded: DecodedFile, frame: Frame, prepared: PreparedFrame, featu
 def _describe_file(task: FileTask) -> FileResult:
     path = task.state.path
     try:
-        decoded = decode_file(path, task.settings)
+        decoded = decode_file(path, task.settings, first=task.first)
         state = FileState(path, decoded.size, decoded.mtime_ns, decoded.inode)
         if task.sha256 and decoded.sha256 != task.sha256:
             failure = Failure(path, Reason.CHANGED_WHILE_READ, "other content than when its first frames were read")
             return FileResult(task, state, failure=failure, bytes_read=decoded.size)
-        chunk = _chunk(decoded)
-        frames = decoded.frames[task.first : task.first + chunk]
+        chunk = task.count or _chunk(decoded)
+        frames = [frame for frame in decoded.frames if task.first <= frame.number < task.first + chunk]
         valid = [frame for frame in frames if frame.mask.any()]
         described = describe_frames(valid, task.settings) if valid else []
-    except ReadError as error:
-        return FileResult(task, task.state, failure=Failure(path, error.reason, error.detail))
-    except MemoryError:
-        return FileResult(task, task.state, failure=Failure(path, Reason.OUT_OF_MEMORY, "not enough memory"))
+    except Exception as error:
+        return FileResult(task, task.state, failure=_failure(path, error))
     images = tuple(new_image(decoded, f, *both) for f, both in zip(valid, described, strict=True))
     rest: tuple[FileTask, ...] = ()
     if task.first == 0:
-        starts = range(chunk, len(decoded.frames), chunk)
-        rest = tuple(FileTask(state, task.settings, start, decoded.sha256) for start in starts)
+        end = decoded.frame_count if decoded.part else decoded.frames[-1].number + 1
+        starts = range(chunk, end, chunk)
+        rest = tuple(FileTask(state, task.settings, start, chunk, decoded.sha256) for start in starts)
     empty = _no_valid_pixels(path, frames, len(valid))
+    if decoded.part and not frames:
+        last = min(task.first + chunk, decoded.frame_count) - 1
+        empty = Failure(path, Reason.NO_VALID_PIXELS, f"every pixel of frames {task.first} to {last} is masked")
     return FileResult(task, state, images, empty, rest, decoded.size if task.first == 0 else 0)
+
+
+def _failure(path: Path, error: Exception) -> Failure:
+    """What is remembered of a file in place of its frames; one that we cannot deal with must not end the run."""
+    if isinstance(error, ReadError):
+        return Failure(path, error.reason, error.detail)
+    words = " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError) or "Insufficient memory" in words:  # the latter is OpenCV's
+        return Failure(path, Reason.OUT_OF_MEMORY, "not enough memory; worker_memory says how much there may be")
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return Failure(path, Reason.INTERNAL, f"a fault of dedupindex, {type(error).__name__} in {where}: {words}")
 
 
 def _chunk(decoded: DecodedFile) -> int:
     tiny = all(max(frame.mask.shape) <= TINY_SIDE for frame in decoded.frames[:1])
-    return TINY_CHUNK if tiny else CHUNK
+    most = TINY_CHUNK if tiny else CHUNK
+    return min(most, decoded.part) if decoded.part else most
 
 
 def _no_valid_pixels(path: Path, frames: Sequence[Frame], valid: int) -> Failure | None:
@@ -163,8 +180,8 @@ def verify_pairs(tasks: Sequence[PairTask]) -> list[PairResult]:
     return [_vet_pairs(task) if task.vet else _verify_pairs(task) for task in tasks]
 
 
-def pairs_died(task: PairTask) -> PairResult:
-    """The result for pairs whose worker died."""
+def pairs_died(task: PairTask, reason: Reason) -> PairResult:
+    """The result for pairs whose worker died or took too long, twice."""
     return PairResult(0, lost=task.pairs)
 
 

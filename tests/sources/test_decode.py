@@ -24,8 +24,9 @@ from PIL import Image, ImageOps
 from dedupindex.errors import LimitExceededError, NoValidPixelsError, ReadError, Reason, UnsupportedImageError
 from dedupindex.records import DecodedFile, Frame
 from dedupindex.settings import Settings
+from dedupindex.sources import content as content_module
 from dedupindex.sources import decode as decode_module
-from dedupindex.sources import decode_file
+from dedupindex.sources import decode_file, decoder_fingerprint
 from dedupindex.sources.pictures import upright
 
 PLAIN = Settings()
@@ -517,3 +518,34 @@ def test_only_read_errors_come_out(
     for frame in decoded.frames:
         assert frame.mask.any()
         assert frame.pixels.shape[:2] == frame.mask.shape
+
+
+# ------------------------------------------------------------------------------------------------ large and small
+def test_a_small_file_that_claims_to_be_huge(tmp_path, monkeypatch):
+    path = _save(tmp_path / "a.png", Image.new("L", (900, 900)))
+    monkeypatch.setattr(content_module, "FREE_BYTES", 800_000)
+    error = _fails(path, Reason.TOO_LARGE)
+    assert "max_ratio is 250" in error.detail
+    _only(path, Settings(max_ratio=1000.0))
+    _only(_save(tmp_path / "b.png", Image.fromarray(_noise(900, 900))))
+
+
+def test_a_large_stack_can_be_had_in_parts(tmp_path, monkeypatch):
+    pages = [Image.fromarray(_noise(60, 50, seed=n)) for n in range(7)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    whole = decode_file(tmp_path / "a.tif", PLAIN)
+    assert (whole.part, len(whole.frames)) == (0, 7)
+    assert decode_file(tmp_path / "a.tif", PLAIN, first=0).part == 0
+    monkeypatch.setattr(content_module, "PART_BYTES", 3 * 60 * 50)
+    assert decode_file(tmp_path / "a.tif", PLAIN).part == 0
+    parts = [decode_file(tmp_path / "a.tif", PLAIN, first=first) for first in (0, 3, 6)]
+    assert [(part.part, part.frame_count, len(part.frames)) for part in parts] == [(3, 7, 3), (3, 7, 3), (3, 7, 1)]
+    for one, other in zip([f for part in parts for f in part.frames], whole.frames, strict=True):
+        assert one.number == other.number
+        assert np.array_equal(one.pixels, other.pixels)
+    assert decode_file(tmp_path / "a.tif", Settings(scaling="stack"), first=0).part == 0  # its range is that of all
+
+
+def test_the_decoder_is_known_by_its_limits():
+    assert decoder_fingerprint(PLAIN) == decoder_fingerprint(Settings(threshold=0.7))
+    assert decoder_fingerprint(PLAIN) != decoder_fingerprint(Settings(max_pixels=7))

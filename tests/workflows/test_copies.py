@@ -136,7 +136,7 @@ def test_failures_are_results(task):
     assert broken.failure is not None
     assert missing.failure is not None
     assert missing.failure.reason == Reason.MISSING
-    lost = died(task).failure
+    lost = died(task, Reason.WORKER_DIED).failure
     assert lost is not None
     assert lost.reason == Reason.WORKER_DIED
 

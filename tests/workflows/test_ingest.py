@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from dedupindex import Index, Reason
 from tests.workflows.pictures import half, make_tree, picture, save
@@ -238,6 +239,57 @@ def test_an_interrupted_stack_is_resumed(index, tmp_path, monkeypatch):
     summary = index.ingest([tmp_path / "stack.npy"])
     assert (summary.read, summary.added) == (1, 1)
     assert index.ingest([tmp_path / "stack.npy"]).read == 0
+
+
+def test_a_large_tiff_in_parts(index, tmp_path, monkeypatch):
+    from dedupindex.sources import content as limits
+
+    pages = [Image.fromarray(half(picture(n))) for n in range(5)]
+    pages[2] = Image.fromarray(np.zeros((*half(picture(0)).shape[:2], 4), np.uint8))  # all transparent
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    index.ingest([tmp_path / "a.tif"])
+    before = content(index, tmp_path)
+    assert len(before[0]) == 4
+    for frames in (1, 2):
+        monkeypatch.setattr(limits, "PART_BYTES", frames * 4 * pages[0].width * pages[0].height)
+        with Index.open(tmp_path / f"{frames}.db", create=True, workers=1) as other:
+            assert other.ingest([tmp_path / "a.tif"]).added == 4
+            assert content(other, tmp_path)[0] == before[0]
+            assert other.ingest([tmp_path / "a.tif"]).read == 0
+            assert other.check(deep=True) == []
+
+
+def test_failed_files_wait_for_another_decoder(index, pictures, tmp_path):
+    index.ingest([pictures])
+    assert index.ingest([pictures]).read == 0
+    with Index.open(index.path, workers=1, max_pixels=3000) as strict:
+        assert strict.ingest([pictures]).read == 1  # the broken one
+        save(pictures / "new.png", picture(77))
+        assert strict.ingest([pictures]).read == 1
+        assert strict.ingest([pictures / "p0.png"]).read == 0
+    with Index.open(index.path, workers=1) as other:
+        other.ingest([pictures / "p0.png"])  # elsewhere: the chance of the others is not used up
+        assert other.ingest([pictures], dry_run=True).read == 2
+        summary = other.ingest([pictures])
+        assert (summary.read, summary.added, len(summary.failures)) == (2, 1, 1)
+
+
+def test_a_fault_of_ours_costs_one_file(index, pictures, monkeypatch):
+    from dedupindex.workflows import stages
+
+    describe = stages.describe_frames
+
+    def fault(frames, settings):
+        if frames[0].pixels.shape[:2] == (50, 60):
+            raise ZeroDivisionError("oh")
+        return describe(frames, settings)
+
+    monkeypatch.setattr(stages, "describe_frames", fault)
+    summary = index.ingest([pictures])
+    assert summary.added == 8
+    [failure] = [f for f in summary.failures if f.path.name == "blank.png"]
+    assert failure.reason == Reason.INTERNAL
+    assert "ZeroDivisionError" in failure.detail
 
 
 def test_names_with_anything_in_them(index, tmp_path):

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dedupindex.workflows.pool import Pool
+from dedupindex.errors import DedupIndexError, Reason
+from dedupindex.settings import Settings
+from dedupindex.workflows import pool as pool_module
+from dedupindex.workflows.pool import Pool, limits_of
+from dedupindex.workflows.worker import Limits
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +31,7 @@ def threads(items):
     return [os.environ.get("OMP_NUM_THREADS") for _ in items]
 
 
-def minus(item):
+def minus(item, reason):
     return -item
 
 
@@ -74,7 +78,7 @@ def test_an_error_in_a_worker_is_raised_here():
 
 def test_workers_use_one_thread_and_the_parent_keeps_its_own(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    with Pool(threads, died=str, workers=2) as pool:
+    with Pool(threads, died=minus, workers=2) as pool:
         assert [r for results in pool.map([[1], [2]]) for r in results] == ["1", "1"]
     assert "OMP_NUM_THREADS" not in os.environ
 
@@ -103,8 +107,8 @@ def test_workers_end_with_a_killed_parent(tmp_path):
     script = (
         "import os, signal, time\n"
         "from dedupindex.workflows.pool import Pool\n"
-        "from tests.workflows.test_pool import pids_of\n"
-        "with Pool(pids_of, died=int, workers=2) as pool:\n"
+        "from tests.workflows.test_pool import minus, pids_of\n"
+        "with Pool(pids_of, died=minus, workers=2) as pool:\n"
         "    for results in pool.map([[1], [2], [3], [4]]):\n"
         "        print(*results, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -128,3 +132,76 @@ def _alive(pid):
 def pids_of(items):
     time.sleep(0.05)
     return [os.getpid() for _ in items]
+
+
+def naughty(items):
+    [what] = items
+    if what == "sleep":
+        time.sleep(60)
+    if what == "compute":
+        while True:
+            pass
+    if what == "memory":
+        try:
+            return [len(bytes(10**10))]
+        except MemoryError:
+            return ["no memory"]
+    if isinstance(what, Path) and not what.exists():  # dies the first time only
+        what.touch()
+        os._exit(1)
+    return [what]
+
+
+def fate(item, reason):
+    return (item, reason)
+
+
+@pytest.mark.parametrize(("what", "seconds"), [("sleep", 0.15), ("compute", 0.5)])
+def test_a_hanging_worker_is_replaced_and_costs_one_item(what, seconds):
+    task = ["a", what, "b", "c"]
+    began = time.monotonic()
+    with Pool(naughty, died=fate, workers=2, limits=Limits(seconds=seconds)) as pool:
+        found = sorted(map(str, (r for results in pool.map([task, ["d"], ["e"]]) for r in results)))
+    assert found == sorted([*"abcde", str((what, Reason.TIMED_OUT))])
+    assert time.monotonic() - began < 30
+
+
+def test_who_dies_once_is_tried_again(tmp_path):
+    with Pool(naughty, died=fate, workers=2) as pool:
+        assert list(pool.map([["a", tmp_path / "x", "b"]])) == [["a", tmp_path / "x", "b"]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS")
+def test_memory_is_limited():
+    with Pool(naughty, died=fate, workers=2, limits=Limits(memory=2_000_000_000)) as pool:
+        assert list(pool.map([["memory", "a"]])) == [["no memory", "a"]]
+
+
+class Fatal:
+    """Ends the process that unpickles it."""
+
+    def __call__(self, items):
+        return items
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+def test_workers_that_cannot_start_are_an_error():
+    with Pool(Fatal(), died=fate, workers=2) as pool, pytest.raises(DedupIndexError, match="cannot be started"):
+        list(pool.map([[1]]))
+
+
+def test_leaving_in_the_middle_ends_the_workers():
+    began = time.monotonic()
+    with Pool(naughty, died=fate, workers=2) as pool:
+        results = pool.map([["a"], ["sleep"], ["sleep"]])
+        assert next(results) == ["a"]
+    assert time.monotonic() - began < 20
+
+
+def test_limits_follow_the_machine(monkeypatch):
+    assert limits_of(Settings(worker_memory=10**9, max_seconds=7)) == Limits(10**9, 7)
+    for memory, least in ((0, 2_000_000_000), (1 << 50, 8_000_000_000), (9_000_000_000, 3_000_000_000)):
+        monkeypatch.setattr(pool_module, "machine_memory", lambda memory=memory: memory)
+        assert limits_of(Settings(workers=3)).memory == least

@@ -1,0 +1,230 @@
+"""One worker process: how it is started, held to its limits, asked, and ended when it does not answer.
+
+Processes are spawned, never forked: a child forked after FAISS or OpenMP was used may hang. Each computes with one
+thread, because there are as many processes as cores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Generic, TypeVar
+
+from dedupindex.errors import DedupIndexError, Reason
+
+if sys.platform != "win32":
+    import resource
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+WALL_FACTOR = 3.0  # the clock may show that many times the computing time: slow disks, busy machines
+START_SECONDS = 300.0  # a worker that has not said it is ready by then never will be
+_READY = "ready"
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+WORKER_GONE = {
+    Reason.WORKER_DIED: "the process that read it was killed, twice",
+    Reason.TIMED_OUT: "it took longer than max_seconds allows, twice",
+}
+_starting = threading.Lock()  # what a child inherits belongs to the process: one start at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a worker may use; 0 = as much as there is.
+
+    Attributes
+    ----------
+    memory : int
+        Address space, bytes. A warm worker has 0.45 GB of it, nearly all of it mapped libraries.
+    seconds : float
+        Computing time for one item; by the clock `WALL_FACTOR` times as much.
+    """
+
+    memory: int = 0
+    seconds: float = 0.0
+
+
+class WorkerGoneError(Exception):
+    """The process ended, or was ended, before it had answered; `reason` says which."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Worker(Generic[_Item, _Result]):
+    """A process that applies a function to items.
+
+    Raises
+    ------
+    WorkerGoneError
+        It ended while it started.
+    """
+
+    def __init__(self, function: Callable[[Sequence[_Item]], Sequence[_Result]], limits: Limits) -> None:
+        self._limits = limits
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, function, limits), daemon=True)
+        with _starting, _lean_children():
+            self._process.start()
+        theirs.close()
+
+    def ask(self, items: Sequence[_Item]) -> Iterator[_Result]:
+        """Results of the items, each as soon as it is there.
+
+        Raises
+        ------
+        WorkerGoneError
+            It died, or took too long and was killed. The item whose result did not come is to blame.
+        Exception
+            What the function raised.
+        """
+        try:
+            self._connection.send(items)
+        except OSError as error:
+            raise WorkerGoneError(self._fate()) from error
+        for _ in items:
+            done, value = self._receive(WALL_FACTOR * self._limits.seconds)
+            if not done:
+                raise value
+            yield value
+
+    def wait_until_ready(self) -> None:
+        """Return when it can be asked.
+
+        Raises
+        ------
+        WorkerGoneError
+        """
+        self._receive(START_SECONDS)
+
+    def kill(self) -> None:
+        """End it at once, whatever it does."""
+        with contextlib.suppress(ValueError):  # closed by another thread
+            self._process.kill()
+
+    def close(self) -> None:
+        """End it and let go of it."""
+        self.kill()
+        self._process.join(5)  # one that waits for a dead network drive cannot be ended: it is left alone
+        self._connection.close()
+
+    def _receive(self, seconds: float) -> Any:
+        try:
+            if not self._connection.poll(seconds or None):
+                raise WorkerGoneError(Reason.TIMED_OUT)
+            return self._connection.recv()
+        except (OSError, EOFError) as error:
+            raise WorkerGoneError(self._fate()) from error
+
+    def _fate(self) -> Reason:
+        self._process.join(5)
+        too_long = sys.platform != "win32" and self._process.exitcode == -signal.SIGXCPU
+        return Reason.TIMED_OUT if too_long else Reason.WORKER_DIED
+
+
+def begin_worker(limits: Limits) -> None:
+    """Prepare a worker process: one thread a library, Ctrl-C is the parent's business, and so is living on."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow_parent, name="follow-parent", daemon=True).start()
+    import cv2
+
+    cv2.setNumThreads(1)
+    if sys.platform == "win32":
+        return
+    _lower(resource.RLIMIT_CORE, 0)  # a dump of gigabytes helps nobody
+    if limits.memory:
+        _lower(resource.RLIMIT_AS, limits.memory)
+
+
+def _serve(connection: Connection, function: Callable[[Sequence[Any]], Sequence[Any]], limits: Limits) -> None:
+    """What a worker process does until nobody asks it any more."""
+    try:
+        begin_worker(limits)
+        connection.send(_READY)
+        while True:
+            for item in connection.recv():
+                _allow(limits.seconds)
+                connection.send(_answer(function, item))
+    except (EOFError, KeyboardInterrupt):
+        return
+    except BaseException:  # e.g. no memory to take a task in: the parent sees that we are gone, and acts on that
+        os._exit(1)
+
+
+def _answer(function: Callable[[Sequence[Any]], Sequence[Any]], item: Any) -> tuple[bool, Any]:
+    try:
+        [result] = function([item])
+        return True, result
+    except Exception as error:
+        return False, _portable(error)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or one that says the same where it cannot travel."""
+    import pickle
+
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return DedupIndexError(f"in a worker process: {error!r}")
+    return error
+
+
+def _allow(seconds: float) -> None:
+    """Let this process compute for so much longer before the system ends it."""
+    if seconds and sys.platform != "win32":
+        _lower(resource.RLIMIT_CPU, math.ceil(time.process_time() + seconds))
+
+
+def _lower(kind: int, value: int) -> None:
+    """Set a soft limit where the system lets us."""
+    with contextlib.suppress(ValueError, OSError):
+        _, hard = resource.getrlimit(kind)
+        resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+
+
+def _follow_parent() -> None:
+    """End this worker when its parent is gone: a killed parent cannot tell its workers to stop."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextmanager
+def _lean_children() -> Iterator[None]:
+    """What processes spawned inside inherit: one thread a library, no Ctrl-C, and not the caller's main module.
+
+    A spawned child imports ``__main__`` again. Our functions do not live there, and a user's script without
+    ``if __name__ == "__main__"`` would run a second time in every worker.
+    """
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    main = sys.modules["__main__"]
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))  # libraries read these when a child starts
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
+    try:
+        yield
+    finally:
+        if blocked is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        sys.modules["__main__"] = main
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
