@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from dedupindex.compare.verification import VERSION, same_bytes, verify
+from dedupindex.compare.vetting import plausible, sketch
 from dedupindex.features import probes, reach, unpack
+from dedupindex.features.model import load_model
 from dedupindex.records import Candidate, Features, Match, Registration, Relation, Verification
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
@@ -122,7 +124,8 @@ def query(
             pixels = (image.pixel_sha256, image.width, image.height)
             for same in catalog_images.ids_of_pixels(connection, *pixels, settings.candidates):
                 found.setdefault(same, SAME_PIXELS)
-        wanted = [candidate.image_id for candidate in near if candidate.image_id not in found]
+        unknown = [candidate.image_id for candidate in near if candidate.image_id not in found]
+        wanted = _plausible(image, catalog_images.sketches(connection, unknown))
         for image_id, parts in catalog_images.features(connection, wanted).items():
             verification = verify(features, unpack(parts), threshold=settings.threshold)
             if verification.accepted:
@@ -135,3 +138,9 @@ def query(
     ]
     matches.sort(key=lambda m: (-m.score, m.distance, m.image.sha256, m.image.frame))
     return matches[:limit]
+
+
+def _plausible(image: NewImage, parts: Mapping[int, Mapping[str, bytes]]) -> list[int]:
+    """Those candidates that verification may accept, told by their keypoints alone."""
+    kept = plausible(sketch(image.features), [sketch(some) for some in parts.values()], load_model().local_parity)
+    return [number for number, keep in zip(parts, kept.tolist(), strict=True) if keep]

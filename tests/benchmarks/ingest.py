@@ -1,0 +1,163 @@
+"""What describing a picture costs, against a plain Pillow decode of the same files, stage by stage.
+
+``python -m tests.benchmarks.ingest [PICTURES] [--json FILE]``. Without PICTURES, landscapes of 500 x 333 pixels are
+made; JPEGs of 12 megapixels are always made. Medians over all files of CPU time of one thread, in one process; then the
+real command with one worker and with two, and its memory with many and with ten times as many tiny files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.measuring import ONE_THREAD, cpu_ms, middle, run, show, write
+
+os.environ.update(ONE_THREAD)  # before NumPy and OpenCV are loaded
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from dedupindex.cli.scenery import landscape
+from dedupindex.features import describe_stack, pack
+from dedupindex.prepare.pipeline import prepare
+from dedupindex.settings import Settings
+from dedupindex.sources import decode_file
+
+PLAIN = "Pillow: decode at draft scale and resize"
+SMALL, LARGE = (333, 500), (3000, 4000)  # rows, columns
+SIDE = 256  # what a plain decode resizes to: as much as features need; decoded at twice that, as ours is
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.ingest", description=__doc__)
+    parser.add_argument("pictures", type=Path, nargs="?")
+    parser.add_argument("--count", type=int, default=60, help="small pictures (default 60); large: a quarter of it")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tiny", type=int, default=10_000, help="tiny files for the memory, and ten times as many")
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args(arguments)
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        small = _taken(given.pictures, given.count) or make(folder / "small", SMALL, given.count)
+        large = make(folder / "large", LARGE, max(5, given.count // 4))
+        figures: dict[str, dict[str, float]] = {
+            "small": stages(small, given.rounds),
+            "large": stages(large, given.rounds),
+            "workers": workers(folder, make(folder / "many", SMALL, 12), given.rounds),
+            "memory": memory(folder, given.tiny),
+        }
+    for what in ("small", "large"):
+        reference = figures[what][PLAIN]
+        rows = [(stage, value, value / reference) for stage, value in figures[what].items()]
+        show(f"CPU an image, {what}", ("stage", "ms", "x Pillow"), rows)
+    show("Throughput and memory", ("", "figure"), [*figures["workers"].items(), *figures["memory"].items()])
+    write(given.json, figures)
+    return 0
+
+
+def make(folder: Path, shape: tuple[int, int], count: int) -> list[Path]:
+    """Write landscapes with some grain as JPEGs."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    made = []
+    for number in range(count):
+        scene = cv2.resize(landscape(number), shape[::-1], interpolation=cv2.INTER_CUBIC).astype(np.int16)
+        grain = rng.integers(-9, 10, (*shape, 1), np.int16)
+        path = folder / f"{number:04}.jpg"
+        Image.fromarray(np.clip(scene + grain, 0, 255).astype(np.uint8)).save(path, quality=90)
+        made.append(path)
+    return made
+
+
+def stages(files: Sequence[Path], rounds: int) -> dict[str, float]:
+    """CPU milliseconds an image of every stage, and of Pillow's own decoding."""
+    default, fast = Settings(), Settings(profile="fast")
+    taken: dict[str, list[float]] = {}
+
+    def clock(stage: str, work: Callable[..., Any], *arguments: object) -> Any:
+        spent, result = cpu_ms(work, *arguments)
+        taken.setdefault(stage, []).append(spent)
+        return result
+
+    for turn in range(rounds + 1):
+        for path in files:
+            clock(PLAIN, plain, path)
+            frame = clock("ours: read, hash, decode", decode_file, path, default).frames[0]
+            ready = clock("ours: prepare", prepare, frame, default)
+            clock("ours: describe, fast", describe_stack, [ready], fast)
+            [described] = clock("ours: describe, default", describe_stack, [ready], default)
+            clock("ours: pack", pack, described)
+        if not turn:
+            taken.clear()  # the first round warms up
+    figures = {stage: middle(values) for stage, values in taken.items()}
+    common = figures["ours: read, hash, decode"] + figures["ours: prepare"] + figures["ours: pack"]
+    figures["ours, default: all"] = common + figures["ours: describe, default"]
+    figures["ours, fast: all"] = common + figures["ours: describe, fast"]
+    return figures
+
+
+def plain(path: Path) -> None:
+    """Decode with Pillow at the draft scale that `decode_file` takes, and resize."""
+    with Image.open(path) as image:
+        image.draft("RGB", (2 * SIDE, 2 * SIDE))
+        image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
+
+
+def workers(folder: Path, files: Sequence[Path], rounds: int) -> dict[str, float]:
+    """Throughput of `ingest` with two workers over that with one; start-up taken off by a run with nothing to do."""
+    source = folder / "lots"
+    source.mkdir()
+    for number in range(100):
+        for path in files:
+            (source / f"{number}-{path.name}").write_bytes(path.read_bytes() + number.to_bytes(2, "big"))
+    walls: dict[int, list[float]] = {1: [], 2: []}
+    for turn in range(rounds):
+        for count in walls:
+            database = folder / f"w{count}-{turn}.db"
+            first = run("-d", database, "ingest", source, "--workers", count)
+            again = run("-d", database, "ingest", source, "--workers", count)
+            walls[count].append(first.wall - again.wall)
+    one, two = middle(walls[1]), middle(walls[2])
+    images = 100 * len(files)
+    return {
+        "1 worker, images a second": images / one,
+        "2 workers, images a second": images / two,
+        "2 workers over 1": one / two,
+    }
+
+
+def memory(folder: Path, count: int) -> dict[str, float]:
+    """Peak memory of the parent of an ingest of tiny files, and of ten times as many."""
+    found = {}
+    rng = np.random.default_rng(1)
+    source = folder / "tiny"
+    made = 0
+    for total in (count, 10 * count):
+        while made < total:
+            below = source / f"{made // 1000:04}"
+            below.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (12, 12), np.uint8)).save(below / f"{made}.png")
+            made += 1
+        ran = run("-d", folder / f"tiny{total}.db", "ingest", source)
+        found[f"parent's peak, {total:,} files, MB"] = ran.peak / 1e6
+        found[f"images a second, {total:,} tiny files"] = total / ran.wall
+    return found
+
+
+def _taken(folder: Path | None, count: int) -> list[Path]:
+    if folder is None:
+        return []
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    return files[:: max(1, len(files) // count)][:count]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
