@@ -1,0 +1,29 @@
+import pytest
+
+from dedupindex import Index
+from tests.reliability.harness import Machine, make_pictures
+from tests.reliability.machine import seal
+from tests.workflows.test_ingest import content
+
+
+@pytest.fixture(scope="package")
+def machine(tmp_path_factory):
+    made = Machine(tmp_path_factory.mktemp("machine"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="package")
+def pictures(tmp_path_factory):
+    return make_pictures(tmp_path_factory.mktemp("reliability") / "pictures")
+
+
+@pytest.fixture(scope="package")
+def made(pictures, tmp_path_factory):
+    """A sealed database of the pictures, only read; and what is in it."""
+    path = tmp_path_factory.mktemp("made") / "made.db"
+    with Index.open(path, create=True, workers=1, batch=4) as index:
+        index.ingest([pictures])
+        index.find_duplicates()
+        seal(index)
+        return path, content(index, pictures)
