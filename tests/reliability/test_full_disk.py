@@ -75,7 +75,7 @@ def test_small_disks(tmp_path, made, pictures):
     command = [unshare or "unshare", "-m", sys.executable, "-m", "tests.reliability.small_disk", pictures, tmp_path]
     if os.getuid():
         command[2:2] = ["-Ur"]
-    if not unshare or subprocess.run([*command[:-4], "true"], check=False, capture_output=True).returncode:
+    if not unshare or subprocess.run([*command[:-5], "true"], check=False, capture_output=True).returncode:
         pytest.skip("no mount namespaces here")
     done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     print(done.stdout)

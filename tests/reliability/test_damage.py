@@ -1,0 +1,187 @@
+"""Damaged files: a vector file is never used unless it is whole; no damaged database makes a verb crash."""
+
+import json
+import os
+import random
+import shutil
+
+import pytest
+
+from dedupindex import Index
+from dedupindex.errors import VectorIndexError
+from dedupindex.features import DESCRIPTOR_DIMENSIONS
+from dedupindex.store import catalog, catalog_images
+from dedupindex.vectors import SealedFile, VectorIndex
+from dedupindex.workflows.vector_cache import vector_directory
+from tests.cli.conftest import environment, run  # noqa: F401  (fixtures)
+from tests.reliability.harness import Tally, answers
+from tests.reliability.test_killed import copy_database
+
+VERBS = (["check"], ["check", "--deep"], ["info"], ["report"], ["failures"], ["query", "PICTURE"], ["rebuild"],
+         ["ingest", "PICTURE"], ["doctor"], ["forget", "PICTURE"], ["backup", "copy.db"], ["upgrade"])  # fmt: skip
+
+
+def damage(data: bytes, rng: random.Random, other: bytes) -> tuple[str, bytes]:
+    """One of the ways in which files go bad; never the same bytes."""
+    kind = rng.choice(["flip", "flips", "zeroes", "cut", "longer", "swap", "other"])
+    spoiled = bytearray(data)
+    place = rng.randrange(len(data))
+    if kind == "flip":
+        spoiled[place] ^= 1 << rng.randrange(8)
+    elif kind == "flips":
+        for _ in range(rng.randrange(2, 30)):
+            spoiled[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    elif kind == "zeroes":
+        size = min(rng.choice([1, 16, 512, 4096]), len(data) - place)
+        spoiled[place : place + size] = bytes(size)
+    elif kind == "cut":
+        del spoiled[place:]
+    elif kind == "longer":
+        spoiled += rng.randbytes(rng.randrange(1, 5000))
+    elif kind == "swap":
+        size = min(4096, len(data) // 4)
+        first, second = sorted(rng.sample(range(len(data) - size), 2))
+        spoiled[first : first + size], spoiled[second : second + size] = (
+            data[second : second + size],
+            data[first : first + size],
+        )
+    else:
+        spoiled = bytearray(other)
+    return (kind, bytes(spoiled)) if bytes(spoiled) != data else damage(data, rng, other)
+
+
+@pytest.fixture
+def sealed(made, tmp_path):
+    """A copy of the sealed database; its vector file and what the database says of it."""
+    path = tmp_path / "a.db"
+    copy_database(made[0], path)
+    with Index.open(path) as index, index._database.read() as connection:
+        [row] = catalog.segments(connection)
+    values = {name: getattr(row, name) for name in SealedFile.__dataclass_fields__}
+    return path, vector_directory(path) / row.file, SealedFile(**values)
+
+
+def vector_files(sealed, times):
+    _, file, record = sealed
+    whole = file.read_bytes()
+    seed = random.SystemRandom().randrange(10**6)
+    rng = random.Random(seed)
+    older = VectorIndex(DESCRIPTOR_DIMENSIONS)  # a sound file of another generation
+    with Index.open(sealed[0]) as index, index._database.read() as connection:
+        ids, rows = catalog_images.descriptors(
+            connection, catalog_images.indexable_ids(connection)[:9], DESCRIPTOR_DIMENSIONS
+        )
+    older.add(ids, rows)
+    older.seal()
+    name = older.save(0, file.parent, generation=1, fingerprint="", digest="").file
+    other = (file.parent / name).read_bytes()
+    (file.parent / name).unlink()
+
+    def attempt(spoiled):
+        file.write_bytes(spoiled)
+        with pytest.raises(VectorIndexError):
+            VectorIndex(DESCRIPTOR_DIMENSIONS).load(file.parent, record)
+
+    tally = Tally(f"damaged vector files, seed {seed}")
+    for _ in range(times):
+        kind, spoiled = damage(whole, rng, other)
+        tally.attempt(kind, attempt, spoiled)
+    file.write_bytes(whole)
+    VectorIndex(DESCRIPTOR_DIMENSIONS).load(file.parent, record)
+    tally.finish()
+
+
+def test_damaged_vector_files_are_never_loaded(sealed):
+    vector_files(sealed, 500)
+
+
+@pytest.mark.slow
+def test_many_damaged_vector_files_are_never_loaded(sealed):
+    vector_files(sealed, 20_000)
+
+
+def test_a_damaged_vector_file_changes_no_answer(sealed, pictures):
+    path, file, _ = sealed
+    whole, rng = file.read_bytes(), random.Random(5)
+    with Index.open(path, workers=1) as index:
+        wanted = answers(index, pictures)
+    for _ in range(6):
+        _, spoiled = damage(whole, rng, b"")
+        file.write_bytes(spoiled)
+        with Index.open(path, read_only=True) as index:
+            assert [problem.code for problem in index.check()] == ["vector_file_unusable"]
+            assert answers(index, pictures) == wanted
+
+
+def databases(made, pictures, run, folder, times, verbs):  # noqa: F811
+    """Damage databases; every verb must end by itself, and what differs from the sound one must be said by check."""
+    seed = random.SystemRandom().randrange(10**6)
+    rng = random.Random(seed)
+    source = made[0]
+    whole = source.read_bytes()
+    undetected = 0
+    tally = Tally(f"damaged databases, seed {seed}")
+    sound = contents(source)
+
+    def attempt(number):
+        nonlocal undetected
+        place = folder / str(number)
+        place.mkdir()
+        copy_database(source, place / "a.db")
+        kind, spoiled = damage(whole, rng, b"SQLite format 3\0" + bytes(5000))
+        (place / "a.db").write_bytes(spoiled)
+        if rng.random() < 0.1:
+            (place / "a.db-wal").write_bytes(rng.randbytes(5000))
+        changed = contents(place / "a.db") != sound
+        done = run("-d", "a.db", "check", "--deep", cwd=place)
+        assert done.returncode in (0, 1, 2), done
+        if done.returncode == 0:
+            undetected += 1
+            assert not changed, f"{kind}: other content, and check is content"
+        for verb in rng.sample(VERBS, verbs):
+            words = [str(pictures / "p3.png") if word == "PICTURE" else word for word in verb]
+            done = run("-d", "a.db", *words, cwd=place)  # a traceback fails in there
+            assert done.returncode in (0, 1, 2), (kind, verb, done)
+            assert done.returncode == 0 or done.stdout or done.stderr
+        shutil.rmtree(place)
+
+    for number in range(times):
+        tally.attempt(number, attempt, number)
+    print(f"{undetected} of them had damage where nothing is stored, or that SQLite mends")
+    tally.finish()
+
+
+def contents(path):
+    """Everything that can be read of a database; None where it cannot."""
+    import sqlite3
+
+    copy = path.with_name("look.db")
+    shutil.copyfile(path, copy)
+    try:
+        connection = sqlite3.connect(f"file:{copy}?mode=ro&immutable=1", uri=True)
+        try:
+            return [
+                connection.execute(f"select * from {name} not indexed order by rowid").fetchall()
+                for name in ("image", "location", "feature", "pair", "failure", "segment", "meta")
+            ]
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return None
+    finally:
+        copy.unlink()
+
+
+def test_damaged_databases_are_told(made, pictures, run, tmp_path):  # noqa: F811
+    databases(made, pictures, run, tmp_path, 4, 1)
+
+
+@pytest.mark.slow
+def test_many_damaged_databases_are_told(made, pictures, run, tmp_path):  # noqa: F811
+    databases(made, pictures, run, tmp_path, int(os.environ.get("RELIABILITY_DATABASES", "200")), 4)
+
+
+def test_no_file_of_ours_is_a_crash_in_json(made, run, tmp_path):  # noqa: F811
+    (tmp_path / "a.db").write_bytes(os.urandom(9000))
+    assert json.loads(run("-d", "a.db", "doctor", "--json", cwd=tmp_path).stdout)
+    assert run("-d", "a.db", "check", "--json", cwd=tmp_path).returncode in (1, 2)
