@@ -12,7 +12,8 @@ DedupIndexError
 │   ├── SchemaVersionError              made by an older or newer dedupindex; .current, .head
 │   ├── SettingsMismatchError           features were made with other settings
 │   └── IndexBusyError                  another process is writing
-└── VectorIndexError                    the vector index cannot be used
+├── VectorIndexError                    the vector index cannot be used
+└── PlanError                           a plan or a journal cannot be followed
 ```
 
 `ingest` collects `ReadError`s as failures; `query` and `compare` raise them. Wrong shapes, dtypes and ranges in the
@@ -124,3 +125,7 @@ class IndexBusyError(StoreError):
 
 class VectorIndexError(DedupIndexError):
     """The vector index cannot be used, even after a rebuild."""
+
+
+class PlanError(DedupIndexError):
+    """A plan or a journal cannot be read, or following it could lose a picture."""

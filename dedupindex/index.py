@@ -40,8 +40,10 @@ from dedupindex.workflows import check as checking
 from dedupindex.workflows import duplicates, rebuild, search
 from dedupindex.workflows import forget as forgetting
 from dedupindex.workflows import ingest as ingesting
+from dedupindex.workflows import planning
 from dedupindex.workflows import report as reporting
 from dedupindex.workflows.arrays import frame_of_array
+from dedupindex.workflows.plans import Plan
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.stages import describe_frames, new_image
 from dedupindex.workflows.vector_cache import VectorCache, vector_directory
@@ -254,6 +256,11 @@ class Index:
         if find and not self._database.read_only and self._has_unsearched():
             self.find_duplicates()
         return reporting.report(self._database, since=since, min_score=min_score)
+
+    def plan(self, options: planning.PlanOptions | None = None, *, min_score: float | None = None) -> Plan:
+        """What could be done about the duplicates; nothing is touched. See `plans` and `planning.PlanOptions`."""
+        chosen = options or planning.PlanOptions()
+        return planning.plan(self._database, self.settings, chosen, version=__version__, min_score=min_score)
 
     # --------------------------------------------------------------------------------------------------- looking
     def pairs(self, min_score: float | None = None) -> list[Pair]:

@@ -17,6 +17,13 @@ from dedupindex.errors import SettingsError
 
 SCALINGS = ("auto", "dtype", "minmax", "max", "stack", "percentile")
 PROFILES = ("default", "fast")
+# Which copy is kept, the first rule that tells two apart decides. A lossless thumbnail must not beat a photograph, so
+# pixels come before everything else; what is on the right of `oldest` decides only between files of one age.
+KEEP_RULES = (
+    "more-pixels", "lossless", "greater-depth", "less-compressed", "more-metadata", "path-order", "oldest",
+    "shortest-path",
+)  # fmt: skip
+OTHER_KEEP_RULES = ("newest", "first-path")
 ENVIRONMENT_PREFIX = "DEDUPINDEX_"
 # What an effort stands for, where the single settings are not given.
 EFFORTS: Mapping[str, Mapping[str, float]] = {
@@ -80,12 +87,18 @@ class Settings:
     budget: float = _setting(0.0, "most time for a search, e.g. 10m, the most promising first; 0 = as long as it takes")
     batch: int = _setting(256, "images a transaction")
     workers: int = _setting(0, "worker processes; 0 = as many as cores")
+    keep_rules: tuple[str, ...] = _setting(KEEP_RULES, "which copy a plan keeps, the first rule decides that can")
+    prefer_paths: tuple[str, ...] = _setting((), "folders whose files a plan rather keeps, the most preferred first")
 
     def __post_init__(self) -> None:
         if self.scaling not in SCALINGS:
             raise SettingsError(f"scaling is {self.scaling!r}, must be one of {', '.join(SCALINGS)}")
         if self.profile not in PROFILES:
             raise SettingsError(f"profile is {self.profile!r}, must be one of {', '.join(PROFILES)}")
+        unknown = [rule for rule in self.keep_rules if rule not in (*KEEP_RULES, *OTHER_KEEP_RULES)]
+        if unknown:
+            known = ", ".join([*KEEP_RULES, *OTHER_KEEP_RULES])
+            raise SettingsError(f"no keep rule {', '.join(unknown)}; there are: {known}")
         if self.effort not in EFFORTS:
             raise SettingsError(f"effort is {self.effort!r}, must be one of {', '.join(EFFORTS)}")
         if not self.budget >= 0:

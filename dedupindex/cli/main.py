@@ -23,6 +23,7 @@ from dedupindex.cli import (
     forget,
     info,
     ingest,
+    plan,
     query,
     rebuild,
     report,
@@ -57,6 +58,7 @@ add_verb(app, "ingest", ingest.ingest, settings=(*WORKING, *SHAPING, *READING))
 add_verb(app, "query", query.query, settings=(*SEARCHING, *READING))
 add_verb(app, "compare", compare.compare, settings=("threshold", *SHAPING, *READING))
 add_verb(app, "report", report.report, settings=(*WORKING, *FINDING))
+add_verb(app, "plan", plan.plan, settings=(*WORKING, *FINDING))
 add_verb(app, "evaluate", evaluate.evaluate, settings=("workers", *SEARCHING, *SHAPING, *READING))
 add_verb(app, "failures", failures.failures)
 add_verb(app, "info", info.info, settings=(*SHAPING, *READING))

@@ -1,0 +1,85 @@
+"""`plan`: what could be done about the duplicates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dedupindex.cli.console import note, out
+from dedupindex.cli.options import DONE, MinScore, Session
+
+
+def plan(
+    session: Session,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="PLAN.json", help="The plan, to look at and apply.")
+    ],
+    action: Annotated[
+        str, typer.Option("--action", metavar="ACTION", help="trash, move, hardlink, symlink or delete.")
+    ] = "trash",
+    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Where `move` moves files to.")] = None,
+    relation: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--relation",
+            metavar="NAME",
+            help="Files of this relation may go (all relations of a pair have to be named); may be given several "
+            "times. [default: same_bytes]",
+            show_default=False,
+        ),
+    ] = None,
+    protect: Annotated[
+        list[Path] | None,
+        typer.Option("--protect", metavar="PATH", help="Nothing here goes; may be given several times."),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option("--keep", metavar="RULE", help="Keep rule, instead of those of the settings; in this order."),
+    ] = None,
+    prefer: Annotated[
+        list[Path] | None,
+        typer.Option("--prefer", metavar="DIR", help="Rather keep files here (rule path-order); in this order."),
+    ] = None,
+    min_score: MinScore = None,
+) -> int:
+    """Write down which files could go, in favour of which ones, and why. Nothing is touched.
+
+    Unless told otherwise only files with the very same bytes as another one.
+    """
+    from dedupindex import durable
+    from dedupindex.cli.outputs import require_folders
+    from dedupindex.errors import SettingsError
+    from dedupindex.records import Relation
+    from dedupindex.reports.jsonfile import to_json
+    from dedupindex.reports.plans import plan_json, plan_text
+    from dedupindex.workflows.places import absolute
+    from dedupindex.workflows.planning import PlanOptions
+    from dedupindex.workflows.plans import Action
+
+    names = relation or [str(Relation.SAME_BYTES)]
+    unknown = [name for name in names if name not in set(Relation)]
+    if unknown:
+        raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
+    if action not in set(Action):
+        raise SettingsError(f"no action {action}; there are: {', '.join(Action)}")
+    options = PlanOptions(
+        action=Action(action),
+        to=None if to is None else absolute(to),
+        relations=tuple(Relation(name) for name in dict.fromkeys(names)),
+        protect=tuple(absolute(path) for path in protect or ()),
+        keep=tuple(keep or ()),
+        prefer=tuple(absolute(path) for path in prefer or ()),
+    )
+    require_folders(output)
+    with session.open() as index:
+        if index.info()["unsearched"]:
+            with session.progress() as progress:
+                index.find_duplicates(progress=progress)
+        made = index.plan(options, min_score=min_score)
+    durable.write_whole(output, to_json(plan_json(made)))
+    out(plan_text(made, Path.cwd()))
+    if made.items:
+        note(f"nothing was touched; look at {output}, then: dedupindex apply {output}")
+    return DONE

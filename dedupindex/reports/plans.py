@@ -1,0 +1,153 @@
+"""A plan as JSON and as text for people, and what became of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dedupindex.reports.jsonfile import path_json
+from dedupindex.reports.names import short, shown
+from dedupindex.reports.text import count
+from dedupindex.reports.wording import relation_words
+from dedupindex.workflows.plans import PLAN_SCHEMA, Action, LeftOut, Plan, PlanItem, PlannedFile
+
+LISTED = 20  # files that stay, for each reason, before the text says "and N more"
+_DEED = {
+    Action.TRASH: "to the trash",
+    Action.MOVE: "to be moved",
+    Action.HARDLINK: "to become hard links",
+    Action.SYMLINK: "to become symbolic links",
+    Action.DELETE: "to be deleted",
+}
+_GAIN = {
+    Action.TRASH: "{} freed when the trash is emptied",
+    Action.MOVE: "{} leave the folders they are in",
+    Action.HARDLINK: "{} freed",
+    Action.SYMLINK: "{} freed",
+    Action.DELETE: "{} freed",
+}
+WHY = {
+    "tie": "no keep rule tells them from the copy that is kept (add one, e.g. --keep first-path)",
+    "relation": "their relation was not asked for (--relation)",
+    "shows_more": "they show something that the copy that is kept does not",
+    "protected": "protected",
+    "keep_both": "decided: keep both",
+    "keeper": "decided: keep this one",
+    "hard_link": "hard links of other files: taking one away frees nothing",
+    "same_file": "the same file by another path",
+    "stack": "files of several frames, of which a single frame matches",
+    "changed": "changed since they were ingested: ingest again",
+    "gone": "gone or unreadable since they were ingested",
+    "not_regular": "no regular files any more",
+}
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Return the plan as plain values; `dedupindex.workflows.plans.read_plan` reads them back."""
+    return {
+        "schema": PLAN_SCHEMA,
+        "kind": "plan",
+        "version": plan.version,
+        "database": shown(plan.database),
+        "made": plan.made.isoformat(timespec="seconds"),
+        "action": str(plan.action),
+        "relations": [str(relation) for relation in plan.relations],
+        "keep_rules": list(plan.rules),
+        "protect": [path_json(path) for path in plan.protect],
+        "bytes": plan.bytes,
+        "items": [item_json(item) for item in plan.items],
+        "left_out": [left_json(some) for some in plan.left_out],
+    }
+
+
+def item_json(item: PlanItem) -> dict[str, Any]:
+    """Return what is to be done to a file as plain values."""
+    relation = "+".join(item.relations)
+    return {
+        "group": item.group,
+        "action": str(item.action),
+        "file": _file_json(item.file),
+        "keeper": _file_json(item.keeper),
+        "relation": relation,
+        "words": relation_words(relation),
+        "score": round(item.score, 6),
+        "covered": round(item.covered, 5),
+        "rule": item.rule,
+        "because": item.because,
+        "target": None if item.target is None else path_json(item.target),
+        "bytes": item.file.size,
+    }
+
+
+def left_json(some: LeftOut) -> dict[str, Any]:
+    """Return a file that stays as plain values."""
+    keeper = None if some.keeper is None else path_json(some.keeper)
+    return {"group": some.group, **path_json(some.path), "keeper": keeper, "why": some.why, "detail": some.detail}
+
+
+def _file_json(file: PlannedFile) -> dict[str, Any]:
+    return {**path_json(file.path), "sha256": file.sha256, "size": file.size, "mtime_ns": file.mtime_ns}
+
+
+def plan_text(plan: Plan, base: Path | None = None) -> str:
+    """Return what would be done, in whose favour, by which rule; and what stays and why.
+
+    Parameters
+    ----------
+    base : Path, optional
+        Paths below it are shown relative to it.
+    """
+    return "\n".join([*_item_lines(plan, base), *_left_lines(plan, base), plan_summary(plan)])
+
+
+def plan_summary(plan: Plan) -> str:
+    """Return how much would be done, in a line."""
+    if not plan.items:
+        return "nothing to do"
+    gain = _GAIN[plan.action].format(size_text(plan.bytes))
+    return f"{count(len(plan.items), 'file')} {_DEED[plan.action]}, {gain}"
+
+
+def _item_lines(plan: Plan, base: Path | None) -> Iterator[str]:
+    keeper: Path | None = None
+    for item in plan.items:
+        if item.keeper.path != keeper:
+            keeper = item.keeper.path
+            yield f"keep  {short(keeper, base)}"
+        target = "" if item.target is None else f" -> {short(item.target, base)}"
+        yield f"  {item.action}  {short(item.file.path, base)}{target}  ({size_text(item.file.size)})"
+        relation = "+".join(item.relations)
+        score = "" if item.exact else f", score {item.score:.3f}"
+        yield f"        {relation}{score}; kept by {item.rule}: {shown(item.because)}"
+    if plan.items:
+        yield ""
+
+
+def _left_lines(plan: Plan, base: Path | None) -> Iterator[str]:
+    reasons = Counter(some.why for some in plan.left_out)
+    for why, number in reasons.items():
+        yield f"stay: {count(number, 'file')}, {WHY[why]}"
+        which = [some for some in plan.left_out if some.why == why]
+        if why == "relation":  # many, and of little interest: how many of which
+            kinds = Counter(some.detail for some in which)
+            yield "  " + ", ".join(f"{many:,} {kind}" for kind, many in kinds.most_common())
+            continue
+        for some in which[:LISTED]:
+            beside = "" if some.keeper is None else f"  (beside {short(some.keeper, base)})"
+            yield f"  {short(some.path, base)}{beside}"
+        if number > LISTED:
+            yield f"  and {number - LISTED:,} more"
+    if reasons:
+        yield ""
+
+
+def size_text(number: int) -> str:
+    """Return a number of bytes as people say it."""
+    value = float(number)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "bytes" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

@@ -1,0 +1,202 @@
+"""Which copy is kept: ordered rules, each of which can say in words why it preferred one file to another.
+
+Two rules always come first: what somebody decided, and that a picture which is only a part of another one never stands
+above it. The others come in the order that the settings give (`keep_rules`). Where no rule tells two files apart they
+tie, and nobody tosses a coin: both stay.
+
+A rule looks at one file at a time and gives a sort key (smaller = rather kept), so that the order of many files never
+contradicts itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from dedupindex.errors import SettingsError
+from dedupindex.records import ImageRecord, LocationRecord
+from dedupindex.settings import KEEP_RULES, OTHER_KEEP_RULES
+
+DECIDED, SHOWS_MORE, PROTECTED = "decided", "shows-more", "protected"
+ALWAYS = (DECIDED, SHOWS_MORE)
+PLACE_RULES = ("path-order", "oldest", "newest", "shortest-path", "first-path")  # of the place, not of the picture
+
+Key: TypeAlias = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A file that may be kept or may go."""
+
+    image: ImageRecord
+    place: LocationRecord
+    decided: bool = False  # somebody named it the keeper
+    part: int = 0  # 0 = no other picture shows all of it and more; else how many such pictures lie one in another
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What a rule may need to know besides the file."""
+
+    prefer: tuple[Path, ...]
+    one_format: bool  # all lossy pictures are of one format: their bytes a pixel can be compared
+
+
+def rule_order(rules: Sequence[str]) -> tuple[str, ...]:
+    """Return all rules in the order in which they are asked.
+
+    Protected files go before the first rule about places: of two equal pictures the one that must stay is kept.
+
+    Raises
+    ------
+    SettingsError
+        There is no such rule.
+    """
+    unknown = [rule for rule in rules if rule not in RULES]
+    if unknown:
+        known = ", ".join([*KEEP_RULES, *OTHER_KEEP_RULES])
+        raise SettingsError(f"no keep rule {', '.join(unknown)}; there are: {known}")
+    chosen = [rule for rule in dict.fromkeys(rules) if rule not in (*ALWAYS, PROTECTED)]
+    first_place = next((n for n, rule in enumerate(chosen) if rule in PLACE_RULES), len(chosen))
+    return (*ALWAYS, *chosen[:first_place], PROTECTED, *chosen[first_place:])
+
+
+def keys(contenders: Sequence[Contender], rules: Sequence[str], prefer: Sequence[Path] = ()) -> list[Key]:
+    """Return what the rules say of each file: tuples with one entry a rule, smaller = rather kept.
+
+    Parameters
+    ----------
+    contenders : sequence of Contender
+        All that are compared with each other.
+    rules : sequence of str
+        From `rule_order`.
+    prefer : sequence of Path
+        Folders for ``path-order``, the most preferred first.
+    """
+    formats = {some.image.format for some in contenders if not some.image.lossless}
+    around = _Surroundings(tuple(prefer), len(formats) <= 1)
+    return [tuple(RULES[rule].key(some, around) for rule in rules) for some in contenders]
+
+
+def deciding(rules: Sequence[str], keeper: Key, other: Key) -> str | None:
+    """Return the first rule that prefers the keeper; None: none tells the two apart, or one prefers the other."""
+    for rule, kept, gone in zip(rules, keeper, other, strict=True):
+        if kept != gone:
+            return rule if kept < gone else None
+    return None
+
+
+def because(rule: str, keeper: Contender, other: Contender) -> str:
+    """Return in words why a rule preferred the keeper."""
+    return RULES[rule].words(keeper, other)
+
+
+def parts(larger: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """Return how deep pictures lie in others, from pairs (larger, smaller): 1 + that of the deepest that shows more.
+
+    Pairs that contradict each other (a in b in a) raise the number only as often as there are pictures.
+    """
+    pairs = sorted(set(larger))
+    depth = dict.fromkeys((image for pair in pairs for image in pair), 0)
+    for _ in depth:
+        before = dict(depth)
+        for large, small in pairs:
+            depth[small] = max(depth[small], depth[large] + 1)
+        if depth == before:
+            break
+    return depth
+
+
+# ------------------------------------------------------------------------------------------------------ the rules
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    key: Callable[[Contender, _Surroundings], Any]
+    words: Callable[[Contender, Contender], str]
+
+
+def _path_order(some: Contender, around: _Surroundings) -> int:
+    ranks = (rank for rank, folder in enumerate(around.prefer) if some.place.path.is_relative_to(folder))
+    return next(ranks, len(around.prefer))
+
+
+def _compression(some: Contender, around: _Surroundings) -> float:
+    """Bytes a pixel of lossy pictures: a hint, no proof. A bad copy that was saved again at high quality is larger."""
+    if some.image.lossless or not around.one_format:
+        return 0.0
+    return -some.place.size / max(1, some.image.width * some.image.height)
+
+
+def _day(some: Contender) -> str:
+    try:
+        moment = datetime.fromtimestamp(some.place.mtime_ns / 1e9, UTC)
+    except (OverflowError, OSError, ValueError):  # a time that no calendar knows
+        return f"{some.place.mtime_ns} ns"
+    return moment.isoformat(sep=" ", timespec="seconds").removesuffix("+00:00")
+
+
+def _rate(some: Contender) -> str:
+    return f"{some.place.size / max(1, some.image.width * some.image.height):.2f}"
+
+
+def _size(some: Contender) -> str:
+    return f"{some.image.width} x {some.image.height}"
+
+
+RULES: Mapping[str, _Rule] = {
+    DECIDED: _Rule(
+        lambda some, _: not some.decided,
+        lambda keeper, other: "somebody decided to keep that one",
+    ),
+    SHOWS_MORE: _Rule(
+        lambda some, _: some.part,
+        lambda keeper, other: "this is a part of a larger picture",
+    ),
+    PROTECTED: _Rule(
+        lambda some, _: not some.protected,
+        lambda keeper, other: "that one is protected",
+    ),
+    "more-pixels": _Rule(
+        lambda some, _: -(some.image.width * some.image.height),
+        lambda keeper, other: f"{_size(keeper)} pixels against {_size(other)}",
+    ),
+    "lossless": _Rule(
+        lambda some, _: not some.image.lossless,
+        lambda keeper, other: f"lossless {keeper.image.format} against lossy {other.image.format}",
+    ),
+    "greater-depth": _Rule(
+        lambda some, _: -some.image.bits,
+        lambda keeper, other: f"{keeper.image.bits} bits a sample against {other.image.bits}",
+    ),
+    "less-compressed": _Rule(
+        _compression,
+        lambda keeper, other: f"{_rate(keeper)} bytes a pixel against {_rate(other)}",
+    ),
+    "more-metadata": _Rule(
+        lambda some, _: -some.image.metadata_count,
+        lambda keeper, other: f"{keeper.image.metadata_count} metadata fields against {other.image.metadata_count}",
+    ),
+    "path-order": _Rule(
+        _path_order,
+        lambda keeper, other: "that one lies in a folder that is preferred",
+    ),
+    "oldest": _Rule(
+        lambda some, _: some.place.mtime_ns,
+        lambda keeper, other: f"from {_day(keeper)} against {_day(other)}",
+    ),
+    "newest": _Rule(
+        lambda some, _: -some.place.mtime_ns,
+        lambda keeper, other: f"from {_day(keeper)} against {_day(other)}",
+    ),
+    "shortest-path": _Rule(
+        lambda some, _: len(str(some.place.path)),
+        lambda keeper, other: "that one has the shorter path",
+    ),
+    "first-path": _Rule(
+        lambda some, _: str(some.place.path),
+        lambda keeper, other: "that one's path comes first in the alphabet",
+    ),
+}

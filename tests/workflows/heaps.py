@@ -1,0 +1,74 @@
+"""Heaps of made-up files with the records that an index would have of them: no decoding, any bytes."""
+
+import hashlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dedupindex.records import ImageRecord, LocationRecord, Pair, Registration, Relation, Verification
+from dedupindex.workflows.groups import build_groups
+from dedupindex.workflows.planning import PlanOptions, make_plan
+
+
+def write(path: Path, data: bytes, mtime: int = 1_600_000_000, mode: int = 0o644) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    path.chmod(mode)
+    os.utime(path, ns=(mtime * 10**9, mtime * 10**9 + 123_456_789))
+    return path
+
+
+def image(number: int, data: bytes, *paths: Path, frame: int = 0, **known) -> ImageRecord:
+    known = {"width": 100, "height": 80, "format": "JPEG", "bits": 8} | known
+    places = []
+    for path in sorted(paths):
+        status = path.stat()
+        places.append(LocationRecord(path, frame, status.st_size, status.st_mtime_ns))
+    return ImageRecord(
+        id=number,
+        sha256=hashlib.sha256(data).digest(),
+        frame=frame,
+        channels=3,
+        valid_share=1.0,
+        low_information=False,
+        scaling="",
+        locations=tuple(places),
+        **known,
+    )
+
+
+def pair(
+    a: ImageRecord, b: ImageRecord, *relations: Relation, covers=(1.0, 1.0), crop_of: str | None = None, score=0.9
+) -> Pair:
+    """Of two images; *covers*: share of a that b shows, and of b that a shows."""
+    if (b.sha256, b.frame) < (a.sha256, a.frame):
+        a, b, covers = b, a, covers[::-1]
+        crop_of = None if crop_of is None else {"a": "b", "b": "a"}[crop_of]
+    measures = {"cover_a": covers[0], "cover_b": covers[1]}
+    registration = Registration((0.0, 0.0))
+    return Pair(a, b, Verification(True, score, relations, registration, "", measures=measures, crop_of=crop_of))
+
+
+def crop(large: ImageRecord, small: ImageRecord, share: float = 0.5, *more: Relation) -> Pair:
+    return pair(large, small, Relation.CROP_OF, *more, covers=(share, 1.0), crop_of="a")
+
+
+def plan_of(images, pairs=(), decisions=(), **options):
+    options = {"keep": ("more-pixels", "oldest", "shortest-path")} | options
+    return make_plan(
+        build_groups(sorted(pairs, key=lambda p: -p.verification.score), images),
+        decisions,
+        PlanOptions(**options),
+        database="made-up.db",
+        version="0",
+        made=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+def gone(plan) -> dict[str, str]:
+    """Names of the files that would go, with those of their keepers."""
+    return {item.file.path.name: item.keeper.path.name for item in plan.items}
+
+
+def reasons(plan) -> dict[str, str]:
+    return {some.path.name: some.why for some in plan.left_out}
