@@ -48,6 +48,8 @@ class VectorCache:
         self._index: VectorIndex | None = None
         self._generation = -1
         self._untrusted = False  # a vector file was missing, damaged, or of other settings
+        if not database.read_only:
+            self.tidy()
 
     def current(self) -> VectorIndex:
         """The index, after everything that the database holds by now has been taken over.
@@ -73,6 +75,13 @@ class VectorCache:
             if index.needs_sealing:
                 index.seal()
             return index
+
+    def tidy(self) -> None:
+        """Remove what writers left that died half-way."""
+        try:
+            self._sweep()
+        except (StoreError, OSError) as error:
+            log.warning("leftovers stay: %s", error)
 
     def forget(self) -> None:
         """Drop what is in memory; the next `current` begins from the files and the database."""

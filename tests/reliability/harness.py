@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -137,10 +138,9 @@ class Tally:
         began = time.monotonic()
         try:
             function(*arguments)
-        except AssertionError as error:
-            self.failed.append(f"{name}: {str(error)[:500]}")
         except Exception as error:
-            self.failed.append(f"{name}: {error!r}"[:500])
+            places = [f"{place.name}:{place.lineno}" for place in traceback.extract_tb(error.__traceback__)][-3:]
+            self.failed.append(f"{name}: {' > '.join(places)}: {type(error).__name__}: {error}"[:700])
         self.slowest = max(self.slowest, (time.monotonic() - began, str(name)))
 
     def finish(self) -> None:
