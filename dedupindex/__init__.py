@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from dedupindex.index import Index
     from dedupindex.records import (
+        Decision,
         DuplicateGroup,
         DuplicatesSummary,
         Failure,
@@ -43,14 +44,17 @@ if TYPE_CHECKING:
         Problem,
         Registration,
         Relation,
-        Report,
         RunRecord,
         Verification,
     )
     from dedupindex.settings import Settings
     from dedupindex.workflows.evaluate import Evaluation, evaluate
+    from dedupindex.workflows.outcome import Change, Coverage, Report, Selection
 
 __all__ = [
+    "Change",
+    "Coverage",
+    "Decision",
     "DedupIndexError",
     "DuplicateGroup",
     "DuplicatesSummary",
@@ -78,6 +82,7 @@ __all__ = [
     "Report",
     "RunRecord",
     "SchemaVersionError",
+    "Selection",
     "Settings",
     "SettingsError",
     "SettingsMismatchError",
@@ -91,7 +96,11 @@ __all__ = [
 
 _MODULES = ("dedupindex.errors", "dedupindex.records", "dedupindex.settings")
 _HEAVY = {
+    "Change": "dedupindex.workflows.outcome",
+    "Coverage": "dedupindex.workflows.outcome",
     "Index": "dedupindex.index",
+    "Report": "dedupindex.workflows.outcome",
+    "Selection": "dedupindex.workflows.outcome",
     "Evaluation": "dedupindex.workflows.evaluate",
     "evaluate": "dedupindex.workflows.evaluate",
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,7 @@ from dedupindex import __version__
 from dedupindex.errors import SettingsError, SettingsMismatchError
 from dedupindex.features import rounded, unpack, versions
 from dedupindex.records import (
+    Decision,
     DecodedFile,
     DuplicatesSummary,
     Failure,
@@ -26,7 +28,6 @@ from dedupindex.records import (
     Match,
     Pair,
     Problem,
-    Report,
     RunRecord,
 )
 from dedupindex.settings import Settings
@@ -37,12 +38,15 @@ from dedupindex.store.migrate import HEAD, prepare_schema
 from dedupindex.store.migrate import upgrade as upgrade_schema
 from dedupindex.workflows import backup as backups
 from dedupindex.workflows import check as checking
+from dedupindex.workflows import decisions as deciding
 from dedupindex.workflows import duplicates, rebuild, search
 from dedupindex.workflows import forget as forgetting
 from dedupindex.workflows import ingest as ingesting
 from dedupindex.workflows import planning
 from dedupindex.workflows import report as reporting
 from dedupindex.workflows.arrays import frame_of_array
+from dedupindex.workflows.outcome import Report, Selection
+from dedupindex.workflows.places import absolute
 from dedupindex.workflows.plans import Plan
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.stages import describe_frames, new_image
@@ -235,7 +239,14 @@ class Index:
         index = self._vectors.current()
         return search.query(self._database, index, self.settings, image, rounded(features), limit=limit)
 
-    def report(self, since: int | str | None = None, min_score: float | None = None, *, find: bool = True) -> Report:
+    def report(
+        self,
+        since: int | str | None = None,
+        min_score: float | None = None,
+        *,
+        selection: Selection | None = None,
+        find: bool = True,
+    ) -> Report:
         """Duplicate groups.
 
         Parameters
@@ -243,7 +254,9 @@ class Index:
         since : int or "last", optional
             Only groups in which something is newer than that run; "last": than the search before the latest one.
         min_score : float, optional
-            Leave out weaker pairs, 0..1.
+            Leave out weaker pairs, 0..1; short for a selection that says so.
+        selection : Selection, optional
+            Which pairs and places the groups are made of.
         find : bool
             Search images that are new first (unless opened read-only).
 
@@ -255,7 +268,31 @@ class Index:
         """
         if find and not self._database.read_only and self._has_unsearched():
             self.find_duplicates()
-        return reporting.report(self._database, since=since, min_score=min_score)
+        chosen = selection or Selection()
+        if min_score is not None:
+            chosen = dataclasses.replace(chosen, min_score=min_score)
+        return reporting.report(self._database, chosen, since=since)
+
+    # ------------------------------------------------------------------------------------------------- decisions
+    def decide(self, kind: str, pictures: Sequence[PathLike], note: str = "") -> list[Decision]:
+        """Remember "not-duplicate", "keep-both" (of every two *pictures*) or "keeper" (of each); see `decisions`."""
+        return deciding.decide(self._database, kind, pictures, note)
+
+    def undecide(self, pictures: Sequence[PathLike], kind: str | None = None) -> int:
+        """Forget what was decided on one picture, or between several; how many decisions that were."""
+        return deciding.undecide(self._database, pictures, kind)
+
+    def decisions(self) -> list[Decision]:
+        """Every decision, oldest first."""
+        return deciding.decisions(self._database)
+
+    def take_over(self, decisions: Iterable[Decision]) -> tuple[int, int]:
+        """Bring in decisions from elsewhere, the later of two counts; how many were taken, and how many left."""
+        return deciding.take_over(self._database, decisions)
+
+    def images_of(self, keys: Collection[str]) -> dict[str, ImageRecord]:
+        """The stored images among some content keys."""
+        return deciding.images_of(self._database, keys)
 
     def plan(self, options: planning.PlanOptions | None = None, *, min_score: float | None = None) -> Plan:
         """What could be done about the duplicates; nothing is touched. See `plans` and `planning.PlanOptions`."""
@@ -275,10 +312,8 @@ class Index:
     def image_at(self, place: PathLike) -> ImageRecord | None:
         """The image that is, or was last seen, at a path or address (``path#frame=12``); None when there is none."""
         path, frame = parse_address(os.fspath(place))
-        path = path.expanduser()
-        path = path.resolve() if ".." in path.parts else path.absolute()
         with self._database.read() as connection:
-            return catalog_images.at_location(connection, path, frame or 0)
+            return catalog_images.at_location(connection, absolute(path), frame or 0)
 
     def features_of(self, image_id: int) -> Features:
         """The stored features of an image.

@@ -381,6 +381,7 @@ class GroupMember:
     image: ImageRecord
     relation: str  # to the representative; "representative", or "" when only linked through others
     score: float  # of its best confirmed pair inside the group
+    keeper: bool = False  # somebody decided to keep this one
 
     @property
     def path(self) -> Path:
@@ -396,7 +397,7 @@ class DuplicateGroup:
     members: tuple[GroupMember, ...]  # the representative first
     pairs: tuple[Pair, ...]  # confirmed pairs inside the group, best first
     weakest: Pair | None  # None where the group is one image at many locations
-    flags: tuple[str, ...] = ()  # "bridge:KEY", "flood"
+    flags: tuple[str, ...] = ()  # "bridge:KEY", "flood:KEY", "not_duplicate:KEY+KEY", "keep_both:KEY+KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,15 +453,14 @@ class DuplicatesSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """Duplicate groups with the run they belong to."""
+class Decision:
+    """What somebody decided on two images, or on one; bound to content, so it outlives moves and new ingests."""
 
-    run: RunRecord | None
-    groups: tuple[DuplicateGroup, ...]
-    pairs: tuple[Pair, ...]  # confirmed pairs of different images, best first
-    images: int  # stored images
-    locations: int  # present locations
-    failures: tuple[Failure, ...] = ()
+    kind: str  # "not-duplicate", "keep-both" (of two images), "keeper" (of one)
+    a: str  # content key
+    b: str  # content key, not smaller than a; "" for a decision on one image
+    note: str
+    decided: datetime  # UTC
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from dedupindex.cli import (
     backup,
     check,
     compare,
+    decide,
     demo,
     doctor,
     evaluate,
@@ -60,6 +61,7 @@ add_verb(app, "compare", compare.compare, settings=("threshold", *SHAPING, *READ
 add_verb(app, "report", report.report, settings=(*WORKING, *FINDING))
 add_verb(app, "plan", plan.plan, settings=(*WORKING, *FINDING))
 add_verb(app, "evaluate", evaluate.evaluate, settings=("workers", *SEARCHING, *SHAPING, *READING))
+add_verb(app, "decide", decide.decide)
 add_verb(app, "failures", failures.failures)
 add_verb(app, "info", info.info, settings=(*SHAPING, *READING))
 add_verb(app, "check", check.check, settings=SHAPING)

@@ -28,6 +28,9 @@ def report(
             help="Only pairs with this relation, e.g. crop_of; may be given several times.",
         ),
     ] = None,
+    decided: Annotated[
+        bool, typer.Option("--decided", help="Also show pairs of which both are to be kept, as was decided.")
+    ] = False,
     since: Annotated[
         str | None,
         typer.Option("--since", metavar="RUN", help="Only groups with something newer: a run's number, or 'last'."),
@@ -40,6 +43,7 @@ def report(
     from dedupindex.reports.csvfile import pairs_csv
     from dedupindex.reports.jsonfile import report_json, to_json
     from dedupindex.reports.text import report_text
+    from dedupindex.workflows.outcome import Selection
 
     if json and csv:
         raise SettingsError("give either --json or --csv, not both")
@@ -48,7 +52,7 @@ def report(
         if index.info()["unsearched"]:
             with session.progress() as progress:
                 index.find_duplicates(progress=progress)
-        found = index.report(since=since, min_score=min_score, find=False)
+        found = index.report(since, min_score, selection=Selection(decided=decided), find=False)
         if relation:
             found = with_relations(found, relation)
         if json:

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from dedupindex.errors import SettingsError
-from dedupindex.records import ImageRecord, Relation, Report
+from dedupindex.records import ImageRecord, Relation
+from dedupindex.workflows.outcome import Report
 
 
 def with_relations(report: Report, names: Sequence[str]) -> Report:

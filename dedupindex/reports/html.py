@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Pair, Report, Verification
+from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Pair, Verification
 from dedupindex.reports.names import shown
 from dedupindex.reports.text import count, frame_words, image_words, pairs_with
-from dedupindex.reports.wording import MEANING, flag_words, pair_words, percent, shift_text
+from dedupindex.reports.wording import MEANING, flag_keys, flag_words, pair_words, percent, shift_text
+from dedupindex.workflows.outcome import Report
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -82,6 +83,7 @@ def _template() -> Template:
         image_words=image_words,
         frame_words=frame_words,
         flag_words=flag_words,
+        flag_keys=flag_keys,
         places=_places,
     )
     environment.globals.update(count=count, member_words=_member_words, pair_words=pair_words, lay=lay, names=_names)

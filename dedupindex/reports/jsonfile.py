@@ -8,8 +8,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from dedupindex.records import DuplicateGroup, Failure, ImageRecord, LocationRecord, Match, Pair, Report, Verification
+from dedupindex.records import (
+    DuplicateGroup,
+    Failure,
+    GroupMember,
+    ImageRecord,
+    LocationRecord,
+    Match,
+    Pair,
+    Verification,
+)
+from dedupindex.reports.decisionfile import decision_json
 from dedupindex.reports.names import is_text, shown
+from dedupindex.workflows.outcome import Report
 
 SCHEMA_VERSION = 1
 
@@ -23,6 +34,8 @@ def report_json(report: Report) -> dict[str, Any]:
         "images": report.images,
         "locations": report.locations,
         "groups": [group_json(group) for group in report.groups],
+        "decisions": [decision_json(decision) for decision in report.decisions],
+        "hidden": report.hidden,
         "failures": [failure_json(failure) for failure in report.failures],
     }
 
@@ -33,12 +46,13 @@ def group_json(group: DuplicateGroup) -> dict[str, Any]:
         "id": group.id,
         "flags": list(group.flags),
         "weakest_score": None if group.weakest is None else round(group.weakest.verification.score, 6),
-        "members": [
-            {**image_json(member.image), "relation": member.relation, "score": round(member.score, 6)}
-            for member in group.members
-        ],
+        "members": [{**image_json(member.image), **_role(member)} for member in group.members],
         "pairs": [pair_json(pair) for pair in group.pairs],
     }
+
+
+def _role(member: GroupMember) -> dict[str, Any]:
+    return {"relation": member.relation, "score": round(member.score, 6), "keeper": member.keeper}
 
 
 def pair_json(pair: Pair) -> dict[str, Any]:

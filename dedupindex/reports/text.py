@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dedupindex.records import (
+    Decision,
     DuplicateGroup,
     DuplicatesSummary,
     Failure,
@@ -14,10 +15,10 @@ from dedupindex.records import (
     IngestSummary,
     Match,
     Pair,
-    Report,
 )
 from dedupindex.reports.names import short, shown
-from dedupindex.reports.wording import flag_words, pair_words, percent, shift_text
+from dedupindex.reports.wording import flag_keys, flag_words, pair_words, percent, shift_text
+from dedupindex.workflows.outcome import Report
 
 INDENT = "    "
 
@@ -80,7 +81,10 @@ def summary_line(report: Report) -> str:
     found = (
         f"{count(len(report.groups), 'duplicate group')} with {count(files, 'picture')}" if files else "no duplicates"
     )
-    return f"{found}, among {count(report.images, 'image')} at {count(report.locations, 'place')}"
+    line = f"{found}, among {count(report.images, 'image')} at {count(report.locations, 'place')}"
+    if report.hidden:
+        line += f"; {count(report.hidden, 'pair')} left out as was decided"
+    return line
 
 
 def group_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[str]:
@@ -88,13 +92,16 @@ def group_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[str
     files = sum(len(member.image.locations) for member in group.members)
     weakest = "" if group.weakest is None else f", weakest link {group.weakest.verification.score:.3f}"
     yield f"group {group.id}: {count(files, 'picture')}{weakest}"
+    names = {member.image.key: place_words(member.image, base) for member in group.members}
     for flag in group.flags:
-        yield f"{INDENT}! {flag_words(flag)}"
+        yield f"{INDENT}! {flag_words(flag)}: {' and '.join(names[key] for key in flag_keys(flag) if key in names)}"
     with_first = pairs_with(group.members[0], group.pairs)
     for member in group.members:
         image = member.image
         first, *others = image.locations
         yield f"  {member_mark(member)} {short(first.path, base)}{frame_words(first.frame)}  ({image_words(image)})"
+        if member.keeper:
+            yield f"{INDENT}  the keeper, as was decided"
         words = member_words(member, with_first.get(image.id))
         if words:
             yield f"{INDENT}  {words}"
@@ -132,6 +139,30 @@ def image_words(image: ImageRecord) -> str:
 def frame_words(frame: int) -> str:
     """Return the frame part of an address."""
     return f"#frame={frame}" if frame else ""
+
+
+def place_words(image: ImageRecord, base: Path | None = None) -> str:
+    """Return an image's first place, or the beginning of its key where it is nowhere."""
+    if not image.locations:
+        return f"content {image.key[:12]}"
+    return short(image.locations[0].path, base) + frame_words(image.locations[0].frame)
+
+
+def decision_line(decision: Decision, names: Mapping[str, str]) -> str:
+    """Return a decision in a line.
+
+    Parameters
+    ----------
+    names : mapping
+        What to call pictures, by content key; others are called by it.
+    """
+    called = [
+        shown(names.get(key, f"content {key[:12]} (not in the index)")) for key in (decision.a, decision.b) if key
+    ]
+    if decision.a == decision.b:
+        called = [f"every place of {called[0]}"]
+    note = f"  ({shown(decision.note)})" if decision.note else ""
+    return f"{decision.decided:%Y-%m-%d}  {decision.kind}  {'  and  '.join(called)}{note}"
 
 
 def matches_text(name: str, matches: Sequence[Match], base: Path | None = None) -> str:

@@ -22,7 +22,9 @@ MEANING: Mapping[Relation, str] = {
 }
 FLAGS = {
     "bridge": "this picture alone joins parts of the group that have nothing else in common: look twice",
-    "flood": "a picture matches more than fifty others: a blank page, a logo or a title card?",
+    "flood": "this picture matches more than fifty others: a blank page, a logo or a title card?",
+    "not_duplicate": "these were said to be different pictures, and yet hang together through others",
+    "keep_both": "these two are to be kept both, as was decided",
 }
 
 
@@ -60,6 +62,11 @@ def relation_words(relation: str) -> str:
 def flag_words(flag: str) -> str:
     """Return the words for a group's flag."""
     return FLAGS.get(flag.partition(":")[0], flag)
+
+
+def flag_keys(flag: str) -> tuple[str, ...]:
+    """Return the content keys of the pictures that a flag is about."""
+    return tuple(flag.partition(":")[2].split("+"))
 
 
 def shift_text(verification: Verification) -> str:

@@ -12,9 +12,8 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
-from dedupindex.records import LocationRecord
+from dedupindex.records import Decision, LocationRecord
 from dedupindex.store.catalog import chunks
-from dedupindex.store.rows import Decision
 from dedupindex.store.schema import DecisionRow, Image, Location, Standing
 
 KEPT_STANDINGS = 200  # runs whose groups are remembered: some months of nightly runs
@@ -52,15 +51,16 @@ def delete_decisions(connection: Connection, pairs: Sequence[tuple[str, str]]) -
     )
 
 
-def keys_beginning(connection: Connection, sha256: bytes, end: bytes, limit: int) -> list[str]:
-    """Content keys of stored images whose digest lies between two values, smallest first."""
+def keys_between(connection: Connection, first: bytes, last: bytes, frame: int, *, limit: int) -> list[str]:
+    """Content keys of stored images of this frame number whose digest lies between two, smallest first."""
     query = (
-        select(Image.sha256, Image.frame)
-        .where(Image.sha256 >= sha256, Image.sha256 <= end)
-        .order_by(Image.sha256, Image.frame)
+        select(Image.sha256)
+        .where(Image.sha256 >= first, Image.sha256 <= last, Image.frame == frame)
+        .order_by(Image.sha256)
         .limit(limit)
     )
-    return [bytes(digest).hex() + (f"#{frame}" if frame else "") for digest, frame in connection.execute(query)]
+    end = f"#{frame}" if frame else ""
+    return [bytes(digest).hex() + end for digest in connection.execute(query).scalars()]
 
 
 # -------------------------------------------------------------------------------------------------- standings

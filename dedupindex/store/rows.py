@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from dedupindex.records import Failure
@@ -78,14 +77,3 @@ class Content:
 
     key: tuple[bytes, int]  # SHA-256 of the file, frame
     pixels: tuple[bytes, int, int]  # SHA-256 of the decoded pixels, width, height
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What somebody decided on a pair of images, or on one."""
-
-    kind: str  # not-duplicate, keep-both (of a pair), keeper (of one image)
-    a: str  # content key
-    b: str  # content key, larger than a; "" for a decision on one image
-    note: str
-    decided: datetime  # UTC

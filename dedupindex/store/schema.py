@@ -174,7 +174,7 @@ class Segment(Base):
 
 
 class DecisionRow(Base):
-    """What somebody decided, bound to content: *a* < *b* are content keys; of one image, b = ""."""
+    """What somebody decided, by content keys: *a* < *b*; equal = the places of one; b = "" = on the image itself."""
 
     __tablename__ = "decision"
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dedupindex.store import catalog_locations
 from dedupindex.store.database import Database
+from dedupindex.workflows.places import absolute
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def forget(database: Database, paths: Sequence[Path], *, dry_run: bool = False) 
     unknown: list[Path] = []
     with contextlib.suppress(_DryRun), database.write() as connection:
         for path in paths:
-            root = _absolute(path)
+            root = absolute(path)
             places, shown = catalog_locations.forget_under(connection, root)
             failed = catalog_locations.forget_failures_under(connection, root)
             if not places and not failed:
@@ -57,11 +57,3 @@ def forget(database: Database, paths: Sequence[Path], *, dry_run: bool = False) 
 
 class _DryRun(Exception):  # noqa: N818  (no error: takes a transaction back)
     pass
-
-
-def _absolute(path: Path) -> Path:
-    """As an ingest would have stored it: absolute, links kept."""
-    path = path.expanduser() if os.fspath(path).startswith("~") and not os.path.lexists(path) else path
-    if ".." in path.parts:
-        return Path(os.path.realpath(path.parent)) / path.name if path.name != ".." else Path(os.path.realpath(path))
-    return path.absolute()

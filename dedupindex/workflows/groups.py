@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Pair
+from dedupindex.records import Decision, DuplicateGroup, GroupMember, ImageRecord, Pair
 
 FLOOD = 50  # pairs of one image beyond which it is suspicious: a blank page, a logo, a title card
 LINKED = "representative"
 
 
-def build_groups(pairs: Sequence[Pair], alone: Iterable[ImageRecord] = ()) -> tuple[DuplicateGroup, ...]:
+def build_groups(
+    pairs: Sequence[Pair],
+    alone: Iterable[ImageRecord] = (),
+    *,
+    keepers: Collection[str] = (),
+    apart: Iterable[Decision] = (),
+) -> tuple[DuplicateGroup, ...]:
     """Connected components of confirmed pairs, and images at several places.
 
     Parameters
@@ -21,12 +27,17 @@ def build_groups(pairs: Sequence[Pair], alone: Iterable[ImageRecord] = ()) -> tu
         Best first.
     alone : iterable of ImageRecord
         Images with several present locations; those that stand in no pair make a group of their own.
+    keepers : collection of str
+        Content keys of images that somebody decided to keep: they come first.
+    apart : iterable of Decision
+        Decisions on two images. A group in which both stand, through others or because they are shown all the same,
+        is flagged.
 
     Returns
     -------
     tuple of DuplicateGroup
-        Largest first, then by id. The id comes from the smallest content key of the members: it stays while members
-        join whose key is larger, whatever order the files came in.
+        Largest first, then by id. The id comes from the content of the member that was stored first: it stays while
+        others join and leave.
     """
     images: dict[int, ImageRecord] = {}
     parent: dict[int, int] = {}
@@ -34,17 +45,22 @@ def build_groups(pairs: Sequence[Pair], alone: Iterable[ImageRecord] = ()) -> tu
         for image in (pair.a, pair.b):
             images[image.id] = image
             parent.setdefault(image.id, image.id)
-        a, b = _root(parent, pair.a.id), _root(parent, pair.b.id)
-        if a != b:
-            parent[max(a, b)] = min(a, b)
+        join(parent, pair.a.id, pair.b.id)
     members: dict[int, list[ImageRecord]] = defaultdict(list)
     inside: dict[int, list[Pair]] = defaultdict(list)
     for image_id, image in images.items():
-        members[_root(parent, image_id)].append(image)
+        members[root_of(parent, image_id)].append(image)
     for pair in pairs:
-        inside[_root(parent, pair.a.id)].append(pair)
-    groups = [_group(members[root], inside[root]) for root in members]
-    groups += [_group([image], []) for image in alone if image.id not in images]
+        inside[root_of(parent, pair.a.id)].append(pair)
+    severed: dict[int, list[Decision]] = defaultdict(list)
+    by_key = {image.key: image.id for image in images.values()}
+    for some in apart:
+        if some.a in by_key and some.b in by_key:
+            root = root_of(parent, by_key[some.a])
+            if root == root_of(parent, by_key[some.b]):
+                severed[root].append(some)
+    groups = [_group(members[root], inside[root], keepers, severed[root]) for root in members]
+    groups += [_group([image], [], keepers, ()) for image in alone if image.id not in images]
     groups.sort(key=lambda g: (-sum(len(m.image.locations) for m in g.members), g.id))
     return tuple(groups)
 
@@ -68,8 +84,31 @@ def representative_order(image: ImageRecord) -> tuple[object, ...]:
     )
 
 
-def _group(images: list[ImageRecord], pairs: list[Pair]) -> DuplicateGroup:
-    ranked = sorted(images, key=representative_order)
+def group_id(sha256: bytes, frame: int) -> str:
+    """Name of the group in which this content is the one that was stored first."""
+    return hashlib.sha256(sha256 + frame.to_bytes(8, "big")).hexdigest()[:12]
+
+
+def join(parent: dict[int, int], a: int, b: int) -> None:
+    """Join two sets of a union-find forest; the smallest number becomes the root."""
+    a, b = root_of(parent, a), root_of(parent, b)
+    if a != b:
+        parent[max(a, b)] = min(a, b)
+
+
+def root_of(parent: dict[int, int], node: int) -> int:
+    """Root of a node; the way to it is halved."""
+    while parent[node] != node:
+        parent[node] = parent[parent[node]]
+        node = parent[node]
+    return node
+
+
+def _group(
+    images: list[ImageRecord], pairs: list[Pair], keepers: Collection[str], severed: Sequence[Decision]
+) -> DuplicateGroup:
+    kept = {image.id for image in images if image.key in keepers}
+    ranked = sorted(images, key=lambda image: (image.id not in kept, representative_order(image)))
     first = ranked[0]
     relation = {first.id: LINKED}
     best: dict[int, float] = defaultdict(float)
@@ -80,19 +119,15 @@ def _group(images: list[ImageRecord], pairs: list[Pair]) -> DuplicateGroup:
                 relation[one.id] = "+".join(pair.verification.relations)
     if not pairs:
         best[first.id] = 1.0  # the same bytes at several places
-    members = [GroupMember(image, relation.get(image.id, ""), best[image.id]) for image in ranked]
+    members = [GroupMember(image, relation.get(image.id, ""), best[image.id], image.id in kept) for image in ranked]
+    oldest = min(images, key=lambda image: image.id)
     return DuplicateGroup(
-        id=_identity(images),
+        id=group_id(oldest.sha256, oldest.frame),
         members=tuple(members),
         pairs=tuple(pairs),
         weakest=min(pairs, key=lambda pair: pair.verification.score) if pairs else None,
-        flags=_flags(images, pairs),
+        flags=_flags(images, pairs) + tuple(f"{d.kind.replace('-', '_')}:{d.a}+{d.b}" for d in severed),
     )
-
-
-def _identity(images: Sequence[ImageRecord]) -> str:
-    sha256, frame = min((image.sha256, image.frame) for image in images)
-    return hashlib.sha256(sha256 + frame.to_bytes(8, "big")).hexdigest()[:12]
 
 
 def _flags(images: Sequence[ImageRecord], pairs: Sequence[Pair]) -> tuple[str, ...]:
@@ -102,8 +137,7 @@ def _flags(images: Sequence[ImageRecord], pairs: Sequence[Pair]) -> tuple[str, .
         neighbours[pair.b.id].add(pair.a.id)
     keys = {image.id: image.key for image in images}
     flags = sorted(f"bridge:{keys[image]}" for image in bridges(neighbours))
-    if any(len(some) > FLOOD for some in neighbours.values()):
-        flags.append("flood")
+    flags += sorted(f"flood:{keys[image]}" for image, others in neighbours.items() if len(others) > FLOOD)
     return tuple(flags)
 
 
@@ -144,10 +178,3 @@ def bridges(neighbours: Mapping[int, set[int]]) -> list[int]:
         if sum(part >= 2 for part in [*below, outside]) >= 2:
             found.append(node)
     return sorted(found)
-
-
-def _root(parent: dict[int, int], node: int) -> int:
-    while parent[node] != node:
-        parent[node] = parent[parent[node]]
-        node = parent[node]
-    return node

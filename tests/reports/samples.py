@@ -10,10 +10,10 @@ from dedupindex.records import (
     Pair,
     Registration,
     Relation,
-    Report,
     Verification,
 )
 from dedupindex.workflows.groups import build_groups
+from dedupindex.workflows.outcome import Report
 
 HOSTILE = (
     "/pictures/new\nline.png",

@@ -71,7 +71,7 @@ def test_bridge_and_flood_are_flagged():
     [group] = build_groups([pair(a, b) for a, b in clique])
     assert group.flags == (f"bridge:{image(3).key}",)
     [group] = build_groups([pair(1, n) for n in range(2, 60)])
-    assert group.flags == ("flood",)
+    assert group.flags == (f"flood:{image(1).key}",)
 
 
 def test_representative_and_relations():

@@ -1,0 +1,229 @@
+"""What people decided on pictures: remembered by content, so that it outlives moves, renames and new ingests."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dedupindex.errors import SettingsError
+from dedupindex.records import Decision, ImageRecord, Pair
+from dedupindex.sources import parse_address
+from dedupindex.store import catalog_decisions, catalog_images
+from dedupindex.store.database import Database
+from dedupindex.workflows.places import absolute
+
+NOT_DUPLICATE, KEEP_BOTH, KEEPER = "not-duplicate", "keep-both", "keeper"
+KINDS = (NOT_DUPLICATE, KEEP_BOTH, KEEPER)
+LEAST_DIGITS = 8  # of a content key that is not written out
+KEY = re.compile(r"(?P<digits>[0-9a-fA-F]{8,64})(?:#(?:frame=)?(?P<frame>[0-9]{1,9}))?")
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Decisions, ready to be looked up by content keys."""
+
+    apart: Mapping[tuple[str, str], Decision]  # not-duplicate and keep-both, by (smaller key, larger key)
+    keepers: frozenset[str]
+
+    def leaves_out(self, a: str, b: str, *, decided: bool) -> bool:
+        """Whether a pair is left out of reports; *decided* shows those that are kept both."""
+        found = self.apart.get((a, b) if a <= b else (b, a))
+        return found is not None and not (decided and found.kind == KEEP_BOTH)
+
+
+def judged(decisions: Iterable[Decision]) -> Judged:
+    """Arrange decisions for looking up."""
+    known = list(decisions)
+    return Judged(
+        {(some.a, some.b): some for some in known if some.kind != KEEPER},
+        frozenset(some.a for some in known if some.kind == KEEPER),
+    )
+
+
+def sift(pairs: Sequence[Pair], decided: Judged, *, show_kept: bool) -> list[Pair]:
+    """Pairs on which nobody decided that they are no duplicates, or (without *show_kept*) that both are to stay."""
+    if not decided.apart:
+        return list(pairs)
+    return [pair for pair in pairs if not decided.leaves_out(pair.a.key, pair.b.key, decided=show_kept)]
+
+
+def decisions(database: Database) -> list[Decision]:
+    """Every decision, oldest first."""
+    with database.read() as connection:
+        return catalog_decisions.decisions(connection)
+
+
+def decide(database: Database, kind: str, pictures: Sequence[PathLike], note: str = "") -> list[Decision]:
+    """Remember a decision; what was decided before on the same pictures is replaced.
+
+    Parameters
+    ----------
+    kind : {"not-duplicate", "keep-both", "keeper"}
+        The first two are about every pair of *pictures*, the last about each of them.
+    pictures : sequence of path or str
+        Paths, ``path#frame=12``, or content keys of which at least 8 digits are given (``#12`` for a frame).
+    note : str
+        For people.
+
+    Returns
+    -------
+    list of Decision
+        One a pair, or one a picture.
+
+    Raises
+    ------
+    SettingsError
+        There is no such kind; too few pictures; one is not in the index, was changed since, or is ambiguous.
+    StoreError
+    """
+    if kind not in KINDS:
+        raise SettingsError(f"no decision {kind!r}; there are: {', '.join(KINDS)}")
+    least = 1 if kind == KEEPER else 2
+    if len(pictures) < least:
+        raise SettingsError(f"{kind} is about {'a picture' if least == 1 else 'two pictures or more'}")
+    keys = [key_of(database, picture) for picture in pictures]
+    now = datetime.now(UTC)
+    if kind == KEEPER:
+        made = [Decision(kind, key, "", note, now) for key in dict.fromkeys(keys)]
+    else:
+        joined = dict.fromkeys((min(pair), max(pair)) for pair in itertools.combinations(keys, 2))
+        same = next((a for a, b in joined if a == b), "")
+        if same and kind == NOT_DUPLICATE:
+            first, second = [os.fspath(p) for p, key in zip(pictures, keys, strict=True) if key == same][:2]
+            raise SettingsError(f"{first} and {second} are the same picture, byte for byte")
+        made = [Decision(kind, a, b, note, now) for a, b in joined]
+    with database.write() as connection:
+        catalog_decisions.put_decisions(connection, made)
+    return made
+
+
+def undecide(database: Database, pictures: Sequence[PathLike], kind: str | None = None) -> int:
+    """Forget decisions: all on one picture, or those between several.
+
+    Parameters
+    ----------
+    pictures : sequence of path or str
+        As `decide` takes them; keys of pictures that are in no database any more too.
+    kind : str, optional
+        Only decisions of this kind.
+
+    Returns
+    -------
+    int
+        How many there were.
+
+    Raises
+    ------
+    SettingsError
+        No picture; or one is neither in the index nor in a decision, or is ambiguous.
+    StoreError
+    """
+    if not pictures:
+        raise SettingsError("forget what was decided on which picture?")
+    known = decisions(database)
+    keys = {key_of(database, picture, known) for picture in pictures}
+    with database.write() as connection:
+        gone = [
+            (some.a, some.b)
+            for some in known
+            if (keys & {some.a, some.b} if len(pictures) == 1 else some.b and keys >= {some.a, some.b})
+            and kind in (None, some.kind)
+        ]
+        return catalog_decisions.delete_decisions(connection, gone)
+
+
+def take_over(database: Database, brought: Iterable[Decision]) -> tuple[int, int]:
+    """Bring in decisions from elsewhere; of two on the same pictures the later one counts.
+
+    Returns
+    -------
+    taken, left : int
+        How many are in force now that were not, and how many were known or older than ours.
+
+    Raises
+    ------
+    StoreError
+    """
+    latest: dict[tuple[str, str], Decision] = {}
+    for some in brought:
+        other = latest.get((some.a, some.b))
+        if other is None or some.decided >= other.decided:
+            latest[some.a, some.b] = some
+    with database.write() as connection:
+        ours = {(some.a, some.b): some for some in catalog_decisions.decisions(connection)}
+        taken = [some for pair, some in latest.items() if pair not in ours or some.decided > ours[pair].decided]
+        catalog_decisions.put_decisions(connection, taken)
+    return len(taken), len(latest) - len(taken)
+
+
+def images_of(database: Database, keys: Collection[str]) -> dict[str, ImageRecord]:
+    """The stored images among some content keys."""
+    wanted = [_parts(key) for key in keys]
+    with database.read() as connection:
+        ids = catalog_images.ids_of_content(connection, wanted)
+        return {image.key: image for image in catalog_images.by_id(connection, ids.values()).values()}
+
+
+def key_of(database: Database, picture: PathLike, known: Iterable[Decision] = ()) -> str:
+    """Content key of a picture.
+
+    Parameters
+    ----------
+    picture : path or str
+        Path, address, content key or its first 8 digits or more; a path of that name wins.
+    known : iterable of Decision
+        Where keys are looked up too.
+
+    Raises
+    ------
+    SettingsError
+        It is not in the index, was changed since it was read, or is ambiguous.
+    """
+    text = os.fspath(picture)
+    path, frame = parse_address(text)
+    place = absolute(path)
+    with database.read() as connection:
+        image = catalog_images.at_location(connection, place, frame or 0)
+    if image is not None:
+        _refuse_changed(image, place, frame or 0)
+        return image.key
+    match = KEY.fullmatch(text)
+    if match is None:
+        words = "" if path.exists() else ", and there is no such file"
+        raise SettingsError(f"the index knows no picture at {text}{words}; ingest it, or give a content key")
+    digits, number = match["digits"].lower(), int(match["frame"] or 0)
+    first, last = bytes.fromhex(digits.ljust(64, "0")), bytes.fromhex(digits.ljust(64, "f"))
+    end = f"#{number}" if number else ""
+    with database.read() as connection:
+        found = set(catalog_decisions.keys_between(connection, first, last, number, limit=3))
+    for decision in known:
+        for key in (decision.a, decision.b):
+            if key.startswith(digits) and key[64:] == end:
+                found.add(key)
+    if not found:
+        raise SettingsError(f"the index knows no picture with the content key {text}")
+    if len(found) > 1:
+        raise SettingsError(f"{text} may be {' or '.join(key[:16] for key in sorted(found)[:3])}; give more digits")
+    return found.pop()
+
+
+def _refuse_changed(image: ImageRecord, path: Path, frame: int) -> None:
+    place = next(some for some in image.locations if (some.path, some.frame) == (path, frame))
+    try:
+        status = path.stat()
+    except OSError:
+        return  # gone, or not plugged in: what is decided is about what was there
+    if (status.st_size, status.st_mtime_ns) != (place.size, place.mtime_ns):
+        raise SettingsError(f"{path} has changed since it was read; ingest it again, then decide")
+
+
+def _parts(key: str) -> tuple[bytes, int]:
+    digits, _, frame = key.partition("#")
+    return bytes.fromhex(digits), int(frame or 0)

@@ -1,0 +1,94 @@
+"""What a report is asked for, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dedupindex.records import Decision, DuplicateGroup, Failure, LocationRecord, Pair, Relation, RunRecord
+
+SAME_FOLDER, OTHER_FOLDER = "same", "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which confirmed pairs, and which places of their images, a report is made of.
+
+    Attributes
+    ----------
+    relations : tuple of Relation
+        Only pairs with one of these; empty = all. Copies of one file count as ``same_bytes``.
+    not_relations : tuple of Relation
+        No pairs with any of these.
+    min_score : float
+        Leave out weaker pairs, 0..1.
+    paths : tuple of Path
+        Only groups with a place at or below one of these; empty = all.
+    across : (Path, Path) or None
+        Only pairs of a place at or below the first and one at or below the second. Of two that lie inside one another
+        the inner one counts.
+    folder : {"", "same", "other"}
+        Only pairs of two places in the same folder, or in different ones.
+    decided : bool
+        Show pairs of which somebody decided to keep both.
+    """
+
+    relations: tuple[Relation, ...] = ()
+    not_relations: tuple[Relation, ...] = ()
+    min_score: float = 0.0
+    paths: tuple[Path, ...] = ()
+    across: tuple[Path, Path] | None = None
+    folder: str = ""
+    decided: bool = False
+
+    def wants(self, relations: tuple[Relation, ...]) -> bool:
+        """Whether a pair with these relations is asked for."""
+        if any(relation in self.not_relations for relation in relations):
+            return False
+        return not self.relations or any(relation in self.relations for relation in relations)
+
+    @property
+    def wants_copies(self) -> bool:
+        """Whether one image at several places is asked for."""
+        return self.wants((Relation.SAME_BYTES,)) and self.min_score <= 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which files below one path have a duplicate below another."""
+
+    source: Path
+    target: Path
+    places: int  # present places at or below the source
+    uncovered: tuple[LocationRecord, ...]  # those of them without a duplicate in the target, by path
+    unread: tuple[Failure, ...] = ()  # files of the source that could not be read, so nobody knows
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How a group differs from what stood at an earlier run."""
+
+    kind: str  # "new", "grown", "shrunk", "resolved"
+    id: str  # of the group now; of a resolved one, as it was
+    group: DuplicateGroup | None  # as it is now; None where it was resolved
+    before: tuple[str, ...] = ()  # ids of the groups then that it is made of
+    added: tuple[LocationRecord, ...] = ()  # places that were in none of those
+    removed: tuple[LocationRecord, ...] = ()  # places of those that are not in it any more; missing = the file is gone
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Duplicate groups with the run they belong to."""
+
+    run: RunRecord | None  # the latest search for duplicates
+    groups: tuple[DuplicateGroup, ...]
+    pairs: tuple[Pair, ...]  # confirmed pairs of different images, best first
+    images: int  # stored images
+    locations: int  # present locations
+    failures: tuple[Failure, ...] = ()
+    selection: Selection = Selection()
+    decisions: tuple[Decision, ...] = ()  # on images of these groups
+    hidden: int = 0  # pairs left out because of decisions
+    since: RunRecord | None = None  # the run to whose groups these were compared
+    changes: tuple[Change, ...] | None = None  # where changes were asked for: the groups are the changed ones
+    coverage: Coverage | None = None  # where the selection goes across two paths
