@@ -171,6 +171,12 @@ class Index:
         """The database file."""
         return self._database.path
 
+    @property
+    def generation(self) -> int:
+        """How many transactions have written: while it stays, so does everything that one reads."""
+        with self._database.read() as connection:
+            return catalog.generation(connection)
+
     # ------------------------------------------------------------------------------------------------ the work
     def ingest(
         self,
@@ -308,6 +314,11 @@ class Index:
         """Every stored image."""
         with self._database.read() as connection:
             yield from catalog_images.all_images(connection)
+
+    def image(self, image_id: int) -> ImageRecord | None:
+        """The image of that id; None when there is none."""
+        with self._database.read() as connection:
+            return catalog_images.by_id(connection, [image_id]).get(image_id)
 
     def image_at(self, place: PathLike) -> ImageRecord | None:
         """The image that is, or was last seen, at a path or address (``path#frame=12``); None when there is none."""
