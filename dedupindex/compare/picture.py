@@ -37,11 +37,15 @@ class Laid:
         Black where nothing is; the second is shown where it lies on the first.
     difference : (H, W, 3) uint8
         Of the levels, matched in mean and contrast: from black over red and yellow to white.
+    first_valid, second_valid : (H, W) bool
+        Where each shows something.
     """
 
     first: ByteArray
     second: ByteArray
     difference: ByteArray
+    first_valid: Mask
+    second_valid: Mask
 
 
 def lay_over(
@@ -50,6 +54,8 @@ def lay_over(
     matrix: Affine,
     first_shape: tuple[int, int],
     second_shape: tuple[int, int],
+    first_mask: Mask | None = None,
+    second_mask: Mask | None = None,
 ) -> Laid:
     """Lay a small picture over another small one by the registration of the full ones.
 
@@ -61,6 +67,8 @@ def lay_over(
         Full (x, y, 1) pixel indices of the second to those of the first.
     first_shape, second_shape : (int, int)
         Height and width of the full pictures.
+    first_mask, second_mask : (h, w) bool, optional
+        True = valid, of the reduced pictures.
 
     Raises
     ------
@@ -72,11 +80,14 @@ def lay_over(
     factors = [(full[0] / c.shape[0], full[1] / c.shape[1]) for full, c in zip(fulls, colours, strict=True)]
     between = _between(np.asarray(matrix, np.float64), factors[0], factors[1])
     values = [c.astype(np.float32) / np.float32(255) for c in colours]
-    whole = np.ones(colours[1].shape[:2], np.bool_)
-    planes = [_warped(values[1][..., c], whole, between, colours[0].shape[:2]) for c in range(3)]
+    masks = [
+        np.ones(c.shape[:2], np.bool_) if mask is None else mask
+        for c, mask in zip(colours, (first_mask, second_mask), strict=True)
+    ]
+    planes = [_warped(values[1][..., c], masks[1], between, colours[0].shape[:2]) for c in range(3)]
     moved, valid = np.dstack([plane for plane, _ in planes]), planes[0][1]
-    difference, _ = _difference(_grey(values[0]), _grey(moved), valid)
-    return Laid(np.ascontiguousarray(colours[0]), _bytes(moved), difference)
+    difference, _ = _difference(_grey(values[0]), _grey(moved), valid & masks[0])
+    return Laid(np.ascontiguousarray(colours[0]), _bytes(moved), difference, masks[0], valid)
 
 
 def draw_alignment(
@@ -117,13 +128,13 @@ def draw_alignment(
     moved, moved_valid = _warped(grey_b, valid_b, matrix, grey_a.shape)
     both = valid_a & moved_valid
     panel_a, panel_b = _bytes(colour_a), _bytes(colour_b)
-    _outline(panel_a, valid_a, OUTLINE_A)
-    _outline(panel_b, valid_b, OUTLINE_B)
+    draw_outline(panel_a, valid_a, OUTLINE_A)
+    draw_outline(panel_b, valid_b, OUTLINE_B)
     over = _bytes(np.dstack([grey_a * valid_a, moved * moved_valid, moved * moved_valid]))
-    _outline(over, valid_a, OUTLINE_A)
-    _outline(over, moved_valid, OUTLINE_B)
+    draw_outline(over, valid_a, OUTLINE_A)
+    draw_outline(over, moved_valid, OUTLINE_B)
     difference, mean = _difference(grey_a, moved, both)
-    _outline(difference, both, OUTLINE_A)
+    draw_outline(difference, both, OUTLINE_A)
     panels = (panel_a, panel_b, over, difference)
     return _side_by_side([_enlarged(panel) for panel in panels], _labels(a, b, registration, mean))
 
@@ -187,8 +198,8 @@ def _bytes(values: FloatArray) -> ByteArray:
     return np.ascontiguousarray(np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8))
 
 
-def _outline(panel: ByteArray, mask: Mask, colour: tuple[int, int, int]) -> None:
-    """Draw the inner edge of a mask; the frame's own edge is none."""
+def draw_outline(panel: ByteArray, mask: Mask, colour: tuple[int, int, int]) -> None:
+    """Draw the inner edge of a mask into an RGB picture of its size; the frame's own edge is none."""
     if mask.all() or not mask.any():
         return
     inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8))

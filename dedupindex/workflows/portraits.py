@@ -1,0 +1,132 @@
+"""Pictures of images for people: from the file where it still holds that image, else what the database keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from dedupindex.errors import ReadError
+from dedupindex.features.thumbnail import reduce, stretch
+from dedupindex.records import ByteArray, DecodedFile, Features, Frame, ImageRecord, LocationRecord, Mask
+from dedupindex.settings import Settings
+from dedupindex.sources import decode_file
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TRIED = 2  # places of an image that are tried
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """A reduced picture of a whole upright frame.
+
+    Attributes
+    ----------
+    pixels : (h, w) or (h, w, 3) uint8
+    mask : (h, w) bool
+        True = valid.
+    """
+
+    pixels: ByteArray
+    mask: Mask
+
+
+def from_file(image: ImageRecord, settings: Settings, side: int, *, max_bytes: int | None = None) -> Portrait | None:
+    """Picture an image from the first of its files that still has its recorded size, time and content.
+
+    Parameters
+    ----------
+    side : int
+        Longest side, pixels; smaller pictures stay.
+    max_bytes : int, optional
+        Leave larger files alone.
+    """
+    for place in image.locations[:TRIED]:
+        if place.missing or not unchanged(place) or (max_bytes is not None and place.size > max_bytes):
+            continue
+        try:
+            decoded = decode_file(place.path, settings, min_side=side, frame=place.frame)
+        except (ReadError, MemoryError):
+            continue
+        frame = frame_of(decoded, image.frame)
+        if decoded.sha256 == image.sha256 and frame is not None:
+            return from_frame(frame, side)
+    return None
+
+
+def unchanged(place: LocationRecord) -> bool:
+    """Whether the file at a place still has the size and the time that it had when it was read."""
+    try:
+        status = place.path.stat()
+    except (OSError, ValueError):
+        return False
+    return (status.st_size, status.st_mtime_ns) == (place.size, place.mtime_ns)
+
+
+def frame_of(decoded: DecodedFile, number: int) -> Frame | None:
+    """The frame of that number, where it was decoded."""
+    return next((frame for frame in decoded.frames if frame.number == number), None)
+
+
+def from_frame(frame: Frame, side: int) -> Portrait:
+    """Picture a frame of any depth; deeper ones than 8 bits by their valid range."""
+    pixels = frame.pixels if frame.pixels.dtype == np.uint8 else stretch(_floats(frame), frame.mask)
+    return Portrait(*reduce(np.asarray(pixels, np.uint8), frame.mask, side))
+
+
+def from_features(features: Features) -> Portrait:
+    """Picture an image by its stored thumbnail and colours; black where trimming took something off."""
+    pixels, mask = coloured(features.thumbnail, features.colour), features.mask
+    top, left, height, width = features.box
+    full_height, full_width = features.full_shape
+    if not height or not width or (height, width) == (full_height, full_width):
+        return Portrait(pixels, mask)
+    down, right = pixels.shape[0] / height, pixels.shape[1] / width  # small pixels for a full one
+    shape = max(1, round(full_height * down)), max(1, round(full_width * right))
+    y = min(round(top * down), max(0, shape[0] - pixels.shape[0]))
+    x = min(round(left * right), max(0, shape[1] - pixels.shape[1]))
+    whole, valid = np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.bool_)
+    inner = pixels[: shape[0] - y, : shape[1] - x]
+    whole[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
+    valid[y : y + inner.shape[0], x : x + inner.shape[1]] = mask[: inner.shape[0], : inner.shape[1]]
+    return Portrait(whole, valid)
+
+
+def coloured(luminance: ByteArray, colour: ByteArray) -> ByteArray:
+    """Return the stored luminance with the hues of the smaller colour picture.
+
+    Parameters
+    ----------
+    luminance : (H, W) uint8
+    colour : (h, w, 3) uint8
+
+    Returns
+    -------
+    (H, W, 3) uint8
+    """
+    wide = cv2.resize(colour, luminance.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    both = cv2.cvtColor(wide, cv2.COLOR_RGB2YCrCb)
+    both[..., 0] = luminance
+    return np.asarray(cv2.cvtColor(both, cv2.COLOR_YCrCb2RGB), np.uint8)
+
+
+def jpeg(picture: ByteArray, quality: int = 80) -> bytes:
+    """Return a picture, (H, W) or (H, W, 3) uint8, as JPEG."""
+    ordered = picture if picture.ndim == 2 else np.ascontiguousarray(picture[..., ::-1])
+    _, buffer = cv2.imencode(".jpg", ordered, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return bytes(buffer.tobytes())
+
+
+def _floats(frame: Frame) -> NDArray[np.float32]:
+    """Luminance in 0..1 of a frame deeper than 8 bits, by its valid range."""
+    pixels = frame.pixels.astype(np.float64)
+    if pixels.ndim == 3:
+        pixels = pixels @ np.array([0.299, 0.587, 0.114])
+    valid = pixels[frame.mask & np.isfinite(pixels)]
+    low, high = (float(valid.min()), float(valid.max())) if valid.size else (0.0, 1.0)
+    spread = (pixels - low) / max(high - low, 1e-300)
+    return np.asarray(np.nan_to_num(spread), np.float32).clip(0, 1)
