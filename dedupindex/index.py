@@ -49,6 +49,7 @@ from dedupindex.workflows.outcome import Report, Selection
 from dedupindex.workflows.places import absolute
 from dedupindex.workflows.plans import Plan
 from dedupindex.workflows.progress import SILENT, Progress
+from dedupindex.workflows.settling import settle
 from dedupindex.workflows.stages import describe_frames, new_image
 from dedupindex.workflows.vector_cache import VectorCache, vector_directory
 
@@ -304,6 +305,10 @@ class Index:
         """What could be done about the duplicates; nothing is touched. See `plans` and `planning.PlanOptions`."""
         chosen = options or planning.PlanOptions()
         return planning.plan(self._database, self.settings, chosen, version=__version__, min_score=min_score)
+
+    def settle(self, paths: Sequence[PathLike]) -> int:
+        """Note of files that were acted upon whether they are still there; how many places changed."""
+        return settle(self._database, [Path(path) for path in paths])
 
     # --------------------------------------------------------------------------------------------------- looking
     def pairs(self, min_score: float | None = None) -> list[Pair]:

@@ -13,6 +13,7 @@ import sys
 import typer
 
 from dedupindex.cli import (
+    apply,
     backup,
     check,
     compare,
@@ -29,6 +30,7 @@ from dedupindex.cli import (
     rebuild,
     report,
     scan,
+    undo,
     upgrade,
     watch,
 )
@@ -60,6 +62,8 @@ add_verb(app, "query", query.query, settings=(*SEARCHING, *READING))
 add_verb(app, "compare", compare.compare, settings=("threshold", *SHAPING, *READING))
 add_verb(app, "report", report.report, settings=(*WORKING, *FINDING))
 add_verb(app, "plan", plan.plan, settings=(*WORKING, *FINDING))
+add_verb(app, "apply", apply.apply)
+add_verb(app, "undo", undo.undo)
 add_verb(app, "evaluate", evaluate.evaluate, settings=("workers", *SEARCHING, *SHAPING, *READING))
 add_verb(app, "decide", decide.decide)
 add_verb(app, "failures", failures.failures)

@@ -36,6 +36,7 @@ WHY = {
     "keep_both": "decided: keep both",
     "keeper": "decided: keep this one",
     "hard_link": "hard links of other files: taking one away frees nothing",
+    "other_device": "on another file system than the copy that is kept: no hard link can join them",
     "same_file": "the same file by another path",
     "stack": "files of several frames, of which a single frame matches",
     "changed": "changed since they were ingested: ingest again",

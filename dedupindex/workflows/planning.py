@@ -80,6 +80,7 @@ class _Node:
 
     contender: Contender
     key: Key = ()
+    device: int = 0
     stays: str = ""  # why it may not go, whatever its copies are
     detail: str = ""
 
@@ -206,9 +207,7 @@ def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> Non
     for member in group.members:
         image = member.image
         if image.frame_count > 1:
-            if (
-                image.sha256 not in stacks and image.sha256 not in several
-            ):  # a stack stands in many groups, once a frame: it is one file
+            if image.sha256 not in stacks and image.sha256 not in several:  # one file, in many groups
                 several[image.sha256] = _nodes(maker, group, image, 0)
             continue
         singles += _nodes(maker, group, image, part.get(image.id, 0))
@@ -242,7 +241,7 @@ def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, part: int) 
         elif status.st_nlink > 1:
             stays, detail = "hard_link", f"has {status.st_nlink} hard links: to take one away frees nothing"
         contender = Contender(image, place, image.key in maker.decided, part, protected)
-        found.append(_Node(contender, (), stays, detail))
+        found.append(_Node(contender, (), status.st_dev, stays, detail))
     return found
 
 
@@ -326,6 +325,8 @@ def _decide(
 ) -> PlanItem | LeftOut:
     if node.stays:
         return LeftOut(group.id, node.path, keeper.path, node.stays, node.detail)
+    if maker.options.action is Action.HARDLINK and keeper.device != node.device:
+        return LeftOut(group.id, node.path, keeper.path, "other_device", "lies on another file system")
     rule = deciding(maker.rules, keeper.key, node.key)
     if rule is None:
         return LeftOut(group.id, node.path, keeper.path, "tie", "no keep rule tells the two apart")

@@ -100,11 +100,12 @@ class Plan:
 
     def digest(self) -> str:
         """Return what identifies the plan's deeds: a journal belongs to one plan."""
-        text = [
+        deeds = [
             (i.action, os.fsencode(i.file.path).hex(), i.file.sha256, os.fsencode(i.keeper.path).hex(), str(i.target))
             for i in self.items
         ]
-        return hashlib.sha256(json.dumps(text).encode()).hexdigest()
+        text = json.dumps([self.made.isoformat(timespec="seconds"), deeds])
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_plan(plan: Plan) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -72,3 +73,21 @@ def gone(plan) -> dict[str, str]:
 
 def reasons(plan) -> dict[str, str]:
     return {some.path.name: some.why for some in plan.left_out}
+
+
+def snapshot(root: Path, *, links: bool = True) -> dict[str, tuple]:
+    """Everything below a folder that undo has to restore: names, kinds, contents, modes, times, who shares an inode."""
+    found, shared = {}, {}
+    for path in sorted(root.rglob("*"), key=os.fsencode):
+        status = path.lstat()
+        name = str(path.relative_to(root))
+        if stat.S_ISLNK(status.st_mode):
+            found[name] = ("link", str(path.readlink()))
+        elif stat.S_ISDIR(status.st_mode):
+            found[name] = ("folder", status.st_mode)
+        elif stat.S_ISREG(status.st_mode):
+            first = shared.setdefault(status.st_ino, name) if links else ""
+            found[name] = ("file", path.read_bytes(), status.st_mode, status.st_mtime_ns, first)
+        else:
+            found[name] = ("other", status.st_mode)
+    return found

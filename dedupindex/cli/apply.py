@@ -1,0 +1,82 @@
+"""`apply`: do what a plan says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dedupindex.cli.console import complain, note, out
+from dedupindex.cli.options import DONE, ERROR, FOUND, Session
+
+
+def apply(
+    session: Session,
+    plan: Annotated[Path, typer.Argument(metavar="PLAN.json", help="Written by `plan`.", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    journal: Annotated[
+        Path | None,
+        typer.Option("--journal", metavar="FILE", help="For `undo`; else a file beside the plan, named after it."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare every file, touch none.")] = False,
+    go_on: Annotated[
+        bool, typer.Option("--continue", help="Leave what is not as planned and go on; else stop there.")
+    ] = False,
+) -> int:
+    """Do what a plan says, each file only after it was compared with the one that is kept, byte by byte.
+
+    Interrupted, the same line goes on; `undo` takes it all back. Exit code 1 when a file was not as planned.
+    """
+    from dedupindex.reports.applied import applied_text, trouble_lines
+    from dedupindex.reports.plans import plan_summary
+    from dedupindex.workflows.applying import Outcome, apply_plan
+    from dedupindex.workflows.plans import read_plan
+
+    read = read_plan(plan)
+    if not read.items:
+        out("nothing to do")
+        return DONE
+    if not (yes or dry_run or _agreed(plan_summary(read))):
+        return ERROR
+    book = None if dry_run else journal or plan.with_name(f"{plan.stem}.{read.digest()[:8]}.journal")
+    if book is not None:
+        note(f"journal: {book}")
+    with session.progress() as progress:
+        done = apply_plan(read, book, go_on=go_on, progress=progress)
+    out(applied_text(done, read.action, dry_run=dry_run))
+    for line in trouble_lines(done):
+        complain(line)
+    if book is not None:
+        if done.of(Outcome.DONE, Outcome.EARLIER):
+            note(f"to take it back: dedupindex undo {book}")
+        settle_index(session, read.database, [some.file for some in done.outcomes])
+    return DONE if done.well else FOUND
+
+
+def settle_index(session: Session, database: str, paths: Sequence[Path]) -> None:
+    """Let the index know, where it can be reached; else the next ingest notices."""
+    from dedupindex.errors import DedupIndexError
+    from dedupindex.index import Index
+
+    try:
+        with Index.open(session.database or database, allow_mismatch=True) as index:
+            index.settle(paths)
+    except (DedupIndexError, OSError) as error:
+        complain(f"the index does not know of it yet, the next ingest will notice: {error}")
+
+
+def _agreed(question: str) -> bool:
+    """Ask on the terminal; where there is none, somebody has to have said --yes."""
+    if not sys.stdin.isatty():
+        complain(f"{question}: say --yes, there is no terminal to ask on")
+        return False
+    note(question)
+    sys.stderr.write("go on? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+        return True
+    complain("nothing was touched")
+    return False

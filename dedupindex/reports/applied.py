@@ -1,0 +1,53 @@
+"""What became of a plan, or of taking it back, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dedupindex.reports.names import shown
+from dedupindex.reports.plans import size_text
+from dedupindex.reports.text import count
+from dedupindex.workflows.applying import ApplySummary, Outcome
+from dedupindex.workflows.plans import Action
+
+_DONE = {
+    Action.TRASH: "moved to the trash",
+    Action.MOVE: "moved",
+    Action.HARDLINK: "made hard links",
+    Action.SYMLINK: "made symbolic links",
+    Action.DELETE: "deleted",
+}
+
+
+def applied_text(summary: ApplySummary, action: Action, *, dry_run: bool = False) -> str:
+    """Return what a run of `apply` did, in a few lines; what went wrong is told by `trouble_lines`."""
+    done = summary.of(Outcome.DONE)
+    size = size_text(sum(some.size for some in done))
+    if dry_run:
+        return f"{count(len(done), 'file')} of {size} compared and as planned; nothing was touched"
+    lines = [f"{count(len(done), 'file')} of {size} {_DONE[action]}"]
+    earlier = summary.of(Outcome.EARLIER)
+    if earlier:
+        lines.append(f"{count(len(earlier), 'file')} had been dealt with by the run before")
+    return "\n".join([*lines, *_left(summary)])
+
+
+def undone_text(summary: ApplySummary) -> str:
+    """Return what a run of `undo` did."""
+    back = summary.of(Outcome.BACK)
+    size = size_text(sum(some.size for some in back))
+    lines = [f"{count(len(back), 'file')} of {size} as before" if back else "nothing to take back"]
+    return "\n".join([*lines, *_left(summary)])
+
+
+def trouble_lines(summary: ApplySummary) -> list[str]:
+    """Return a line for every file that was not dealt with."""
+    return [shown(f"{some.outcome}: {some.detail}") for some in summary.of(Outcome.SURPRISE, Outcome.FAILED)]
+
+
+def _left(summary: ApplySummary) -> Iterator[str]:
+    trouble, left = summary.of(Outcome.SURPRISE, Outcome.FAILED), summary.of(Outcome.LEFT)
+    if trouble:
+        yield f"{count(len(trouble), 'file')} left as found, see below"
+    if left:
+        yield f"stopped there: {count(len(left), 'file')} not looked at (--continue passes over what is not as planned)"
