@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import struct
+import time
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -161,6 +162,9 @@ def _read_once(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result] | Non
         if before.st_size > max_bytes:
             detail = f"{before.st_size:,} bytes; max_bytes is {max_bytes:,}"
             raise LimitExceededError(path, Reason.TOO_LARGE, detail)
+        if wait := _racy_seconds(before.st_mtime_ns):
+            time.sleep(wait)
+            before = os.fstat(descriptor)
         if not before.st_size:
             raise UnsupportedImageError(path, *diagnose(b""))
         data = os.read(descriptor, before.st_size)
@@ -176,6 +180,17 @@ def _read_once(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result] | Non
         os.close(descriptor)
     same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(data) == before.st_size
     return (data, before) if same else None
+
+
+def _racy_seconds(mtime_ns: int) -> float:
+    """Time to wait until a change of the file would surely show as another modification time.
+
+    File systems count it in steps: kernels in ticks of up to 10 ms, FAT in two seconds. A file that was written within
+    this step could be written again without a trace; nobody would read it a second time.
+    """
+    step = 2_000_000_000 if mtime_ns % 1_000_000_000 == 0 else 20_000_000
+    age = time.time_ns() - mtime_ns
+    return (step - age) / 1e9 if 0 <= age < step else 0.0
 
 
 def _decode(source: Source) -> Content:

@@ -549,3 +549,24 @@ def test_a_large_stack_can_be_had_in_parts(tmp_path, monkeypatch):
 def test_the_decoder_is_known_by_its_limits():
     assert decoder_fingerprint(PLAIN) == decoder_fingerprint(Settings(threshold=0.7))
     assert decoder_fingerprint(PLAIN) != decoder_fingerprint(Settings(max_pixels=7))
+
+
+def test_a_change_right_after_reading_shows_in_the_time(tmp_path):
+    path = tmp_path / "a.bmp"
+    for number in range(20):
+        _save(path, Image.fromarray(_noise(8, 8, seed=number)))
+        decoded = decode_file(path, PLAIN)
+        path.write_bytes(bytes([*path.read_bytes()[:-1], number]))  # of the same size, at once
+        assert path.stat().st_mtime_ns != decoded.mtime_ns
+
+
+def test_whole_seconds_are_waited_for(tmp_path, monkeypatch):
+    path, slept = _save(tmp_path / "a.bmp", Image.fromarray(_noise(8, 8))), []
+    monkeypatch.setattr(decode_module.time, "sleep", slept.append)
+    second = 1_000_000_000
+    now = time.time_ns() // second * second
+    for mtime, least, most in ((now, 0.5, 2.0), (now - 3 * second, 0, 0), (now + 10**6, 0, 0.02), (now + 10**10, 0, 0)):
+        os.utime(path, ns=(mtime, mtime))
+        slept.clear()
+        decode_file(path, PLAIN)
+        assert least <= sum(slept) <= most
