@@ -30,6 +30,7 @@ from dedupindex.cli import (
     rebuild,
     report,
     scan,
+    serve,
     undo,
     upgrade,
     watch,
@@ -76,6 +77,7 @@ add_verb(app, "forget", forget.forget)
 add_verb(app, "doctor", doctor.doctor)
 add_verb(app, "upgrade", upgrade.upgrade)
 add_verb(app, "watch", watch.watch, settings=(*WORKING, *FINDING, *SHAPING, *READING))
+add_verb(app, "serve", serve.serve, settings=(*WORKING, *FINDING, *READING))
 add_verb(app, "demo", demo.demo)
 
 

@@ -1,0 +1,1 @@
+"""The review page: an ASGI application over `Index`. Needs the extra ``web``."""
