@@ -297,6 +297,10 @@ def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
                 if entry.state not in (UNDONE, FAILED):
                     outcomes.append(_take_back(book, entry.deed))
                 progress.advance(1)
+            for number in sorted(book.entries, reverse=True):
+                # a folder may have been in use by a deed that was taken back later than the one it was made for
+                if book.entries[number].state == UNDONE:
+                    deeds.remove_folders(book.entries[number].deed)
         finally:
             progress.finish()
     return ApplySummary(tuple(reversed(outcomes)), journal, book.database)

@@ -331,10 +331,16 @@ def tidy(deed: Deed) -> None:
     remove(_beside(deed.target, deed))
     if deed.info is not None and look(deed.target) is None:
         remove(deed.info)
+    remove_folders(deed)
+
+
+def remove_folders(deed: Deed) -> None:
+    """Remove the folders that were made for a deed and that nobody uses."""
     for folder in reversed(deed.made):
-        durable.point("rmdir", folder)
-        with contextlib.suppress(OSError):  # not empty: somebody else uses it by now
-            folder.rmdir()
+        if folder.is_dir() and not folder.is_symlink():
+            durable.point("rmdir", folder)
+            with contextlib.suppress(OSError):  # not empty
+                folder.rmdir()
 
 
 def remove(path: Path) -> None:

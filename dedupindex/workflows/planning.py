@@ -15,13 +15,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dedupindex.errors import SettingsError
-from dedupindex.records import DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
+from dedupindex.records import Decision, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_decisions, catalog_images
 from dedupindex.store.database import Database
+from dedupindex.workflows.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
 from dedupindex.workflows.groups import build_groups
 from dedupindex.workflows.keeping import Contender, Key, because, deciding, keys, parts, rule_order
 from dedupindex.workflows.places import absolute
@@ -38,10 +38,6 @@ from dedupindex.workflows.plans import (
 )
 from dedupindex.workflows.report import present, present_pairs
 
-if TYPE_CHECKING:
-    from dedupindex.records import Decision
-
-NOT_DUPLICATE, KEEP_BOTH, KEEPER = "not-duplicate", "keep-both", "keeper"
 MORE = 0.01  # by which the file may be covered less than the keeper before it counts as the larger picture
 _BYTES = (Relation.SAME_BYTES,)
 
