@@ -38,6 +38,7 @@ from dedupindex.cli import (
 from dedupindex.cli.console import complain
 from dedupindex.cli.options import (
     FINDING,
+    ERROR,
     INTERRUPTED,
     PIPE_CLOSED,
     READING,
@@ -100,6 +101,12 @@ def main() -> None:
     except BrokenPipeError:
         discard_stdout()
         sys.exit(PIPE_CLOSED)
+    except Exception as error:  # a fault of ours, or a row of a damaged database that means nothing
+        if {"-v", "--verbose"}.intersection(sys.argv):
+            raise
+        complain(f"{type(error).__name__}: {error}")
+        complain("is the database sound? `dedupindex check --deep` tells; if it is, please report this (-v shows where)")
+        sys.exit(ERROR)
     finally:
         with contextlib.suppress(BrokenPipeError, ValueError):
             sys.stderr.flush()
