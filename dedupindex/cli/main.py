@@ -37,8 +37,8 @@ from dedupindex.cli import (
 )
 from dedupindex.cli.console import complain
 from dedupindex.cli.options import (
-    FINDING,
     ERROR,
+    FINDING,
     INTERRUPTED,
     PIPE_CLOSED,
     READING,
@@ -105,7 +105,7 @@ def main() -> None:
         if {"-v", "--verbose"}.intersection(sys.argv):
             raise
         complain(f"{type(error).__name__}: {error}")
-        complain("is the database sound? `dedupindex check --deep` tells; if it is, please report this (-v shows where)")
+        complain("`dedupindex check --deep` tells if the database is sound; if so, please report this (-v shows where)")
         sys.exit(ERROR)
     finally:
         with contextlib.suppress(BrokenPipeError, ValueError):
