@@ -14,6 +14,7 @@ from dedupindex.reports.wording import relation_words
 from dedupindex.workflows.plans import PLAN_SCHEMA, Action, LeftOut, Plan, PlanItem, PlannedFile
 
 LISTED = 20  # files that stay, for each reason, before the text says "and N more"
+KINDS = 8  # relations that the text names
 _DEED = {
     Action.TRASH: "to the trash",
     Action.MOVE: "to be moved",
@@ -133,7 +134,8 @@ def _left_lines(plan: Plan, base: Path | None) -> Iterator[str]:
         which = [some for some in plan.left_out if some.why == why]
         if why == "relation":  # many, and of little interest: how many of which
             kinds = Counter(some.detail for some in which)
-            yield "  " + ", ".join(f"{many:,} {kind}" for kind, many in kinds.most_common())
+            more = f", {count(len(kinds) - KINDS, 'other kind')}" if len(kinds) > KINDS else ""
+            yield "  " + ", ".join(f"{many:,} {kind}" for kind, many in kinds.most_common(KINDS)) + more
             continue
         for some in which[:LISTED]:
             beside = "" if some.keeper is None else f"  (beside {short(some.keeper, base)})"

@@ -24,6 +24,9 @@ DECIDED, SHOWS_MORE, PROTECTED = "decided", "shows-more", "protected"
 ALWAYS = (DECIDED, SHOWS_MORE)
 PLACE_RULES = ("path-order", "oldest", "newest", "shortest-path", "first-path")  # of the place, not of the picture
 
+ALIKE = 1.02  # ratio of resolutions that registration cannot tell from 1
+CLEARLY = 1.25  # ratio of bytes a pixel from which one file counts as less compressed than another
+
 Key: TypeAlias = tuple[Any, ...]
 
 
@@ -36,6 +39,13 @@ class Contender:
     decided: bool = False  # somebody named it the keeper
     part: int = 0  # 0 = no other picture shows all of it and more; else how many such pictures lie one in another
     protected: bool = False
+    fineness: float = 1.0  # pixels a side for the same content, over those of another file of the group
+    unpacked: bool = False  # has the very pixels of a lossy file: then it holds no more than that
+
+    @property
+    def lossless(self) -> bool:
+        """Whether nothing was lost as far as one can tell."""
+        return self.image.lossless and not self.unpacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,8 @@ class _Surroundings:
     """What a rule may need to know besides the file."""
 
     prefer: tuple[Path, ...]
-    one_format: bool  # all lossy pictures are of one format: their bytes a pixel can be compared
+    fine: Mapping[float, int]  # fineness -> class of as good as equal ones, finest last
+    rates: Mapping[float, int]  # bytes a pixel of lossy pictures -> class; empty where their formats differ
 
 
 def rule_order(rules: Sequence[str]) -> tuple[str, ...]:
@@ -77,9 +88,24 @@ def keys(contenders: Sequence[Contender], rules: Sequence[str], prefer: Sequence
     prefer : sequence of Path
         Folders for ``path-order``, the most preferred first.
     """
-    formats = {some.image.format for some in contenders if not some.image.lossless}
-    around = _Surroundings(tuple(prefer), len(formats) <= 1)
+    lossy = [some for some in contenders if not some.lossless]
+    comparable = len({some.image.format for some in lossy}) == 1
+    around = _Surroundings(
+        tuple(prefer),
+        _classes((some.fineness for some in contenders), ALIKE),
+        _classes((_rate(some) for some in lossy), CLEARLY) if comparable else {},
+    )
     return [tuple(RULES[rule].key(some, around) for rule in rules) for some in contenders]
+
+
+def _classes(values: Iterable[float], alike: float) -> dict[float, int]:
+    """Number numbers by size; one that is at most *alike* times the next smaller one shares its number."""
+    found: dict[float, int] = {}
+    last = 0.0
+    for value in sorted(set(values)):
+        found[value] = found[last] + (value > last * alike) if found else 0
+        last = value
+    return found
 
 
 def deciding(rules: Sequence[str], keeper: Key, other: Key) -> str | None:
@@ -123,23 +149,27 @@ def _path_order(some: Contender, around: _Surroundings) -> int:
     return next(ranks, len(around.prefer))
 
 
-def _compression(some: Contender, around: _Surroundings) -> float:
-    """Bytes a pixel of lossy pictures: a hint, no proof. A bad copy that was saved again at high quality is larger."""
-    if some.image.lossless or not around.one_format:
-        return 0.0
-    return -some.place.size / max(1, some.image.width * some.image.height)
+def _compression(some: Contender, around: _Surroundings) -> int:
+    """A hint, no proof: noise, sharpening and saving once more at high quality make files larger, not better."""
+    return 0 if some.lossless else -around.rates.get(_rate(some), 0)
 
 
-def _day(some: Contender) -> str:
-    try:
-        moment = datetime.fromtimestamp(some.place.mtime_ns / 1e9, UTC)
-    except (OverflowError, OSError, ValueError):  # a time that no calendar knows
-        return f"{some.place.mtime_ns} ns"
-    return moment.isoformat(sep=" ", timespec="seconds").removesuffix("+00:00")
+def _rate(some: Contender) -> float:
+    """Bytes a pixel."""
+    return some.place.size / max(1, some.image.width * some.image.height)
 
 
-def _rate(some: Contender) -> str:
-    return f"{some.place.size / max(1, some.image.width * some.image.height):.2f}"
+def _days(keeper: Contender, other: Contender) -> str:
+    texts = []
+    precision = 10**9 if keeper.place.mtime_ns // 10**9 != other.place.mtime_ns // 10**9 else 1
+    for nanoseconds in (keeper.place.mtime_ns, other.place.mtime_ns):
+        seconds, rest = divmod(nanoseconds, 10**9)
+        try:
+            text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        except (OverflowError, OSError, ValueError):  # a time that no calendar knows
+            text = f"{seconds} s"
+        texts.append(text if precision > 1 else f"{text}.{rest:09d}")
+    return f"from {texts[0]} against {texts[1]} (UTC)"
 
 
 def _size(some: Contender) -> str:
@@ -160,11 +190,14 @@ RULES: Mapping[str, _Rule] = {
         lambda keeper, other: "that one is protected",
     ),
     "more-pixels": _Rule(
-        lambda some, _: -(some.image.width * some.image.height),
-        lambda keeper, other: f"{_size(keeper)} pixels against {_size(other)}",
+        # not the pixels of the file: a border, or the empty corners of a turned picture, are no detail
+        lambda some, around: -around.fine[some.fineness],
+        lambda keeper, other: (
+            f"{keeper.fineness / other.fineness:.2f} times the resolution ({_size(keeper)} against {_size(other)})"
+        ),
     ),
     "lossless": _Rule(
-        lambda some, _: not some.image.lossless,
+        lambda some, _: not some.lossless,
         lambda keeper, other: f"lossless {keeper.image.format} against lossy {other.image.format}",
     ),
     "greater-depth": _Rule(
@@ -173,7 +206,7 @@ RULES: Mapping[str, _Rule] = {
     ),
     "less-compressed": _Rule(
         _compression,
-        lambda keeper, other: f"{_rate(keeper)} bytes a pixel against {_rate(other)}",
+        lambda keeper, other: f"{_rate(keeper):.2f} bytes a pixel against {_rate(other):.2f}",
     ),
     "more-metadata": _Rule(
         lambda some, _: -some.image.metadata_count,
@@ -185,11 +218,11 @@ RULES: Mapping[str, _Rule] = {
     ),
     "oldest": _Rule(
         lambda some, _: some.place.mtime_ns,
-        lambda keeper, other: f"from {_day(keeper)} against {_day(other)}",
+        _days,
     ),
     "newest": _Rule(
         lambda some, _: -some.place.mtime_ns,
-        lambda keeper, other: f"from {_day(keeper)} against {_day(other)}",
+        _days,
     ),
     "shortest-path": _Rule(
         lambda some, _: len(str(some.place.path)),

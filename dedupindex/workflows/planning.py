@@ -10,11 +10,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from dedupindex.errors import SettingsError
 from dedupindex.records import Decision, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
@@ -197,16 +198,17 @@ def make_plan(
 
 def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> None:
     pairs = [pair for pair in group.pairs if _key(pair) not in maker.apart]
-    part = parts(_larger(pairs))
+    part, fine, packed = parts(_larger(pairs)), fineness(pairs), unpacked(pairs)
     singles: list[_Node] = []
     several: dict[bytes, list[_Node]] = defaultdict(list)
     for member in group.members:
         image = member.image
         if image.frame_count > 1:
             if image.sha256 not in stacks and image.sha256 not in several:  # one file, in many groups
-                several[image.sha256] = _nodes(maker, group, image, 0)
+                several[image.sha256] = _nodes(maker, group, image)
             continue
-        singles += _nodes(maker, group, image, part.get(image.id, 0))
+        known = {"part": part.get(image.id, 0), "fineness": fine.get(image.id, 1.0), "unpacked": image.id in packed}
+        singles += _nodes(maker, group, image, **known)
     stacks.update(several)
     _choose(maker, group, singles, pairs)
     for nodes in several.values():
@@ -216,7 +218,7 @@ def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> Non
             _leave_stack(maker, group, pair)
 
 
-def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, part: int) -> list[_Node]:
+def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: Any) -> list[_Node]:
     """The files that hold an image, each as it is found now; what is not as the index knows it is left out."""
     found: list[_Node] = []
     places = {place.path: place for place in image.locations if not place.missing}
@@ -236,7 +238,7 @@ def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, part: int) 
             stays, detail = "protected", "is protected"
         elif status.st_nlink > 1:
             stays, detail = "hard_link", f"has {status.st_nlink} hard links: to take one away frees nothing"
-        contender = Contender(image, place, image.key in maker.decided, part, protected)
+        contender = Contender(image, place, image.key in maker.decided, protected=protected, **known)
         found.append(_Node(contender, (), status.st_dev, stays, detail))
     return found
 
@@ -358,6 +360,41 @@ def _larger(pairs: Sequence[Pair]) -> list[tuple[int, int]]:
         for pair in pairs
         if pair.verification.crop_of in ("a", "b")
     ]
+
+
+def fineness(pairs: Sequence[Pair]) -> dict[int, float]:
+    """Return how finely each image of a group shows what all of them show: pixels a side, over those of the first one.
+
+    From the scales of the registrations, along the best pairs.
+    """
+    neighbours: dict[int, list[tuple[int, float]]] = defaultdict(list)
+    for pair in sorted(pairs, key=lambda pair: -pair.verification.score):
+        scale = pair.verification.registration.scale  # of b's content in a's pixels, over b's own
+        if scale > 0:
+            neighbours[pair.a.id].append((pair.b.id, 1 / scale))
+            neighbours[pair.b.id].append((pair.a.id, scale))
+    found: dict[int, float] = {}
+    for start in sorted(neighbours):
+        found.setdefault(start, 1.0)
+        waiting = deque([start])
+        while waiting:
+            image = waiting.popleft()
+            for other, factor in neighbours[image]:
+                if other not in found:
+                    found[other] = found[image] * factor
+                    waiting.append(other)
+    return found
+
+
+def unpacked(pairs: Sequence[Pair]) -> set[int]:
+    """Return the images in lossless files that have the very pixels of one in a lossy file: they were made from it."""
+    return {
+        one.id
+        for pair in pairs
+        if pair.verification.relations == (Relation.SAME_PIXELS,)
+        for one, other in ((pair.a, pair.b), (pair.b, pair.a))
+        if one.lossless and not other.lossless
+    }
 
 
 def _leave_stack(maker: _Maker, group: DuplicateGroup, pair: Pair) -> None:

@@ -149,10 +149,11 @@ def check_plan(plan: Plan) -> None:
 
 
 def is_under(path: Path, folders: Sequence[Path]) -> bool:
-    """Whether a path is one of these or lies below one, as it is written or with links resolved."""
+    """Whether a path is one of these or lies below one, as it is written or with the links on its way resolved."""
     if not folders:
         return False
-    spellings = (path, Path(os.path.realpath(path)), Path(os.path.realpath(path.parent)) / path.name)
+    # the name itself is not resolved: of a file that was made a link, the link is meant, not the keeper behind it
+    spellings = (path, Path(os.path.realpath(path.parent)) / path.name)
     roots = {*folders, *(Path(os.path.realpath(folder)) for folder in folders)}
     return any(spelling.is_relative_to(root) for spelling in spellings for root in roots)
 

@@ -46,7 +46,7 @@ def pair(
         a, b, covers = b, a, covers[::-1]
         crop_of = None if crop_of is None else {"a": "b", "b": "a"}[crop_of]
     measures = {"cover_a": covers[0], "cover_b": covers[1]}
-    registration = Registration((0.0, 0.0))
+    registration = Registration((0.0, 0.0), scale=1.0 if crop_of else a.width / b.width)
     return Pair(a, b, Verification(True, score, relations, registration, "", measures=measures, crop_of=crop_of))
 
 

@@ -16,8 +16,14 @@ ONE = Contender(IMAGE, PLACE)
 
 
 def other(place=None, decided=False, part=0, protected=False, **image):
+    fineness = image.get("width", 100) / 100
     return Contender(
-        dataclasses.replace(IMAGE, **image), dataclasses.replace(PLACE, **(place or {})), decided, part, protected
+        dataclasses.replace(IMAGE, **image),
+        dataclasses.replace(PLACE, **(place or {})),
+        decided,
+        part,
+        protected,
+        fineness,
     )
 
 
@@ -34,14 +40,19 @@ def decide(first, second, rules=(*KEEP_RULES, *OTHER_KEEP_RULES), prefer=()):
     [
         (other(decided=True, part=1), ONE, "decided", "somebody decided"),
         (ONE, other(part=1, width=999), "shows-more", "part of a larger"),
-        (ONE, other(width=99), "more-pixels", "100 x 80 pixels against 99 x 80"),
-        (other(width=101), other(lossless=True, format="PNG"), "more-pixels", "101 x 80"),
+        (ONE, other(width=50), "more-pixels", "2.00 times the resolution (100 x 80 against 50 x 80)"),
+        (other(width=120), other(lossless=True, format="PNG"), "more-pixels", "120 x 80"),
         (other(lossless=True, format="PNG"), ONE, "lossless", "lossless PNG against lossy JPEG"),
         (other(bits=16), ONE, "greater-depth", "16 bits a sample against 8"),
-        (other({"size": 6000}), ONE, "less-compressed", "0.75 bytes a pixel against 0.62"),
+        (other({"size": 9000}), ONE, "less-compressed", "1.12 bytes a pixel against 0.62"),
         (other({"size": 4000}, metadata_count=3, format="WEBP"), ONE, "more-metadata", "3 metadata fields against 0"),
         (other(protected=True), ONE, "protected", "is protected"),
-        (ONE, other({"mtime_ns": 2_000_000_000}), "oldest", "from 1970-01-01 00:00:01 against 1970-01-01 00:00:02"),
+        (
+            ONE,
+            other({"mtime_ns": 2_000_000_000}),
+            "oldest",
+            "from 1970-01-01 00:00:01 against 1970-01-01 00:00:02 (UTC)",
+        ),
         (ONE, other({"path": Path("/p/one (1).jpg")}), "shortest-path", "shorter"),
         (ONE, other({"path": Path("/p/two.jpg")}), "first-path", "alphabet"),
     ],
@@ -52,6 +63,26 @@ def test_each_rule_decides_and_says_why(first, second, rule, words):
     assert found[0] == rule
     assert words in found[1]
     assert decide(second, first) is None
+
+
+def test_times_within_a_second_are_told_apart():
+    assert "00:00:01.000000000 against 1970-01-01 00:00:01.000000005" in decide(ONE, other({"mtime_ns": 10**9 + 5}))[1]
+
+
+def test_a_little_more_bytes_decide_nothing():
+    assert decide(other({"size": 6000}), ONE, ("less-compressed",)) is None
+    assert decide(other({"size": 9000}, format="WEBP"), ONE, ("less-compressed",)) is None
+
+
+def test_a_lossless_file_with_the_pixels_of_a_lossy_one_is_no_better():
+    png = other(lossless=True, format="PNG")
+    assert decide(png, ONE, ("lossless",)) is not None
+    assert decide(dataclasses.replace(png, unpacked=True), ONE, ("lossless",)) is None
+
+
+def test_resolutions_that_hardly_differ_count_as_equal():
+    assert decide(other(width=101), ONE, ("more-pixels",)) is None
+    assert decide(other(width=110), ONE, ("more-pixels",)) is not None
 
 
 def test_preferred_folders_go_in_their_order():
@@ -92,14 +123,14 @@ def test_parts():
 contenders = st.builds(
     other,
     place=st.fixed_dictionaries({
-        "size": st.integers(1, 3).map(lambda n: n * 1000),
+        "size": st.integers(8, 12).map(lambda n: n * 100),
         "mtime_ns": st.integers(0, 2),
         "path": st.sampled_from([Path("/a/x"), Path("/b/x"), Path("/b/xx")]),
     }),
     decided=st.booleans(),
     part=st.integers(0, 2),
     protected=st.booleans(),
-    width=st.integers(9, 11),
+    width=st.integers(98, 103),
     lossless=st.booleans(),
     bits=st.sampled_from([8, 16]),
     format=st.sampled_from(["JPEG", "WEBP"]),

@@ -73,8 +73,24 @@ def test_a_picture_that_shows_more_never_goes(tmp_path):
     assert gone(plan_of([], [unknown], relations=(R.RESIZED,))) == {}
 
 
+def test_borders_and_unpacked_copies_do_not_win(tmp_path):
+    original = copies(tmp_path, "original", number=1, data=b"jpg", width=100)
+    framed = copies(tmp_path, "framed", number=2, data=b"framed", width=130)
+    bordered = pair(original, framed, R.BORDERED)
+    registration = dataclasses.replace(bordered.verification.registration, scale=1.0)
+    bordered = dataclasses.replace(
+        bordered, verification=dataclasses.replace(bordered.verification, registration=registration)
+    )
+    plan = plan_of([], [bordered], relations=(R.BORDERED,), keep=("more-pixels",))
+    assert gone(plan) == {}
+    assert set(reasons(plan).values()) == {"tie"}
+    png = copies(tmp_path, "png", number=3, data=b"png", lossless=True, format="PNG", metadata_count=0)
+    plan = plan_of([], [pair(original, png, R.SAME_PIXELS)], relations=(R.SAME_PIXELS,), keep=("lossless",))
+    assert gone(plan) == {}
+
+
 def test_nothing_goes_for_a_picture_it_was_not_compared_with(tmp_path):
-    a, b, c = (copies(tmp_path, name, number=n, data=name.encode(), width=90 - n) for n, name in enumerate("abc"))
+    a, b, c = (copies(tmp_path, name, number=n, data=name.encode(), width=90 - 10 * n) for n, name in enumerate("abc"))
     chain = [pair(a, b, R.RESIZED), pair(b, c, R.RESIZED)]
     plan = plan_of([], chain, relations=(R.RESIZED,))
     assert gone(plan) == {"b": "a"}
@@ -82,7 +98,7 @@ def test_nothing_goes_for_a_picture_it_was_not_compared_with(tmp_path):
 
 
 def test_decisions_are_honoured(tmp_path):
-    a, b, c = (copies(tmp_path, name, number=n, data=name.encode(), width=90 - n) for n, name in enumerate("abc"))
+    a, b, c = (copies(tmp_path, name, number=n, data=name.encode(), width=90 - 10 * n) for n, name in enumerate("abc"))
     pairs = [pair(a, b, R.RESIZED), pair(b, c, R.RESIZED), pair(a, c, R.RESIZED)]
     keys = sorted([a.key, b.key])
     assert gone(plan_of([], pairs, [Judged("not-duplicate", *keys)], relations=(R.RESIZED,))) == {"c": "a"}
@@ -204,7 +220,7 @@ def test_text_says_what_and_why(tmp_path):
     text = plan_text(plan_of([one, tied]), tmp_path)
     assert "keep  a.jpg" in text
     assert "trash  b\\x1b[31m.jpg" in text
-    assert "same_bytes; kept by oldest: from 2020-09-13 12:26:40 against 2020-09-13 12:26:41" in text
+    assert "same_bytes; kept by oldest: from 2020-09-13 12:26:40 against 2020-09-13 12:26:41 (UTC)" in text
     assert "stay: 1 file, no keep rule tells" in text
     assert text.endswith("1 file to the trash, 4 bytes freed when the trash is emptied")
     assert plan_text(plan_of([])) == "nothing to do"
