@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from dedupindex.store.catalog import chunks
 from dedupindex.store.rows import Content, NewImage
 from dedupindex.store.schema import Feature, Image, Location
 
+_CHECKSUM = " crc32:"  # between the version of a feature and the checksum of its data
 DESCRIPTOR = "descriptor"  # name of the feature that goes into the vector index
 _COLUMNS = (
     "sha256", "frame", "format", "width", "height", "bits", "channels", "valid_share", "low_information", "scaling",
@@ -66,14 +68,46 @@ def put_images(
 def put_features(
     connection: Connection, features: Mapping[int, Mapping[str, bytes]], versions: Mapping[str, str]
 ) -> None:
-    """Store the features of images by id, over older ones of the same name."""
+    """Store the features of images by id, over older ones of the same name; each with a checksum after its version."""
+    seeds = {image: seed for some in chunks(list(features)) for image, seed in _seeds(connection, some)}
     rows = [
-        {"image_id": image, "name": name, "version": versions.get(name, ""), "data": data}
+        {
+            "image_id": image,
+            "name": name,
+            "version": f"{versions.get(name, '')}{_CHECKSUM}{_checksum(seeds[image], name, data):08x}",
+            "data": data,
+        }
         for image, parts in features.items()
         for name, data in parts.items()
     ]
     if rows:
         connection.execute(insert(Feature).prefix_with("OR REPLACE", dialect="sqlite"), rows)
+
+
+def damaged_features(connection: Connection, batch: int = 200) -> Iterator[tuple[int, str]]:
+    """Image id and name of features that are no longer what was written, or whose image is not."""
+    last = -1
+    while ids := list(
+        connection.execute(select(Image.id).where(Image.id > last).order_by(Image.id).limit(batch)).scalars()
+    ):
+        last = ids[-1]
+        seeds = dict(_seeds(connection, ids))
+        query = select(Feature.image_id, Feature.name, Feature.version, Feature.data).where(Feature.image_id.in_(ids))
+        for image, name, version, data in connection.execute(query):
+            _, found, checksum = version.partition(_CHECKSUM)
+            if found and checksum != f"{_checksum(seeds[image], name, data):08x}":
+                yield image, name
+
+
+def _seeds(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    """What the checksum of a feature begins with: whose it is."""
+    query = select(Image.id, Image.sha256, Image.frame, Image.width, Image.height, Image.format)
+    for image, sha256, frame, width, height, kind in connection.execute(query.where(Image.id.in_(ids))):
+        yield image, b"%b %d %d %d %b" % (sha256, frame, width, height, str(kind).encode())
+
+
+def _checksum(seed: bytes, name: str, data: bytes) -> int:
+    return zlib.crc32(data, zlib.crc32(name.encode(), zlib.crc32(seed)))
 
 
 def redescribe(connection: Connection, image_id: int, image: NewImage, versions: Mapping[str, str]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 from dedupindex.errors import StoreError, VectorIndexError
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit, unpack
 from dedupindex.records import Problem
-from dedupindex.store import catalog, catalog_images, catalog_locations
+from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.database import Database
 from dedupindex.store.rows import SegmentRow
 from dedupindex.vectors import SealedFile, VectorIndex, row_digest, strays
@@ -39,16 +40,25 @@ def check(database: Database, fingerprint: str, *, deep: bool = False, progress:
     list of Problem
         Empty when all is well. `repairable` ones go away with ``dedupindex rebuild`` or the next ``ingest``.
     """
+    looks: list[Callable[[], Iterable[Problem]]] = [
+        lambda: _rows(database, fingerprint),
+        lambda: _vectors(database, fingerprint),
+    ]
+    if deep:
+        looks += [
+            lambda: [Problem("database_damaged", words, False) for words in database.integrity()],
+            lambda: _features(database, progress),
+            lambda: _pairs(database),
+            lambda: _files(database, progress),
+        ]
     problems: list[Problem] = []
-    try:
-        problems += _rows(database, fingerprint)
-        problems += _vectors(database, fingerprint)
-        if deep:
-            problems += [Problem("database_damaged", words, False) for words in database.integrity()]
-            problems += _features(database, progress)
-            problems += _files(database, progress)
-    except StoreError as error:
-        problems.append(Problem("database_damaged", str(error), False))
+    for look in looks:
+        try:
+            problems += look()
+        except StoreError as error:
+            problems.append(Problem("database_damaged", str(error), False))
+        except Exception as error:  # a row that means nothing: damage that SQLite cannot see
+            problems.append(Problem("database_damaged", f"{type(error).__name__}: {error}", False))
     return problems
 
 
@@ -122,16 +132,28 @@ def _compare(
 def _features(database: Database, progress: Progress) -> Iterator[Problem]:
     progress.start(None, "features")
     with database.read() as connection:
+        for number, name in catalog_images.damaged_features(connection):
+            yield Problem("damaged_feature", f"image {number}: {name} is not what was written", False)
         for image in catalog_images.all_images(connection, 200):
             try:
                 features = unpack(catalog_images.features(connection, [image.id]).get(image.id, {}))
-            except (KeyError, ValueError, struct.error) as error:
-                yield Problem("damaged_feature", f"image {image.id}: {error!r}")
+            except (KeyError, ValueError, TypeError, IndexError, struct.error, zlib.error) as error:
+                yield Problem("damaged_feature", f"image {image.id}: {error!r}", False)
                 continue
             if features.low_information != image.low_information:
                 yield Problem("damaged_feature", f"image {image.id}: disagrees on low information")
             progress.advance(1)
     progress.finish()
+
+
+def _pairs(database: Database) -> Iterator[Problem]:
+    """Every pair can be read, and lies within its bounds."""
+    with database.read() as connection:
+        for pair in catalog_pairs.pairs(connection):
+            found = pair.verification
+            if not (0 <= found.score <= 1 and found.relations and np.isfinite(found.registration.matrix).all()):
+                words = f"images {pair.a.id} and {pair.b.id}: score {found.score}, relations {found.relations}"
+                yield Problem("damaged_pair", words, False)
 
 
 def _files(database: Database, progress: Progress) -> Iterator[Problem]:
@@ -141,6 +163,8 @@ def _files(database: Database, progress: Progress) -> Iterator[Problem]:
             progress.advance(1)
             try:
                 found = _digest(state.path)
+            except ValueError as error:  # a zero byte in a path
+                yield Problem("database_damaged", f"{state.path}: {error}", False)
             except FileNotFoundError:
                 yield Problem("file_missing", str(state.path))
             except OSError as error:
