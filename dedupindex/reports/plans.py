@@ -33,6 +33,7 @@ WHY = {
     "tie": "no keep rule tells them from the copy that is kept (add one, e.g. --keep first-path)",
     "relation": "their relation was not asked for (--relation)",
     "shows_more": "they show something that the copy that is kept does not",
+    "finer": "they show a part of the copy that is kept, but in finer detail",
     "protected": "protected",
     "keep_both": "decided: keep both",
     "keeper": "decided: keep this one",

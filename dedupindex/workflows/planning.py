@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,11 +23,11 @@ from dedupindex.settings import Settings
 from dedupindex.store import catalog_decisions, catalog_images
 from dedupindex.store.database import Database
 from dedupindex.workflows.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
+from dedupindex.workflows.evidence import covered, fineness, larger, unpacked
 from dedupindex.workflows.groups import build_groups
-from dedupindex.workflows.keeping import Contender, Key, because, deciding, keys, parts, rule_order
+from dedupindex.workflows.keeping import SHOWS_MORE, Contender, Key, because, deciding, keys, parts, rule_order
 from dedupindex.workflows.places import absolute
 from dedupindex.workflows.plans import (
-    COVERED,
     NEAR_ACTIONS,
     Action,
     LeftOut,
@@ -39,7 +39,7 @@ from dedupindex.workflows.plans import (
 )
 from dedupindex.workflows.report import present, present_pairs
 
-MORE = 0.01  # by which the file may be covered less than the keeper before it counts as the larger picture
+FINER = 1.05  # ratio of resolutions from which a part of a picture shows what the whole does not
 _BYTES = (Relation.SAME_BYTES,)
 
 
@@ -198,7 +198,7 @@ def make_plan(
 
 def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> None:
     pairs = [pair for pair in group.pairs if _key(pair) not in maker.apart]
-    part, fine, packed = parts(_larger(pairs)), fineness(pairs), unpacked(pairs)
+    part, fine, packed = parts(larger(pairs)), fineness(pairs), unpacked(pairs)
     singles: list[_Node] = []
     several: dict[bytes, list[_Node]] = defaultdict(list)
     for member in group.members:
@@ -306,10 +306,10 @@ def _near(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node, pair
         return LeftOut(group.id, node.path, keeper.path, "keeper", "somebody decided to keep this one")
     if not set(relations) <= set(maker.options.relations):
         return LeftOut(group.id, node.path, keeper.path, "relation", "+".join(relations))
-    covered = _covered(pair, node.image)
-    if covered is None:
+    share = covered(pair, node.image)
+    if share is None:
         return LeftOut(group.id, node.path, keeper.path, "shows_more", "shows something that its copy does not")
-    return _decide(maker, group, keeper, node, relations, covered, pair.verification.score)
+    return _decide(maker, group, keeper, node, relations, share, pair.verification.score)
 
 
 def _decide(
@@ -328,6 +328,8 @@ def _decide(
     rule = deciding(maker.rules, keeper.key, node.key)
     if rule is None:
         return LeftOut(group.id, node.path, keeper.path, "tie", "no keep rule tells the two apart")
+    if rule == SHOWS_MORE and node.contender.fineness > keeper.contender.fineness * FINER:
+        return LeftOut(group.id, node.path, keeper.path, "finer", "shows only a part, but that in finer detail")
     return PlanItem(
         group=group.id,
         action=maker.options.action,
@@ -339,62 +341,6 @@ def _decide(
         covered=covered,
         score=score,
     )
-
-
-def _covered(pair: Pair, image: ImageRecord) -> float | None:
-    """Share of an image that the other one of the pair shows; None where that is not all, or is not known."""
-    verdict = pair.verification
-    if verdict.relations == (Relation.SAME_PIXELS,):
-        return 1.0
-    side, other = ("a", "b") if pair.a.id == image.id else ("b", "a")
-    own, others = verdict.measures.get(f"cover_{side}"), verdict.measures.get(f"cover_{other}")
-    if Relation.SHIFTED_OVERLAP in verdict.relations or verdict.crop_of == side or own is None or others is None:
-        return None
-    return own if own >= COVERED and own >= others - MORE else None
-
-
-def _larger(pairs: Sequence[Pair]) -> list[tuple[int, int]]:
-    """(larger, smaller) of the pairs in which one picture is a part of the other."""
-    return [
-        (pair.a.id, pair.b.id) if pair.verification.crop_of == "a" else (pair.b.id, pair.a.id)
-        for pair in pairs
-        if pair.verification.crop_of in ("a", "b")
-    ]
-
-
-def fineness(pairs: Sequence[Pair]) -> dict[int, float]:
-    """Return how finely each image of a group shows what all of them show: pixels a side, over those of the first one.
-
-    From the scales of the registrations, along the best pairs.
-    """
-    neighbours: dict[int, list[tuple[int, float]]] = defaultdict(list)
-    for pair in sorted(pairs, key=lambda pair: -pair.verification.score):
-        scale = pair.verification.registration.scale  # of b's content in a's pixels, over b's own
-        if scale > 0:
-            neighbours[pair.a.id].append((pair.b.id, 1 / scale))
-            neighbours[pair.b.id].append((pair.a.id, scale))
-    found: dict[int, float] = {}
-    for start in sorted(neighbours):
-        found.setdefault(start, 1.0)
-        waiting = deque([start])
-        while waiting:
-            image = waiting.popleft()
-            for other, factor in neighbours[image]:
-                if other not in found:
-                    found[other] = found[image] * factor
-                    waiting.append(other)
-    return found
-
-
-def unpacked(pairs: Sequence[Pair]) -> set[int]:
-    """Return the images in lossless files that have the very pixels of one in a lossy file: they were made from it."""
-    return {
-        one.id
-        for pair in pairs
-        if pair.verification.relations == (Relation.SAME_PIXELS,)
-        for one, other in ((pair.a, pair.b), (pair.b, pair.a))
-        if one.lossless and not other.lossless
-    }
 
 
 def _leave_stack(maker: _Maker, group: DuplicateGroup, pair: Pair) -> None:

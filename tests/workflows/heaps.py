@@ -1,5 +1,6 @@
 """Heaps of made-up files with the records that an index would have of them: no decoding, any bytes."""
 
+import dataclasses
 import hashlib
 import os
 import stat
@@ -50,8 +51,12 @@ def pair(
     return Pair(a, b, Verification(True, score, relations, registration, "", measures=measures, crop_of=crop_of))
 
 
-def crop(large: ImageRecord, small: ImageRecord, share: float = 0.5, *more: Relation) -> Pair:
-    return pair(large, small, Relation.CROP_OF, *more, covers=(share, 1.0), crop_of="a")
+def crop(large: ImageRecord, small: ImageRecord, *more: Relation, scale: float = 1.0) -> Pair:
+    """Of a picture and a half of it, which has *scale* times the resolution."""
+    made = pair(large, small, Relation.CROP_OF, *more, covers=(0.5, 1.0), crop_of="a")
+    turned = 1 / scale if made.a is large else scale
+    registration = Registration((0.0, 0.0), scale=turned)
+    return dataclasses.replace(made, verification=dataclasses.replace(made.verification, registration=registration))
 
 
 def plan_of(images, pairs=(), decisions=(), **options):

@@ -73,6 +73,16 @@ def test_a_picture_that_shows_more_never_goes(tmp_path):
     assert gone(plan_of([], [unknown], relations=(R.RESIZED,))) == {}
 
 
+def test_a_part_in_finer_detail_stays(tmp_path):
+    parent = copies(tmp_path, "parent", number=1, data=b"parent", width=100)
+    part = copies(tmp_path, "part", number=2, data=b"part", width=100)
+    fine = plan_of([], [crop(parent, part, R.RESIZED, scale=2.0)], relations=(R.CROP_OF, R.RESIZED))
+    assert gone(fine) == {}
+    assert reasons(fine) == {"part": "finer"}
+    coarse = plan_of([], [crop(parent, part, R.RESIZED, scale=0.5)], relations=(R.CROP_OF, R.RESIZED))
+    assert gone(coarse) == {"part": "parent"}
+
+
 def test_borders_and_unpacked_copies_do_not_win(tmp_path):
     original = copies(tmp_path, "original", number=1, data=b"jpg", width=100)
     framed = copies(tmp_path, "framed", number=2, data=b"framed", width=130)
