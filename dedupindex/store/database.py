@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -77,6 +77,8 @@ class Database:
         if mode == "ro" and not os.access(self.path.parent, os.W_OK) and not _log_of(self.path).exists():
             mode = "ro&immutable=1"  # on read-only media nobody can change it, and no lock file can be made
         uri = f"file:{quote(os.fsencode(self.path))}?mode={mode}"
+        if read_only and not _has_room(uri) and _fold_log(self.path):
+            uri = f"{uri.partition('?')[0]}?mode=ro&immutable=1"  # on a full disk: the log is empty, so none is needed
         shared = is_network(kind_of(self.path.parent))
         if shared and not read_only:
             log.warning("%s lies on a network file system: slower, and safe only if it locks properly", self.path)
@@ -215,6 +217,35 @@ def _use_journal(cursor: sqlite3.Cursor, mode: str, busy_timeout: float) -> None
             if "locked" not in str(error) or time.monotonic() > until:
                 raise
             time.sleep(0.02)
+
+
+def _has_room(uri: str) -> bool:
+    """Whether the files that readers share (32 kB) can be made beside a database."""
+    try:
+        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        return not any(words in str(error) for words in ("disk I/O", "disk is full", "unable to open"))
+    except sqlite3.Error:
+        return True  # damaged: not a question of room
+    return True
+
+
+def _fold_log(path: Path) -> bool:
+    """Write the log back into a database that nobody else uses, without files that are shared; whether it is empty now.
+
+    See https://sqlite.org/wal.html#noshm.
+    """
+    log_file = _log_of(path)
+    try:
+        if log_file.exists() and log_file.stat().st_size:
+            with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not log_file.exists() or not log_file.stat().st_size
+    except (sqlite3.Error, OSError) as error:
+        log.debug("the log stays: %s", error)
+        return False
 
 
 def _log_of(path: Path) -> Path:

@@ -12,7 +12,8 @@ from dedupindex import Index
 from tests.reliability.harness import Machine, Tally, look_after, readable
 from tests.workflows.test_ingest import content
 
-SIZES = 200
+SIZES = int(os.environ.get("RELIABILITY_DISKS", "200"))
+LARGEST = float(os.environ.get("RELIABILITY_LARGEST", "1"))  # of what is needed
 
 
 def main(pictures: Path, folder: Path) -> None:
@@ -50,7 +51,8 @@ def main(pictures: Path, folder: Path) -> None:
         look_after(disk / "a.db", pictures, wanted, outcome.last("has") or [])
 
     for number in range(SIZES):
-        tally.attempt(f"{number * needed // SIZES} bytes", attempt, number * needed // SIZES)
+        room = int(number * needed * LARGEST) // SIZES
+        tally.attempt(f"{room} bytes", attempt, room)
     machine.close()
     print(f"of these {refused} were too small")
     tally.finish()
