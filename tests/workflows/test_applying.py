@@ -285,3 +285,66 @@ def test_files_with_several_names_are_not_linked_or_deleted(heap):
     os.link(plan.items[0].file.path, heap / "twin")
     assert outcomes(apply_plan(plan, heap / "j.jsonl"))[0] is Outcome.SURPRISE
     assert deeds.look(plan.items[0].file.path) is not None
+
+
+def test_a_name_that_is_taken_at_the_last_moment_is_not_overwritten(heap):
+    plan = exact(heap, Action.MOVE)
+    target = plan.items[0].target
+
+    def somebody(step: str, name: str) -> None:
+        if (step, name) == ("link", target.name) and not target.exists():
+            target.write_bytes(b"just now")
+
+    durable.listen(somebody)
+    try:
+        summary = apply_plan(plan, heap / "j.jsonl", go_on=True)
+    finally:
+        durable.listen(None)
+    assert outcomes(summary) == [Outcome.FAILED, Outcome.DONE]
+    assert target.read_bytes() == b"just now"
+    assert plan.items[0].file.path.read_bytes() == b"content"
+    undo_journal(heap / "j.jsonl")
+    assert target.read_bytes() == b"just now"
+
+
+def test_a_keeper_swapped_at_the_last_moment_saves_the_file(heap):
+    for action in (Action.DELETE, Action.HARDLINK, Action.TRASH):
+        plan = exact(heap, action)
+        keeper = plan.items[0].keeper.path
+        before = snapshot(heap / "pics")
+
+        def somebody(step: str, name: str, action=action, keeper=keeper) -> None:
+            if (step, name) == ("fsync", f"{action}.jsonl") and keeper.exists():
+                keeper.rename(heap / "taken away")
+
+        durable.listen(somebody)
+        try:
+            summary = apply_plan(plan, heap / f"{action}.jsonl")
+        finally:
+            durable.listen(None)
+        assert summary.outcomes[0].outcome in (Outcome.SURPRISE, Outcome.FAILED)
+        (heap / "taken away").rename(keeper)
+        assert snapshot(heap / "pics") == before
+
+
+def test_a_twin_of_the_keeper_is_the_keeper(heap):
+    """With the same time and size, only the inode tells that it is one file by two names."""
+    pics = heap / "pics"
+    paths = [write(pics / name, b"twins", 1_000_000_000) for name in ("t", "tt")]
+    plan = plan_of([image(1, b"twins", *paths)], action=Action.MOVE, to=heap / "out")
+    assert [item.file.path for item in plan.items] == [pics / "tt"]
+    swap_for_twin(pics / "tt", pics / "t")
+    assert outcomes(apply_plan(plan, heap / "j.jsonl")) == [Outcome.SURPRISE]
+    assert (pics / "tt").exists()
+
+
+def test_what_is_announced_is_really_synced(heap, monkeypatch):
+    journal, synced, true_fsync = heap / "j.jsonl", [], os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        true_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    apply_plan(exact(heap, Action.DELETE), journal)
+    assert synced.count(journal.stat().st_ino) == 5  # its head; two deeds, before and after
