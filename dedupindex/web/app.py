@@ -11,7 +11,7 @@ from dedupindex import __version__
 from dedupindex.errors import DedupIndexError, IndexBusyError, ReadError, SettingsError
 from dedupindex.index import Index
 from dedupindex.web import acting, api, pages, views
-from dedupindex.web.guard import SAFE, Guard, Keys, TooLargeError, same
+from dedupindex.web.guard import SAFE, Guard, Keys, same
 from dedupindex.web.site import Site, site_of
 
 UPLOADS = ("/query", "/api/query")
@@ -53,7 +53,6 @@ def create_app(index: Index, keys: Keys, *, allow_apply: bool = False) -> FastAP
         Guard, keys=keys, uploads=UPLOADS, largest=min(LARGEST_UPLOAD, index.settings.max_bytes + 1_000_000)
     )
     app.add_exception_handler(DedupIndexError, _said)
-    app.add_exception_handler(TooLargeError, _too_large)
     app.add_exception_handler(StarletteHTTPException, _http)
     return app
 
@@ -89,10 +88,6 @@ async def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, StarletteHTTPException):
         raise error
     return _answer(request, error.status_code, str(error.detail))
-
-
-async def _too_large(request: Request, error: Exception) -> Response:
-    return _answer(request, 413, str(error))
 
 
 def _answer(request: Request, status: int, words: str) -> Response:

@@ -20,6 +20,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -104,8 +105,10 @@ class Guard:
         static = scope["path"].startswith(STATIC)
         guarded = _with_headers(send, cached=static)
         answer: Response | None = self._refused(scope, headers)
-        if answer is None and not static and not self._keys.is_token(headers) and not self._keys.is_session(headers):
-            answer = self._welcome(scope) or HTMLResponse(SHUT, 403)
+        if answer is None and not static:
+            answer = self._welcome(scope)
+            if answer is None and not self._keys.is_token(headers) and not self._keys.is_session(headers):
+                answer = HTMLResponse(SHUT, 403)
         if answer is not None:
             await answer(scope, receive, guarded)
             return
@@ -161,10 +164,6 @@ def _with_headers(send: Send, *, cached: bool) -> Send:
     return guarded
 
 
-class TooLargeError(Exception):
-    """A body without a length turned out to be too large."""
-
-
 def _limited(receive: Receive, most: int) -> Receive:
     seen = 0
 
@@ -174,7 +173,7 @@ def _limited(receive: Receive, most: int) -> Receive:
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
             if seen > most:
-                raise TooLargeError(f"more than {most:,} bytes")
+                raise HTTPException(413, f"more than {most:,} bytes")
         return message
 
     return limited

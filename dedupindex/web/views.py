@@ -10,8 +10,10 @@ from fastapi.responses import Response
 from dedupindex.records import ImageRecord
 from dedupindex.web.pictures import SIDES, Picture
 from dedupindex.web.site import Site, site_of
+from dedupindex.workflows.portraits import jpeg
 
 router = APIRouter(include_in_schema=False)
+LAST_ID = 2**63 - 1
 View = Literal["first", "second", "difference", "outline"]
 
 
@@ -50,8 +52,6 @@ def aligned(request: Request, group_id: str, number: int, view: View) -> Respons
 @router.get("/query/{query_id}/picture.jpg")
 def query_picture(request: Request, query_id: str) -> Response:
     """Give what was handed in."""
-    from dedupindex.workflows.portraits import jpeg
-
     query = site_of(request).queries.find(query_id)
     if query is None:
         raise HTTPException(404, "this query is not known any more")
@@ -66,7 +66,8 @@ def query_aligned(request: Request, query_id: str, number: int, view: View) -> R
     if query is None or not 1 <= number <= len(query.matches):
         raise HTTPException(404, "this query is not known any more")
     match = query.matches[number - 1]
-    return _answer(request, site.pictures.laid_on(query.portrait, query.image, match.image, match.registration)[view])
+    laid = site.pictures.laid_on(query.portrait, query.image, match.image, match.registration)
+    return _answer(request, laid.get(view))
 
 
 def known_image(site: Site, image_id: int) -> ImageRecord:
@@ -77,7 +78,7 @@ def known_image(site: Site, image_id: int) -> ImageRecord:
     HTTPException
         404, there is none.
     """
-    image = site.index.image(image_id)
+    image = site.index.image(image_id) if 0 < image_id <= LAST_ID else None
     if image is None:
         raise HTTPException(404, "no such picture")
     return image
