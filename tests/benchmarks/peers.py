@@ -7,12 +7,13 @@ there the next time) and runs at its own defaults; what does not install or run 
 ``--score`` is a program ``SCRIPT TRUTH.csv PAIRS.csv --json OUT`` that adds the recall at a precision of .99.
 
 ``python -m tests.benchmarks.peers --hash-only [--megapixels 12] [--count 60]`` measures describing alone, without any
-search, on JPEGs that it makes itself (or on those in FOLDER).
+search, on JPEGs that it makes itself (or on those in FOLDER). Their grain makes them 3 MB each, as cameras' are: most
+of decoding them at a smaller scale is reading the compressed stream, and with it the ratio depends on the files' size.
 
 Medians of ``--rounds`` runs. Rates are marginal: the cost of all pictures less that of the first eight, over the
 pictures between; so the seconds that it takes to import and to start processes, shown as ``start``, are in nobody's
-rate. CPU counts all processes. Memory is that of the largest process. In the table ``a wall s``
-and ``a CPU s`` are images, and ``ours/its`` is the first dedupindex's images a CPU second over the row's. Linux.
+rate. CPU counts all processes. Memory is that of the largest process. In the table ``a wall s`` and ``a CPU s`` are
+images, and ``ours/its`` is the images a CPU second of the first dedupindex over those of the row. Linux.
 """
 
 from __future__ import annotations
@@ -192,8 +193,13 @@ def cost(command: Sequence[str], environment: dict[str, str], folder: Path) -> C
         )
         alarm = threading.Timer(LIMIT, os.killpg, (process.pid, signal.SIGKILL))
         alarm.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        alarm.cancel()
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:  # interrupted: it is in a session of its own and would go on
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        finally:
+            alarm.cancel()
         wall = time.monotonic() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, 1) or (process.returncode and "dedupindex" not in command):
