@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -39,12 +40,12 @@ from dedupindex.store.migrate import upgrade as upgrade_schema
 from dedupindex.workflows import backup as backups
 from dedupindex.workflows import check as checking
 from dedupindex.workflows import decisions as deciding
-from dedupindex.workflows import duplicates, rebuild, search
+from dedupindex.workflows import duplicates, planning, rebuild, search, standing
 from dedupindex.workflows import forget as forgetting
 from dedupindex.workflows import ingest as ingesting
-from dedupindex.workflows import planning
 from dedupindex.workflows import report as reporting
 from dedupindex.workflows.arrays import frame_of_array
+from dedupindex.workflows.opening import choose_settings, location_of, mismatch_words
 from dedupindex.workflows.outcome import Report, Selection
 from dedupindex.workflows.places import absolute
 from dedupindex.workflows.plans import Plan
@@ -118,13 +119,13 @@ class Index:
         """
         if create and read_only:
             raise SettingsError("a database cannot be created read-only")
-        database = Database(_location(path), create=create, read_only=read_only)
+        database = Database(location_of(path), create=create, read_only=read_only)
         try:
             prepare_schema(database, create=create)
             with database.read() as connection:
                 stored = catalog.get_meta(connection, "settings")
                 fingerprint = catalog.get_meta(connection, "fingerprint")
-            chosen = _choose_settings(settings, json.loads(stored) if stored else None, overrides)
+            chosen = choose_settings(settings, json.loads(stored) if stored else None, overrides)
             own = chosen.fingerprint(versions(chosen))
             mismatch = ""
             if fingerprint is None and not read_only:
@@ -133,7 +134,7 @@ class Index:
                         catalog.remember_settings(connection, chosen.shaping(), own)
                         catalog.set_meta(connection, program=__version__)
             elif fingerprint is not None and fingerprint != own:
-                mismatch = _mismatch(database.path, chosen, json.loads(stored) if stored else {})
+                mismatch = mismatch_words(database.path, chosen, json.loads(stored) if stored else {})
                 if not allow_mismatch:
                     raise SettingsMismatchError(mismatch)
             return cls(database, chosen, mismatch=mismatch)
@@ -149,7 +150,7 @@ class Index:
         ------
         StoreError
         """
-        database = Database(_location(path))
+        database = Database(location_of(path))
         try:
             return upgrade_schema(database)
         finally:
@@ -196,7 +197,7 @@ class Index:
         self._refuse_mismatch()
         if isinstance(paths, str | os.PathLike):
             raise TypeError("paths is one path, must be a sequence of paths")
-        return ingesting.ingest(
+        summary = ingesting.ingest(
             self._database,
             self.settings,
             [Path(path) for path in paths],
@@ -205,6 +206,9 @@ class Index:
             exclude=[*own_files(self.path), vector_directory(self.path)],
             progress=progress or SILENT,
         )
+        if not dry_run:
+            standing.remember(self._database, summary.run_id)
+        return summary
 
     def find_duplicates(self, progress: Progress | None = None) -> DuplicatesSummary:
         """Search every image that is new for duplicates, and store the confirmed pairs.
@@ -214,7 +218,9 @@ class Index:
         StoreError
         """
         self._refuse_mismatch()
-        return duplicates.find_duplicates(self._database, self._vectors, self.settings, progress=progress or SILENT)
+        found = duplicates.find_duplicates(self._database, self._vectors, self.settings, progress=progress or SILENT)
+        standing.remember(self._database, found.run_id)
+        return found
 
     def query(self, picture: PathLike | NDArray[Any], limit: int = 10) -> list[Match]:
         """Best confirmed matches of a picture that need not be stored.
@@ -248,18 +254,20 @@ class Index:
 
     def report(
         self,
-        since: int | str | None = None,
+        since: int | str | datetime | None = None,
         min_score: float | None = None,
         *,
         selection: Selection | None = None,
         find: bool = True,
+        progress: Progress | None = None,
     ) -> Report:
         """Duplicate groups.
 
         Parameters
         ----------
-        since : int or "last", optional
-            Only groups in which something is newer than that run; "last": than the search before the latest one.
+        since : int, str or datetime, optional
+            Only what is different from the groups as they stood after a run: its number; a time ("2026-11-01", "7d"
+            ago), for the last run before it; "last", for the search for duplicates before the latest one.
         min_score : float, optional
             Leave out weaker pairs, 0..1; short for a selection that says so.
         selection : Selection, optional
@@ -271,10 +279,10 @@ class Index:
         ------
         StoreError
         SettingsError
-            *since* is neither a run nor "last".
+            *since* is no run; the selection has no meaning, or goes across a path of which the index knows nothing.
         """
-        if find and not self._database.read_only and self._has_unsearched():
-            self.find_duplicates()
+        if find and not self._database.read_only and self._has_unsearched(since == reporting.LAST):
+            self.find_duplicates(progress)
         chosen = selection or Selection()
         if min_score is not None:
             chosen = dataclasses.replace(chosen, min_score=min_score)
@@ -342,10 +350,10 @@ class Index:
         with self._database.read() as connection:
             return unpack(catalog_images.features(connection, [image_id])[image_id])
 
-    def failures(self) -> list[Failure]:
-        """Files that gave no frame, and why; by path."""
+    def failures(self, run: int | None = None) -> list[Failure]:
+        """Files that gave no frame, and why; by path. Of one ingest: those that failed anew in it."""
         with self._database.read() as connection:
-            return catalog.failures(connection)
+            return catalog.failures(connection, run=run)
 
     def runs(self, limit: int = 100) -> list[RunRecord]:
         """The latest finished runs, newest first."""
@@ -423,7 +431,7 @@ class Index:
         StoreError
             The backup is damaged, or of a newer dedupindex; the database stays as it was then.
         """
-        return backups.restore(Path(source), database_path(_location(path)))
+        return backups.restore(Path(source), database_path(location_of(path)))
 
     def forget(self, paths: Sequence[PathLike], *, dry_run: bool = False) -> forgetting.ForgetSummary:
         """Take files, and folders with all below them, out of the index; the files themselves are never touched.
@@ -447,9 +455,10 @@ class Index:
             first = next((some for some in decoded.frames if some.number == frame), first)
         return DecodedFile(**{**_fields(decoded), "frames": (first,)})
 
-    def _has_unsearched(self) -> bool:
+    def _has_unsearched(self, or_ingested: bool) -> bool:
         with self._database.read() as connection:
-            return bool(catalog_images.unsearched(connection, 1))
+            latest = catalog.runs(connection, limit=1) if or_ingested else []
+            return bool(catalog_images.unsearched(connection, 1)) or any(run.kind == "ingest" for run in latest)
 
     def _refuse_mismatch(self) -> None:
         if self._mismatch:
@@ -458,33 +467,3 @@ class Index:
 
 def _fields(decoded: DecodedFile) -> dict[str, Any]:
     return {name: getattr(decoded, name) for name in DecodedFile.__dataclass_fields__}
-
-
-def _location(path: PathLike) -> Path | str:
-    text = os.fspath(path)
-    return text if "://" in text else Path(text)
-
-
-def _choose_settings(given: Settings | None, stored: dict[str, Any] | None, overrides: Mapping[str, Any]) -> Settings:
-    """Settings in force: all that were given, else single ones over the database's over the defaults."""
-    named = {name: value for name, value in overrides.items() if value is not None}
-    if given is not None:
-        if named:
-            raise SettingsError(f"give either settings or {', '.join(named)}, not both")
-        return given
-    surroundings = Settings.load(**named)
-    if stored is None:
-        return surroundings
-    default, explicit = Settings().shaping(), surroundings.shaping()
-    kept = {n: v for n, v in stored.items() if n in default and n not in named and explicit[n] == default[n]}
-    return Settings.load(**{**named, **kept})
-
-
-def _mismatch(path: Path, chosen: Settings, stored: Mapping[str, Any]) -> str:
-    wanted = chosen.shaping()
-    differing = [f"{name} {stored[name]!r} -> {wanted[name]!r}" for name in wanted if stored.get(name) != wanted[name]]
-    what = "; ".join(differing) if differing else "the features of this version of dedupindex are others"
-    return (
-        f"{path} holds features made with other settings ({what}); "
-        f"run `dedupindex rebuild --describe` to describe the pictures again, or use a new database"
-    )

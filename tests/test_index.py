@@ -203,7 +203,9 @@ def test_report_since_last_tells_what_is_new(tree, tmp_path):
         [group] = index.report(since="last").groups
         assert {m.path.name for m in group.members} == {"n.jpg", "p3.png"}
         assert len(index.report().groups) == 3
-        assert index.report(since=10**6).groups == ()
+        assert index.report(since=index.runs()[0].id).changes == ()
+        with pytest.raises(SettingsError, match="no run 1000000"):
+            index.report(since=10**6)
         with pytest.raises(SettingsError, match="yesterday"):
             index.report(since="yesterday")
 

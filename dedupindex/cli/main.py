@@ -1,6 +1,7 @@
 """The `dedupindex` command: its verbs, and how it ends.
 
 Exit codes: 0 done; 1 done, but some inputs failed or ``check`` found something; 2 an error or wrong usage;
+3 with ``--exit-code``, there is something to report;
 130 interrupted; 141 nobody reads the output any more.
 """
 

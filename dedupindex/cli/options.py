@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_DATABASE = "dedupindex.db"
 DATABASE_VARIABLE = "DEDUPINDEX_DATABASE"
-DONE, FOUND, ERROR, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+DONE, FOUND, ERROR, ANY, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
 
 SHAPING = tuple(f.name for f in dataclasses.fields(Settings) if f.metadata["shapes"])
 READING = (

@@ -33,7 +33,15 @@ def write_pairs(path: Path, report: Report) -> None:
     from dedupindex.reports.csvfile import pairs_csv
     from dedupindex.reports.files import write_whole
 
-    write_whole(path.expanduser(), pairs_csv(report.pairs, report.groups))
+    write_whole(path.expanduser(), pairs_csv(report))
+
+
+def write_parquet(path: Path, report: Report) -> None:
+    """Write every confirmed pair as Parquet."""
+    from dedupindex.reports.files import write_whole
+    from dedupindex.reports.parquetfile import pairs_parquet
+
+    write_whole(path.expanduser(), pairs_parquet(report))
 
 
 def write_html(path: Path, report: Report, index: Index, progress: Bar | Quiet) -> None:

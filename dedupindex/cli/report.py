@@ -2,67 +2,149 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dedupindex.cli.console import out, out_bytes
-from dedupindex.cli.options import DONE, HtmlOption, JsonOption, MinScore, Session
+from dedupindex.cli.console import complain, out, out_bytes
+from dedupindex.cli.options import ANY, DONE, HtmlOption, JsonOption, MinScore, Session
+from dedupindex.cli.selection import (
+    AcrossOption,
+    Decided,
+    ExitCode,
+    NotRelationOption,
+    OtherFolder,
+    PathOption,
+    RelationOption,
+    SameFolder,
+    Since,
+    selection_of,
+)
+
+if TYPE_CHECKING:
+    from dedupindex.workflows.outcome import Report
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
+    FDUPES = "fdupes"
 
 
 def report(
     session: Session,
     json: JsonOption = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print pairs as CSV, safe for spreadsheets.")] = False,
+    form: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="text, json, csv, or fdupes: the paths of each group a line, an empty line after each group.",
+        ),
+    ] = None,
+    print0: Annotated[
+        bool, typer.Option("-0", "--print0", help="With --format fdupes: null bytes in place of line breaks.")
+    ] = False,
     html: HtmlOption = None,
     pairs: Annotated[
         Path | None, typer.Option("--pairs", metavar="FILE", help="Write pairs as CSV, names exact.")
     ] = None,
+    parquet: Annotated[
+        Path | None,
+        typer.Option("--parquet", metavar="FILE", help="Write pairs as Parquet; needs the extra 'parquet'."),
+    ] = None,
     min_score: MinScore = None,
-    relation: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--relation",
-            metavar="NAME",
-            help="Only pairs with this relation, e.g. crop_of; may be given several times.",
-        ),
-    ] = None,
-    decided: Annotated[
-        bool, typer.Option("--decided", help="Also show pairs of which both are to be kept, as was decided.")
-    ] = False,
-    since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="RUN", help="Only groups with something newer: a run's number, or 'last'."),
-    ] = None,
+    relation: RelationOption = None,
+    not_relation: NotRelationOption = None,
+    path: PathOption = None,
+    across: AcrossOption = None,
+    same_folder: SameFolder = False,
+    other_folder: OtherFolder = False,
+    decided: Decided = False,
+    since: Since = None,
+    exit_code: ExitCode = False,
 ) -> int:
-    """Show the duplicate groups. Pictures that were ingested but not searched for yet are searched for first."""
-    from dedupindex.cli.outputs import require_folders, write_html, write_pairs
-    from dedupindex.cli.selection import with_relations
-    from dedupindex.errors import SettingsError
-    from dedupindex.reports.csvfile import pairs_csv
-    from dedupindex.reports.jsonfile import report_json, to_json
-    from dedupindex.reports.text import report_text
-    from dedupindex.workflows.outcome import Selection
+    """Show the duplicate groups. Pictures that were ingested but not searched for yet are searched for first.
 
-    if json and csv:
-        raise SettingsError("give either --json or --csv, not both")
-    require_folders(pairs, html)
+    With --since, only what is different; nothing is said where nothing is.
+    """
+    from dedupindex.cli.outputs import require_folders, write_html, write_pairs, write_parquet
+    from dedupindex.reports.parquetfile import require_pyarrow
+
+    form = _format(form, json, csv, print0)
+    selection = selection_of(
+        relation=relation,
+        not_relation=not_relation,
+        min_score=min_score,
+        path=path,
+        across=across,
+        same_folder=same_folder,
+        other_folder=other_folder,
+        decided=decided,
+    )
+    require_folders(pairs, html, parquet)
+    if parquet is not None:
+        require_pyarrow()
     with session.open() as index:
-        if index.info()["unsearched"]:
-            with session.progress() as progress:
-                index.find_duplicates(progress=progress)
-        found = index.report(since, min_score, selection=Selection(decided=decided), find=False)
-        if relation:
-            found = with_relations(found, relation)
-        if json:
-            out_bytes(to_json(report_json(found)))
-        elif csv:
-            out_bytes(pairs_csv(found.pairs, found.groups, spreadsheet=True))
-        elif html is None and pairs is None:
-            out(report_text(found, Path.cwd()))
+        with session.progress() as progress:
+            found = index.report(since, selection=selection, progress=progress)
+        if form is not None:
+            show(found, form, null=print0)
+        elif html is None and pairs is None and parquet is None:
+            show(found, Format.TEXT)
         if pairs is not None:
             write_pairs(pairs, found)
+        if parquet is not None:
+            write_parquet(parquet, found)
         if html is not None:
             write_html(html, found, index, session.progress())
-    return DONE
+    return ANY if exit_code and anything(found) else DONE
+
+
+def show(report: Report, form: Format, *, null: bool = False) -> None:
+    """Print a report."""
+    from dedupindex.reports.csvfile import pairs_csv
+    from dedupindex.reports.jsonfile import report_json, to_json
+    from dedupindex.reports.lists import path_lists
+    from dedupindex.reports.text import changes_text, count, report_text
+
+    if form == Format.JSON:
+        out_bytes(to_json(report_json(report)))
+    elif form == Format.CSV:
+        out_bytes(pairs_csv(report, spreadsheet=True))
+    elif form == Format.FDUPES:
+        lists = path_lists(report, null=null)
+        out_bytes(lists.data)
+        if lists.frames:
+            complain(
+                f"{count(lists.frames, 'frame')} of files with several left out: a list of paths means whole files"
+            )
+        if lists.names:
+            complain(f"{count(lists.names, 'path')} with a line break left out; use --print0")
+    elif report.changes is None:
+        out(report_text(report, Path.cwd()))
+    elif report.changes:
+        out(changes_text(report, Path.cwd()))
+
+
+def anything(report: Report) -> bool:
+    """Whether there are duplicates; where changes were asked for, changes."""
+    return bool(report.groups if report.changes is None else report.changes)
+
+
+def _format(form: Format | None, json: bool, csv: bool, print0: bool) -> Format | None:
+    from dedupindex.errors import SettingsError
+
+    asked = {some for some, given in ((form, form), (Format.JSON, json), (Format.CSV, csv)) if given}
+    if len(asked) > 1:
+        raise SettingsError(f"give one format, not {' and '.join(sorted(str(some) for some in asked))}")
+    chosen = asked.pop() if asked else None
+    if print0 and chosen != Format.FDUPES:
+        raise SettingsError("--print0 goes with --format fdupes")
+    return chosen

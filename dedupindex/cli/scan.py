@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from dedupindex.cli.console import list_failures, out, out_bytes
+from dedupindex.cli.console import list_failures, note, out
 from dedupindex.cli.ingest import Recursive
-from dedupindex.cli.options import DONE, FOUND, HtmlOption, JsonOption, MinScore, Paths, Session
+from dedupindex.cli.options import ANY, DONE, FOUND, HtmlOption, JsonOption, MinScore, Paths, Session
+from dedupindex.cli.report import Format, anything, show
+from dedupindex.cli.selection import ExitCode, Since
 
 
 def scan(
@@ -21,33 +23,42 @@ def scan(
     html: HtmlOption = None,
     json: JsonOption = False,
     min_score: MinScore = None,
+    since: Since = None,
+    exit_code: ExitCode = False,
     recursive: Recursive = True,
 ) -> int:
     """Find the duplicates in files and folders.
 
     Ingests, searches and reports in one go. Only files that are new or changed since the last time are read and
-    searched for. The report covers the whole database.
+    searched for. The report covers the whole database; with --since last, what is different since the scan before,
+    and nothing is said where nothing is.
     """
     from dedupindex.cli.outputs import require_folders, write_html, write_pairs
-    from dedupindex.reports.jsonfile import report_json, to_json
-    from dedupindex.reports.text import ingest_text, report_text, search_text
+    from dedupindex.reports.text import ingest_text, search_text
 
     require_folders(pairs, html)
     with session.open(create=True) as index:
         with session.progress() as progress:
             ingested = index.ingest(paths, recursive=recursive, progress=progress)
             searched = index.find_duplicates(progress=progress)
-        report = index.report(min_score=min_score, find=False)
+        report = index.report(since, min_score, find=False)
+        failures = ingested.failures if since is None else index.failures(ingested.run_id)
         if json:
-            out_bytes(to_json(report_json(report)))
+            show(report, Format.JSON)
+        elif since is not None:
+            if not session.quiet:
+                note(f"{ingest_text(ingested)}\n{search_text(searched)}")
+            show(report, Format.TEXT)
         else:
             out(ingest_text(ingested))
             out(search_text(searched))
             out("")
-            out(report_text(report, Path.cwd()))
+            show(report, Format.TEXT)
         if pairs is not None:
             write_pairs(pairs, report)
         if html is not None:
             write_html(html, report, index, session.progress())
-    list_failures(ingested.failures)
-    return FOUND if ingested.failures else DONE
+    list_failures(failures)
+    if exit_code and anything(report):
+        return ANY
+    return FOUND if failures else DONE

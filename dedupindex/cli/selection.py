@@ -1,31 +1,116 @@
-"""Reports of some relations only."""
+"""The options that narrow a report."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
 
 from dedupindex.errors import SettingsError
-from dedupindex.records import ImageRecord, Relation
-from dedupindex.workflows.outcome import Report
+
+if TYPE_CHECKING:
+    from dedupindex.records import Relation
+    from dedupindex.workflows.outcome import Selection
+
+PANEL = "Selection"
+
+RelationOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--relation",
+        metavar="NAME",
+        help="Only pairs with this relation, e.g. crop_of; may be given several times.",
+        rich_help_panel=PANEL,
+    ),
+]
+NotRelationOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--not-relation", metavar="NAME", help="No pairs with this relation; several times.", rich_help_panel=PANEL
+    ),
+]
+PathOption: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--path",
+        metavar="PATH",
+        help="Only groups that touch this file or folder; several times.",
+        rich_help_panel=PANEL,
+    ),
+]
+AcrossOption: TypeAlias = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option(
+        "--across",
+        metavar="A B",
+        help="Only pairs of a picture below A with one below B, and which of A have none.",
+        rich_help_panel=PANEL,
+    ),
+]
+SameFolder: TypeAlias = Annotated[
+    bool, typer.Option("--same-folder", help="Only pairs within one folder.", rich_help_panel=PANEL)
+]
+OtherFolder: TypeAlias = Annotated[
+    bool, typer.Option("--other-folder", help="Only pairs of different folders.", rich_help_panel=PANEL)
+]
+Decided: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--decided", help="Also show pairs of which both are to be kept, as was decided.", rich_help_panel=PANEL
+    ),
+]
+Since: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="RUN",
+        help="Only what is different since a run: its number, a date, a time ago (7d), or 'last'.",
+    ),
+]
+ExitCode: TypeAlias = Annotated[
+    bool, typer.Option("--exit-code", help="End with exit code 3 when there is something to report.")
+]
 
 
-def with_relations(report: Report, names: Sequence[str]) -> Report:
-    """Return the report with only those pairs that have one of the relations, and the groups that they make.
+def selection_of(
+    *,
+    relation: Sequence[str] | None,
+    not_relation: Sequence[str] | None,
+    min_score: float | None,
+    path: Sequence[Path] | None,
+    across: tuple[Path, Path] | None,
+    same_folder: bool,
+    other_folder: bool,
+    decided: bool,
+) -> Selection:
+    """Return what the options ask for.
 
     Raises
     ------
     SettingsError
-        There is no such relation.
+        They contradict each other, or there is no such relation.
     """
-    from dedupindex.workflows.groups import build_groups
+    from dedupindex.workflows.outcome import OTHER_FOLDER, SAME_FOLDER, Selection
 
-    unknown = [name for name in names if name not in set(Relation)]
+    if same_folder and other_folder:
+        raise SettingsError("give either --same-folder or --other-folder, not both")
+    return Selection(
+        relations=_relations(relation),
+        not_relations=_relations(not_relation),
+        min_score=min_score or 0.0,
+        paths=tuple(path or ()),
+        across=across,
+        folder=SAME_FOLDER if same_folder else OTHER_FOLDER if other_folder else "",
+        decided=decided,
+    )
+
+
+def _relations(names: Sequence[str] | None) -> tuple[Relation, ...]:
+    from dedupindex.records import Relation
+
+    unknown = [name for name in names or () if name not in set(Relation)]
     if unknown:
         raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
-    wanted = {Relation(name) for name in names}
-    pairs = tuple(pair for pair in report.pairs if wanted & set(pair.verification.relations))
-    copies: list[ImageRecord] = []
-    if Relation.SAME_BYTES in wanted:
-        copies = [m.image for group in report.groups for m in group.members if len(m.image.locations) > 1]
-    return dataclasses.replace(report, pairs=pairs, groups=build_groups(pairs, copies))
+    return tuple(Relation(name) for name in names or ())

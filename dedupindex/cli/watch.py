@@ -34,7 +34,9 @@ def watch(
     ),
     reports: Annotated[
         Path | None,
-        typer.Option("--reports", metavar="FOLDER", help="Write a page and JSON of every run that found something."),
+        typer.Option(
+            "--reports", metavar="FOLDER", help="Write a page and JSON of every run with new or grown groups."
+        ),
     ] = None,
     events: Annotated[
         bool, typer.Option("--events/--no-events", help="Run as soon as files change (needs the extra 'watch').")
@@ -44,8 +46,8 @@ def watch(
 ) -> int:
     """Scan again and again, until interrupted.
 
-    Each run reads what is new or changed and reports the groups in which something is new; a run that finds nothing
-    says so in one line. Interrupt or terminate it: what was committed stays.
+    Each run reads what is new or changed and says in one line how many groups are new, grown, shrunk or resolved
+    since the run before. Interrupt or terminate it: what was committed stays.
     """
     from dedupindex.errors import DedupIndexError
     from dedupindex.settings import seconds_of
@@ -61,7 +63,7 @@ def watch(
             next(ticks, None)  # from here on changes are seen, those during a run too
         while not stop.is_set():
             try:
-                _run(session, paths, recursive, reports)
+                _run(session, paths, recursive, reports, stop)
             except KeyboardInterrupt:
                 break
             except (DedupIndexError, OSError) as error:  # a locked database or a full disk may pass: try again later
@@ -74,15 +76,31 @@ def watch(
     return DONE
 
 
+class Ending(threading.Event):
+    """Whether to end; work in hand is interrupted as by Ctrl-C, opening and closing the database are not."""
+
+    at_work = False
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """While the block runs, the end interrupts it."""
+        self.at_work = True
+        try:
+            yield
+        finally:
+            self.at_work = False
+
+
 @contextmanager
-def ending() -> Iterator[threading.Event]:
-    """Turn a first interrupt or termination into an event; work in hand is interrupted as by Ctrl-C."""
-    stop = threading.Event()
+def ending() -> Iterator[Ending]:
+    """Turn an interrupt or termination into an event."""
+    stop = Ending()
     resting = signal.getsignal(signal.SIGTERM)
 
     def end(number: int, frame: FrameType | None) -> None:
         stop.set()
-        raise KeyboardInterrupt
+        if stop.at_work:
+            raise KeyboardInterrupt
 
     interrupt = signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
@@ -117,16 +135,15 @@ def rest(pause: float, stop: threading.Event, ticks: Iterator[bool] | None) -> N
             return
 
 
-def _run(session: Session, paths: Sequence[Path], recursive: bool, reports: Path | None) -> None:
-    with session.open(create=True) as index:
+def _run(session: Session, paths: Sequence[Path], recursive: bool, reports: Path | None, stop: Ending) -> None:
+    with session.open(create=True) as index, stop.working():
+        if stop.is_set():
+            return
         with session.progress() as progress:
             ingested = index.ingest(paths, recursive=recursive, progress=progress)
             searched = index.find_duplicates(progress=progress)
-        fresh = searched.searched > 0 or ingested.known > 0
-        report = index.report(since="last", find=False) if fresh else None
-        note(_line(ingested, searched, report))
-        list_failures(ingested.failures)
-        if report is not None and report.groups and reports is not None:
+        report = index.report(since="last", find=False)
+        if reports is not None and any(change.kind in ("new", "grown") for change in report.changes or ()):
             from dedupindex.cli.outputs import write_html
             from dedupindex.reports.files import write_whole
             from dedupindex.reports.jsonfile import report_json, to_json
@@ -134,16 +151,21 @@ def _run(session: Session, paths: Sequence[Path], recursive: bool, reports: Path
             name = f"{datetime.now():%Y%m%d-%H%M%S}-run-{searched.run_id}"
             write_whole(reports / f"{name}.json", to_json(report_json(report)))
             write_html(reports / f"{name}.html", report, index, session.progress())
+        note(_line(ingested, searched, report))
+        list_failures(ingested.failures)
 
 
-def _line(ingested: IngestSummary, searched: DuplicatesSummary, report: Report | None) -> str:
+def _line(ingested: IngestSummary, searched: DuplicatesSummary, report: Report) -> str:
+    from dedupindex.reports.text import changes_words
+
     parts = [f"{_now()} {ingested.found:,} files, {ingested.read:,} read, {ingested.added:,} new images"]
     if ingested.missing:
         parts.append(f"{ingested.missing:,} gone")
     if ingested.failures:
         parts.append(f"{len(ingested.failures):,} failed")
-    groups = 0 if report is None else len(report.groups)
-    parts.append(f"{searched.accepted:,} new pairs, {groups:,} groups with something new" if groups else "nothing new")
+    if searched.accepted:
+        parts.append(f"{searched.accepted:,} new pairs")
+    parts.append(changes_words(report.changes) if report.changes else "nothing new")
     return ", ".join(parts)
 
 

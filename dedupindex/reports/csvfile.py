@@ -1,58 +1,65 @@
-"""Pairs as CSV."""
+"""Pairs as a table: rows of values, and as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from dedupindex.records import DuplicateGroup, Pair
+from dedupindex.records import LocationRecord
 from dedupindex.reports.names import for_spreadsheet
+from dedupindex.workflows.outcome import Report
+from dedupindex.workflows.selection import copies_of, shown_places
 
 COLUMNS = ("a", "b", "score", "relation", "dy", "dx", "scale", "rotation", "mirrored", "overlap")
 
 
-def pair_rows(pairs: Sequence[Pair], groups: Sequence[DuplicateGroup]) -> list[tuple[str, ...]]:
-    """Return the rows of a list of pairs, best first.
+@dataclass(frozen=True, slots=True)
+class PairLine:
+    """A pair of two places, as tables show it."""
 
-    Parameters
-    ----------
-    pairs : sequence of Pair
-        Confirmed pairs of different images, best first.
-    groups : sequence of DuplicateGroup
-        For the images at several locations: each further location is paired with the first one as ``same_bytes``.
+    a: LocationRecord
+    b: LocationRecord
+    score: float
+    relation: str
+    dy: float = 0.0
+    dx: float = 0.0
+    scale: float = 1.0
+    rotation: float = 0.0
+    mirrored: bool = False
+    overlap: float = 1.0
+
+
+def pair_lines(report: Report) -> Iterator[PairLine]:
+    """Yield the pairs of a report, best first.
+
+    An image at several places stands in pairs with one of them; each further place is paired with it as
+    ``same_bytes``, first of all.
     """
-    rows = list(_same_bytes(groups))
-    for pair in sorted(pairs, key=lambda pair: -pair.verification.score):
-        found, registration = pair.verification, pair.verification.registration
-        rows.append(
-            (
-                pair.a.locations[0].address,
-                pair.b.locations[0].address,
-                f"{found.score:.6f}",
-                "+".join(found.relations),
-                f"{round(registration.shift[0], 2) + 0.0:.2f}",
-                f"{round(registration.shift[1], 2) + 0.0:.2f}",
-                f"{registration.scale:.5f}",
-                f"{round(registration.rotation, 3) + 0.0:.3f}",
-                str(registration.mirrored).lower(),
-                f"{registration.overlap:.4f}",
-            )
-        )
-    return rows
-
-
-def _same_bytes(groups: Sequence[DuplicateGroup]) -> Iterator[tuple[str, ...]]:
-    for group in groups:
+    for group in report.groups:
         for member in group.members:
-            first, *others = member.image.locations
-            for place in others:
-                same = ("1.000000", "same_bytes", "0.00", "0.00", "1.00000", "0.000", "false", "1.0000")
-                yield (first.address, place.address, *same)
+            for a, b in copies_of(report.selection, member.image):
+                yield PairLine(a, b, 1.0, "same_bytes")
+    for pair in sorted(report.pairs, key=lambda pair: -pair.verification.score):
+        found, registration = pair.verification, pair.verification.registration
+        a, b = shown_places(report.selection, pair)
+        yield PairLine(
+            a,
+            b,
+            found.score,
+            "+".join(found.relations),
+            round(registration.shift[0], 2) + 0.0,  # no minus zero
+            round(registration.shift[1], 2) + 0.0,
+            registration.scale,
+            round(registration.rotation, 3) + 0.0,
+            registration.mirrored,
+            registration.overlap,
+        )
 
 
-def pairs_csv(pairs: Sequence[Pair], groups: Sequence[DuplicateGroup], *, spreadsheet: bool = False) -> bytes:
-    """Return a list of pairs as CSV, UTF-8; names that are not UTF-8 keep their bytes.
+def pairs_csv(report: Report, *, spreadsheet: bool = False) -> bytes:
+    """Return the pairs of a report as CSV, UTF-8; names that are not UTF-8 keep their bytes.
 
     Parameters
     ----------
@@ -62,7 +69,20 @@ def pairs_csv(pairs: Sequence[Pair], groups: Sequence[DuplicateGroup], *, spread
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for a, b, *numbers in pair_rows(pairs, groups):
-        names = (for_spreadsheet(a), for_spreadsheet(b)) if spreadsheet else (a, b)
-        writer.writerow((*names, *numbers))
+    for line in pair_lines(report):
+        a, b = line.a.address, line.b.address
+        writer.writerow(
+            (
+                for_spreadsheet(a) if spreadsheet else a,
+                for_spreadsheet(b) if spreadsheet else b,
+                f"{line.score:.6f}",
+                line.relation,
+                f"{line.dy:.2f}",
+                f"{line.dx:.2f}",
+                f"{line.scale:.5f}",
+                f"{line.rotation:.3f}",
+                str(line.mirrored).lower(),
+                f"{line.overlap:.4f}",
+            )
+        )
     return text.getvalue().encode("utf-8", "surrogateescape")

@@ -15,7 +15,15 @@ from markupsafe import Markup
 
 from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Pair, Verification
 from dedupindex.reports.names import shown
-from dedupindex.reports.text import count, frame_words, image_words, pairs_with
+from dedupindex.reports.text import (
+    changes_words,
+    count,
+    frame_words,
+    image_words,
+    pairs_with,
+    run_words,
+    selection_words,
+)
 from dedupindex.reports.wording import MEANING, flag_keys, flag_words, pair_words, percent, shift_text
 from dedupindex.workflows.outcome import Report
 
@@ -68,6 +76,7 @@ def report_html(
         open_groups=OPEN_GROUPS,
         many_pairs=MANY_PAIRS,
         meaning={str(relation): words for relation, words in MEANING.items()},
+        selected=selection_words(report.selection),
         files=sum(_places(group) for group in report.groups),
     )
     return page.encode("utf-8", "replace")
@@ -86,7 +95,15 @@ def _template() -> Template:
         flag_keys=flag_keys,
         places=_places,
     )
-    environment.globals.update(count=count, member_words=_member_words, pair_words=pair_words, lay=lay, names=_names)
+    environment.globals.update(
+        run_words=run_words,
+        changes_words=changes_words,
+        count=count,
+        member_words=_member_words,
+        pair_words=pair_words,
+        lay=lay,
+        names=_names,
+    )
     return environment.from_string((TEMPLATES / "report.html.j2").read_text("utf-8"))
 
 

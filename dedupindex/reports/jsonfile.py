@@ -16,27 +16,72 @@ from dedupindex.records import (
     LocationRecord,
     Match,
     Pair,
+    RunRecord,
     Verification,
 )
 from dedupindex.reports.decisionfile import decision_json
 from dedupindex.reports.names import is_text, shown
-from dedupindex.workflows.outcome import Report
+from dedupindex.workflows.outcome import Change, Coverage, Report, Selection
 
 SCHEMA_VERSION = 1
 
 
 def report_json(report: Report) -> dict[str, Any]:
     """Return the report as plain values."""
-    return {
+    value: dict[str, Any] = {
         "schema": SCHEMA_VERSION,
         "kind": "report",
-        "run": None if report.run is None else {"id": report.run.id, "finished": _time(report.run.finished)},
+        "run": _run(report.run),
+        "selection": selection_json(report.selection),
         "images": report.images,
         "locations": report.locations,
         "groups": [group_json(group) for group in report.groups],
         "decisions": [decision_json(decision) for decision in report.decisions],
         "hidden": report.hidden,
         "failures": [failure_json(failure) for failure in report.failures],
+    }
+    if report.changes is not None:
+        value["since"] = _run(report.since)
+        value["changes"] = [change_json(change) for change in report.changes]
+    if report.coverage is not None:
+        value["coverage"] = coverage_json(report.coverage)
+    return value
+
+
+def selection_json(selection: Selection) -> dict[str, Any]:
+    """Return what a report was narrowed to as plain values."""
+    return {
+        "relations": [str(relation) for relation in selection.relations],
+        "not_relations": [str(relation) for relation in selection.not_relations],
+        "min_score": selection.min_score,
+        "paths": [path_json(path) for path in selection.paths],
+        "across": None if selection.across is None else [path_json(path) for path in selection.across],
+        "folder": selection.folder,
+        "decided": selection.decided,
+    }
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    """Return how a group changed as plain values; the group itself stands among the groups."""
+    return {
+        "kind": change.kind,
+        "id": change.id,
+        "before": list(change.before),
+        "added": [location_json(place) for place in change.added],
+        "removed": [location_json(place) for place in change.removed],
+    }
+
+
+def coverage_json(coverage: Coverage) -> dict[str, Any]:
+    """Return which pictures of one path have a duplicate below another as plain values."""
+    return {
+        "source": path_json(coverage.source),
+        "target": path_json(coverage.target),
+        "places": coverage.places,
+        "covered": coverage.places - len(coverage.uncovered),
+        "exact": coverage.exact,
+        "uncovered": [location_json(place) for place in coverage.uncovered],
+        "unread": [failure_json(failure) for failure in coverage.unread],
     }
 
 
@@ -129,6 +174,10 @@ def path_json(path: os.PathLike[str]) -> dict[str, str]:
 def to_json(value: Mapping[str, Any] | Sequence[Any]) -> bytes:
     """Return JSON in ASCII with a newline at its end."""
     return (json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode("ascii")
+
+
+def _run(run: RunRecord | None) -> dict[str, Any] | None:
+    return None if run is None else {"id": run.id, "finished": _time(run.finished)}
 
 
 def _time(moment: datetime | None) -> str | None:

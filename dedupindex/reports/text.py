@@ -13,14 +13,18 @@ from dedupindex.records import (
     GroupMember,
     ImageRecord,
     IngestSummary,
+    LocationRecord,
     Match,
     Pair,
+    RunRecord,
 )
 from dedupindex.reports.names import short, shown
 from dedupindex.reports.wording import flag_keys, flag_words, pair_words, percent, shift_text
-from dedupindex.workflows.outcome import Report
+from dedupindex.workflows.outcome import SAME_FOLDER, Change, Coverage, Report, Selection
 
 INDENT = "    "
+MANY = 20  # pictures without a duplicate that are listed for people
+CHANGES = ("new", "grown", "shrunk", "resolved")
 
 
 def ingest_text(summary: IngestSummary, *, dry_run: bool = False) -> str:
@@ -46,7 +50,7 @@ def search_text(summary: DuplicatesSummary) -> str:
     """Return what a search for duplicates did, in a line."""
     line = (
         f"{count(summary.searched, 'image')} searched, {count(summary.verified, 'candidate pair')} compared, "
-        f"{summary.accepted:,} confirmed ({duration(summary.seconds)})"
+        f"{summary.accepted:,} confirmed ({duration(summary.seconds)}, run {summary.run_id})"
     )
     if summary.overflowed:
         line += f"; {count(summary.overflowed, 'image')} had more candidates than the limit"
@@ -69,6 +73,11 @@ def report_text(report: Report, base: Path | None = None) -> str:
         Paths below it are shown relative to it.
     """
     lines = [summary_line(report)]
+    words = selection_words(report.selection, base)
+    if words:
+        lines.append(f"only {words}")
+    if report.coverage is not None:
+        lines += coverage_lines(report.coverage, base)
     for group in report.groups:
         lines.append("")
         lines += group_lines(group, base)
@@ -87,26 +96,120 @@ def summary_line(report: Report) -> str:
     return line
 
 
+def selection_words(selection: Selection, base: Path | None = None) -> str:
+    """Return what a report was narrowed to; nothing for a report of everything."""
+    parts = []
+    if selection.relations:
+        parts.append("pairs that are " + " or ".join(selection.relations))
+    if selection.not_relations:
+        parts.append("pairs that are not " + " or ".join(selection.not_relations))
+    if selection.min_score > 0:
+        parts.append(f"scores from {selection.min_score:g}")
+    if selection.across is not None:
+        parts.append(f"pairs of {short(selection.across[0], base)} with {short(selection.across[1], base)}")
+    if selection.folder:
+        parts.append("pairs within one folder" if selection.folder == SAME_FOLDER else "pairs of different folders")
+    if selection.paths:
+        parts.append("groups that touch " + " or ".join(short(path, base) for path in selection.paths))
+    return ", ".join(parts)
+
+
+def coverage_lines(coverage: Coverage, base: Path | None = None) -> Iterator[str]:
+    """Yield which pictures of one path have a duplicate below another."""
+    source, target = short(coverage.source, base), short(coverage.target, base)
+    covered = coverage.places - len(coverage.uncovered)
+    exact = f", {coverage.exact:,} of them in the same bytes or pixels" if covered else ""
+    share = f"{covered:,} of" if coverage.uncovered else "all"
+    without = "; without:" if coverage.uncovered else ""
+    yield f"{source}: {share} {count(coverage.places, 'picture')} with a duplicate in {target}{exact}{without}"
+    for place in coverage.uncovered[:MANY]:
+        yield f"{INDENT}{short(place.path, base)}{frame_words(place.frame)}"
+    if len(coverage.uncovered) > MANY:
+        yield f"{INDENT}and {len(coverage.uncovered) - MANY:,} more (--json lists all)"
+    if coverage.unread:
+        yield f"{source}: {count(len(coverage.unread), 'file')} could not be read, so nobody knows"
+
+
+def changes_text(report: Report, base: Path | None = None) -> str:
+    """Return what is different since an earlier run; nothing where nothing is."""
+    if not report.changes:
+        return ""
+    lines = [f"since {run_words(report.since)}: {changes_words(report.changes)}"]
+    words = selection_words(report.selection, base)
+    if words:
+        lines.append(f"only {words}")
+    for change in report.changes:
+        lines.append("")
+        lines += change_lines(change, base)
+    return "\n".join(lines)
+
+
+def run_words(run: RunRecord | None) -> str:
+    """Return which run it was, and when."""
+    if run is None:
+        return "the beginning"
+    ended = run.finished or run.started
+    return f"run {run.id} ({ended.astimezone():%Y-%m-%d %H:%M})"
+
+
+def changes_words(changes: Sequence[Change]) -> str:
+    """Return how many groups are new, grown, shrunk and resolved."""
+    counted = {kind: sum(change.kind == kind for change in changes) for kind in CHANGES}
+    parts = [(kind, number) for kind, number in counted.items() if number]
+    first = [count(parts[0][1], f"{parts[0][0]} group")] if parts else []
+    return ", ".join(first + [f"{number:,} {kind}" for kind, number in parts[1:]])
+
+
+def change_lines(change: Change, base: Path | None = None) -> Iterator[str]:
+    """Yield the lines of a changed group: ``+`` before places that are new in it, ``-`` before those that left it."""
+    gone = [f"{short(p.path, base)}{frame_words(p.frame)}{'  (gone)' if p.missing else ''}" for p in change.removed]
+    if change.group is None:
+        yield f"{change.kind} group {change.id}"
+        yield from (f"-   {words}" for words in gone)
+        return
+    origins = [group for group in change.before if group != change.id]
+    came = ""
+    if len(change.before) > 1:
+        came = f", from groups {' and '.join(change.before)}"
+    elif origins:
+        came = f", was group {origins[0]}"
+    added = {place.address for place in change.added}
+    heading, *rest = marked_lines(change.group, base)
+    yield f"{change.kind} {heading[1]}{came}"
+    for place, line in rest:
+        yield "+" + line[1:] if place is not None and place.address in added else line
+    yield from (f"-   {words}" for words in gone)
+
+
 def group_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[str]:
     """Yield the lines of a group."""
+    return (line for _, line in marked_lines(group, base))
+
+
+def marked_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[tuple[LocationRecord | None, str]]:
+    """Yield the lines of a group, each with the place that it shows."""
     files = sum(len(member.image.locations) for member in group.members)
     weakest = "" if group.weakest is None else f", weakest link {group.weakest.verification.score:.3f}"
-    yield f"group {group.id}: {count(files, 'picture')}{weakest}"
+    yield None, f"group {group.id}: {count(files, 'picture')}{weakest}"
     names = {member.image.key: place_words(member.image, base) for member in group.members}
     for flag in group.flags:
-        yield f"{INDENT}! {flag_words(flag)}: {' and '.join(names[key] for key in flag_keys(flag) if key in names)}"
+        about = " and ".join(names[key] for key in flag_keys(flag) if key in names)
+        yield None, f"{INDENT}! {flag_words(flag)}: {about}"
     with_first = pairs_with(group.members[0], group.pairs)
     for member in group.members:
         image = member.image
         first, *others = image.locations
-        yield f"  {member_mark(member)} {short(first.path, base)}{frame_words(first.frame)}  ({image_words(image)})"
+        yield (
+            first,
+            f"  {member_mark(member)} {short(first.path, base)}{frame_words(first.frame)}  ({image_words(image)})",
+        )
         if member.keeper:
-            yield f"{INDENT}  the keeper, as was decided"
+            yield None, f"{INDENT}  the keeper, as was decided"
         words = member_words(member, with_first.get(image.id))
         if words:
-            yield f"{INDENT}  {words}"
+            yield None, f"{INDENT}  {words}"
         for place in others:
-            yield f"  = {short(place.path, base)}{frame_words(place.frame)}"
+            yield place, f"  = {short(place.path, base)}{frame_words(place.frame)}"
 
 
 def pairs_with(member: GroupMember, pairs: Sequence[Pair]) -> dict[int, Pair]:

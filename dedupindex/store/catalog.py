@@ -89,6 +89,13 @@ def run_record(connection: Connection, run: int) -> RunRecord | None:
     return _run(row) if row is not None else None
 
 
+def last_run_before(connection: Connection, moment: datetime) -> RunRecord | None:
+    """The last run that had ended at a time (UTC)."""
+    query = select(Run.__table__).where(Run.finished <= moment.isoformat()).order_by(Run.id.desc()).limit(1)
+    row = connection.execute(query).mappings().one_or_none()
+    return _run(row) if row is not None else None
+
+
 def runs(
     connection: Connection, kind: str | None = None, *, finished: bool = True, limit: int = 100
 ) -> list[RunRecord]:

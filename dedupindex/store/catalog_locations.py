@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from dedupindex.errors import Reason
-from dedupindex.records import Failure
+from dedupindex.records import Failure, LocationRecord
 from dedupindex.store.catalog import chunks, display, signed
 from dedupindex.store.rows import FileState, KnownFile
 from dedupindex.store.schema import FailureRow, Feature, Image, Location
@@ -181,10 +181,12 @@ def states(connection: Connection, batch: int = 1000) -> Iterator[tuple[FileStat
         last = rows[-1][0]
 
 
-def images_placed_after(connection: Connection, run: int) -> set[int]:
-    """Ids of images that came to a place (new, changed or back again) in later runs than this one."""
-    query = select(Location.image_id).where(Location.changed_run > run, Location.missing.is_(False)).distinct()
-    return set(connection.execute(query).scalars())
+def present_under(connection: Connection, root: Path) -> list[LocationRecord]:
+    """Present locations inside a folder or equal to it, by path and frame."""
+    query = select(Location.path, Location.frame, Location.size, Location.mtime_ns)
+    query = query.where(_under(Location.path, root), Location.missing.is_(False))
+    rows = connection.execute(query.order_by(Location.path, Location.frame))
+    return [LocationRecord(Path(os.fsdecode(name)), frame, size, mtime_ns) for name, frame, size, mtime_ns in rows]
 
 
 def undescribed(connection: Connection) -> list[tuple[FileState, bytes]]:

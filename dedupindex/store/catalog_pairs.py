@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -66,20 +66,25 @@ def found_after(connection: Connection, run: int) -> set[tuple[int, int]]:
     return {(a, b) for a, b in connection.execute(query)}
 
 
-def pairs(connection: Connection, *, min_score: float | None = None, after_run: int | None = None) -> list[Pair]:
+def pairs(
+    connection: Connection, *, min_score: float | None = None, among: Collection[int] | None = None
+) -> list[Pair]:
     """Pairs with both images, best first, then by content key.
 
     Parameters
     ----------
-    after_run : int, optional
-        Only pairs found in later runs than this one.
+    among : collection of int, optional
+        Only pairs of two of these images.
     """
     query = select(PairRow.__table__, Run.started.label("found")).join(Run, Run.id == PairRow.run)
     if min_score is not None:
         query = query.where(PairRow.score >= min_score)
-    if after_run is not None:
-        query = query.where(PairRow.run > after_run)
-    rows = connection.execute(query).mappings().all()
+    if among is None:
+        rows = list(connection.execute(query).mappings())
+    else:
+        some = chunks(sorted(among))
+        rows = [row for ids in some for row in connection.execute(query.where(PairRow.a.in_(ids))).mappings()]
+        rows = [row for row in rows if row["b"] in among]
     images = by_id(connection, {row["a"] for row in rows} | {row["b"] for row in rows})
     found = [
         Pair(images[row["a"]], images[row["b"]], _verification(row), datetime.fromisoformat(row["found"]))

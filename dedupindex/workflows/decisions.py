@@ -31,6 +31,7 @@ class Judged:
 
     apart: Mapping[tuple[str, str], Decision]  # not-duplicate and keep-both, by (smaller key, larger key)
     keepers: frozenset[str]
+    all: tuple[Decision, ...] = ()
 
     def leaves_out(self, a: str, b: str, *, decided: bool) -> bool:
         """Whether a pair is left out of reports; *decided* shows those that are kept both."""
@@ -40,10 +41,11 @@ class Judged:
 
 def judged(decisions: Iterable[Decision]) -> Judged:
     """Arrange decisions for looking up."""
-    known = list(decisions)
+    known = tuple(decisions)
     return Judged(
         {(some.a, some.b): some for some in known if some.kind != KEEPER},
         frozenset(some.a for some in known if some.kind == KEEPER),
+        known,
     )
 
 
@@ -165,7 +167,7 @@ def take_over(database: Database, brought: Iterable[Decision]) -> tuple[int, int
 
 def images_of(database: Database, keys: Collection[str]) -> dict[str, ImageRecord]:
     """The stored images among some content keys."""
-    wanted = [_parts(key) for key in keys]
+    wanted = [content_of(key) for key in keys]
     with database.read() as connection:
         ids = catalog_images.ids_of_content(connection, wanted)
         return {image.key: image for image in catalog_images.by_id(connection, ids.values()).values()}
@@ -224,6 +226,7 @@ def _refuse_changed(image: ImageRecord, path: Path, frame: int) -> None:
         raise SettingsError(f"{path} has changed since it was read; ingest it again, then decide")
 
 
-def _parts(key: str) -> tuple[bytes, int]:
+def content_of(key: str) -> tuple[bytes, int]:
+    """Digest and frame number of a content key."""
     digits, _, frame = key.partition("#")
     return bytes.fromhex(digits), int(frame or 0)

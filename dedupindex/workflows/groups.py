@@ -18,6 +18,7 @@ def build_groups(
     *,
     keepers: Collection[str] = (),
     apart: Iterable[Decision] = (),
+    salt: bytes = b"",
 ) -> tuple[DuplicateGroup, ...]:
     """Connected components of confirmed pairs, and images at several places.
 
@@ -32,6 +33,8 @@ def build_groups(
     apart : iterable of Decision
         Decisions on two images. A group in which both stand, through others or because they are shown all the same,
         is flagged.
+    salt : bytes
+        Goes into the ids, where one image may stand in several groups.
 
     Returns
     -------
@@ -59,10 +62,15 @@ def build_groups(
             root = root_of(parent, by_key[some.a])
             if root == root_of(parent, by_key[some.b]):
                 severed[root].append(some)
-    groups = [_group(members[root], inside[root], keepers, severed[root]) for root in members]
-    groups += [_group([image], [], keepers, ()) for image in alone if image.id not in images]
-    groups.sort(key=lambda g: (-sum(len(m.image.locations) for m in g.members), g.id))
+    groups = [_group(members[root], inside[root], keepers, severed[root], salt) for root in members]
+    groups += [_group([image], [], keepers, (), salt) for image in alone if image.id not in images]
+    groups.sort(key=largest_first)
     return tuple(groups)
+
+
+def largest_first(group: DuplicateGroup) -> tuple[int, str]:
+    """Sort key: groups at many places first, then by id."""
+    return -sum(len(member.image.locations) for member in group.members), group.id
 
 
 def representative_order(image: ImageRecord) -> tuple[object, ...]:
@@ -84,9 +92,9 @@ def representative_order(image: ImageRecord) -> tuple[object, ...]:
     )
 
 
-def group_id(sha256: bytes, frame: int) -> str:
+def group_id(sha256: bytes, frame: int, salt: bytes = b"") -> str:
     """Name of the group in which this content is the one that was stored first."""
-    return hashlib.sha256(sha256 + frame.to_bytes(8, "big")).hexdigest()[:12]
+    return hashlib.sha256(sha256 + frame.to_bytes(8, "big") + salt).hexdigest()[:12]
 
 
 def join(parent: dict[int, int], a: int, b: int) -> None:
@@ -105,7 +113,7 @@ def root_of(parent: dict[int, int], node: int) -> int:
 
 
 def _group(
-    images: list[ImageRecord], pairs: list[Pair], keepers: Collection[str], severed: Sequence[Decision]
+    images: list[ImageRecord], pairs: list[Pair], keepers: Collection[str], severed: Sequence[Decision], salt: bytes
 ) -> DuplicateGroup:
     kept = {image.id for image in images if image.key in keepers}
     ranked = sorted(images, key=lambda image: (image.id not in kept, representative_order(image)))
@@ -122,7 +130,7 @@ def _group(
     members = [GroupMember(image, relation.get(image.id, ""), best[image.id], image.id in kept) for image in ranked]
     oldest = min(images, key=lambda image: image.id)
     return DuplicateGroup(
-        id=group_id(oldest.sha256, oldest.frame),
+        id=group_id(oldest.sha256, oldest.frame, salt),
         members=tuple(members),
         pairs=tuple(pairs),
         weakest=min(pairs, key=lambda pair: pair.verification.score) if pairs else None,

@@ -60,7 +60,7 @@ def test_one_run_reports_what_is_new(run, tmp_path):
     line = ["-d", tmp_path / "a.db", "watch", folder, "--runs", "1", "--reports", reports]
     first = run(*line, cwd=tmp_path)
     assert "2 new images" in first.stderr
-    assert "1 new pairs, 1 groups with something new" in first.stderr
+    assert "1 new pairs, 1 new group" in first.stderr
     assert first.stdout == ""
     page, data = sorted(reports.iterdir())
     assert {page.suffix, data.suffix} == {".html", ".json"}

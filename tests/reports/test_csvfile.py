@@ -3,7 +3,7 @@ import io
 import os
 
 from dedupindex.records import LocationRecord, Registration, Relation
-from dedupindex.reports.csvfile import COLUMNS, pair_rows, pairs_csv
+from dedupindex.reports.csvfile import COLUMNS, pair_lines, pairs_csv
 from tests.reports.samples import HOSTILE, hostile_report, image, pair, report
 
 
@@ -15,7 +15,7 @@ def test_known_rows():
     a, b = image(1, "/a.png", "/z.png"), image(2, "/b.png")
     registration = Registration((1.5, -0.0001), scale=2.0, rotation=-90.0, mirrored=True, overlap=0.75)
     found = report([pair(a, b, Relation.RESIZED, Relation.MIRRORED, score=0.875, registration=registration)])
-    assert read(pairs_csv(found.pairs, found.groups)) == [
+    assert read(pairs_csv(found)) == [
         list(COLUMNS),
         ["/a.png", "/z.png", "1.000000", "same_bytes", "0.00", "0.00", "1.00000", "0.000", "false", "1.0000"],
         ["/a.png", "/b.png", "0.875000", "resized+mirrored", "1.50", "0.00", "2.00000", "-90.000", "true", "0.7500"],
@@ -25,7 +25,7 @@ def test_known_rows():
 def test_best_first():
     a, b, c = (image(n, f"/{n}.png") for n in (1, 2, 3))
     found = report([pair(a, b, Relation.TONE, score=0.6), pair(a, c, Relation.TONE, score=0.9)])
-    scores = [float(row[2]) for row in pair_rows(found.pairs, found.groups)]
+    scores = [line.score for line in pair_lines(found)]
     assert scores == sorted(scores, reverse=True)
 
 
@@ -34,21 +34,22 @@ def test_later_frames_have_addresses():
     b = image(2, locations=())
     b = image(2, locations=(*b.locations, LocationRecord(a.locations[0].path, frame=12)))
     found = report([pair(a, b, Relation.REENCODED)])
-    assert pair_rows(found.pairs, found.groups)[0][:2] == ("/a.tif", "/a.tif#frame=12")
+    [line] = pair_lines(found)
+    assert (line.a.address, line.b.address) == ("/a.tif", "/a.tif#frame=12")
 
 
 def test_names_of_any_bytes_survive():
     found = hostile_report()
-    rows = read(pairs_csv(found.pairs, found.groups))[1:]
+    rows = read(pairs_csv(found))[1:]
     names = {name for row in rows for name in row[:2]}
     assert set(HOSTILE) <= names
-    assert os.fsencode(HOSTILE[2]) in pairs_csv(found.pairs, found.groups)
+    assert os.fsencode(HOSTILE[2]) in pairs_csv(found)
     assert all(len(row) == len(COLUMNS) for row in rows)
 
 
 def test_a_spreadsheet_runs_nothing():
     found = hostile_report()
-    rows = read(pairs_csv(found.pairs, found.groups, spreadsheet=True))[1:]
+    rows = read(pairs_csv(found, spreadsheet=True))[1:]
     names = {name for row in rows for name in row[:2]}
     assert "'" + HOSTILE[4] in names
     assert not any(name.startswith(("=", "+", "-", "@", "\t")) for name in names)

@@ -52,7 +52,7 @@ def test_ingest():
 
 def test_search():
     text = search_text(DuplicatesSummary(1, searched=2, verified=1, accepted=1, overflowed=1, seconds=0.5))
-    assert text.startswith("2 images searched, 1 candidate pair compared, 1 confirmed (0.5 s); 1 image had more")
+    assert text.startswith("2 images searched, 1 candidate pair compared, 1 confirmed (0.5 s, run 1); 1 image had more")
 
 
 def test_matches():

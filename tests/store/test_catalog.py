@@ -143,7 +143,8 @@ def test_pairs_come_back_as_they_went_in(database):
         assert pair.verification == verification
         assert (pair.a.id, pair.b.id) == (a, b)
         assert catalog_pairs.known_pairs(connection, [b]) == {(a, b)}
-        assert catalog_pairs.pairs(connection, after_run=run) == []
+        assert catalog_pairs.pairs(connection, among={a}) == []
+        assert catalog_pairs.pairs(connection, among={a, b, 99}) == [pair]
         assert [list(part) for part in catalog_pairs.edges(connection, min_score=0.5)] == [[a], [b], [0.91]]
         assert len(catalog_pairs.edges(connection, min_score=0.95)[0]) == 0
 

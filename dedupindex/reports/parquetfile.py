@@ -1,0 +1,74 @@
+"""Pairs as a Parquet table."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+from dedupindex.errors import SettingsError
+from dedupindex.records import LocationRecord
+from dedupindex.reports.csvfile import PairLine, pair_lines
+from dedupindex.reports.names import is_text, shown
+from dedupindex.workflows.outcome import Report
+
+SCHEMA_VERSION = "1"
+NUMBERS = ("score", "dy", "dx", "scale", "rotation", "overlap")
+
+
+def require_pyarrow() -> None:
+    """Complain early where tables cannot be written.
+
+    Raises
+    ------
+    SettingsError
+    """
+    if find_spec("pyarrow") is None:
+        raise SettingsError("Parquet needs pyarrow: pip install 'dedupindex[parquet]'")
+
+
+def pairs_parquet(report: Report) -> bytes:
+    """Return the pairs of a report, the columns of the CSV and some more, as a Parquet file.
+
+    A path that is no UTF-8 text is shown with escapes; its bytes stand in ``a_bytes``, ``b_bytes``.
+
+    Raises
+    ------
+    SettingsError
+        pyarrow is not installed.
+    """
+    require_pyarrow()
+    import pyarrow
+    from pyarrow import parquet
+
+    lines = list(pair_lines(report))
+    group_of = {
+        (place.path, place.frame): group.id
+        for group in report.groups
+        for member in group.members
+        for place in member.image.locations
+    }
+    columns: dict[str, Any] = {}
+    for name in ("a", "b"):
+        places = [_place(line, name) for line in lines]
+        columns[name] = pyarrow.array([shown_address(place) for place in places], pyarrow.string())
+        columns[f"{name}_bytes"] = pyarrow.array([bytes(place.path) for place in places], pyarrow.binary())
+        columns[f"{name}_frame"] = pyarrow.array([place.frame for place in places], pyarrow.int64())
+    for number in NUMBERS:
+        columns[number] = pyarrow.array([getattr(line, number) for line in lines], pyarrow.float64())
+    columns["mirrored"] = pyarrow.array([line.mirrored for line in lines], pyarrow.bool_())
+    columns["relation"] = pyarrow.array([line.relation for line in lines], pyarrow.string())
+    columns["group"] = pyarrow.array([group_of[line.a.path, line.a.frame] for line in lines], pyarrow.string())
+    table = pyarrow.table(columns).replace_schema_metadata({"dedupindex.schema": SCHEMA_VERSION})
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(table, sink, compression="zstd")
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def shown_address(place: LocationRecord) -> str:
+    """Return an address that is always text."""
+    return place.address if is_text(place.path) else shown(place.address)
+
+
+def _place(line: PairLine, name: str) -> LocationRecord:
+    return line.a if name == "a" else line.b

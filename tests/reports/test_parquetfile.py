@@ -1,0 +1,53 @@
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from dedupindex.errors import SettingsError
+from dedupindex.records import Registration, Relation
+from dedupindex.reports import parquetfile
+from dedupindex.reports.parquetfile import pairs_parquet
+from tests.reports.samples import HOSTILE, hostile_report, image, pair, report
+
+
+def read(data: bytes):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    return parquet.read_table(io.BytesIO(data))
+
+
+def test_known_rows():
+    pytest.importorskip("pyarrow")
+    registration = Registration((1.5, -0.0001), scale=2.0, rotation=-90.0, mirrored=True, overlap=0.75)
+    a, b = image(1, "/a.png", "/z.png"), image(2, "/b.png")
+    found = report([pair(a, b, Relation.RESIZED, Relation.MIRRORED, score=0.875, registration=registration)])
+    table = read(pairs_parquet(found))
+    assert table.schema.metadata[b"dedupindex.schema"] == b"1"
+    copy, row = table.to_pylist()
+    assert (copy["a"], copy["b"], copy["relation"], copy["score"]) == ("/a.png", "/z.png", "same_bytes", 1.0)
+    assert row == {
+        "a": "/a.png", "a_bytes": b"/a.png", "a_frame": 0, "b": "/b.png", "b_bytes": b"/b.png", "b_frame": 0,
+        "score": 0.875, "dy": 1.5, "dx": 0.0, "scale": 2.0, "rotation": -90.0, "overlap": 0.75, "mirrored": True,
+        "relation": "resized+mirrored", "group": found.groups[0].id,
+    }  # fmt: skip
+
+
+def test_names_of_any_bytes_survive_and_text_stays_text():
+    pytest.importorskip("pyarrow")
+    rows = read(pairs_parquet(hostile_report())).to_pylist()
+    assert {os.fsencode(Path(name)) for name in HOSTILE} <= {
+        row[side] for row in rows for side in ("a_bytes", "b_bytes")
+    }
+    assert any(row["b"] == "/pictures/\\xff\\xfe.png" for row in rows)
+
+
+def test_an_empty_report_keeps_its_columns():
+    pytest.importorskip("pyarrow")
+    table = read(pairs_parquet(report([])))
+    assert (table.num_rows, table.schema.field("score").type) == (0, "double")
+
+
+def test_without_pyarrow_it_is_said(monkeypatch):
+    monkeypatch.setattr(parquetfile, "find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match=r"dedupindex\[parquet\]"):
+        pairs_parquet(report([]))
