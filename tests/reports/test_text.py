@@ -1,9 +1,35 @@
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from dedupindex.records import DuplicatesSummary, IngestSummary, Match, Relation
-from dedupindex.reports.text import count, duration, failure_lines, ingest_text, matches_text, report_text, search_text
+from dedupindex.errors import Reason
+from dedupindex.records import (
+    Decision,
+    DuplicatesSummary,
+    Failure,
+    IngestSummary,
+    LocationRecord,
+    Match,
+    Relation,
+    RunRecord,
+)
+from dedupindex.reports.text import (
+    change_lines,
+    changes_text,
+    count,
+    coverage_lines,
+    decision_line,
+    duration,
+    failure_lines,
+    ingest_text,
+    matches_text,
+    report_text,
+    search_text,
+    selection_words,
+)
+from dedupindex.workflows.outcome import Change, Coverage, Selection
 from tests.reports.samples import hostile_report, image, pair, report, verification
 
 
@@ -74,3 +100,83 @@ def test_duration(seconds, words):
 def test_count():
     assert count(1, "match", "matches") == "1 match"
     assert count(1200, "file") == "1,200 files"
+
+
+def test_what_is_different():
+    a, b, c = image(1, "/p/a.png", "/p/c.png", width=400), image(2, "/p/b.jpg"), image(3, "/p/d.png")
+    found = report([pair(a, b, Relation.TONE, score=0.875)])
+    [group] = found.groups
+    gone = LocationRecord(Path("/p/old.png"), 3, missing=True)
+    changes = (
+        Change("grown", group.id, group, (group.id,), (b.locations[0],), (gone,)),
+        Change("resolved", "abc", None, ("abc",), (), (c.locations[0],)),
+    )
+    run = RunRecord(12, "duplicates", datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 2, 12, tzinfo=UTC))
+    lines = changes_text(replace(found, since=run, changes=changes), Path("/p")).splitlines()
+    assert lines[0].startswith("since run 12 (2026-01-0")
+    assert lines[0].endswith("): 1 grown group, 1 resolved")
+    assert lines[2:] == [
+        f"grown group {group.id}: 3 pictures, weakest link 0.875",
+        "  * a.png  (400 x 100 PNG)",
+        "  = c.png",
+        "+   b.jpg  (200 x 100 PNG)",
+        "      score 0.875: other exposure, colours or filter",
+        "-   old.png#frame=3  (gone)",
+        "",
+        "resolved group abc",
+        "-   d.png",
+    ]
+    assert changes_text(replace(found, changes=())) == ""
+    joined = next(change_lines(replace(changes[0], before=("x", "y"))))
+    assert joined.endswith(", from groups x and y")
+    assert next(change_lines(replace(changes[0], before=("x",)))).endswith(", was group x")
+
+
+def test_no_name_steers_the_terminal_in_what_is_different():
+    found = hostile_report()
+    places = tuple(place for m in found.groups[0].members for place in m.image.locations)
+    changes = (
+        Change("new", found.groups[0].id, found.groups[0], (), places),
+        Change("resolved", "abc", None, ("abc",), (), places),
+    )
+    coverage = Coverage(places[0].path, places[1].path, len(places), 0, places)
+    selection = Selection(paths=(places[0].path,), across=(places[0].path, places[1].path))
+    text = changes_text(replace(found, changes=changes, selection=selection))
+    text += report_text(replace(found, coverage=coverage, selection=selection))
+    text.encode()
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    beginnings = (" ", "+", "-", "new", "only", "resolved", "group", "/pict", "since", "=cmd")
+    assert all(line.startswith(beginnings) for line in text.split("\n")[1:] if line)
+
+
+def test_coverage_lists_some_and_counts_all():
+    places = tuple(LocationRecord(Path(f"/card/{number:03d}.png")) for number in range(30))
+    failure = Failure(Path("/card/broken.jpg"), Reason.DAMAGED, "")
+    lines = list(coverage_lines(Coverage(Path("/card"), Path("/archive"), 31, 1, places, (failure,))))
+    assert lines[0] == (
+        "/card: 1 of 31 pictures with a duplicate in /archive, 1 of them in the same bytes or pixels; without:"
+    )
+    assert (len(lines), lines[-2].strip()) == (23, "and 10 more (--json lists all)")
+    assert lines[-1] == "/card: 1 file could not be read, so nobody knows"
+    [line] = coverage_lines(Coverage(Path("/card"), Path("/archive"), 1, 0, ()))
+    assert line == "/card: all 1 picture with a duplicate in /archive, 0 of them in the same bytes or pixels"
+
+
+def test_selection_in_words():
+    assert selection_words(Selection()) == ""
+    words = selection_words(
+        Selection((Relation.TONE, Relation.RESIZED), (Relation.CROP_OF,), 0.75, (Path("/a"),), folder="other")
+    )
+    assert words == (
+        "pairs that are tone or resized, pairs that are not crop_of, scores from 0.75, pairs of different folders, "
+        "groups that touch /a"
+    )
+
+
+def test_decisions():
+    key, other = "a" * 64, "b" * 64 + "#3"
+    made = Decision("keep-both", key, other, "why\n", datetime(2026, 1, 2, tzinfo=UTC))
+    line = decision_line(made, {key: "new\nline.png"})
+    assert line == "2026-01-02  keep-both  new\\nline.png  and  content bbbbbbbbbbbb (not in the index)  (why\\n)"
+    assert "every place of" in decision_line(replace(made, b=key), {key: "a.png"})
