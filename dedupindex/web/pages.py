@@ -69,16 +69,11 @@ def group(request: Request, group_id: str, show: Annotated[int, Query(alias="wit
     """Show a group for review."""
     site = site_of(request)
     chosen = filter_of(request.url.query)
-    standing = site.standings.lately(group_id)
+    standing = site.standings.current()
     entry = standing.group(group_id)
     if entry is None:
-        standing = site.standings.current()
-        entry = standing.group(group_id)
-    if entry is None:
         raise HTTPException(404, "There is no such group any more: it was decided on, or its pictures are gone.")
-    entries = [
-        some for some in standing.select(chosen) if some.id == group_id or not site.standings.is_touched(some.id)
-    ]
+    entries = standing.select(chosen)
     place, before, after = neighbours(entries, group_id)
     members = entry.group.members
     start = max(0, min(start, len(members) - 1))
@@ -109,19 +104,18 @@ def decide(request: Request, group_id: str, do: Annotated[str, Form()]) -> Respo
     """Write down what was decided on a group (``keep:KEY``, ``both``, ``apart``, ``out:KEY``); go to the next one."""
     site = site_of(request)
     chosen = filter_of(request.url.query)
-    standing = site.standings.current() if site.standings.is_touched(group_id) else site.standings.lately(group_id)
+    standing = site.standings.current()
     entry = standing.group(group_id)
     if entry is None:
         raise HTTPException(404, "There is no such group any more: it was decided on, or its pictures are gone.")
-    entries = [
-        some for some in standing.select(chosen) if some.id == group_id or not site.standings.is_touched(some.id)
-    ]
-    _, before, after = neighbours(entries, group_id)
+    _, before, after = neighbours(standing.select(chosen), group_id)
     deed, _, key = do.partition(":")
-    act = site.review.act(entry.group, deed, key)
-    site.standings.touch(act.group)
-    stays = deed == "out" and len(entry.group.members) > 2
-    following = group_id if stays else after or before
+    site.review.act(entry, deed, key)
+    following = after or before
+    if deed == "out":  # what is left of the group, if anything; its name may be another one now
+        rest = {member.image.id for member in entry.group.members if member.image.key != key}
+        left = site.standings.current().entries
+        following = next((e.id for e in left if any(m.image.id in rest for m in e.group.members)), following)
     path = f"/groups/{following}" if following else "/"
     return _on(path, chosen)
 
@@ -134,7 +128,6 @@ def undo(request: Request) -> Response:
     chosen = filter_of(request.url.query)
     if act is None:
         return _on("/", chosen)
-    site.standings.touch(act.group)
     there = site.standings.current().group(act.group) is not None
     return _on(f"/groups/{act.group}" if there else "/", chosen)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dedupindex.errors import SettingsError
 from dedupindex.index import Index
 from dedupindex.records import Decision, DuplicateGroup, ImageRecord
+from dedupindex.web.standing import Entry, Standings, regrouped
 from dedupindex.workflows.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
 
 MOST_TOGETHER = 60  # pictures of which every two are decided on at once: 1,770 decisions
@@ -24,18 +25,16 @@ class Act:
     words: str
     made: tuple[Decision, ...]
     before: tuple[Decision, ...]  # what stood on the same pictures
+    whole: DuplicateGroup  # the group as it was
+    epoch: int  # of the standing that it was done on
 
 
 class Review:
-    """Writes decisions through the index, and remembers them to undo the latest.
+    """Writes decisions through the index, and remembers them to undo the latest."""
 
-    Parameters
-    ----------
-    index : Index
-    """
-
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, standings: Standings) -> None:
         self._index = index
+        self._standings = standings
         self._acts: deque[Act] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()
 
@@ -44,8 +43,8 @@ class Review:
         """What `undo` would take back."""
         return self._acts[-1] if self._acts else None
 
-    def act(self, group: DuplicateGroup, deed: str, key: str = "") -> Act:
-        """Do one of `DEEDS` on a group.
+    def act(self, entry: Entry, deed: str, key: str = "") -> Act:
+        """Do one of `DEEDS` on a group of the current standing.
 
         Parameters
         ----------
@@ -59,6 +58,7 @@ class Review:
             The deed makes no sense here.
         StoreError
         """
+        group = entry.group
         images = [member.image for member in group.members]
         keys = [image.key for image in images]
         if deed not in DEEDS:
@@ -73,12 +73,18 @@ class Review:
         if deed == "apart" and len(images) < 2:
             raise SettingsError("the same bytes at several places are duplicates")
         with self._lock:
+            standing = self._standings.current()
+            now = standing.group(group.id)
+            if now is None or now.group.members != group.members:
+                raise SettingsError("the group has changed meanwhile: look at it again")
             before = self._index.decisions()
-            made = self._write(images, deed, key, before)
+            made, writes = self._write(images, deed, key, before)
             concerned = {*keys}
             stood = tuple(some for some in before if some.a in concerned and (not some.b or some.b in concerned))
-            act = Act(group.id, _words(group, deed, key), tuple(made), stood)
+            act = Act(group.id, _words(group, deed, key), tuple(made), stood, group, standing.epoch)
             self._acts.append(act)
+            come = regrouped(group, self._index.decisions())
+            self._standings.follow(standing, [entry], come, writes)
         return act
 
     def undo(self) -> Act | None:
@@ -87,24 +93,36 @@ class Review:
             if not self._acts:
                 return None
             act = self._acts.pop()
+            standing = self._standings.current()
+            writes = 1
             for some in act.made:
                 self._index.undecide([some.a, some.b] if some.b else [some.a], some.kind)
+                writes += 1
             there = {(some.a, some.b) for some in self._index.decisions()}
             self._index.take_over([some for some in act.before if (some.a, some.b) not in there])
+            if standing.epoch == act.epoch:  # else others decided or wrote in between: all groups are made anew
+                ids = {member.image.id for member in act.whole.members}
+                gone = [e for e in standing.entries if any(member.image.id in ids for member in e.group.members)]
+                self._standings.follow(standing, gone, [act.whole], writes)
         return act
 
-    def _write(self, images: list[ImageRecord], deed: str, key: str, before: list[Decision]) -> list[Decision]:
+    def _write(
+        self, images: list[ImageRecord], deed: str, key: str, before: list[Decision]
+    ) -> tuple[list[Decision], int]:
+        """Decide; what was decided, and in how many transactions."""
         keys = [image.key for image in images]
         if deed == "keep":
-            for some in before:
-                if some.kind == KEEPER and some.a in keys and some.a != key:
-                    self._index.undecide([some.a], KEEPER)
-            return self._index.decide(KEEPER, [key])
+            others = [some for some in before if some.kind == KEEPER and some.a in keys and some.a != key]
+            for some in others:
+                self._index.undecide([some.a], KEEPER)
+            return self._index.decide(KEEPER, [key]), len(others) + 1
         if deed == "both":  # a picture at several places is named twice: all of its files are to stay
-            return self._index.decide(KEEP_BOTH, [*keys, *(i.key for i in images if len(i.locations) > 1)])
+            return self._index.decide(KEEP_BOTH, [*keys, *(i.key for i in images if len(i.locations) > 1)]), 1
         if deed == "apart":
-            return self._index.decide(NOT_DUPLICATE, keys)
-        return [some for other in keys if other != key for some in self._index.decide(NOT_DUPLICATE, [key, other])]
+            return self._index.decide(NOT_DUPLICATE, keys), 1
+        others_keys = [other for other in keys if other != key]
+        made = [some for other in others_keys for some in self._index.decide(NOT_DUPLICATE, [key, other])]
+        return made, len(others_keys)
 
 
 def _words(group: DuplicateGroup, deed: str, key: str) -> str:

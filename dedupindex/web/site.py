@@ -43,9 +43,9 @@ class Site:
     @classmethod
     def over(cls, index: Index, keys: Keys, *, allow_apply: bool = False) -> Site:
         """Return the site over an index."""
-        return cls(
-            index, keys, allow_apply, Standings(index), Pictures(index), Queries(index), Review(index), Lately(50)
-        )
+        standings = Standings(index)
+        kept = Pictures(index), Queries(index), Review(index, standings)
+        return cls(index, keys, allow_apply, standings, *kept, Lately(50))
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from dedupindex.index import Index
-from dedupindex.records import DuplicateGroup, ImageRecord, Pair, Relation
+from dedupindex.records import Decision, DuplicateGroup, Pair, Relation
+from dedupindex.workflows.decisions import judged, sift
+from dedupindex.workflows.groups import build_groups
 from dedupindex.workflows.outcome import Report
 
 PAGE = 48  # groups
@@ -74,7 +76,7 @@ class Standing:
     report: Report
     entries: tuple[Entry, ...]
     places: Mapping[str, int]  # group id -> place in `entries`
-    images: Mapping[int, ImageRecord]  # of all groups
+    epoch: int  # the generation at which all of it was read
     lists: dict[Filter, tuple[Entry, ...]] = field(default_factory=dict)
 
     def group(self, group_id: str) -> Entry | None:
@@ -99,67 +101,68 @@ class Standing:
 
 
 class Standings:
-    """Keeps the latest `Standing`; a new one takes about a second for 5,000 groups.
+    """Keeps the latest `Standing`; to make one takes about a second for 5,000 groups.
 
-    After a decision of ours it is made in the background, so that the next group is there at once; meanwhile the
-    groups that were decided on are known as touched.
+    After a decision of ours only its group is made anew, by the rules of the report.
     """
 
     def __init__(self, index: Index) -> None:
         self._index = index
         self._lock = threading.Lock()
         self._latest: Standing | None = None
-        self._touched: dict[str, int] = {}  # group id -> count of the decision
-        self._decided = 0
 
     def current(self) -> Standing:
         """Return the groups as the database has them now."""
-        generation = self._generation()
         latest = self._latest
-        if latest is not None and latest.generation == generation:
+        if latest is not None and latest.generation == self._index.generation:
             return latest
         with self._lock:
             latest = self._latest
-            generation = self._generation()
+            generation = self._index.generation  # read before the groups: what is written meanwhile is noticed
             if latest is None or latest.generation != generation:
-                decided = self._decided
                 latest = _standing(self._index.report(find=False), generation)
                 self._latest = latest
-                self._touched = {group: number for group, number in self._touched.items() if number > decided}
         return latest
 
-    def lately(self, group_id: str) -> Standing:
-        """Return the groups as they stood a moment ago, unless that group was decided on since."""
-        latest = self._latest
-        return self.current() if latest is None or self.is_touched(group_id) else latest
+    def follow(self, before: Standing, gone: Iterable[Entry], come: Iterable[DuplicateGroup], writes: int) -> None:
+        """Bring the standing up to date after decisions of ours, unless others wrote too.
 
-    def is_touched(self, group_id: str) -> bool:
-        """Whether a group was decided on since the latest standing was made."""
-        return group_id in self._touched
+        Parameters
+        ----------
+        before : Standing
+            As it was just before.
+        gone : iterable of Entry
+            Groups of it that are no more, or are others now.
+        come : iterable of DuplicateGroup
+            Groups in their place.
+        writes : int
+            Transactions in which we wrote.
+        """
+        with self._lock:
+            if self._latest is not before or self._index.generation != before.generation + writes:
+                return
+            left = {entry.id for entry in gone}
+            entries = [entry for entry in before.entries if entry.id not in left] + [_entry(group) for group in come]
+            entries.sort(key=lambda entry: (-entry.files, entry.id))
+            self._latest = _arranged(before.report, entries, before.generation + writes, before.epoch)
 
-    def around(self, standing: Standing, chosen: Filter, group_id: str) -> list[Entry]:
-        """Return the groups of a list that are still to be looked at, and the one in hand."""
-        return [entry for entry in standing.select(chosen) if entry.id == group_id or not self.is_touched(entry.id)]
 
-    def touch(self, group_id: str) -> None:
-        """Say that a group was decided on, and bring the standing up to date in the background."""
-        self._decided += 1
-        self._touched[group_id] = self._decided
-        threading.Thread(target=self.current, daemon=True).start()
-
-    def _generation(self) -> int:
-        return self._index.generation
+def regrouped(group: DuplicateGroup, decisions: Iterable[Decision]) -> tuple[DuplicateGroup, ...]:
+    """Return what a group becomes by decisions on its pictures: itself, smaller ones, or nothing."""
+    decided = judged(decisions)
+    images = [member.image for member in group.members]
+    alone = [i for i in images if len(i.locations) > 1 and not decided.leaves_out(i.key, i.key, decided=False)]
+    pairs = sift(group.pairs, decided, show_kept=False)
+    return build_groups(pairs, alone, keepers=decided.keepers, apart=decided.apart.values())
 
 
 def _standing(report: Report, generation: int) -> Standing:
-    entries = tuple(_entry(group) for group in report.groups)
-    return Standing(
-        generation,
-        report,
-        entries,
-        {entry.id: place for place, entry in enumerate(entries)},
-        {member.image.id: member.image for entry in entries for member in entry.group.members},
-    )
+    return _arranged(report, [_entry(group) for group in report.groups], generation, generation)
+
+
+def _arranged(report: Report, entries: Sequence[Entry], generation: int, epoch: int) -> Standing:
+    places = {entry.id: place for place, entry in enumerate(entries)}
+    return Standing(generation, report, tuple(entries), places, epoch)
 
 
 def _entry(group: DuplicateGroup) -> Entry:

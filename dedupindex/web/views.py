@@ -37,7 +37,7 @@ def picture(request: Request, image_id: int, side: int = SIDES[0]) -> Response:
 def aligned(request: Request, group_id: str, number: int, view: View) -> Response:
     """Give a view of picture *number* of a group, laid over its first one."""
     site = site_of(request)
-    standing = site.standings.lately(group_id)
+    standing = site.standings.current()
     entry = standing.group(group_id)
     if entry is None or not 2 <= number <= len(entry.group.members):
         raise HTTPException(404, "no such pictures")

@@ -1,0 +1,95 @@
+"""What the page keeps in memory after decisions is what a report made anew says."""
+
+import random
+
+import pytest
+
+pytest.importorskip("fastapi", reason="needs the extra web")
+
+from dedupindex import Index
+from dedupindex.errors import SettingsError
+from dedupindex.records import Relation
+from dedupindex.web.review import DEEDS, Review
+from dedupindex.web.standing import ALL, DOUBTFUL, KEPT, OPEN, Filter, Standings, neighbours
+from tests.web.filling import fill
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    path = tmp_path_factory.mktemp("standing") / "p.db"
+    fill(path, 12, members=4, looks=2)
+    return path
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_decisions_are_followed_exactly(filled, tmp_path, seed):
+    copy = tmp_path / "p.db"
+    copy.write_bytes(filled.read_bytes())
+    rng = random.Random(seed)
+    with Index.open(copy, workers=1) as index:
+        standings = Standings(index)
+        review = Review(index, standings)
+        first = standings.current()
+        made = []
+        standings._index = Counting(index, made)
+        for _ in range(40):
+            entries = standings.current().entries
+            if entries and rng.random() < 0.7:
+                entry = rng.choice(entries)
+                review.act(entry, rng.choice(DEEDS), rng.choice(entry.group.members).image.key)
+            elif rng.random() < 0.8:
+                review.undo()
+            else:  # somebody else
+                image = rng.choice(first.entries).group.members[0].image.key
+                index.decide("keeper", [image])
+            assert standings.current().generation == index.generation
+            assert [e.group for e in standings.current().entries] == list(index.report(find=False).groups)
+        assert len(made) < 20  # most steps did without a new report
+        while review.undo():
+            pass
+        assert {e.id for e in standings.current().entries} == {e.id for e in first.entries}
+
+
+class Counting:
+    """An index that counts its reports."""
+
+    def __init__(self, index, made):
+        self._index, self._made = index, made
+
+    @property
+    def generation(self):
+        return self._index.generation
+
+    def report(self, **options):
+        self._made.append(1)
+        return self._index.report(**options)
+
+
+def test_too_many_together(filled, tmp_path):
+    with Index.open(filled, workers=1) as index:
+        standings = Standings(index)
+        entry = standings.current().entries[0]
+        review = Review(index, standings)
+        many = type(entry.group)(entry.id, entry.group.members * 20, entry.group.pairs, entry.group.weakest)
+        with pytest.raises(SettingsError, match="too many"):
+            review.act(type(entry)(many, entry.relations, entry.weakest, entry.files, False), "both")
+
+
+def test_lists(filled):
+    with Index.open(filled, workers=1) as index:
+        standing = Standings(index).current()
+    assert standing.select(Filter(state=OPEN)) == standing.select(Filter(state=ALL)) == standing.entries
+    assert standing.select(Filter(state=KEPT)) == ()
+    crops = standing.select(Filter(relation=str(Relation.CROP_OF)))
+    assert 0 < len(crops) < 12
+    doubtful = [entry.weakest for entry in standing.select(Filter(order=DOUBTFUL))]
+    assert doubtful == sorted(doubtful)
+    middle = standing.select(Filter(least=0.56, most=0.58))
+    assert all(0.56 <= entry.weakest <= 0.58 for entry in middle)
+    ids = [entry.id for entry in standing.entries]
+    assert neighbours(standing.entries, ids[0]) == (0, "", ids[1])
+    assert neighbours(standing.entries, ids[-1]) == (11, ids[-2], "")
+    assert neighbours(standing.entries, "x") == (-1, "", ids[0])
+    assert neighbours((), "x") == (-1, "", "")
+    assert Filter().query() == ""
+    assert Filter(relation="tone", least=0.5).query(page=2) == "relation=tone&least=0.5&page=2"
