@@ -13,6 +13,11 @@ NEEDED = (
     "dedupindex/reports/templates/report.html.j2",
     "dedupindex/reports/templates/report.css",
     "dedupindex/features/model.npz",
+    "dedupindex/web/static/app.css",
+    "dedupindex/web/static/app.js",
+    "dedupindex/web/static/icon.svg",
+    "dedupindex/web/templates/base.html.j2",
+    "dedupindex/web/templates/group.html.j2",
     "dedupindex/py.typed",
     "dedupindex/_migrations/env.py",
 )
