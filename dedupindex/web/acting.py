@@ -150,6 +150,7 @@ def carry_out(request: Request, wish: Wished, digest: Annotated[str, Form()]) ->
     journal = beside.with_suffix(".journal")
     done = apply_plan(made, journal)
     site.index.settle([some.file for some in done.outcomes])
+    site.standings.refresh()
     applied = Applied(
         secrets.token_urlsafe(12),
         applied_text(done, made.action),
@@ -180,6 +181,7 @@ def take_back(request: Request, applied_id: str) -> Response:
         raise HTTPException(404, "This start of the page knows of no such run; its journal lies beside the database.")
     done = undo_journal(found.journal)
     site.index.settle([some.file for some in done.outcomes])
+    site.standings.refresh()
     words, troubles = undone_text(done), tuple(trouble_lines(done))
     site.applied.put(applied_id, Applied(applied_id, words, troubles, found.journal, undone=done.well))
     return RedirectResponse(f"/plan/applied/{applied_id}", 303)

@@ -136,7 +136,10 @@ def decisions(request: Request) -> DecisionList:
 @router.post("/decisions", responses={**FAULTS, 400: {"model": Fault}})
 def decide(request: Request, order: DecisionOrder) -> DecisionList:
     """Remember a decision; what was decided before on the same pictures is replaced."""
-    return _list(site_of(request).index.decide(order.kind, order.pictures, order.note))
+    site = site_of(request)
+    made = site.index.decide(order.kind, order.pictures, order.note)
+    site.standings.refresh()
+    return _list(made)
 
 
 def _list(found: list[Decision]) -> DecisionList:

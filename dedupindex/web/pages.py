@@ -180,6 +180,7 @@ def forget(request: Request, a: Annotated[str, Form()], b: Annotated[str, Form()
     kinds = [some.kind for some in site.index.decisions() if (some.a, some.b) == (a, b)]
     for kind in kinds:
         site.index.undecide([a, b] if b else [a], kind)
+    site.standings.refresh()
     return RedirectResponse("/decisions", 303)
 
 

@@ -104,6 +104,8 @@ class Review:
                 ids = {member.image.id for member in act.whole.members}
                 gone = [e for e in standing.entries if any(member.image.id in ids for member in e.group.members)]
                 self._standings.follow(standing, gone, [act.whole], writes)
+            else:
+                self._standings.refresh()
         return act
 
     def _write(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
@@ -14,6 +15,8 @@ from dedupindex.workflows.groups import build_groups
 from dedupindex.workflows.outcome import Report
 
 PAGE = 48  # groups
+QUICK = 0.3  # seconds: groups that are made in less are made after every change
+RESTS = 5  # times as long as making them took, others' changes are left alone
 OPEN, KEPT, ALL = "open", "kept", "all"
 STATES: Mapping[str, str] = {OPEN: "still open", KEPT: "with a keeper", ALL: "all"}
 LARGEST, DOUBTFUL = "largest", "doubtful"
@@ -103,26 +106,37 @@ class Standing:
 class Standings:
     """Keeps the latest `Standing`; to make one takes about a second for 5,000 groups.
 
-    After a decision of ours only its group is made anew, by the rules of the report.
+    After a decision of ours only its group is made anew, by the rules of the report. While others write all the time
+    (an ingest of a large collection), pages may show what stood a few seconds ago.
     """
 
     def __init__(self, index: Index) -> None:
         self._index = index
         self._lock = threading.Lock()
         self._latest: Standing | None = None
+        self._rest_until = 0.0  # on the monotonic clock: before, what others write is not looked at
+        self._wanted = True  # what we wrote has to be seen
 
     def current(self) -> Standing:
         """Return the groups as the database has them now."""
         latest = self._latest
-        if latest is not None and latest.generation == self._index.generation:
+        if latest is not None and self._holds(latest):
             return latest
         with self._lock:
             latest = self._latest
-            generation = self._index.generation  # read before the groups: what is written meanwhile is noticed
-            if latest is None or latest.generation != generation:
+            if latest is None or not self._holds(latest):
+                self._wanted = False
+                began = time.monotonic()
+                generation = self._index.generation  # read before the groups: what is written meanwhile is noticed
                 latest = _standing(self._index.report(find=False), generation)
+                took = time.monotonic() - began
+                self._rest_until = time.monotonic() + (RESTS * took if took > QUICK else 0.0)
                 self._latest = latest
         return latest
+
+    def refresh(self) -> None:
+        """Say that we wrote something: the next page shows it."""
+        self._wanted = True
 
     def follow(self, before: Standing, gone: Iterable[Entry], come: Iterable[DuplicateGroup], writes: int) -> None:
         """Bring the standing up to date after decisions of ours, unless others wrote too.
@@ -140,11 +154,17 @@ class Standings:
         """
         with self._lock:
             if self._latest is not before or self._index.generation != before.generation + writes:
+                self._wanted = True
                 return
             left = {entry.id for entry in gone}
             entries = [entry for entry in before.entries if entry.id not in left] + [_entry(group) for group in come]
             entries.sort(key=lambda entry: (-entry.files, entry.id))
             self._latest = _arranged(before.report, entries, before.generation + writes, before.epoch)
+
+    def _holds(self, latest: Standing) -> bool:
+        if latest.generation == self._index.generation:
+            return True
+        return not self._wanted and time.monotonic() < self._rest_until
 
 
 def regrouped(group: DuplicateGroup, decisions: Iterable[Decision]) -> tuple[DuplicateGroup, ...]:

@@ -9,6 +9,7 @@ pytest.importorskip("fastapi", reason="needs the extra web")
 from dedupindex import Index
 from dedupindex.errors import SettingsError
 from dedupindex.records import Relation
+from dedupindex.web import standing
 from dedupindex.web.review import DEEDS, Review
 from dedupindex.web.standing import ALL, DOUBTFUL, KEPT, OPEN, Filter, Standings, neighbours
 from tests.web.filling import fill
@@ -65,6 +66,22 @@ class Counting:
         return self._index.report(**options)
 
 
+def test_what_others_write_all_the_time_is_looked_at_now_and_then(filled, tmp_path, monkeypatch):
+    copy = tmp_path / "p.db"
+    copy.write_bytes(filled.read_bytes())
+    monkeypatch.setattr(standing, "QUICK", -1.0)
+    monkeypatch.setattr(standing, "RESTS", 1e6)
+    with Index.open(copy, workers=1) as index:
+        standings = Standings(index)
+        first = standings.current()
+        entry, other = first.entries[:2]
+        index.decide("keep-both", [member.image.key for member in entry.group.members])  # somebody else
+        assert standings.current() is first
+        review = Review(index, standings)
+        review.act(other, "both")  # what we write is seen, and what others wrote with it
+        assert {e.id for e in first.entries} - {e.id for e in standings.current().entries} == {entry.id, other.id}
+
+
 def test_too_many_together(filled, tmp_path):
     with Index.open(filled, workers=1) as index:
         standings = Standings(index)
@@ -77,19 +94,19 @@ def test_too_many_together(filled, tmp_path):
 
 def test_lists(filled):
     with Index.open(filled, workers=1) as index:
-        standing = Standings(index).current()
-    assert standing.select(Filter(state=OPEN)) == standing.select(Filter(state=ALL)) == standing.entries
-    assert standing.select(Filter(state=KEPT)) == ()
-    crops = standing.select(Filter(relation=str(Relation.CROP_OF)))
+        now = Standings(index).current()
+    assert now.select(Filter(state=OPEN)) == now.select(Filter(state=ALL)) == now.entries
+    assert now.select(Filter(state=KEPT)) == ()
+    crops = now.select(Filter(relation=str(Relation.CROP_OF)))
     assert 0 < len(crops) < 12
-    doubtful = [entry.weakest for entry in standing.select(Filter(order=DOUBTFUL))]
+    doubtful = [entry.weakest for entry in now.select(Filter(order=DOUBTFUL))]
     assert doubtful == sorted(doubtful)
-    middle = standing.select(Filter(least=0.56, most=0.58))
+    middle = now.select(Filter(least=0.56, most=0.58))
     assert all(0.56 <= entry.weakest <= 0.58 for entry in middle)
-    ids = [entry.id for entry in standing.entries]
-    assert neighbours(standing.entries, ids[0]) == (0, "", ids[1])
-    assert neighbours(standing.entries, ids[-1]) == (11, ids[-2], "")
-    assert neighbours(standing.entries, "x") == (-1, "", ids[0])
+    ids = [entry.id for entry in now.entries]
+    assert neighbours(now.entries, ids[0]) == (0, "", ids[1])
+    assert neighbours(now.entries, ids[-1]) == (11, ids[-2], "")
+    assert neighbours(now.entries, "x") == (-1, "", ids[0])
     assert neighbours((), "x") == (-1, "", "")
     assert Filter().query() == ""
     assert Filter(relation="tone", least=0.5).query(page=2) == "relation=tone&least=0.5&page=2"
