@@ -182,7 +182,7 @@ def test_damaged_databases_are_told(made, pictures, run, tmp_path):  # noqa: F81
 
 @pytest.mark.slow
 def test_many_damaged_databases_are_told(made, pictures, run, tmp_path):  # noqa: F811
-    databases(made, pictures, run, tmp_path, int(os.environ.get("RELIABILITY_DATABASES", "200")), 4)
+    databases(made, pictures, run, tmp_path, 200, int(os.environ.get("RELIABILITY_VERBS", "4")))
 
 
 def test_no_file_of_ours_is_a_crash_in_json(made, run, tmp_path):  # noqa: F811

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -123,15 +124,14 @@ def test_random_moments(stage):
     seed = random.SystemRandom().randrange(10**6)
     rng = random.Random(seed)
     tally = Tally(f"killed at random moments, seed {seed}")
-    weights = {"ingest": 150, "rebuild": 50, "describe": 30, "forget": 10, "backup": 40, "restore": 20}
-    for scenario, times in weights.items():
+    weights = {"ingest": 0.5, "rebuild": 0.17, "backup": 0.13, "describe": 0.1, "restore": 0.07, "forget": 0.03}
+    times = int(os.environ.get("RELIABILITY_RANDOM", "300"))
+    for scenario, share in weights.items():
         played = stage(scenario)
-        import time
-
         began = time.monotonic()
         played.play()
         duration = time.monotonic() - began
-        for _ in range(times):
+        for _ in range(round(share * times)):
             after = rng.uniform(0, duration)
             tally.attempt(f"{scenario} {after:.3f}", lambda played=played, after=after: played.broken(kill_after=after))
     tally.finish()
