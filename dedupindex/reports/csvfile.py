@@ -58,6 +58,17 @@ def pair_lines(report: Report) -> Iterator[PairLine]:
         )
 
 
+class _Lines:
+    """Takes rows that end in CR LF and writes them with LF."""
+
+    def __init__(self, text: io.StringIO) -> None:
+        self._text = text
+
+    def write(self, row: str) -> int:
+        """Write one row."""
+        return self._text.write(row.removesuffix("\r\n") + "\n")
+
+
 def pairs_csv(report: Report, *, spreadsheet: bool = False) -> bytes:
     """Return the pairs of a report as CSV, UTF-8; names that are not UTF-8 keep their bytes.
 
@@ -67,7 +78,9 @@ def pairs_csv(report: Report, *, spreadsheet: bool = False) -> bytes:
         Put an apostrophe before cells that a spreadsheet would take for a formula. Without, names are exact.
     """
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(
+        _Lines(text), lineterminator="\r\n"
+    )  # before Python 3.13 it quotes only what ends its own lines
     writer.writerow(COLUMNS)
     for line in pair_lines(report):
         a, b = line.a.address, line.b.address
