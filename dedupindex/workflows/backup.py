@@ -183,7 +183,7 @@ def _aside(path: Path) -> Path:
 
 
 def _remove_copy(path: Path) -> None:
-    for file in (path, path.with_name(path.name + "-journal"), path.with_name(path.name + "-wal")):
+    for file in (path, *(path.with_name(path.name + tail) for tail in ("-journal", "-wal", "-shm"))):
         file.unlink(missing_ok=True)
 
 
