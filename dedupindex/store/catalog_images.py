@@ -19,7 +19,6 @@ from dedupindex.store.catalog import chunks
 from dedupindex.store.rows import Content, NewImage
 from dedupindex.store.schema import Feature, Image, Location
 
-_CHECKSUM = " crc32:"  # between the version of a feature and the checksum of its data
 DESCRIPTOR = "descriptor"  # name of the feature that goes into the vector index
 _COLUMNS = (
     "sha256", "frame", "format", "width", "height", "bits", "channels", "valid_share", "low_information", "scaling",
@@ -68,14 +67,15 @@ def put_images(
 def put_features(
     connection: Connection, features: Mapping[int, Mapping[str, bytes]], versions: Mapping[str, str]
 ) -> None:
-    """Store the features of images by id, over older ones of the same name; each with a checksum after its version."""
+    """Store the features of images by id, over older ones of the same name; each with a checksum."""
     seeds = {image: seed for some in chunks(list(features)) for image, seed in _seeds(connection, some)}
     rows = [
         {
             "image_id": image,
             "name": name,
-            "version": f"{versions.get(name, '')}{_CHECKSUM}{_checksum(seeds[image], name, data):08x}",
+            "version": versions.get(name, ""),
             "data": data,
+            "checksum": _checksum(seeds[image], name, data),
         }
         for image, parts in features.items()
         for name, data in parts.items()
@@ -92,10 +92,11 @@ def damaged_features(connection: Connection, batch: int = 200) -> Iterator[tuple
     ):
         last = ids[-1]
         seeds = dict(_seeds(connection, ids))
-        query = select(Feature.image_id, Feature.name, Feature.version, Feature.data).where(Feature.image_id.in_(ids))
-        for image, name, version, data in connection.execute(query):
-            _, found, checksum = version.partition(_CHECKSUM)
-            if found and checksum != f"{_checksum(seeds[image], name, data):08x}":
+        query = select(Feature.image_id, Feature.name, Feature.data, Feature.checksum).where(
+            Feature.image_id.in_(ids), Feature.checksum.is_not(None)
+        )
+        for image, name, data, checksum in connection.execute(query):
+            if checksum != _checksum(seeds[image], name, data):
                 yield image, name
 
 

@@ -116,6 +116,7 @@ class Feature(Base):
     name: Mapped[str] = mapped_column(String, primary_key=True)
     version: Mapped[str] = mapped_column(String)
     data: Mapped[bytes] = mapped_column(LargeBinary)
+    checksum: Mapped[int | None] = mapped_column(BigInteger)  # CRC-32 over whose it is, name and data; NULL before 0002
 
 
 class PairRow(Base):

@@ -1,4 +1,4 @@
-"""Decisions that people made on pictures, and which groups stood after a run.
+"""Decisions that people made on pictures, which groups stood after a run, checksums of features.
 
 Revision ID: 0002
 Revises: 0001
@@ -32,8 +32,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run"], ["run.id"], name=op.f("fk_standing_run_run")),
         sa.PrimaryKeyConstraint("run", name=op.f("pk_standing")),
     )
+    op.add_column("feature", sa.Column("checksum", sa.BigInteger(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("feature", "checksum")
     op.drop_table("standing")
     op.drop_table("decision")
