@@ -10,7 +10,8 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 _LOGGERS = ("PIL", "tifffile", "astropy", "pydicom")
 for _name in ("PIL", "tifffile"):
@@ -19,16 +20,24 @@ MOST_NOTES = 20  # a broken file can make one warning a tag or scan line
 LONGEST_NOTE = 300  # characters
 
 
-class _NoteHandler(logging.Handler):
-    def __init__(self, notes: list[str]) -> None:
-        super().__init__(logging.WARNING)
-        self.notes = notes
+class _Own(threading.local):
+    notes: list[str] | None = None  # where what this thread's decoder says goes
 
+
+_own = _Own()
+_door = threading.Lock()
+_inside = 0  # captures going on, in all threads
+_restore = ExitStack()  # what the last of them to end puts back
+
+
+class _NoteHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
+        if (notes := _own.notes) is None:
+            return
         try:
-            note(self.notes, record.getMessage())
+            note(notes, record.getMessage())
         except Exception as error:  # a record whose arguments do not fit its format
-            note(self.notes, f"{record.msg!r} ({error!r})")
+            note(notes, f"{record.msg!r} ({error!r})")
 
 
 def note(notes: list[str], text: str) -> None:
@@ -42,26 +51,47 @@ def note(notes: list[str], text: str) -> None:
 def captured(notes: list[str]) -> Iterator[None]:
     """Turn warnings and log records of the decoders into notes.
 
-    The warning filters belong to the process: two threads that decode at once may take each other's warnings, so
-    decode in processes.
+    Filters and handlers belong to the process: the first capture sets them, the last to end puts them back, and each
+    thread hears what it said itself. Meanwhile other threads' warnings are shown as often as they are given.
     """
-    handler = _NoteHandler(notes)
-    # only loggers that are there: astropy and others make theirs in their own way when they are imported
-    known = [logging.root.manager.loggerDict.get(name) for name in _LOGGERS]
-    loggers = [logger for logger in known if isinstance(logger, logging.Logger)]
-    before = [(logger.propagate, logger.handlers) for logger in loggers]
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for logger in loggers:
-            logger.propagate, logger.handlers = False, [handler]
-        try:
-            yield
-        finally:
-            for logger, (propagate, handlers) in zip(loggers, before, strict=True):
-                logger.propagate, logger.handlers = propagate, handlers
-            for warning in caught:
-                if not issubclass(warning.category, DeprecationWarning | PendingDeprecationWarning):
-                    note(notes, str(warning.message))
+    global _inside
+    with _door:
+        if not _inside:
+            _listen(_restore)
+        _inside += 1
+    outer, _own.notes = _own.notes, notes
+    try:
+        yield
+    finally:
+        _own.notes = outer
+        with _door:
+            _inside -= 1
+            if not _inside:
+                _restore.close()
+
+
+def _listen(restore: ExitStack) -> None:
+    restore.enter_context(warnings.catch_warnings())
+    warnings.simplefilter("always")
+    show = warnings.showwarning
+
+    def keep(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if _own.notes is None:
+            show(message, category, *place, **more)
+        elif not issubclass(category, DeprecationWarning | PendingDeprecationWarning):
+            note(_own.notes, str(message))
+
+    warnings.showwarning = keep
+    handler = _NoteHandler(logging.WARNING)
+    for name in _LOGGERS:
+        # only loggers that are there: astropy and others make theirs in their own way when they are imported
+        if isinstance(logger := logging.root.manager.loggerDict.get(name), logging.Logger):
+            restore.callback(_set_logger, logger, logger.propagate, logger.handlers)
+            _set_logger(logger, False, [handler])
+
+
+def _set_logger(logger: logging.Logger, propagate: bool, handlers: list[logging.Handler]) -> None:
+    logger.propagate, logger.handlers = propagate, handlers
 
 
 @contextmanager

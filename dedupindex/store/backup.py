@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from dedupindex import durable
 from dedupindex.errors import StoreError
-from dedupindex.store.database import BUSY_TIMEOUT, own_files, translate
+from dedupindex.store.database import BUSY_TIMEOUT, SQLITE_ERRORS, own_files, translate
 from dedupindex.store.writer_lock import WriterLock
 
 
@@ -119,7 +119,7 @@ def put_back(copy: Path, path: Path) -> None:
                     durable.point("commit", path)
                     source.backup(live)
                     durable.point("committed", path)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if isinstance(error, sqlite3.OperationalError):  # busy, full, not writable: not the file's fault
                 raise translate(error, path) from error
             _move_aside(path)
@@ -179,5 +179,5 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 def _translated(path: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         raise translate(error, path) from error

@@ -28,6 +28,8 @@ from dedupindex.store.writer_lock import WriterLock
 log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT = 30.0  # seconds to wait for another writer
+# of a damaged schema: sqlite3 fails to decode SQLite's message, which quotes it
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _IMMEDIATE = "dedupindex_immediate"  # execution option of a write transaction
 _RAISE_GENERATION = text("UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'generation'")
 
@@ -162,14 +164,14 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except SQLAlchemyError as error:
-            raise translate(error, self.path) from error
-        except sqlite3.Error as error:
+        except (SQLAlchemyError, *SQLITE_ERRORS) as error:
             raise translate(error, self.path) from error
 
 
-def translate(error: SQLAlchemyError | sqlite3.Error, path: Path) -> StoreError:
+def translate(error: SQLAlchemyError | sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreError:
     """Our error for one of theirs: busy, or a StoreError that names the file and the driver's own words."""
+    if isinstance(error, UnicodeDecodeError):
+        error = sqlite3.DatabaseError("database disk image is malformed: there are names in it that are not text")
     words = str(error.orig) if isinstance(error, DBAPIError) else str(error)
     if "locked" in words or "busy" in words:
         return IndexBusyError(f"{path}: another process is writing ({words}); try again when it has finished")
@@ -226,7 +228,7 @@ def _has_room(uri: str) -> bool:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
         return not any(words in str(error) for words in ("disk I/O", "disk is full", "unable to open"))
-    except sqlite3.Error:
+    except SQLITE_ERRORS:
         return True  # damaged: not a question of room
     return True
 
@@ -243,7 +245,7 @@ def _fold_log(path: Path) -> bool:
                 connection.execute("PRAGMA locking_mode = EXCLUSIVE")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not log_file.exists() or not log_file.stat().st_size
-    except (sqlite3.Error, OSError) as error:
+    except (*SQLITE_ERRORS, OSError) as error:
         log.debug("the log stays: %s", error)
         return False
 

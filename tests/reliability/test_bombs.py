@@ -40,7 +40,8 @@ def bombs(tmp_path_factory):
 
 
 def ingest(database: Path, files: list[Path]) -> dict:
-    command = [sys.executable, "-c", SCRIPT, database, *files]
+    # the largest resident size outlives exec: through a small shell it is not that of the process which runs the tests
+    command = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", SCRIPT, database, *files]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)

@@ -173,7 +173,7 @@ def contents(path):
             ]
         finally:
             connection.close()
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):  # the latter where a message quotes a damaged schema
         return None
     finally:
         copy.unlink()

@@ -18,11 +18,36 @@ def test_warnings_and_logs_become_notes(capfd: pytest.CaptureFixture[str]) -> No
         warnings.warn("not this", DeprecationWarning, stacklevel=1)
         logging.getLogger("tifffile").warning("second %s", "thing")
         logging.getLogger("PIL.TiffImagePlugin").error("bad %d", "format")
-    assert notes[0] == "second thing"
-    assert "first thing" in notes
+    assert notes[:2] == ["first thing", "second thing"]
     assert len(notes) == 3
+    assert notes[2].startswith("'bad %d'")
     assert warnings.filters == before
     assert logging.getLogger("tifffile").propagate
+    assert capfd.readouterr() == ("", "")
+
+
+def test_captures_that_overlap_in_threads_keep_apart_and_leave_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    logger, heard = logging.getLogger("tifffile"), {name: [] for name in "ab"}  # type: dict[str, list[str]]
+    before = logger.propagate, logger.handlers, warnings.filters[:], warnings.showwarning
+    began, first_ended = threading.Barrier(2), threading.Event()
+
+    def work(name: str) -> None:
+        with captured(heard[name]):
+            began.wait()
+            logger.warning("log of %s", name)
+            warnings.warn(f"warning of {name}", UserWarning, stacklevel=1)
+            if name == "b":  # outlives the capture that began together with it
+                first_ended.wait()
+                warnings.warn("last", UserWarning, stacklevel=1)
+        first_ended.set()
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in heard]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert heard == {"a": ["log of a", "warning of a"], "b": ["log of b", "warning of b", "last"]}
+    assert (logger.propagate, logger.handlers, warnings.filters, warnings.showwarning) == before
     assert capfd.readouterr() == ("", "")
 
 

@@ -114,6 +114,19 @@ def test_damaged_file_is_a_store_error(tmp_path):
         prepare_schema(Database(path), create=False)
 
 
+def test_a_schema_that_is_no_text_is_a_store_error(tmp_path):
+    path = tmp_path / "a.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE picture (id INTEGER)")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET name = CAST(X'DF41' AS TEXT), sql = CAST(X'DFFF' AS TEXT)")
+    connection.close()
+    with pytest.raises(UnicodeDecodeError):  # what sqlite3 makes of it
+        sqlite3.connect(path).execute("SELECT * FROM picture")
+    with pytest.raises(StoreError, match="malformed"):
+        prepare_schema(Database(path, read_only=True), create=False)
+
+
 def test_foreign_database_is_refused(tmp_path):
     path = tmp_path / "a.db"
     foreign = sqlite3.connect(path)
