@@ -40,6 +40,7 @@ _READERS: dict[str, Reader] = {
     "DICOM": stacks.read_dicom,
     "RAW": stacks.read_raw,
 }
+DETAIL_SIDE = 384  # longest side down to which a JPEG is reduced, pixels: twice that on which keypoints are sought
 _CHUNK = 1 << 26  # bytes a read
 
 
@@ -58,7 +59,7 @@ def decode_file(
     path: Path,
     settings: Settings,
     *,
-    min_side: int | None = 512,
+    min_side: int | None = DETAIL_SIDE,
     frame: int | None = None,
     first: int | None = None,
 ) -> DecodedFile:

@@ -174,7 +174,7 @@ def test_orientation_of_a_reduced_jpeg(tmp_path: Path) -> None:
     exif[0x0112] = 6
     exif[0x010F] = "maker"
     decoded = decode_file(_save(tmp_path / "x.jpg", Image.new("RGB", (1600, 800)), exif=exif), PLAIN)
-    assert decoded.frames[0].pixels.shape == (800, 400, 3)
+    assert decoded.frames[0].pixels.shape == (400, 200, 3)
     assert decoded.frames[0].full_shape == (1600, 800)
     assert decoded.metadata_count == 2
 
