@@ -240,15 +240,19 @@ def descriptors(connection: Connection, ids: NDArray[np.int64], dimensions: int)
     ids : (N,) int64
     descriptors : (N, dimensions) int8
     """
-    data: dict[int, bytes] = {}
-    for some in chunks([int(image) for image in ids]):
+    rows = np.zeros((len(ids), dimensions), np.int8)
+    known = np.zeros(len(ids), bool)
+    start = 0
+    for some in chunks(ids.tolist()):
+        place = {image: row for row, image in enumerate(some, start)}
+        start += len(some)
         query = select(Feature.image_id, Feature.data).where(
             Feature.image_id.in_(some), Feature.name == DESCRIPTOR, func.length(Feature.data) == dimensions
         )
-        data.update((image, blob) for image, blob in connection.execute(query))
-    kept = np.array([image for image in ids if int(image) in data], dtype=np.int64)
-    joined = b"".join(data[int(image)] for image in kept)
-    return kept, np.frombuffer(joined, dtype=np.int8).reshape(len(kept), dimensions)
+        for image, blob in connection.execute(query):
+            rows[place[image]] = np.frombuffer(blob, np.int8)
+            known[place[image]] = True
+    return (ids, rows) if known.all() else (ids[known], rows[known])
 
 
 def unsearched(connection: Connection, limit: int | None = None, *, after: int = 0) -> list[int]:

@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.errors import VectorIndexError
-from dedupindex.records import FloatArray
+from dedupindex.features import unit
+from dedupindex.records import CodeArray, FloatArray
 
 Ids = NDArray[np.int64]
 faiss: Any = _faiss  # its annotations differ between releases and lag behind its Python layer
 TRAINING_ROWS_A_CELL = 40  # k-means sees no more than these
 PROBED_CELLS = 32  # cells looked into a query
+_ROWS = 1 << 16  # added at once
 SPEC = "IVF,SQ8,IP,spherical"
 
 
@@ -56,14 +58,6 @@ class Tail:
         if keys:
             self._index.remove_ids(np.asarray(keys, np.int64))
 
-    def contents(self) -> tuple[Ids, FloatArray]:
-        """Keys and vectors, as they lie."""
-        if not len(self):
-            return np.empty(0, np.int64), np.empty((0, self._index.d), np.float32)
-        keys = faiss.vector_to_array(self._index.id_map)
-        vectors: FloatArray = faiss.downcast_index(self._index.index).reconstruct_n(0, len(self))
-        return keys.astype(np.int64), vectors
-
     def nearest(self, probes: FloatArray, k: int) -> tuple[FloatArray, Ids]:
         """The *k* nearest: similarities and keys, both (Q, min(k, len)); key -1 where there is none."""
         k = min(k, len(self))
@@ -89,9 +83,10 @@ class Cells:
         return int(self._index.d)
 
     @classmethod
-    def build(cls, keys: Ids, vectors: FloatArray) -> Cells:
-        """Train on *vectors* (N, D), unit length, and hold them under *keys* (N,). Deterministic."""
-        count, dimensions = vectors.shape
+    def build(cls, keys: Ids, codes: CodeArray) -> Cells:
+        """Train on some of the descriptors *codes* (N, D) int8 and hold all under *keys* (N,). Deterministic."""
+        order = np.argsort(keys, kind="stable")  # the order of adding must not change the outcome
+        count, dimensions = codes.shape
         cells = _number_of_cells(count)
         quantizer = faiss.IndexFlatIP(dimensions)
         index = faiss.IndexIVFScalarQuantizer(
@@ -100,10 +95,11 @@ class Cells:
         index.cp.spherical = True
         index.cp.max_points_per_centroid = TRAINING_ROWS_A_CELL
         index.cp.min_points_per_centroid = 1
-        order = np.argsort(keys, kind="stable")  # the order of adding must not change the outcome
-        rows = np.ascontiguousarray(vectors[order])
-        index.train(rows)
-        index.add_with_ids(rows, keys[order])
+        chosen = np.random.default_rng(0).permutation(count)[: cells * TRAINING_ROWS_A_CELL]
+        index.train(unit(codes[order[np.sort(chosen)]]))
+        for start in range(0, count, _ROWS):  # as floats they take four times the room
+            some = order[start : start + _ROWS]
+            index.add_with_ids(unit(codes[some]), keys[some])
         return cls(index)
 
     @classmethod

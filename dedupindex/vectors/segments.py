@@ -23,6 +23,7 @@ from dedupindex.vectors.cells import SPEC, Cells, Ids
 
 PREFIX, SUFFIX, TEMPORARY = "segment-", ".faiss", ".tmp-"
 _COPYING = f".{PREFIX}"  # a copy that is not whole yet: its name ends in the number of its process
+_ROWS = 1 << 16  # digested at once
 STRAY_AGE = 600.0  # seconds; younger unknown files may belong to a writer that has not committed yet
 
 
@@ -40,11 +41,21 @@ class SealedFile:
     twins: bytes  # int64 pairs: image id, key of the equal vector in the file
 
 
-def row_digest(ids: Ids, descriptors: CodeArray) -> str:
-    """SHA-256 over image ids (N,) and descriptors (N, D) int8, ordered by id."""
+def row_digest(ids: Ids, descriptors: CodeArray, rows: Ids | None = None) -> str:
+    """SHA-256 over image ids (N,) and their descriptors, ordered by id.
+
+    Parameters
+    ----------
+    ids : (N,) int64
+    descriptors : (M, D) int8
+    rows : (N,) int64, optional
+        Where the descriptor of each image stands; by default in the order of *ids*.
+    """
     order = np.argsort(ids, kind="stable")
     digest = hashlib.sha256(np.ascontiguousarray(ids[order]).tobytes())
-    digest.update(np.ascontiguousarray(descriptors[order]).tobytes())
+    rows = order if rows is None else rows[order]
+    for start in range(0, len(rows), _ROWS):
+        digest.update(descriptors[rows[start : start + _ROWS]].tobytes())
     return digest.hexdigest()
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from dedupindex.features import unit
 from dedupindex.records import CodeArray, FloatArray
-from dedupindex.vectors.cells import SPEC, Cells, Ids, Tail
+from dedupindex.vectors.blocks import Block, among, first_equal
+from dedupindex.vectors.cells import SPEC, Ids, Tail
 from dedupindex.vectors.segments import SealedFile, read_cells, write_cells
 
 FLAT_LIMIT = 50_000  # vectors searched exhaustively; beyond, they are sealed into cells
@@ -49,7 +50,7 @@ class VectorIndex:
     dimensions : int
         Length of the descriptors.
     flat_limit : int
-        Distinct vectors the tail may hold before `needs_sealing`.
+        Distinct vectors the tail may hold before `needs_sealing`; more added at once become a block of their own.
     """
 
     def __init__(self, dimensions: int, *, flat_limit: int = FLAT_LIMIT) -> None:
@@ -59,19 +60,23 @@ class VectorIndex:
         self._tail = Tail(dimensions)
         self._tail_keys: dict[bytes, int] = {}  # descriptor -> key, for twins
         self._tail_bytes: dict[int, bytes] = {}
-        self._blocks: list[_Block] = []
+        self._blocks: list[Block] = []
         self._twins: dict[int, set[int]] = {}  # key -> other ids with the same vector
         self._head: dict[int, int] = {}  # twin id -> key
         self._dead: set[int] = set()  # keys whose own image is gone while the vector stays
-        self._ids: set[int] = set()
+        self._hidden: dict[Block, Ids] = {}  # keys that searches pass over; made when asked for
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return self._count
 
     def ids(self) -> Ids:
         """Ids of all images it answers for, rising."""
         with self._lock:
-            return np.array(sorted(self._ids), np.int64)
+            here = np.fromiter([*self._tail_bytes, *self._head], np.int64)
+            known = np.sort(np.concatenate([here, *(block.keys for block in self._blocks)]))
+            dead = np.array(sorted(self._dead), np.int64)
+            return known[~among(known, dead)]
 
     @property
     def needs_sealing(self) -> bool:
@@ -97,10 +102,14 @@ class VectorIndex:
         ids = np.asarray(ids)
         self._check(ids, descriptors)
         with self._lock:
-            if not self._ids.isdisjoint(ids.tolist()):
-                raise ValueError(f"ids {sorted(self._ids.intersection(ids.tolist()))[:5]} are stored already")
             if not self._dead.isdisjoint(ids.tolist()):
                 raise ValueError(f"ids {sorted(self._dead.intersection(ids.tolist()))[:5]} were used before")
+            if (stored := self._holds(ids)).any():
+                raise ValueError(f"ids {np.sort(ids[stored])[:5].tolist()} are stored already")
+            self._count += len(ids)
+            if len(ids) > self.flat_limit:
+                self._seal_at_once(ids.astype(np.int64), descriptors)
+                return
             fresh: list[int] = []
             for row, image in enumerate(ids.tolist()):
                 data = descriptors[row].tobytes()
@@ -113,14 +122,44 @@ class VectorIndex:
                     self._head[image] = key
             if fresh:
                 self._tail.add(ids[fresh].astype(np.int64), unit(descriptors[fresh]))
-            self._ids.update(ids.tolist())
+
+    def _holds(self, ids: Ids) -> NDArray[np.bool_]:
+        """Which *ids* are stored, alive."""
+        held = np.fromiter((image in self._tail_bytes or image in self._head for image in ids.tolist()), bool, len(ids))
+        for block in self._blocks:
+            held |= among(ids, block.keys)
+        if self._dead:
+            held[[image in self._dead for image in ids.tolist()]] = False
+        return held
+
+    def _seal_at_once(self, ids: Ids, descriptors: CodeArray) -> None:
+        """Make a block of many images that never were in the tail."""
+        if (np.diff(ids) < 0).any():
+            order = np.argsort(ids, kind="stable")
+            ids, descriptors = ids[order], descriptors[order]
+        heads = first_equal(descriptors)
+        own = heads == np.arange(len(ids))
+        distinct = descriptors if own.all() else descriptors[own]
+        twins: dict[int, set[int]] = {}
+        for twin, key in zip(ids[~own].tolist(), ids[heads[~own]].tolist(), strict=True):
+            twins.setdefault(key, set()).add(twin)
+        self._take(Block.seal(ids[own], distinct, {key: frozenset(some) for key, some in twins.items()}))
+
+    def _take(self, block: Block) -> None:
+        self._blocks.append(block)
+        for key, twins in block.twins.items():
+            self._twins[key] = set(twins)
+            self._head.update(dict.fromkeys(twins, key))
 
     def remove(self, ids: Iterable[int]) -> None:
         """Take images out; unknown ids are passed over."""
         with self._lock:
             gone: list[int] = []
-            for image in set(ids) & self._ids:
-                self._ids.discard(image)
+            wanted = np.fromiter(set(ids), np.int64)
+            leaving = wanted[self._holds(wanted)].tolist()
+            self._count -= len(leaving)
+            self._hidden.clear()
+            for image in leaving:
                 key = self._head.pop(image, image)
                 if key == image:
                     self._dead.add(key)
@@ -137,11 +176,12 @@ class VectorIndex:
     def seal(self) -> None:
         """Turn the tail into cells: from here on it is searched approximately, and fast."""
         with self._lock:
-            keys, vectors = self._tail.contents()
-            if not len(keys):
+            if not self._tail_bytes:
                 return
-            twins = {key: frozenset(self._twins[key]) for key in keys.tolist() if key in self._twins}
-            self._blocks.append(_Block(Cells.build(keys, vectors), frozenset(keys.tolist()), twins))
+            keys = sorted(self._tail_bytes)
+            codes = np.frombuffer(b"".join(self._tail_bytes[key] for key in keys), np.int8)
+            twins = {key: frozenset(self._twins[key]) for key in keys if key in self._twins}
+            self._blocks.append(Block.seal(np.array(keys, np.int64), codes.reshape(len(keys), -1), twins))
             self._tail, self._tail_keys, self._tail_bytes = Tail(self.dimensions), {}, {}
 
     # ------------------------------------------------------------------------------------------------ searching
@@ -183,8 +223,10 @@ class VectorIndex:
     def _search(self, probes: FloatArray, radius: float, k: int) -> list[Neighbours]:
         parts = [self._tail.nearest(probes, k + 1)]
         for block in self._blocks:
-            empty = np.array(sorted(key for key in self._dead & block.keys if key not in self._twins), np.int64)
-            parts.append(block.cells.nearest(probes, k + 1, empty))
+            if block not in self._hidden:
+                empty = np.array([key for key in self._dead if key not in self._twins], np.int64)
+                self._hidden[block] = empty[among(empty, block.keys)]
+            parts.append(block.cells.nearest(probes, k + 1, self._hidden[block]))
         similarity = np.concatenate([part[0] for part in parts], axis=1)
         keys = np.concatenate([part[1] for part in parts], axis=1)
         # Rounded, because the same product may differ in the last bit with the size of the batch.
@@ -212,12 +254,12 @@ class VectorIndex:
         return Neighbours(np.array(ids, np.int64)[order], np.array(away, np.float32)[order], overflow)
 
     # --------------------------------------------------------------------------------------------------- files
-    def unsaved(self) -> list[tuple[int, Ids]]:
-        """Sealed blocks that are in no file yet: their number, and the image ids they answer for, rising."""
+    def unsaved(self) -> list[int]:
+        """Numbers of the sealed blocks that are in no file yet."""
         with self._lock:
-            return [(number, block.all_ids()) for number, block in enumerate(self._blocks) if not block.saved]
+            return [number for number, block in enumerate(self._blocks) if not block.saved]
 
-    def save(self, number: int, directory: Path, *, generation: int, fingerprint: str, digest: str) -> SealedFile:
+    def save(self, number: int, directory: Path, *, generation: int, fingerprint: str) -> SealedFile:
         """Write a sealed block to its file; the caller writes the returned record to the database afterwards.
 
         Raises
@@ -235,7 +277,7 @@ class VectorIndex:
                 rows=len(block.all_ids()),
                 generation=generation,
                 fingerprint=fingerprint,
-                row_digest=digest,
+                row_digest=block.digest,
                 sha256=sha256,
                 spec=SPEC,
                 twins=np.array(pairs, np.int64).tobytes(),
@@ -252,20 +294,17 @@ class VectorIndex:
             It answers for images that are here already.
         """
         cells = read_cells(directory, sealed, self.dimensions)
-        keys = frozenset(cells.keys().tolist())
         pairs = np.frombuffer(sealed.twins, np.int64).reshape(-1, 2).tolist()
         twins: dict[int, set[int]] = {}
         for twin, key in pairs:
             twins.setdefault(key, set()).add(twin)
-        block = _Block(cells, keys, {key: frozenset(some) for key, some in twins.items()}, saved=True)
+        block = Block(cells, np.sort(cells.keys()), {key: frozenset(some) for key, some in twins.items()}, saved=True)
         with self._lock:
-            ids = set(block.all_ids().tolist())
-            if not self._ids.isdisjoint(ids):
+            ids = block.all_ids()
+            if self._holds(ids).any():
                 raise ValueError(f"{sealed.file} holds images that are indexed already")
-            self._blocks.append(block)
-            self._twins.update(twins)
-            self._head.update((twin, key) for twin, key in pairs)
-            self._ids |= ids
+            self._take(block)
+            self._count += len(ids)
 
     def _check(self, ids: NDArray[np.int64], descriptors: CodeArray) -> None:
         if not np.issubdtype(ids.dtype, np.integer) or ids.ndim != 1:
@@ -285,18 +324,3 @@ class VectorIndex:
         """Keys and decoded vectors of every sealed block, for checks."""
         with self._lock:
             return [block.cells.contents() for block in self._blocks]
-
-
-class _Block:
-    """A sealed block, as it was when it was sealed."""
-
-    __slots__ = ("cells", "keys", "saved", "twins")
-
-    def __init__(
-        self, cells: Cells, keys: frozenset[int], twins: dict[int, frozenset[int]], *, saved: bool = False
-    ) -> None:
-        self.cells, self.keys, self.twins, self.saved = cells, keys, twins, saved
-
-    def all_ids(self) -> Ids:
-        """Keys and their twins, rising."""
-        return np.array(sorted(self.keys.union(*self.twins.values())), np.int64)

@@ -96,12 +96,12 @@ def _vectors(database: Database, fingerprint: str) -> Iterator[Problem]:
         try:
             values = asdict(segment)
             del values["id"]
-            before = set(index.ids().tolist())
+            before = index.ids()
             index.load(directory, SealedFile(**values))
         except (VectorIndexError, ValueError) as error:
             yield Problem("vector_file_unusable", str(error))
             continue
-        own = np.array(sorted(set(index.ids().tolist()) - before), np.int64)
+        own = np.setdiff1d(index.ids(), before, assume_unique=True)
         yield from _compare(database, segment, index, own, wanted)
 
 

@@ -8,8 +8,11 @@ keys, so what is stored does not depend on which of them came first.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -29,6 +32,7 @@ from dedupindex.workflows.stages import PairResult, PairTask, pairs_died, verify
 from dedupindex.workflows.vector_cache import VectorCache
 from dedupindex.workflows.verifying import verify_stored
 
+T = TypeVar("T")
 Pairs = list[tuple[int, int]]
 BATCHES_AT_ONCE = 4  # of `Settings.batch` images: workers wait between batches
 RANKING_SHARE = 0.3  # most of a time budget that goes into finding out what to begin with
@@ -73,7 +77,6 @@ def find_duplicates(
         with Pool(verify_pairs, died=pairs_died, workers=settings.workers, limits=limits_of(settings)) as pool:
             if todo:
                 _search_all(database, vectors, settings, pool, run, todo, tally, progress, deadline)
-                vectors.save()
             verified, accepted = close_groups(database, pool, settings, run)
         tally.verified += verified
         tally.accepted += accepted
@@ -112,6 +115,7 @@ class _Batch:
     """One batch of images under search: what is still to be verified, and what was accepted."""
 
     ids: list[int]
+    described: list[int] = field(default_factory=list)  # of them; the others wait to be described
     accepted: list[tuple[int, int, Verification]] = field(default_factory=list)
     copies: dict[tuple[int, int], Pairs] = field(default_factory=dict)  # verified pair -> pairs of equal pictures
     lost: set[int] = field(default_factory=set)
@@ -128,29 +132,47 @@ def _search_all(
     progress: Progress,
     deadline: float | None,
 ) -> None:
+    vectors.current()
+    vectors.save()  # first of all: clusters that took minutes to make outlive an interrupt
     index = vectors.current()
     tally.radius = radius_for(settings, len(index))
-    waiting = set(todo)
-    judged = Judged()  # pairs judged in this run whose other image is still to be searched
     size = settings.batch * BATCHES_AT_ONCE if deadline is None else settings.batch
+    with closing(_ahead(_proposals(database, index, settings, todo, size, tally))) as proposals:
+        for batch, pairs in proposals:
+            if deadline is not None and tally.taken and time.monotonic() > deadline:
+                return
+            _verify(database, pool, settings, batch, pairs, tally)
+            done = [image for image in batch.described if image not in batch.lost]
+            with database.write() as connection:
+                tally.accepted += catalog_pairs.put_pairs(connection, batch.accepted, run)
+                catalog_images.mark_searched(connection, done, run)
+            tally.searched += len(done)
+            tally.taken += len(batch.ids)
+            progress.advance(len(batch.ids))
+
+
+def _proposals(
+    database: Database, index: VectorIndex, settings: Settings, todo: Sequence[int], size: int, tally: _Tally
+) -> Iterator[tuple[_Batch, Pairs]]:
+    """The pairs to verify, batch by batch; none twice."""
+    waiting = set(todo)
+    judged = Judged()  # pairs proposed in this run whose other image is still to be searched
     for number, start in enumerate(range(0, len(todo), size)):
-        if deadline is not None and start and time.monotonic() > deadline:
-            return
-        ids = list(todo[start : start + size])
-        waiting.difference_update(ids)
-        batch = _Batch(ids)
-        pairs = _propose(database, index, settings, batch, judged, tally)
-        judged.add(pair for pair in pairs if pair[0] in waiting or pair[1] in waiting)
+        batch = _Batch(list(todo[start : start + size]))
+        waiting.difference_update(batch.ids)
+        yield batch, _propose(database, index, settings, batch, judged, waiting, tally)
         if number % 16 == 15:
             judged.keep_open(waiting)
-        _verify(database, pool, settings, batch, pairs, tally)
-        done = [image for image in batch.ids if image not in batch.lost]
-        with database.write() as connection:
-            tally.accepted += catalog_pairs.put_pairs(connection, batch.accepted, run)
-            catalog_images.mark_searched(connection, done, run)
-        tally.searched += len(done)
-        tally.taken += len(ids)
-        progress.advance(len(ids))
+
+
+def _ahead(steps: Iterator[T]) -> Generator[T, None, None]:
+    """Take every step in another thread while its forerunner is worked on: searching and reading wait for no worker."""
+    end = object()
+    with ThreadPoolExecutor(1, "proposals") as thread:
+        coming = thread.submit(next, steps, end)
+        while (step := coming.result()) is not end:
+            coming = thread.submit(next, steps, end)
+            yield cast(T, step)
 
 
 def most_promising(
@@ -178,17 +200,18 @@ def _propose(
     settings: Settings,
     batch: _Batch,
     judged: Judged,
+    waiting: Container[int],
     tally: _Tally,
 ) -> Pairs:
     """Pairs of a batch that have to be verified, as ids in the order of the content keys."""
     with database.read() as connection:
         stored = catalog_images.features(connection, batch.ids)
-        batch.ids = [image for image in batch.ids if image in stored]  # the others wait to be described
-        pictures = [unpack(stored[image]) for image in batch.ids]
-        twins = catalog_images.pixel_twins(connection, batch.ids, settings.candidates)
+        batch.described = [image for image in batch.ids if image in stored]
+        pictures = [unpack(stored[image]) for image in batch.described]
+        twins = catalog_images.pixel_twins(connection, batch.described, settings.candidates)
         near = candidates(index, pictures, settings)
-        known = catalog_pairs.known_pairs(connection, batch.ids)
-        involved = set(batch.ids).union(*(twins.values()))
+        known = catalog_pairs.known_pairs(connection, batch.described)
+        involved = set(batch.described).union(*(twins.values()))
         involved.update(candidate.image_id for found, _ in near for candidate in found)
         contents = catalog_images.contents(connection, involved)
     tally.overflowed += sum(overflow for _, overflow in near)
@@ -197,16 +220,17 @@ def _propose(
         return (one, other) if contents[one].key < contents[other].key else (other, one)
 
     same = {ordered(image, twin) for image, others in twins.items() for twin in others} - known
-    batch.accepted += [(a, b, SAME_PIXELS) for a, b in sorted(same)]
     proposed = {
         ordered(image, candidate.image_id)
-        for image, (found, _) in zip(batch.ids, near, strict=True)
+        for image, (found, _) in zip(batch.described, near, strict=True)
         for candidate in found
         if candidate.image_id != image and candidate.image_id in contents
     }
     tally.candidates += len(proposed | same)
     fresh = sorted(pair for pair in proposed - same - known if contents[pair[0]].pixels != contents[pair[1]].pixels)
-    fresh = [pair for pair, old in zip(fresh, judged.known(fresh).tolist(), strict=True) if not old]
+    fresh, equal = judged.new(fresh), judged.new(sorted(same))
+    judged.add(pair for pair in (*fresh, *equal) if pair[0] in waiting or pair[1] in waiting)
+    batch.accepted += [(a, b, SAME_PIXELS) for a, b in equal]
     return _collapse(batch, fresh, contents)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,14 +31,14 @@ class Judged:
         if len(codes):
             self._runs.append(codes)
 
-    def known(self, pairs: Collection[tuple[int, int]]) -> NDArray[np.bool_]:
-        """Which of *pairs* are here, (N,) bool."""
+    def new(self, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Those *pairs* that are not here, in their order."""
         codes = _codes(pairs)
         found = np.zeros(len(codes), bool)
         for run in self._runs:
             place = np.searchsorted(run, codes).clip(max=len(run) - 1)
             found |= run[place] == codes
-        return found
+        return [pair for pair, old in zip(pairs, found.tolist(), strict=True) if not old]
 
     def keep_open(self, waiting: Collection[int]) -> None:
         """Forget pairs of which no image is *waiting* to be searched: nobody will ask for them again."""

@@ -89,6 +89,11 @@ class Pool(Generic[_Item, _Result]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def started(self) -> bool:
+        """Whether workers are there already; starting them costs a second."""
+        return bool(self._keepers)
+
     def close(self) -> None:
         """End the workers; tasks that are not done are dropped."""
         for keeper in self._keepers:

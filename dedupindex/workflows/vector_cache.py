@@ -19,13 +19,12 @@ from dedupindex.features import DESCRIPTOR_DIMENSIONS
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.database import Database
 from dedupindex.store.rows import SegmentRow
-from dedupindex.vectors import FLAT_LIMIT, SealedFile, VectorIndex, row_digest, sweep
+from dedupindex.vectors import FLAT_LIMIT, SealedFile, VectorIndex, sweep
 
 log = logging.getLogger(__name__)
 
 MOST_BLOCKS = 8  # sealed blocks; more are merged into one, because each costs a search of its own
 DEAD_SHARE = 0.2  # of the sealed images; more removed ones lead to a rebuild
-_LOAD = 20_000  # descriptors read from the database at once
 
 
 class VectorCache:
@@ -67,10 +66,9 @@ class VectorCache:
             index = self._index if self._index is not None else self._load(catalog.segments(connection))
             index.remove(np.setdiff1d(index.ids(), wanted, assume_unique=True).tolist())
             new = np.setdiff1d(wanted, index.ids(), assume_unique=True)
-            for start in range(0, len(new), _LOAD):
-                ids, rows = catalog_images.descriptors(connection, new[start : start + _LOAD], DESCRIPTOR_DIMENSIONS)
-                known = rows.any(axis=1)
-                index.add(ids[known], rows[known])
+            ids, rows = catalog_images.descriptors(connection, new, DESCRIPTOR_DIMENSIONS)
+            known = rows.any(axis=1)
+            index.add(*((ids, rows) if known.all() else (ids[known], rows[known])))
             self._index, self._generation = index, generation
             if index.needs_sealing:
                 index.seal()
@@ -148,17 +146,8 @@ class VectorCache:
         return too_many or sealed - len(index) > DEAD_SHARE * sealed
 
     def _write_unsaved(self, index: VectorIndex) -> None:
-        for number, ids in index.unsaved():
-            with self.database.read() as connection:
-                generation = catalog.generation(connection)
-                parts = [
-                    catalog_images.descriptors(connection, ids[start : start + _LOAD], DESCRIPTOR_DIMENSIONS)
-                    for start in range(0, len(ids), _LOAD)
-                ]
-            digest = row_digest(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
-            sealed = index.save(
-                number, self.directory, generation=generation, fingerprint=self.fingerprint, digest=digest
-            )
+        for number in index.unsaved():
+            sealed = index.save(number, self.directory, generation=self._generation, fingerprint=self.fingerprint)
             with self.database.write() as connection:
                 catalog.put_segment(connection, SegmentRow(**asdict(sealed)))
 

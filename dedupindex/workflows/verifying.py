@@ -16,7 +16,7 @@ from dedupindex.workflows.stages import PairResult, PairTask, verify_pairs
 
 PAIRS_A_TASK = 64  # some 0.2 s of work for some 3 MB of features
 VETTED_A_TASK = 1_024  # some 0.1 s of work for some 10 MB
-FEW_PAIRS = 256  # fewer are verified here: starting workers costs a second
+FEW_PAIRS = 256  # fewer are verified here while there are no workers: starting them costs a second
 FEW_VETTED = 4_096  # likewise
 
 Pairs = Sequence[tuple[int, int]]
@@ -34,11 +34,13 @@ def verify_stored(
     """
     passed: list[tuple[int, int]] = []
     vetting = _tasks(database, pairs, settings.threshold, vet=True)
-    for result in _run(pool, vetting, here=len(pairs) < FEW_VETTED):
+    few = VETTED_A_TASK if pool.started else FEW_VETTED
+    for result in _run(pool, vetting, here=len(pairs) < few):
         passed += result.plausible
         yield result
     verifying = _tasks(database, sorted(passed), settings.threshold, vet=False)
-    yield from _run(pool, verifying, here=len(passed) < FEW_PAIRS)
+    few = PAIRS_A_TASK if pool.started else FEW_PAIRS
+    yield from _run(pool, verifying, here=len(passed) < few)
 
 
 def _run(pool: Pool[PairTask, PairResult], tasks: Iterator[list[PairTask]], *, here: bool) -> Iterator[PairResult]:

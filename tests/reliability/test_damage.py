@@ -79,7 +79,7 @@ def vector_files(sealed, times, seed):
         )
     older.add(ids, rows)
     older.seal()
-    name = older.save(0, file.parent, generation=1, fingerprint="", digest="").file
+    name = older.save(0, file.parent, generation=1, fingerprint="").file
     other = (file.parent / name).read_bytes()
     (file.parent / name).unlink()
 

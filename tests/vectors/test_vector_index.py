@@ -1,4 +1,5 @@
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from dedupindex.errors import VectorIndexError
 from dedupindex.vectors import VectorIndex, row_digest, segments, strays, sweep
+from dedupindex.vectors.blocks import first_equal
 
 D = 16
 
@@ -134,9 +136,9 @@ def test_removed_images_stay_away_from_sealed_answers():
 
 def test_save_and_load(tmp_path):
     index, ids, descriptors = filled(500, True)
-    [(number, covered)] = index.unsaved()
-    assert list(covered) == list(ids)
-    record = index.save(number, tmp_path / "v", generation=3, fingerprint="f", digest=row_digest(ids, descriptors))
+    [number] = index.unsaved()
+    record = index.save(number, tmp_path / "v", generation=3, fingerprint="f")
+    assert record.row_digest == row_digest(ids, descriptors)
     assert index.unsaved() == []
     assert record.rows == 500
     again = VectorIndex(D)
@@ -152,8 +154,8 @@ def test_save_and_load(tmp_path):
 
 
 def test_every_damage_is_noticed(tmp_path):
-    index, ids, descriptors = filled(200, True)
-    record = index.save(0, tmp_path, generation=3, fingerprint="f", digest=row_digest(ids, descriptors))
+    index, *_ = filled(200, True)
+    record = index.save(0, tmp_path, generation=3, fingerprint="f")
     path = tmp_path / record.file
     sound = path.read_bytes()
     rng = np.random.default_rng(0)
@@ -172,11 +174,11 @@ def test_every_damage_is_noticed(tmp_path):
 
 
 def test_failed_write_leaves_the_old_file(tmp_path):
-    index, ids, descriptors = filled(200, True)
+    index, *_ = filled(200, True)
     target = tmp_path / "no-folder"
     target.write_text("in the way")
     with pytest.raises(VectorIndexError, match="cannot write"):
-        index.save(0, target, generation=1, fingerprint="f", digest=row_digest(ids, descriptors))
+        index.save(0, target, generation=1, fingerprint="f")
     assert index.unsaved()
 
 
@@ -232,3 +234,42 @@ def test_row_digest_follows_ids_and_vectors_but_not_order():
     assert row_digest(ids, descriptors) == row_digest(ids[order], descriptors[order])
     assert row_digest(ids, descriptors) != row_digest(ids + 1, descriptors)
     assert row_digest(ids, descriptors) != row_digest(ids, made(5, 1))
+
+
+@given(seed=st.integers(0, 10**6), count=st.integers(5, 200), distinct=st.integers(1, 60))
+@settings(max_examples=30, deadline=None)
+def test_many_at_once_make_the_block_that_the_tail_would_have_made(seed, count, distinct):
+    rng = np.random.default_rng(seed)
+    descriptors = made(distinct, seed)[rng.integers(0, distinct, count)]
+    ids = rng.permutation(1000)[:count].astype(np.int64)
+    at_once, slowly = VectorIndex(D, flat_limit=4), VectorIndex(D)
+    at_once.add(ids, descriptors)
+    order = np.argsort(ids)  # the first to come stands for its twins
+    slowly.add(ids[order], descriptors[order])
+    slowly.seal()
+    assert not at_once.needs_sealing
+    probe = unit(made(5, seed + 1))
+    gone = rng.choice(ids, count // 3, replace=False).tolist()
+    for _ in range(2):
+        assert list(at_once.ids()) == list(slowly.ids())
+        assert len(at_once) == len(slowly) == len(at_once.ids())
+        for one, two in zip(at_once.search(probe, 2.0, 7), slowly.search(probe, 2.0, 7), strict=True):
+            assert (list(one.ids), list(one.distances), one.overflow) == (
+                list(two.ids),
+                list(two.distances),
+                two.overflow,
+            )
+        at_once.remove(gone)
+        slowly.remove(gone)
+
+
+def test_equal_rows_are_told_from_rows_of_equal_sums(monkeypatch):
+    rows = made(50)[np.random.default_rng(1).integers(0, 50, 300)]
+    slow = [next(i for i in range(300) if (rows[i] == rows[n]).all()) for n in range(300)]
+    assert first_equal(rows).tolist() == slow
+    few = made(2)[[0, 1, 0, 1]]
+    monkeypatch.setattr(
+        np.random, "default_rng", lambda seed: SimpleNamespace(integers=lambda *a: np.zeros(2, np.uint64))
+    )
+    found = first_equal(few)  # all sums are alike now
+    assert all((few[head] == few[row]).all() for row, head in enumerate(found))
