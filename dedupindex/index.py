@@ -76,6 +76,8 @@ class Index:
         self.settings = settings
         self.fingerprint = settings.fingerprint(versions(settings))
         self._vectors = VectorCache(database, self.fingerprint)
+        if not database.read_only:
+            backups.remove_leftovers(database.path)
 
     # ------------------------------------------------------------------------------------------------- opening
     @classmethod

@@ -173,12 +173,20 @@ def _sweep(target: Path, kept: Collection[str]) -> None:
         durable.remove(path)
 
 
-def _aside(path: Path) -> Path:
-    """Where the copy is made; what dead processes left there goes."""
-    for left in path.parent.glob(f".{_escaped(path.name)}.copy-*"):
-        pid = left.name.rpartition("-")[2]
+def remove_leftovers(path: Path) -> None:
+    """Remove unfinished copies of a database, or of what it held before, whose makers died."""
+    for left in path.parent.glob(f".{_escaped(path.name)}*.copy-*"):
+        pid = left.name.rpartition(".copy-")[2].partition("-")[0]
         if pid.isdecimal() and not _is_running(int(pid)):
-            _remove_copy(left)
+            try:
+                left.unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("leftovers stay: %s", error)
+
+
+def _aside(path: Path) -> Path:
+    """Where the copy is made."""
+    remove_leftovers(path)
     return path.with_name(f".{path.name}.copy-{os.getpid()}")
 
 

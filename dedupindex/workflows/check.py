@@ -19,9 +19,11 @@ from dedupindex.store.database import Database
 from dedupindex.store.rows import SegmentRow
 from dedupindex.vectors import SealedFile, VectorIndex, row_digest, strays
 from dedupindex.workflows.progress import SILENT, Progress
-from dedupindex.workflows.vector_cache import vector_directory
+from dedupindex.workflows.vector_cache import VectorCache, vector_directory
 
 TOLERANCE = 0.02  # a number of a unit vector in 8 bits against the exact one
+ASKED, NEAREST, NEAR = 100, 10, 0.5  # images asked about; neighbours of each, within this distance (1 - cosine)
+ENOUGH = 0.95  # of the near neighbours; cells miss fewer than 1 in 100
 _LOAD = 20_000
 
 
@@ -33,7 +35,8 @@ def check(database: Database, fingerprint: str, *, deep: bool = False, progress:
     fingerprint : str
         Of the settings in force.
     deep : bool
-        Let SQLite check every page, unpack every feature and hash every file again.
+        Let SQLite check every page, unpack every feature and hash every file again; and where all is well so far, ask
+        the index for the neighbours of some images that an exhaustive search finds.
 
     Returns
     -------
@@ -50,6 +53,7 @@ def check(database: Database, fingerprint: str, *, deep: bool = False, progress:
             lambda: _features(database, progress),
             lambda: _pairs(database),
             lambda: _files(database, progress),
+            lambda: [] if problems else _answers(database, fingerprint),
         ]
     problems: list[Problem] = []
     for look in looks:
@@ -127,6 +131,30 @@ def _compare(
     wrong = np.abs(vectors[at_keys] - unit(rows[at_ids])).max(axis=1, initial=0) > TOLERANCE
     for image in both[wrong].tolist()[:20]:
         yield Problem("wrong_vector", f"image {image} in {segment.file}")
+
+
+def _answers(database: Database, fingerprint: str) -> Iterator[Problem]:
+    """What the index finds near some images, against an exhaustive search through the database."""
+    index = VectorCache(database, fingerprint).current()
+    with database.read() as connection:
+        wanted = catalog_images.indexable_ids(connection)
+        chosen = wanted[:: max(1, len(wanted) // ASKED)][:ASKED]
+        _, rows = catalog_images.descriptors(connection, chosen, DESCRIPTOR_DIMENSIONS)
+        asked = unit(rows[rows.any(axis=1)])
+        near: list[list[float]] = [[] for _ in asked]
+        for start in range(0, len(wanted), _LOAD):
+            _, rows = catalog_images.descriptors(connection, wanted[start : start + _LOAD], DESCRIPTOR_DIMENSIONS)
+            for nearest, distances in zip(near, 1 - asked @ unit(rows).T, strict=True):
+                nearest += distances[distances <= NEAR].tolist()
+    answers = index.search(asked, NEAR + 2 * TOLERANCE, NEAREST)  # the index knows distances a little less exactly
+    total = hits = 0
+    for distances, answer in zip(near, answers, strict=True):
+        due = sorted(distances)[:NEAREST]
+        total += len(due)
+        if due:  # compared by distance, not by id: at equal distances either is right
+            hits += int((answer.distances[: len(due)] <= due[-1] + TOLERANCE).sum())
+    if hits < ENOUGH * total:
+        yield Problem("index_misses", f"the index finds {hits} of {total} near neighbours of {len(near)} images")
 
 
 def _features(database: Database, progress: Progress) -> Iterator[Problem]:
