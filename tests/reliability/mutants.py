@@ -37,7 +37,7 @@ MUTANTS = {
         "test_damage.py"),
     "no look whether a file changed while it was read": (
         "sources/decode.py", "    return (data, before) if same else None", "    return data, before",
-        "../sources/test_decode.py"),
+        "../sources/test_decode_failures.py"),
     "no second look at failed files when the decoder changes": (
         "workflows/ingest.py", "                catalog.give_another_chance(connection)\n", "",
         "../workflows/test_ingest.py"),
