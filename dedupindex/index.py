@@ -49,6 +49,7 @@ from dedupindex.workflows.opening import choose_settings, location_of, mismatch_
 from dedupindex.workflows.outcome import Report, Selection
 from dedupindex.workflows.places import absolute
 from dedupindex.workflows.plans import Plan
+from dedupindex.workflows.portraits import Portrait, stored_portraits
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.settling import settle
 from dedupindex.workflows.stages import describe_frames, new_image
@@ -351,6 +352,10 @@ class Index:
         """
         with self._database.read() as connection:
             return unpack(catalog_images.features(connection, [image_id])[image_id])
+
+    def stored_portraits(self, ids: Iterable[int]) -> dict[int, Portrait]:
+        """Small pictures of images as the database remembers them, by id; left out where it cannot."""
+        return stored_portraits(self._database, ids)
 
     def failures(self, run: int | None = None) -> list[Failure]:
         """Files that gave no frame, and why; by path. Of one ingest: those that failed anew in it."""

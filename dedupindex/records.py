@@ -198,6 +198,17 @@ class Features:
     pixel_sha256: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What of the `Features` of a frame shows it to people; the attributes are theirs."""
+
+    thumbnail: ByteArray
+    mask: Mask
+    colour: ByteArray
+    box: tuple[int, int, int, int]
+    full_shape: tuple[int, int]
+
+
 # -------------------------------------------------------------------------------------------------------- compare
 class Relation(StrEnum):
     """What was done to *b* to get *a*, or the other way round. Combinations are allowed."""

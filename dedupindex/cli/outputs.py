@@ -51,8 +51,9 @@ def write_html(path: Path, report: Report, index: Index, progress: Bar | Quiet) 
     from dedupindex.reports.html import report_html
 
     with progress:
-        progress.start(sum(len(group.members) for group in report.groups), "page")
-        thumbnails = Thumbnails(index, progress)
+        images = [member.image.id for group in report.groups for member in group.members]
+        progress.start(len(images), "page")
+        thumbnails = Thumbnails(index, images, progress)
         page = report_html(report, thumbnails, overlay=thumbnails.overlay)
         progress.finish()
     write_whole(path.expanduser(), page)

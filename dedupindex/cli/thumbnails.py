@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dedupindex.workflows.portraits import from_features, from_file, jpeg
+from dedupindex.workflows.portraits import from_file, jpeg
 
 if TYPE_CHECKING:
     from dedupindex.cli.console import Bar, Quiet
@@ -20,15 +21,25 @@ SIDE = 320  # pixels
 FROM_FILES = 400  # pictures that are read from their files; further ones come from the database, which is quicker
 MANY_FRAMES = 16  # in stacks of more, reading the file for one frame costs too much
 OVERLAYS = 300  # pictures that are shown laid over the first of their group: about 25 kB of page each
+AT_ONCE = 256  # pictures that are fetched from the database together
 LATELY = 3  # pictures that are kept: the first of a group and the one in hand
 
 
 class Thumbnails:
-    """A thumbnail provider: an image's picture as a data URI."""
+    """A thumbnail provider: an image's picture as a data URI.
 
-    def __init__(self, index: Index, progress: Bar | Quiet) -> None:
+    Parameters
+    ----------
+    order : sequence of int
+        Ids of the images, in the order in which they will be asked for.
+    """
+
+    def __init__(self, index: Index, order: Sequence[int], progress: Bar | Quiet) -> None:
         self._index = index
         self._progress = progress
+        self._order = order
+        self._place = {image: place for place, image in enumerate(order)}
+        self._stored: dict[int, Portrait] = {}
         self._left = FROM_FILES
         self._overlays = OVERLAYS
         self._lately: OrderedDict[int, Portrait | None] = OrderedDict()
@@ -73,10 +84,10 @@ class Thumbnails:
             portrait = from_file(image, self._index.settings, SIDE)
             if portrait is not None:
                 return portrait
-        try:
-            return from_features(self._index.features_of(image.id))
-        except (KeyError, ValueError):
-            return None
+        if image.id not in self._stored:
+            start = self._place.get(image.id, len(self._order))
+            self._stored = self._index.stored_portraits({image.id, *self._order[start : start + AT_ONCE]})
+        return self._stored.get(image.id)
 
 
 def data_uri(picture: ByteArray) -> str:

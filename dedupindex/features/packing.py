@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS
-from dedupindex.records import ByteArray, CodeArray, Features, FloatArray, Keypoints, Mask
+from dedupindex.records import ByteArray, CodeArray, Features, FloatArray, Keypoints, Look, Mask
 
 POSITION_STEPS = 65535
+LOOK = ("thumbnail", "colour", "frame")
 HASHES = ("phash", "dhash", "ahash", "whash")
 FRAME_FORMAT = "<?6i32s"
 HISTOGRAM_SHAPE = (3, 32)
@@ -63,28 +64,49 @@ def unpack(parts: Mapping[str, bytes]) -> Features:
 
 
 def _unpack(parts: Mapping[str, bytes]) -> Features:
-    pixels, mask = _unpack_thumbnail(parts["thumbnail"])
-    low_information, top, left, box_height, box_width, full_height, full_width, digest = struct.unpack(
-        FRAME_FORMAT, parts["frame"]
-    )
-    rows, columns = struct.unpack_from("<HH", parts["colour"])
+    look = _unpack_look(parts)
+    low_information, *_, digest = struct.unpack(FRAME_FORMAT, parts["frame"])
     hashed, descriptor = parts["hashes"], descriptor_of(parts)
     if len(hashed) not in (0, 8 * len(HASHES)):
         raise ValueError(f"damaged feature blob: hashes of {len(hashed)} bytes")
     return Features(
-        thumbnail=pixels,
-        mask=mask,
-        colour=np.frombuffer(parts["colour"], np.uint8, offset=4).reshape(rows, columns, 3),
+        thumbnail=look.thumbnail,
+        mask=look.mask,
+        colour=look.colour,
         histogram=(np.frombuffer(parts["histogram"], "<u2").reshape(HISTOGRAM_SHAPE) / 65535).astype(np.float32),
         spectrum=np.frombuffer(parts["spectrum"], "<f2").reshape(SPECTRUM_SHAPE).astype(np.float32),
         hashes={name: hashed[8 * i : 8 * i + 8] for i, name in enumerate(HASHES)} if hashed else {},
         keypoints=_unpack_keypoints(parts["keypoints"]),
         descriptor=descriptor,
         low_information=bool(low_information),
-        box=(top, left, box_height, box_width),
-        full_shape=(full_height, full_width),
+        box=look.box,
+        full_shape=look.full_shape,
         pixel_sha256=digest,
     )
+
+
+def unpack_look(parts: Mapping[str, bytes]) -> Look:
+    """Unpack what shows a picture to people, from its features `LOOK`.
+
+    Raises
+    ------
+    KeyError
+        A feature is missing.
+    ValueError
+        A blob is damaged.
+    """
+    try:
+        return _unpack_look(parts)
+    except (zlib.error, struct.error) as error:
+        raise ValueError(f"damaged feature blob: {error}") from error
+
+
+def _unpack_look(parts: Mapping[str, bytes]) -> Look:
+    pixels, mask = _unpack_thumbnail(parts["thumbnail"])
+    _, top, left, box_height, box_width, full_height, full_width, _ = struct.unpack(FRAME_FORMAT, parts["frame"])
+    rows, columns = struct.unpack_from("<HH", parts["colour"])
+    colour = np.frombuffer(parts["colour"], np.uint8, offset=4).reshape(rows, columns, 3)
+    return Look(pixels, mask, colour, (top, left, box_height, box_width), (full_height, full_width))
 
 
 def thumbnail_shape(blob: bytes) -> tuple[int, int]:

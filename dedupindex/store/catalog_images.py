@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -202,11 +202,13 @@ def several_locations(connection: Connection) -> list[int]:
     return list(connection.execute(query).scalars())
 
 
-def features(connection: Connection, ids: Iterable[int]) -> dict[int, dict[str, bytes]]:
-    """The stored features of images: id -> name -> data."""
+def features(connection: Connection, ids: Iterable[int], names: Collection[str] = ()) -> dict[int, dict[str, bytes]]:
+    """The stored features of images, all or those of some *names*: id -> name -> data."""
     found: dict[int, dict[str, bytes]] = defaultdict(dict)
     for some in chunks(sorted(set(ids))):
         query = select(Feature.image_id, Feature.name, Feature.data).where(Feature.image_id.in_(some))
+        if names:
+            query = query.where(Feature.name.in_(names))
         for image, name, data in connection.execute(query):
             found[image][name] = data
     return dict(found)

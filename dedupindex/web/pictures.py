@@ -15,7 +15,7 @@ from dedupindex.compare.picture import OUTLINE_A, OUTLINE_B, draw_outline, lay_o
 from dedupindex.compare.registration import invert
 from dedupindex.index import Index
 from dedupindex.records import ByteArray, ImageRecord, Registration
-from dedupindex.workflows.portraits import Portrait, from_features, from_file, jpeg
+from dedupindex.workflows.portraits import Portrait, from_file, jpeg
 
 SIDES = (480, 1600)  # pixels, of a card and of a full view
 MOST_BYTES = 300_000_000  # larger files (stacks) are not read for a picture
@@ -141,10 +141,7 @@ class Pictures:
         return found or self._stored(image)
 
     def _stored(self, image: ImageRecord) -> Portrait | None:
-        try:
-            return from_features(self._index.features_of(image.id))
-        except (KeyError, ValueError):
-            return None
+        return self._index.stored_portraits([image.id]).get(image.id)
 
 
 def _outlined(portrait: Portrait | None) -> Portrait | None:

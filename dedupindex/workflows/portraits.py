@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,10 +11,13 @@ import cv2
 import numpy as np
 
 from dedupindex.errors import ReadError
+from dedupindex.features.packing import LOOK, unpack_look
 from dedupindex.features.thumbnail import reduce, stretch
-from dedupindex.records import ByteArray, DecodedFile, Features, Frame, ImageRecord, LocationRecord, Mask
+from dedupindex.records import ByteArray, DecodedFile, Frame, ImageRecord, LocationRecord, Look, Mask
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
+from dedupindex.store import catalog_images
+from dedupindex.store.database import Database
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,11 +83,26 @@ def from_frame(frame: Frame, side: int) -> Portrait:
     return Portrait(*reduce(np.asarray(pixels, np.uint8), frame.mask, side))
 
 
-def from_features(features: Features) -> Portrait:
+def stored_portraits(database: Database, ids: Iterable[int]) -> dict[int, Portrait]:
+    """Picture images by what the database holds; those without it, or with damaged features, are left out.
+
+    Raises
+    ------
+    StoreError
+    """
+    found = {}
+    with database.read() as connection:
+        for image, parts in catalog_images.features(connection, ids, LOOK).items():
+            with suppress(KeyError, ValueError):
+                found[image] = from_look(unpack_look(parts))
+    return found
+
+
+def from_look(look: Look) -> Portrait:
     """Picture an image by its stored thumbnail and colours; black where trimming took something off."""
-    pixels, mask = coloured(features.thumbnail, features.colour), features.mask
-    top, left, height, width = features.box
-    full_height, full_width = features.full_shape
+    pixels, mask = coloured(look.thumbnail, look.colour), look.mask
+    top, left, height, width = look.box
+    full_height, full_width = look.full_shape
     if not height or not width or (height, width) == (full_height, full_width):
         return Portrait(pixels, mask)
     down, right = pixels.shape[0] / height, pixels.shape[1] / width  # small pixels for a full one
