@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 SIDE = 320  # pixels
 FROM_FILES = 400  # pictures that are read from their files; further ones come from the database, which is quicker
+FOR_FILES = 1.0  # seconds for reading files where there are more pictures than that
 MANY_FRAMES = 16  # in stacks of more, reading the file for one frame costs too much
 OVERLAYS = 300  # pictures that are shown laid over the first of their group: about 25 kB of page each
 AT_ONCE = 256  # pictures that are fetched from the database together
@@ -41,6 +43,7 @@ class Thumbnails:
         self._place = {image: place for place, image in enumerate(order)}
         self._stored: dict[int, Portrait] = {}
         self._left = FROM_FILES
+        self._seconds = FOR_FILES if len(order) > FROM_FILES else float("inf")
         self._overlays = OVERLAYS
         self._lately: OrderedDict[int, Portrait | None] = OrderedDict()
 
@@ -79,9 +82,11 @@ class Thumbnails:
         return self._lately[image.id]
 
     def _fetched(self, image: ImageRecord) -> Portrait | None:
-        if self._left > 0 and image.frame_count <= MANY_FRAMES:
+        if self._left > 0 and self._seconds > 0 and image.frame_count <= MANY_FRAMES:
             self._left -= 1
+            began = time.monotonic()
             portrait = from_file(image, self._index.settings, SIDE)
+            self._seconds -= time.monotonic() - began
             if portrait is not None:
                 return portrait
         if image.id not in self._stored:
