@@ -27,9 +27,9 @@ OTHER_KEEP_RULES = ("newest", "first-path")
 ENVIRONMENT_PREFIX = "DEDUPINDEX_"
 # What an effort stands for, where the single settings are not given.
 EFFORTS: Mapping[str, Mapping[str, float]] = {
-    "quick": {"radius": 0.75, "false_candidates": 3.0, "candidates": 16},
-    "normal": {"radius": 0.85, "false_candidates": 30.0, "candidates": 64},
-    "thorough": {"radius": 0.90, "false_candidates": 300.0, "candidates": 512},
+    "quick": {"radius": 0.75, "false_candidates": 3.0, "candidates": 16, "nprobe": 64},
+    "normal": {"radius": 0.85, "false_candidates": 30.0, "candidates": 64, "nprobe": 256},
+    "thorough": {"radius": 0.90, "false_candidates": 300.0, "candidates": 512, "nprobe": 1024},
 }
 _TIME_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LEAST_WORKER_MEMORY = 600_000_000  # bytes; libraries alone take 420 MB of address space
@@ -77,12 +77,13 @@ class Settings:
     )
     worker_memory: int = _setting(0, "address space of a worker process, bytes; 0 = by the machine, 2 to 8 GB")
 
-    effort: str = _setting("normal", "quick, normal or thorough: what the next three are unless they are given")
+    effort: str = _setting("normal", "quick, normal or thorough: what the next four are unless they are given")
     radius: float = _setting(0.85, "largest cosine distance of a candidate, 0..2")
     false_candidates: float = _setting(
         30.0, "unrelated pictures a probe may meet among 10,000; in larger collections the radius shrinks"
     )
     candidates: int = _setting(64, "most candidates an image and probe; more are counted as overflow")
+    nprobe: int = _setting(256, "cells of the vector index looked into for a probe, from 50,000 images on")
     threshold: float = _setting(0.5, "smallest score of a confirmed pair, 0..1")
     budget: float = _setting(0.0, "most time for a search, e.g. 10m, the most promising first; 0 = as long as it takes")
     batch: int = _setting(256, "images a transaction")
@@ -105,7 +106,7 @@ class Settings:
             raise SettingsError(f"budget is {self.budget}, must not be negative")
         if not 0 <= self.low_percentile < self.high_percentile <= 100:
             raise SettingsError(f"percentiles {self.low_percentile}, {self.high_percentile} must rise within 0..100")
-        for name in ("max_pixels", "max_bytes", "max_frames", "max_frame_bytes", "candidates", "batch"):
+        for name in ("max_pixels", "max_bytes", "max_frames", "max_frame_bytes", "candidates", "nprobe", "batch"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}, must be at least 1")
         if not 0 < self.radius <= 2:

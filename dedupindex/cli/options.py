@@ -38,7 +38,7 @@ READING = (
     "max_seconds",
     "worker_memory",
 )
-SEARCHING = ("threshold", "effort", "radius", "candidates")
+SEARCHING = ("threshold", "effort", "radius", "candidates", "nprobe")
 FINDING = (*SEARCHING, "false_candidates", "budget")
 WORKING = ("workers", "batch")
 _FLAGS = {"filters": "--filter"}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dedupindex.features import unit
 from dedupindex.records import CodeArray, FloatArray
 from dedupindex.vectors.blocks import Block, among, first_equal
-from dedupindex.vectors.cells import SPEC, Ids, Tail
+from dedupindex.vectors.cells import NPROBE, SPEC, Ids, Tail
 from dedupindex.vectors.segments import SealedFile, read_cells, write_cells
 
 FLAT_LIMIT = 50_000  # vectors searched exhaustively; beyond, they are sealed into cells
@@ -185,7 +185,7 @@ class VectorIndex:
             self._tail, self._tail_keys, self._tail_bytes = Tail(self.dimensions), {}, {}
 
     # ------------------------------------------------------------------------------------------------ searching
-    def search(self, probes: FloatArray, radius: float, k: int) -> list[Neighbours]:
+    def search(self, probes: FloatArray, radius: float, k: int, *, nprobe: int = NPROBE) -> list[Neighbours]:
         """Images near each probe.
 
         Parameters
@@ -196,6 +196,8 @@ class VectorIndex:
             Largest distance (1 - cosine).
         k : int
             Most distinct vectors a probe; of images with equal vectors at most *k* each are named.
+        nprobe : int
+            Cells of a sealed block that are looked into; the tail is searched exhaustively.
 
         Returns
         -------
@@ -212,21 +214,21 @@ class VectorIndex:
             raise ValueError(f"probes have shape {probes.shape}, must be (Q, {self.dimensions})")
         if not np.isfinite(probes).all():
             raise ValueError("probes hold numbers that are not finite")
-        if k < 1:
-            raise ValueError(f"k is {k}, must be at least 1")
+        if k < 1 or nprobe < 1:
+            raise ValueError(f"k is {k} and nprobe {nprobe}, both must be at least 1")
         found: list[Neighbours] = []
         with self._lock:
             for start in range(0, len(probes), _BATCH):
-                found += self._search(probes[start : start + _BATCH], radius, k)
+                found += self._search(probes[start : start + _BATCH], radius, k, nprobe)
         return found
 
-    def _search(self, probes: FloatArray, radius: float, k: int) -> list[Neighbours]:
+    def _search(self, probes: FloatArray, radius: float, k: int, nprobe: int) -> list[Neighbours]:
         parts = [self._tail.nearest(probes, k + 1)]
         for block in self._blocks:
             if block not in self._hidden:
                 empty = np.array([key for key in self._dead if key not in self._twins], np.int64)
                 self._hidden[block] = empty[among(empty, block.keys)]
-            parts.append(block.cells.nearest(probes, k + 1, self._hidden[block]))
+            parts.append(block.cells.nearest(probes, k + 1, self._hidden[block], nprobe=nprobe))
         similarity = np.concatenate([part[0] for part in parts], axis=1)
         keys = np.concatenate([part[1] for part in parts], axis=1)
         # Rounded, because the same product may differ in the last bit with the size of the batch.

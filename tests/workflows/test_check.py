@@ -23,7 +23,9 @@ def index(tmp_path):
 def test_answers_are_held_against_an_exhaustive_search(index, monkeypatch, wrong, codes):
     """An index whose radius is wrong finds the pictures themselves and misses their copies."""
     search = VectorIndex.search
-    monkeypatch.setattr(VectorIndex, "search", lambda self, probes, radius, k: search(self, probes, wrong or radius, k))
+    monkeypatch.setattr(
+        VectorIndex, "search", lambda self, probes, radius, k, **more: search(self, probes, wrong or radius, k, **more)
+    )
     assert [problem.code for problem in index.check(deep=True)] == codes
 
 
