@@ -136,7 +136,7 @@ def coloured(luminance: ByteArray, colour: ByteArray) -> ByteArray:
 
 def jpeg(picture: ByteArray, quality: int = 80) -> bytes:
     """Return a picture, (H, W) or (H, W, 3) uint8, as JPEG."""
-    ordered = picture if picture.ndim == 2 else np.ascontiguousarray(picture[..., ::-1])
+    ordered = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     _, buffer = cv2.imencode(".jpg", ordered, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return bytes(buffer.tobytes())
 
