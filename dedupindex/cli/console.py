@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -112,13 +113,18 @@ class Bar:
         self._task = None
 
 
+SAY_EVERY = 30.0  # seconds between the lines of a long stage where there are no bars
+
+
 class Quiet:
-    """A progress listener that says nothing, or with *verbose* a line a stage."""
+    """A progress listener that says nothing, or with *verbose* a line at both ends of a stage and some in between."""
 
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
-        self._done = 0
         self._what = ""
+        self._total: int | None = None
+        self._done = self._failed = 0
+        self._began = self._said = 0.0
 
     def __enter__(self) -> Quiet:
         return self
@@ -130,21 +136,39 @@ class Quiet:
 
     def start(self, total: int | None, what: str) -> None:
         """Begin a stage."""
-        self._done, self._what = 0, what
+        self._what, self._total, self._done, self._failed = what, total, 0, 0
+        self._began = self._said = time.monotonic()
         if self._verbose:
             note(f"{what}: begins" + ("" if total is None else f", {total:,} to do"))
 
     def advance(self, n: int) -> None:
         """Count."""
         self._done += n
+        now = time.monotonic()
+        if self._verbose and now - self._said >= SAY_EVERY:
+            self._said = now
+            note(self._so_far(now - self._began))
 
     def fail(self, n: int) -> None:
-        """Nothing: failures are listed at the end."""
+        """Count failures."""
+        self._failed += n
 
     def finish(self) -> None:
         """End a stage."""
         if self._verbose:
             note(f"{self._what}: {self._done:,} done")
+
+    def _so_far(self, seconds: float) -> str:
+        from dedupindex.reports.text import duration
+
+        rate = self._done / seconds
+        words = [f"{self._what}: {self._done:,}" + ("" if self._total is None else f" of {self._total:,}")]
+        words.append(f"{rate:,.0f} a second")
+        if self._total is not None and rate:
+            words.append(f"{duration(max(0, self._total - self._done) / rate)} left")
+        if self._failed:
+            words.append(f"{self._failed:,} failed")
+        return ", ".join(words)
 
 
 def progress(*, quiet: bool, verbose: bool) -> Bar | Quiet:

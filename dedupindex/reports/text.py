@@ -33,7 +33,7 @@ def ingest_text(summary: IngestSummary, *, dry_run: bool = False) -> str:
     parts = [f"{count(summary.found, 'file')}: {summary.read:,} {would}, {summary.unchanged:,} unchanged"]
     if summary.failures:
         parts.append(f"{len(summary.failures):,} failed")
-    lines = [", ".join(parts) + ("" if dry_run else f" ({duration(summary.seconds)})")]
+    lines = [", ".join(parts) + ("" if dry_run else f" ({pace(summary.read, summary.seconds)})")]
     if not dry_run:
         lines.append(
             f"{count(summary.added, 'new image')}, {count(summary.known, 'new copy', 'new copies')} of known ones"
@@ -50,7 +50,7 @@ def search_text(summary: DuplicatesSummary) -> str:
     """Return what a search for duplicates did, in a line."""
     line = (
         f"{count(summary.searched, 'image')} searched, {count(summary.verified, 'candidate pair')} compared, "
-        f"{summary.accepted:,} confirmed ({duration(summary.seconds)}, run {summary.run_id})"
+        f"{summary.accepted:,} confirmed ({pace(summary.searched, summary.seconds)}, run {summary.run_id})"
     )
     if summary.overflowed:
         line += f"; {count(summary.overflowed, 'image')} had more candidates than the limit"
@@ -289,6 +289,11 @@ def matches_text(name: str, matches: Sequence[Match], base: Path | None = None) 
 def count(number: int, one: str, many: str = "") -> str:
     """Return a number with its noun."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def pace(number: int, seconds: float) -> str:
+    """How long something took, and how many a second where that says something."""
+    return duration(seconds) + (f", {number / seconds:,.0f} a second" if number >= 100 and seconds >= 1 else "")
 
 
 def duration(seconds: float) -> str:
