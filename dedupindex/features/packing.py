@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,10 +58,8 @@ def unpack(parts: Mapping[str, bytes]) -> Features:
     ValueError
         A blob is damaged.
     """
-    try:
+    with _damage_told():
         return _unpack(parts)
-    except (zlib.error, struct.error) as error:
-        raise ValueError(f"damaged feature blob: {error}") from error
 
 
 def _unpack(parts: Mapping[str, bytes]) -> Features:
@@ -95,8 +94,14 @@ def unpack_look(parts: Mapping[str, bytes]) -> Look:
     ValueError
         A blob is damaged.
     """
-    try:
+    with _damage_told():
         return _unpack_look(parts)
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
     except (zlib.error, struct.error) as error:
         raise ValueError(f"damaged feature blob: {error}") from error
 

@@ -1,5 +1,6 @@
 """The vector index: a cache that proposes candidates, and that can always be made again from the database."""
 
+from dedupindex.vectors.blocks import among
 from dedupindex.vectors.cells import set_threads
 from dedupindex.vectors.segments import SealedFile, copy_file, row_digest, strays, strays_after, sweep
 from dedupindex.vectors.vector_index import FLAT_LIMIT, Neighbours, VectorIndex
@@ -9,6 +10,7 @@ __all__ = [
     "Neighbours",
     "SealedFile",
     "VectorIndex",
+    "among",
     "copy_file",
     "row_digest",
     "set_threads",

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupindex.vectors import among
+
 Codes = NDArray[np.int64]
 SHIFT, LOW = 32, 0xFFFFFFFF
 
@@ -43,16 +45,8 @@ class Judged:
     def keep_open(self, waiting: Collection[int]) -> None:
         """Forget pairs of which no image is *waiting* to be searched: nobody will ask for them again."""
         alive = np.sort(np.fromiter(waiting, np.int64, len(waiting)))
-        kept = [run[_among(run >> SHIFT, alive) | _among(run & LOW, alive)] for run in self._runs]
+        kept = [run[among(run >> SHIFT, alive) | among(run & LOW, alive)] for run in self._runs]
         self._runs = [run for run in kept if len(run)]
-
-
-def _among(ids: Codes, alive: Codes) -> NDArray[np.bool_]:
-    if not len(alive):
-        return np.zeros(len(ids), bool)
-    place = np.searchsorted(alive, ids).clip(max=len(alive) - 1)
-    result: NDArray[np.bool_] = alive[place] == ids
-    return result
 
 
 def _codes(pairs: Iterable[tuple[int, int]]) -> Codes:
