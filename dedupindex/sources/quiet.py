@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -28,6 +28,7 @@ _own = _Own()
 _door = threading.Lock()
 _inside = 0  # captures going on, in all threads
 _restore = ExitStack()  # what the last of them to end puts back
+_show: Callable[..., None] = warnings.showwarning  # what showed warnings before
 
 
 class _NoteHandler(logging.Handler):
@@ -38,6 +39,9 @@ class _NoteHandler(logging.Handler):
             note(notes, record.getMessage())
         except Exception as error:  # a record whose arguments do not fit its format
             note(notes, f"{record.msg!r} ({error!r})")
+
+
+_HANDLER = _NoteHandler(logging.WARNING)
 
 
 def note(notes: list[str], text: str) -> None:
@@ -52,12 +56,12 @@ def captured(notes: list[str]) -> Iterator[None]:
     """Turn warnings and log records of the decoders into notes.
 
     Filters and handlers belong to the process: the first capture sets them, the last to end puts them back, and each
-    thread hears what it said itself. Meanwhile other threads' warnings are shown as often as they are given.
+    thread hears what it said itself. Meanwhile other threads' warnings are shown as often as they are given. A package
+    that changes them when it is imported (astropy) is heard by captures that begin after that, also within others.
     """
     global _inside
     with _door:
-        if not _inside:
-            _listen(_restore)
+        _listen(first=not _inside)
         _inside += 1
     outer, _own.notes = _own.notes, notes
     try:
@@ -70,24 +74,27 @@ def captured(notes: list[str]) -> Iterator[None]:
                 _restore.close()
 
 
-def _listen(restore: ExitStack) -> None:
-    restore.enter_context(warnings.catch_warnings())
-    warnings.simplefilter("always")
-    show = warnings.showwarning
-
-    def keep(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        if _own.notes is None:
-            show(message, category, *place, **more)
-        elif not issubclass(category, DeprecationWarning | PendingDeprecationWarning):
-            note(_own.notes, str(message))
-
-    warnings.showwarning = keep
-    handler = _NoteHandler(logging.WARNING)
+def _listen(*, first: bool) -> None:
+    """Take over what is not taken over yet."""
+    global _show
+    if first:
+        _restore.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("always")
+        _show = warnings.showwarning
+    warnings.showwarning = _keep
     for name in _LOGGERS:
         # only loggers that are there: astropy and others make theirs in their own way when they are imported
-        if isinstance(logger := logging.root.manager.loggerDict.get(name), logging.Logger):
-            restore.callback(_set_logger, logger, logger.propagate, logger.handlers)
-            _set_logger(logger, False, [handler])
+        logger = logging.root.manager.loggerDict.get(name)
+        if isinstance(logger, logging.Logger) and logger.handlers != [_HANDLER]:
+            _restore.callback(_set_logger, logger, logger.propagate, logger.handlers)
+            _set_logger(logger, False, [_HANDLER])
+
+
+def _keep(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    if _own.notes is None:
+        _show(message, category, *place, **more)
+    elif not issubclass(category, DeprecationWarning | PendingDeprecationWarning):
+        note(_own.notes, str(message))
 
 
 def _set_logger(logger: logging.Logger, propagate: bool, handlers: list[logging.Handler]) -> None:

@@ -51,6 +51,27 @@ def test_captures_that_overlap_in_threads_keep_apart_and_leave_nothing(capfd: py
     assert capfd.readouterr() == ("", "")
 
 
+def test_what_an_import_took_over_is_taken_back(capfd: pytest.CaptureFixture[str]) -> None:
+    """As astropy does: imported in a capture, it shows warnings itself and has a logger that was not there."""
+    name, notes = "astropy", []  # type: str, list[str]
+    known, before = logging.root.manager.loggerDict.pop(name, None), warnings.showwarning
+    try:
+        with captured(notes):
+            warnings.showwarning = lambda *_, **__: print("shown")
+            logging.getLogger(name).addHandler(logging.StreamHandler())
+            with captured(notes):
+                warnings.warn("first", UserWarning, stacklevel=1)
+                logging.getLogger(name).warning("second")
+            warnings.warn("third", UserWarning, stacklevel=1)
+        assert notes == ["first", "second", "third"]
+        assert warnings.showwarning is before
+        assert capfd.readouterr() == ("", "")
+    finally:
+        logging.root.manager.loggerDict.pop(name, None)
+        if known is not None:
+            logging.root.manager.loggerDict[name] = known
+
+
 def test_native_lines_become_notes_and_progress_bars_pass(capfd: pytest.CaptureFixture[str]) -> None:
     notes: list[str] = []
     with native_stderr(notes):
