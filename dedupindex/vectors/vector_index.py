@@ -125,7 +125,9 @@ class VectorIndex:
 
     def _holds(self, ids: Ids) -> NDArray[np.bool_]:
         """Which *ids* are stored, alive."""
-        held = np.fromiter((image in self._tail_bytes or image in self._head for image in ids.tolist()), bool, len(ids))
+        held = np.zeros(len(ids), bool)
+        if self._tail_bytes or self._head:
+            held[:] = [image in self._tail_bytes or image in self._head for image in ids.tolist()]
         for block in self._blocks:
             held |= among(ids, block.keys)
         if self._dead:
