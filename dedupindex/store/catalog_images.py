@@ -137,6 +137,15 @@ def without_features(connection: Connection, ids: Sequence[int]) -> list[int]:
     return found
 
 
+def described(connection: Connection, ids: Iterable[int]) -> set[int]:
+    """Those of *ids* that are stored and have features."""
+    found: set[int] = set()
+    for some in chunks(sorted(set(ids))):
+        query = select(Feature.image_id).where(Feature.image_id.in_(some)).distinct()
+        found.update(connection.execute(query).scalars())
+    return found
+
+
 def drop_features(connection: Connection) -> None:
     """Forget every feature, pair's basis included: images have to be described and searched again."""
     connection.execute(delete(Feature))

@@ -97,6 +97,7 @@ class Cells:
         index.cp.niter = TRAINING_TURNS
         chosen = np.random.default_rng(0).permutation(count)[: cells * TRAINING_ROWS_A_CELL]
         index.train(unit(codes[order[np.sort(chosen)]]))
+        _span(index.sq, codes)
         for start in range(0, count, _ROWS):  # as floats they take four times the room
             some = order[start : start + _ROWS]
             index.add_with_ids(unit(codes[some]), keys[some])
@@ -157,6 +158,15 @@ class Cells:
             parameters = faiss.SearchParametersIVF(sel=alive, nprobe=nprobe)
         similarity, keys = self._index.search(probes, k, params=parameters)
         return similarity, keys
+
+
+def _span(quantizer: Any, codes: CodeArray) -> None:
+    """Let a quantizer's 8 bits span all descriptors, not only those it was trained on: none is cut off."""
+    low, high = np.full(codes.shape[1], np.inf, np.float32), np.full(codes.shape[1], -np.inf, np.float32)
+    for start in range(0, len(codes), _ROWS):
+        vectors = unit(codes[start : start + _ROWS])
+        low, high = np.minimum(low, vectors.min(axis=0)), np.maximum(high, vectors.max(axis=0))
+    faiss.copy_array_to_vector(np.concatenate([low, high - low]), quantizer.trained)
 
 
 def _number_of_cells(count: int) -> int:

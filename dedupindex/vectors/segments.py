@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -62,6 +63,8 @@ def row_digest(ids: Ids, descriptors: CodeArray, rows: Ids | None = None) -> str
 def write_cells(directory: Path, cells: Cells) -> tuple[str, str]:
     """Write a sealed block so that a crash at any moment leaves either nothing or all of it.
 
+    No two files share a name, even with the same content: another process may be removing its own.
+
     Returns
     -------
     file, sha256 : str
@@ -74,7 +77,7 @@ def write_cells(directory: Path, cells: Cells) -> tuple[str, str]:
     """
     data = cells.serialise()
     digest = hashlib.sha256(data).hexdigest()
-    name = f"{PREFIX}{digest[:16]}{SUFFIX}"
+    name = f"{PREFIX}{digest[:16]}-{secrets.token_hex(4)}{SUFFIX}"
     temporary = directory / f"{TEMPORARY}{os.getpid()}-{name}"
     try:
         directory.mkdir(exist_ok=True)

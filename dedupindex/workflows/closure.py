@@ -9,6 +9,7 @@ a run are open until a run that closed them has ended, so that an interrupt lose
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from dedupindex.records import Verification
 from dedupindex.settings import Settings
@@ -56,9 +57,9 @@ def close_groups(database: Database, pool: Pool[PairTask, PairResult], settings:
         fresh = set()
         for result in verify_stored(database, pool, settings, wedges):
             verified += result.verified
-            accepted += len(result.accepted)
-            fresh.update((a, b) for a, b, _ in result.accepted)
-            _store(database, list(result.accepted), run)
+            stored = _store(database, result.accepted, run)
+            accepted += len(stored)
+            fresh.update(stored)
     with database.write() as connection:
         catalog.set_meta(connection, **{CLOSED: str(run)})
     return verified, accepted
@@ -82,10 +83,17 @@ def _wedges(database: Database, fresh: set[Pair]) -> set[Pair]:
         ends = sorted({image for pair in open_pairs for image in pair})
         known = catalog_pairs.known_pairs(connection, ends)
         contents = catalog_images.contents(connection, ends)
-    ordered = ((a, b) if contents[a].key < contents[b].key else (b, a) for a, b in map(sorted, open_pairs))
+    standing = (sorted(pair) for pair in open_pairs if pair <= contents.keys())  # others may have forgotten one
+    ordered = ((a, b) if contents[a].key < contents[b].key else (b, a) for a, b in standing)
     return {pair for pair in ordered if pair not in known}
 
 
-def _store(database: Database, accepted: list[tuple[int, int, Verification]], run: int) -> None:
+def _store(database: Database, accepted: Sequence[tuple[int, int, Verification]], run: int) -> list[Pair]:
+    """Commit what was found, but for images that others have forgotten since."""
+    if not accepted:
+        return []
     with database.write() as connection:
-        catalog_pairs.put_pairs(connection, accepted, run)
+        standing = catalog_images.described(connection, {image for a, b, _ in accepted for image in (a, b)})
+        stored = [(a, b, found) for a, b, found in accepted if a in standing and b in standing]
+        catalog_pairs.put_pairs(connection, stored, run)
+    return [(a, b) for a, b, _ in stored]

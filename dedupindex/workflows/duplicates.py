@@ -142,13 +142,21 @@ def _search_all(
             if deadline is not None and tally.taken and time.monotonic() > deadline:
                 return
             _verify(database, pool, settings, batch, pairs, tally)
-            done = [image for image in batch.described if image not in batch.lost]
-            with database.write() as connection:
-                tally.accepted += catalog_pairs.put_pairs(connection, batch.accepted, run)
-                catalog_images.mark_searched(connection, done, run)
-            tally.searched += len(done)
+            _store(database, batch, run, tally)
             tally.taken += len(batch.ids)
             progress.advance(len(batch.ids))
+
+
+def _store(database: Database, batch: _Batch, run: int, tally: _Tally) -> None:
+    """Commit what was found; nothing of images that others have forgotten since, or are describing anew."""
+    with database.write() as connection:
+        paired = {image for a, b, _ in batch.accepted for image in (a, b)}
+        standing = catalog_images.described(connection, paired.union(batch.described))
+        accepted = [(a, b, found) for a, b, found in batch.accepted if a in standing and b in standing]
+        done = [image for image in batch.described if image in standing and image not in batch.lost]
+        tally.accepted += catalog_pairs.put_pairs(connection, accepted, run)
+        catalog_images.mark_searched(connection, done, run)
+    tally.searched += len(done)
 
 
 def _proposals(

@@ -1,7 +1,8 @@
 """Between the database and the vector index: load, catch up, seal, save. The database is always right.
 
 Order of writing: vector file in place first, its row second; row deleted first, file second. So a row never names a
-file that was not there whole.
+file that was not there whole. Of two processes that seal or rebuild at once, the first to commit wins; the other drops
+what it made and begins again from those files.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class VectorCache:
         self._lock = threading.RLock()  # two threads must not catch up at once
         self._index: VectorIndex | None = None
         self._generation = -1
+        self._rows: set[int] = set()  # ids of the vector files' rows that the index reflects
         self._untrusted = False  # a vector file was missing, damaged, or of other settings
         if not database.read_only:
             self.tidy()
@@ -115,13 +117,13 @@ class VectorCache:
         self.forget()
         self._untrusted = False
         index = self.current()
-        if index.unsaved():
-            self._write_unsaved(index)
+        self._write_unsaved(index)
         self._sweep()
-        return index
+        return self.current()
 
     def _load(self, segments: list[SegmentRow]) -> VectorIndex:
         index = VectorIndex(DESCRIPTOR_DIMENSIONS, flat_limit=self.flat_limit)
+        self._rows = {segment.id for segment in segments}
         for segment in segments:
             values = asdict(segment)
             del values["id"]
@@ -149,7 +151,14 @@ class VectorCache:
         for number in index.unsaved():
             sealed = index.save(number, self.directory, generation=self._generation, fingerprint=self.fingerprint)
             with self.database.write() as connection:
-                catalog.put_segment(connection, SegmentRow(**asdict(sealed)))
+                alone = {segment.id for segment in catalog.segments(connection)} == self._rows
+                if alone:
+                    self._rows.add(catalog.put_segment(connection, SegmentRow(**asdict(sealed))))
+            if not alone:
+                log.info("another process has written vector files meanwhile; those are used")
+                durable.remove(self.directory / sealed.file)
+                self.forget()
+                return
 
     def _drop_segments(self) -> None:
         with self.database.write() as connection:

@@ -49,12 +49,16 @@ def _run(pool: Pool[PairTask, PairResult], tasks: Iterator[list[PairTask]], *, h
 
 
 def _tasks(database: Database, pairs: Pairs, threshold: float, *, vet: bool) -> Iterator[list[PairTask]]:
-    """Tasks with their features, loaded when a worker is ready for them."""
+    """Tasks with their features, loaded when a worker is ready for them.
+
+    Pairs of images that another process has forgotten meanwhile, or is describing anew, are left out.
+    """
     size = VETTED_A_TASK if vet else PAIRS_A_TASK
     for start in range(0, len(pairs), size):
-        some = tuple(pairs[start : start + size])
+        some = pairs[start : start + size]
         ids = {image for pair in some for image in pair}
         with database.read() as connection:
             load = catalog_images.sketches if vet else catalog_images.features
             parts = load(connection, ids)
-        yield [PairTask(parts, some, threshold, vet)]
+        standing = tuple((a, b) for a, b in some if a in parts and b in parts)
+        yield [PairTask(parts, standing, threshold, vet)]

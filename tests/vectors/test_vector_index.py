@@ -123,6 +123,21 @@ def test_sealed_search_finds_what_flat_search_finds():
     assert list(sealed.search(unit(made(1, 99)), 1e-3, 1)[0].ids) == [9000]
 
 
+@given(seed=st.integers(0, 10**6), count=st.one_of(st.integers(1, 400), st.integers(21, 31)))  # 20 of 31 train
+@settings(max_examples=40, deadline=None)
+def test_cells_hold_every_vector_within_a_step_of_their_codes(seed, count):
+    """Also vectors that stick out and were not among those that the cells were trained on."""
+    rng = np.random.default_rng(seed)
+    descriptors = made(count, seed)
+    descriptors[rng.integers(count)] = np.where(np.arange(D) == rng.integers(D), 127, 1)
+    index = VectorIndex(D, flat_limit=0)
+    index.add(np.arange(count), descriptors)
+    [(keys, vectors)] = index.sealed_vectors()
+    wanted = unit(descriptors)
+    step = np.ptp(wanted, axis=0) / 255
+    assert (np.abs(vectors - wanted[keys]) <= step / 2 + 1e-5).all()
+
+
 def test_removed_images_stay_away_from_sealed_answers():
     index, _, descriptors = filled(500, True)
     index.remove([10, 12])

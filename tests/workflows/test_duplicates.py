@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from dedupindex import Index
-from dedupindex.workflows import duplicates, vector_cache, verifying
+from dedupindex.store import catalog
+from dedupindex.workflows import closure, duplicates, vector_cache, verifying
 from tests.workflows.pictures import half, make_tree, picture, save
 
 
@@ -70,6 +71,57 @@ def test_no_pair_is_verified_twice_in_a_run(index, tree, monkeypatch):
     index.find_duplicates()
     assert len(seen) == len({frozenset(pair) for pair in seen})
     assert names(index) == EXPECTED
+
+
+def make_copies(folder):
+    for number in range(3):
+        save(folder / f"same{number}.png", picture(0)[number:, number:])
+    save(folder / "other.png", picture(1))
+
+
+def forget_before(monkeypatch, module, step, database, path, when=lambda *_: True):
+    """Let another connection forget a file just before a step of the search is taken."""
+    real = getattr(module, step)
+
+    def forget_first(*arguments, **options):
+        if when(*arguments):
+            with Index.open(database, workers=1) as another:
+                another.forget([path])
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(module, step, forget_first)
+
+
+@pytest.mark.parametrize(
+    ("module", "step"), [(duplicates, "_verify"), (verifying, "_run"), (duplicates, "_store"), (closure, "_wedges")]
+)
+def test_images_that_others_forget_meanwhile_are_left_out(tmp_path, monkeypatch, module, step):
+    make_copies(tmp_path / "in")
+    with Index.open(tmp_path / "p.db", create=True, workers=1) as index:
+        index.ingest([tmp_path / "in"])
+        forget_before(monkeypatch, module, step, tmp_path / "p.db", tmp_path / "in" / "same2.png")
+        summary = index.find_duplicates()
+        assert names(index) == {frozenset(("same0.png", "same1.png"))}
+        assert summary.left == 0
+        monkeypatch.undo()
+        assert index.check(deep=True) == []
+        assert index.find_duplicates().searched == 0
+
+
+def test_images_that_others_forget_while_groups_are_closed_are_left_out(tmp_path, monkeypatch):
+    make_copies(tmp_path / "in")
+    with Index.open(tmp_path / "p.db", create=True, workers=1) as index:
+        index.ingest([tmp_path / "in"])
+        index.find_duplicates()
+        ends = sorted(index.image_at(tmp_path / "in" / f"same{number}.png").id for number in (0, 2))
+        with index._database.write() as connection:
+            connection.exec_driver_sql("delete from pair where min(a, b) = ? and max(a, b) = ?", tuple(ends))
+            catalog.set_meta(connection, **{closure.CLOSED: "0"})
+        assert len(names(index)) == 2
+        path = tmp_path / "in" / "same2.png"
+        forget_before(monkeypatch, closure, "_store", tmp_path / "p.db", path, lambda _, accepted, run: accepted)
+        assert index.find_duplicates().accepted == 0
+        assert names(index) == {frozenset(("same0.png", "same1.png"))}
 
 
 def test_same_pixels_need_no_verification(index, tmp_path):

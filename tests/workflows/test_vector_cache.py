@@ -7,6 +7,7 @@ from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import prepare_schema
+from dedupindex.vectors import VectorIndex
 from dedupindex.workflows import vector_cache
 from dedupindex.workflows.vector_cache import VectorCache, vector_directory
 from tests.store.samples import new_image
@@ -121,6 +122,41 @@ def test_removed_images_leave_the_index(database):
         assert nearest(each, 13) == ids[13]
     cache.save()  # a third is dead: everything is made anew
     assert sum(row.rows for row in rows(database)) == 20
+
+
+def test_a_cache_drops_what_it_sealed_when_another_was_quicker(database):
+    ids = put(database, range(30))
+    caches = [VectorCache(database, FINGERPRINT, flat_limit=10) for _ in range(2)]
+    caches[0].current()
+    ids |= put(database, range(30, 60))
+    caches[1].current()
+    caches[0]._write_unsaved(caches[0]._index)  # 30 images; the other's block holds 60
+    [row] = rows(database)
+    caches[1]._write_unsaved(caches[1]._index)
+    assert rows(database) == [row]
+    assert files(caches[1]) == {row.file}
+    assert len(caches[1].current()) == 60
+    assert all(nearest(caches[1], n) == image for n, image in ids.items())
+    caches[1].save()
+    assert sum(row.rows for row in rows(database)) == 60
+
+
+def test_rebuilding_at_the_same_time_leaves_the_files_of_one(database, monkeypatch):
+    ids = put(database, range(30))
+    one, other = (VectorCache(database, FINGERPRINT, flat_limit=10) for _ in range(2))
+    real, begun = VectorIndex.save, []
+
+    def meanwhile(self, *arguments, **options):
+        if not begun:
+            begun.append(True)
+            other.rebuild()
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(VectorIndex, "save", meanwhile)
+    assert len(one.rebuild()) == 30
+    assert files(one) == {row.file for row in rows(database)}
+    assert len(rows(database)) == 1
+    assert all(nearest(one, n) == image for n, image in ids.items())
 
 
 def test_two_caches_that_seal_the_same_do_not_clash(database):
