@@ -116,7 +116,8 @@ def query(
     Returns
     -------
     list of Match
-        Best first: score, then distance, then content. Images that were never at any place are left out.
+        Best first: score, the very same bytes before all else of that score, then distance, then content. Images that
+        were never at any place are left out.
     """
     [(near, _)] = candidates(index, [features], settings, alone=True)
     distance = {candidate.image_id: candidate.distance for candidate in near}
@@ -140,7 +141,7 @@ def query(
         for image_id, verification in found.items()
         if records[image_id].locations
     ]
-    matches.sort(key=lambda m: (-m.score, m.distance, m.image.sha256, m.image.frame))
+    matches.sort(key=lambda m: (-m.score, m.image.sha256 != image.sha256, m.distance, m.image.sha256, m.image.frame))
     return matches[:limit]
 
 

@@ -2,8 +2,10 @@ import itertools
 
 import pytest
 
+from dedupindex import Index
 from dedupindex.settings import EFFORTS, Settings
 from dedupindex.workflows.search import radius_for
+from tests.workflows.pictures import picture, save
 
 
 @pytest.mark.parametrize("effort", EFFORTS)
@@ -20,3 +22,14 @@ def test_small_collections_are_searched_as_set():
         assert radius_for(Settings(), images) == pytest.approx(0.85, abs=0.001)
     assert radius_for(Settings(radius=0.4), 10**6) == 0.4
     assert radius_for(Settings(), 10**6) == pytest.approx(0.70, abs=0.01)
+
+
+def test_the_very_file_comes_before_others_of_the_same_pixels(tmp_path):
+    paths = [save(tmp_path / "in" / name, picture(1)) for name in ("a.png", "b.bmp", "c.tif")]
+    with Index.open(tmp_path / "p.db", create=True, workers=1) as index:
+        index.ingest([tmp_path / "in"])
+        for path in paths:
+            found = index.query(path)
+            assert [match.score for match in found] == [1.0] * 3
+            assert [match.relation for match in found] == ["same_bytes", "same_pixels", "same_pixels"]
+            assert found[0].image.locations[0].path == path
