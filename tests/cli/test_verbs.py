@@ -248,9 +248,14 @@ def test_interrupted(tmp_path, environment, run, workers):
     for number in range(60):
         save(tmp_path / "in" / f"{number}.png", picture(number, 240, 320))
     command = [SCRIPT, "scan", "in", "--workers", workers, "--batch", "4", "--verbose"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # jobs of a shell's background ignore it, and so would this
+    try:
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
         assert "ingest: begins" in process.stderr.readline()
         time.sleep(0.4)
         process.send_signal(signal.SIGINT)
