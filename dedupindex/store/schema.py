@@ -6,6 +6,7 @@ run ──< image ──< feature        image = content: SHA-256 of a file's by
           └──<< pair             accepted pairs only; a is the image with the smaller content key
 failure   files that gave no frame        segment   sealed vector files        meta   fingerprint, generation, ...
 decision  what people said of pictures    standing  groups at the end of a run
+claim     files that somebody is reading  segment_part   vector files to hand out (both: shared databases only)
 ```
 
 Measured with 8,000 images of 8 features (24 kB an image): a rowid table keyed (image_id, name) inserts 30-60 % faster
@@ -105,6 +106,7 @@ class Location(Base):
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"))
     added_run: Mapped[int] = mapped_column(ForeignKey("run.id"))
     changed_run: Mapped[int] = mapped_column(ForeignKey("run.id"))  # last run that wrote this row
+    label: Mapped[str | None] = mapped_column(String)  # the id that a list gave it
 
 
 class Feature(Base):
@@ -172,6 +174,26 @@ class Segment(Base):
     sha256: Mapped[str] = mapped_column(String)  # of the file
     spec: Mapped[str] = mapped_column(String)  # kind of index, for people and for checks
     twins: Mapped[bytes] = mapped_column(LargeBinary)  # int64 pairs (image id, id of the equal vector in the file)
+
+
+class SegmentPart(Base):
+    """A piece of a sealed vector file, where hosts that share the database have no folder in common."""
+
+    __tablename__ = "segment_part"
+
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Claim(Base):
+    """A file that somebody is reading: whoever has the row locked. One that nobody has locked was left by a crash."""
+
+    __tablename__ = "claim"
+
+    path: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    host: Mapped[str] = mapped_column(String)
+    claimed: Mapped[str] = mapped_column(String)  # ISO 8601, UTC
 
 
 class DecisionRow(Base):

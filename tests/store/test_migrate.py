@@ -6,13 +6,14 @@ from sqlalchemy import text
 from dedupindex.errors import SchemaVersionError
 from dedupindex.store import catalog, migrate
 from dedupindex.store.database import Database
+from dedupindex.store.migrate import HEAD
 
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "next"
+down_revision = "HEAD"
 branch_labels = None
 depends_on = None
 
@@ -30,8 +31,9 @@ def future(tmp_path, monkeypatch):
     def make(more: str = "pass") -> None:
         shutil.rmtree(tmp_path / "migrations", ignore_errors=True)
         shutil.copytree(migrate.migrations_folder(), tmp_path / "migrations", ignore=shutil.ignore_patterns("*.pyc"))
-        (tmp_path / "migrations" / "versions" / "0003_later.py").write_text(NEXT.format(more=more))
-        monkeypatch.setattr(migrate, "HEAD", "0003")
+        later = tmp_path / "migrations" / "versions" / "next_later.py"
+        later.write_text(NEXT.replace("HEAD", HEAD).format(more=more))
+        monkeypatch.setattr(migrate, "HEAD", "next")
         monkeypatch.setattr(migrate, "migrations_folder", lambda: tmp_path / "migrations")
 
     return make
@@ -44,13 +46,13 @@ def test_an_older_database_is_upgraded_after_a_backup(database, future):
     with pytest.raises(SchemaVersionError, match="dedupindex upgrade"):
         migrate.prepare_schema(database, create=False)
     backup = migrate.upgrade(database)
-    assert migrate.revision(database) == "0003"
+    assert migrate.revision(database) == "next"
     migrate.prepare_schema(database, create=False)
     with database.read() as connection:
         assert catalog.get_meta(connection, "note") == "kept"
         assert connection.execute(text("SELECT count(*) FROM later")).scalar() == 0
     old = Database(backup)
-    assert migrate.revision(old) == "0002"
+    assert migrate.revision(old) == HEAD
     old.close()
 
 
@@ -58,7 +60,7 @@ def test_a_failed_upgrade_changes_nothing(database, future):
     future("raise ZeroDivisionError")
     with pytest.raises(ZeroDivisionError):
         migrate.upgrade(database)
-    assert migrate.revision(database) == "0002"
+    assert migrate.revision(database) == HEAD
     with database.read() as connection:
         tables = connection.execute(text("SELECT name FROM sqlite_master WHERE name = 'later'")).all()
     assert tables == []
