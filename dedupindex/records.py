@@ -222,6 +222,7 @@ class Relation(StrEnum):
     SHIFTED_OVERLAP = "shifted_overlap"
     ROTATED = "rotated"
     MIRRORED = "mirrored"
+    NEGATIVE = "negative"
     BORDERED = "bordered"
     EDITED = "edited"
 

@@ -2,7 +2,8 @@
 
 Stages: the same pixels; a plain shift by masked NCC; keypoints, mirrored or not; and where keypoints are too few, the
 other lays and log-polar spectra. Each alignment is judged by the same measures and the same rule; the first one that
-is beyond doubt ends the search, else the best one counts.
+is beyond doubt ends the search, else the best one counts. Pictures that look so unlike each other that no search would
+have brought them together are tried as negatives too: one of them is inverted, and all goes the same way.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from dedupindex.compare import decision, lays
 from dedupindex.compare.agreement import Overlay, agreement, overlay
 from dedupindex.compare.registration import Alignment, invert, register_keypoints
 from dedupindex.compare.relations import full_matrix, registration_of, relations_of, to_full
-from dedupindex.features.descriptor import probes, reach, unit
+from dedupindex.features.descriptor import lay_cosines, probes, reach, unit
 from dedupindex.features.model import load_model
+from dedupindex.features.negative import has_negative, negative
 from dedupindex.features.thumbnail import SIDE
 from dedupindex.records import Features, Registration, Relation, Verification
 
@@ -31,7 +33,8 @@ MIN_PEAK = 0.5  # NCC at 64 pixels below which such pictures are not copies
 PLAIN = 0.035  # how near a fitted map must be to a plain one, relative
 MOVED = 3.0  # thumbnail pixels by which it may move the centre
 FEW_KEYPOINTS = 25  # in either picture: then lays and log-polar spectra are tried too
-VERSION = f"2.{decision.VERSION}"
+UNLIKE = 0.15  # cosine below which a pair is no candidate as it is, unless by a thorough search: it may be negatives
+VERSION = f"3.{decision.VERSION}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,20 @@ def _verify(a: Features, b: Features, threshold: float) -> Verification:
     if not within_reach(a, b):
         nothing = Registration((0.0, 0.0), overlap=0.0, method="none", confidence=0.0)
         return Verification(False, 0.0, (), nothing, "descriptors too far apart", version=VERSION)
+    best = best_alignment(a, b)
+    if (best is None or best.probability < CERTAIN) and may_be_negatives(a, b):
+        inverted = negative(b)
+        other = best_alignment(a, inverted)
+        if other is not None and (best is None or other.probability > best.probability):
+            return as_negatives(_verdict(a, inverted, other, threshold))
+    if best is None:
+        nothing = Registration((0.0, 0.0), overlap=0.0, method="none", confidence=0.0)
+        return Verification(False, 0.0, (), nothing, "no alignment found", version=VERSION)
+    return _verdict(a, b, best, threshold)
+
+
+def best_alignment(a: Features, b: Features) -> Judged | None:
+    """Judge alignments until one is beyond doubt; the best of them, None where there is none."""
     best: Judged | None = None
     for alignment in alignments(a, b):
         judged = judge(a, b, alignment)
@@ -89,10 +106,19 @@ def _verify(a: Features, b: Features, threshold: float) -> Verification:
             best = judged
         if best.probability >= CERTAIN:
             break
-    if best is None:
-        nothing = Registration((0.0, 0.0), overlap=0.0, method="none", confidence=0.0)
-        return Verification(False, 0.0, (), nothing, "no alignment found", version=VERSION)
-    return _verdict(a, b, best, threshold)
+    return best
+
+
+def may_be_negatives(a: Features, b: Features) -> bool:
+    """Whether one of two pictures is worth inverting: both have keypoints, and they look unlike each other."""
+    return has_negative(a) and has_negative(b) and bool(lay_cosines(a, b, quarters=0).max() < UNLIKE)
+
+
+def as_negatives(verification: Verification) -> Verification:
+    """Say of a verification that one of the two pictures was inverted for it."""
+    others = tuple(relation for relation in verification.relations if relation != Relation.REENCODED)
+    relations = (Relation.NEGATIVE, *others) if verification.accepted else ()
+    return replace(verification, relations=relations, reason=f"negative, {verification.reason}")
 
 
 def alignments(a: Features, b: Features) -> Iterator[Alignment]:

@@ -11,14 +11,16 @@ A weak geometric check before a full one: Jegou, Douze and Schmid 2008, doi:10.1
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.compare.registration import ANGLE_TOLERANCE, LOOSE, MATCH_COSINE, MIN_VOTES, SCALE_TOLERANCE
-from dedupindex.compare.verification import FEW_KEYPOINTS, MIN_INLIERS, alike_from
-from dedupindex.features.descriptor import unit
+from dedupindex.compare.verification import FEW_KEYPOINTS, MIN_INLIERS, UNLIKE, alike_from
+from dedupindex.features.descriptor import normalise_rows, unit
+from dedupindex.features.model import load_model
+from dedupindex.features.negative import negative_codes
 from dedupindex.features.packing import descriptor_of, keypoint_table, thumbnail_shape
 from dedupindex.records import CodeArray, FloatArray
 
@@ -86,13 +88,22 @@ def plausible(one: Sketch, others: Sequence[Sketch], parity: FloatArray) -> NDAr
         return np.ones(len(others), bool)
     vectors = unit(np.stack([one.descriptor, *(other.descriptor for other in others)]))
     fewest = [min(len(one.codes), len(other.codes)) for other in others]
-    alike = vectors[1:] @ vectors[0] >= np.array([alike_from(number) for number in fewest]) - SLACK
+    cosines = vectors[1:] @ vectors[0]
+    alike = cosines >= np.array([alike_from(number) for number in fewest]) - SLACK
     passed: NDArray[np.bool_] = alike | (np.array(fewest) < FEW_KEYPOINTS)
-    doubtful = np.flatnonzero(~passed)
-    for start in range(0, len(doubtful), AT_ONCE):
-        some = doubtful[start : start + AT_ONCE]
-        passed[some] = _agreeing(one, [others[i] for i in some], parity)
+    mirrored = vectors[1:] @ normalise_rows(vectors[:1] @ load_model().mirror)[0]
+    unlike = np.maximum(cosines, mirrored) < UNLIKE + SLACK
+    for picture, some in ((one, ~passed), (_inverted(one), ~passed & unlike)):
+        doubtful = np.flatnonzero(some & ~passed)
+        for start in range(0, len(doubtful), AT_ONCE):
+            chosen = doubtful[start : start + AT_ONCE]
+            passed[chosen] = _agreeing(picture, [others[i] for i in chosen], parity)
     return passed
+
+
+def _inverted(one: Sketch) -> Sketch:
+    """Sketch of the negative, as far as keypoints go."""
+    return replace(one, codes=negative_codes(one.codes), angle=one.angle + np.float16(np.pi))
 
 
 def _agreeing(one: Sketch, others: Sequence[Sketch], parity: FloatArray) -> NDArray[np.bool_]:

@@ -105,16 +105,16 @@ def probes(features: Features) -> FloatArray:
     return normalise_rows(_turned(unit(features.descriptor[None]), quarters))
 
 
-def lay_cosines(a: Features, b: Features) -> FloatArray:
-    """Cosine of *a* and each lay of *b*: unturned, then by one to three quarters; then the same of its mirror image.
+def lay_cosines(a: Features, b: Features, quarters: int = 3) -> FloatArray:
+    """Cosine of *a* and each lay of *b*: unturned, then by one quarter and more; then the same of its mirror image.
 
     Returns
     -------
-    (8,) float32
+    (2 + 2 quarters,) float32
         -1..1, in the order of `dedupindex.compare.lays.eight_lays`.
     """
     vectors = unit(np.stack([a.descriptor, b.descriptor]))
-    lays = normalise_rows(_turned(vectors[1:], 3))
+    lays = normalise_rows(_turned(vectors[1:], quarters))
     cosines: FloatArray = lays @ vectors[0]
     return np.concatenate([cosines[::2], cosines[1::2]])
 

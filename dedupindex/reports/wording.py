@@ -17,6 +17,7 @@ MEANING: Mapping[Relation, str] = {
     Relation.SHIFTED_OVERLAP: "each shows something the other does not: two windows of one scene",
     Relation.ROTATED: "turned by any angle",
     Relation.MIRRORED: "mirrored left-right",
+    Relation.NEGATIVE: "one is the photographic negative of the other",
     Relation.BORDERED: "one has a border, frame or letterbox bars around it",
     Relation.EDITED: "aligned, but parts of it differ: a caption, a logo, something retouched",
 }
@@ -142,6 +143,7 @@ _PHRASES: Mapping[Relation, Callable[[Verification, Sides], str]] = {
     Relation.SHIFTED_OVERLAP: _shifted,
     Relation.ROTATED: _rotated,
     Relation.MIRRORED: _mirrored,
+    Relation.NEGATIVE: _plain("one is the negative of the other"),
     Relation.BORDERED: _plain("one has a border"),
     Relation.EDITED: _plain("edited: parts of it differ"),
 }

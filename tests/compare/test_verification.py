@@ -404,3 +404,23 @@ def test_copies_of_tiny_frames(side):
 
 def test_copies_of_seven_by_seven_frames():
     assert all(verify(a, b).accepted for a, b in zip(*tiny(12), strict=True))
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "cat", "camera"])
+@pytest.mark.parametrize("how", ["whole", "cropped", "mirrored"])
+def test_negatives(name, how):
+    pixels = 255 - photograph(name)
+    part = {"whole": pixels, "cropped": pixels[30:-60, 80:], "mirrored": pixels[:, ::-1]}[how]
+    found = against(name, recompressed(np.ascontiguousarray(part), 80))
+    assert found.accepted
+    assert Relation.NEGATIVE in found.relations
+    assert found.registration.mirrored == (how == "mirrored")
+    assert (Relation.CROP_OF in found.relations) == (how == "cropped")
+    assert "negative" in found.reason
+
+
+def test_negatives_of_other_pictures():
+    for name in PHOTOGRAPHS:
+        for other in PHOTOGRAPHS:
+            if name != other:
+                assert not verify(photograph_features(name), features(255 - photograph(other))).accepted

@@ -50,6 +50,16 @@ def test_nothing_that_would_be_accepted_is_turned_away(pictures, monkeypatch):
     assert turned_away > 0
 
 
+def test_negatives_pass_and_other_negatives_do_not(pictures):
+    others = [rounded(features(255 - photograph(name))) for name in NAMES]
+    kept = np.stack([vetted(one, others) for one in pictures[: len(NAMES)]])
+    assert kept.diagonal().all()
+    assert not kept.all()
+    for one, row in zip(pictures, kept, strict=False):
+        for other, keep in zip(others, row, strict=True):
+            assert keep or not verify(one, other).accepted
+
+
 def test_pictures_at_once_do_not_matter(pictures, monkeypatch):
     whole = vetted(pictures[0], pictures[1:])
     monkeypatch.setattr(vetting, "AT_ONCE", 1)
