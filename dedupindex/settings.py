@@ -84,6 +84,7 @@ class Settings:
     )
     candidates: int = _setting(64, "most candidates an image and probe; more are counted as overflow")
     nprobe: int = _setting(256, "cells of the vector index looked into for a probe, from 50,000 images on")
+    negatives: int = _setting(200_000, "largest collection in which photographic negatives are searched for; 0 = none")
     threshold: float = _setting(0.5, "smallest score of a confirmed pair, 0..1")
     budget: float = _setting(0.0, "most time for a search, e.g. 10m, the most promising first; 0 = as long as it takes")
     batch: int = _setting(256, "images a transaction")
@@ -109,6 +110,8 @@ class Settings:
         for name in ("max_pixels", "max_bytes", "max_frames", "max_frame_bytes", "candidates", "nprobe", "batch"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}, must be at least 1")
+        if self.negatives < 0:
+            raise SettingsError(f"negatives is {self.negatives}, must not be below 0")
         if not 0 < self.radius <= 2:
             raise SettingsError(f"radius is {self.radius}, must lie in (0, 2]")
         if not self.false_candidates > 0:

@@ -38,7 +38,7 @@ READING = (
     "max_seconds",
     "worker_memory",
 )
-SEARCHING = ("threshold", "effort", "radius", "candidates", "nprobe")
+SEARCHING = ("threshold", "effort", "radius", "candidates", "nprobe", "negatives")
 FINDING = (*SEARCHING, "false_candidates", "budget")
 WORKING = ("workers", "batch")
 _FLAGS = {"filters": "--filter"}

@@ -53,23 +53,28 @@ def negative(features: Features) -> Features:
     )
 
 
-def negative_probes(pictures: Sequence[Features]) -> FloatArray:
+def negative_probes(pictures: Sequence[Features]) -> list[FloatArray]:
     """Search probes of the negatives of pictures: each as it is, then mirrored.
 
     Parameters
     ----------
     pictures : sequence of Features
-        N of them that have one (`has_negative`).
 
     Returns
     -------
-    (2 N, 384) float32
-        Unit length.
+    list of (2, 384) float32
+        Unit length; (0, 384) for a picture without one (`has_negative`).
     """
-    codes = [negative_codes(picture.keypoints.codes) for picture in pictures]
-    plain = descriptor.unit(_descriptors(pictures, codes))
-    mirrored = descriptor.normalise_rows(plain @ load_model().mirror)
-    return np.stack([plain, mirrored], axis=1).reshape(-1, plain.shape[1])
+    found = [np.empty((0, descriptor.DESCRIPTOR_DIMENSIONS), np.float32)] * len(pictures)
+    with_one = [number for number, picture in enumerate(pictures) if has_negative(picture)]
+    if with_one:
+        inverted = [pictures[number] for number in with_one]
+        codes = [negative_codes(picture.keypoints.codes) for picture in inverted]
+        plain = descriptor.unit(_descriptors(inverted, codes))
+        mirrored = descriptor.normalise_rows(plain @ load_model().mirror)
+        for number, *rows in zip(with_one, plain, mirrored, strict=True):
+            found[number] = np.stack(rows)
+    return found
 
 
 def negative_codes(codes: CodeArray) -> CodeArray:

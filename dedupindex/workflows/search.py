@@ -10,7 +10,8 @@ from dedupindex.compare.verification import VERSION, same_bytes, verify
 from dedupindex.compare.vetting import plausible, sketch
 from dedupindex.features import probes, reach, unpack
 from dedupindex.features.model import load_model
-from dedupindex.records import Candidate, Features, Match, Registration, Relation, Verification
+from dedupindex.features.negative import negative_probes
+from dedupindex.records import Candidate, Features, FloatArray, Match, Registration, Relation, Verification
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
@@ -28,6 +29,7 @@ SAME_PIXELS = Verification(
 )
 
 
+NEGATIVE_RADIUS = 0.72  # cosine .28: 11 strangers of a million; whole negatives lie beyond .9, halves about .4
 CELLS_ALONE = 4  # times as many cells where only one of two copies is searched for: it finds fewer than both do
 SMALL, FALLING = 10_000, 1 / 3
 # Unrelated pictures of a million beyond a cosine of a descriptor: held-out photographs, 3,500 queries
@@ -69,15 +71,22 @@ def candidates(
     """
     radius = radius_for(settings, len(index))
     nprobe = settings.nprobe * (CELLS_ALONE if alone else 1)
-    probed = [probes(picture) for picture in pictures]
+    plain = _neighbours(index, [probes(picture) for picture in pictures], radius, settings.candidates, nprobe)
+    if len(index) <= settings.negatives:
+        inverted = _neighbours(
+            index, negative_probes(pictures), min(radius, NEGATIVE_RADIUS), settings.candidates, nprobe
+        )
+        plain = [[*some, *others] for some, others in zip(plain, inverted, strict=True)]
+    return [_merge(found, min(radius, 1 - reach(picture))) for found, picture in zip(plain, pictures, strict=True)]
+
+
+def _neighbours(
+    index: VectorIndex, probed: Sequence[FloatArray], radius: float, most: int, nprobe: int
+) -> list[list[Neighbours]]:
+    """What each picture's probes find."""
     filled = [probe for probe in probed if len(probe)]
-    if not filled:
-        return [([], False) for _ in probed]
-    found = iter(index.search(np.concatenate(filled), radius, settings.candidates, nprobe=nprobe))
-    return [
-        _merge([next(found) for _ in range(len(probe))], min(radius, 1 - reach(picture)))
-        for probe, picture in zip(probed, pictures, strict=True)
-    ]
+    found = iter(index.search(np.concatenate(filled), radius, most, nprobe=nprobe) if filled else ())
+    return [[next(found) for _ in range(len(probe))] for probe in probed]
 
 
 def _merge(neighbours: Iterable[Neighbours], radius: float) -> tuple[list[Candidate], bool]:

@@ -34,7 +34,7 @@ def test_what_is_made_of_the_features_is_what_the_inverted_picture_gives(name):
     products = unit(np.stack([made.descriptor, photograph_features(name).descriptor])) @ unit(real.descriptor[None])[0]
     assert products[0] > 0.75
     assert products[0] > products[1] + 0.4
-    probes = negative_probes([photograph_features(name)])
+    [probes] = negative_probes([photograph_features(name)])
     assert probes.shape == (2, len(real.descriptor))
     assert probes[0] @ unit(made.descriptor[None])[0] == pytest.approx(1, abs=1e-5)
 
@@ -60,3 +60,5 @@ def test_twice_the_negative_is_the_picture():
 def test_smooth_fields_have_no_negative_of_their_own():
     assert has_negative(photograph_features("cat"))
     assert not has_negative(features(grey(smooth(3))))
+    found = negative_probes([features(grey(smooth(3))), photograph_features("cat")])
+    assert [len(probes) for probes in found] == [0, 2]

@@ -33,3 +33,21 @@ def test_the_very_file_comes_before_others_of_the_same_pixels(tmp_path):
             assert [match.score for match in found] == [1.0] * 3
             assert [match.relation for match in found] == ["same_bytes", "same_pixels", "same_pixels"]
             assert found[0].image.locations[0].path == path
+
+
+def test_a_negative_is_found_by_query_and_report_whichever_came_first(tmp_path):
+    positive = save(tmp_path / "in" / "a.png", picture(1))
+    negative = save(tmp_path / "in" / "b.png", 255 - picture(1)[10:, 20:])
+    other = save(tmp_path / "in" / "c.png", picture(2))
+    for order in ([positive, other, negative], [negative, other, positive]):
+        with Index.open(tmp_path / f"{order[0].stem}.db", create=True, workers=1) as index:
+            for path in order:
+                index.ingest([path])
+                index.find_duplicates()
+            [pair] = index.pairs()
+            assert {pair.a.locations[0].path, pair.b.locations[0].path} == {positive, negative}
+            assert set(pair.verification.relations) == {"negative", "crop_of"}
+            assert [match.path for match in index.query(negative)] == [negative, positive]
+    with Index.open(tmp_path / "none.db", create=True, workers=1, negatives=0) as index:
+        index.ingest([tmp_path / "in"])
+        assert index.report().groups == ()
