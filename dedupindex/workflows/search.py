@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from dedupindex.compare.verification import VERSION, same_bytes, verify
 from dedupindex.compare.vetting import plausible, sketch
-from dedupindex.features import probes, reach, unpack
+from dedupindex.features import DESCRIPTOR_DIMENSIONS, probes, reach, unpack
 from dedupindex.features.model import load_model
 from dedupindex.features.negative import negative_probes
 from dedupindex.records import Candidate, Features, FloatArray, Match, Registration, Relation, Verification
@@ -30,6 +31,8 @@ SAME_PIXELS = Verification(
 
 
 NEGATIVE_RADIUS = 0.72  # cosine .28: 11 strangers of a million; whole negatives lie beyond .9, halves about .4
+NEAR, NEAR_CELLS = 0.25, 16  # up to this distance a neighbour lies in the nearest cells: so many times fewer do
+NO_PROBES = np.empty((0, DESCRIPTOR_DIMENSIONS), np.float32)
 CELLS_ALONE = 4  # times as many cells where only one of two copies is searched for: it finds fewer than both do
 SMALL, FALLING = 10_000, 1 / 3
 # Unrelated pictures of a million beyond a cosine of a descriptor: held-out photographs, 3,500 queries
@@ -71,13 +74,15 @@ def candidates(
     """
     radius = radius_for(settings, len(index))
     nprobe = settings.nprobe * (CELLS_ALONE if alone else 1)
-    plain = _neighbours(index, [probes(picture) for picture in pictures], radius, settings.candidates, nprobe)
+    limits = [min(radius, 1 - reach(picture)) for picture in pictures]
+    probed = [probes(picture) for picture in pictures]
+    wide = [some if limit > NEAR else NO_PROBES for some, limit in zip(probed, limits, strict=True)]
+    near = [some if limit <= NEAR else NO_PROBES for some, limit in zip(probed, limits, strict=True)]
+    sought = [(wide, radius, nprobe), (near, NEAR, max(1, nprobe // NEAR_CELLS))]
     if len(index) <= settings.negatives:
-        inverted = _neighbours(
-            index, negative_probes(pictures), min(radius, NEGATIVE_RADIUS), settings.candidates, nprobe
-        )
-        plain = [[*some, *others] for some, others in zip(plain, inverted, strict=True)]
-    return [_merge(found, min(radius, 1 - reach(picture))) for found, picture in zip(plain, pictures, strict=True)]
+        sought.append((negative_probes(pictures), min(radius, NEGATIVE_RADIUS), nprobe))
+    found = [_neighbours(index, some, away, settings.candidates, cells) for some, away, cells in sought]
+    return [_merge(itertools.chain(*parts), limit) for *parts, limit in zip(*found, limits, strict=True)]
 
 
 def _neighbours(
