@@ -21,6 +21,7 @@ TEXTURED = 7.0  # grey levels: a window with less contrast in both pictures says
 COVER_STEP = 2  # pixels between the points whose coverage is asked
 AGREES = 0.4  # NCC of a window that shows the same
 EXACT = 0.8  # NCC of a window that shows the same undisturbed
+STRANGE, STRANGE_CONTRAST = 0.2, 12.0  # NCC below which, grey levels above which in both, two windows differ in subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,9 @@ def agreement(lay: Overlay) -> tuple[Mapping[str, float], FloatArray, Mask]:
         smooth skies do not pass; ``area_agreement`` and ``area_exact``, the shares of textured windows with an NCC
         above `AGREES` and `EXACT`; ``area_mean``, their mean NCC; ``shared_mean`` and ``shared_low``, mean NCC and
         share of disagreement weighed by the contrast that both pictures have there (noise disturbs where there was
-        nothing, another subject where there is much); ``textured``, the share of the overlap that has texture;
+        nothing, another subject where there is much); ``strange_patch``, the share of the overlap that the largest
+        patch takes in which both have contrast and show something else (of copies at most .04, of two photographs in
+        one frame or layout .04 to .2); ``textured``, the share of the overlap that has texture;
         ``overlap``, ``cover_a``, ``cover_b``; ``pixels``, the size of the overlap on the coarser grid.
     ncc, textured : (H, W) arrays
         From `window_agreement`.
@@ -189,6 +192,7 @@ def agreement(lay: Overlay) -> tuple[Mapping[str, float], FloatArray, Mask]:
         "area_mean": float(values.mean()) if values.size else 0.0,
         "shared_mean": float((values * weight).sum()) / total,
         "shared_low": float(weight[values < AGREES].sum()) / total,
+        "strange_patch": strange_patch(ncc, textured, contrast) / max(1.0, float(lay.mask.sum())),
         "textured": share,
         "overlap": lay.overlap,
         "cover_a": lay.cover_a,
@@ -196,6 +200,18 @@ def agreement(lay: Overlay) -> tuple[Mapping[str, float], FloatArray, Mask]:
         "pixels": float(lay.mask.sum()),
     }
     return measures, ncc, textured
+
+
+def strange_patch(ncc: FloatArray, textured: Mask, contrast: FloatArray) -> float:
+    """Pixels of the largest connected patch in which both pictures have contrast and do not correlate at all.
+
+    Noise and speckle disturb everywhere a little, another subject in one place and wholly.
+    """
+    strange = (textured & (ncc < STRANGE) & (contrast > STRANGE_CONTRAST)).astype(np.uint8)
+    kernel = np.ones((5, 5), np.uint8)
+    solid = cv2.morphologyEx(cv2.morphologyEx(strange, cv2.MORPH_OPEN, kernel), cv2.MORPH_CLOSE, kernel)
+    count, _, statistics, _ = cv2.connectedComponentsWithStats(solid)
+    return float(statistics[1:, cv2.CC_STAT_AREA].max()) if count > 1 else 0.0
 
 
 def _fine_ncc(lay: Overlay) -> float:

@@ -133,3 +133,18 @@ def test_one_pixel_of_misalignment_is_forgiven():
     a, b = features(np.ascontiguousarray(picture[:, 3:])), features(np.ascontiguousarray(picture[:, :-3]))
     measures, _, _ = agreement(overlay(a, b, IDENTITY))
     assert measures["area_agreement"] > 0.95
+
+
+def test_the_strange_patch_is_the_part_that_shows_something_else():
+    base, other = photograph("coffee"), photograph("cat")
+    noise = np.random.default_rng(0).normal(0, 25, base.shape)
+    framed = base.copy()
+    framed[60:300, 80:400] = other[60:300, 80:400]
+    share = 240 * 320 / (base.shape[0] * base.shape[1])
+    a = photograph_features("coffee")
+    found = {}
+    for name, pixels in (("framed", framed), ("noisy", np.clip(base + noise, 0, 255).astype(np.uint8))):
+        found[name] = agreement(overlay(a, features(pixels), np.eye(2, 3)))[0]["strange_patch"]
+    assert 0.1 * share < found["framed"] <= 1.2 * share
+    assert found["noisy"] < 0.01
+    assert agreement(overlay(a, a, np.eye(2, 3)))[0]["strange_patch"] == 0

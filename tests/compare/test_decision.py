@@ -15,6 +15,7 @@ MEASURES = {
     "area_exact": 0.9,
     "shared_mean": 0.92,
     "shared_low": 0.01,
+    "strange_patch": 0.0,
     "zoom": 1.1,
     "textured": 0.9,
     "overlap": 0.95,
@@ -29,7 +30,7 @@ ranges = {
     "ncc": (-1, 1), "fine_ncc": (-1, 1), "area_agreement": (0, 1), "area_mean": (-1, 1), "textured": (0, 1),
     "overlap": (0, 1), "cover_a": (0, 1), "cover_b": (0, 1), "pixels": (0, 16384), "significance": (-1e4, 1e4),
     "inliers": (0, 150), "cosine": (-1, 1), "area_exact": (0, 1), "shared_mean": (-1, 1), "shared_low": (0, 1),
-    "zoom": (1, 4),
+    "zoom": (1, 4), "strange_patch": (0, 1),
 }  # fmt: skip
 any_measures = st.fixed_dictionaries({name: st.floats(low, high) for name, (low, high) in ranges.items()})
 
@@ -52,6 +53,13 @@ def test_clear_cases():
     overlaid = dict(MEASURES, ncc=0.4, fine_ncc=0.4, area_agreement=0.25, area_mean=0.2, significance=6.0)
     overlaid.update(area_exact=0.2, shared_mean=0.4, shared_low=0.6)
     assert probability(overlaid) < 0.1
+
+
+def test_another_subject_in_one_place_tells_against_copies_noise_everywhere_does_not():
+    framed = dict(MEASURES, area_agreement=0.65, area_exact=0.6, area_mean=0.6, shared_mean=0.7, shared_low=0.2)
+    assert probability(dict(framed, strange_patch=0.2)) < 0.2 < 0.5 < probability(dict(framed, strange_patch=0.0))
+    small = dict(MEASURES, strange_patch=0.04)  # a caption, a logo
+    assert probability(small) == pytest.approx(probability(MEASURES), abs=0.01)
 
 
 @given(
