@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, LargeBinary, case, delete, func, select, tuple_, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, LargeBinary, case, delete, func, insert, select, tuple_, update
 
 from dedupindex.records import CodeArray, ImageRecord, LocationRecord
 from dedupindex.store.catalog import chunks
 from dedupindex.store.rows import Content, NewImage
 from dedupindex.store.schema import Feature, Image, Location
+from dedupindex.store.upsert import upsert
 
 DESCRIPTOR = "descriptor"  # name of the feature that goes into the vector index
 _COLUMNS = (
@@ -80,8 +80,7 @@ def put_features(
         for image, parts in features.items()
         for name, data in parts.items()
     ]
-    if rows:
-        connection.execute(insert(Feature).prefix_with("OR REPLACE", dialect="sqlite"), rows)
+    upsert(connection, Feature, rows, by=("image_id", "name"))
 
 
 def damaged_features(connection: Connection, batch: int = 200) -> Iterator[tuple[int, str]]:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from dedupindex.errors import DedupIndexError
 from dedupindex.store.backup import contents
-from dedupindex.store.database import own_files
 from dedupindex.store.filesystem import is_network, kind_of
 from dedupindex.store.migrate import HEAD
+from dedupindex.store.sqlite import own_files
 from dedupindex.store.writer_lock import is_held, lock_path, owner
 
 LARGE_LOG = 256 << 20  # bytes: a write-ahead log that long is not being folded back

@@ -182,7 +182,7 @@ def _is_at(handle: int, path: Path) -> bool:
 
 
 def _write_owner(handle: int) -> None:
-    text = json.dumps(asdict(_myself()))
+    text = json.dumps(asdict(myself()))
     try:
         os.ftruncate(handle, 0)
         os.pwrite(handle, text.encode(), 0)
@@ -197,7 +197,8 @@ def _clear(handle: int) -> None:
         log.debug("the lock file keeps a name: %s", error)
 
 
-def _myself() -> Owner:
+def myself() -> Owner:
+    """Who this process is, as a holder from now on."""
     words = " ".join([Path(sys.argv[0]).name or "python", *sys.argv[1:2]]) if sys.argv else "python"
     return Owner(os.getpid(), socket.gethostname(), _process_start(os.getpid()), _iso(time.time()), words[:200])
 

@@ -19,7 +19,7 @@ from dedupindex.store.database import Database
 from dedupindex.store.rows import SegmentRow
 from dedupindex.vectors import SealedFile, VectorIndex, row_digest, strays
 from dedupindex.workflows.progress import SILENT, Progress
-from dedupindex.workflows.vector_cache import VectorCache, vector_directory
+from dedupindex.workflows.vector_cache import VectorCache
 
 TOLERANCE = 0.02  # a number of a unit vector in 8 bits against the exact one
 ASKED, NEAREST, NEAR = 100, 10, 0.5  # images asked about; neighbours of each, within this distance (1 - cosine)
@@ -86,7 +86,7 @@ def _rows(database: Database, fingerprint: str) -> Iterator[Problem]:
 
 
 def _vectors(database: Database, fingerprint: str) -> Iterator[Problem]:
-    directory = vector_directory(database.path)
+    directory = database.vectors
     with database.read() as connection:
         segments = catalog.segments(connection)
         wanted = catalog_images.indexable_ids(connection)

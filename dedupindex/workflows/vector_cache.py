@@ -41,7 +41,7 @@ class VectorCache:
 
     def __init__(self, database: Database, fingerprint: str, *, flat_limit: int = FLAT_LIMIT) -> None:
         self.database = database
-        self.directory = vector_directory(database.path)
+        self.directory = database.vectors
         self.fingerprint = fingerprint
         self.flat_limit = flat_limit
         self._lock = threading.RLock()  # two threads must not catch up at once
@@ -173,8 +173,3 @@ class VectorCache:
             known = {segment.file for segment in catalog.segments(connection)}
         for path in sweep(self.directory, known):
             log.info("removed leftover %s", path)
-
-
-def vector_directory(database: Path) -> Path:
-    """Where the vector files of a database lie: ``NAME.db.vectors`` beside it."""
-    return database.with_name(database.name + ".vectors")

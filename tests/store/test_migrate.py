@@ -45,7 +45,7 @@ def test_an_older_database_is_upgraded_after_a_backup(database, future):
     future()
     with pytest.raises(SchemaVersionError, match="dedupindex upgrade"):
         migrate.prepare_schema(database, create=False)
-    backup = migrate.upgrade(database)
+    backup = migrate.upgrade(database).backup
     assert migrate.revision(database) == "next"
     migrate.prepare_schema(database, create=False)
     with database.read() as connection:

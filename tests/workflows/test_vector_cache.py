@@ -7,9 +7,10 @@ from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import prepare_schema
+from dedupindex.store.sqlite import vector_directory
 from dedupindex.vectors import VectorIndex
 from dedupindex.workflows import vector_cache
-from dedupindex.workflows.vector_cache import VectorCache, vector_directory
+from dedupindex.workflows.vector_cache import VectorCache
 from tests.store.samples import new_image
 
 FINGERPRINT = "f"

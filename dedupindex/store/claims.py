@@ -1,0 +1,140 @@
+"""Claims: of several processes that ingest the same files into one catalogue, each file is read by one.
+
+A claim is a row that its holder has locked, in a transaction that ends when the file stands in the catalogue. When the
+holder ends in whatever way, the server takes its lock away, and the row without a lock is free for the next one. What
+somebody else holds is passed over without waiting.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from dedupindex.store.schema import Claim
+
+FILES_AT_ONCE = 64  # of a claim: what a process that dies has described for nothing at most, and others wait for
+STALE = timedelta(hours=1)  # rows that nobody has locked and that are older were left by a process that died
+
+
+class Claims(Protocol):
+    """Files that this process is reading."""
+
+    at_once: int  # files to ask for
+
+    def take(self, paths: Sequence[Path]) -> Collection[Path]:
+        """Claim files; those that are ours now, until they are `done`."""
+
+    def done(self, paths: Iterable[Path]) -> None:
+        """These stand in the catalogue."""
+
+    def close(self) -> None:
+        """Give back what was not done."""
+
+
+class NoClaims:
+    """Every file is ours."""
+
+    at_once = 256
+
+    def take(self, paths: Sequence[Path]) -> Collection[Path]:
+        """All of them."""
+        return frozenset(paths)
+
+    def done(self, paths: Iterable[Path]) -> None:
+        """Nothing to give back."""
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    """Files claimed at once, on a connection of their own: a long one would keep the server from cleaning up."""
+
+    connection: Connection  # in the transaction that has the rows locked
+    names: Sequence[bytes]
+    left: set[Path]
+
+
+class RowClaims:
+    """Claims as locked rows of a PostgreSQL catalogue.
+
+    Parameters
+    ----------
+    engine : Engine
+        Its transactions are READ COMMITTED.
+    holder : str
+        Who claims, for people.
+    """
+
+    at_once = FILES_AT_ONCE
+
+    def __init__(self, engine: Engine, holder: str) -> None:
+        self._engine, self._holder = engine, holder
+        self._leases: dict[Path, _Lease] = {}
+
+    def take(self, paths: Sequence[Path]) -> Collection[Path]:
+        """Claim files. Whether one was done meanwhile has to be looked up after this, not before."""
+        if not paths:
+            return ()
+        names = sorted(os.fsencode(path) for path in paths)  # in one order everywhere: no two wait for each other
+        now = datetime.now(UTC).isoformat()
+        rows = [{"path": name, "host": self._holder, "claimed": now} for name in names]
+        with self._engine.begin() as connection:
+            connection.execute(insert(Claim).values(rows).on_conflict_do_nothing())
+        connection = self._engine.connect()
+        try:
+            query = select(Claim.path).where(Claim.path.in_(names)).order_by(Claim.path)
+            got = list(connection.execute(query.with_for_update(skip_locked=True)).scalars())
+        except BaseException:
+            connection.close()
+            raise
+        if not got:
+            connection.close()
+            return ()
+        ours = {Path(os.fsdecode(name)) for name in got}
+        lease = _Lease(connection, got, set(ours))
+        self._leases.update(dict.fromkeys(ours, lease))
+        return ours
+
+    def done(self, paths: Iterable[Path]) -> None:
+        """Give claims back; called after the commit that made the files known."""
+        for path in paths:
+            lease = self._leases.pop(path, None)
+            if lease is None:
+                continue
+            lease.left.discard(path)
+            if not lease.left:
+                _end(lease)
+
+    def close(self) -> None:
+        """Give back everything, and what processes that died have left."""
+        leases, self._leases = {id(lease): lease for lease in self._leases.values()}.values(), {}
+        for lease in leases:
+            with contextlib.suppress(SQLAlchemyError):  # a lost connection: the server has given them back
+                _end(lease)
+        with contextlib.suppress(SQLAlchemyError):
+            forget_stale(self._engine)
+
+
+def forget_stale(engine: Engine) -> None:
+    """Remove claims of processes that died, of files that nobody asked for again."""
+    before = (datetime.now(UTC) - STALE).isoformat()
+    stale = select(Claim.path).where(Claim.claimed < before).with_for_update(skip_locked=True)
+    with engine.begin() as connection:
+        connection.execute(delete(Claim).where(Claim.path.in_(stale.scalar_subquery())))
+
+
+def _end(lease: _Lease) -> None:
+    with lease.connection as connection:
+        connection.execute(delete(Claim).where(Claim.path.in_(lease.names)))
+        connection.commit()
