@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from enum import IntEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from sqlalchemy import Connection
 
 from dedupindex.errors import StoreError
 from dedupindex.store.claims import Claims
 
+Transaction: TypeAlias = Connection  # what `Database.read` and `Database.write` hand out
 CATALOGUE = "catalogue"  # meta key: the random id of a shared catalogue, after which its folders on a host are named
 
 

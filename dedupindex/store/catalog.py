@@ -162,6 +162,11 @@ def segments(connection: Connection) -> list[SegmentRow]:
     return [SegmentRow(**row) for row in rows]
 
 
+def segment_ids(connection: Connection) -> set[int]:
+    """Ids of the sealed vector files."""
+    return set(connection.execute(select(Segment.id)).scalars())
+
+
 def put_segment(connection: Connection, segment: SegmentRow) -> int:
     """Remember a sealed vector file that is safely on disk; its id."""
     values = {name: getattr(segment, name) for name in SegmentRow.__dataclass_fields__ if name != "id"}
