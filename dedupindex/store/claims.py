@@ -11,7 +11,7 @@ import contextlib
 import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +22,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from dedupindex.store.schema import Claim
 
 FILES_AT_ONCE = 64  # of a claim: what a process that dies has described for nothing at most, and others wait for
-STALE = timedelta(hours=1)  # rows that nobody has locked and that are older were left by a process that died
 
 
 class Claims(Protocol):
@@ -123,15 +122,14 @@ class RowClaims:
             with contextlib.suppress(SQLAlchemyError):  # a lost connection: the server has given them back
                 _end(lease)
         with contextlib.suppress(SQLAlchemyError):
-            forget_stale(self._engine)
+            forget_left(self._engine)
 
 
-def forget_stale(engine: Engine) -> None:
-    """Remove claims of processes that died, of files that nobody asked for again."""
-    before = (datetime.now(UTC) - STALE).isoformat()
-    stale = select(Claim.path).where(Claim.claimed < before).with_for_update(skip_locked=True)
+def forget_left(engine: Engine) -> None:
+    """Remove claims that nobody has locked: of processes that died, on files that are known or that nobody wants."""
+    left = select(Claim.path).with_for_update(skip_locked=True)
     with engine.begin() as connection:
-        connection.execute(delete(Claim).where(Claim.path.in_(stale.scalar_subquery())))
+        connection.execute(delete(Claim).where(Claim.path.in_(left.scalar_subquery())))
 
 
 def _end(lease: _Lease) -> None:

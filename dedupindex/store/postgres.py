@@ -251,8 +251,13 @@ class PostgresServer:
         return []
 
     def state(self) -> ServerState:
-        """What the server says of itself and of the catalogue."""
-        with self.reading() as connection:
+        """What the server says of itself and of the catalogue.
+
+        Raises
+        ------
+        StoreError
+        """
+        with self._translated(), self.reading() as connection:
             began = time.monotonic()
             version, encoding = connection.execute(
                 text("SELECT current_setting('server_version'), current_setting('server_encoding')")

@@ -1,6 +1,5 @@
 """What is different since an earlier run: against a slow oracle that compares two whole reports."""
 
-import shutil
 import tempfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -63,9 +62,9 @@ def do(database, run, ids, steps):
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory):
+def template(catalogue, tmp_path_factory):
     """A database of six images that are nowhere yet."""
-    path = tmp_path_factory.mktemp("standing") / "t.db"
+    path = catalogue(tmp_path_factory.mktemp("standing") / "t.db")
     made = Database(path, create=True)
     prepare_schema(made, create=True)
     with made.write() as connection:
@@ -78,12 +77,12 @@ def template(tmp_path_factory):
 
 @given(first=STEPS, second=STEPS)
 @settings(max_examples=80, deadline=None)
-def test_changes_are_the_difference_of_two_whole_reports(template, first, second):
+def test_changes_are_the_difference_of_two_whole_reports(catalogue, template, first, second):
     path, run, ids = template
     usual = [("place", number, number) for number in range(6)] + [("place", 5, 6), ("place", 0, 7)]
     usual += [("pair", 0, 1), ("pair", 1, 2), ("pair", 3, 4)]
     with tempfile.TemporaryDirectory() as folder:
-        database = Database(Path(shutil.copy(path, folder)))
+        database = Database(catalogue.copy(path, Path(folder) / "t.db"))
         do(database, run, ids, usual + first)
         standing.remember(database, run)
         then = groups_of(database)
@@ -148,26 +147,26 @@ def test_known_differences(then, now, expected):
     assert [(d.kind, d.id, d.before, d.added, d.removed) for d in compare(then, now)] == expected
 
 
-def test_a_standing_like_the_one_before_takes_no_room(tmp_path):
+def test_a_standing_like_the_one_before_takes_no_room(catalogue, tmp_path):
     save(tmp_path / "in" / "a.png", picture(1))
     save(tmp_path / "in" / "b.png", half(picture(1)))
-    with Index.open(tmp_path / "a.db", create=True, workers=1) as index:
+    with Index.open(catalogue(tmp_path / "a.db"), create=True, workers=1) as index:
         for _ in range(4):
             index.ingest([tmp_path / "in"])
             index.find_duplicates()
         runs = [run.id for run in index.runs()]
         assert len(index.report(since=1).changes) == 1
         assert all(index.report(since=run).changes == () for run in runs[:-1])
-    database = Database(tmp_path / "a.db", read_only=True)
+    database = Database(catalogue(tmp_path / "a.db"), read_only=True)
     with database.read() as connection:
         assert catalog_decisions.standing(connection, runs[0])[0] == 2
     database.close()
 
 
-def test_last_is_the_search_before_even_when_nothing_was_to_be_searched(tmp_path):
+def test_last_is_the_search_before_even_when_nothing_was_to_be_searched(catalogue, tmp_path):
     save(tmp_path / "in" / "a.png", picture(1))
     save(tmp_path / "in" / "b.png", half(picture(1)))
-    with Index.open(tmp_path / "a.db", create=True, workers=1) as index:
+    with Index.open(catalogue(tmp_path / "a.db"), create=True, workers=1) as index:
         index.ingest([tmp_path / "in"])
         [change] = index.report(since="last").changes
         assert (change.kind, [p.path.name for p in change.added]) == ("new", ["a.png", "b.png"])
@@ -180,10 +179,10 @@ def test_last_is_the_search_before_even_when_nothing_was_to_be_searched(tmp_path
         assert index.report(since="last").changes == ()
 
 
-def test_decisions_resolve(tmp_path):
+def test_decisions_resolve(catalogue, tmp_path):
     save(tmp_path / "in" / "a.png", picture(1))
     save(tmp_path / "in" / "b.png", half(picture(1)))
-    with Index.open(tmp_path / "a.db", create=True, workers=1) as index:
+    with Index.open(catalogue(tmp_path / "a.db"), create=True, workers=1) as index:
         index.ingest([tmp_path / "in"])
         index.find_duplicates()
         index.decide("keep-both", [tmp_path / "in" / "a.png", tmp_path / "in" / "b.png"])
@@ -191,10 +190,10 @@ def test_decisions_resolve(tmp_path):
         assert (change.kind, [p.missing for p in change.removed]) == ("resolved", [False, False])
 
 
-def test_times(tmp_path):
+def test_times(catalogue, tmp_path):
     save(tmp_path / "in" / "a.png", picture(1))
     save(tmp_path / "in" / "b.png", half(picture(1)))
-    with Index.open(tmp_path / "a.db", create=True, workers=1) as index:
+    with Index.open(catalogue(tmp_path / "a.db"), create=True, workers=1) as index:
         before = datetime.now(UTC)
         index.ingest([tmp_path / "in"])
         index.find_duplicates()
@@ -210,11 +209,11 @@ def test_times(tmp_path):
                 index.report(since=wrong)
 
 
-def test_a_selection_narrows_what_is_different(tmp_path):
+def test_a_selection_narrows_what_is_different(catalogue, tmp_path):
     save(tmp_path / "in" / "a.png", picture(1))
     save(tmp_path / "in" / "b.png", half(picture(1)))
     save(tmp_path / "in" / "x.png", picture(2))
-    with Index.open(tmp_path / "a.db", create=True, workers=1) as index:
+    with Index.open(catalogue(tmp_path / "a.db"), create=True, workers=1) as index:
         index.ingest([tmp_path / "in"])
         index.find_duplicates()
         save(tmp_path / "more" / "c.png", picture(1)[20:, 30:])

@@ -17,8 +17,8 @@ FINGERPRINT = "f"
 
 
 @pytest.fixture
-def database(tmp_path):
-    made = Database(tmp_path / "v.db", create=True)
+def database(catalogue, tmp_path):
+    made = Database(catalogue(tmp_path / "v.db"), create=True)
     prepare_schema(made, create=True)
     yield made
     made.close()
@@ -59,7 +59,13 @@ def test_small_collections_need_no_files(database):
     assert all(nearest(cache, n) == image for n, image in ids.items())
     cache.save()
     assert not cache.directory.exists()
-    assert cache.directory == vector_directory(database.path)
+    assert cache.directory == database.vectors
+
+
+def test_vector_files_lie_beside_a_file(tmp_path):
+    made = Database(tmp_path / "v.db", create=True)
+    assert made.vectors == vector_directory(tmp_path / "v.db") == tmp_path / "v.db.vectors"
+    made.close()
 
 
 def test_segments_grow_and_are_merged(database, monkeypatch):
@@ -98,6 +104,7 @@ def test_files_of_other_settings_are_not_used(database):
 def test_a_folder_that_cannot_be_written_costs_only_time(database, caplog):
     cache = VectorCache(database, FINGERPRINT, flat_limit=10)
     ids = put(database, range(30))
+    cache.directory.parent.mkdir(exist_ok=True)
     cache.directory.write_text("in the way")
     cache.current()
     cache.save()
