@@ -5,22 +5,12 @@
 
 import os
 import secrets
-import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 SERVER = "DEDUPINDEX_TEST_POSTGRES"
-
-
-class Files:
-    """Catalogues in files, where the test says."""
-
-    def __call__(self, path: Path) -> Path:
-        return path
-
-    def copy(self, location: Path, path: Path) -> Path:
-        return Path(shutil.copy(location, path))
 
 
 class Server:
@@ -46,13 +36,6 @@ class Server:
         """A database without tables."""
         return self.url_of(self._create(options))
 
-    def copy(self, location: str, path: Path) -> str:
-        self._made[path] = self._copy(location.rpartition("/")[2])
-        return self.url_of(self._made[path])
-
-    def drop(self, location: str) -> None:
-        self._admin.execute(f'DROP DATABASE IF EXISTS "{location.rpartition("/")[2]}" WITH (FORCE)')
-
     def execute(self, words: str):
         """Something that only the owner of the server may do."""
         return self._admin.execute(words)
@@ -61,10 +44,13 @@ class Server:
         return self.url.set(database=name).render_as_string(hide_password=False)
 
     def close(self) -> None:
-        for name in [*self._made.values(), self._template]:
-            if name:
-                self.drop(self.url_of(name))
+        with ThreadPoolExecutor(8) as threads:  # the server waits for a checkpoint each time: many share one
+            list(threads.map(self._drop, self._made.values()))
         self._admin.close()
+
+    def _drop(self, name: str) -> None:
+        with self._connect(self.url.render_as_string(hide_password=False), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def _make_template(self) -> str:
         from dedupindex.store.database import Database
@@ -86,7 +72,7 @@ class Server:
     def _create(self, options: str = "") -> str:
         name = f"dedupindex_test_{secrets.token_hex(6)}"
         self._admin.execute(f'CREATE DATABASE "{name}" {options}')
-        self._made[Path(name)] = name
+        self._made.setdefault(Path(name), name)
         return name
 
 
@@ -109,4 +95,4 @@ def catalogue(request):
 
     Tests that use it run on both.
     """
-    return Files() if request.param == "sqlite" else request.getfixturevalue("server")
+    return (lambda path: path) if request.param == "sqlite" else request.getfixturevalue("server")

@@ -8,6 +8,7 @@ somebody else holds is passed over without waiting.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from dedupindex.store.schema import Claim
+
+log = logging.getLogger(__name__)
 
 FILES_AT_ONCE = 64  # of a claim: what a process that dies has described for nothing at most, and others wait for
 
@@ -113,14 +116,13 @@ class RowClaims:
                 continue
             lease.left.discard(path)
             if not lease.left:
-                _end(lease)
+                _give_back(lease)
 
     def close(self) -> None:
         """Give back everything, and what processes that died have left."""
         leases, self._leases = {id(lease): lease for lease in self._leases.values()}.values(), {}
         for lease in leases:
-            with contextlib.suppress(SQLAlchemyError):  # a lost connection: the server has given them back
-                _end(lease)
+            _give_back(lease)
         with contextlib.suppress(SQLAlchemyError):
             forget_left(self._engine)
 
@@ -132,7 +134,10 @@ def forget_left(engine: Engine) -> None:
         connection.execute(delete(Claim).where(Claim.path.in_(left.scalar_subquery())))
 
 
-def _end(lease: _Lease) -> None:
-    with lease.connection as connection:
-        connection.execute(delete(Claim).where(Claim.path.in_(lease.names)))
-        connection.commit()
+def _give_back(lease: _Lease) -> None:
+    try:
+        with lease.connection as connection:
+            connection.execute(delete(Claim).where(Claim.path.in_(lease.names)))
+            connection.commit()
+    except SQLAlchemyError as error:
+        log.warning("the connection of a claim was lost, others may have read the same files: %s", type(error).__name__)

@@ -82,14 +82,13 @@ def ingest(
     began = time.monotonic()
     roots = [_absolute(path) for path in paths]
     decoder, run = decoder_fingerprint(settings), 0
-    with database.read() as connection:
+    with database.read() if dry_run else database.write() as connection:
         same_decoder = catalog.get_meta(connection, "decoder") == decoder
-    if not dry_run:
-        with database.write() as connection:
+        if not dry_run:
             run = catalog.start_run(connection, "ingest")
-            if not same_decoder:
-                catalog.give_another_chance(connection)
-                catalog.set_meta(connection, decoder=decoder)
+        if not (dry_run or same_decoder):
+            catalog.give_another_chance(connection)
+            catalog.set_meta(connection, decoder=decoder)
     tally = _Tally()
     found = walk(roots, recursive=recursive, exclude=exclude, mask_pattern=settings.mask_pattern)
     progress.start(None, "ingest")
@@ -100,7 +99,7 @@ def ingest(
                 progress.advance(len(task))
         else:
             with database.claims() as claims:
-                feed = _Feed(database, settings, found, claims, tally, trust_failures=same_decoder)
+                feed = _Feed(database, settings, found, claims, tally)
                 _describe_and_write(database, settings, run, feed, tally, progress)
         missing = _mark_missing(database, roots, run, dry_run)
     finally:
@@ -161,7 +160,7 @@ class _Feed:
         claims: Claims,
         tally: _Tally,
         *,
-        trust_failures: bool,
+        trust_failures: bool = True,
     ) -> None:
         self.database, self.settings, self.tally, self.trust_failures = database, settings, tally, trust_failures
         self.claims = claims
