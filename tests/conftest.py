@@ -20,6 +20,7 @@ class Server:
         psycopg = pytest.importorskip("psycopg")
         from sqlalchemy.engine import make_url
 
+        self._parse = make_url
         self.url = make_url(url).set(drivername="postgresql")
         self._admin = psycopg.connect(self.url.render_as_string(hide_password=False), autocommit=True)
         self._connect = psycopg.connect
@@ -39,6 +40,9 @@ class Server:
     def execute(self, words: str):
         """Something that only the owner of the server may do."""
         return self._admin.execute(words)
+
+    def name_of(self, location: str) -> str:
+        return str(self._parse(location).database)
 
     def url_of(self, name: str) -> str:
         return self.url.set(database=name).render_as_string(hide_password=False)

@@ -15,11 +15,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RootTransaction, create_engine, event, text
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -97,8 +96,6 @@ class PostgresServer:
     def __init__(self, url: URL, *, busy_timeout: float) -> None:
         if url.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
             raise StoreError(f"{url.drivername} is not supported; use postgresql+psycopg")
-        if find_spec("psycopg") is None:
-            raise StoreError("PostgreSQL needs the extra 'postgres': pip install 'dedupindex[postgres]'")
         shown = {key: value for key, value in url.query.items() if key in _SHOWN}
         self.name = url.set(drivername="postgresql", query=shown).render_as_string(hide_password=True)
         self._secrets = [str(some) for some in (url.password, url.query.get("password")) if some]
@@ -108,18 +105,7 @@ class PostgresServer:
         self._catalogue = ""
         me = myself()
         self._holder = f"process {me.pid} on {me.host} (`{me.command}`)"
-        self._engine = create_engine(
-            url.set(drivername="postgresql+psycopg"),
-            isolation_level="READ COMMITTED",
-            pool_pre_ping=True,
-            max_overflow=CONNECTIONS - 5,
-            connect_args={
-                "client_encoding": "utf8",
-                "application_name": f"dedupindex {me.pid} on {me.host}: {me.command}"[:63],
-                **({} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT}),
-            },
-        )
-        event.listen(self._engine, "connect", _configure)
+        self._engine = _engine(url, f"dedupindex {me.pid} on {me.host}: {me.command}"[:63])
         try:
             with self._translated(), self.reading() as connection:
                 encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
@@ -321,6 +307,23 @@ class PostgresServer:
         name, pid, address, since = row
         where = f" at {address}" if address else ""
         return f"{name or 'a program without a name'}{where}, session {pid}, since {since}"
+
+
+def _engine(url: URL, application: str) -> Engine:
+    given = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT}
+    try:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
+            max_overflow=CONNECTIONS - 5,
+            connect_args={"client_encoding": "utf8", "application_name": application, **given},
+        )
+    except ImportError as error:
+        words = f"PostgreSQL needs the extra 'postgres': pip install 'dedupindex[postgres]' ({error})"
+        raise StoreError(words) from error
+    event.listen(engine, "connect", _configure)
+    return engine
 
 
 def _configure(connection: Any, _record: Any) -> None:

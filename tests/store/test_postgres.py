@@ -1,5 +1,6 @@
 """What only a server can do: claims, locks between sessions, late commits, its own errors."""
 
+import sys
 import threading
 import time
 from pathlib import Path
@@ -55,7 +56,7 @@ def test_a_server_that_is_not_there_is_named_without_the_password(url):
 
 
 def test_without_the_driver_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr(postgres_module, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(StoreError, match=r"dedupindex\[postgres\]"):
         Database("postgresql://host/name")
 

@@ -178,7 +178,7 @@ def test_an_interrupt_gives_claims_back(database, other, tree, monkeypatch):
 @pytest.mark.parametrize("away", [False, True])
 def test_a_server_lost_in_the_middle_of_an_ingest(database, tree, server, alone, monkeypatch, away):
     """Sessions that end are begun again; a server that lets nobody in ends the run, and the next one goes on."""
-    name = database.name.rpartition("/")[2]
+    name = server.name_of(database.location)
     write, written = _Writer.write, []
 
     def lose(self) -> None:
