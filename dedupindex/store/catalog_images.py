@@ -19,6 +19,7 @@ from dedupindex.store.rows import Content, NewImage
 from dedupindex.store.schema import Feature, Image, Location
 from dedupindex.store.upsert import upsert
 
+ROWS_AT_ONCE = 100_000  # of a result that may have millions: a server would send them all at once
 DESCRIPTOR = "descriptor"  # name of the feature that goes into the vector index
 _COLUMNS = (
     "sha256", "frame", "format", "width", "height", "bits", "channels", "valid_share", "low_information", "scaling",
@@ -239,7 +240,8 @@ def sketches(connection: Connection, ids: Iterable[int]) -> dict[int, dict[str, 
 def indexable_ids(connection: Connection) -> NDArray[np.int64]:
     """Ids that belong in the vector index, rising: all but those with too little information."""
     query = select(Image.id).where(Image.low_information.is_(False)).order_by(Image.id)
-    return np.fromiter(connection.execute(query).scalars(), dtype=np.int64)
+    rows = connection.execute(query.execution_options(yield_per=ROWS_AT_ONCE))
+    return np.fromiter(rows.scalars(), dtype=np.int64)
 
 
 def descriptors(connection: Connection, ids: NDArray[np.int64], dimensions: int) -> tuple[NDArray[np.int64], CodeArray]:

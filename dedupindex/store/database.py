@@ -215,7 +215,7 @@ def database_path(location: Path | str) -> Path:
     """
     found = parsed(location)
     if isinstance(found, URL):
-        raise StoreError(f"{found.get_backend_name()} databases are on a server, not in a file")
+        raise StoreError("a database on a server is copied with pg_dump, and brought back with pg_restore")
     return found
 
 

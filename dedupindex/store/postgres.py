@@ -97,7 +97,8 @@ class PostgresServer:
         if url.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
             raise StoreError(f"{url.drivername} is not supported; use postgresql+psycopg")
         shown = {key: value for key, value in url.query.items() if key in _SHOWN}
-        self.name = url.set(drivername="postgresql", query=shown).render_as_string(hide_password=True)
+        place = URL.create("postgresql", url.username, None, url.host, url.port, url.database, shown)
+        self.name = place.render_as_string()  # opens the database again where the password is in ~/.pgpass
         self._secrets = [str(some) for some in (url.password, url.query.get("password")) if some]
         self._database = url.database or url.query.get("dbname") or ""
         self._mark = Path(str(self._database) or "postgres")  # what `durable.point` announces

@@ -199,8 +199,10 @@ def _clear(handle: int) -> None:
 
 def myself() -> Owner:
     """Who this process is, as a holder from now on."""
-    words = " ".join([Path(sys.argv[0]).name or "python", *sys.argv[1:2]]) if sys.argv else "python"
-    return Owner(os.getpid(), socket.gethostname(), _process_start(os.getpid()), _iso(time.time()), words[:200])
+    program, *words = sys.argv or ["python"]
+    verb = [word for word in words if word.isidentifier()][:1]  # no options: there may be a password in a URL
+    command = " ".join([Path(program).name or "python", *verb])
+    return Owner(os.getpid(), socket.gethostname(), _process_start(os.getpid()), _iso(time.time()), command[:200])
 
 
 @cache

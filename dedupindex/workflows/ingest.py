@@ -15,6 +15,8 @@ reader died and it is free. So an ingest ends when everything that it found is i
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import time
 from collections import Counter, deque
@@ -36,9 +38,12 @@ from dedupindex.workflows.pool import Pool, limits_of
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.stages import FileResult, FileTask, describe_files, died
 
+log = logging.getLogger(__name__)
+
 MOST_ASIDE = 4096  # files that others are reading; of more, the oldest ones are looked at again before the walk's end
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at what others are reading
 FILES_A_TASK = 8  # fewer means more traffic between processes, more means longer waits at the end
+SAY_AFTER = 10.0  # seconds of waiting for others
 LONGEST_WAIT = 5.0  # seconds that described images may wait for a full batch
 # Reasons that may be gone next time although the file looks the same.
 PASSING = frozenset({Reason.UNREADABLE, Reason.MISSING, Reason.CHANGED_WHILE_READ})
@@ -190,11 +195,15 @@ class _Feed:
 
         Whoever calls this has written all of its own, so that no two wait for each other.
         """
-        pause = FIRST_PAUSE
+        pause, say = FIRST_PAUSE, time.monotonic() + SAY_AFTER
         while self._aside and not self._files:
-            if not self._look_aside(len(self._aside)):
-                time.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+            if self._look_aside(len(self._aside)):
+                continue
+            if time.monotonic() > say:
+                log.warning("waiting for %d files that others read; `dedupindex doctor` tells who", len(self._aside))
+                say = math.inf
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
         return bool(self._files)
 
     def _look(self) -> bool:

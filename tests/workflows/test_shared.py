@@ -57,8 +57,8 @@ def other(database):
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     root = make_tree(tmp_path_factory.mktemp("shared") / "pictures", 9)
-    for number in range(20, 52):
-        save(root / "more" / f"{number}.png", picture(number, 60, 80))
+    for number in range(20, 40):
+        save(root / "more" / f"{number}.png", picture(number, 48, 64))
     return root
 
 
