@@ -34,6 +34,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("segment_id", "number", name=op.f("pk_segment_part")),
     )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("ALTER TABLE segment_part ALTER COLUMN data SET STORAGE EXTERNAL")
     op.add_column("location", sa.Column("label", TEXT, nullable=True))
 
 

@@ -83,6 +83,8 @@ def test_tables_are_made_in_an_empty_database_only_on_request(server):
         ).all()
         assert {collation for _, collation in rows} == {"C"}
         assert len(rows) > 20
+        packed = "SELECT count(*) FROM pg_attribute WHERE attname = 'data' AND attstorage = 'e'"
+        assert connection.execute(text(packed)).scalar() == 2
     made.close()
 
 
