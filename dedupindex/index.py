@@ -35,13 +35,14 @@ from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, parse_address
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.database import Database, database_path
-from dedupindex.store.migrate import HEAD, Upgrade, prepare_schema
+from dedupindex.store.migrate import Upgrade, prepare_schema
 from dedupindex.store.migrate import upgrade as upgrade_schema
 from dedupindex.workflows import backup as backups
 from dedupindex.workflows import check as checking
 from dedupindex.workflows import decisions as deciding
 from dedupindex.workflows import duplicates, planning, rebuild, search, standing
 from dedupindex.workflows import forget as forgetting
+from dedupindex.workflows import info as describing
 from dedupindex.workflows import ingest as ingesting
 from dedupindex.workflows import report as reporting
 from dedupindex.workflows.arrays import frame_of_array
@@ -394,23 +395,7 @@ class Index:
 
     def info(self) -> Mapping[str, int | float | str]:
         """Counts, sizes, versions and settings, by name."""
-        with self._database.read() as connection:
-            counts = catalog.counts(connection)
-            segments = catalog.segments(connection)
-            generation = catalog.generation(connection)
-            program = catalog.get_meta(connection, "program") or ""
-        files = [self._database.vectors / segment.file for segment in segments]
-        return {
-            "path": self.name,
-            **counts,
-            "bytes": self._database.size() + sum(file.stat().st_size for file in files if file.is_file()),
-            "vector_files": len(segments),
-            "generation": generation,
-            "schema": HEAD,
-            "created_by": program,
-            "fingerprint": self.fingerprint,
-            **{f"settings.{name}": json.dumps(value) for name, value in self.settings.shaping().items()},
-        }
+        return describing.info(self._database, self.settings, self.fingerprint)
 
     def check(self, deep: bool = False, progress: Progress | None = None) -> list[Problem]:
         """Look for damage and disagreement; changes nothing. *deep* also reads every page and every file."""
