@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -20,11 +20,13 @@ from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
+from dedupindex.store.catalog import chunks
 from dedupindex.store.schema import Claim
 
 log = logging.getLogger(__name__)
 
 FILES_AT_ONCE = 64  # of a claim: what a process that dies has described for nothing at most, and others wait for
+MOST_LEASES = 8  # connections; of more files, the last one holds the rest
 
 
 class Claims(Protocol):
@@ -58,13 +60,13 @@ class NoClaims:
         """Nothing to give back."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Lease:
-    """Files claimed at once, on a connection of their own: a long one would keep the server from cleaning up."""
+    """Files claimed in one transaction, which ends with the last of them: long ones keep a server from cleaning up."""
 
-    connection: Connection  # in the transaction that has the rows locked
-    names: Sequence[bytes]
-    left: set[Path]
+    connection: Connection  # of its own
+    names: list[bytes] = field(default_factory=list)
+    left: set[Path] = field(default_factory=set)
 
 
 class RowClaims:
@@ -82,6 +84,7 @@ class RowClaims:
 
     def __init__(self, engine: Engine, holder: str) -> None:
         self._engine, self._holder = engine, holder
+        self._open: list[_Lease] = []
         self._leases: dict[Path, _Lease] = {}
 
     def take(self, paths: Sequence[Path]) -> Collection[Path]:
@@ -93,38 +96,38 @@ class RowClaims:
         rows = [{"path": name, "host": self._holder, "claimed": now} for name in names]
         with self._engine.begin() as connection:
             connection.execute(insert(Claim).values(rows).on_conflict_do_nothing())
-        connection = self._engine.connect()
-        try:
-            query = select(Claim.path).where(Claim.path.in_(names)).order_by(Claim.path)
-            got = list(connection.execute(query.with_for_update(skip_locked=True)).scalars())
-        except BaseException:
-            connection.close()
-            raise
-        if not got:
-            connection.close()
-            return ()
-        ours = {Path(os.fsdecode(name)) for name in got}
-        lease = _Lease(connection, got, set(ours))
+        if len(self._open) < MOST_LEASES:
+            self._open.append(_Lease(self._engine.connect()))
+        lease = self._open[-1]
+        query = select(Claim.path).where(Claim.path.in_(names)).order_by(Claim.path)
+        got = list(lease.connection.execute(query.with_for_update(skip_locked=True)).scalars())
+        ours = {Path(os.fsdecode(name)) for name in got} - self._leases.keys()
+        lease.names.extend(got)
+        lease.left.update(ours)
         self._leases.update(dict.fromkeys(ours, lease))
+        self._end_if_done(lease)
         return ours
 
     def done(self, paths: Iterable[Path]) -> None:
         """Give claims back; called after the commit that made the files known."""
         for path in paths:
             lease = self._leases.pop(path, None)
-            if lease is None:
-                continue
-            lease.left.discard(path)
-            if not lease.left:
-                _give_back(lease)
+            if lease is not None:
+                lease.left.discard(path)
+                self._end_if_done(lease)
 
     def close(self) -> None:
         """Give back everything, and what processes that died have left."""
-        leases, self._leases = {id(lease): lease for lease in self._leases.values()}.values(), {}
-        for lease in leases:
-            _give_back(lease)
+        self._leases.clear()
+        while self._open:
+            _give_back(self._open.pop())
         with contextlib.suppress(SQLAlchemyError):
             forget_left(self._engine)
+
+    def _end_if_done(self, lease: _Lease) -> None:
+        if not lease.left:
+            self._open.remove(lease)
+            _give_back(lease)
 
 
 def forget_left(engine: Engine) -> None:
@@ -137,7 +140,8 @@ def forget_left(engine: Engine) -> None:
 def _give_back(lease: _Lease) -> None:
     try:
         with lease.connection as connection:
-            connection.execute(delete(Claim).where(Claim.path.in_(lease.names)))
+            for some in chunks(lease.names):
+                connection.execute(delete(Claim).where(Claim.path.in_(some)))
             connection.commit()
     except SQLAlchemyError as error:
         log.warning("the connection of a claim was lost, others may have read the same files: %s", type(error).__name__)

@@ -91,7 +91,7 @@ def server_findings(url: URL) -> Iterator[Finding]:
     else:
         yield Finding("connections", words)
     if state.revision is None:
-        yield Finding("database", f"{server.name}: has no tables yet")
+        yield Finding("database", f"{server.name}: has no tables of dedupindex yet")
         return
     words = f"{server.name}: {state.images:,} images, {state.bytes:,} bytes, schema {state.revision}"
     if state.revision != HEAD:

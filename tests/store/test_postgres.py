@@ -11,7 +11,7 @@ from sqlalchemy import text
 from dedupindex import IndexNotFoundError, StoreError
 from dedupindex.errors import IndexBusyError
 from dedupindex.records import Decision
-from dedupindex.store import catalog, catalog_decisions, catalog_images
+from dedupindex.store import catalog, catalog_decisions, catalog_images, claims
 from dedupindex.store import postgres as postgres_module
 from dedupindex.store.backend import Purpose
 from dedupindex.store.database import Database
@@ -278,9 +278,9 @@ def test_a_file_is_claimed_once_until_it_is_done(database, other):
     with database.claims() as ours, other.claims() as theirs:
         assert ours.take(PATHS[:3]) == set(PATHS[:3])
         assert theirs.take(PATHS) == set(PATHS[3:])
-        assert ours.take(PATHS) == ()
+        assert ours.take(PATHS) == set()
         ours.done(PATHS[:2])
-        assert theirs.take(PATHS[:3]) == ()  # the third is not done: a claim ends as a whole
+        assert theirs.take(PATHS[:3]) == set()  # the third is not done: a claim ends as a whole
         ours.done(PATHS[2:3])
         assert theirs.take(PATHS[:3]) == set(PATHS[:3])
     with database.read() as connection:
@@ -292,7 +292,7 @@ def test_what_a_lost_session_had_claimed_is_free(database, other, server):
     with database.claims() as ours:
         ours.take(PATHS)
         with other.claims() as theirs:
-            assert theirs.take(PATHS) == ()
+            assert theirs.take(PATHS) == set()
             query = "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation"
             with other.read() as connection:
                 connection.execute(text(f"{query} WHERE c.relname = 'claim' AND l.pid <> pg_backend_pid()"))
@@ -309,9 +309,9 @@ def test_claims_at_once_are_shared_out(database, other):
     got = []
 
     def take(which: Database, mine: list[Path]) -> None:
-        with which.claims() as claims:
+        with which.claims() as own:
             for start in range(0, len(mine), 10):
-                got.extend(claims.take(mine[start : start + 10]))
+                got.extend(own.take(mine[start : start + 10]))
             done.wait(10)
 
     done = threading.Barrier(2)
@@ -324,12 +324,29 @@ def test_claims_at_once_are_shared_out(database, other):
 
 
 @pytest.mark.postgres
+def test_many_claims_need_few_connections(database, other):
+    paths = [Path(f"/{number:03}") for number in range(100)]
+    with database.claims() as ours:
+        for path in paths:
+            assert ours.take([path]) == {path}
+        with database.read() as connection:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            assert connection.execute(text(query)).scalar_one() <= claims.MOST_LEASES + 3
+        ours.done(paths[:-1])
+        with other.claims() as theirs:
+            assert paths[-1] not in theirs.take(paths)
+        ours.done(paths[-1:])
+        with other.claims() as theirs:
+            assert theirs.take(paths) == set(paths)
+
+
+@pytest.mark.postgres
 def test_rows_that_were_left_go_with_the_next_one(database):
     with database.write() as connection:
         connection.execute(text("INSERT INTO claim VALUES ('\\x61', 'dead', '2020')"))
-    with database.claims() as claims:
-        assert claims.take([Path("a")]) == {Path("a")}
-        claims.done([Path("a")])
+    with database.claims() as ours:
+        assert ours.take([Path("a")]) == {Path("a")}
+        ours.done([Path("a")])
     with database.write() as connection:
         connection.execute(text("INSERT INTO claim VALUES ('\\x62', 'dead', '2020')"))
     with database.claims():
