@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from dedupindex import durable
-from dedupindex.errors import StoreError, VectorIndexError
+from dedupindex.errors import SettingsMismatchError, StoreError, VectorIndexError
 from dedupindex.features import DESCRIPTOR_DIMENSIONS
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.backend import Purpose, Transaction
@@ -63,11 +63,16 @@ class VectorCache:
         ------
         StoreError
             The database cannot be read.
+        SettingsMismatchError
+            Another process has the pictures described with other settings.
         """
         with self._lock, self.database.read() as connection:
             generation = catalog.generation(connection)
             if self._index is not None and generation == self._generation:
                 return self._index
+            if catalog.get_meta(connection, "fingerprint") not in (None, self.fingerprint):
+                words = "its pictures were described anew, with other settings, since it was opened; open it again"
+                raise SettingsMismatchError(f"{self.database.name}: {words}")
             index = self._index if self._index is not None else self._load(connection)
             self._catch_up(connection, index)
             if index.needs_sealing and catalog.segment_ids(connection) != self._rows:

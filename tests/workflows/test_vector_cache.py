@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from dedupindex.errors import SettingsMismatchError
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.database import Database
@@ -174,6 +175,17 @@ def test_rebuilding_at_the_same_time_leaves_the_files_of_one(file_database, monk
     assert files(one) == {row.file for row in rows(file_database)}
     assert len(rows(file_database)) == 1
     assert all(nearest(one, n) == image for n, image in ids.items())
+
+
+def test_pictures_that_another_process_describes_anew_are_not_mixed_with_the_old(database):
+    cache = VectorCache(database, FINGERPRINT)
+    put(database, range(5))
+    assert len(cache.current()) == 5
+    with database.write() as connection:
+        catalog.remember_settings(connection, {}, "g")
+    with pytest.raises(SettingsMismatchError, match="open it again"):
+        cache.current()
+    assert len(VectorCache(database, "g").current()) == 5
 
 
 def test_two_caches_that_seal_the_same_do_not_clash(database):
