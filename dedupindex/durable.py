@@ -12,7 +12,7 @@ import errno
 import hashlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -59,6 +59,13 @@ def write_whole(path: Path, data: bytes, *, aside: Path | None = None) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def pieces(path: Path) -> Iterator[bytes]:
+    """The content of a file, 4 MiB at a time."""
+    with path.open("rb") as file:
+        while data := file.read(_CHUNK):
+            yield data
+
+
 def copy_whole(source: Path, target: Path, sha256: str) -> None:
     """Copy a file as `write_whole` does, if its content has that digest.
 
@@ -68,14 +75,31 @@ def copy_whole(source: Path, target: Path, sha256: str) -> None:
         It has another digest; nothing was put in place.
     OSError
     """
+    put_together(pieces(source), target, sha256, source=str(source))
+
+
+def put_together(data: Iterable[bytes], target: Path, sha256: str, *, source: str) -> None:
+    """Write a file as `write_whole` does, from pieces, if they have that digest.
+
+    Parameters
+    ----------
+    source : str
+        Where the pieces come from, for people.
+
+    Raises
+    ------
+    ValueError
+        They have another digest; nothing was put in place.
+    OSError
+    """
     temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
     digest = hashlib.sha256()
     try:
         point("write", temporary)
-        with source.open("rb") as old, temporary.open("wb") as new:
-            while data := old.read(_CHUNK):
-                digest.update(data)
-                new.write(data)
+        with temporary.open("wb") as new:
+            for piece in data:
+                digest.update(piece)
+                new.write(piece)
             new.flush()
             point("fsync", temporary)
             os.fsync(new.fileno())

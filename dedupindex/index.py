@@ -34,14 +34,15 @@ from dedupindex.records import (
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, parse_address
 from dedupindex.store import catalog, catalog_images
-from dedupindex.store.database import Database, database_path, own_files
-from dedupindex.store.migrate import HEAD, prepare_schema
+from dedupindex.store.database import Database, database_path
+from dedupindex.store.migrate import Upgrade, prepare_schema
 from dedupindex.store.migrate import upgrade as upgrade_schema
 from dedupindex.workflows import backup as backups
 from dedupindex.workflows import check as checking
 from dedupindex.workflows import decisions as deciding
 from dedupindex.workflows import duplicates, planning, rebuild, search, standing
 from dedupindex.workflows import forget as forgetting
+from dedupindex.workflows import info as describing
 from dedupindex.workflows import ingest as ingesting
 from dedupindex.workflows import report as reporting
 from dedupindex.workflows.arrays import frame_of_array
@@ -53,7 +54,7 @@ from dedupindex.workflows.portraits import Portrait, stored_portraits
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.settling import settle
 from dedupindex.workflows.stages import describe_frames, new_image
-from dedupindex.workflows.vector_cache import VectorCache, vector_directory
+from dedupindex.workflows.vector_cache import VectorCache
 
 PathLike = str | os.PathLike[str]
 
@@ -77,7 +78,7 @@ class Index:
         self.settings = settings
         self.fingerprint = settings.fingerprint(versions(settings))
         self._vectors = VectorCache(database, self.fingerprint)
-        if not database.read_only:
+        if not database.read_only and not database.shared:
             backups.remove_leftovers(database.path)
 
     # ------------------------------------------------------------------------------------------------- opening
@@ -97,9 +98,9 @@ class Index:
         Parameters
         ----------
         path : path or str
-            Database file, or its SQLAlchemy URL.
+            Database file, or its SQLAlchemy URL: ``sqlite:///FILE``, ``postgresql://USER@HOST/NAME``.
         create : bool
-            Make it when it is not there.
+            Make it when it is not there; on a server, the tables in an empty database.
         settings : Settings, optional
             All settings. Without, those that shape features come from the database (of a new one: the defaults and
             the ``DEDUPINDEX_*`` environment), the others from the defaults and the environment.
@@ -137,7 +138,7 @@ class Index:
                         catalog.remember_settings(connection, chosen.shaping(), own)
                         catalog.set_meta(connection, program=__version__)
             elif fingerprint is not None and fingerprint != own:
-                mismatch = mismatch_words(database.path, chosen, json.loads(stored) if stored else {})
+                mismatch = mismatch_words(database.name, chosen, json.loads(stored) if stored else {})
                 if not allow_mismatch:
                     raise SettingsMismatchError(mismatch)
             return cls(database, chosen, mismatch=mismatch)
@@ -146,8 +147,13 @@ class Index:
             raise
 
     @staticmethod
-    def upgrade(path: PathLike) -> Path | None:
-        """Bring an older database to this program's schema; the backup that was made first, or None if all was well.
+    def upgrade(path: PathLike, *, backed_up: bool = False) -> Upgrade:
+        """Bring an older database to this program's schema; what was done, and the backup that was made first.
+
+        Parameters
+        ----------
+        backed_up : bool
+            You have a backup of a database on a server, of which none is made here.
 
         Raises
         ------
@@ -155,7 +161,7 @@ class Index:
         """
         database = Database(location_of(path))
         try:
-            return upgrade_schema(database)
+            return upgrade_schema(database, backed_up=backed_up)
         finally:
             database.close()
 
@@ -172,9 +178,29 @@ class Index:
         self.close()
 
     @property
+    def name(self) -> str:
+        """The database for people: its path, or its URL without the password."""
+        return self._database.name
+
+    @property
+    def location(self) -> Path | str:
+        """What opens the same database again; of a server with the password, so not for people."""
+        return self._database.location
+
+    @property
     def path(self) -> Path:
-        """The database file."""
+        """The database file.
+
+        Raises
+        ------
+        StoreError
+            It is on a server.
+        """
         return self._database.path
+
+    def beside(self, tail: str) -> Path:
+        """A name for a file that belongs to the index: beside the database, or where this machine keeps its own."""
+        return self._database.beside(tail)
 
     @property
     def generation(self) -> int:
@@ -206,7 +232,7 @@ class Index:
             [Path(path) for path in paths],
             recursive=recursive,
             dry_run=dry_run,
-            exclude=[*own_files(self.path), vector_directory(self.path)],
+            exclude=self._database.own_files,
             progress=progress or SILENT,
         )
         if not dry_run:
@@ -369,24 +395,7 @@ class Index:
 
     def info(self) -> Mapping[str, int | float | str]:
         """Counts, sizes, versions and settings, by name."""
-        with self._database.read() as connection:
-            counts = catalog.counts(connection)
-            segments = catalog.segments(connection)
-            generation = catalog.generation(connection)
-            program = catalog.get_meta(connection, "program") or ""
-        log = self.path.with_name(self.path.name + "-wal")
-        files = [self.path, log, *(vector_directory(self.path) / segment.file for segment in segments)]
-        return {
-            "path": str(self.path),
-            **counts,
-            "bytes": sum(file.stat().st_size for file in files if file.is_file()),
-            "vector_files": len(segments),
-            "generation": generation,
-            "schema": HEAD,
-            "created_by": program,
-            "fingerprint": self.fingerprint,
-            **{f"settings.{name}": json.dumps(value) for name, value in self.settings.shaping().items()},
-        }
+        return describing.info(self._database, self.settings, self.fingerprint)
 
     def check(self, deep: bool = False, progress: Progress | None = None) -> list[Problem]:
         """Look for damage and disagreement; changes nothing. *deep* also reads every page and every file."""
@@ -427,6 +436,8 @@ class Index:
         StoreError
             *target* is something else, is in use, or cannot be written; what was there stays.
         """
+        if self._database.shared:
+            self._database.backup(Path(target))  # says what to use
         return backups.backup(self.path, Path(target))
 
     @staticmethod

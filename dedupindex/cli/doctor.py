@@ -9,7 +9,7 @@ MARKS = {"ok": " ", "warning": "!", "problem": "X"}
 
 
 def doctor(session: Session, json: JsonOption = False) -> int:
-    """Look at versions, extras, file system, space, permissions and the writers' lock; changes nothing.
+    """Look at versions, extras, file system, space, permissions and the writers' lock, or the server; changes nothing.
 
     Exit code 1 when there is a problem.
     """
@@ -17,10 +17,9 @@ def doctor(session: Session, json: JsonOption = False) -> int:
 
     from dedupindex.reports.jsonfile import SCHEMA_VERSION, to_json
     from dedupindex.reports.names import shown
-    from dedupindex.store.database import database_path
     from dedupindex.workflows.doctor import doctor as examine
 
-    findings = examine(database_path(session.location()))
+    findings = examine(session.location())
     if json:
         listed = [{name: shown(value) for name, value in asdict(finding).items()} for finding in findings]
         out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "doctor", "findings": listed}))

@@ -56,7 +56,7 @@ MinScore: TypeAlias = Annotated[
 LimitOption: TypeAlias = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Most matches a picture.")]
 
 _DATABASE = typer.Option(
-    "-d", "--database", metavar="FILE", help=f"Database; else ${DATABASE_VARIABLE}, else ./{DEFAULT_DATABASE}."
+    "-d", "--database", metavar="FILE", help=f"Database, or URL; else ${DATABASE_VARIABLE}, else ./{DEFAULT_DATABASE}."
 )
 _CONFIG = typer.Option("--config", metavar="FILE", help="Settings in TOML.")
 _QUIET = typer.Option("--quiet", "-q", help="No progress, no log below errors.")

@@ -192,8 +192,10 @@ def _changes(paths: Sequence[Path], own: Sequence[Path], stop: threading.Event) 
 
 def _own_files(session: Session, reports: Path | None) -> list[Path]:
     """What the runs themselves write, which must not start another one."""
-    database = Path(session.location()).absolute()
-    own = [database, database.with_name(database.name + ".vectors")]
+    from dedupindex.store.database import parsed
+
+    database = parsed(session.location())
+    own = [database, database.with_name(database.name + ".vectors")] if isinstance(database, Path) else []
     return own if reports is None else [*own, reports]
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from dedupindex import durable
 from dedupindex.errors import StoreError
-from dedupindex.store.database import BUSY_TIMEOUT, SQLITE_ERRORS, own_files, translate
+from dedupindex.store.sqlite import BUSY_TIMEOUT, SQLITE_ERRORS, own_files, translate
 from dedupindex.store.writer_lock import WriterLock
 
 

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from dedupindex.errors import Reason
 from dedupindex.records import Failure, RunRecord
 from dedupindex.store.rows import FileState, SegmentRow
-from dedupindex.store.schema import FailureRow, Feature, Image, Location, Meta, PairRow, Run, Segment
+from dedupindex.store.schema import FailureRow, Feature, Image, Location, Meta, PairRow, Run, Segment, SegmentPart
+from dedupindex.store.upsert import upsert
 
 CHUNK = 500  # values in one IN (...): SQLite before 3.32 allows 999 variables
 _T = TypeVar("_T")
@@ -57,10 +57,7 @@ def get_meta(connection: Connection, key: str) -> str | None:
 def set_meta(connection: Connection, **values: str) -> None:
     """Remember facts about the database."""
     rows = [{"key": key, "value": value} for key, value in values.items()]
-    statement = insert(Meta)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=[Meta.key], set_={"value": statement.excluded.value}), rows
-    )
+    upsert(connection, Meta, rows, by=("key",))
 
 
 def remember_settings(connection: Connection, shaping: Mapping[str, Any], fingerprint: str) -> None:
@@ -134,11 +131,7 @@ def put_failures(connection: Connection, failures: Iterable[tuple[FileState, Fai
         }
         for state, failure in failures
     ]
-    if not rows:
-        return
-    statement = insert(FailureRow)
-    new = {name: statement.excluded[name] for name in rows[0] if name != "path"}
-    connection.execute(statement.on_conflict_do_update(index_elements=[FailureRow.path], set_=new), rows)
+    upsert(connection, FailureRow, rows, by=("path",))
 
 
 def clear_failures(connection: Connection, paths: Sequence[Path]) -> None:
@@ -169,10 +162,30 @@ def segments(connection: Connection) -> list[SegmentRow]:
     return [SegmentRow(**row) for row in rows]
 
 
+def segment_ids(connection: Connection) -> set[int]:
+    """Ids of the sealed vector files."""
+    return set(connection.execute(select(Segment.id)).scalars())
+
+
 def put_segment(connection: Connection, segment: SegmentRow) -> int:
     """Remember a sealed vector file that is safely on disk; its id."""
     values = {name: getattr(segment, name) for name in SegmentRow.__dataclass_fields__ if name != "id"}
     return int(connection.execute(insert(Segment).values(**values).returning(Segment.id)).scalar_one())
+
+
+def put_parts(connection: Connection, segment: int, parts: Iterable[bytes]) -> None:
+    """Store a sealed vector file in pieces, for hosts that lack it."""
+    for number, data in enumerate(parts):
+        connection.execute(insert(SegmentPart).values(segment_id=segment, number=number, data=data))
+
+
+def parts(connection: Connection, segment: int) -> Iterator[bytes]:
+    """The pieces of a sealed vector file, in their order; none where it was not stored."""
+    number = 0
+    query = select(SegmentPart.data).where(SegmentPart.segment_id == segment)
+    while (data := connection.execute(query.where(SegmentPart.number == number)).scalar()) is not None:
+        yield data
+        number += 1
 
 
 def delete_segments(connection: Connection, ids: Sequence[int]) -> None:

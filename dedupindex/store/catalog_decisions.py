@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, delete, insert, select
 
 from dedupindex.records import Decision, LocationRecord
 from dedupindex.store.catalog import chunks
 from dedupindex.store.schema import DecisionRow, Image, Location, Standing
+from dedupindex.store.upsert import upsert
 
 KEPT_STANDINGS = 200  # runs whose groups are remembered: some months of nightly runs
 
@@ -36,11 +36,7 @@ def put_decisions(connection: Connection, made: Iterable[Decision]) -> None:
         {"a": d.a, "b": d.b, "kind": d.kind, "note": d.note, "decided": d.decided.isoformat(timespec="microseconds")}
         for d in made
     ]
-    if not rows:
-        return
-    statement = insert(DecisionRow)
-    new = {name: statement.excluded[name] for name in ("kind", "note", "decided")}
-    connection.execute(statement.on_conflict_do_update(index_elements=[DecisionRow.a, DecisionRow.b], set_=new), rows)
+    upsert(connection, DecisionRow, rows, by=("a", "b"))
 
 
 def delete_decisions(connection: Connection, pairs: Sequence[tuple[str, str]]) -> int:

@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, LargeBinary, case, delete, func, select, tuple_, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, LargeBinary, case, delete, func, insert, select, tuple_, update
 
 from dedupindex.records import CodeArray, ImageRecord, LocationRecord
 from dedupindex.store.catalog import chunks
 from dedupindex.store.rows import Content, NewImage
 from dedupindex.store.schema import Feature, Image, Location
+from dedupindex.store.upsert import upsert
 
+ROWS_AT_ONCE = 100_000  # of a result that may have millions: a server would send them all at once
 DESCRIPTOR = "descriptor"  # name of the feature that goes into the vector index
 _COLUMNS = (
     "sha256", "frame", "format", "width", "height", "bits", "channels", "valid_share", "low_information", "scaling",
@@ -80,8 +81,7 @@ def put_features(
         for image, parts in features.items()
         for name, data in parts.items()
     ]
-    if rows:
-        connection.execute(insert(Feature).prefix_with("OR REPLACE", dialect="sqlite"), rows)
+    upsert(connection, Feature, rows, by=("image_id", "name"))
 
 
 def damaged_features(connection: Connection, batch: int = 200) -> Iterator[tuple[int, str]]:
@@ -240,7 +240,8 @@ def sketches(connection: Connection, ids: Iterable[int]) -> dict[int, dict[str, 
 def indexable_ids(connection: Connection) -> NDArray[np.int64]:
     """Ids that belong in the vector index, rising: all but those with too little information."""
     query = select(Image.id).where(Image.low_information.is_(False)).order_by(Image.id)
-    return np.fromiter(connection.execute(query).scalars(), dtype=np.int64)
+    rows = connection.execute(query.execution_options(yield_per=ROWS_AT_ONCE))
+    return np.fromiter(rows.scalars(), dtype=np.int64)
 
 
 def descriptors(connection: Connection, ids: NDArray[np.int64], dimensions: int) -> tuple[NDArray[np.int64], CodeArray]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, tuple_, update
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from dedupindex.errors import Reason
@@ -19,6 +18,7 @@ from dedupindex.records import Failure, LocationRecord
 from dedupindex.store.catalog import chunks, display, signed
 from dedupindex.store.rows import FileState, KnownFile
 from dedupindex.store.schema import FailureRow, Feature, Image, Location
+from dedupindex.store.upsert import upsert
 
 
 def known_files(connection: Connection, paths: Sequence[Path]) -> dict[Path, KnownFile]:
@@ -88,10 +88,7 @@ def put_locations(connection: Connection, places: Sequence[tuple[FileState, int,
         }
         for state, frame, image in places
     ]
-    statement = insert(Location)
-    kept = ("path", "frame", "added_run")
-    new = {name: statement.excluded[name] for name in rows[0] if name not in kept}
-    connection.execute(statement.on_conflict_do_update(index_elements=[Location.path, Location.frame], set_=new), rows)
+    upsert(connection, Location, rows, by=("path", "frame"), keep=("added_run",))
     return sum(before.get((os.fsencode(state.path), frame)) != image for state, frame, image in places)
 
 

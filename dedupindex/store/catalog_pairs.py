@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, delete, or_, select
-from sqlalchemy.dialects.sqlite import insert
 
 from dedupindex.records import Pair, Registration, Relation, Verification
 from dedupindex.store.catalog import chunks
 from dedupindex.store.catalog_images import by_id
 from dedupindex.store.schema import PairRow, Run
+from dedupindex.store.upsert import upsert
 
 
 def put_pairs(connection: Connection, pairs: Iterable[tuple[int, int, Verification]], run: int) -> int:
@@ -27,8 +27,7 @@ def put_pairs(connection: Connection, pairs: Iterable[tuple[int, int, Verificati
         How many there were; pairs that stand there already are replaced.
     """
     rows = [_row(a, b, verification, run) for a, b, verification in pairs]
-    if rows:
-        connection.execute(insert(PairRow).prefix_with("OR REPLACE", dialect="sqlite"), rows)
+    upsert(connection, PairRow, rows, by=("a", "b"))
     return len(rows)
 
 

@@ -1,48 +1,36 @@
-"""Opening the database, transactions, and the one place where SQLAlchemy's errors become ours.
+"""The catalogue's database as the rest of the program uses it: transactions, names, and errors that are ours.
 
-Every write transaction begins with ``BEGIN IMMEDIATE``: a deferred one that reads first and then writes fails at once
-under WAL when somebody else wrote in between, whatever the busy timeout. Dialect differences stay in this module.
+What differs between kinds of database is behind `Backend`: a SQLite file (`sqlite`), a PostgreSQL server (`postgres`).
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import sqlite3
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError
 
-from dedupindex import durable
-from dedupindex.errors import IndexBusyError, IndexNotFoundError, StoreError
-from dedupindex.store.filesystem import is_network, kind_of
-from dedupindex.store.writer_lock import WriterLock
+from dedupindex.errors import StoreError
+from dedupindex.store.backend import Backend, Purpose
+from dedupindex.store.claims import Claims
+from dedupindex.store.sqlite import BUSY_TIMEOUT, SqliteFile
 
-log = logging.getLogger(__name__)
-
-BUSY_TIMEOUT = 30.0  # seconds to wait for another writer
-# of a damaged schema: sqlite3 fails to decode SQLite's message, which quotes it
-SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
-_IMMEDIATE = "dedupindex_immediate"  # execution option of a write transaction
-_RAISE_GENERATION = text("UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'generation'")
+_RAISE_GENERATION = text("UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'generation'")
 
 
 class Database:
-    """A connection pool on one database file.
+    """A connection pool on one database.
 
     Parameters
     ----------
     location : Path or str
-        File path, or a SQLAlchemy URL (``sqlite:///photos.db``).
+        File path, or a SQLAlchemy URL (``sqlite:///photos.db``, ``postgresql+psycopg://user@host/photos``).
     create : bool
-        Make the file when there is none (its tables come from `dedupindex.store.migrate`).
+        Make the file when there is none (its tables come from `dedupindex.store.migrate`). Databases of a server are
+        made there.
     read_only : bool
         Refuse to write.
     busy_timeout : float
@@ -51,9 +39,9 @@ class Database:
     Raises
     ------
     IndexNotFoundError
-        There is no such file and *create* is false.
+        There is no such database and *create* is false, or its server has none of that name.
     StoreError
-        The URL names a database that is not supported, or the file cannot be opened.
+        The URL names a kind of database that is not supported, or the database cannot be opened.
     """
 
     def __init__(
@@ -64,38 +52,73 @@ class Database:
         read_only: bool = False,
         busy_timeout: float = BUSY_TIMEOUT,
     ) -> None:
-        self.path = database_path(location)
+        self.location = location
         self.read_only = read_only
-        if not self.path.is_file():
-            if self.path.exists():
-                raise StoreError(f"{self.path} is not a file")
-            if not create:
-                raise IndexNotFoundError(f"there is no database {self.path}; `dedupindex ingest` or `scan` makes one")
-            if not self.path.parent.is_dir():
-                raise StoreError(f"{self.path.parent} is not a folder; make it first")
-        # Opened read-write even by readers where the file allows it: under WAL readers keep the shared-memory file.
-        writable = os.access(self.path, os.W_OK) if self.path.exists() else True
-        mode = "rwc" if create and not read_only else "rw" if writable else "ro"
-        if mode == "ro" and not os.access(self.path.parent, os.W_OK) and not _log_of(self.path).exists():
-            mode = "ro&immutable=1"  # on read-only media nobody can change it, and no lock file can be made
-        uri = f"file:{quote(os.fsencode(self.path))}?mode={mode}"
-        if read_only and not _has_room(uri) and _fold_log(self.path):
-            uri = f"{uri.partition('?')[0]}?mode=ro&immutable=1"  # on a full disk: the log is empty, so none is needed
-        shared = is_network(kind_of(self.path.parent))
-        if shared and not read_only:
-            log.warning("%s lies on a network file system: slower, and safe only if it locks properly", self.path)
-        self._engine = _sqlite_engine(uri, busy_timeout, read_only or not writable, wal=not shared)
-        self._lock = WriterLock(self.path, busy_timeout)
+        self._backend = _backend(location, create, read_only, busy_timeout)
 
+    # ------------------------------------------------------------------------------------------- what and where
+    @property
+    def name(self) -> str:
+        """The database for people: its path, or its URL without the password."""
+        return self._backend.name
+
+    @property
+    def shared(self) -> bool:
+        """Whether it is on a server, for several hosts: files are claimed, vector files handed out through it."""
+        return self._backend.shared
+
+    @property
+    def path(self) -> Path:
+        """The database file.
+
+        Raises
+        ------
+        StoreError
+            It is on a server.
+        """
+        if not isinstance(self._backend, SqliteFile):
+            raise StoreError(f"{self.name} is on a server, not in a file")
+        return self._backend.path
+
+    @property
+    def vectors(self) -> Path:
+        """The folder of this machine's vector files."""
+        with self._translated():
+            return self._backend.vectors
+
+    @property
+    def own_files(self) -> list[Path]:
+        """Files and folders of this machine that belong to the database, and are no pictures."""
+        with self._translated():
+            return self._backend.own_files
+
+    @property
+    def longest_path(self) -> int:
+        """Bytes of the longest path that it can hold."""
+        return self._backend.longest_path
+
+    def beside(self, tail: str) -> Path:
+        """A name for a file that belongs to the database: ``NAME.db`` and *tail*; of a server, in a folder of ours."""
+        with self._translated():
+            return self._backend.beside(tail)
+
+    def size(self) -> int:
+        """Bytes that the database takes."""
+        with self._translated():
+            return self._backend.size()
+
+    # --------------------------------------------------------------------------------------------- transactions
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A read transaction: one consistent state of the database, never waiting for a writer."""
-        with self._translated(), self._engine.connect() as connection, connection.begin():
+        with self._translated(), self._backend.reading() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A write transaction: all or nothing; raises the database's generation by one.
+
+        There is one at a time, whoever writes from wherever. So generations come in the order of commits.
 
         Raises
         ------
@@ -105,7 +128,7 @@ class Database:
             Anything else, e.g. a full disk; nothing was written then.
         """
         if self.read_only:
-            raise StoreError(f"{self.path} was opened read-only")
+            raise StoreError(f"{self.name} was opened read-only")
         with self.write_schema() as connection:
             yield connection
             connection.execute(_RAISE_GENERATION)
@@ -113,77 +136,53 @@ class Database:
     @contextmanager
     def write_schema(self) -> Iterator[Connection]:
         """A write transaction that may change tables, and does not count as a generation."""
-        with self._lock.held(), self._translated(), self._engine.connect() as connection:
-            connection = connection.execution_options(**{_IMMEDIATE: True})
-            with connection.begin():
-                yield connection
-                durable.point("commit", self.path)
-            durable.point("committed", self.path)
+        with self._translated(), self._backend.writing() as connection:
+            yield connection
 
+    def alone(self, purpose: Purpose) -> AbstractContextManager[None]:
+        """Be the only process that does something, on a server; wait for another one, however long that takes."""
+        return self._backend.alone(purpose)
+
+    def claims(self) -> AbstractContextManager[Claims]:
+        """Claims of files that this process reads, on a server; given back at the end."""
+        return self._backend.claims()
+
+    # ----------------------------------------------------------------------------------------------------- care
     def backup(self, target: Path) -> None:
-        """Copy the database into *target* through SQLite's online backup (consistent while others write).
+        """Copy the database into *target* (consistent while others write).
 
         Raises
         ------
         StoreError
-            *target* exists or cannot be written.
+            *target* exists or cannot be written; or the database is on a server, which has its own means.
         """
         if target.exists():
             raise StoreError(f"{target} exists; a backup never overwrites")
         with self._translated():
-            raw = self._engine.raw_connection()
-            try:
-                source = raw.driver_connection
-                if not isinstance(source, sqlite3.Connection):
-                    raise StoreError("only SQLite databases are backed up here")
-                copy = sqlite3.connect(target)
-                try:
-                    source.backup(copy)
-                finally:
-                    copy.close()
-            finally:
-                raw.close()
+            self._backend.backup(target)
 
     def integrity(self) -> list[str]:
-        """What SQLite's own integrity and foreign-key checks complain of; empty when all is well."""
+        """What the database's own checks complain of; empty when all is well."""
         try:
-            with self.read() as connection:
-                rows = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check"))]
-                orphans = connection.execute(text("PRAGMA foreign_key_check")).all()
+            with self._translated():
+                return self._backend.integrity()
         except StoreError as error:
             return [str(error)]
-        return [row for row in rows if row != "ok"] + [f"row {row[1]} of {row[0]} has no {row[2]}" for row in orphans]
 
     def close(self) -> None:
-        """Close every connection; the last one out folds the write-ahead log into the file."""
-        self._engine.dispose()
-        if not self.read_only:
-            self._lock.tidy()
+        """Close every connection."""
+        self._backend.close()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (SQLAlchemyError, *SQLITE_ERRORS) as error:
-            raise translate(error, self.path) from error
+        except self._backend.errors as error:
+            raise self._backend.translate(error) from error
 
 
-def translate(error: SQLAlchemyError | sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreError:
-    """Our error for one of theirs: busy, or a StoreError that names the file and the driver's own words."""
-    if isinstance(error, UnicodeDecodeError):
-        error = sqlite3.DatabaseError("database disk image is malformed: there are names in it that are not text")
-    words = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-    if "locked" in words or "busy" in words:
-        return IndexBusyError(f"{path}: another process is writing ({words}); try again when it has finished")
-    if "disk is full" in words:
-        return StoreError(f"{path}: {words}; what was committed before is safe, free some space and run again")
-    if "not a database" in words or "malformed" in words:
-        return StoreError(f"{path}: {words}; restore a backup, or ingest the pictures into a new database")
-    return StoreError(f"{path}: {words}")
-
-
-def database_path(location: Path | str) -> Path:
-    """The file behind a path or a ``sqlite:///`` URL.
+def parsed(location: Path | str) -> Path | URL:
+    """The file behind a path or a ``sqlite:///`` URL, or the URL of a server.
 
     Raises
     ------
@@ -192,92 +191,38 @@ def database_path(location: Path | str) -> Path:
     """
     if isinstance(location, Path) or "://" not in location:
         return Path(location).expanduser().absolute()
+    kind = location.partition("://")[0]
     try:
         url = make_url(location)
-    except ArgumentError as error:
-        raise StoreError(f"{location!r} is not a database URL: {error}") from error
+    except (ArgumentError, ValueError) as error:  # their words would show a password
+        raise StoreError(f"what follows {kind}:// is not a database URL: {type(error).__name__}") from error
+    if url.get_backend_name() in ("postgresql", "postgres"):
+        return url
     if url.get_backend_name() != "sqlite":
-        raise StoreError(f"{url.get_backend_name()} databases are not supported, only sqlite:///FILE")
+        raise StoreError(f"{kind} databases are not supported, only sqlite:///FILE and postgresql://HOST/NAME")
     if not url.database or url.database == ":memory:":
         raise StoreError("a database in memory cannot be shared with workers; name a file")
     return Path(url.database).expanduser().absolute()
 
 
-def own_files(path: Path) -> list[Path]:
-    """The files of a database: itself, what SQLite keeps beside it, and the writers' lock."""
-    return [path, *(path.with_name(path.name + tail) for tail in ("-wal", "-shm", "-journal", "-lock"))]
+def database_path(location: Path | str) -> Path:
+    """The file behind a path or a ``sqlite:///`` URL.
 
-
-def _use_journal(cursor: sqlite3.Cursor, mode: str, busy_timeout: float) -> None:
-    """Switch to a kind of journal. SQLite does not wait for others here, whatever its busy timeout."""
-    until = time.monotonic() + busy_timeout
-    while cursor.execute("PRAGMA journal_mode").fetchone()[0] != mode:
-        try:
-            cursor.execute(f"PRAGMA journal_mode = {mode}").fetchone()
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
-                raise
-            time.sleep(0.02)
-
-
-def _has_room(uri: str) -> bool:
-    """Whether the files that readers share (32 kB) can be made beside a database."""
-    try:
-        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError as error:
-        return not any(words in str(error) for words in ("disk I/O", "disk is full", "unable to open"))
-    except SQLITE_ERRORS:
-        return True  # damaged: not a question of room
-    return True
-
-
-def _fold_log(path: Path) -> bool:
-    """Write the log back into a database that nobody else uses, without files that are shared; whether it is empty now.
-
-    See https://sqlite.org/wal.html#noshm.
+    Raises
+    ------
+    StoreError
+        The database is in no file.
     """
-    log_file = _log_of(path)
-    try:
-        if log_file.exists() and log_file.stat().st_size:
-            with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
-                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return not log_file.exists() or not log_file.stat().st_size
-    except (*SQLITE_ERRORS, OSError) as error:
-        log.debug("the log stays: %s", error)
-        return False
+    found = parsed(location)
+    if isinstance(found, URL):
+        raise StoreError("a database on a server is copied with pg_dump, and brought back with pg_restore")
+    return found
 
 
-def _log_of(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
+def _backend(location: Path | str, create: bool, read_only: bool, busy_timeout: float) -> Backend:
+    found = parsed(location)
+    if isinstance(found, Path):
+        return SqliteFile(found, create=create, read_only=read_only, busy_timeout=busy_timeout)
+    from dedupindex.store.postgres import PostgresServer  # its driver is an extra
 
-
-def _sqlite_engine(uri: str, busy_timeout: float, query_only: bool, *, wal: bool) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=uri, query={"uri": "true"}),
-        connect_args={"timeout": busy_timeout, "check_same_thread": False},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # no implicit BEGIN by the driver: ours say which kind
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {int(busy_timeout * 1000)}")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        # Under WAL, NORMAL cannot corrupt; a power cut may lose the last commits. A rollback journal needs FULL.
-        cursor.execute(f"PRAGMA synchronous = {'NORMAL' if wal else 'FULL'}")
-        cursor.execute("PRAGMA mmap_size = 0")  # an I/O error on mapped memory kills the process
-        if query_only:
-            cursor.execute("PRAGMA query_only = ON")
-        else:
-            _use_journal(cursor, "wal" if wal else "delete", busy_timeout)
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        immediate = connection.get_execution_options().get(_IMMEDIATE, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-    return engine
+    return PostgresServer(found, busy_timeout=busy_timeout)

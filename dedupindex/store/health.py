@@ -1,4 +1,4 @@
-"""What `doctor` says of SQLite, and of a database's place: its file system, space, permissions and lock."""
+"""What `doctor` says of SQLite and of a database's place: file system, space, permissions and lock; or its server."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.engine import URL
+
 from dedupindex.errors import DedupIndexError
 from dedupindex.store.backup import contents
-from dedupindex.store.database import own_files
+from dedupindex.store.database import parsed
 from dedupindex.store.filesystem import is_network, kind_of
 from dedupindex.store.migrate import HEAD
+from dedupindex.store.sqlite import BUSY_TIMEOUT, own_files
 from dedupindex.store.writer_lock import is_held, lock_path, owner
 
 LARGE_LOG = 256 << 20  # bytes: a write-ahead log that long is not being folded back
 LEAST_FREE = 200 << 20  # bytes
+SLOW_TRIP = 0.01  # seconds to the server and back
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,54 @@ def sqlite_findings() -> Iterator[Finding]:
         )
     else:
         yield Finding("sqlite", version)
+
+
+def place_findings(location: Path | str) -> Iterator[Finding]:
+    """The state of a database, wherever it is."""
+    place = parsed(location)
+    yield from database_findings(place) if isinstance(place, Path) else server_findings(place)
+
+
+def server_findings(url: URL) -> Iterator[Finding]:
+    """The state of a server and of the database on it; works on one that does not answer."""
+    from dedupindex.store.postgres import PostgresServer
+
+    try:
+        server = PostgresServer(url, busy_timeout=BUSY_TIMEOUT)
+    except DedupIndexError as error:
+        yield Finding("database", str(error), "problem", "nothing works without it")
+        return
+    try:
+        state = server.state()
+    except DedupIndexError as error:
+        yield Finding("database", str(error), "problem")
+        return
+    finally:
+        server.close()
+    yield Finding("server", f"PostgreSQL {state.version}, text in {state.encoding}")
+    milliseconds = state.round_trip * 1000
+    if state.round_trip > SLOW_TRIP:
+        advice = "run dedupindex nearer to the server: a batch takes some dozens of round trips"
+        yield Finding("round trip", f"{milliseconds:.1f} ms", "warning", advice)
+    else:
+        yield Finding("round trip", f"{milliseconds:.1f} ms")
+    words = f"{state.connections} of {state.most_connections} in use"
+    if state.connections > 0.8 * state.most_connections:
+        yield Finding("connections", words, "warning", "raise max_connections, or end some programs")
+    else:
+        yield Finding("connections", words)
+    if state.revision is None:
+        yield Finding("database", f"{server.name}: has no tables of dedupindex yet")
+        return
+    words = f"{server.name}: {state.images:,} images, {state.bytes:,} bytes, schema {state.revision}"
+    if state.revision != HEAD:
+        yield Finding("database", words, "warning", f"this dedupindex has schema {HEAD}; `dedupindex upgrade`")
+    else:
+        yield Finding("database", words)
+    for purpose, what in (("write", "writer"), ("search", "search"), ("seal", "vector files")):
+        yield Finding(what, state.holders.get(purpose, "none"))
+    for holder, files in sorted(state.claims.items()):
+        yield Finding("claims", f"{files:,} files: {holder}")
 
 
 def database_findings(path: Path) -> Iterator[Finding]:

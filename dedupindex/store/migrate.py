@@ -5,14 +5,31 @@ Tables are only ever made by the Alembic revisions in ``migrations/``, so a new 
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import inspect, text
 
 from dedupindex.errors import SchemaVersionError, StoreError
+from dedupindex.store.backend import CATALOGUE
+from dedupindex.store.catalog import get_meta, set_meta
 from dedupindex.store.database import Database
 
 HEAD = "0003"  # newest revision; a test holds it against migrations/ (reading them on every open costs 0.2 s)
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What an upgrade found and left."""
+
+    before: str | None  # revision; None = no tables
+    backup: Path | None  # a copy of the database as it was; None of servers, and where nothing was to do
+
+    @property
+    def done(self) -> bool:
+        """Whether the database was of another schema."""
+        return self.before != HEAD
 
 
 def migrations_folder() -> Path:
@@ -43,7 +60,7 @@ def revision(database: Database) -> str | None:
         if not tables:
             return None
         if "alembic_version" not in tables or "image" not in tables:
-            raise StoreError(f"{database.path} is a database, but not one of dedupindex")
+            raise StoreError(f"{database.name} is a database, but not one of dedupindex")
         found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return str(found) if found is not None else None
 
@@ -62,38 +79,47 @@ def prepare_schema(database: Database, *, create: bool) -> None:
     if current == HEAD:
         return
     if current is not None:
-        raise _version_error(database.path, current)
+        raise _version_error(database.name, current)
     if not create:
-        raise StoreError(f"{database.path} is an empty database")
+        raise StoreError(f"{database.name} is an empty database")
     _run_migrations(database)
 
 
-def upgrade(database: Database) -> Path | None:
+def upgrade(database: Database, *, backed_up: bool = False) -> Upgrade:
     """Bring an older database to this program's schema, after a backup copy beside it.
 
-    Returns
-    -------
-    Path or None
-        The backup; None when there was nothing to do.
+    Parameters
+    ----------
+    backed_up : bool
+        Of a database on a server, of which no copy is made here: somebody has seen to that.
 
     Raises
     ------
     SchemaVersionError
         The database is newer than this program.
+    StoreError
+        It is on a server, and nobody says that there is a backup.
     """
     current = revision(database)
     if current == HEAD:
-        return None
+        return Upgrade(HEAD, None)
     if current is not None and not _is_older(current):
-        raise _version_error(database.path, current)
-    name = f"{database.path.name}.before-{HEAD}"
-    backup = database.path.with_name(name)
+        raise _version_error(database.name, current)
+    if database.shared:
+        if not backed_up:
+            raise StoreError(
+                f"{database.name} is on a server, where no backup is made before an upgrade: make one with pg_dump, "
+                "then run `dedupindex upgrade --backed-up`"
+            )
+        _run_migrations(database)
+        return Upgrade(current, None)
     number = 1
+    backup = database.beside(f".before-{HEAD}")
     while backup.exists():
-        backup, number = database.path.with_name(f"{name}.{number}"), number + 1
+        backup, number = database.beside(f".before-{HEAD}.{number}"), number + 1
     database.backup(backup)
     _run_migrations(database)
-    return backup
+    return Upgrade(current, backup)
 
 
 def is_known(revision: str) -> bool:
@@ -111,6 +137,8 @@ def _run_migrations(database: Database) -> None:
     with database.write_schema() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if database.shared and get_meta(connection, CATALOGUE) is None:
+            set_meta(connection, **{CATALOGUE: secrets.token_hex(8)})
 
 
 def _is_older(current: str) -> bool:
@@ -119,11 +147,11 @@ def _is_older(current: str) -> bool:
     )
 
 
-def _version_error(path: Path, current: str) -> SchemaVersionError:
+def _version_error(name: str, current: str) -> SchemaVersionError:
     if _is_older(current):
         words = (
-            f"{path} was made by an older dedupindex (schema {current}, this one has {HEAD}); run `dedupindex upgrade`"
+            f"{name} was made by an older dedupindex (schema {current}, this one has {HEAD}); run `dedupindex upgrade`"
         )
     else:
-        words = f"{path} was made by a newer dedupindex (schema {current}, this one has {HEAD}); update dedupindex"
+        words = f"{name} was made by a newer dedupindex (schema {current}, this one has {HEAD}); update dedupindex"
     return SchemaVersionError(words, current=current, head=HEAD)

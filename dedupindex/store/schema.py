@@ -1,4 +1,4 @@
-"""The tables. SQLite holds the truth; everything else (vector files, reports) can be made from it again.
+"""The tables. The database holds the truth; everything else (vector files, reports) can be made from it again.
 
 ```
 run ──< image ──< feature        image = content: SHA-256 of a file's bytes + frame number
@@ -15,8 +15,10 @@ and is 16 % smaller than ``WITHOUT ROWID`` in either key order, so `Feature` is 
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, String, UniqueConstraint
+from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from dedupindex.store.text import Text
 
 # SQLite makes only an INTEGER primary key an alias of the rowid; elsewhere ids are 64 bits.
 _Id = BigInteger().with_variant(Integer(), "sqlite")
@@ -37,12 +39,14 @@ class Base(DeclarativeBase):
 
 
 class Meta(Base):
-    """Facts about the whole database: ``fingerprint``, ``settings`` (JSON), ``generation``, ``program``."""
+    """Facts about the whole database: ``fingerprint``, ``settings`` (JSON), ``generation``, ``program``;
+    of a server's also ``catalogue``, a random id.
+    """
 
     __tablename__ = "meta"
 
-    key: Mapped[str] = mapped_column(String, primary_key=True)
-    value: Mapped[str] = mapped_column(String)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
 
 
 class Run(Base):
@@ -52,10 +56,10 @@ class Run(Base):
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
-    kind: Mapped[str] = mapped_column(String)
-    started: Mapped[str] = mapped_column(String)  # ISO 8601, UTC
-    finished: Mapped[str | None] = mapped_column(String)  # None: running, or was interrupted
-    summary: Mapped[str] = mapped_column(String, default="{}")  # JSON
+    kind: Mapped[str] = mapped_column(Text)
+    started: Mapped[str] = mapped_column(Text)  # ISO 8601, UTC
+    finished: Mapped[str | None] = mapped_column(Text)  # None: running, or was interrupted
+    summary: Mapped[str] = mapped_column(Text, default="{}")  # JSON
 
 
 class Image(Base):
@@ -73,14 +77,14 @@ class Image(Base):
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     sha256: Mapped[bytes] = mapped_column(LargeBinary(32))  # of the file's bytes
     frame: Mapped[int] = mapped_column(Integer)
-    format: Mapped[str] = mapped_column(String)
+    format: Mapped[str] = mapped_column(Text)
     width: Mapped[int] = mapped_column(Integer)  # pixels, upright
     height: Mapped[int] = mapped_column(Integer)
     bits: Mapped[int] = mapped_column(Integer)  # significant bits a sample
     channels: Mapped[int] = mapped_column(Integer)
     valid_share: Mapped[float] = mapped_column(Double)  # 0..1
     low_information: Mapped[bool] = mapped_column()
-    scaling: Mapped[str] = mapped_column(String)
+    scaling: Mapped[str] = mapped_column(Text)
     lossless: Mapped[bool] = mapped_column()
     metadata_count: Mapped[int] = mapped_column(Integer)
     frame_count: Mapped[int] = mapped_column(Integer)  # of the file
@@ -97,7 +101,7 @@ class Location(Base):
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     path: Mapped[bytes] = mapped_column(LargeBinary)
-    display: Mapped[str] = mapped_column(String)
+    display: Mapped[str] = mapped_column(Text)
     frame: Mapped[int] = mapped_column(Integer)
     size: Mapped[int] = mapped_column(BigInteger)  # bytes
     mtime_ns: Mapped[int] = mapped_column(BigInteger)
@@ -106,7 +110,7 @@ class Location(Base):
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"))
     added_run: Mapped[int] = mapped_column(ForeignKey("run.id"))
     changed_run: Mapped[int] = mapped_column(ForeignKey("run.id"))  # last run that wrote this row
-    label: Mapped[str | None] = mapped_column(String)  # the id that a list gave it
+    label: Mapped[str | None] = mapped_column(Text)  # the id that a list gave it
 
 
 class Feature(Base):
@@ -115,8 +119,8 @@ class Feature(Base):
     __tablename__ = "feature"
 
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
-    name: Mapped[str] = mapped_column(String, primary_key=True)
-    version: Mapped[str] = mapped_column(String)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[str] = mapped_column(Text)
     data: Mapped[bytes] = mapped_column(LargeBinary)
     checksum: Mapped[int | None] = mapped_column(BigInteger)  # CRC-32 over whose it is, name and data; NULL before 0002
 
@@ -130,15 +134,15 @@ class PairRow(Base):
     a: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
     b: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
     score: Mapped[float] = mapped_column(Double)  # 0..1
-    relations: Mapped[str] = mapped_column(String)  # joined by "+"
+    relations: Mapped[str] = mapped_column(Text)  # joined by "+"
     dy: Mapped[float] = mapped_column(Double)
     dx: Mapped[float] = mapped_column(Double)
     scale: Mapped[float] = mapped_column(Double)
     rotation: Mapped[float] = mapped_column(Double)  # degrees, counter-clockwise
     mirrored: Mapped[bool] = mapped_column()
     overlap: Mapped[float] = mapped_column(Double)  # 0..1
-    evidence: Mapped[str] = mapped_column(String)  # JSON: everything else that the verification said
-    version: Mapped[str] = mapped_column(String)  # of the decision rule
+    evidence: Mapped[str] = mapped_column(Text)  # JSON: everything else that the verification said
+    version: Mapped[str] = mapped_column(Text)  # of the decision rule
     run: Mapped[int] = mapped_column(ForeignKey("run.id"))
 
 
@@ -150,9 +154,9 @@ class FailureRow(Base):
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     path: Mapped[bytes] = mapped_column(LargeBinary)
-    display: Mapped[str] = mapped_column(String)
-    reason: Mapped[str] = mapped_column(String)
-    detail: Mapped[str] = mapped_column(String)
+    display: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    detail: Mapped[str] = mapped_column(Text)
     size: Mapped[int] = mapped_column(BigInteger)
     mtime_ns: Mapped[int] = mapped_column(BigInteger)
     inode: Mapped[int] = mapped_column(BigInteger)
@@ -166,13 +170,13 @@ class Segment(Base):
     __table_args__ = (UniqueConstraint("file"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
-    file: Mapped[str] = mapped_column(String)  # name inside the vector directory
+    file: Mapped[str] = mapped_column(Text)  # name inside the vector directory
     rows: Mapped[int] = mapped_column(Integer)  # image ids it answers for
     generation: Mapped[int] = mapped_column(BigInteger)  # of the database when it was made
-    fingerprint: Mapped[str] = mapped_column(String)
-    row_digest: Mapped[str] = mapped_column(String)  # SHA-256 over ids and descriptors
-    sha256: Mapped[str] = mapped_column(String)  # of the file
-    spec: Mapped[str] = mapped_column(String)  # kind of index, for people and for checks
+    fingerprint: Mapped[str] = mapped_column(Text)
+    row_digest: Mapped[str] = mapped_column(Text)  # SHA-256 over ids and descriptors
+    sha256: Mapped[str] = mapped_column(Text)  # of the file
+    spec: Mapped[str] = mapped_column(Text)  # kind of index, for people and for checks
     twins: Mapped[bytes] = mapped_column(LargeBinary)  # int64 pairs (image id, id of the equal vector in the file)
 
 
@@ -192,8 +196,8 @@ class Claim(Base):
     __tablename__ = "claim"
 
     path: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    host: Mapped[str] = mapped_column(String)
-    claimed: Mapped[str] = mapped_column(String)  # ISO 8601, UTC
+    host: Mapped[str] = mapped_column(Text)
+    claimed: Mapped[str] = mapped_column(Text)  # ISO 8601, UTC
 
 
 class DecisionRow(Base):
@@ -201,11 +205,11 @@ class DecisionRow(Base):
 
     __tablename__ = "decision"
 
-    a: Mapped[str] = mapped_column(String, primary_key=True)
-    b: Mapped[str] = mapped_column(String, primary_key=True)
-    kind: Mapped[str] = mapped_column(String)
-    note: Mapped[str] = mapped_column(String)
-    decided: Mapped[str] = mapped_column(String)  # ISO 8601, UTC
+    a: Mapped[str] = mapped_column(Text, primary_key=True)
+    b: Mapped[str] = mapped_column(Text, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    note: Mapped[str] = mapped_column(Text)
+    decided: Mapped[str] = mapped_column(Text)  # ISO 8601, UTC
 
 
 class Standing(Base):

@@ -182,7 +182,7 @@ def _is_at(handle: int, path: Path) -> bool:
 
 
 def _write_owner(handle: int) -> None:
-    text = json.dumps(asdict(_myself()))
+    text = json.dumps(asdict(myself()))
     try:
         os.ftruncate(handle, 0)
         os.pwrite(handle, text.encode(), 0)
@@ -197,9 +197,12 @@ def _clear(handle: int) -> None:
         log.debug("the lock file keeps a name: %s", error)
 
 
-def _myself() -> Owner:
-    words = " ".join([Path(sys.argv[0]).name or "python", *sys.argv[1:2]]) if sys.argv else "python"
-    return Owner(os.getpid(), socket.gethostname(), _process_start(os.getpid()), _iso(time.time()), words[:200])
+def myself() -> Owner:
+    """Who this process is, as a holder from now on."""
+    program, *words = sys.argv or ["python"]
+    verb = [word for word in words if word.isidentifier()][:1]  # no options: there may be a password in a URL
+    command = " ".join([Path(program).name or "python", *verb])
+    return Owner(os.getpid(), socket.gethostname(), _process_start(os.getpid()), _iso(time.time()), command[:200])
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from dedupindex.vectors.blocks import among
 from dedupindex.vectors.cells import set_threads
-from dedupindex.vectors.segments import SealedFile, copy_file, row_digest, strays, strays_after, sweep
+from dedupindex.vectors.segments import SealedFile, copy_file, receive_file, row_digest, strays, strays_after, sweep
 from dedupindex.vectors.vector_index import FLAT_LIMIT, Neighbours, VectorIndex
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "VectorIndex",
     "among",
     "copy_file",
+    "receive_file",
     "row_digest",
     "set_threads",
     "strays",

@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def write_cells(directory: Path, cells: Cells) -> tuple[str, str]:
     name = f"{PREFIX}{digest[:16]}-{secrets.token_hex(4)}{SUFFIX}"
     temporary = directory / f"{TEMPORARY}{os.getpid()}-{name}"
     try:
-        directory.mkdir(exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
         durable.write_whole(directory / name, data, aside=temporary)
     except OSError as error:
         raise VectorIndexError(f"cannot write {directory / name} ({len(data)} bytes): {error}") from error
@@ -137,6 +137,25 @@ def copy_file(source: Path, target: Path, name: str, sha256: str) -> None:
         durable.copy_whole(source / name, target / name, sha256)
     except ValueError as error:
         raise VectorIndexError(str(error)) from error
+
+
+def receive_file(directory: Path, name: str, sha256: str, data: Iterable[bytes]) -> None:
+    """Put a sealed file in place from the pieces in which another host sent it.
+
+    Raises
+    ------
+    VectorIndexError
+        The pieces are not those of that file, or the folder cannot be written.
+    """
+    if Path(name).name != name:
+        raise VectorIndexError(f"{name!r} is no plain file name")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        durable.put_together(data, directory / name, sha256, source=f"{name} as it was sent")
+    except ValueError as error:
+        raise VectorIndexError(str(error)) from error
+    except OSError as error:
+        raise VectorIndexError(f"cannot write {directory / name}: {error.strerror or error}") from error
 
 
 def strays_after(directory: Path, known: Collection[str]) -> list[Path]:

@@ -145,7 +145,7 @@ def carry_out(request: Request, wish: Wished, digest: Annotated[str, Form()]) ->
     if made.digest() != digest:
         raise HTTPException(409, "The files are not as they were when this plan was shown: look at it again.")
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{made.digest()[:8]}"
-    beside = site.index.path.with_name(f"{site.index.path.name}-plan-{stamp}.json")
+    beside = site.index.beside(f"-plan-{stamp}.json")
     durable.write_whole(beside, to_json(plan_json(made)))
     journal = beside.with_suffix(".journal")
     done = apply_plan(made, journal)

@@ -16,8 +16,8 @@ from dedupindex import durable
 from dedupindex.errors import SchemaVersionError, StoreError, VectorIndexError
 from dedupindex.store import backup as copies
 from dedupindex.store.migrate import is_known
+from dedupindex.store.sqlite import vector_directory
 from dedupindex.vectors import copy_file, strays_after
-from dedupindex.workflows.vector_cache import vector_directory
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,6 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,9 @@ from dedupindex.records import Problem
 from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.database import Database
 from dedupindex.store.rows import SegmentRow
-from dedupindex.vectors import SealedFile, VectorIndex, row_digest, strays
+from dedupindex.vectors import VectorIndex, row_digest, strays
 from dedupindex.workflows.progress import SILENT, Progress
-from dedupindex.workflows.vector_cache import VectorCache, vector_directory
+from dedupindex.workflows.vector_cache import VectorCache, load_segment
 
 TOLERANCE = 0.02  # a number of a unit vector in 8 bits against the exact one
 ASKED, NEAREST, NEAR = 100, 10, 0.5  # images asked about; neighbours of each, within this distance (1 - cosine)
@@ -35,8 +34,8 @@ def check(database: Database, fingerprint: str, *, deep: bool = False, progress:
     fingerprint : str
         Of the settings in force.
     deep : bool
-        Let SQLite check every page, unpack every feature and hash every file again; and where all is well so far, ask
-        the index for the neighbours of some images that an exhaustive search finds.
+        Let the database check every page where it can, unpack every feature and hash every file again; and where all
+        is well so far, ask the index for the neighbours of some images that an exhaustive search finds.
 
     Returns
     -------
@@ -52,6 +51,7 @@ def check(database: Database, fingerprint: str, *, deep: bool = False, progress:
             lambda: [Problem("database_damaged", words, False) for words in database.integrity()],
             lambda: _features(database, progress),
             lambda: _pairs(database),
+            lambda: _parts(database),
             lambda: _files(database, progress),
             lambda: [] if problems else _answers(database, fingerprint),
         ]
@@ -61,7 +61,7 @@ def check(database: Database, fingerprint: str, *, deep: bool = False, progress:
             problems += look()
         except StoreError as error:
             problems.append(Problem("database_damaged", str(error), False))
-        except Exception as error:  # a row that means nothing: damage that SQLite cannot see
+        except Exception as error:  # a row that means nothing: damage that no database can see
             problems.append(Problem("database_damaged", f"{type(error).__name__}: {error}", False))
     return problems
 
@@ -86,7 +86,7 @@ def _rows(database: Database, fingerprint: str) -> Iterator[Problem]:
 
 
 def _vectors(database: Database, fingerprint: str) -> Iterator[Problem]:
-    directory = vector_directory(database.path)
+    directory = database.vectors
     with database.read() as connection:
         segments = catalog.segments(connection)
         wanted = catalog_images.indexable_ids(connection)
@@ -98,10 +98,9 @@ def _vectors(database: Database, fingerprint: str) -> Iterator[Problem]:
             yield Problem("vector_file_of_other_settings", segment.file)
             continue
         try:
-            values = asdict(segment)
-            del values["id"]
             before = index.ids()
-            index.load(directory, SealedFile(**values))
+            with database.read() as connection:
+                load_segment(database, connection, index, segment)
         except (VectorIndexError, ValueError) as error:
             yield Problem("vector_file_unusable", str(error))
             continue
@@ -131,6 +130,19 @@ def _compare(
     wrong = np.abs(vectors[at_keys] - unit(rows[at_ids])).max(axis=1, initial=0) > TOLERANCE
     for image in both[wrong].tolist()[:20]:
         yield Problem("wrong_vector", f"image {image} in {segment.file}")
+
+
+def _parts(database: Database) -> Iterator[Problem]:
+    """Vector files as a shared database hands them out."""
+    if not database.shared:
+        return
+    with database.read() as connection:
+        for segment in catalog.segments(connection):
+            digest = hashlib.sha256()
+            for part in catalog.parts(connection, segment.id):
+                digest.update(part)
+            if digest.hexdigest() != segment.sha256:
+                yield Problem("vector_file_unusable", f"{segment.file} as the database hands it out is not what it was")
 
 
 def _answers(database: Database, fingerprint: str) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from dedupindex import __version__
-from dedupindex.store.health import Finding, database_findings, sqlite_findings
+from dedupindex.store.health import Finding, place_findings, sqlite_findings
 from dedupindex.workflows.pool import cores
 
 # Distribution -> the least version with which it was tried.
@@ -32,14 +32,15 @@ EXTRAS = {
     "raw": (("rawpy",), "camera RAW"),
     "plot": (("matplotlib",), "plots of `evaluate`"),
     "watch": (("watchfiles",), "changes seen at once by `watch`"),
+    "postgres": (("psycopg",), "databases on a PostgreSQL server"),
     "web": (("fastapi", "uvicorn", "python_multipart"), "the review page of `serve`"),
 }
 _STAND_INS = {"opencv-python-headless": ("opencv-python", "opencv-contrib-python-headless"), "faiss-cpu": ("faiss",)}
 
 
-def doctor(database: Path) -> list[Finding]:
-    """Look at the machine and at the place of a database; changes nothing, needs no sound database."""
-    return [*_system(), *sqlite_findings(), *_libraries(), *_codecs(), *_extras(), *database_findings(database)]
+def doctor(database: Path | str) -> list[Finding]:
+    """Look at the machine and at the place of a database (file or URL); changes nothing, needs no sound database."""
+    return [*_system(), *sqlite_findings(), *_libraries(), *_codecs(), *_extras(), *place_findings(database)]
 
 
 def _system() -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit, unpack
 from dedupindex.records import DuplicatesSummary, Verification
 from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_pairs
+from dedupindex.store.backend import Purpose
 from dedupindex.store.database import Database
 from dedupindex.store.rows import Content
 from dedupindex.vectors import VectorIndex
@@ -48,6 +49,8 @@ def find_duplicates(
 ) -> DuplicatesSummary:
     """Search all images that were not searched yet.
 
+    Of a database on a server there is one search at a time; a second one waits, and then finds what is left.
+
     With `settings.budget`, no further batch is begun after so many seconds. The images with the nearest neighbours come
     first then; what is left is searched by the next run.
 
@@ -62,6 +65,11 @@ def find_duplicates(
     StoreError
         The database cannot be written; what was committed stays, the next run goes on from there.
     """
+    with database.alone(Purpose.SEARCH):
+        return _find(database, vectors, settings, progress)
+
+
+def _find(database: Database, vectors: VectorCache, settings: Settings, progress: Progress) -> DuplicatesSummary:
     began = time.monotonic()
     with database.read() as connection:
         todo = catalog_images.unsearched(connection)

@@ -7,10 +7,16 @@ the database afterwards does not depend on the order of the files nor on the num
 Order of writing: images with all their features in one transaction, never half of one. A stack of many frames comes in
 several batches; its frames are images at once, but the location of its first frame, which says "this file was read",
 is written last. An interrupted stack is thus read again, and the frames already stored are recognised by content.
+
+Several processes may ingest the same files into a catalogue on a server. Each file is read by the one that claimed it
+(`dedupindex.store.claims`). What others hold is put aside and looked at again: it is in the catalogue by then, or its
+reader died and it is free. So an ingest ends when everything that it found is in the catalogue, whoever read it.
 """
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import time
 from collections import Counter, deque
@@ -25,14 +31,19 @@ from dedupindex.records import Failure, FoundFile, IngestSummary, SkippedFile
 from dedupindex.settings import Settings
 from dedupindex.sources import decoder_fingerprint, is_candidate, walk
 from dedupindex.store import catalog, catalog_images, catalog_locations
+from dedupindex.store.claims import Claims, NoClaims
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, KnownFile, NewImage
 from dedupindex.workflows.pool import Pool, limits_of
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.stages import FileResult, FileTask, describe_files, died
 
-LOOK_UP = 256  # files asked for in the database at once
+log = logging.getLogger(__name__)
+
+MOST_ASIDE = 4096  # files that others are reading; of more, the oldest ones are looked at again before the walk's end
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at what others are reading
 FILES_A_TASK = 8  # fewer means more traffic between processes, more means longer waits at the end
+SAY_AFTER = 10.0  # seconds of waiting for others
 LONGEST_WAIT = 5.0  # seconds that described images may wait for a full batch
 # Reasons that may be gone next time although the file looks the same.
 PASSING = frozenset({Reason.UNREADABLE, Reason.MISSING, Reason.CHANGED_WHILE_READ})
@@ -76,24 +87,25 @@ def ingest(
     began = time.monotonic()
     roots = [_absolute(path) for path in paths]
     decoder, run = decoder_fingerprint(settings), 0
-    with database.read() as connection:
+    with database.read() if dry_run else database.write() as connection:
         same_decoder = catalog.get_meta(connection, "decoder") == decoder
-    if not dry_run:
-        with database.write() as connection:
+        if not dry_run:
             run = catalog.start_run(connection, "ingest")
-            if not same_decoder:
-                catalog.give_another_chance(connection)
-                catalog.set_meta(connection, decoder=decoder)
+        if not (dry_run or same_decoder):
+            catalog.give_another_chance(connection)
+            catalog.set_meta(connection, decoder=decoder)
     tally = _Tally()
-    feed = _Feed(database, settings, roots, recursive, exclude, tally, trust_failures=same_decoder)
+    found = walk(roots, recursive=recursive, exclude=exclude, mask_pattern=settings.mask_pattern)
     progress.start(None, "ingest")
     try:
         if dry_run:
-            for task in feed:
+            for task in _Feed(database, settings, found, NoClaims(), tally, trust_failures=same_decoder):
                 tally.read += len(task)
                 progress.advance(len(task))
         else:
-            _describe_and_write(database, settings, run, feed, tally, progress)
+            with database.claims() as claims:
+                feed = _Feed(database, settings, found, claims, tally)
+                _describe_and_write(database, settings, run, feed, tally, progress)
         missing = _mark_missing(database, roots, run, dry_run)
     finally:
         progress.finish()
@@ -149,17 +161,18 @@ class _Feed:
         self,
         database: Database,
         settings: Settings,
-        roots: Sequence[Path],
-        recursive: bool,
-        exclude: Sequence[Path],
+        found: Iterator[FoundFile | SkippedFile | Failure],
+        claims: Claims,
         tally: _Tally,
         *,
-        trust_failures: bool,
+        trust_failures: bool = True,
     ) -> None:
         self.database, self.settings, self.tally, self.trust_failures = database, settings, tally, trust_failures
+        self.claims = claims
         self.back: list[Path] = []  # files that were missing and are there again, as they were
-        self._found = walk(roots, recursive=recursive, exclude=exclude, mask_pattern=settings.mask_pattern)
+        self._found = found
         self._files: deque[FileTask] = deque()
+        self._aside: deque[FileState] = deque()  # to be read, but by others as it seems
         self._further: deque[FileTask] = deque()
 
     def __iter__(self) -> Iterator[Sequence[FileTask]]:
@@ -177,6 +190,22 @@ class _Feed:
         """Add the tasks that describe further frames of a stack."""
         self._further.extend(tasks)
 
+    def look_again(self) -> bool:
+        """Wait for what others are reading until it is known or free; whether there is something to read now.
+
+        Whoever calls this has written all of its own, so that no two wait for each other.
+        """
+        pause, say = FIRST_PAUSE, time.monotonic() + SAY_AFTER
+        while self._aside and not self._files:
+            if self._look_aside(len(self._aside)):
+                continue
+            if time.monotonic() > say:
+                log.warning("waiting for %d files that others read; `dedupindex doctor` tells who", len(self._aside))
+                say = math.inf
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        return bool(self._files)
+
     def _look(self) -> bool:
         """Walk on for some files and queue those that have to be read; whether there were any."""
         files: list[FoundFile] = []
@@ -185,25 +214,61 @@ class _Feed:
                 self.tally.skipped[found.why] += 1
             elif isinstance(found, Failure):
                 self.tally.failures[found.path] = found
+            elif len(os.fsencode(found.path)) > self.database.longest_path:
+                words = f"its path is longer than {self.database.longest_path:,} bytes"
+                self.tally.failures[found.path] = Failure(found.path, Reason.UNREADABLE, words)
             else:
                 files.append(found)
-                if len(files) == LOOK_UP:
+                if len(files) == self.claims.at_once:
                     break
         if not files:
             return False
-        with self.database.read() as connection:
-            known = catalog_locations.known_files(connection, [file.path for file in files])
+        states = {file.path: FileState(file.path, file.size, file.mtime_ns, file.inode) for file in files}
+        known = self._known(states)
         for file in files:
-            state = FileState(file.path, file.size, file.mtime_ns, file.inode)
-            if self._is_unchanged(known.get(file.path), state):
+            if file.path in known:
+                continue
+            if is_candidate(file):
                 self.tally.found += 1
-                self.tally.unchanged += 1
-            elif is_candidate(file):
-                self.tally.found += 1
-                self._files.append(FileTask(state, self.settings))
             else:
                 self.tally.skipped["not_an_image"] += 1
+                del states[file.path]
+        self._claim([state for path, state in states.items() if path not in known])
+        if len(self._aside) > MOST_ASIDE:
+            self._look_aside(self.claims.at_once)
         return True
+
+    def _look_aside(self, count: int) -> bool:
+        """Look again at the oldest files that were put aside; whether any of them is settled now."""
+        before = len(self._aside)
+        for start in range(0, count, self.claims.at_once):
+            some = [self._aside.popleft() for _ in range(min(self.claims.at_once, count - start))]
+            known = self._known({state.path: state for state in some}, found=False)
+            self._claim([state for state in some if state.path not in known])
+        return len(self._aside) < before
+
+    def _claim(self, states: Sequence[FileState]) -> None:
+        """Queue the files that are ours to read, and put the others aside."""
+        ours = self.claims.take([state.path for state in states])
+        if self.database.shared and ours:  # their last reader may have ended just before we claimed them
+            known = self._known({state.path: state for state in states if state.path in ours}, found=False)
+            self.claims.done(known)
+        else:
+            known = set()
+        for state in states:
+            if state.path not in ours:
+                self._aside.append(state)
+            elif state.path not in known:
+                self._files.append(FileTask(state, self.settings))
+
+    def _known(self, states: Mapping[Path, FileState], *, found: bool = True) -> set[Path]:
+        """Which files need not be read, because the database knows them as they are; counted, as *found* too."""
+        with self.database.read() as connection:
+            known = catalog_locations.known_files(connection, list(states))
+        unchanged = {path for path, state in states.items() if self._is_unchanged(known.get(path), state)}
+        self.tally.unchanged += len(unchanged)
+        self.tally.found += found * len(unchanged)
+        return unchanged
 
     def _is_unchanged(self, known: KnownFile | None, state: FileState) -> bool:
         if known is None or not catalog_locations.same_state(known, state):
@@ -223,24 +288,27 @@ class _Feed:
 def _describe_and_write(
     database: Database, settings: Settings, run: int, feed: _Feed, tally: _Tally, progress: Progress
 ) -> None:
-    writer = _Writer(database, settings, run, tally)
+    writer = _Writer(database, settings, run, feed.claims, tally)
     with Pool(describe_files, died=died, workers=settings.workers, limits=limits_of(settings)) as pool:
         try:
-            for results in pool.map(feed):
-                for result in results:
-                    tally.bytes_read += result.bytes_read
-                    if result.task.first == 0:
-                        tally.read += 1
-                        progress.advance(1)
-                    if result.failure is not None:
-                        progress.fail(1)
-                    writer.take(result)
-                    feed.put(result.rest)
-                writer.write_when_full()
+            more = True
+            while more:
+                for results in pool.map(feed):
+                    for result in results:
+                        tally.bytes_read += result.bytes_read
+                        if result.task.first == 0:
+                            tally.read += 1
+                            progress.advance(1)
+                        if result.failure is not None:
+                            progress.fail(1)
+                        writer.take(result)
+                        feed.put(result.rest)
+                    writer.write_when_full()
+                writer.write()
+                more = feed.look_again()
         except KeyboardInterrupt:
             writer.write()  # what is described already is not done twice
             raise
-    writer.write()
     if feed.back:
         with database.write() as connection:
             catalog_locations.mark(connection, feed.back, run, missing=False)
@@ -258,8 +326,8 @@ class _OpenStack:
 class _Writer:
     """The one that writes: collects results and commits them in batches."""
 
-    def __init__(self, database: Database, settings: Settings, run: int, tally: _Tally) -> None:
-        self._database, self._run, self._tally = database, run, tally
+    def __init__(self, database: Database, settings: Settings, run: int, claims: Claims, tally: _Tally) -> None:
+        self._database, self._run, self._claims, self._tally = database, run, claims, tally
         self._batch = settings.batch
         self._versions: Mapping[str, str] = versions(settings)
         self._open: dict[Path, _OpenStack] = {}
@@ -322,6 +390,7 @@ class _Writer:
             kept = set(whole)
             gone = [s.path for s, f in self._failed if f.reason not in NOT_CONTENT and s.path not in kept]
             catalog_locations.mark(connection, gone, self._run, missing=True)
+        self._claims.done([*whole, *(state.path for state, _ in self._failed)])
         self._tally.added += added
         self._tally.placed += changed
         self._tally.failures.update((state.path, failure) for state, failure in self._failed)

@@ -32,12 +32,12 @@ def choose_settings(given: Settings | None, stored: dict[str, Any] | None, overr
     return Settings.load(**{**named, **kept})
 
 
-def mismatch_words(path: Path, chosen: Settings, stored: Mapping[str, Any]) -> str:
+def mismatch_words(name: str, chosen: Settings, stored: Mapping[str, Any]) -> str:
     """What to say where features were made with other settings than the *chosen* ones."""
     wanted = chosen.shaping()
     differing = [f"{name} {stored[name]!r} -> {wanted[name]!r}" for name in wanted if stored.get(name) != wanted[name]]
     what = "; ".join(differing) if differing else "the features of this version of dedupindex are others"
     return (
-        f"{path} holds features made with other settings ({what}); "
+        f"{name} holds features made with other settings ({what}); "
         f"run `dedupindex rebuild --describe` to describe the pictures again, or use a new database"
     )

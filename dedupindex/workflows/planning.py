@@ -141,7 +141,7 @@ def plan(
         build_groups(pairs, [present(image) for image in several.values()]),
         decisions,
         options,
-        database=str(database.path),
+        database=database.name,
         version=version,
         made=datetime.now(UTC),
     )

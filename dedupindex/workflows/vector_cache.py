@@ -3,6 +3,9 @@
 Order of writing: vector file in place first, its row second; row deleted first, file second. So a row never names a
 file that was not there whole. Of two processes that seal or rebuild at once, the first to commit wins; the other drops
 what it made and begins again from those files.
+
+Of a database that several hosts share, each host has copies of the files. Their bytes are stored with their rows, in
+the same transaction, and a host that lacks a file or has a damaged one fetches it.
 """
 
 from __future__ import annotations
@@ -15,12 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from dedupindex import durable
-from dedupindex.errors import StoreError, VectorIndexError
+from dedupindex.errors import SettingsMismatchError, StoreError, VectorIndexError
 from dedupindex.features import DESCRIPTOR_DIMENSIONS
 from dedupindex.store import catalog, catalog_images
+from dedupindex.store.backend import Purpose, Transaction
 from dedupindex.store.database import Database
 from dedupindex.store.rows import SegmentRow
-from dedupindex.vectors import FLAT_LIMIT, SealedFile, VectorIndex, sweep
+from dedupindex.vectors import FLAT_LIMIT, SealedFile, VectorIndex, receive_file, sweep
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +45,7 @@ class VectorCache:
 
     def __init__(self, database: Database, fingerprint: str, *, flat_limit: int = FLAT_LIMIT) -> None:
         self.database = database
-        self.directory = vector_directory(database.path)
+        self.directory = database.vectors
         self.fingerprint = fingerprint
         self.flat_limit = flat_limit
         self._lock = threading.RLock()  # two threads must not catch up at once
@@ -59,18 +63,21 @@ class VectorCache:
         ------
         StoreError
             The database cannot be read.
+        SettingsMismatchError
+            Another process has the pictures described with other settings.
         """
         with self._lock, self.database.read() as connection:
             generation = catalog.generation(connection)
             if self._index is not None and generation == self._generation:
                 return self._index
-            wanted = catalog_images.indexable_ids(connection)
-            index = self._index if self._index is not None else self._load(catalog.segments(connection))
-            index.remove(np.setdiff1d(index.ids(), wanted, assume_unique=True).tolist())
-            new = np.setdiff1d(wanted, index.ids(), assume_unique=True)
-            ids, rows = catalog_images.descriptors(connection, new, DESCRIPTOR_DIMENSIONS)
-            known = rows.any(axis=1)
-            index.add(*((ids, rows) if known.all() else (ids[known], rows[known])))
+            if catalog.get_meta(connection, "fingerprint") not in (None, self.fingerprint):
+                words = "its pictures were described anew, with other settings, since it was opened; open it again"
+                raise SettingsMismatchError(f"{self.database.name}: {words}")
+            index = self._index if self._index is not None else self._load(connection)
+            self._catch_up(connection, index)
+            if index.needs_sealing and catalog.segment_ids(connection) != self._rows:
+                index = self._load(connection)  # others have sealed meanwhile
+                self._catch_up(connection, index)
             self._index, self._generation = index, generation
             if index.needs_sealing:
                 index.seal()
@@ -95,13 +102,14 @@ class VectorCache:
         """
         if self.database.read_only or self._index is None:
             return
-        index = self.current()
         try:
-            if self._should_merge(index):
-                self.rebuild()
-                return
-            self._write_unsaved(index)
-            self._sweep()
+            with self.database.alone(Purpose.SEAL):
+                index = self.current()
+                if self._should_merge(index):
+                    self._rebuild()
+                    return
+                self._write_unsaved(index)
+                self._sweep()
         except (VectorIndexError, StoreError, OSError) as error:
             log.warning("vector files were not saved: %s", error)
 
@@ -113,6 +121,10 @@ class VectorCache:
         StoreError, VectorIndexError
             The database or the folder of vector files cannot be written.
         """
+        with self.database.alone(Purpose.SEAL):
+            return self._rebuild()
+
+    def _rebuild(self) -> VectorIndex:
         self._drop_segments()
         self.forget()
         self._untrusted = False
@@ -121,18 +133,26 @@ class VectorCache:
         self._sweep()
         return self.current()
 
-    def _load(self, segments: list[SegmentRow]) -> VectorIndex:
+    def _catch_up(self, connection: Transaction, index: VectorIndex) -> None:
+        """Let the index hold the images that the database holds: ids are compared as sets, whatever their order."""
+        wanted = catalog_images.indexable_ids(connection)
+        index.remove(np.setdiff1d(index.ids(), wanted, assume_unique=True).tolist())
+        new = np.setdiff1d(wanted, index.ids(), assume_unique=True)
+        ids, rows = catalog_images.descriptors(connection, new, DESCRIPTOR_DIMENSIONS)
+        known = rows.any(axis=1)
+        index.add(*((ids, rows) if known.all() else (ids[known], rows[known])))
+
+    def _load(self, connection: Transaction) -> VectorIndex:
         index = VectorIndex(DESCRIPTOR_DIMENSIONS, flat_limit=self.flat_limit)
+        segments = catalog.segments(connection)
         self._rows = {segment.id for segment in segments}
         for segment in segments:
-            values = asdict(segment)
-            del values["id"]
             if segment.fingerprint != self.fingerprint:
                 log.warning("%s reflects other settings and is not used", segment.file)
                 self._untrusted = True
                 continue
             try:
-                index.load(self.directory, SealedFile(**values))
+                load_segment(self.database, connection, index, segment)
             except (VectorIndexError, ValueError) as error:
                 log.warning("vector file not used, made again from the database: %s", error)
                 self._untrusted = True
@@ -153,7 +173,10 @@ class VectorCache:
             with self.database.write() as connection:
                 alone = {segment.id for segment in catalog.segments(connection)} == self._rows
                 if alone:
-                    self._rows.add(catalog.put_segment(connection, SegmentRow(**asdict(sealed))))
+                    row = catalog.put_segment(connection, SegmentRow(**asdict(sealed)))
+                    self._rows.add(row)
+                    if self.database.shared:
+                        catalog.put_parts(connection, row, durable.pieces(self.directory / sealed.file))
             if not alone:
                 log.info("another process has written vector files meanwhile; those are used")
                 durable.remove(self.directory / sealed.file)
@@ -175,6 +198,24 @@ class VectorCache:
             log.info("removed leftover %s", path)
 
 
-def vector_directory(database: Path) -> Path:
-    """Where the vector files of a database lie: ``NAME.db.vectors`` beside it."""
-    return database.with_name(database.name + ".vectors")
+def load_segment(database: Database, connection: Transaction, index: VectorIndex, segment: SegmentRow) -> None:
+    """Load a sealed vector file into an index; of a shared database, fetch it first where this host lacks it.
+
+    Raises
+    ------
+    VectorIndexError
+        It is missing or damaged.
+    ValueError
+        It answers for images that are in the index already.
+    """
+    values = asdict(segment)
+    del values["id"]
+    sealed, directory = SealedFile(**values), database.vectors
+    try:
+        index.load(directory, sealed)
+    except VectorIndexError as error:
+        if not database.shared:
+            raise
+        log.info("%s; fetching it", error)
+        receive_file(directory, segment.file, segment.sha256, catalog.parts(connection, segment.id))
+        index.load(directory, sealed)

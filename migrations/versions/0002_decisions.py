@@ -13,16 +13,17 @@ branch_labels = None
 depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")  # in byte order, whatever the language
 
 
 def upgrade() -> None:
     op.create_table(
         "decision",
-        sa.Column("a", sa.String(), nullable=False),
-        sa.Column("b", sa.String(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("note", sa.String(), nullable=False),
-        sa.Column("decided", sa.String(), nullable=False),
+        sa.Column("a", TEXT, nullable=False),
+        sa.Column("b", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("note", TEXT, nullable=False),
+        sa.Column("decided", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("a", "b", name=op.f("pk_decision")),
     )
     op.create_table(

@@ -13,14 +13,15 @@ branch_labels = None
 depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")  # in byte order, whatever the language
 
 
 def upgrade() -> None:
     op.create_table(
         "claim",
         sa.Column("path", sa.LargeBinary(), nullable=False),
-        sa.Column("host", sa.String(), nullable=False),
-        sa.Column("claimed", sa.String(), nullable=False),
+        sa.Column("host", TEXT, nullable=False),
+        sa.Column("claimed", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("path", name=op.f("pk_claim")),
     )
     op.create_table(
@@ -33,7 +34,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("segment_id", "number", name=op.f("pk_segment_part")),
     )
-    op.add_column("location", sa.Column("label", sa.String(), nullable=True))
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("ALTER TABLE segment_part ALTER COLUMN data SET STORAGE EXTERNAL")
+    op.add_column("location", sa.Column("label", TEXT, nullable=True))
 
 
 def downgrade() -> None:

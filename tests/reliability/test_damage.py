@@ -13,9 +13,8 @@ from dedupindex import Index
 from dedupindex.errors import VectorIndexError
 from dedupindex.features import DESCRIPTOR_DIMENSIONS
 from dedupindex.store import catalog, catalog_images
-from dedupindex.store.database import own_files
+from dedupindex.store.sqlite import own_files, vector_directory
 from dedupindex.vectors import SealedFile, VectorIndex
-from dedupindex.workflows.vector_cache import vector_directory
 from tests.cli.conftest import environment, run  # noqa: F401  (fixtures)
 from tests.reliability.harness import Tally, answers
 from tests.reliability.test_killed import copy_database

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from dedupindex import Index
-from dedupindex.store.database import own_files
-from dedupindex.workflows.vector_cache import vector_directory
+from dedupindex.store.sqlite import own_files, vector_directory
 from tests.reliability.harness import Tally, look_after, whole
 
 EVERY = int(os.environ.get("RELIABILITY_EVERY", "1"))  # of the enumerated points, in the slow programme

@@ -21,8 +21,14 @@ def test_missing_database_is_named(tmp_path):
 
 def test_urls(tmp_path):
     assert database_path(f"sqlite:///{tmp_path}/a.db") == tmp_path / "a.db"
-    with pytest.raises(StoreError, match="postgresql"):
+    with pytest.raises(StoreError, match=r"on a server.*pg_restore"):
         database_path("postgresql://host/name")
+    for kind in ("mysql://host/name", "postgresql+asyncpg://host/name"):
+        with pytest.raises(StoreError, match=r"not supported.*postgresql"):
+            Database(kind)
+    with pytest.raises(StoreError, match="not a database URL") as caught:
+        Database("postgresql://me:secret@host:port/name")
+    assert "secret" not in str(caught.value)
     with pytest.raises(StoreError, match="memory"):
         database_path("sqlite:///:memory:")
 
@@ -68,7 +74,7 @@ def test_writers_wait_for_each_other_and_lose_nothing(database):
 
 
 def test_busy_is_said_so(database):
-    hasty = Database(database.path, busy_timeout=0.05)
+    hasty = Database(database.location, busy_timeout=0.05)
     try:
         with database.write(), pytest.raises(IndexBusyError, match="another process"), hasty.write():
             pass
@@ -81,7 +87,7 @@ def test_busy_is_said_so(database):
 
 
 def test_read_only_refuses_to_write(database):
-    reader = Database(database.path, read_only=True)
+    reader = Database(database.location, read_only=True)
     with pytest.raises(StoreError, match="read-only"), reader.write():
         pass
     with reader.read() as connection:
@@ -89,12 +95,12 @@ def test_read_only_refuses_to_write(database):
     reader.close()
 
 
-def test_disk_full_keeps_the_first_error_and_the_old_rows(database):
-    with database.write() as connection:
+def test_disk_full_keeps_the_first_error_and_the_old_rows(file_database):
+    with file_database.write() as connection:
         catalog.set_meta(connection, kept="yes")
 
     def fill() -> None:
-        with database.write() as connection:
+        with file_database.write() as connection:
             pages = connection.execute(text("PRAGMA page_count")).scalar_one()
             connection.execute(text(f"PRAGMA max_page_count = {pages}"))
             for number in range(100):
@@ -102,7 +108,7 @@ def test_disk_full_keeps_the_first_error_and_the_old_rows(database):
 
     with pytest.raises(StoreError, match="disk is full"):
         fill()
-    with database.read() as connection:
+    with file_database.read() as connection:
         assert catalog.get_meta(connection, "kept") == "yes"
         assert catalog.get_meta(connection, "big0") is None
 
@@ -150,20 +156,20 @@ def test_older_and_newer_schemas_name_the_command(database):
 
 
 def test_upgrade_of_a_current_database_does_nothing(database):
-    assert upgrade(database) is None
+    assert not upgrade(database).done
     assert revision(database) == HEAD
 
 
-def test_backup_is_a_whole_database(database, tmp_path):
-    with database.write() as connection:
+def test_backup_is_a_whole_database(file_database, tmp_path):
+    with file_database.write() as connection:
         catalog.set_meta(connection, a="1")
-    database.backup(tmp_path / "copy.db")
+    file_database.backup(tmp_path / "copy.db")
     copy = Database(tmp_path / "copy.db")
     with copy.read() as connection:
         assert catalog.get_meta(connection, "a") == "1"
     copy.close()
     with pytest.raises(StoreError, match="never overwrites"):
-        database.backup(tmp_path / "copy.db")
+        file_database.backup(tmp_path / "copy.db")
 
 
 def test_integrity_of_a_sound_database(database):

@@ -1,9 +1,9 @@
 import shutil
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
-from dedupindex.errors import SchemaVersionError
+from dedupindex.errors import SchemaVersionError, StoreError
 from dedupindex.store import catalog, migrate
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import HEAD
@@ -39,16 +39,16 @@ def future(tmp_path, monkeypatch):
     return make
 
 
-def test_an_older_database_is_upgraded_after_a_backup(database, future):
-    with database.write() as connection:
+def test_an_older_database_is_upgraded_after_a_backup(file_database, future):
+    with file_database.write() as connection:
         catalog.set_meta(connection, note="kept")
     future()
     with pytest.raises(SchemaVersionError, match="dedupindex upgrade"):
-        migrate.prepare_schema(database, create=False)
-    backup = migrate.upgrade(database)
-    assert migrate.revision(database) == "next"
-    migrate.prepare_schema(database, create=False)
-    with database.read() as connection:
+        migrate.prepare_schema(file_database, create=False)
+    backup = migrate.upgrade(file_database).backup
+    assert migrate.revision(file_database) == "next"
+    migrate.prepare_schema(file_database, create=False)
+    with file_database.read() as connection:
         assert catalog.get_meta(connection, "note") == "kept"
         assert connection.execute(text("SELECT count(*) FROM later")).scalar() == 0
     old = Database(backup)
@@ -59,11 +59,23 @@ def test_an_older_database_is_upgraded_after_a_backup(database, future):
 def test_a_failed_upgrade_changes_nothing(database, future):
     future("raise ZeroDivisionError")
     with pytest.raises(ZeroDivisionError):
-        migrate.upgrade(database)
+        migrate.upgrade(database, backed_up=True)
     assert migrate.revision(database) == HEAD
     with database.read() as connection:
-        tables = connection.execute(text("SELECT name FROM sqlite_master WHERE name = 'later'")).all()
-    assert tables == []
+        assert "later" not in inspect(connection).get_table_names()
+
+
+@pytest.mark.postgres
+def test_on_a_server_the_backup_is_left_to_people(server, tmp_path, future):
+    database = Database(server(tmp_path / "a.db"))
+    future()
+    with pytest.raises(StoreError, match=r"pg_dump.*--backed-up"):
+        migrate.upgrade(database)
+    assert migrate.revision(database) == HEAD
+    made = migrate.upgrade(database, backed_up=True)
+    assert (made.done, made.before, made.backup) == (True, HEAD, None)
+    migrate.prepare_schema(database, create=False)
+    database.close()
 
 
 def test_a_creation_that_was_cut_short_is_done_again(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dedupindex.errors import IndexBusyError
-from dedupindex.store import database as databases
+from dedupindex.store import sqlite as databases
 from dedupindex.store import writer_lock
 from dedupindex.store.database import Database
 from dedupindex.store.filesystem import is_network, kind_of

@@ -7,7 +7,7 @@ import pytest
 
 from dedupindex import Index, durable
 from dedupindex.errors import SchemaVersionError, StoreError
-from dedupindex.workflows.vector_cache import vector_directory
+from dedupindex.store.sqlite import vector_directory
 from tests.workflows.pictures import make_tree, picture, save
 from tests.workflows.test_ingest import content
 

@@ -8,11 +8,11 @@ from tests.workflows.pictures import half, picture, save
 
 
 @pytest.fixture
-def index(tmp_path):
+def index(catalogue, tmp_path):
     for number in range(6):
         save(tmp_path / f"{number}.png", picture(number))
         save(tmp_path / f"half{number}.png", half(picture(number)))
-    with Index.open(tmp_path / "a.db", create=True, workers=1) as index:
+    with Index.open(catalogue(tmp_path / "a.db"), create=True, workers=1) as index:
         index.ingest([tmp_path])
         index._vectors.flat_limit = 4
         index.find_duplicates()
@@ -29,9 +29,9 @@ def test_answers_are_held_against_an_exhaustive_search(index, monkeypatch, wrong
     assert [problem.code for problem in index.check(deep=True)] == codes
 
 
-def test_a_search_that_finds_nothing_near_is_no_problem(tmp_path):
+def test_a_search_that_finds_nothing_near_is_no_problem(catalogue, tmp_path):
     save(tmp_path / "0.png", picture(0))
-    with Index.open(tmp_path / "a.db", create=True, workers=1) as index:
+    with Index.open(catalogue(tmp_path / "a.db"), create=True, workers=1) as index:
         assert index.check(deep=True) == []
         index.ingest([tmp_path / "0.png"])
         assert index.check(deep=True) == []

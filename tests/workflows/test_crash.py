@@ -22,7 +22,7 @@ with Index.open(sys.argv[1], create=True, workers=1, batch=2) as index:
 """
 
 
-def start(database: Path, pictures: Path) -> subprocess.Popen:
+def start(database: Path | str, pictures: Path) -> subprocess.Popen:
     command = [sys.executable, "-c", SCRIPT, str(database), str(pictures)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -41,13 +41,14 @@ def undisturbed(tree, tmp_path_factory):
 
 
 @pytest.mark.parametrize("delay", [0.05, 0.2, 0.35])
-def test_killed_and_resumed(tree, tmp_path, undisturbed, delay):
-    process = start(tmp_path / "a.db", tree)
+def test_killed_and_resumed(catalogue, tree, tmp_path, undisturbed, delay):
+    place = catalogue(tmp_path / "a.db")
+    process = start(place, tree)
     assert process.stdout.readline() == "open\n"
     time.sleep(delay)
     process.kill()
     process.communicate()
-    with Index.open(tmp_path / "a.db", workers=1) as index:
+    with Index.open(place, workers=1) as index:
         assert index.check(deep=True) == []
         index.ingest([tree])
         index.find_duplicates()
@@ -55,11 +56,12 @@ def test_killed_and_resumed(tree, tmp_path, undisturbed, delay):
         assert content(index, tree) == undisturbed
 
 
-def test_two_processes_at_once(tree, tmp_path, undisturbed):
-    processes = [start(tmp_path / "a.db", tree) for _ in range(2)]
+def test_two_processes_at_once(catalogue, tree, tmp_path, undisturbed):
+    place = catalogue(tmp_path / "a.db")
+    processes = [start(place, tree) for _ in range(2)]
     for process in processes:
         _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, "")
-    with Index.open(tmp_path / "a.db", workers=1) as index:
+    with Index.open(place, workers=1) as index:
         assert index.check(deep=True) == []
         assert content(index, tree) == undisturbed

@@ -25,8 +25,8 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def index(folder):
-    with Index.open(folder.parent / "a.db", create=True, workers=1) as opened:
+def index(catalogue, folder):
+    with Index.open(catalogue(folder.parent / "a.db"), create=True, workers=1) as opened:
         opened.ingest([folder])
         opened.find_duplicates()
         yield opened

@@ -25,8 +25,8 @@ def pictures(tree, tmp_path):
 
 
 @pytest.fixture
-def index(tmp_path):
-    with Index.open(tmp_path / "p.db", create=True, workers=1) as made:
+def index(catalogue, tmp_path):
+    with Index.open(catalogue(tmp_path / "p.db"), create=True, workers=1) as made:
         yield made
 
 
@@ -66,12 +66,12 @@ def test_ingest_twice_is_ingest_once(index, pictures):
     assert content(index, pictures) == before
 
 
-def test_workers_and_order_change_nothing(pictures, tmp_path):
+def test_workers_and_order_change_nothing(catalogue, pictures, tmp_path):
     results = []
     files = [path for path in pictures.rglob("*") if path.is_file()]
     for number, workers in enumerate((1, 2, 1, 1)):
         random.Random(number).shuffle(files)
-        with Index.open(tmp_path / f"{number}.db", create=True, workers=workers, batch=3) as index:
+        with Index.open(catalogue(tmp_path / f"{number}.db"), create=True, workers=workers, batch=3) as index:
             if number < 2:
                 index.ingest([pictures])
                 index.find_duplicates()
@@ -192,14 +192,14 @@ def test_a_stack_gives_an_image_a_frame(index, tmp_path):
     assert index.image_at(f"{tmp_path / 'stack.npy'}#frame=4") is None
 
 
-def test_all_frames_of_an_animation_on_request(tmp_path):
+def test_all_frames_of_an_animation_on_request(catalogue, tmp_path):
     from PIL import Image
 
     frames = [Image.fromarray(half(picture(n))) for n in range(3)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], loop=0, duration=50)
-    with Index.open(tmp_path / "a.db", create=True, workers=1) as index:
+    with Index.open(catalogue(tmp_path / "a.db"), create=True, workers=1) as index:
         assert index.ingest([tmp_path / "a.gif"]).added == 1
-    with Index.open(tmp_path / "a.db", workers=1, all_frames=True) as index:
+    with Index.open(catalogue(tmp_path / "a.db"), workers=1, all_frames=True) as index:
         assert index.ingest([tmp_path / "a.gif"]).added == 2
         assert index.ingest([tmp_path / "a.gif"]).read == 0
 
@@ -241,7 +241,7 @@ def test_an_interrupted_stack_is_resumed(index, tmp_path, monkeypatch):
     assert index.ingest([tmp_path / "stack.npy"]).read == 0
 
 
-def test_a_large_tiff_in_parts(index, tmp_path, monkeypatch):
+def test_a_large_tiff_in_parts(index, catalogue, tmp_path, monkeypatch):
     from dedupindex.sources import content as limits
 
     pages = [Image.fromarray(half(picture(n))) for n in range(5)]
@@ -252,7 +252,7 @@ def test_a_large_tiff_in_parts(index, tmp_path, monkeypatch):
     assert len(before[0]) == 4
     for frames in (1, 2):
         monkeypatch.setattr(limits, "PART_BYTES", frames * 4 * pages[0].width * pages[0].height)
-        with Index.open(tmp_path / f"{frames}.db", create=True, workers=1) as other:
+        with Index.open(catalogue(tmp_path / f"{frames}.db"), create=True, workers=1) as other:
             assert other.ingest([tmp_path / "a.tif"]).added == 4
             assert content(other, tmp_path)[0] == before[0]
             assert other.ingest([tmp_path / "a.tif"]).read == 0
@@ -262,12 +262,12 @@ def test_a_large_tiff_in_parts(index, tmp_path, monkeypatch):
 def test_failed_files_wait_for_another_decoder(index, pictures, tmp_path):
     index.ingest([pictures])
     assert index.ingest([pictures]).read == 0
-    with Index.open(index.path, workers=1, max_pixels=3000) as strict:
+    with Index.open(index.location, workers=1, max_pixels=3000) as strict:
         assert strict.ingest([pictures]).read == 1  # the broken one
         save(pictures / "new.png", picture(77))
         assert strict.ingest([pictures]).read == 1
         assert strict.ingest([pictures / "p0.png"]).read == 0
-    with Index.open(index.path, workers=1) as other:
+    with Index.open(index.location, workers=1) as other:
         other.ingest([pictures / "p0.png"])  # elsewhere: the chance of the others is not used up
         assert other.ingest([pictures], dry_run=True).read == 2
         summary = other.ingest([pictures])
@@ -312,14 +312,14 @@ STEPS = st.lists(
 
 @given(steps=STEPS)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_present_locations_follow_the_files(steps, tmp_path_factory):
+def test_present_locations_follow_the_files(steps, catalogue, tmp_path_factory):
     """Whatever happens to files between ingests, the present locations are the files, with their contents."""
     root = tmp_path_factory.mktemp("model")
     folder = root / "in"
     folder.mkdir()
     (folder / "notes.txt").write_text("an empty folder would count as a disk that is not mounted")
     data = {n: save(root / "src" / f"{n}.png", picture(n, 48, 48)).read_bytes() for n in range(5)}
-    with Index.open(root / "m.db", create=True, workers=1) as index:
+    with Index.open(catalogue(root / "m.db"), create=True, workers=1) as index:
         for action, one, other in [*steps, ("ingest", 0, 0)]:
             first, second = folder / f"{one}.png", folder / f"{other}.png"
             if action == "write":

@@ -24,9 +24,9 @@ def test_small_collections_are_searched_as_set():
     assert radius_for(Settings(), 10**6) == pytest.approx(0.70, abs=0.01)
 
 
-def test_the_very_file_comes_before_others_of_the_same_pixels(tmp_path):
+def test_the_very_file_comes_before_others_of_the_same_pixels(catalogue, tmp_path):
     paths = [save(tmp_path / "in" / name, picture(1)) for name in ("a.png", "b.bmp", "c.tif")]
-    with Index.open(tmp_path / "p.db", create=True, workers=1) as index:
+    with Index.open(catalogue(tmp_path / "p.db"), create=True, workers=1) as index:
         index.ingest([tmp_path / "in"])
         for path in paths:
             found = index.query(path)

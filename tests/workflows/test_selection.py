@@ -90,7 +90,7 @@ def test_what_has_no_meaning():
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory):
+def root(tmp_path_factory):
     """On the card: a (archived as it is), b (archived smaller), c (not archived), d (there twice), a broken file."""
     root = tmp_path_factory.mktemp("across")
     card, archive = root / "card", root / "archive"
@@ -101,8 +101,13 @@ def index(tmp_path_factory):
     save(archive / "sub" / "a.png", picture(0))
     save(archive / "b.jpg", half(picture(1)))
     save(archive / "e.png", picture(9))
-    with Index.open(root / "a.db", create=True, workers=1) as opened:
-        opened.ingest([card, archive])
+    return root
+
+
+@pytest.fixture(scope="module")
+def index(catalogue, root):
+    with Index.open(catalogue(root / "a.db"), create=True, workers=1) as opened:
+        opened.ingest([root / "card", root / "archive"])
         opened.find_duplicates()
         yield opened
 
@@ -111,8 +116,8 @@ def names(locations):
     return sorted(place.path.name for place in locations)
 
 
-def test_is_everything_archived(index):
-    card, archive = index.path.parent / "card", index.path.parent / "archive"
+def test_is_everything_archived(index, root):
+    card, archive = root / "card", root / "archive"
     report = index.report(selection=Selection(across=(card, archive)))
     assert len(report.groups) == 2
     found = report.coverage
@@ -125,8 +130,8 @@ def test_is_everything_archived(index):
     assert names(back.uncovered) == ["e.png"]
 
 
-def test_decisions_and_coverage(index):
-    card, archive = index.path.parent / "card", index.path.parent / "archive"
+def test_decisions_and_coverage(index, root):
+    card, archive = root / "card", root / "archive"
     selection = Selection(across=(card, archive))
     for kind, covered in (("keep-both", True), ("not-duplicate", False)):
         index.decide(kind, [card / "b.png", archive / "b.jpg"])
@@ -136,13 +141,13 @@ def test_decisions_and_coverage(index):
     index.undecide([card / "b.png"])
 
 
-def test_nothing_known_is_no_answer(index):
+def test_nothing_known_is_no_answer(index, root):
     with pytest.raises(SettingsError, match="knows no picture at or below"):
-        index.report(selection=Selection(across=(index.path.parent / "crad", index.path.parent / "archive")))
+        index.report(selection=Selection(across=(root / "crad", root / "archive")))
 
 
-def test_groups_that_touch_a_path(index):
-    card = index.path.parent / "card"
+def test_groups_that_touch_a_path(index, root):
+    card = root / "card"
     [group] = index.report(selection=Selection(paths=(card / "d.png",))).groups
     assert names(group.members[0].image.locations) == ["d.png", "d2.png"]
     assert index.report(selection=Selection(paths=(card / "c.png",))).groups == ()

@@ -148,26 +148,26 @@ def test_known_differences(then, now, expected):
     assert [(d.kind, d.id, d.before, d.added, d.removed) for d in compare(then, now)] == expected
 
 
-def test_a_standing_like_the_one_before_takes_no_room(tmp_path):
+def test_a_standing_like_the_one_before_takes_no_room(catalogue, tmp_path):
     save(tmp_path / "in" / "a.png", picture(1))
     save(tmp_path / "in" / "b.png", half(picture(1)))
-    with Index.open(tmp_path / "a.db", create=True, workers=1) as index:
+    with Index.open(catalogue(tmp_path / "a.db"), create=True, workers=1) as index:
         for _ in range(4):
             index.ingest([tmp_path / "in"])
             index.find_duplicates()
         runs = [run.id for run in index.runs()]
         assert len(index.report(since=1).changes) == 1
         assert all(index.report(since=run).changes == () for run in runs[:-1])
-    database = Database(tmp_path / "a.db", read_only=True)
+    database = Database(catalogue(tmp_path / "a.db"), read_only=True)
     with database.read() as connection:
         assert catalog_decisions.standing(connection, runs[0])[0] == 2
     database.close()
 
 
-def test_last_is_the_search_before_even_when_nothing_was_to_be_searched(tmp_path):
+def test_last_is_the_search_before_even_when_nothing_was_to_be_searched(catalogue, tmp_path):
     save(tmp_path / "in" / "a.png", picture(1))
     save(tmp_path / "in" / "b.png", half(picture(1)))
-    with Index.open(tmp_path / "a.db", create=True, workers=1) as index:
+    with Index.open(catalogue(tmp_path / "a.db"), create=True, workers=1) as index:
         index.ingest([tmp_path / "in"])
         [change] = index.report(since="last").changes
         assert (change.kind, [p.path.name for p in change.added]) == ("new", ["a.png", "b.png"])
@@ -180,10 +180,10 @@ def test_last_is_the_search_before_even_when_nothing_was_to_be_searched(tmp_path
         assert index.report(since="last").changes == ()
 
 
-def test_decisions_resolve(tmp_path):
+def test_decisions_resolve(catalogue, tmp_path):
     save(tmp_path / "in" / "a.png", picture(1))
     save(tmp_path / "in" / "b.png", half(picture(1)))
-    with Index.open(tmp_path / "a.db", create=True, workers=1) as index:
+    with Index.open(catalogue(tmp_path / "a.db"), create=True, workers=1) as index:
         index.ingest([tmp_path / "in"])
         index.find_duplicates()
         index.decide("keep-both", [tmp_path / "in" / "a.png", tmp_path / "in" / "b.png"])
@@ -191,10 +191,10 @@ def test_decisions_resolve(tmp_path):
         assert (change.kind, [p.missing for p in change.removed]) == ("resolved", [False, False])
 
 
-def test_times(tmp_path):
+def test_times(catalogue, tmp_path):
     save(tmp_path / "in" / "a.png", picture(1))
     save(tmp_path / "in" / "b.png", half(picture(1)))
-    with Index.open(tmp_path / "a.db", create=True, workers=1) as index:
+    with Index.open(catalogue(tmp_path / "a.db"), create=True, workers=1) as index:
         before = datetime.now(UTC)
         index.ingest([tmp_path / "in"])
         index.find_duplicates()
@@ -210,11 +210,11 @@ def test_times(tmp_path):
                 index.report(since=wrong)
 
 
-def test_a_selection_narrows_what_is_different(tmp_path):
+def test_a_selection_narrows_what_is_different(catalogue, tmp_path):
     save(tmp_path / "in" / "a.png", picture(1))
     save(tmp_path / "in" / "b.png", half(picture(1)))
     save(tmp_path / "in" / "x.png", picture(2))
-    with Index.open(tmp_path / "a.db", create=True, workers=1) as index:
+    with Index.open(catalogue(tmp_path / "a.db"), create=True, workers=1) as index:
         index.ingest([tmp_path / "in"])
         index.find_duplicates()
         save(tmp_path / "more" / "c.png", picture(1)[20:, 30:])

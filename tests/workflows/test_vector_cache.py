@@ -3,20 +3,31 @@ import dataclasses
 import numpy as np
 import pytest
 
+from dedupindex.errors import SettingsMismatchError
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import prepare_schema
+from dedupindex.store.sqlite import vector_directory
 from dedupindex.vectors import VectorIndex
 from dedupindex.workflows import vector_cache
-from dedupindex.workflows.vector_cache import VectorCache, vector_directory
+from dedupindex.workflows.vector_cache import VectorCache
 from tests.store.samples import new_image
 
 FINGERPRINT = "f"
 
 
 @pytest.fixture
-def database(tmp_path):
+def database(catalogue, tmp_path):
+    made = Database(catalogue(tmp_path / "v.db"), create=True)
+    prepare_schema(made, create=True)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def file_database(tmp_path):
+    """Where nobody waits for another one to seal."""
     made = Database(tmp_path / "v.db", create=True)
     prepare_schema(made, create=True)
     yield made
@@ -58,7 +69,13 @@ def test_small_collections_need_no_files(database):
     assert all(nearest(cache, n) == image for n, image in ids.items())
     cache.save()
     assert not cache.directory.exists()
-    assert cache.directory == vector_directory(database.path)
+    assert cache.directory == database.vectors
+
+
+def test_vector_files_lie_beside_a_file(tmp_path):
+    made = Database(tmp_path / "v.db", create=True)
+    assert made.vectors == vector_directory(tmp_path / "v.db") == tmp_path / "v.db.vectors"
+    made.close()
 
 
 def test_segments_grow_and_are_merged(database, monkeypatch):
@@ -97,6 +114,7 @@ def test_files_of_other_settings_are_not_used(database):
 def test_a_folder_that_cannot_be_written_costs_only_time(database, caplog):
     cache = VectorCache(database, FINGERPRINT, flat_limit=10)
     ids = put(database, range(30))
+    cache.directory.parent.mkdir(exist_ok=True)
     cache.directory.write_text("in the way")
     cache.current()
     cache.save()
@@ -141,9 +159,9 @@ def test_a_cache_drops_what_it_sealed_when_another_was_quicker(database):
     assert sum(row.rows for row in rows(database)) == 60
 
 
-def test_rebuilding_at_the_same_time_leaves_the_files_of_one(database, monkeypatch):
-    ids = put(database, range(30))
-    one, other = (VectorCache(database, FINGERPRINT, flat_limit=10) for _ in range(2))
+def test_rebuilding_at_the_same_time_leaves_the_files_of_one(file_database, monkeypatch):
+    ids = put(file_database, range(30))
+    one, other = (VectorCache(file_database, FINGERPRINT, flat_limit=10) for _ in range(2))
     real, begun = VectorIndex.save, []
 
     def meanwhile(self, *arguments, **options):
@@ -154,9 +172,20 @@ def test_rebuilding_at_the_same_time_leaves_the_files_of_one(database, monkeypat
 
     monkeypatch.setattr(VectorIndex, "save", meanwhile)
     assert len(one.rebuild()) == 30
-    assert files(one) == {row.file for row in rows(database)}
-    assert len(rows(database)) == 1
+    assert files(one) == {row.file for row in rows(file_database)}
+    assert len(rows(file_database)) == 1
     assert all(nearest(one, n) == image for n, image in ids.items())
+
+
+def test_pictures_that_another_process_describes_anew_are_not_mixed_with_the_old(database):
+    cache = VectorCache(database, FINGERPRINT)
+    put(database, range(5))
+    assert len(cache.current()) == 5
+    with database.write() as connection:
+        catalog.remember_settings(connection, {}, "g")
+    with pytest.raises(SettingsMismatchError, match="open it again"):
+        cache.current()
+    assert len(VectorCache(database, "g").current()) == 5
 
 
 def test_two_caches_that_seal_the_same_do_not_clash(database):

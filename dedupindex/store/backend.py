@@ -1,0 +1,82 @@
+"""What a kind of database must offer to be a catalogue; `sqlite` and `postgres` do."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from enum import IntEnum
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from sqlalchemy import Connection
+
+from dedupindex.errors import StoreError
+from dedupindex.store.claims import Claims
+
+Transaction: TypeAlias = Connection  # what `Database.read` and `Database.write` hand out
+CATALOGUE = "catalogue"  # meta key: the random id of a shared catalogue, after which its folders on a host are named
+
+
+class Purpose(IntEnum):
+    """What one process at a time does where several hosts share a catalogue. The numbers are those of the locks."""
+
+    WRITE = 1
+    SEARCH = 2
+    SEAL = 3
+
+
+class Backend(Protocol):
+    """A database behind `Database`, which translates its errors; those of `alone` and `claims` are ours already."""
+
+    @property
+    def name(self) -> str:
+        """The database for people; no password in it."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether several hosts use it: files are claimed, and vector files handed out through it."""
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What its driver raises."""
+
+    @property
+    def longest_path(self) -> int:
+        """Bytes of the longest path that it can hold."""
+
+    @property
+    def vectors(self) -> Path:
+        """The folder of this host's vector files."""
+
+    @property
+    def own_files(self) -> list[Path]:
+        """Files and folders of this host that belong to it, and are no pictures."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A transaction that sees one state of the database and never waits for a writer."""
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """The only transaction that writes, all or nothing."""
+
+    def alone(self, purpose: Purpose) -> AbstractContextManager[None]:
+        """Be the only one to do something while the block runs."""
+
+    def claims(self) -> AbstractContextManager[Claims]:
+        """Claims of files, given back at the end of the block."""
+
+    def beside(self, tail: str) -> Path:
+        """A name for a file of this host that belongs to it."""
+
+    def size(self) -> int:
+        """Bytes."""
+
+    def backup(self, target: Path) -> None:
+        """Copy it into a file."""
+
+    def integrity(self) -> list[str]:
+        """What its own checks complain of."""
+
+    def translate(self, error: Exception) -> StoreError:
+        """Our error for one of `errors`."""
+
+    def close(self) -> None:
+        """Let go of it."""

@@ -1,0 +1,24 @@
+"""Folders of this machine that belong to a catalogue on a server."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CACHE_VARIABLE = "DEDUPINDEX_CACHE"
+
+
+def cache_folder(catalogue: str) -> Path:
+    """Where this machine keeps copies of a catalogue's vector files; whatever is removed is fetched again."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return (Path(chosen).expanduser().absolute() if chosen else _home("XDG_CACHE_HOME", ".cache")) / catalogue
+
+
+def state_folder(catalogue: str) -> Path:
+    """Where this machine keeps what cannot be made again: plans that were carried out, and their journals."""
+    return _home("XDG_STATE_HOME", ".local/state") / catalogue
+
+
+def _home(variable: str, default: str) -> Path:
+    chosen = Path(os.environ.get(variable, ""))
+    return (chosen if chosen.is_absolute() else Path.home() / default) / "dedupindex"

@@ -1,0 +1,38 @@
+"""Insert or replace, in the words of each database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dedupindex.store.schema import Base
+
+
+def upsert(
+    connection: Connection,
+    table: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    by: Collection[str],
+    keep: Collection[str] = (),
+) -> None:
+    """Insert rows; of rows that stand there already, replace what differs.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Column to value, the same columns in each. Of two with the same key the later one counts.
+    by : collection of str
+        Columns of the key that tells which row stands there already.
+    keep : collection of str
+        Columns that stay as they are then.
+    """
+    if not rows:
+        return
+    unique = {tuple(row[name] for name in by): dict(row) for row in rows}
+    statement = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    new = {name: statement.excluded[name] for name in rows[0] if name not in (*by, *keep)}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(by), set_=new), list(unique.values()))

@@ -1,0 +1,37 @@
+"""What a database holds, in numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from dedupindex.settings import Settings
+from dedupindex.store import catalog
+from dedupindex.store.database import Database
+from dedupindex.store.migrate import HEAD
+
+
+def info(database: Database, settings: Settings, fingerprint: str) -> Mapping[str, int | float | str]:
+    """Counts, sizes, versions and settings, by name.
+
+    Raises
+    ------
+    StoreError
+    """
+    with database.read() as connection:
+        counts = catalog.counts(connection)
+        segments = catalog.segments(connection)
+        generation = catalog.generation(connection)
+        program = catalog.get_meta(connection, "program") or ""
+    files = [database.vectors / segment.file for segment in segments]
+    return {
+        "path": database.name,
+        **counts,
+        "bytes": database.size() + sum(file.stat().st_size for file in files if file.is_file()),
+        "vector_files": len(segments),
+        "generation": generation,
+        "schema": HEAD,
+        "created_by": program,
+        "fingerprint": fingerprint,
+        **{f"settings.{name}": json.dumps(value) for name, value in settings.shaping().items()},
+    }

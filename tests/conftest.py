@@ -1,0 +1,102 @@
+"""Where tests keep their catalogues: in SQLite files, and once more on a PostgreSQL server where there is one.
+
+``DEDUPINDEX_TEST_POSTGRES`` is the URL of a server on which databases may be made and dropped; `.ci/run` starts one.
+"""
+
+import os
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+SERVER = "DEDUPINDEX_TEST_POSTGRES"
+
+
+class Server:
+    """Databases on a server: each path that a test names stands for one of its own."""
+
+    def __init__(self, url: str) -> None:
+        psycopg = pytest.importorskip("psycopg")
+        from sqlalchemy.engine import make_url
+
+        self._parse = make_url
+        self.url = make_url(url).set(drivername="postgresql")
+        self._admin = psycopg.connect(self.url.render_as_string(hide_password=False), autocommit=True)
+        self._connect = psycopg.connect
+        self._made: dict[Path, str] = {}
+        self._template = ""
+
+    def __call__(self, path: Path) -> str:
+        """A catalogue without images."""
+        if path not in self._made:
+            self._made[path] = self._copy(self._template or self._make_template())
+        return self.url_of(self._made[path])
+
+    def empty(self, options: str = "") -> str:
+        """A database without tables."""
+        return self.url_of(self._create(options))
+
+    def execute(self, words: str):
+        """Something that only the owner of the server may do."""
+        return self._admin.execute(words)
+
+    def name_of(self, location: str) -> str:
+        return str(self._parse(location).database)
+
+    def url_of(self, name: str) -> str:
+        return self.url.set(database=name).render_as_string(hide_password=False)
+
+    def close(self) -> None:
+        with ThreadPoolExecutor(8) as threads:  # the server waits for a checkpoint each time: many share one
+            list(threads.map(self._drop, self._made.values()))
+        self._admin.close()
+
+    def _drop(self, name: str) -> None:
+        with self._connect(self.url.render_as_string(hide_password=False), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def _make_template(self) -> str:
+        from dedupindex.store.database import Database
+        from dedupindex.store.migrate import prepare_schema
+
+        name = self._create()
+        made = Database(self.url_of(name), create=True)
+        prepare_schema(made, create=True)
+        made.close()
+        self._template = name
+        return name
+
+    def _copy(self, template: str) -> str:
+        name = self._create(f'TEMPLATE "{template}"')
+        with self._connect(self.url_of(name), autocommit=True) as connection:
+            connection.execute("UPDATE meta SET value = %s WHERE key = 'catalogue'", [secrets.token_hex(8)])
+        return name
+
+    def _create(self, options: str = "") -> str:
+        name = f"dedupindex_test_{secrets.token_hex(6)}"
+        self._admin.execute(f'CREATE DATABASE "{name}" {options}')
+        self._made.setdefault(Path(name), name)
+        return name
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A PostgreSQL server."""
+    if not os.environ.get(SERVER):
+        pytest.skip(f"needs a PostgreSQL server: set {SERVER} to the URL of one on which databases may be made")
+    found = Server(os.environ[SERVER])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEDUPINDEX_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield found
+    found.close()
+
+
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def catalogue(request):
+    """catalogue(path) -> a location for `Index.open` or `Database`: the path itself, or the URL of a fresh database.
+
+    Tests that use it run on both.
+    """
+    return (lambda path: path) if request.param == "sqlite" else request.getfixturevalue("server")
