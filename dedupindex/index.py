@@ -53,7 +53,9 @@ from dedupindex.workflows.portraits import Portrait, stored_portraits
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.settling import settle
 from dedupindex.workflows.stages import describe_frames, new_image
+from dedupindex.workflows.uploads import Uploads
 from dedupindex.workflows.vector_cache import VectorCache, vector_directory
+from dedupindex.workflows.vitals import Vitals, pulse, vitals
 
 PathLike = str | os.PathLike[str]
 
@@ -291,6 +293,11 @@ class Index:
             chosen = dataclasses.replace(chosen, min_score=min_score)
         return reporting.report(self._database, chosen, since=since)
 
+    def uploads(self) -> Uploads:
+        """What takes pictures that somebody hands in; a context manager, because it has worker processes."""
+        self._refuse_mismatch()
+        return Uploads(self._database, self._vectors, self.settings)
+
     # ------------------------------------------------------------------------------------------------- decisions
     def decide(self, kind: str, pictures: Sequence[PathLike], note: str = "") -> list[Decision]:
         """Remember "not-duplicate", "keep-both" (of every two *pictures*) or "keeper" (of each); see `decisions`."""
@@ -387,6 +394,14 @@ class Index:
             "fingerprint": self.fingerprint,
             **{f"settings.{name}": json.dumps(value) for name, value in self.settings.shaping().items()},
         }
+
+    def pulse(self) -> int:
+        """The generation, once the database has answered with the right schema and the vector index has caught up."""
+        return pulse(self._database, self._vectors)
+
+    def vitals(self) -> Vitals:
+        """What is worth watching of an index in service."""
+        return vitals(self._database, self._vectors)
 
     def check(self, deep: bool = False, progress: Progress | None = None) -> list[Problem]:
         """Look for damage and disagreement; changes nothing. *deep* also reads every page and every file."""
