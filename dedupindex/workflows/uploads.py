@@ -62,6 +62,7 @@ class Uploads:
     def __init__(self, database: Database, vectors: VectorCache, settings: Settings) -> None:
         self._database, self._vectors = database, vectors
         self._settings = dataclasses.replace(settings, max_frames=min(settings.max_frames, MOST_FRAMES))
+        self._closed = False
         self._pool = Pool(
             describe_files, died=died, workers=settings.workers, limits=limits_of(settings), contained=True
         )
@@ -73,7 +74,8 @@ class Uploads:
         self.close()
 
     def close(self) -> None:
-        """End the worker processes; whoever waits for one gets a `DedupIndexError`."""
+        """End the worker processes; whoever waits for one, or comes later, gets a `DedupIndexError`."""
+        self._closed = True
         self._pool.close()
 
     def warm(self) -> None:
@@ -136,9 +138,9 @@ class Uploads:
 
     def _describe(self, file: Path, name: Path, frames: int = 0) -> FileResult:
         task = FileTask(FileState(file, 0, 0, 0), self._settings, count=frames)
-        results: list[FileResult] = [result for some in self._pool.map([[task]]) for result in some]
+        results = [] if self._closed else [result for some in self._pool.map([[task]]) for result in some]
         if not results:
-            raise DedupIndexError("the worker processes were ended meanwhile")
+            raise DedupIndexError("the worker processes were ended")
         [result] = results
         failure = result.failure
         if failure is not None:

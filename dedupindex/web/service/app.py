@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from dedupindex import __version__
 from dedupindex.errors import DedupIndexError, IndexBusyError, ReadError, Reason, SettingsError
 from dedupindex.index import Index
+from dedupindex.reports.names import shown
 from dedupindex.web.service import health, routes
 from dedupindex.web.service.door import Door
 from dedupindex.web.service.options import Options
@@ -61,7 +62,6 @@ def create_service(index: Index, uploads: Uploads, tokens: Tokens, options: Opti
     app.add_exception_handler(DedupIndexError, _said)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StarletteHTTPException, _http)
-    app.add_exception_handler(Exception, _fault)
     return app
 
 
@@ -122,10 +122,5 @@ async def _http(request: Request, error: Exception) -> Response:
     return _answer(error.status_code, REASONS.get(error.status_code, "request"), str(error.detail))
 
 
-async def _fault(request: Request, error: Exception) -> Response:
-    return _answer(500, "internal", "a fault of dedupindex; the log knows more")  # the door writes it there
-
-
 def _answer(status: int, reason: str, words: str, headers: dict[str, str] | None = None) -> Response:
-    text = words.encode("utf-8", "backslashreplace").decode()
-    return JSONResponse({"error": text, "reason": reason}, status, headers)
+    return JSONResponse({"error": shown(words), "reason": reason}, status, headers)

@@ -37,6 +37,8 @@ OTHER_BODY = 64_000  # bytes of a body that is no upload
 ENDPOINT_UNKNOWN = "none"  # what no route answers: other people's paths are no labels
 _AUTHORIZATION = re.compile(r"bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
 
+_SECRET = re.compile(r"token=[^&]*", re.IGNORECASE)  # some put it into the address, where it is of no use
+
 
 class Refused(Exception):  # noqa: N818  (an answer)
     """A request that goes no further."""
@@ -107,9 +109,10 @@ class Door:
         except Refused as refused:
             await refused.answer(scope, receive, exchange.put)
         except Exception:
+            log.exception("request %s failed", exchange.request)
             if exchange.status == 0:
-                raise
-            log.exception("request %s failed", exchange.request)  # it was answered: see `app`
+                fault = Refused(500, "internal", "a fault of dedupindex; the log knows more")
+                await fault.answer(scope, receive, exchange.put)
         finally:
             self._write_down(scope, headers, exchange, owner, body, time.monotonic() - began)
 
@@ -169,7 +172,9 @@ class Door:
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
         self._measures.requests.labels(endpoint, method, exchange.status or 500).inc()
         self._measures.seconds.labels(endpoint).observe(seconds)
-        asked = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
+        asked = scope.get("raw_path", b"").decode("ascii", "backslashreplace")  # as it came: without line breaks
+        query = scope["query_string"].decode("ascii", "backslashreplace")
+        asked += f"?{_SECRET.sub('token=...', query)}" if query else ""
         accesslog.note(
             Served(
                 request=exchange.request,
