@@ -77,7 +77,7 @@ def serve(
 
     if not api_only and (tokens is not None or create or options != Options()):
         raise SettingsError("options of the service were given: they go with --api-only")
-    if not is_loopback(host):
+    if not is_loopback(host) and not log_json:
         what, does = ("service", "may ask it for anything") if api_only else ("page", "sees your pictures")
         note(f"listening on {host}: other machines can reach this {what}, and whoever has the token {does}")
     if api_only:
