@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from dedupindex.errors import SettingsError
 from dedupindex.workflows.places import is_elsewhere
 
 LONGEST = 2_000  # bytes
+_LOGIN = re.compile(r"/?[^/]*:[^/@]*@")
 LOCAL = ("file", "local", "data", "javascript")  # schemes that name no place elsewhere
 
 
@@ -50,10 +52,16 @@ def _checked(text: str) -> Path:
         raise SettingsError(f"a place has 1 to {LONGEST:,} bytes")
     if not text.isprintable():
         raise SettingsError("a place has no control characters")
+    name, found, rest = text.partition(":/")
+    if found and "/" not in name:
+        text = f"{name.lower()}:/{rest.removeprefix('/')}"
+        if name.lower() in LOCAL:
+            raise SettingsError(f"a place cannot begin with {name}:")
+        if _LOGIN.match(rest):
+            raise SettingsError("no password belongs in the name of a place")
     path = Path(text)
-    elsewhere = is_elsewhere(path)
-    if ".." in path.parts or not (elsewhere or path.is_absolute()):
-        raise SettingsError("a place is whole and has no .. in it: upload:/name.jpg, s3://bucket/key, /folder/name.jpg")
-    if elsewhere and text.partition(":")[0].lower() in LOCAL:
-        raise SettingsError(f"a place cannot begin with {text.partition(':')[0]}:")
+    if not (is_elsewhere(path) or path.is_absolute()):
+        raise SettingsError("a place is whole: upload:/name.jpg, s3://bucket/key, /folder/name.jpg")
+    if any(part in ("", ".", "..") for part in text.split("/")[1:]):
+        raise SettingsError("a place has no empty parts, and none that are . or ..")
     return path
