@@ -15,7 +15,8 @@ from dedupindex.errors import SettingsError
 if TYPE_CHECKING:
     from dedupindex.web.service.options import Options
 
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+NEEDED = ("fastapi", "uvicorn", "python_multipart")
+SERVICE_NEEDED = ("prometheus_client",)
 
 
 def serve(
@@ -51,8 +52,9 @@ def serve(
     """
     from importlib.util import find_spec
 
-    if any(find_spec(name) is None for name in NEEDED):
-        raise SettingsError("the review page needs the extra 'web': pip install 'dedupindex[web]'")
+    if any(find_spec(name) is None for name in (*NEEDED, *(SERVICE_NEEDED if api_only else ()))):
+        what = "service" if api_only else "review page"
+        raise SettingsError(f"the {what} needs the extra 'web': pip install 'dedupindex[web]'")
     if make_token is not None:
         print_token(make_token, role)
         return DONE

@@ -46,6 +46,14 @@ def test_options_that_do_not_go_together(options):
         verb.serve(Session("/nonexistent/p.db"), **options)
 
 
+def test_the_extra_is_asked_for(monkeypatch):
+    monkeypatch.setattr(verb, "SERVICE_NEEDED", ("no_such_package",))
+    with pytest.raises(SettingsError, match=r"the service needs .* pip install 'dedupindex\[web\]'"):
+        verb.serve(Session("/nonexistent/p.db"), api_only=True)
+    with pytest.raises(SettingsError, match="rate"):
+        verb.serve(Session("/nonexistent/p.db"), rate="fast")  # the page does not need it
+
+
 def test_a_token_of_the_start_is_printed_where_there_is_no_other(tmp_path, monkeypatch):
     monkeypatch.delenv("DEDUPINDEX_TOKENS", raising=False)
     command = [SCRIPT, "-d", tmp_path / "p.db", "serve", "--api-only", "--create", "--port", "0", "--workers", "1"]

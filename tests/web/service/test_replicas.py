@@ -9,10 +9,10 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -47,6 +47,18 @@ class Replica:
     def send(self, path, data, name="x.png", **fields):
         kind, body = form(data, name, **fields)
         return self.ask("POST", path, body, **{"Content-Type": kind})
+
+    def measure(self, name):
+        with urlopen(f"{self.address}/metrics") as answer:
+            [value] = re.findall(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+        return float(value)
+
+    def listens(self):
+        try:
+            socket.create_connection(self.address_pair, timeout=5).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     @property
     def address_pair(self):
@@ -175,11 +187,9 @@ def test_what_is_in_flight_is_finished_when_it_is_told_to_end(tmp_path):
         with socket.create_connection(replica.address_pair, timeout=30) as raw:
             head = f"POST /api/ingest HTTP/1.1\r\nHost: {replica.host}\r\nAuthorization: Bearer {secret}\r\n"
             raw.sendall(f"{head}Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:1000])
-            time.sleep(0.3)
+            eventually(lambda: replica.measure("dedupindex_requests_in_flight") == 2)  # the question itself is one
             replica.process.send_signal(signal.SIGTERM)
-            time.sleep(0.3)
-            with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(replica.address_pair, timeout=2).close()
+            eventually(lambda: not replica.listens())
             raw.sendall(body[1000:])
             answer = b""
             while some := raw.recv(65536):
