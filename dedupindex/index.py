@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex import __version__
@@ -19,11 +18,9 @@ from dedupindex.errors import SettingsError, SettingsMismatchError
 from dedupindex.features import rounded, unpack, versions
 from dedupindex.records import (
     Decision,
-    DecodedFile,
     DuplicatesSummary,
     Failure,
     Features,
-    Frame,
     ImageRecord,
     IngestSummary,
     Match,
@@ -32,7 +29,7 @@ from dedupindex.records import (
     RunRecord,
 )
 from dedupindex.settings import Settings
-from dedupindex.sources import decode_file, parse_address
+from dedupindex.sources import parse_address
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.database import Database, database_path
 from dedupindex.store.migrate import Upgrade, prepare_schema
@@ -45,7 +42,7 @@ from dedupindex.workflows import forget as forgetting
 from dedupindex.workflows import info as describing
 from dedupindex.workflows import ingest as ingesting
 from dedupindex.workflows import report as reporting
-from dedupindex.workflows.arrays import frame_of_array
+from dedupindex.workflows.arrays import decode_picture
 from dedupindex.workflows.opening import choose_settings, location_of, mismatch_words
 from dedupindex.workflows.outcome import Report, Selection
 from dedupindex.workflows.places import absolute
@@ -54,7 +51,9 @@ from dedupindex.workflows.portraits import Portrait, stored_portraits
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.settling import settle
 from dedupindex.workflows.stages import describe_frames, new_image
+from dedupindex.workflows.uploads import Uploads
 from dedupindex.workflows.vector_cache import VectorCache
+from dedupindex.workflows.vitals import Vitals, pulse, vitals
 
 PathLike = str | os.PathLike[str]
 
@@ -274,7 +273,7 @@ class Index:
             The array is no picture.
         """
         self._refuse_mismatch()
-        decoded = self._decode(picture)
+        decoded = decode_picture(picture, self.settings)
         frame = decoded.frames[0]
         [(prepared, features)] = describe_frames([frame], self.settings)
         image = new_image(decoded, frame, prepared, features)
@@ -316,6 +315,11 @@ class Index:
         if min_score is not None:
             chosen = dataclasses.replace(chosen, min_score=min_score)
         return reporting.report(self._database, chosen, since=since)
+
+    def uploads(self) -> Uploads:
+        """What takes pictures that somebody hands in; a context manager, because it has worker processes."""
+        self._refuse_mismatch()
+        return Uploads(self._database, self._vectors, self.settings)
 
     # ------------------------------------------------------------------------------------------------- decisions
     def decide(self, kind: str, pictures: Sequence[PathLike], note: str = "") -> list[Decision]:
@@ -397,6 +401,14 @@ class Index:
         """Counts, sizes, versions and settings, by name."""
         return describing.info(self._database, self.settings, self.fingerprint)
 
+    def pulse(self) -> int:
+        """The generation, once the database has answered with the right schema and the vector index has caught up."""
+        return pulse(self._database, self._vectors)
+
+    def vitals(self) -> Vitals:
+        """What is worth watching of an index in service."""
+        return vitals(self._database, self._vectors)
+
     def check(self, deep: bool = False, progress: Progress | None = None) -> list[Problem]:
         """Look for damage and disagreement; changes nothing. *deep* also reads every page and every file."""
         return checking.check(self._database, self.fingerprint, deep=deep, progress=progress or SILENT)
@@ -463,16 +475,6 @@ class Index:
         return forgetting.forget(self._database, [Path(path) for path in paths], dry_run=dry_run)
 
     # --------------------------------------------------------------------------------------------------- helpers
-    def _decode(self, picture: PathLike | NDArray[Any]) -> DecodedFile:
-        if isinstance(picture, np.ndarray):
-            return frame_of_array(picture)
-        path, frame = parse_address(os.fspath(picture))
-        decoded = decode_file(path.expanduser(), self.settings, frame=frame)
-        first: Frame = decoded.frames[0]
-        if frame is not None:
-            first = next((some for some in decoded.frames if some.number == frame), first)
-        return DecodedFile(**{**_fields(decoded), "frames": (first,)})
-
     def _has_unsearched(self, or_ingested: bool) -> bool:
         with self._database.read() as connection:
             latest = catalog.runs(connection, limit=1) if or_ingested else []
@@ -481,7 +483,3 @@ class Index:
     def _refuse_mismatch(self) -> None:
         if self._mismatch:
             raise SettingsMismatchError(self._mismatch)
-
-
-def _fields(decoded: DecodedFile) -> dict[str, Any]:
-    return {name: getattr(decoded, name) for name in DecodedFile.__dataclass_fields__}

@@ -60,7 +60,7 @@ class Queries:
         ReadError
             It cannot be read; its path is the name that was given.
         """
-        with self._turn, _file(name, data) as path:
+        with self._turn, private_file(name, data) as path:
             return self._index.query(path, limit=limit)
 
     def ask(self, name: str, data: BinaryIO) -> Query:
@@ -70,7 +70,7 @@ class Queries:
         ------
         ReadError
         """
-        with self._turn, _file(name, data) as path:
+        with self._turn, private_file(name, data) as path:
             decoded = decode_file(path, self._index.settings, min_side=SIDES[0])
             frame = decoded.frames[0]
             matches = self._index.query(path, limit=LIMIT)
@@ -94,7 +94,7 @@ class Queries:
 
 
 @contextmanager
-def _file(name: str, data: BinaryIO) -> Iterator[Path]:
+def private_file(name: str, data: BinaryIO) -> Iterator[Path]:
     """Give what was handed in as a private file, for as long as it is looked at."""
     suffix = Path(name).suffix
     with tempfile.TemporaryDirectory(prefix="dedupindex-query-") as folder:

@@ -7,8 +7,10 @@ import signal
 import socket
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from dedupindex.index import Index
 from dedupindex.web.app import create_app
@@ -37,20 +39,33 @@ def serve(
     OSError
         The port is taken, or the host is none of this machine's.
     """
-    with _listening(host, port) as listener:
+    with listening(host, port) as listener:
         port = int(listener.getsockname()[1])
         keys = Keys(hosts_for(host, port))
         app = create_app(index, keys, allow_apply=allow_apply)
         app.state.site.standings.current()  # so that the first page is quick
-        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none")
-        server = _Server(config, lambda: ready(f"http://{_shown(host)}:{port}/?token={keys.token}"))
-        before = signal.signal(signal.SIGTERM, _interrupt)  # uvicorn passes on the signal that ended it
-        try:
-            server.run(sockets=[listener])
-        except KeyboardInterrupt:
-            return
-        finally:
-            signal.signal(signal.SIGTERM, before)
+        run(app, listener, lambda: ready(f"http://{shown_host(host)}:{port}/?token={keys.token}"))
+
+
+def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], **options: Any) -> None:
+    """Serve an application until interrupted or terminated; what is in flight is finished first.
+
+    Parameters
+    ----------
+    ready : callable
+        Is called once requests are answered.
+    **options
+        Of `uvicorn.Config`.
+    """
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none", **options)
+    server = _Server(config, ready)
+    before = signal.signal(signal.SIGTERM, _interrupt)  # uvicorn passes on the signal that ended it
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def is_loopback(host: str) -> bool:
@@ -74,7 +89,14 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 takes a free one.
+
+    Raises
+    ------
+    OSError
+        The port is taken, or the host is none of this machine's.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle on
     try:
@@ -87,7 +109,8 @@ def _listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _shown(host: str) -> str:
+def shown_host(host: str) -> str:
+    """Return a host as it stands in an address under which this machine reaches it."""
     if host in ("0.0.0.0", "::"):
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host

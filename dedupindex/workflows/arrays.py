@@ -1,8 +1,10 @@
-"""Arrays that a caller hands over, as if a file had held them."""
+"""Pictures that a caller asks about: files, frames of them, and arrays as if a file had held them."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import DecodedFile, Frame
+from dedupindex.settings import Settings
+from dedupindex.sources import decode_file, parse_address
 
 NOWHERE = Path("<array>")
+
+
+def decode_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: Settings) -> DecodedFile:
+    """Decode one frame.
+
+    Parameters
+    ----------
+    picture : path, address or array
+        A file (its first frame), ``path#frame=12``, or pixels as `frame_of_array` takes them.
+
+    Raises
+    ------
+    ReadError
+        The file cannot be read as a picture.
+    ValueError, TypeError
+        The array is no picture.
+    """
+    if isinstance(picture, np.ndarray):
+        return frame_of_array(picture)
+    path, frame = parse_address(os.fspath(picture))
+    decoded = decode_file(path.expanduser(), settings, frame=frame)
+    first = decoded.frames[0]
+    if frame is not None:
+        first = next((some for some in decoded.frames if some.number == frame), first)
+    return dataclasses.replace(decoded, frames=(first,))
 
 
 def frame_of_array(pixels: NDArray[Any]) -> DecodedFile:

@@ -33,7 +33,7 @@ EXTRAS = {
     "plot": (("matplotlib",), "plots of `evaluate`"),
     "watch": (("watchfiles",), "changes seen at once by `watch`"),
     "postgres": (("psycopg",), "databases on a PostgreSQL server"),
-    "web": (("fastapi", "uvicorn", "python_multipart"), "the review page of `serve`"),
+    "web": (("fastapi", "uvicorn", "python_multipart", "prometheus_client"), "the review page and service of `serve`"),
 }
 _STAND_INS = {"opencv-python-headless": ("opencv-python", "opencv-contrib-python-headless"), "faiss-cpu": ("faiss",)}
 

@@ -65,6 +65,8 @@ class Pool(Generic[_Item, _Result]):
         Processes; 0 = as many as cores, 1 = this process, without limits.
     limits : Limits
         Of each worker process.
+    contained : bool
+        Never in this process: one worker is a process with limits too.
     """
 
     def __init__(
@@ -74,14 +76,17 @@ class Pool(Generic[_Item, _Result]):
         died: Callable[[_Item, Reason], _Result],
         workers: int = 0,
         limits: Limits | None = None,
+        contained: bool = False,
     ) -> None:
         self._function = function
         self._died = died
-        self._here = workers == 1
+        self._here = workers == 1 and not contained
         self._limits = limits or Limits()
         self.workers = workers or cores()
         self._keepers: list[_Keeper[_Item, _Result]] = []
         self._ready: SimpleQueue[_Order[_Item, _Result] | None] = SimpleQueue()
+        self._running = 0  # tasks of all callers, in whatever threads, that are not done
+        self._hiring = threading.Lock()
 
     def __enter__(self) -> Pool[_Item, _Result]:
         return self
@@ -102,10 +107,16 @@ class Pool(Generic[_Item, _Result]):
             self._ready.put(None)
         for keeper in self._keepers:
             keeper.join()
+        while not self._ready.empty():  # whoever waits for these in another thread would do so for ever
+            order = self._ready.get()
+            if order is not None:
+                order[1].put(_Raised(DedupIndexError("the worker processes were ended meanwhile")))
         self._keepers, self._ready = [], SimpleQueue()
 
     def map(self, tasks: Iterable[Sequence[_Item]]) -> Iterator[Sequence[_Result]]:
         """Results of the tasks, as they get ready (not in order). *tasks* is drawn from only as workers get free.
+
+        May be called in several threads at once; they share the workers.
 
         The iterator behind *tasks* is asked again after every result, even when it had nothing the last time, so that
         results may lead to further tasks.
@@ -124,21 +135,35 @@ class Pool(Generic[_Item, _Result]):
             return
         done: SimpleQueue[Sequence[_Result] | _Raised] = SimpleQueue()
         running = 0
-        while True:
-            while running < IN_FLIGHT * self.workers and (task := next(source, None)) is not None:
-                self._ready.put((task, done))
-                running += 1
-                if len(self._keepers) < min(running, self.workers):
-                    keeper = _Keeper(self._ready, self._function, self._died, self._limits)
-                    self._keepers.append(keeper)
-                    keeper.start()
-            if not running:
-                return
-            found = done.get()
-            running -= 1
-            if isinstance(found, _Raised):
-                raise found.error
-            yield found
+        try:
+            while True:
+                while running < IN_FLIGHT * self.workers and (task := next(source, None)) is not None:
+                    self._ready.put((task, done))
+                    running += 1
+                    self._hire()
+                if not running:
+                    return
+                found = done.get()
+                running -= 1
+                self._count(-1)
+                if isinstance(found, _Raised):
+                    raise found.error
+                yield found
+        finally:
+            self._count(-running)
+
+    def _hire(self) -> None:
+        """Start a worker for one task more, unless there are enough."""
+        with self._hiring:
+            self._running += 1
+            if len(self._keepers) < min(self._running, self.workers):
+                keeper = _Keeper(self._ready, self._function, self._died, self._limits)
+                self._keepers.append(keeper)
+                keeper.start()
+
+    def _count(self, tasks: int) -> None:
+        with self._hiring:
+            self._running += tasks
 
 
 class _Raised:

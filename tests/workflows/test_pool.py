@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -198,6 +199,49 @@ def test_leaving_in_the_middle_ends_the_workers():
         results = pool.map([["a"], ["sleep"], ["sleep"]])
         assert next(results) == ["a"]
     assert time.monotonic() - began < 20
+
+
+def test_threads_share_the_workers():
+    """Tasks that come one by one from several threads use every worker, and all is answered."""
+    found, pids = [], set()
+
+    def ask(pool, number):
+        [results] = pool.map([[number]])
+        found.append(number)
+        pids.update(results)
+
+    with Pool(pids_of, died=minus, workers=2) as pool:
+        threads = [threading.Thread(target=ask, args=(pool, number)) for number in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(pool._keepers) == 2
+    assert sorted(found) == list(range(12))
+    assert 1 <= len(pids) <= 2
+    assert os.getpid() not in pids
+
+
+def test_who_waits_while_the_pool_is_closed_is_told():
+    said = []
+
+    def ask(pool):
+        try:
+            said.append(list(pool.map([["sleep"]])))
+        except DedupIndexError as error:
+            said.append(str(error))
+
+    pool = Pool(naughty, died=fate, workers=2)
+    threads = [threading.Thread(target=ask, args=(pool,)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    while pool._ready.qsize() < 3:
+        time.sleep(0.05)
+    pool.close()
+    for thread in threads:
+        thread.join(30)
+    assert len(said) == 5
+    assert sum("ended meanwhile" in some for some in said) >= 3
 
 
 def test_limits_follow_the_machine(monkeypatch):

@@ -1,0 +1,65 @@
+"""Reports in pages. What is kept of one is kept under the generation that it was read at, so replicas agree."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+
+from dedupindex.index import Index
+from dedupindex.records import DuplicateGroup
+from dedupindex.web.pictures import Lately
+from dedupindex.workflows.outcome import Change, Report, Selection
+
+KEPT = 4  # reports
+EVERYTHING = Selection()
+
+
+class Reports:
+    """The reports asked for last, made anew when the catalogue has changed."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._kept: Lately[Report] = Lately(KEPT)
+        self._turn = threading.Lock()  # many ask for the pages of one report at once: it is made once
+
+    def report(self, selection: Selection = EVERYTHING, since: str | None = None) -> Report:
+        """Return a report of what is stored; nothing is searched for.
+
+        Raises
+        ------
+        SettingsError, StoreError
+        """
+        if since is not None and not since.isdecimal():  # "7d" and "last" mean something else by and by
+            return self._index.report(since, selection=selection, find=False)
+        with self._turn:
+            key = self._index.generation, selection, since
+            return self._kept.get(key, lambda: self._index.report(since, selection=selection, find=False))
+
+    def group(self, group_id: str) -> DuplicateGroup | None:
+        """Return the group of that id in the report of everything."""
+        return next((group for group in self.report().groups if group.id == group_id), None)
+
+
+def page_of(report: Report, after: str, limit: int) -> tuple[Report, str]:
+    """Return a page of a report, and the id after which the next one begins ("" = that was the last).
+
+    Groups come in the order of their ids, and a page begins after an id: one that is there all the time is told exactly
+    once, whatever comes and goes while somebody reads page after page, and from whichever replica.
+    """
+    groups = sorted((group for group in report.groups if group.id > after), key=lambda group: group.id)
+    chosen = groups[:limit]
+    keys = {member.image.key for group in chosen for member in group.members}
+    some = dataclasses.replace(
+        report,
+        groups=tuple(chosen),
+        decisions=tuple(d for d in report.decisions if d.a in keys and (not d.b or d.b in keys)),
+        changes=None if report.changes is None else _changes(report, chosen, last=len(groups) <= limit),
+    )
+    return some, chosen[-1].id if len(groups) > limit else ""
+
+
+def _changes(report: Report, chosen: Sequence[DuplicateGroup], *, last: bool) -> tuple[Change, ...]:
+    """Changes of the groups of a page; those that were resolved stand on the last one."""
+    ids = {group.id for group in chosen}
+    return tuple(c for c in report.changes or () if c.id in ids or (last and c.group is None))
