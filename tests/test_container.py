@@ -26,7 +26,6 @@ SERVER_VARIABLES = {
     "POSTGRES_DB",
     "POSTGRES_PASSWORD_FILE",
 }  # ours, and the image's
-SERVER_EXTRAS = {"postgres"}
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="no repository")
 
@@ -82,7 +81,7 @@ def test_what_is_copied_and_installed_exists(containerfile):
             assert name in shown, f"{name} is hidden from the build"
     [install] = [rest for rest in of(containerfile, "RUN") if "pip install" in rest]
     extras = set(re.search(r'"\.\[([a-z,]+)\]"', install)[1].split(","))
-    assert extras <= set(project["optional-dependencies"]) | SERVER_EXTRAS
+    assert extras <= set(project["optional-dependencies"])
     assert "web" in extras
 
 
