@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dedupindex import __version__
 from dedupindex.errors import SettingsError, SettingsMismatchError
 from dedupindex.features import rounded, unpack, versions
+from dedupindex.places import absolute, place_of
 from dedupindex.records import (
     Decision,
     DecodedFile,
@@ -32,7 +33,7 @@ from dedupindex.records import (
     RunRecord,
 )
 from dedupindex.settings import Settings
-from dedupindex.sources import decode_file, parse_address
+from dedupindex.sources import SourceList, decode_file, parse_address
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.database import Database, database_path, own_files
 from dedupindex.store.migrate import HEAD, prepare_schema
@@ -47,7 +48,6 @@ from dedupindex.workflows import report as reporting
 from dedupindex.workflows.arrays import frame_of_array
 from dedupindex.workflows.opening import choose_settings, location_of, mismatch_words
 from dedupindex.workflows.outcome import Report, Selection
-from dedupindex.workflows.places import absolute
 from dedupindex.workflows.plans import Plan
 from dedupindex.workflows.portraits import Portrait, stored_portraits
 from dedupindex.workflows.progress import SILENT, Progress
@@ -185,17 +185,27 @@ class Index:
     # ------------------------------------------------------------------------------------------------ the work
     def ingest(
         self,
-        paths: Sequence[PathLike],
+        paths: Sequence[PathLike] = (),
         *,
+        lists: Sequence[SourceList | PathLike] = (),
         recursive: bool = True,
         dry_run: bool = False,
         progress: Progress | None = None,
     ) -> IngestSummary:
         """Bring the database up to date with files and folders; idempotent, and bad files are collected, not raised.
 
+        Parameters
+        ----------
+        paths : sequence of path or str
+            Files, folders, tar shards; URLs of objects and prefixes in object stores (``s3://bucket/prefix``).
+        lists : sequence of SourceList or path
+            Lists with a path or URL a row.
+
         Raises
         ------
         StoreError
+        SettingsError
+            A URL or list has no meaning, or a package is missing.
         """
         self._refuse_mismatch()
         if isinstance(paths, str | os.PathLike):
@@ -203,7 +213,8 @@ class Index:
         summary = ingesting.ingest(
             self._database,
             self.settings,
-            [Path(path) for path in paths],
+            _places(paths),
+            lists=[some if isinstance(some, SourceList) else SourceList(Path(some)) for some in lists],
             recursive=recursive,
             dry_run=dry_run,
             exclude=[*own_files(self.path), vector_directory(self.path)],
@@ -456,7 +467,7 @@ class Index:
         if isinstance(picture, np.ndarray):
             return frame_of_array(picture)
         path, frame = parse_address(os.fspath(picture))
-        decoded = decode_file(path.expanduser(), self.settings, frame=frame)
+        decoded = decode_file(absolute(path), self.settings, frame=frame)
         first: Frame = decoded.frames[0]
         if frame is not None:
             first = next((some for some in decoded.frames if some.number == frame), first)
@@ -470,6 +481,13 @@ class Index:
     def _refuse_mismatch(self) -> None:
         if self._mismatch:
             raise SettingsMismatchError(self._mismatch)
+
+
+def _places(given: Iterable[PathLike]) -> list[Path]:
+    try:
+        return [place_of(path) for path in given]
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
 
 
 def _fields(decoded: DecodedFile) -> dict[str, Any]:

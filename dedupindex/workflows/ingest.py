@@ -21,10 +21,11 @@ from typing import TypeAlias
 
 from dedupindex.errors import Reason
 from dedupindex.features import versions
+from dedupindex.places import absolute
 from dedupindex.records import Failure, FoundFile, IngestSummary, SkippedFile
 from dedupindex.settings import Settings
-from dedupindex.sources import decoder_fingerprint, is_candidate, walk
-from dedupindex.store import catalog, catalog_images, catalog_locations
+from dedupindex.sources import Finder, SourceList, decoder_fingerprint, is_candidate
+from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_locations
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, KnownFile, NewImage
 from dedupindex.workflows.pool import Pool, limits_of
@@ -47,17 +48,20 @@ def ingest(
     settings: Settings,
     paths: Sequence[Path],
     *,
+    lists: Sequence[SourceList] = (),
     recursive: bool = True,
     dry_run: bool = False,
     exclude: Sequence[Path] = (),
     progress: Progress = SILENT,
 ) -> IngestSummary:
-    """Bring the database up to date with files and folders.
+    """Bring the database up to date with files and folders, here and in object stores.
 
     Parameters
     ----------
     paths : sequence of Path
-        Files and folders.
+        Files, folders, tar shards and places in object stores (see `dedupindex.places`).
+    lists : sequence of SourceList
+        Lists of further files.
     dry_run : bool
         Only look and count; decode and write nothing.
     exclude : sequence of Path
@@ -72,9 +76,12 @@ def ingest(
     ------
     StoreError
         The database cannot be written. What was committed stays; the next run goes on from there.
+    SettingsError
+        A list cannot be read, or a package is missing.
     """
     began = time.monotonic()
-    roots = [_absolute(path) for path in paths]
+    roots = [absolute(path) for path in paths]
+    finder = Finder(roots, lists, recursive=recursive, exclude=exclude, mask_pattern=settings.mask_pattern)
     decoder, run = decoder_fingerprint(settings), 0
     with database.read() as connection:
         same_decoder = catalog.get_meta(connection, "decoder") == decoder
@@ -85,7 +92,7 @@ def ingest(
                 catalog.give_another_chance(connection)
                 catalog.set_meta(connection, decoder=decoder)
     tally = _Tally()
-    feed = _Feed(database, settings, roots, recursive, exclude, tally, trust_failures=same_decoder)
+    feed = _Feed(database, settings, finder, tally, trust_failures=same_decoder)
     progress.start(None, "ingest")
     try:
         if dry_run:
@@ -94,7 +101,7 @@ def ingest(
                 progress.advance(len(task))
         else:
             _describe_and_write(database, settings, run, feed, tally, progress)
-        missing = _mark_missing(database, roots, run, dry_run)
+        missing = _mark_missing(database, finder, run, dry_run)
     finally:
         progress.finish()
     if not dry_run:
@@ -149,16 +156,15 @@ class _Feed:
         self,
         database: Database,
         settings: Settings,
-        roots: Sequence[Path],
-        recursive: bool,
-        exclude: Sequence[Path],
+        finder: Finder,
         tally: _Tally,
         *,
         trust_failures: bool,
     ) -> None:
         self.database, self.settings, self.tally, self.trust_failures = database, settings, tally, trust_failures
         self.back: list[Path] = []  # files that were missing and are there again, as they were
-        self._found = walk(roots, recursive=recursive, exclude=exclude, mask_pattern=settings.mask_pattern)
+        self.labels: dict[Path, str] = {}  # ids that lists gave
+        self._found = iter(finder)
         self._files: deque[FileTask] = deque()
         self._further: deque[FileTask] = deque()
 
@@ -193,6 +199,7 @@ class _Feed:
             return False
         with self.database.read() as connection:
             known = catalog_locations.known_files(connection, [file.path for file in files])
+        self.labels.update((file.path, file.label) for file in files if file.label is not None)
         for file in files:
             state = FileState(file.path, file.size, file.mtime_ns, file.inode)
             if self._is_unchanged(known.get(file.path), state):
@@ -200,7 +207,7 @@ class _Feed:
                 self.tally.unchanged += 1
             elif is_candidate(file):
                 self.tally.found += 1
-                self._files.append(FileTask(state, self.settings))
+                self._files.append(FileTask(state, self.settings, found=file))
             else:
                 self.tally.skipped["not_an_image"] += 1
         return True
@@ -244,6 +251,11 @@ def _describe_and_write(
     if feed.back:
         with database.write() as connection:
             catalog_locations.mark(connection, feed.back, run, missing=False)
+    with database.read() as connection:
+        labels = catalog_labels.changed(connection, feed.labels)
+    if labels:
+        with database.write() as connection:
+            catalog_labels.put_labels(connection, labels)
 
 
 @dataclass(slots=True)
@@ -328,20 +340,20 @@ class _Writer:
         self._begin()
 
 
-def _mark_missing(database: Database, roots: Sequence[Path], run: int, dry_run: bool) -> int:
-    """Mark stored files under *roots* that are gone; how many locations that are.
+def _mark_missing(database: Database, finder: Finder, run: int, dry_run: bool) -> int:
+    """Mark stored files at places that were looked through and are gone; how many locations that are.
 
-    Only where the root is a folder that can be listed and holds something, or a file whose folder does: a disk that
+    Only where the place is a folder that can be listed and holds something, or a file whose folder does: a disk that
     is not mounted (its mount point is gone, or empty) takes nothing out of the database, and neither does an I/O error.
     """
     total = 0
-    for root in roots:
-        is_folder = root.is_dir()
-        if not _holds_something(root if is_folder else root.parent):
+    for root in (*finder.places, *finder.absent):
+        whole = finder.holds_something(root)
+        if not whole and not finder.holds_something(root.parent):
             continue
         with database.read() as connection:
             under = (p for some in catalog_locations.paths_under(connection, root) for p in some)
-            gone = [path for path in under if (is_folder or path == root) and _is_gone(path)]
+            gone = [path for path in under if (whole or path == root) and finder.is_gone(root, path)]
         if dry_run:
             total += len(gone)
         elif gone:
@@ -349,26 +361,3 @@ def _mark_missing(database: Database, roots: Sequence[Path], run: int, dry_run: 
                 total += catalog_locations.mark(connection, gone, run, missing=True)
                 catalog.clear_failures(connection, gone)
     return total
-
-
-def _absolute(path: Path) -> Path:
-    path = path.expanduser()
-    return path.resolve() if ".." in path.parts else path.absolute()
-
-
-def _holds_something(folder: Path) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is not None
-    except OSError:
-        return False
-
-
-def _is_gone(path: Path) -> bool:
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
