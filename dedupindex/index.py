@@ -11,20 +11,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex import __version__
 from dedupindex.errors import SettingsError, SettingsMismatchError
 from dedupindex.features import rounded, unpack, versions
-from dedupindex.places import absolute, place_of
+from dedupindex.places import absolute
 from dedupindex.records import (
     Decision,
-    DecodedFile,
     DuplicatesSummary,
     Failure,
     Features,
-    Frame,
     ImageRecord,
     IngestSummary,
     Match,
@@ -33,7 +30,7 @@ from dedupindex.records import (
     RunRecord,
 )
 from dedupindex.settings import Settings
-from dedupindex.sources import SourceList, decode_file, parse_address
+from dedupindex.sources import SourceList, parse_address
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.database import Database, database_path, own_files
 from dedupindex.store.migrate import HEAD, prepare_schema
@@ -44,9 +41,10 @@ from dedupindex.workflows import decisions as deciding
 from dedupindex.workflows import duplicates, planning, rebuild, search, standing
 from dedupindex.workflows import forget as forgetting
 from dedupindex.workflows import ingest as ingesting
+from dedupindex.workflows import merge as merging
 from dedupindex.workflows import report as reporting
-from dedupindex.workflows.arrays import frame_of_array
-from dedupindex.workflows.opening import choose_settings, location_of, mismatch_words
+from dedupindex.workflows.arrays import decoded_picture
+from dedupindex.workflows.opening import choose_settings, location_of, mismatch_words, places_of
 from dedupindex.workflows.outcome import Report, Selection
 from dedupindex.workflows.plans import Plan
 from dedupindex.workflows.portraits import Portrait, stored_portraits
@@ -56,6 +54,7 @@ from dedupindex.workflows.stages import describe_frames, new_image
 from dedupindex.workflows.vector_cache import VectorCache, vector_directory
 
 PathLike = str | os.PathLike[str]
+TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may be others
 
 
 class Index:
@@ -213,7 +212,7 @@ class Index:
         summary = ingesting.ingest(
             self._database,
             self.settings,
-            _places(paths),
+            places_of(paths),
             lists=[some if isinstance(some, SourceList) else SourceList(Path(some)) for some in lists],
             recursive=recursive,
             dry_run=dry_run,
@@ -259,7 +258,7 @@ class Index:
             The array is no picture.
         """
         self._refuse_mismatch()
-        decoded = self._decode(picture)
+        decoded = decoded_picture(picture, self.settings)
         frame = decoded.frames[0]
         [(prepared, features)] = describe_frames([frame], self.settings)
         image = new_image(decoded, frame, prepared, features)
@@ -451,6 +450,27 @@ class Index:
         """
         return backups.restore(Path(source), database_path(location_of(path)))
 
+    def merge(self, other: PathLike, *, volume: str = "", progress: Progress | None = None) -> merging.MergeSummary:
+        """Bring in a catalogue that was made elsewhere, without describing anything again; see `workflows.merge`.
+
+        With *volume*, its own paths are known here as ``VOLUME:/path``; without, it is of this machine.
+
+        Raises
+        ------
+        SettingsError, StoreError
+        """
+        self._refuse_mismatch()
+        theirs = Database(location_of(other), read_only=True)
+        try:
+            prepare_schema(theirs, create=False)
+            merged = merging.merge(
+                self._database, theirs, self.settings, self.fingerprint, volume=volume, progress=progress or SILENT
+            )
+        finally:
+            theirs.close()
+        standing.remember(self._database, merged.run_id)
+        return merged
+
     def forget(self, paths: Sequence[PathLike], *, dry_run: bool = False) -> forgetting.ForgetSummary:
         """Take files, and folders with all below them, out of the index; the files themselves are never touched.
 
@@ -463,32 +483,13 @@ class Index:
         return forgetting.forget(self._database, [Path(path) for path in paths], dry_run=dry_run)
 
     # --------------------------------------------------------------------------------------------------- helpers
-    def _decode(self, picture: PathLike | NDArray[Any]) -> DecodedFile:
-        if isinstance(picture, np.ndarray):
-            return frame_of_array(picture)
-        path, frame = parse_address(os.fspath(picture))
-        decoded = decode_file(absolute(path), self.settings, frame=frame)
-        first: Frame = decoded.frames[0]
-        if frame is not None:
-            first = next((some for some in decoded.frames if some.number == frame), first)
-        return DecodedFile(**{**_fields(decoded), "frames": (first,)})
-
     def _has_unsearched(self, or_ingested: bool) -> bool:
         with self._database.read() as connection:
             latest = catalog.runs(connection, limit=1) if or_ingested else []
-            return bool(catalog_images.unsearched(connection, 1)) or any(run.kind == "ingest" for run in latest)
+            return bool(catalog_images.unsearched(connection, 1)) or any(
+                run.kind in ("ingest", "merge") for run in latest
+            )
 
     def _refuse_mismatch(self) -> None:
         if self._mismatch:
             raise SettingsMismatchError(self._mismatch)
-
-
-def _places(given: Iterable[PathLike]) -> list[Path]:
-    try:
-        return [place_of(path) for path in given]
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
-
-
-def _fields(decoded: DecodedFile) -> dict[str, Any]:
-    return {name: getattr(decoded, name) for name in DecodedFile.__dataclass_fields__}

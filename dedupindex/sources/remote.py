@@ -21,6 +21,7 @@ from dedupindex.records import FileStatus, FoundFile
 
 HEADER_BLOCK = 1 << 16  # bytes a request where a shard's headers are read: small members come along
 _CHUNK = 1 << 22
+_GONE = (404, 410)  # HTTP status; fsspec takes every other trouble with a server for "not found" as well
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
 _TAGS = ("ETag", "etag", "generation", "version_id", "VersionId", "md5Hash", "content_md5", "crc32c", "checksum")
 _SECRET = re.compile(
@@ -201,8 +202,11 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except (ReadError, SettingsError):
         raise
-    except FileNotFoundError as error:
-        raise ReadError(path, Reason.MISSING, "there is no such object") from error
     except Exception as error:  # every client has its own
-        words = _SECRET.sub(lambda match: (match[1] or "") + "...", " ".join(str(error).split()))[:300]
-        raise ReadError(path, Reason.UNREADABLE, words or type(error).__name__) from error
+        cause = error
+        while isinstance(cause, FileNotFoundError) and isinstance(cause.__cause__, Exception):
+            cause = cause.__cause__
+        if isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) in _GONE:
+            raise ReadError(path, Reason.MISSING, "there is no such object") from error
+        words = _SECRET.sub(lambda match: (match[1] or "") + "...", " ".join(str(cause).split()))[:300]
+        raise ReadError(path, Reason.UNREADABLE, words or type(cause).__name__) from error

@@ -1,15 +1,20 @@
-"""Arrays that a caller hands over, as if a file had held them."""
+"""Pictures that a caller asks about: arrays, as if a file had held them, and files."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupindex.places import absolute
 from dedupindex.records import DecodedFile, Frame
+from dedupindex.settings import Settings
+from dedupindex.sources import decode_file, parse_address
 
 NOWHERE = Path("<array>")
 
@@ -58,3 +63,23 @@ def frame_of_array(pixels: NDArray[Any]) -> DecodedFile:
     digest = hashlib.sha256(f"array {pixels.dtype.str} {pixels.shape}".encode() + pixels.tobytes()).digest()
     frame = Frame(pixels, mask, 0, (pixels.shape[0], pixels.shape[1]), 8 * pixels.dtype.itemsize)
     return DecodedFile(NOWHERE, digest, pixels.nbytes, 0, 0, "ARRAY", (frame,), lossless=True)
+
+
+def decoded_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: Settings) -> DecodedFile:
+    """A picture that somebody asks about, with one frame: of a file (``path#frame=12``), a URL, or an array.
+
+    Raises
+    ------
+    ReadError
+        The file cannot be read as a picture.
+    ValueError, TypeError
+        The array is no picture.
+    """
+    if isinstance(picture, np.ndarray):
+        return frame_of_array(picture)
+    path, number = parse_address(os.fspath(picture))
+    decoded = decode_file(absolute(path), settings, frame=number)
+    first = decoded.frames[0]
+    if number is not None:
+        first = next((some for some in decoded.frames if some.number == number), first)
+    return replace(decoded, frames=(first,))

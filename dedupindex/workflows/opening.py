@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from dedupindex.errors import SettingsError
+from dedupindex.places import place_of
 from dedupindex.settings import Settings
 
 
@@ -15,6 +16,19 @@ def location_of(path: str | os.PathLike[str]) -> Path | str:
     """A database as a path, or as the URL that it is."""
     text = os.fspath(path)
     return text if "://" in text else Path(text)
+
+
+def places_of(given: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The places that somebody names by paths and URLs.
+
+    Raises
+    ------
+    SettingsError
+    """
+    try:
+        return [place_of(some) for some in given]
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
 
 
 def choose_settings(given: Settings | None, stored: dict[str, Any] | None, overrides: Mapping[str, Any]) -> Settings:
