@@ -184,6 +184,7 @@ def _status(item: Mapping[str, Any]) -> FileStatus:
 
 
 def _nanoseconds(moment: object) -> int:
+    """A time in whole seconds: listings may know it finer than an answer about a single object does."""
     if isinstance(moment, str):
         try:
             moment = datetime.fromisoformat(moment)
@@ -191,8 +192,8 @@ def _nanoseconds(moment: object) -> int:
             return 0
     if isinstance(moment, datetime):
         since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
-        return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000
-    return round(moment * 1e9) if isinstance(moment, int | float) else 0
+        return (since.days * 86_400 + since.seconds) * 1_000_000_000
+    return int(moment) * 1_000_000_000 if isinstance(moment, int | float) else 0
 
 
 @contextmanager
@@ -204,8 +205,9 @@ def _translated(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # every client has its own
         cause = error
-        while isinstance(cause, FileNotFoundError) and isinstance(cause.__cause__, Exception):
-            cause = cause.__cause__
+        if scheme_of(path) in ONE_BY_ONE:
+            while isinstance(cause, FileNotFoundError) and isinstance(cause.__cause__, Exception):
+                cause = cause.__cause__
         if isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) in _GONE:
             raise ReadError(path, Reason.MISSING, "there is no such object") from error
         words = _SECRET.sub(lambda match: (match[1] or "") + "...", " ".join(str(cause).split()))[:300]

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from sqlalchemy import Connection, delete, select, tuple_
 
@@ -20,7 +21,8 @@ from dedupindex.store.catalog_pairs import verification_of
 from dedupindex.store.rows import FileState, NewImage
 from dedupindex.store.schema import FailureRow, Feature, Image, Location, PairRow
 
-Key = tuple[bytes, int]  # content: SHA-256, frame
+Key: TypeAlias = tuple[bytes, int]  # content: SHA-256, frame
+Transaction: TypeAlias = Connection  # what `Database.read` and `Database.write` give
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection
-
 from dedupindex.compare.verification import VERSION
 from dedupindex.errors import SettingsError, SettingsMismatchError
 from dedupindex.features import versions
@@ -38,7 +36,7 @@ from dedupindex.store import (
     catalog_merge,
     catalog_pairs,
 )
-from dedupindex.store.catalog_merge import Placed, StandingPlace
+from dedupindex.store.catalog_merge import Placed, StandingPlace, Transaction
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState
 from dedupindex.workflows.decisions import take_over
@@ -71,7 +69,7 @@ class _Merge:
     """One merge under way."""
 
     ours: Database
-    other: Connection
+    other: Transaction
     settings: Settings
     volume: str
     run: int
@@ -197,7 +195,7 @@ def _places(work: _Merge) -> None:
             _put(work, connection, chosen, ids)
 
 
-def _put(work: _Merge, connection: Connection, rows: Sequence[Placed], ids: dict[tuple[bytes, int], int]) -> None:
+def _put(work: _Merge, connection: Transaction, rows: Sequence[Placed], ids: dict[tuple[bytes, int], int]) -> None:
     paths = list({row.state.path for row in rows})
     catalog_locations.put_locations(connection, [(r.state, r.frame, ids[r.key]) for r in rows], work.run)
     catalog_locations.mark(connection, [r.state.path for r in rows if r.missing], work.run, missing=True)
