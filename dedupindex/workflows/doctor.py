@@ -32,6 +32,7 @@ EXTRAS = {
     "raw": (("rawpy",), "camera RAW"),
     "plot": (("matplotlib",), "plots of `evaluate`"),
     "watch": (("watchfiles",), "changes seen at once by `watch`"),
+    "objects": (("fsspec", "s3fs", "gcsfs", "aiohttp"), "object stores and URLs"),
     "web": (("fastapi", "uvicorn", "python_multipart"), "the review page of `serve`"),
 }
 _STAND_INS = {"opencv-python-headless": ("opencv-python", "opencv-contrib-python-headless"), "faiss-cpu": ("faiss",)}
