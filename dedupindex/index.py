@@ -241,7 +241,7 @@ class Index:
         Parameters
         ----------
         picture : path, address or array
-            A file, ``path#frame=12``, or pixels (H, W), (H, W, 3) or (H, W, 4) of any real dtype; NaN = no data.
+            A file or URL, ``path#frame=12``, or pixels (H, W), (H, W, 3) or (H, W, 4) of any real dtype; NaN = no data.
         limit : int
             Most matches.
 

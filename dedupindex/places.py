@@ -99,7 +99,7 @@ def absolute(path: Path) -> Path:
     if name.lower() == FILE and not os.path.lexists(path):
         return Path("/").joinpath(*path.parts[1:])
     if name and not os.path.lexists(path):
-        return path
+        return Path(f"{scheme_of(path) or name}:", *path.parts[1:])
     path = path.expanduser() if os.fspath(path).startswith("~") and not os.path.lexists(path) else path
     if ".." in path.parts:
         return Path(os.path.realpath(path.parent)) / path.name if path.name != ".." else Path(os.path.realpath(path))

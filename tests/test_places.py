@@ -33,6 +33,7 @@ def test_a_url_comes_out_as_it_went_in(scheme, parts):
     assert text_of(place) == url
     assert not is_local(place)
     assert (scheme_of(place), volume_of(place)) == (scheme, "")
+    assert absolute(Path(url.replace(scheme, scheme.upper(), 1))) == place
     assert absolute(place) == place == Path(url)  # an argument that was made a path first means the same
 
 

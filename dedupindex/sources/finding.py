@@ -164,10 +164,11 @@ class Finder:
     def _store(self, place: Path) -> Iterator[Found]:
         try:
             if not remote.is_folder(place):
-                yield from self._object(place)
+                if hash(place) not in self._seen:
+                    yield from self._object(place)
                 return
         except ReadError as error:
-            if error.reason is Reason.MISSING and shards_above(place):
+            if error.reason is Reason.MISSING:  # gone, or a member of a shard
                 yield from self._object(place)
                 return
             self._broken.append(place)
@@ -201,6 +202,8 @@ class Finder:
                 yield SkippedFile(folder, "unusable_key")
                 continue
             path = folder / entry.name
+            if hash(path) in self._seen:  # below another place that was named too
+                continue
             self._seen.add(hash(path))
             if entry.name.startswith("."):
                 yield SkippedFile(path, "hidden")

@@ -58,6 +58,8 @@ def test_a_walk_is_in_the_order_of_the_keys(store, png):
     assert names(found) == ["memory:/b/a-b.png", "memory:/b/a.png", "memory:/b/a/1.png", "memory:/b/z.png"]
     assert sorted(item.why for item in found if isinstance(item, SkippedFile)) == ["hidden", "hidden", "mask_file"]
     assert [item.masked for item in found if isinstance(item, FoundFile)] == [False, True, False, False]
+    overlapping = ["memory://b", "memory://b/a", "memory://b/a/1.png"]
+    assert names(Finder([place_of(url) for url in overlapping])) == names(found)
     assert names(walk("memory://b", recursive=False)) == [n for n in names(found) if "/a/" not in n]
 
 

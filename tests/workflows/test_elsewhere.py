@@ -113,9 +113,11 @@ def test_vanished_objects_are_missing_but_not_when_nothing_can_be_listed(index, 
         patched.setattr(type(store), "ls", lambda *_, **__: (_ for _ in ()).throw(ConnectionError("down")))
         summary = index.ingest(["memory://bucket"])
         assert (summary.missing, [f.reason for f in summary.failures]) == (0, [Reason.UNREADABLE])
+    store.rm("/bucket/p1.png")
+    assert index.ingest(["memory://bucket/p1.png"]).missing == 1
     store.rm("/bucket", recursive=True)
     assert index.ingest(["memory://bucket"]).missing == 0  # a bucket that is empty as a whole is no reason
-    assert gone(index) == ["memory://bucket/p2.png"]
+    assert gone(index) == ["memory://bucket/p1.png", "memory://bucket/p2.png"]
 
 
 def test_members_come_and_go_with_their_shard(index, pictures, tmp_path):
