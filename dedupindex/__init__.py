@@ -48,7 +48,9 @@ if TYPE_CHECKING:
         Verification,
     )
     from dedupindex.settings import Settings
+    from dedupindex.sources import SourceList
     from dedupindex.workflows.evaluate import Evaluation, evaluate
+    from dedupindex.workflows.merge import MergeSummary
     from dedupindex.workflows.outcome import Change, Coverage, Report, Selection
 
 __all__ = [
@@ -71,6 +73,7 @@ __all__ = [
     "LimitExceededError",
     "LocationRecord",
     "Match",
+    "MergeSummary",
     "NoValidPixelsError",
     "Pair",
     "PreparedFrame",
@@ -86,6 +89,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SettingsMismatchError",
+    "SourceList",
     "StoreError",
     "UnsupportedImageError",
     "VectorIndexError",
@@ -99,8 +103,10 @@ _HEAVY = {
     "Change": "dedupindex.workflows.outcome",
     "Coverage": "dedupindex.workflows.outcome",
     "Index": "dedupindex.index",
+    "MergeSummary": "dedupindex.workflows.merge",
     "Report": "dedupindex.workflows.outcome",
     "Selection": "dedupindex.workflows.outcome",
+    "SourceList": "dedupindex.sources",
     "Evaluation": "dedupindex.workflows.evaluate",
     "evaluate": "dedupindex.workflows.evaluate",
 }

@@ -25,6 +25,8 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
+from dedupindex.places import text_of
+
 
 class Reason(StrEnum):
     """Why a file gave no frame. The value is what the database, JSON and `failures` show."""
@@ -77,7 +79,7 @@ class ReadError(DedupIndexError):
         self.detail = detail
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason.value}: {self.detail}"
+        return f"{text_of(self.path)}: {self.reason.value}: {self.detail}"
 
 
 class UnsupportedImageError(ReadError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from dedupindex import __version__
 from dedupindex.errors import SettingsError, SettingsMismatchError
 from dedupindex.features import rounded, unpack, versions
+from dedupindex.places import absolute
 from dedupindex.records import (
     Decision,
     DuplicatesSummary,
@@ -29,7 +29,7 @@ from dedupindex.records import (
     RunRecord,
 )
 from dedupindex.settings import Settings
-from dedupindex.sources import parse_address
+from dedupindex.sources import SourceList, parse_address
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.database import Database, database_path
 from dedupindex.store.migrate import Upgrade, prepare_schema
@@ -41,11 +41,11 @@ from dedupindex.workflows import duplicates, planning, rebuild, search, standing
 from dedupindex.workflows import forget as forgetting
 from dedupindex.workflows import info as describing
 from dedupindex.workflows import ingest as ingesting
+from dedupindex.workflows import merge as merging
 from dedupindex.workflows import report as reporting
 from dedupindex.workflows.arrays import decode_picture
-from dedupindex.workflows.opening import choose_settings, location_of, mismatch_words
+from dedupindex.workflows.opening import location_of, places_of, settle_settings
 from dedupindex.workflows.outcome import Report, Selection
-from dedupindex.workflows.places import absolute
 from dedupindex.workflows.plans import Plan
 from dedupindex.workflows.portraits import Portrait, stored_portraits
 from dedupindex.workflows.progress import SILENT, Progress
@@ -56,6 +56,7 @@ from dedupindex.workflows.vector_cache import VectorCache
 from dedupindex.workflows.vitals import Vitals, pulse, vitals
 
 PathLike = str | os.PathLike[str]
+TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may be others
 
 
 class Index:
@@ -125,21 +126,9 @@ class Index:
         database = Database(location_of(path), create=create, read_only=read_only)
         try:
             prepare_schema(database, create=create)
-            with database.read() as connection:
-                stored = catalog.get_meta(connection, "settings")
-                fingerprint = catalog.get_meta(connection, "fingerprint")
-            chosen = choose_settings(settings, json.loads(stored) if stored else None, overrides)
-            own = chosen.fingerprint(versions(chosen))
-            mismatch = ""
-            if fingerprint is None and not read_only:
-                with database.write() as connection:
-                    if catalog.get_meta(connection, "fingerprint") is None:  # nobody else was faster
-                        catalog.remember_settings(connection, chosen.shaping(), own)
-                        catalog.set_meta(connection, program=__version__)
-            elif fingerprint is not None and fingerprint != own:
-                mismatch = mismatch_words(database.name, chosen, json.loads(stored) if stored else {})
-                if not allow_mismatch:
-                    raise SettingsMismatchError(mismatch)
+            chosen, mismatch = settle_settings(database, settings, overrides, program=__version__)
+            if mismatch and not allow_mismatch:
+                raise SettingsMismatchError(mismatch)
             return cls(database, chosen, mismatch=mismatch)
         except BaseException:
             database.close()
@@ -210,17 +199,27 @@ class Index:
     # ------------------------------------------------------------------------------------------------ the work
     def ingest(
         self,
-        paths: Sequence[PathLike],
+        paths: Sequence[PathLike] = (),
         *,
+        lists: Sequence[SourceList | PathLike] = (),
         recursive: bool = True,
         dry_run: bool = False,
         progress: Progress | None = None,
     ) -> IngestSummary:
         """Bring the database up to date with files and folders; idempotent, and bad files are collected, not raised.
 
+        Parameters
+        ----------
+        paths : sequence of path or str
+            Files, folders, tar shards; URLs of objects and prefixes in object stores (``s3://bucket/prefix``).
+        lists : sequence of SourceList or path
+            Lists with a path or URL a row.
+
         Raises
         ------
         StoreError
+        SettingsError
+            A URL or list has no meaning, or a package is missing.
         """
         self._refuse_mismatch()
         if isinstance(paths, str | os.PathLike):
@@ -228,7 +227,8 @@ class Index:
         summary = ingesting.ingest(
             self._database,
             self.settings,
-            [Path(path) for path in paths],
+            places_of(paths),
+            lists=[some if isinstance(some, SourceList) else SourceList(Path(some)) for some in lists],
             recursive=recursive,
             dry_run=dry_run,
             exclude=self._database.own_files,
@@ -256,7 +256,7 @@ class Index:
         Parameters
         ----------
         picture : path, address or array
-            A file, ``path#frame=12``, or pixels (H, W), (H, W, 3) or (H, W, 4) of any real dtype; NaN = no data.
+            A file or URL, ``path#frame=12``, or pixels (H, W), (H, W, 3) or (H, W, 4) of any real dtype; NaN = no data.
         limit : int
             Most matches.
 
@@ -463,6 +463,27 @@ class Index:
         """
         return backups.restore(Path(source), database_path(location_of(path)))
 
+    def merge(self, other: PathLike, *, volume: str = "", progress: Progress | None = None) -> merging.MergeSummary:
+        """Bring in a catalogue that was made elsewhere, without describing anything again; see `workflows.merge`.
+
+        With *volume*, its own paths are known here as ``VOLUME:/path``; without, it is of this machine.
+
+        Raises
+        ------
+        SettingsError, StoreError
+        """
+        self._refuse_mismatch()
+        theirs = Database(location_of(other), read_only=True)
+        try:
+            prepare_schema(theirs, create=False)
+            merged = merging.merge(
+                self._database, theirs, self.settings, self.fingerprint, volume=volume, progress=progress or SILENT
+            )
+        finally:
+            theirs.close()
+        standing.remember(self._database, merged.run_id)
+        return merged
+
     def forget(self, paths: Sequence[PathLike], *, dry_run: bool = False) -> forgetting.ForgetSummary:
         """Take files, and folders with all below them, out of the index; the files themselves are never touched.
 
@@ -478,7 +499,9 @@ class Index:
     def _has_unsearched(self, or_ingested: bool) -> bool:
         with self._database.read() as connection:
             latest = catalog.runs(connection, limit=1) if or_ingested else []
-            return bool(catalog_images.unsearched(connection, 1)) or any(run.kind == "ingest" for run in latest)
+            return bool(catalog_images.unsearched(connection, 1)) or any(
+                run.kind in ("ingest", "merge") for run in latest
+            )
 
     def _refuse_mismatch(self) -> None:
         if self._mismatch:

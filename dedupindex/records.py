@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.errors import Reason
+from dedupindex.places import text_of
 
 FloatArray: TypeAlias = NDArray[np.float32]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -33,8 +34,20 @@ class FoundFile:
     path: Path  # absolute, not resolved
     size: int  # bytes
     mtime_ns: int
-    inode: int
+    inode: int  # of an object in a store, and of a member of a tar shard: a digest of what it shows when it changes
     explicit: bool = False  # named by the user, not found in a folder: then "not an image" is a failure, not a skip
+    offset: int | None = None  # of a member's bytes in its tar shard
+    masked: bool | None = None  # whether a mask file lies beside it; None = nobody has looked
+    label: str | None = None  # the id that a list gave it
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """What tells one state of a file from another without reading it."""
+
+    size: int  # bytes; -1 where an object store does not tell
+    mtime_ns: int  # 0 where an object store does not tell
+    inode: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,11 +327,13 @@ class LocationRecord:
     size: int = 0
     mtime_ns: int = 0
     missing: bool = False
+    label: str | None = None  # the id that a list gave it
 
     @property
     def address(self) -> str:
-        """`path`, or `path#frame=N` for a later frame of a stack."""
-        return str(self.path) if self.frame == 0 else f"{self.path}#frame={self.frame}"
+        """`path`, or `path#frame=N` for a later frame of a stack; of a place elsewhere its URL."""
+        text = text_of(self.path)
+        return text if self.frame == 0 else f"{text}#frame={self.frame}"
 
 
 @dataclass(frozen=True, slots=True)

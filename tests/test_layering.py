@@ -1,6 +1,7 @@
 """Draws the house and enforces it: imports only point to rooms that stand earlier.
 
 ```
+places
 errors  durable  records  settings
 sources -> prepare -> features -> compare          pure numerics: no SQL, no FAISS
 store   vectors                                    the only SQLAlchemy; the only FAISS; neither knows the other
@@ -15,6 +16,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "dedupindex"
 ORDER = [
+    {"places"},
     {"errors", "durable"},
     {"records", "settings"},
     {"sources"},

@@ -65,11 +65,12 @@ def _draw(path: Path, a: Frame, b: Frame, registration: Registration) -> None:
 
 def _described(address: str, settings: Settings) -> tuple[Frame, Features]:
     from dedupindex.errors import NoValidPixelsError, Reason
+    from dedupindex.places import absolute
     from dedupindex.sources import decode_file, parse_address
     from dedupindex.workflows.stages import describe_frames
 
     path, wanted = parse_address(address)
-    decoded = decode_file(path.expanduser(), settings, min_side=None, frame=wanted)
+    decoded = decode_file(absolute(path), settings, min_side=None, frame=wanted)
     frames = [frame for frame in decoded.frames if wanted in (None, frame.number)]
     if not frames:
         raise NoValidPixelsError(path, Reason.NO_VALID_PIXELS, f"frame {wanted} has no valid pixel")

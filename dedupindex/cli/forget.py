@@ -19,6 +19,7 @@ def forget(
 
     Exit code 1 when the index knew nothing of one of them.
     """
+    from dedupindex.places import text_of
     from dedupindex.reports.text import count
 
     with session.open(allow_mismatch=True) as index:
@@ -28,5 +29,5 @@ def forget(
     images = count(done.images, "image")
     out(f"{count(done.locations, 'place')}{failed} {would}; {images} stood at no other place")
     for path in done.unknown:
-        complain(f"{path}: the index knows nothing there")
+        complain(f"{text_of(path)}: the index knows nothing there")
     return FOUND if done.unknown else DONE

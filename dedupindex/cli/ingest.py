@@ -2,19 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from dedupindex.cli.console import list_failures, out
-from dedupindex.cli.options import DONE, FOUND, Paths, Session
+from dedupindex.cli.options import DONE, FOUND, Places, Session
+from dedupindex.errors import SettingsError
+
+if TYPE_CHECKING:
+    from dedupindex.sources import SourceList
 
 Recursive: TypeAlias = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Go into folders of folders.")]
+
+ListOption: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--list",
+        metavar="FILE",
+        help="A .csv, .tsv or .parquet with a path or URL a row, or a text with one a line (- = stdin); several times.",
+    ),
+]
+ColumnOption: TypeAlias = Annotated[
+    str, typer.Option("--column", metavar="NAME", help="Of lists: where the path or URL stands.", show_default=False)
+]
+IdColumnOption: TypeAlias = Annotated[
+    str,
+    typer.Option("--id-column", metavar="NAME", help="Of lists: an id to keep as the label.", show_default=False),
+]
+
+
+def lists_of(
+    paths: Sequence[str] | None, lists: Sequence[Path] | None, column: str, id_column: str
+) -> list[SourceList]:
+    """Return the lists that the options name.
+
+    Raises
+    ------
+    SettingsError
+        There is neither a path nor a list, or a column without a list.
+    """
+    from dedupindex.sources import SourceList
+
+    if not paths and not lists:
+        raise SettingsError("nothing to read: give paths, URLs or --list")
+    if (column or id_column) and not lists:
+        raise SettingsError("--column and --id-column go with --list")
+    return [SourceList(path, column, id_column) for path in lists or ()]
 
 
 def ingest(
     session: Session,
-    paths: Paths,
+    paths: Places = None,
+    lists: ListOption = None,
+    column: ColumnOption = "",
+    id_column: IdColumnOption = "",
     recursive: Recursive = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would be read.")] = False,
 ) -> int:
@@ -24,8 +68,9 @@ def ingest(
     """
     from dedupindex.reports.text import ingest_text
 
+    sources = lists_of(paths, lists, column, id_column)
     with session.open(create=True) as index, session.progress() as progress:
-        summary = index.ingest(paths, recursive=recursive, dry_run=dry_run, progress=progress)
+        summary = index.ingest(paths or (), lists=sources, recursive=recursive, dry_run=dry_run, progress=progress)
     out(ingest_text(summary, dry_run=dry_run))
     list_failures(summary.failures)
     return FOUND if summary.failures else DONE

@@ -26,6 +26,7 @@ from dedupindex.cli import (
     forget,
     info,
     ingest,
+    merge,
     plan,
     query,
     rebuild,
@@ -61,6 +62,7 @@ app = typer.Typer(
 app.callback(invoke_without_command=True)(common)
 add_verb(app, "scan", scan.scan, settings=(*WORKING, *FINDING, *SHAPING, *READING))
 add_verb(app, "ingest", ingest.ingest, settings=(*WORKING, *SHAPING, *READING))
+add_verb(app, "merge", merge.merge, settings=SHAPING)
 add_verb(app, "query", query.query, settings=(*SEARCHING, *READING))
 add_verb(app, "compare", compare.compare, settings=("threshold", *SHAPING, *READING))
 add_verb(app, "report", report.report, settings=(*WORKING, *FINDING))

@@ -51,10 +51,10 @@ def plan(
     from dedupindex import durable
     from dedupindex.cli.outputs import require_folders
     from dedupindex.errors import SettingsError
+    from dedupindex.places import absolute
     from dedupindex.records import Relation
     from dedupindex.reports.jsonfile import to_json
     from dedupindex.reports.plans import plan_json, plan_text
-    from dedupindex.workflows.places import absolute
     from dedupindex.workflows.planning import PlanOptions
     from dedupindex.workflows.plans import Action
 

@@ -8,15 +8,15 @@ from typing import Annotated
 import typer
 
 from dedupindex.cli.console import list_failures, note, out
-from dedupindex.cli.ingest import Recursive
-from dedupindex.cli.options import ANY, DONE, FOUND, HtmlOption, JsonOption, MinScore, Paths, Session
+from dedupindex.cli.ingest import ColumnOption, IdColumnOption, ListOption, Recursive, lists_of
+from dedupindex.cli.options import ANY, DONE, FOUND, HtmlOption, JsonOption, MinScore, Places, Session
 from dedupindex.cli.report import Format, anything, show
 from dedupindex.cli.selection import ExitCode, Since
 
 
 def scan(
     session: Session,
-    paths: Paths,
+    paths: Places = None,
     pairs: Annotated[
         Path | None, typer.Option("--pairs", metavar="FILE", help="Write every confirmed pair as CSV.")
     ] = None,
@@ -25,6 +25,9 @@ def scan(
     min_score: MinScore = None,
     since: Since = None,
     exit_code: ExitCode = False,
+    lists: ListOption = None,
+    column: ColumnOption = "",
+    id_column: IdColumnOption = "",
     recursive: Recursive = True,
 ) -> int:
     """Find the duplicates in files and folders.
@@ -37,9 +40,10 @@ def scan(
     from dedupindex.reports.text import ingest_text, search_text
 
     require_folders(pairs, html)
+    sources = lists_of(paths, lists, column, id_column)
     with session.open(create=True) as index:
         with session.progress() as progress:
-            ingested = index.ingest(paths, recursive=recursive, progress=progress)
+            ingested = index.ingest(paths or (), lists=sources, recursive=recursive, progress=progress)
             searched = index.find_duplicates(progress=progress)
         report = index.report(since, min_score, find=False)
         failures = ingested.failures if since is None else index.failures(ingested.run_id)

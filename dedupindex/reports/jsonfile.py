@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from dedupindex.places import text_of
 from dedupindex.records import (
     DuplicateGroup,
     Failure,
@@ -146,8 +147,9 @@ def image_json(image: ImageRecord) -> dict[str, Any]:
 
 
 def location_json(place: LocationRecord) -> dict[str, Any]:
-    """Return a location as plain values."""
-    return {**path_json(place.path), "frame": place.frame, "size": place.size, "missing": place.missing}
+    """Return a location as plain values; ``label`` where a list gave it an id."""
+    value = {**path_json(place.path), "frame": place.frame, "size": place.size, "missing": place.missing}
+    return value if place.label is None else {**value, "label": shown(place.label)}
 
 
 def failure_json(failure: Failure) -> dict[str, Any]:
@@ -167,7 +169,7 @@ def match_json(match: Match) -> dict[str, Any]:
 def path_json(path: os.PathLike[str]) -> dict[str, str]:
     """Return a path; one that is no UTF-8 text is shown with escapes and comes with its bytes in hexadecimal."""
     if is_text(path):
-        return {"path": os.fspath(path)}
+        return {"path": text_of(path)}
     return {"path": shown(path), "path_bytes": os.fsencode(path).hex()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from dedupindex.places import text_of
 from dedupindex.workflows.outcome import Report
 
 
@@ -35,7 +36,7 @@ def path_lists(report: Report, *, null: bool = False) -> PathLists:
         paths: dict[bytes, None] = {}
         for member in group.members:
             for place in member.image.locations:
-                name = os.fsencode(place.path)
+                name = os.fsencode(text_of(place.path))
                 if member.image.frame_count > 1 or place.frame:
                     frames += 1
                 elif not null and (b"\n" in name or b"\r" in name):

@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from dedupindex.places import text_of
+
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -16,7 +18,7 @@ def shown(name: str | os.PathLike[str]) -> str:
     Control characters, bytes that are not UTF-8, and characters that turn or hide text (bidirectional overrides, zero
     width) become escapes; everything else stays. Not for machines: a backslash in a name stays as it is.
     """
-    return _UNPRINTABLE.sub(_escaped, os.fspath(name))
+    return _UNPRINTABLE.sub(_escaped, name if isinstance(name, str) else text_of(name))
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -29,7 +29,8 @@ def require_pyarrow() -> None:
 def pairs_parquet(report: Report) -> bytes:
     """Return the pairs of a report, the columns of the CSV and some more, as a Parquet file.
 
-    A path that is no UTF-8 text is shown with escapes; its bytes stand in ``a_bytes``, ``b_bytes``.
+    A path that is no UTF-8 text is shown with escapes; its bytes stand in ``a_bytes``, ``b_bytes``. The ids that
+    lists gave stand in ``a_label``, ``b_label``.
 
     Raises
     ------
@@ -52,6 +53,7 @@ def pairs_parquet(report: Report) -> bytes:
         places = [_place(line, name) for line in lines]
         columns[name] = pyarrow.array([shown_address(place) for place in places], pyarrow.string())
         columns[f"{name}_bytes"] = pyarrow.array([bytes(place.path) for place in places], pyarrow.binary())
+        columns[f"{name}_label"] = pyarrow.array([place.label for place in places], pyarrow.string())
         columns[f"{name}_frame"] = pyarrow.array([place.frame for place in places], pyarrow.int64())
     for number in NUMBERS:
         columns[number] = pyarrow.array([getattr(line, number) for line in lines], pyarrow.float64())

@@ -43,6 +43,8 @@ WHY = {
     "stack": "files of several frames, of which a single frame matches",
     "changed": "changed since they were ingested: ingest again",
     "gone": "gone or unreadable since they were ingested",
+    "elsewhere": "in object stores or on other machines: nothing is done there",
+    "in_archive": "members of archives: nothing is taken out of them",
     "not_regular": "no regular files any more",
 }
 

@@ -20,6 +20,7 @@ from dedupindex.records import (
 )
 from dedupindex.reports.names import short, shown
 from dedupindex.reports.wording import flag_keys, flag_words, pair_words, percent, shift_text
+from dedupindex.workflows.merge import MergeSummary
 from dedupindex.workflows.outcome import SAME_FOLDER, Change, Coverage, Report, Selection
 
 INDENT = "    "
@@ -43,6 +44,23 @@ def ingest_text(summary: IngestSummary, *, dry_run: bool = False) -> str:
     if summary.skipped:
         what = ", ".join(f"{number:,} {why.replace('_', ' ')}" for why, number in summary.skipped.items())
         lines.append(f"skipped: {what}")
+    return "\n".join(lines)
+
+
+def merge_text(summary: MergeSummary) -> str:
+    """Return what a merge brought, in a few lines."""
+    lines = [
+        f"{count(summary.images, 'new image')}, {summary.known:,} known; "
+        f"{count(summary.places, 'place')} new or changed",
+        f"{count(summary.pairs, 'confirmed pair')}, {count(summary.decisions, 'decision')}, "
+        f"{count(summary.failures, 'failed file')} taken over ({summary.seconds:.1f} s)",
+    ]
+    if summary.missing:
+        lines.append(f"{count(summary.missing, 'location')} gone")
+    if summary.pairs_left:
+        lines.append(f"{count(summary.pairs_left, 'pair')} of other rules or thresholds left out, to be searched again")
+    if summary.undescribed:
+        lines.append(f"{count(summary.undescribed, 'image')} left out: not described there, or damaged")
     return "\n".join(lines)
 
 

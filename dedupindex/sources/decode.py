@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 import struct
-import time
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from dedupindex.errors import LimitExceededError, NoValidPixelsError, ReadError, Reason, UnsupportedImageError
-from dedupindex.records import DecodedFile, Frame
+from dedupindex.records import DecodedFile, FoundFile, Frame
 from dedupindex.settings import Settings
 from dedupindex.sources import stacks, tiff
 from dedupindex.sources.content import Content, Reader, Source
@@ -23,6 +20,7 @@ from dedupindex.sources.files import parse_address
 from dedupindex.sources.pictures import PLUGINS, read_picture
 from dedupindex.sources.quiet import captured
 from dedupindex.sources.rasters import mask_path
+from dedupindex.sources.reading import exists, read_bytes
 from dedupindex.sources.sniff import HEAD_BYTES, READABLE, diagnose, format_of
 
 __all__ = ["decode_file", "parse_address"]
@@ -41,7 +39,6 @@ _READERS: dict[str, Reader] = {
     "RAW": stacks.read_raw,
 }
 DETAIL_SIDE = 384  # longest side down to which a JPEG is reduced, pixels: twice that on which keypoints are sought
-_CHUNK = 1 << 26  # bytes a read
 
 
 def decoder_fingerprint(settings: Settings) -> str:
@@ -62,6 +59,7 @@ def decode_file(
     min_side: int | None = DETAIL_SIDE,
     frame: int | None = None,
     first: int | None = None,
+    found: FoundFile | None = None,
 ) -> DecodedFile:
     """Read, hash and decode a file.
 
@@ -82,6 +80,8 @@ def decode_file(
     first : int, optional
         Only a part of a stack that is too large to be in memory at once, from this frame on; then `DecodedFile.part`
         says how many frames a part has.
+    found : FoundFile, optional
+        What the walk knows of the file; see `read_bytes`.
 
     Returns
     -------
@@ -102,12 +102,12 @@ def decode_file(
     """
     notes: list[str] = []
     try:
-        data, status = read_bytes(path, settings.max_bytes)
+        data, status = read_bytes(path, settings.max_bytes, found)
         digest = hashlib.sha256(data).digest()
         source = Source(path, data, settings, min_side, frame, first, notes)
         with captured(notes):
             content = _decode(source)
-            frames = _masked(source, content)
+            frames = _masked(source, content, None if found is None else found.masked)
     except ReadError:
         raise
     except Exception as error:
@@ -116,8 +116,8 @@ def decode_file(
         path=path,
         sha256=digest,
         size=len(data),
-        mtime_ns=status.st_mtime_ns,
-        inode=status.st_ino,
+        mtime_ns=status.mtime_ns,
+        inode=status.inode,
         format=content.format,
         frames=frames,
         frame_count=content.frame_count,
@@ -126,72 +126,6 @@ def decode_file(
         lossless=content.lossless,
         part=content.part,
     )
-
-
-def read_bytes(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
-    """Read a regular file that does not change meanwhile, with what `fstat` said of it.
-
-    Opening does not wait for a pipe's other end. A file that changes while it is read is read once more.
-
-    Raises
-    ------
-    ReadError
-        Missing, unreadable, no regular file, empty, too large, or changed twice.
-    """
-    for _ in range(2):
-        try:
-            found = _read_once(path, max_bytes)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise ReadError(path, Reason.MISSING, error.strerror or str(error)) from error
-        except (OSError, ValueError) as error:
-            detail = getattr(error, "strerror", None) or str(error)
-            raise ReadError(path, Reason.UNREADABLE, detail) from error
-        if found is not None:
-            return found
-    raise ReadError(path, Reason.CHANGED_WHILE_READ, "the file changed while it was read, twice")
-
-
-def _read_once(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result] | None:
-    flags = os.O_RDONLY
-    for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
-        flags |= getattr(os, name, 0)
-    descriptor = os.open(path, flags)
-    try:
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise ReadError(path, Reason.UNREADABLE, "not a regular file")
-        if before.st_size > max_bytes:
-            detail = f"{before.st_size:,} bytes; max_bytes is {max_bytes:,}"
-            raise LimitExceededError(path, Reason.TOO_LARGE, detail)
-        if wait := _racy_seconds(before.st_mtime_ns):
-            time.sleep(wait)
-            before = os.fstat(descriptor)
-        if not before.st_size:
-            raise UnsupportedImageError(path, *diagnose(b""))
-        data = os.read(descriptor, before.st_size)
-        if len(data) < before.st_size:  # one read gives at most 2 GiB, and less on some network file systems
-            parts = [data]
-            while chunk := os.read(descriptor, _CHUNK):
-                parts.append(chunk)
-                if sum(map(len, parts)) > before.st_size:
-                    return None
-            data = b"".join(parts)
-        after = os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
-    same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(data) == before.st_size
-    return (data, before) if same else None
-
-
-def _racy_seconds(mtime_ns: int) -> float:
-    """Time to wait until a change of the file would surely show as another modification time.
-
-    File systems count it in steps: kernels in ticks of up to 10 ms, FAT in two seconds. A file that was written within
-    this step could be written again without a trace; nobody would read it a second time.
-    """
-    step = 2_000_000_000 if mtime_ns % 1_000_000_000 == 0 else 20_000_000
-    age = time.time_ns() - mtime_ns
-    return (step - age) / 1e9 if 0 <= age < step else 0.0
 
 
 def _decode(source: Source) -> Content:
@@ -207,7 +141,7 @@ def _decode(source: Source) -> Content:
     return _READERS[format](source)
 
 
-def _masked(source: Source, content: Content) -> tuple[Frame, ...]:
+def _masked(source: Source, content: Content, masked: bool | None) -> tuple[Frame, ...]:
     """Apply the mask file beside the picture; drop frames without a valid pixel.
 
     Raises
@@ -217,7 +151,7 @@ def _masked(source: Source, content: Content) -> tuple[Frame, ...]:
     """
     beside = mask_path(source.path, source.settings.mask_pattern)
     frames = list(content.frames)
-    if beside is not None and os.path.isfile(beside):  # noqa: PTH113  (a string call: this runs for every file)
+    if beside is not None and (exists(beside) if masked is None else masked):
         frames = _with_mask_file(source, beside, frames)
     kept: list[Frame] = []
     checked: dict[int, bool] = {}  # frames of a stack share one mask

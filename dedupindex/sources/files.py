@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dedupindex.errors import Reason
+from dedupindex.places import absolute
 from dedupindex.records import Failure, FoundFile, SkippedFile
 
 Found: TypeAlias = FoundFile | SkippedFile | Failure
@@ -54,7 +55,7 @@ def walk(
     """
     walker = _Walker(recursive, hidden, exclude, mask_pattern)
     roots: list[tuple[Path, os.stat_result]] = []
-    for path in sorted({_absolute(path) for path in paths}, key=os.fsencode):
+    for path in sorted({absolute(path) for path in paths}, key=os.fsencode):
         try:
             status = path.stat()
         except (OSError, ValueError) as error:
@@ -90,7 +91,7 @@ class _Walker:
     def __init__(self, recursive: bool, hidden: bool, exclude: Sequence[Path], mask_pattern: str) -> None:
         self.recursive = recursive
         self.hidden = hidden
-        self.excluded_paths = {os.fspath(_absolute(path)) for path in exclude}
+        self.excluded_paths = {os.fspath(absolute(path)) for path in exclude}
         self.excluded_ids: set[Identity] = set()
         for path in exclude:
             try:
@@ -140,7 +141,7 @@ class _Walker:
         except (OSError, ValueError) as error:
             yield _failure(folder, error)
             return
-        masks = self.masks_among([entry.name for entry in entries])
+        masks = masks_among([entry.name for entry in entries], self.mask_names)
         for entry in entries:
             if (identity, entry.name) in self.named:
                 continue
@@ -164,15 +165,16 @@ class _Walker:
             else:
                 yield SkippedFile(path, "folder")
 
-    def masks_among(self, names: list[str]) -> set[str]:
-        """Names that are masks of another file of the same folder."""
-        if self.mask_names is None:
-            return set()
-        owners = {name: match["stem"] for name in names if (match := self.mask_names.fullmatch(name))}
-        if not owners:
-            return set()
-        stems = {name.rpartition(".")[0] or name for name in names if name not in owners}
-        return {name for name, stem in owners.items() if stem in stems}
+
+def masks_among(names: Sequence[str], matcher: re.Pattern[str] | None) -> set[str]:
+    """Names that are masks of another file of the same folder; *matcher* is from `mask_name_matcher`."""
+    if matcher is None:
+        return set()
+    owners = {name: match["stem"] for name in names if (match := matcher.fullmatch(name))}
+    if not owners:
+        return set()
+    stems = {name.rpartition(".")[0] or name for name in names if name not in owners}
+    return {name for name, stem in owners.items() if stem in stems}
 
 
 def mask_name_matcher(pattern: str) -> re.Pattern[str] | None:
@@ -181,14 +183,6 @@ def mask_name_matcher(pattern: str) -> re.Pattern[str] | None:
     if not found:
         return None
     return re.compile(re.escape(before) + "(?P<stem>.+)" + re.escape(after), re.DOTALL)
-
-
-def _absolute(path: Path) -> Path:
-    """Absolute, links kept; `..` is resolved through the file system, where a link before it changes its meaning."""
-    path = path.expanduser() if os.fspath(path).startswith("~") and not os.path.lexists(path) else path
-    if ".." in path.parts:
-        return Path(os.path.realpath(path.parent)) / path.name if path.name != ".." else Path(os.path.realpath(path))
-    return path.absolute()
 
 
 def _place(path: Path) -> tuple[Identity, str]:

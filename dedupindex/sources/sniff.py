@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from dedupindex.errors import Reason
+from dedupindex.places import is_local
 from dedupindex.records import FoundFile
 
 HEAD_BYTES = 512  # what `sniff` and `diagnose` look at
@@ -214,7 +215,8 @@ def is_candidate(found: FoundFile, head: bytes | None = None) -> bool:
 
     A folder may hold notes and films: a file found there counts when its name or its first bytes claim to be an
     image; then a failure to decode is told. A file that the user named always counts. The head is read only where the
-    name says nothing; a file whose head cannot be read counts, so that `decode_file` tells why.
+    name says nothing; a file whose head cannot be read counts, so that `decode_file` tells why. Of objects in a store
+    no head is read, which would cost a request: those whose name has no ending count, other names decide.
 
     Parameters
     ----------
@@ -225,6 +227,8 @@ def is_candidate(found: FoundFile, head: bytes | None = None) -> bool:
     if found.explicit or found.path.suffix.lower() in IMAGE_SUFFIXES:
         return True
     if head is None:
+        if not is_local(found.path):
+            return found.offset is not None or (not found.path.suffix and found.size != 0)
         try:
             head = read_head(found.path)
         except OSError:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from dedupindex.errors import Reason
+from dedupindex.places import text_of
 from dedupindex.records import Failure, RunRecord
 from dedupindex.store.rows import FileState, SegmentRow
 from dedupindex.store.schema import FailureRow, Feature, Image, Location, Meta, PairRow, Run, Segment, SegmentPart
@@ -34,7 +35,7 @@ def chunks(values: Sequence[_T], size: int = CHUNK) -> Iterator[Sequence[_T]]:
 
 def display(path: Path) -> str:
     """A path for people: undecodable bytes and control characters as escapes, so that it is always valid text."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    text = os.fsencode(text_of(path)).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -95,6 +95,6 @@ def locations_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, tup
     for some in chunks(sorted(set(ids))):
         for row in connection.execute(select(Location.__table__).where(Location.id.in_(some))).mappings():
             path = Path(os.fsdecode(row["path"]))
-            place = LocationRecord(path, row["frame"], row["size"], row["mtime_ns"], row["missing"])
+            place = LocationRecord(path, row["frame"], row["size"], row["mtime_ns"], row["missing"], row["label"])
             found[row["id"]] = (row["image_id"], place)
     return found

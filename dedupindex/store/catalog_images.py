@@ -345,4 +345,5 @@ def _location(row: Mapping[Any, Any]) -> LocationRecord:
         size=row["size"],
         mtime_ns=row["mtime_ns"],
         missing=row["missing"],
+        label=row["label"],
     )

@@ -180,10 +180,13 @@ def states(connection: Connection, batch: int = 1000) -> Iterator[tuple[FileStat
 
 def present_under(connection: Connection, root: Path) -> list[LocationRecord]:
     """Present locations inside a folder or equal to it, by path and frame."""
-    query = select(Location.path, Location.frame, Location.size, Location.mtime_ns)
+    query = select(Location.path, Location.frame, Location.size, Location.mtime_ns, Location.missing, Location.label)
     query = query.where(_under(Location.path, root), Location.missing.is_(False))
     rows = connection.execute(query.order_by(Location.path, Location.frame))
-    return [LocationRecord(Path(os.fsdecode(name)), frame, size, mtime_ns) for name, frame, size, mtime_ns in rows]
+    return [
+        LocationRecord(Path(os.fsdecode(name)), frame, size, mtime_ns, missing, label)
+        for name, frame, size, mtime_ns, missing, label in rows
+    ]
 
 
 def undescribed(connection: Connection) -> list[tuple[FileState, bytes]]:

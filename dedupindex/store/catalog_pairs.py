@@ -86,7 +86,7 @@ def pairs(
         rows = [row for row in rows if row["b"] in among]
     images = by_id(connection, {row["a"] for row in rows} | {row["b"] for row in rows})
     found = [
-        Pair(images[row["a"]], images[row["b"]], _verification(row), datetime.fromisoformat(row["found"]))
+        Pair(images[row["a"]], images[row["b"]], verification_of(row), datetime.fromisoformat(row["found"]))
         for row in rows
     ]
     found.sort(key=lambda p: (-p.verification.score, p.a.sha256, p.a.frame, p.b.sha256, p.b.frame))
@@ -121,7 +121,8 @@ def _row(a: int, b: int, verification: Verification, run: int) -> dict[str, Any]
     }
 
 
-def _verification(row: Mapping[Any, Any]) -> Verification:
+def verification_of(row: Mapping[Any, Any]) -> Verification:
+    """The verification that stands in a row of a pair."""
     evidence = json.loads(row["evidence"])
     (a, b, c), (d, e, f) = evidence["matrix"]
     box = evidence["crop_box"]

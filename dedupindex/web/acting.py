@@ -15,13 +15,13 @@ from fastapi.responses import RedirectResponse, Response
 
 from dedupindex import durable
 from dedupindex.errors import SettingsError
+from dedupindex.places import absolute
 from dedupindex.records import Relation
 from dedupindex.reports.applied import applied_text, trouble_lines, undone_text
 from dedupindex.reports.jsonfile import to_json
 from dedupindex.reports.plans import WHY, plan_json, plan_summary
 from dedupindex.web.site import Site, site_of
 from dedupindex.workflows.applying import Outcome, apply_plan, undo_journal
-from dedupindex.workflows.places import absolute
 from dedupindex.workflows.planning import PlanOptions
 from dedupindex.workflows.plans import Action, Plan
 

@@ -1,46 +1,22 @@
-"""Pictures that a caller asks about: files, frames of them, and arrays as if a file had held them."""
+"""Pictures that a caller asks about: arrays, as if a file had held them, and files."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupindex.places import absolute
 from dedupindex.records import DecodedFile, Frame
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, parse_address
 
 NOWHERE = Path("<array>")
-
-
-def decode_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: Settings) -> DecodedFile:
-    """Decode one frame.
-
-    Parameters
-    ----------
-    picture : path, address or array
-        A file (its first frame), ``path#frame=12``, or pixels as `frame_of_array` takes them.
-
-    Raises
-    ------
-    ReadError
-        The file cannot be read as a picture.
-    ValueError, TypeError
-        The array is no picture.
-    """
-    if isinstance(picture, np.ndarray):
-        return frame_of_array(picture)
-    path, frame = parse_address(os.fspath(picture))
-    decoded = decode_file(path.expanduser(), settings, frame=frame)
-    first = decoded.frames[0]
-    if frame is not None:
-        first = next((some for some in decoded.frames if some.number == frame), first)
-    return dataclasses.replace(decoded, frames=(first,))
 
 
 def frame_of_array(pixels: NDArray[Any]) -> DecodedFile:
@@ -87,3 +63,23 @@ def frame_of_array(pixels: NDArray[Any]) -> DecodedFile:
     digest = hashlib.sha256(f"array {pixels.dtype.str} {pixels.shape}".encode() + pixels.tobytes()).digest()
     frame = Frame(pixels, mask, 0, (pixels.shape[0], pixels.shape[1]), 8 * pixels.dtype.itemsize)
     return DecodedFile(NOWHERE, digest, pixels.nbytes, 0, 0, "ARRAY", (frame,), lossless=True)
+
+
+def decode_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: Settings) -> DecodedFile:
+    """A picture that somebody asks about, with one frame: of a file (``path#frame=12``), a URL, or an array.
+
+    Raises
+    ------
+    ReadError
+        The file cannot be read as a picture.
+    ValueError, TypeError
+        The array is no picture.
+    """
+    if isinstance(picture, np.ndarray):
+        return frame_of_array(picture)
+    path, number = parse_address(os.fspath(picture))
+    decoded = decode_file(absolute(path), settings, frame=number)
+    first = decoded.frames[0]
+    if number is not None:
+        first = next((some for some in decoded.frames if some.number == number), first)
+    return replace(decoded, frames=(first,))

@@ -6,16 +6,17 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 
-from dedupindex.errors import StoreError, VectorIndexError
+from dedupindex.errors import ReadError, Reason, StoreError, VectorIndexError
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit, unpack
+from dedupindex.places import is_local, shards_above, text_of, volume_of
 from dedupindex.records import Problem
+from dedupindex.sources import read_bytes
 from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.database import Database
-from dedupindex.store.rows import SegmentRow
+from dedupindex.store.rows import FileState, SegmentRow
 from dedupindex.vectors import VectorIndex, row_digest, strays
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.vector_cache import VectorCache, load_segment
@@ -201,8 +202,14 @@ def _files(database: Database, progress: Progress) -> Iterator[Problem]:
     with database.read() as connection:
         for state, sha256, _ in catalog_locations.states(connection):
             progress.advance(1)
+            if volume_of(state.path):
+                continue  # of another machine: nobody can look here
             try:
-                found = _digest(state.path)
+                found = _digest(state)
+            except ReadError as error:
+                missing = error.reason is Reason.MISSING
+                words = text_of(state.path) if missing else f"{text_of(state.path)}: {error.detail}"
+                yield Problem("file_missing" if missing else "file_unreadable", words)
             except ValueError as error:  # a zero byte in a path
                 yield Problem("database_damaged", f"{state.path}: {error}", False)
             except FileNotFoundError:
@@ -215,6 +222,9 @@ def _files(database: Database, progress: Progress) -> Iterator[Problem]:
     progress.finish()
 
 
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
+def _digest(state: FileState) -> bytes:
+    if not is_local(state.path) or shards_above(state.path):
+        data, _ = read_bytes(state.path, state.size + 1)  # one more, to see that it grew
+        return hashlib.sha256(data).digest()
+    with state.path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dedupindex.errors import SettingsError
+from dedupindex.places import absolute
 from dedupindex.records import Decision, ImageRecord, Pair
 from dedupindex.sources import parse_address
 from dedupindex.store import catalog_decisions, catalog_images
 from dedupindex.store.database import Database
-from dedupindex.workflows.places import absolute
 
 NOT_DUPLICATE, KEEP_BOTH, KEEPER = "not-duplicate", "keep-both", "keeper"
 KINDS = (NOT_DUPLICATE, KEEP_BOTH, KEEPER)

@@ -33,6 +33,7 @@ EXTRAS = {
     "plot": (("matplotlib",), "plots of `evaluate`"),
     "watch": (("watchfiles",), "changes seen at once by `watch`"),
     "postgres": (("psycopg",), "databases on a PostgreSQL server"),
+    "objects": (("fsspec", "s3fs", "gcsfs", "aiohttp"), "object stores and URLs"),
     "web": (("fastapi", "uvicorn", "python_multipart", "prometheus_client"), "the review page and service of `serve`"),
 }
 _STAND_INS = {"opencv-python-headless": ("opencv-python", "opencv-contrib-python-headless"), "faiss-cpu": ("faiss",)}

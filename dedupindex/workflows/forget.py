@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dedupindex.places import absolute
 from dedupindex.store import catalog_locations
 from dedupindex.store.database import Database
-from dedupindex.workflows.places import absolute
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,11 @@ from typing import TypeAlias
 
 from dedupindex.errors import Reason
 from dedupindex.features import versions
+from dedupindex.places import absolute
 from dedupindex.records import Failure, FoundFile, IngestSummary, SkippedFile
 from dedupindex.settings import Settings
-from dedupindex.sources import decoder_fingerprint, is_candidate, walk
-from dedupindex.store import catalog, catalog_images, catalog_locations
+from dedupindex.sources import Finder, SourceList, decoder_fingerprint, is_candidate
+from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_locations
 from dedupindex.store.claims import Claims, NoClaims
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, KnownFile, NewImage
@@ -58,17 +59,20 @@ def ingest(
     settings: Settings,
     paths: Sequence[Path],
     *,
+    lists: Sequence[SourceList] = (),
     recursive: bool = True,
     dry_run: bool = False,
     exclude: Sequence[Path] = (),
     progress: Progress = SILENT,
 ) -> IngestSummary:
-    """Bring the database up to date with files and folders.
+    """Bring the database up to date with files and folders, here and in object stores.
 
     Parameters
     ----------
     paths : sequence of Path
-        Files and folders.
+        Files, folders, tar shards and places in object stores (see `dedupindex.places`).
+    lists : sequence of SourceList
+        Lists of further files.
     dry_run : bool
         Only look and count; decode and write nothing.
     exclude : sequence of Path
@@ -83,9 +87,12 @@ def ingest(
     ------
     StoreError
         The database cannot be written. What was committed stays; the next run goes on from there.
+    SettingsError
+        A list cannot be read, or a package is missing.
     """
     began = time.monotonic()
-    roots = [_absolute(path) for path in paths]
+    roots = [absolute(path) for path in paths]
+    finder = Finder(roots, lists, recursive=recursive, exclude=exclude, mask_pattern=settings.mask_pattern)
     decoder, run = decoder_fingerprint(settings), 0
     with database.read() if dry_run else database.write() as connection:
         same_decoder = catalog.get_meta(connection, "decoder") == decoder
@@ -95,18 +102,17 @@ def ingest(
             catalog.give_another_chance(connection)
             catalog.set_meta(connection, decoder=decoder)
     tally = _Tally()
-    found = walk(roots, recursive=recursive, exclude=exclude, mask_pattern=settings.mask_pattern)
     progress.start(None, "ingest")
     try:
         if dry_run:
-            for task in _Feed(database, settings, found, NoClaims(), tally, trust_failures=same_decoder):
+            for task in _Feed(database, settings, finder, NoClaims(), tally, trust_failures=same_decoder):
                 tally.read += len(task)
                 progress.advance(len(task))
         else:
             with database.claims() as claims:
-                feed = _Feed(database, settings, found, claims, tally)
+                feed = _Feed(database, settings, finder, claims, tally)
                 _describe_and_write(database, settings, run, feed, tally, progress)
-        missing = _mark_missing(database, roots, run, dry_run)
+        missing = _mark_missing(database, finder, run, dry_run)
     finally:
         progress.finish()
     if not dry_run:
@@ -161,7 +167,7 @@ class _Feed:
         self,
         database: Database,
         settings: Settings,
-        found: Iterator[FoundFile | SkippedFile | Failure],
+        finder: Finder,
         claims: Claims,
         tally: _Tally,
         *,
@@ -170,9 +176,10 @@ class _Feed:
         self.database, self.settings, self.tally, self.trust_failures = database, settings, tally, trust_failures
         self.claims = claims
         self.back: list[Path] = []  # files that were missing and are there again, as they were
-        self._found = found
+        self.labels: dict[Path, str] = {}  # ids that lists gave
+        self._found = iter(finder)
         self._files: deque[FileTask] = deque()
-        self._aside: deque[FileState] = deque()  # to be read, but by others as it seems
+        self._aside: deque[FileTask] = deque()  # to be read, but by others as it seems
         self._further: deque[FileTask] = deque()
 
     def __iter__(self) -> Iterator[Sequence[FileTask]]:
@@ -223,17 +230,22 @@ class _Feed:
                     break
         if not files:
             return False
-        states = {file.path: FileState(file.path, file.size, file.mtime_ns, file.inode) for file in files}
-        known = self._known(states)
-        for file in files:
+        self.labels.update((file.path, file.label) for file in files if file.label is not None)
+        tasks = [
+            FileTask(FileState(file.path, file.size, file.mtime_ns, file.inode), self.settings, found=file)
+            for file in files
+        ]
+        known = self._known(tasks)
+        unread: list[FileTask] = []
+        for file, task in zip(files, tasks, strict=True):
             if file.path in known:
                 continue
             if is_candidate(file):
                 self.tally.found += 1
+                unread.append(task)
             else:
                 self.tally.skipped["not_an_image"] += 1
-                del states[file.path]
-        self._claim([state for path, state in states.items() if path not in known])
+        self._claim(unread)
         if len(self._aside) > MOST_ASIDE:
             self._look_aside(self.claims.at_once)
         return True
@@ -243,26 +255,26 @@ class _Feed:
         before = len(self._aside)
         for start in range(0, count, self.claims.at_once):
             some = [self._aside.popleft() for _ in range(min(self.claims.at_once, count - start))]
-            known = self._known({state.path: state for state in some}, found=False)
-            self._claim([state for state in some if state.path not in known])
+            known = self._known(some, found=False)
+            self._claim([task for task in some if task.state.path not in known])
         return len(self._aside) < before
 
-    def _claim(self, states: Sequence[FileState]) -> None:
+    def _claim(self, tasks: Sequence[FileTask]) -> None:
         """Queue the files that are ours to read, and put the others aside."""
-        ours = self.claims.take([state.path for state in states])
+        ours = self.claims.take([task.state.path for task in tasks])
+        known: set[Path] = set()
         if self.database.shared and ours:  # their last reader may have ended just before we claimed them
-            known = self._known({state.path: state for state in states if state.path in ours}, found=False)
+            known = self._known([task for task in tasks if task.state.path in ours], found=False)
             self.claims.done(known)
-        else:
-            known = set()
-        for state in states:
-            if state.path not in ours:
-                self._aside.append(state)
-            elif state.path not in known:
-                self._files.append(FileTask(state, self.settings))
+        for task in tasks:
+            if task.state.path not in ours:
+                self._aside.append(task)
+            elif task.state.path not in known:
+                self._files.append(task)
 
-    def _known(self, states: Mapping[Path, FileState], *, found: bool = True) -> set[Path]:
+    def _known(self, tasks: Sequence[FileTask], *, found: bool = True) -> set[Path]:
         """Which files need not be read, because the database knows them as they are; counted, as *found* too."""
+        states = {task.state.path: task.state for task in tasks}
         with self.database.read() as connection:
             known = catalog_locations.known_files(connection, list(states))
         unchanged = {path for path, state in states.items() if self._is_unchanged(known.get(path), state)}
@@ -312,6 +324,11 @@ def _describe_and_write(
     if feed.back:
         with database.write() as connection:
             catalog_locations.mark(connection, feed.back, run, missing=False)
+    with database.read() as connection:
+        labels = catalog_labels.changed(connection, feed.labels)
+    if labels:
+        with database.write() as connection:
+            catalog_labels.put_labels(connection, labels)
 
 
 @dataclass(slots=True)
@@ -397,20 +414,20 @@ class _Writer:
         self._begin()
 
 
-def _mark_missing(database: Database, roots: Sequence[Path], run: int, dry_run: bool) -> int:
-    """Mark stored files under *roots* that are gone; how many locations that are.
+def _mark_missing(database: Database, finder: Finder, run: int, dry_run: bool) -> int:
+    """Mark stored files at places that were looked through and are gone; how many locations that are.
 
-    Only where the root is a folder that can be listed and holds something, or a file whose folder does: a disk that
+    Only where the place is a folder that can be listed and holds something, or a file whose folder does: a disk that
     is not mounted (its mount point is gone, or empty) takes nothing out of the database, and neither does an I/O error.
     """
     total = 0
-    for root in roots:
-        is_folder = root.is_dir()
-        if not _holds_something(root if is_folder else root.parent):
+    for root in (*finder.places, *finder.absent):
+        whole = finder.holds_something(root)
+        if not whole and not finder.holds_something(root.parent):
             continue
         with database.read() as connection:
             under = (p for some in catalog_locations.paths_under(connection, root) for p in some)
-            gone = [path for path in under if (is_folder or path == root) and _is_gone(path)]
+            gone = [path for path in under if (whole or path == root) and finder.is_gone(root, path)]
         if dry_run:
             total += len(gone)
         elif gone:
@@ -418,26 +435,3 @@ def _mark_missing(database: Database, roots: Sequence[Path], run: int, dry_run: 
                 total += catalog_locations.mark(connection, gone, run, missing=True)
                 catalog.clear_failures(connection, gone)
     return total
-
-
-def _absolute(path: Path) -> Path:
-    path = path.expanduser()
-    return path.resolve() if ".." in path.parts else path.absolute()
-
-
-def _holds_something(folder: Path) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is not None
-    except OSError:
-        return False
-
-
-def _is_gone(path: Path) -> bool:
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False

@@ -2,19 +2,75 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from dedupindex.errors import SettingsError
+from dedupindex.features import versions
+from dedupindex.places import place_of
 from dedupindex.settings import Settings
+from dedupindex.store import catalog
+from dedupindex.store.database import Database
 
 
 def location_of(path: str | os.PathLike[str]) -> Path | str:
     """A database as a path, or as the URL that it is."""
     text = os.fspath(path)
     return text if "://" in text else Path(text)
+
+
+def places_of(given: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The places that somebody names by paths and URLs.
+
+    Raises
+    ------
+    SettingsError
+    """
+    try:
+        return [place_of(some) for some in given]
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+def settle_settings(
+    database: Database, given: Settings | None, overrides: Mapping[str, Any], *, program: str
+) -> tuple[Settings, str]:
+    """Settings in force, and why they do not fit the features that the database holds; a new one remembers them.
+
+    Parameters
+    ----------
+    given : Settings, optional
+        All of them; else *overrides* are single ones by name (None = not given).
+    program : str
+        Version to be remembered by a new database.
+
+    Returns
+    -------
+    settings : Settings
+    mismatch : str
+        Empty where they fit.
+
+    Raises
+    ------
+    SettingsError, StoreError
+    """
+    with database.read() as connection:
+        written = catalog.get_meta(connection, "settings")
+        fingerprint = catalog.get_meta(connection, "fingerprint")
+    stored = json.loads(written) if written else None
+    chosen = choose_settings(given, stored, overrides)
+    own = chosen.fingerprint(versions(chosen))
+    if fingerprint is None and not database.read_only:
+        with database.write() as connection:
+            if catalog.get_meta(connection, "fingerprint") is None:  # nobody else was faster
+                catalog.remember_settings(connection, chosen.shaping(), own)
+                catalog.set_meta(connection, program=program)
+    elif fingerprint is not None and fingerprint != own:
+        return chosen, mismatch_words(database.name, chosen, stored or {})
+    return chosen, ""
 
 
 def choose_settings(given: Settings | None, stored: dict[str, Any] | None, overrides: Mapping[str, Any]) -> Settings:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dedupindex.errors import SettingsError
+from dedupindex.places import absolute, is_local, shards_above
 from dedupindex.records import Decision, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_decisions, catalog_images
@@ -26,7 +27,6 @@ from dedupindex.workflows.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
 from dedupindex.workflows.evidence import covered, fineness, larger, unpacked
 from dedupindex.workflows.groups import build_groups
 from dedupindex.workflows.keeping import SHOWS_MORE, Contender, Key, because, deciding, keys, parts, rule_order
-from dedupindex.workflows.places import absolute
 from dedupindex.workflows.plans import (
     NEAR_ACTIONS,
     Action,
@@ -244,8 +244,14 @@ def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: An
 
 
 def _look(place: LocationRecord) -> tuple[tuple[str, str], os.stat_result | None]:
+    if not is_local(place.path):
+        return ("elsewhere", "lies in an object store or on another machine"), None
     try:
         status = os.lstat(place.path)
+    except NotADirectoryError as error:
+        if shards_above(place.path):
+            return ("in_archive", "is a member of an archive"), None
+        return ("gone", error.strerror or "cannot be read"), None
     except OSError as error:
         return ("gone", error.strerror or "cannot be read"), None
     if not stat.S_ISREG(status.st_mode):

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from dedupindex.errors import ReadError
+from dedupindex.errors import DedupIndexError, ReadError
 from dedupindex.features.packing import LOOK, unpack_look
 from dedupindex.features.thumbnail import reduce, stretch
+from dedupindex.places import volume_of
 from dedupindex.records import ByteArray, DecodedFile, Frame, ImageRecord, LocationRecord, Look, Mask
 from dedupindex.settings import Settings
-from dedupindex.sources import decode_file
+from dedupindex.sources import decode_file, status_of
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
 
@@ -65,11 +66,13 @@ def from_file(image: ImageRecord, settings: Settings, side: int, *, max_bytes: i
 
 def unchanged(place: LocationRecord) -> bool:
     """Whether the file at a place still has the size and the time that it had when it was read."""
-    try:
-        status = place.path.stat()
-    except (OSError, ValueError):
+    if volume_of(place.path):
         return False
-    return (status.st_size, status.st_mtime_ns) == (place.size, place.mtime_ns)
+    try:
+        status = status_of(place.path)
+    except (DedupIndexError, ValueError):
+        return False
+    return (status.size, status.mtime_ns) == (place.size, place.mtime_ns)
 
 
 def frame_of(decoded: DecodedFile, number: int) -> Frame | None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dedupindex.errors import SettingsError
+from dedupindex.places import absolute
 from dedupindex.records import ImageRecord, LocationRecord, Pair, Relation
 from dedupindex.workflows.outcome import OTHER_FOLDER, SAME_FOLDER, Selection
-from dedupindex.workflows.places import absolute
 
 Where = tuple[int | None, Path]  # side (0, 1, None = neither), folder: places of one kind are selected alike
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from dedupindex.errors import ReadError, Reason
 from dedupindex.features import describe_stack, pack, unpack
 from dedupindex.prepare.pipeline import prepare, prepare_stack
-from dedupindex.records import DecodedFile, Failure, Features, Frame, PreparedFrame, Verification
+from dedupindex.records import DecodedFile, Failure, Features, FoundFile, Frame, PreparedFrame, Verification
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
 from dedupindex.store.rows import FileState, NewImage
@@ -31,6 +31,7 @@ class FileTask:
     first: int = 0  # number of the first frame to describe
     count: int = 0  # frames to describe; 0 = as many as suit a task
     sha256: bytes = b""  # what the file was when its first frames were described
+    found: FoundFile | None = None  # what the walk knows of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def new_image(decoded: DecodedFile, frame: Frame, prepared: PreparedFrame, featu
 def _describe_file(task: FileTask) -> FileResult:
     path = task.state.path
     try:
-        decoded = decode_file(path, task.settings, first=task.first)
+        decoded = decode_file(path, task.settings, first=task.first, found=task.found)
         state = FileState(path, decoded.size, decoded.mtime_ns, decoded.inode)
         if task.sha256 and decoded.sha256 != task.sha256:
             failure = Failure(path, Reason.CHANGED_WHILE_READ, "other content than when its first frames were read")
@@ -114,7 +115,7 @@ def _describe_file(task: FileTask) -> FileResult:
     if task.first == 0:
         end = decoded.frame_count if decoded.part else decoded.frames[-1].number + 1
         starts = range(chunk, end, chunk)
-        rest = tuple(FileTask(state, task.settings, start, chunk, decoded.sha256) for start in starts)
+        rest = tuple(FileTask(state, task.settings, start, chunk, decoded.sha256, task.found) for start in starts)
     empty = _no_valid_pixels(path, frames, len(valid))
     if decoded.part and not frames:
         last = min(task.first + chunk, decoded.frame_count) - 1

@@ -21,6 +21,7 @@ from dedupindex.settings import Settings
 from dedupindex.sources import content as content_module
 from dedupindex.sources import decode as decode_module
 from dedupindex.sources import decode_file, decoder_fingerprint
+from dedupindex.sources import reading as reading_module
 from tests.sources.reading import PLAIN, fails, noise, only, png, save
 
 
@@ -128,7 +129,7 @@ def test_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.
             os.utime(path, ns=(0, time.time_ns()))
         return data
 
-    monkeypatch.setattr(decode_module.os, "read", read)
+    monkeypatch.setattr(reading_module.os, "read", read)
     changes = 1
     assert decode_file(path, PLAIN).sha256 == hashlib.sha256(path.read_bytes()).digest()
     calls.clear()
@@ -238,7 +239,7 @@ def test_a_change_right_after_reading_shows_in_the_time(tmp_path):
 
 def test_whole_seconds_are_waited_for(tmp_path, monkeypatch):
     path, slept = save(tmp_path / "a.bmp", Image.fromarray(noise(8, 8))), []
-    monkeypatch.setattr(decode_module.time, "sleep", slept.append)
+    monkeypatch.setattr(reading_module.time, "sleep", slept.append)
     second = 1_000_000_000
     now = time.time_ns() // second * second
     for mtime, least, most in ((now, 0.5, 2.0), (now - 3 * second, 0, 0), (now + 10**6, 0, 0.02), (now + 10**10, 0, 0)):

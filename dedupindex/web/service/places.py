@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dedupindex.errors import SettingsError
-from dedupindex.workflows.places import is_elsewhere
+from dedupindex.places import name_of
 
 LONGEST = 2_000  # bytes
 _LOGIN = re.compile(r"/?[^/]*:[^/@]*@")
@@ -29,7 +29,7 @@ def place_of(text: str, roots: Sequence[Path]) -> Path:
         It is neither.
     """
     path = _checked(text)
-    if is_elsewhere(path):
+    if name_of(path):
         return path
     if any(root in path.parents for root in roots):
         return path
@@ -60,7 +60,7 @@ def _checked(text: str) -> Path:
         if _LOGIN.match(rest):
             raise SettingsError("no password belongs in the name of a place")
     path = Path(text)
-    if not (is_elsewhere(path) or path.is_absolute()):
+    if not (name_of(path) or path.is_absolute()):
         raise SettingsError("a place is whole: upload:/name.jpg, s3://bucket/key, /folder/name.jpg")
     if any(part in ("", ".", "..") for part in text.split("/")[1:]):
         raise SettingsError("a place has no empty parts, and none that are . or ..")

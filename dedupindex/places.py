@@ -1,0 +1,128 @@
+"""Where a location lies: on this machine, in an object store, on a volume of another machine, inside a tar shard.
+
+`pathlib.Path` is the type everywhere. A path of this machine is stored absolute, so a relative one whose first part
+is ``NAME:`` lies elsewhere: ``s3:/bucket/key`` is what `Path` makes of ``s3://bucket/key``, and ``laptop:/home/me``
+is a folder of another machine. NAME tells which: a scheme of `SCHEMES` is an object store, all others are volumes.
+A member of a tar shard is a path below it, ``/data/000.tar/cat.jpg``, wherever the shard lies.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+# Protocols that fsspec knows and that name a host, a bucket or a container first. `file` is this machine.
+_KNOWN = (
+    "abfs abfss adl az dropbox ftp gcs gdrive gs hdfs hf http https lakefs memory obs oci ocilake oss oss2 s3 s3a sftp"
+    " smb ssh tos webdav webhdfs"
+)
+SCHEMES = frozenset(_KNOWN.split())
+FILE = "file"
+ONE_BY_ONE = frozenset({"http", "https"})  # what cannot be listed
+SHARD = ".tar"
+
+_NAME = re.compile(r"([A-Za-z0-9][\w.+-]+):")
+_LOGIN = re.compile(r"^[^/]*:[^/@]*@")
+
+
+def is_local(path: Path) -> bool:
+    """Whether a stored path is one of this machine."""
+    return path.is_absolute()
+
+
+def name_of(path: Path) -> str:
+    """NAME of a place elsewhere; empty for paths of this machine."""
+    parts = path.parts
+    match = _NAME.fullmatch(parts[0]) if parts and not path.is_absolute() else None
+    return match[1] if match is not None else ""
+
+
+def scheme_of(path: Path) -> str:
+    """Scheme of a place in an object store; empty for all others."""
+    name = name_of(path).lower()
+    return name if name in SCHEMES else ""
+
+
+def volume_of(path: Path) -> str:
+    """Name of the volume on which a place lies; empty for places here and in object stores."""
+    name = name_of(path)
+    return "" if name.lower() in SCHEMES or name.lower() == FILE else name
+
+
+def text_of(path: os.PathLike[str]) -> str:
+    """A place as people and programs write it: ``s3://bucket/key``, ``laptop:/home/me/x.jpg``, ``/home/me/x.jpg``."""
+    text = os.fspath(path)
+    if text.startswith("/") or ":" not in text:  # nearly all of them
+        return text
+    scheme = scheme_of(Path(path))
+    return f"{scheme}://{text[len(scheme) + 2 :]}" if scheme else text
+
+
+def place_of(text: str | os.PathLike[str]) -> Path:
+    """The place that somebody names: a path, or a URL.
+
+    Raises
+    ------
+    ValueError
+        A URL that is no place: of a scheme that nobody knows, with a password in it, or with a key that a path cannot
+        hold (``a//b``, ``..``).
+    """
+    given = os.fspath(text)
+    path = Path(given)
+    name, found, rest = given.partition("://")
+    if not found or not _NAME.fullmatch(f"{name}:") or not isinstance(text, str):
+        return absolute(path)
+    if name.lower() not in SCHEMES and name.lower() != FILE:
+        raise ValueError(f"{given}: there is no scheme {name}; there are {FILE}, {', '.join(sorted(SCHEMES))}")
+    if _LOGIN.match(rest):
+        shown = f"{name}://...{rest[rest.index('@') :]}"
+        raise ValueError(f"{shown}: no password belongs in a URL; the store's client takes it from the environment")
+    if name.lower() == FILE:
+        return absolute(path)
+    if not keeps(rest.rstrip("/") or "."):
+        raise ValueError(f"{given}: a key with empty parts, `.` or `..` cannot be told from another one as a path")
+    return Path(f"{name.lower()}:/{rest}")
+
+
+def keeps(key: str) -> bool:
+    """Whether a key comes out of a path as it went in: ``a//b``, ``a/./b``, ``a/../b`` and ``a/`` do not."""
+    return all(part not in ("", ".", "..") for part in key.split("/")) or key == "."
+
+
+def absolute(path: Path) -> Path:
+    """A path as an ingest would have stored it: absolute, links kept; one that lies elsewhere as it is.
+
+    `..` is resolved through the file system, where a link before it changes its meaning.
+    """
+    name = name_of(path)
+    if name.lower() == FILE and not os.path.lexists(path):
+        return Path("/").joinpath(*path.parts[1:])
+    if name and not os.path.lexists(path):
+        return Path(f"{scheme_of(path) or name}:", *path.parts[1:])
+    path = path.expanduser() if os.fspath(path).startswith("~") and not os.path.lexists(path) else path
+    if ".." in path.parts:
+        return Path(os.path.realpath(path.parent)) / path.name if path.name != ".." else Path(os.path.realpath(path))
+    return path.absolute()
+
+
+def on_volume(path: Path, volume: str) -> Path:
+    """The place of a path of another machine, which is known here by the name of its volume."""
+    return Path(f"{volume}:{os.fspath(path)}")
+
+
+def check_volume(name: str) -> str:
+    """The name, where a volume may have it.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not _NAME.fullmatch(f"{name}:") or name.lower() in SCHEMES or name.lower() == FILE:
+        raise ValueError(f"{name!r} cannot be the name of a volume: two letters, digits, . _ + - or more, no scheme")
+    return name
+
+
+def shards_above(path: Path) -> list[Path]:
+    """The tar shards of which a place may be a member, by their names; the innermost first."""
+    return [above for above in path.parents if above.suffix.lower() == SHARD]

@@ -1,0 +1,280 @@
+"""Everything that may hold a picture: files and folders, object stores, tar shards and lists, each place once."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from dedupindex.errors import ReadError, Reason, SettingsError
+from dedupindex.places import (
+    ONE_BY_ONE,
+    SHARD,
+    is_local,
+    keeps,
+    scheme_of,
+    shards_above,
+    volume_of,
+)
+from dedupindex.records import Failure, FoundFile, SkippedFile
+from dedupindex.sources import remote, shards
+from dedupindex.sources.files import Found, mask_name_matcher, masks_among, walk
+from dedupindex.sources.lists import SourceList, read_list
+from dedupindex.sources.rasters import mask_path
+from dedupindex.sources.sniff import is_candidate
+
+
+class Finder:
+    """Finds files below places and in lists, and knows afterwards which stored ones are gone.
+
+    Parameters
+    ----------
+    places : sequence of Path
+        Files, folders, objects, prefixes, shards; as `absolute` gives them.
+    lists : sequence of SourceList
+    recursive : bool
+        Go into folders inside folders.
+    exclude : sequence of Path
+        Never entered: the program's own data.
+    mask_pattern : str
+        Name of the mask file beside a picture; see `walk`.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[Path],
+        lists: Sequence[SourceList] = (),
+        *,
+        recursive: bool = True,
+        exclude: Sequence[Path] = (),
+        mask_pattern: str = "{stem}.mask.png",
+    ) -> None:
+        self.places = places
+        self.absent: list[Path] = []  # named in a list, and not there
+        self._lists, self._recursive, self._exclude, self._pattern = lists, recursive, exclude, mask_pattern
+        self._mask_names = mask_name_matcher(mask_pattern)
+        self._seen: set[int] = set()  # hashes of places in stores and in shards
+        self._named: set[int] = set()  # hashes of places that lists named
+        self._whole: set[Path] = set()  # shards that were read to their end
+        self._broken: list[Path] = []  # folders of stores that were not
+
+    def __iter__(self) -> Iterator[Found]:
+        for found in self._everything():
+            if not isinstance(found, FoundFile) or found.offset is not None:
+                yield found
+            elif found.path.suffix.lower() == SHARD:
+                yield from self._members(found)
+            elif found.path.name.lower().endswith(shards.COMPRESSED):
+                yield _compressed(found)
+            else:
+                yield found
+
+    def holds_something(self, folder: Path) -> bool:
+        """Whether a folder can be listed and is not empty: an unplugged disk is no reason to call its files gone."""
+        if not is_local(folder):
+            try:
+                return scheme_of(folder) in ONE_BY_ONE or bool(remote.entries(folder))
+            except (ReadError, SettingsError):
+                return False
+        try:
+            with os.scandir(folder) as entries:
+                return next(entries, None) is not None
+        except OSError:
+            return folder.suffix.lower() == SHARD and folder.is_file()
+
+    def is_gone(self, root: Path, path: Path) -> bool:
+        """Whether a stored place at or below a place that was looked through is not there any more."""
+        if is_local(path):
+            try:
+                os.lstat(path)
+            except NotADirectoryError:
+                shard = next((above for above in shards_above(path) if above.is_file()), None)
+                return shard is None or (shard in self._whole and hash(path) not in self._seen)
+            except FileNotFoundError:
+                return True
+            except OSError:
+                return False
+            return False
+        if hash(path) in self._seen or any(root == some or root in some.parents for some in self._broken):
+            return False
+        for shard in shards_above(path):
+            if hash(shard) in self._seen:
+                return shard in self._whole
+        return self._recursive or root in (path, path.parent)
+
+    # ------------------------------------------------------------------------------------------------- helpers
+    def _everything(self) -> Iterator[Found]:
+        here: list[Path] = []
+        for place in sorted(set(self.places), key=os.fsencode):
+            if scheme_of(place):
+                yield from self._store(place)
+            elif volume_of(place):
+                yield Failure(place, Reason.MISSING, f"lies on {volume_of(place)}, which is not here")
+            elif any(above.is_file() for above in shards_above(place)):
+                yield from self._below_shard(place)
+            else:
+                here.append(place)
+        yield from walk(here, recursive=self._recursive, exclude=self._exclude, mask_pattern=self._pattern)
+        for source in self._lists:
+            yield from self._listed(source)
+
+    def _members(self, found: FoundFile) -> Iterator[Found]:
+        shard = found.path
+        try:
+            status = shards.status_of_shard(shard)
+            contents = shards.scan(shard, status)
+        except ReadError as error:
+            yield Failure(shard, error.reason, error.detail)
+            return
+        self._seen.update(hash(shard / name) for name in contents.members)
+        if contents.damage is None:
+            self._whole.add(shard)
+        else:
+            yield Failure(shard, *contents.damage)
+        for _ in range(contents.others):
+            yield SkippedFile(shard, "not_regular")
+        masks = masks_among(list(contents.members), self._mask_names)
+        for name, member in sorted(contents.members.items()):
+            place = shards.member_found(shard, status, member)
+            if any(part.startswith(".") for part in PurePosixPath(name).parts):
+                yield SkippedFile(place.path, "hidden")
+            elif name in masks:
+                yield SkippedFile(place.path, "mask_file")
+            elif not is_candidate(place, member.head or b""):
+                yield SkippedFile(place.path, "not_an_image")
+            else:
+                beside = mask_path(place.path, self._pattern)
+                masked = beside is not None and os.fspath(beside.relative_to(shard)) in contents.members
+                yield replace(place, masked=masked)
+
+    def _below_shard(self, place: Path) -> Iterator[Found]:
+        """What was named lies inside a shard: a member, or a folder of members."""
+        shard = next(above for above in shards_above(place) if above.is_file())
+        status = shard.stat()
+        below = 0
+        for found in self._members(FoundFile(shard, status.st_size, status.st_mtime_ns, status.st_ino)):
+            if isinstance(found, FoundFile | SkippedFile) and (found.path == place or place in found.path.parents):
+                below += 1
+                yield found
+        if not below:
+            yield Failure(place, Reason.MISSING, f"{shard.name} has no such member")
+
+    def _store(self, place: Path) -> Iterator[Found]:
+        try:
+            if not remote.is_folder(place):
+                if hash(place) not in self._seen:
+                    yield from self._object(place)
+                return
+        except ReadError as error:
+            if error.reason is Reason.MISSING:  # gone, or a member of a shard
+                yield from self._object(place)
+                return
+            self._broken.append(place)
+            yield Failure(place, error.reason, error.detail)
+            return
+        pending: list[Iterator[Found | Path]] = [self._entries(place)]
+        while pending:
+            item = next(pending[-1], None)
+            if item is None:
+                pending.pop()
+            elif isinstance(item, Path):
+                pending.append(self._entries(item))
+            else:
+                yield item
+
+    def _entries(self, folder: Path) -> Iterator[Found | Path]:
+        """Tell the objects of a folder in the order of their keys; a folder to enter comes as a path."""
+        try:
+            listing = remote.entries(folder)
+        except ReadError as error:
+            self._broken.append(folder)
+            yield Failure(folder, error.reason, error.detail)
+            return
+        names = [entry.name for entry in listing if not entry.is_folder]
+        masks = masks_among(names, self._mask_names)
+        there = set(names)
+        for entry in listing:
+            if not entry.is_folder and (not entry.name or entry.name.endswith("/")):
+                continue  # the placeholder that stands for a folder
+            if "/" in entry.name or not keeps(entry.name):
+                yield SkippedFile(folder, "unusable_key")
+                continue
+            path = folder / entry.name
+            if hash(path) in self._seen:  # below another place that was named too
+                continue
+            self._seen.add(hash(path))
+            if entry.name.startswith("."):
+                yield SkippedFile(path, "hidden")
+            elif entry.is_folder:
+                yield path if self._recursive else SkippedFile(path, "folder")
+            elif entry.name in masks:
+                yield SkippedFile(path, "mask_file")
+            else:
+                state = entry.status
+                beside = mask_path(path, self._pattern)
+                masked = beside is not None and beside.name in there
+                yield FoundFile(path, state.size, state.mtime_ns, state.inode, masked=masked)
+
+    def _object(self, place: Path, label: str | None = None) -> Iterator[Found]:
+        """One object that was named, or a member of a shard in a store."""
+        try:
+            state = remote.status(place)
+            found = FoundFile(place, state.size, state.mtime_ns, state.inode, explicit=True)
+        except ReadError as error:
+            if error.reason is not Reason.MISSING or not shards_above(place):
+                if error.reason is Reason.MISSING:
+                    self.absent.append(place)
+                yield Failure(place, error.reason, error.detail)
+                return
+            try:
+                found = replace(shards.find_member(place), explicit=True)
+            except ReadError as inner:
+                yield Failure(place, inner.reason, inner.detail)
+                return
+        self._seen.add(hash(place))
+        yield replace(found, masked=False if scheme_of(place) in ONE_BY_ONE else None, label=label)
+
+    def _listed(self, source: SourceList) -> Iterator[Found]:
+        for row in read_list(source):
+            if isinstance(row, Failure):
+                yield row
+                continue
+            key = hash(row.place)
+            if key in self._named:
+                yield SkippedFile(row.place, "listed_twice")
+                continue
+            self._named.add(key)
+            if scheme_of(row.place):
+                yield from self._object(row.place, row.label)
+            elif volume_of(row.place):
+                yield Failure(row.place, Reason.MISSING, f"lies on {volume_of(row.place)}, which is not here")
+            else:
+                yield self._file(row.place, row.label)
+
+    def _file(self, path: Path, label: str | None) -> Found:
+        try:
+            status = path.stat()
+        except NotADirectoryError:
+            try:
+                return replace(shards.find_member(path), explicit=True, label=label)
+            except ReadError as error:
+                return Failure(path, error.reason, error.detail)
+        except FileNotFoundError as error:
+            self.absent.append(path)
+            return Failure(path, Reason.MISSING, error.strerror or str(error))
+        except (OSError, ValueError) as error:
+            return Failure(path, Reason.UNREADABLE, getattr(error, "strerror", None) or str(error))
+        if stat.S_ISDIR(status.st_mode):
+            return Failure(path, Reason.UNREADABLE, "a folder; the rows of a list are pictures")
+        if not stat.S_ISREG(status.st_mode):
+            return Failure(path, Reason.UNREADABLE, "not a regular file")
+        return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ino, explicit=True, label=label)
+
+
+def _compressed(found: FoundFile) -> Found:
+    if found.explicit:
+        detail = f"{found.path.name} is compressed; only plain .tar shards are opened"
+        return Failure(found.path, Reason.UNSUPPORTED, detail)
+    return SkippedFile(found.path, "compressed_archive")

@@ -1,0 +1,165 @@
+"""Lists of pictures: one row a picture, a path or a URL, and perhaps the id by which somebody else knows it."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dedupindex.errors import Reason, SettingsError
+from dedupindex.places import absolute, is_local, name_of, place_of, text_of
+from dedupindex.records import Failure
+
+STDIN = "-"
+COLUMNS = ("url", "path", "uri", "file", "filename", "image", "image_url", "image_path")  # taken unless one is named
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_PARQUET = (".parquet", ".pq")
+_ROWS = 4096  # rows of a Parquet file at once
+_LONGEST = 32_768  # characters of a path or URL
+
+
+@dataclass(frozen=True, slots=True)
+class SourceList:
+    """A list of pictures.
+
+    Attributes
+    ----------
+    path : Path
+        ``.csv`` or ``.tsv`` with a header, ``.parquet``, else plain text with a path or URL a line; ``-`` = such text
+        from standard input.
+    column : str
+        Where the path or URL stands; empty = the first of `COLUMNS` that there is.
+    id_column : str
+        Where the id stands, which is kept as the location's label; empty = none.
+    """
+
+    path: Path
+    column: str = ""
+    id_column: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A picture of a list."""
+
+    number: int  # from 1, the header not counted
+    place: Path
+    label: str | None
+
+
+def read_list(source: SourceList) -> Iterator[Row | Failure]:
+    """Rows of a list; relative paths are relative to its folder. A row without a usable value is a `Failure`.
+
+    Raises
+    ------
+    SettingsError
+        The list cannot be read, has no such column, or needs pyarrow.
+    """
+    named = source.path == Path(STDIN)
+    path = source.path if named else absolute(source.path)
+    if not is_local(path) and not named:
+        raise SettingsError(f"{text_of(path)}: a list must be a file of this machine")
+    base = Path.cwd() if named else path.parent
+    suffix = path.suffix.lower()
+    tabular = suffix in _SEPARATORS or suffix in _PARQUET
+    if not tabular and (source.column or source.id_column):
+        raise SettingsError(f"{source.path}: columns are for .csv, .tsv and .parquet lists; this one is taken for text")
+    with _readable(path):
+        if suffix in _PARQUET:
+            values = _parquet_rows(path, source)
+        elif tabular:
+            values = _table_rows(path, source, _SEPARATORS[suffix])
+        else:
+            values = _text_rows(path, named)
+        for number, value, label in values:
+            yield _row(path, base, number, value, label)
+
+
+def _row(path: Path, base: Path, number: int, value: object, label: object) -> Row | Failure:
+    where = Path(f"{path}#row={number}")
+    if not isinstance(value, str) or not value.strip():
+        return Failure(where, Reason.MISSING, "no path or URL in this row")
+    if len(value) > _LONGEST or "\0" in value:
+        return Failure(where, Reason.MISSING, "no path or URL, but something else")
+    try:
+        if "://" not in value and not name_of(Path(value)) and not value.startswith("~"):
+            value = str(base / value)
+        place = place_of(value)
+    except ValueError as error:
+        return Failure(where, Reason.MISSING, str(error))
+    return Row(number, place, None if label is None or label == "" else str(label))
+
+
+def _text_rows(path: Path, named: bool) -> Iterator[tuple[int, str, None]]:
+    if named:
+        yield from _lines(sys.stdin)
+        return
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
+        yield from _lines(file)
+
+
+def _lines(file: Iterable[str]) -> Iterator[tuple[int, str, None]]:
+    for number, line in enumerate(file, 1):
+        value = line.removesuffix("\n").removesuffix("\r")
+        if value:  # an empty line, as at the end, is no row
+            yield number, value, None
+
+
+def _table_rows(path: Path, source: SourceList, separator: str) -> Iterator[tuple[int, str | None, str | None]]:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file, delimiter=separator)
+        names = next(reader, [])
+        at, id_at = _columns(source, names)
+        for number, row in enumerate((row for row in reader if row), 1):
+            label = row[id_at] if id_at is not None and id_at < len(row) else None
+            yield number, row[at] if at < len(row) else None, label
+
+
+def _parquet_rows(path: Path, source: SourceList) -> Iterator[tuple[int, Any, Any]]:
+    try:
+        from pyarrow import parquet
+    except ModuleNotFoundError as error:
+        raise SettingsError("Parquet needs pyarrow: pip install 'dedupindex[parquet]'") from error
+    with parquet.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        at, id_at = _columns(source, names)
+        wanted = [names[at]] if id_at is None else list(dict.fromkeys((names[at], names[id_at])))
+        number = 0
+        for batch in file.iter_batches(batch_size=_ROWS, columns=wanted):
+            values = batch.column(names[at]).to_pylist()
+            labels = [None] * len(values) if id_at is None else batch.column(names[id_at]).to_pylist()
+            for value, label in zip(values, labels, strict=True):
+                number += 1
+                yield number, value, label
+
+
+def _columns(source: SourceList, names: Sequence[str]) -> tuple[int, int | None]:
+    """Where the place and the id stand.
+
+    Raises
+    ------
+    SettingsError
+    """
+    there = ", ".join(names) or "none"
+    wanted = source.column or next((name for name in COLUMNS if name in names), "")
+    if wanted not in names:
+        missing = f"no column {wanted!r}" if wanted else f"none of the columns {', '.join(COLUMNS)}; name one"
+        raise SettingsError(f"{source.path}: {missing}; there are: {there}")
+    if source.id_column and source.id_column not in names:
+        raise SettingsError(f"{source.path}: no column {source.id_column!r}; there are: {there}")
+    return names.index(wanted), names.index(source.id_column) if source.id_column else None
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SettingsError, GeneratorExit):
+        raise
+    except (OSError, ValueError, csv.Error) as error:  # pyarrow's derive from them
+        words = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        raise SettingsError(f"{path}: the list cannot be read: {words}") from error

@@ -1,0 +1,236 @@
+"""Tar shards (WebDataset): each regular member is a file of its own, at the place ``SHARD/member``.
+
+Only headers are read to see what there is, and a member is read by its offset: nothing is unpacked. A name in an
+archive may be anything (``/etc/x``, ``../x``); here it is only a name, and stays below its shard.
+"""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
+
+from dedupindex.errors import LimitExceededError, ReadError, Reason
+from dedupindex.places import is_local, shards_above
+from dedupindex.records import FileStatus, FoundFile
+from dedupindex.sources import remote
+from dedupindex.sources.sniff import HEAD_BYTES, IMAGE_SUFFIXES
+
+COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.lz4")
+_LONGEST_HEADER = 1 << 20  # bytes; a header that says it is longer is no header
+_BLOCK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A regular member of a shard."""
+
+    name: str  # below the shard
+    offset: int  # of its bytes
+    size: int
+    head: bytes | None  # its first bytes, where the name does not say what it is
+
+
+@dataclass(slots=True)
+class Contents:
+    """What the headers of a shard say."""
+
+    status: FileStatus
+    members: dict[str, Member] = field(default_factory=dict)  # of two of one name the later one, as tar has it
+    others: int = 0  # members that are no regular files: folders, links, devices, sparse files
+    damage: tuple[Reason, str] | None = None  # where the shard cannot be read to its end
+
+
+def scan(shard: Path, status: FileStatus) -> Contents:
+    """Read the headers of a shard; damage ends the reading, what was read before stays.
+
+    Raises
+    ------
+    ReadError
+        It cannot be read at all.
+    """
+    found = Contents(status)
+    with _opened(shard) as file:
+        try:
+            for item in _headers(file):
+                if item.size < 0 or (item.isreg() and item.offset_data + item.size > status.size):
+                    found.damage = Reason.TRUNCATED, f"{item.name} ends behind the end of the shard"
+                    break
+                if not item.isreg() or item.issparse():
+                    found.others += 1
+                    continue
+                name = safe_name(item.name)
+                if name:
+                    found.members[name] = Member(name, item.offset_data, item.size, _head(file, name, item))
+        except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+            found.damage = Reason.DAMAGED, " ".join(str(error).split())[:200] or type(error).__name__
+    return found
+
+
+def status_of_shard(shard: Path) -> FileStatus:
+    """The state of a shard.
+
+    Raises
+    ------
+    ReadError
+    """
+    if not is_local(shard):
+        return remote.status(shard)
+    try:
+        found = shard.stat()
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        raise ReadError(shard, Reason.MISSING if missing else Reason.UNREADABLE, str(error.strerror)) from error
+    return FileStatus(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def safe_name(name: str) -> str:
+    """The name of a member as a place below its shard; the same for every spelling of one path.
+
+    ``/a`` and ``./a`` become ``a``; ``..`` becomes ``%2e%2e``, so that no name leads out of the shard.
+    """
+    parts = ("%2e%2e" if part == ".." else part for part in name.split("/") if part not in ("", "."))
+    return "/".join(parts).replace("\0", "%00")
+
+
+def member_found(shard: Path, status: FileStatus, member: Member) -> FoundFile:
+    """A member as a file: its size, the time of its shard, and a number that tells shard and offset."""
+    return FoundFile(
+        shard / member.name, member.size, status.mtime_ns, _identity(status, member.offset), offset=member.offset
+    )
+
+
+def find_member(path: Path) -> FoundFile:
+    """A member that has to be looked for in its shard.
+
+    Raises
+    ------
+    ReadError
+    """
+    return member_found(*_find(path))
+
+
+def member_status(path: Path) -> FileStatus:
+    """The state of a member of a shard.
+
+    Raises
+    ------
+    ReadError
+    """
+    found = find_member(path)
+    return FileStatus(found.size, found.mtime_ns, found.inode)
+
+
+def read_member(path: Path, max_bytes: int) -> tuple[bytes, FileStatus]:
+    """The bytes of a member that has to be looked for in its shard.
+
+    Raises
+    ------
+    ReadError
+    """
+    return read_found(path, find_member(path), max_bytes)
+
+
+def read_found(path: Path, found: FoundFile, max_bytes: int) -> tuple[bytes, FileStatus]:
+    """The bytes of a member whose place in its shard is known, by one seek or one request.
+
+    Raises
+    ------
+    ReadError
+        The shard is another one by now, among others.
+    """
+    if found.size > max_bytes:
+        raise LimitExceededError(path, Reason.TOO_LARGE, f"{found.size:,} bytes; max_bytes is {max_bytes:,}")
+    offset = found.offset or 0
+    shard = next((some for some in shards_above(path) if not is_local(some) or some.is_file()), None)
+    if shard is None:
+        raise ReadError(path, Reason.MISSING, "there is no such shard")
+    if not found.size:
+        data = b""
+    elif is_local(shard):
+        with _opened(shard) as file:
+            file.seek(offset)
+            data = file.read(found.size)
+        if _identity(status_of_shard(shard), offset) != found.inode:
+            raise ReadError(path, Reason.CHANGED_WHILE_READ, "the shard has changed since it was looked through")
+    else:
+        data = remote.read_range(shard, offset, found.size)
+    if len(data) != found.size:
+        raise ReadError(path, Reason.CHANGED_WHILE_READ, f"{len(data):,} bytes came, {found.size:,} were told")
+    return data, FileStatus(found.size, found.mtime_ns, found.inode)
+
+
+def _find(path: Path) -> tuple[Path, FileStatus, Member]:
+    for shard in shards_above(path):
+        if is_local(shard) and not shard.is_file():
+            continue
+        try:
+            status = status_of_shard(shard)
+        except ReadError as error:
+            if error.reason is Reason.MISSING:
+                continue
+            raise
+        member = _scanned(shard, status).members.get(os.fspath(path.relative_to(shard)))
+        if member is not None:
+            return shard, status, member
+        raise ReadError(path, Reason.MISSING, f"{shard.name} has no such member")
+    raise ReadError(path, Reason.MISSING, "there is no such shard")
+
+
+@lru_cache(maxsize=4)
+def _scanned(shard: Path, status: FileStatus) -> Contents:
+    return scan(shard, status)
+
+
+def _identity(status: FileStatus, offset: int) -> int:
+    return remote.digest(status.size, status.mtime_ns, status.inode, offset)
+
+
+@contextmanager
+def _opened(shard: Path) -> Iterator[BinaryIO]:
+    if not is_local(shard):
+        with remote.opened(shard) as file:
+            yield file
+        return
+    try:
+        with shard.open("rb") as file:
+            yield file
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        raise ReadError(shard, Reason.MISSING if missing else Reason.UNREADABLE, str(error.strerror)) from error
+
+
+class _Bounded:
+    """A file that gives no more at once than a header may be long: a number in a header costs no memory."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= _LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {size:,} bytes")
+        return self._file.read(size)
+
+
+def _headers(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
+    with tarfile.open(fileobj=cast(BinaryIO, _Bounded(file)), mode="r:", errors="surrogateescape") as archive:
+        while (item := archive.next()) is not None:
+            archive.members = []  # type: ignore[attr-defined]  # it would remember them all
+            yield item
+        file.seek(archive.offset)
+        rest = file.read(_BLOCK)
+    if rest.strip(b"\0"):  # tarfile ends in silence at a header that is none
+        raise tarfile.ReadError(f"no header at byte {archive.offset:,}")
+
+
+def _head(file: BinaryIO, name: str, item: tarfile.TarInfo) -> bytes | None:
+    if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES:
+        return None
+    file.seek(item.offset_data)
+    return file.read(min(HEAD_BYTES, item.size))
