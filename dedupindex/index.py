@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dedupindex import __version__
 from dedupindex.errors import SettingsError, SettingsMismatchError
-from dedupindex.features import rounded, unpack, versions
+from dedupindex.features import unpack, versions
 from dedupindex.places import absolute
 from dedupindex.records import (
     Decision,
@@ -43,20 +43,18 @@ from dedupindex.workflows import info as describing
 from dedupindex.workflows import ingest as ingesting
 from dedupindex.workflows import merge as merging
 from dedupindex.workflows import report as reporting
-from dedupindex.workflows.arrays import decode_picture
+from dedupindex.workflows.arrays import describe_picture
 from dedupindex.workflows.opening import location_of, places_of, settle_settings
 from dedupindex.workflows.outcome import Report, Selection
 from dedupindex.workflows.plans import Plan
 from dedupindex.workflows.portraits import Portrait, stored_portraits
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.settling import settle
-from dedupindex.workflows.stages import describe_frames, new_image
 from dedupindex.workflows.uploads import Uploads
 from dedupindex.workflows.vector_cache import VectorCache
 from dedupindex.workflows.vitals import Vitals, pulse, vitals
 
 PathLike = str | os.PathLike[str]
-TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may be others
 
 
 class Index:
@@ -222,8 +220,6 @@ class Index:
             A URL or list has no meaning, or a package is missing.
         """
         self._refuse_mismatch()
-        if isinstance(paths, str | os.PathLike):
-            raise TypeError("paths is one path, must be a sequence of paths")
         summary = ingesting.ingest(
             self._database,
             self.settings,
@@ -273,12 +269,8 @@ class Index:
             The array is no picture.
         """
         self._refuse_mismatch()
-        decoded = decode_picture(picture, self.settings)
-        frame = decoded.frames[0]
-        [(prepared, features)] = describe_frames([frame], self.settings)
-        image = new_image(decoded, frame, prepared, features)
-        index = self._vectors.current()
-        return search.query(self._database, index, self.settings, image, rounded(features), limit=limit)
+        image, features = describe_picture(picture, self.settings)
+        return search.query(self._database, self._vectors.current(), self.settings, image, features, limit=limit)
 
     def report(
         self,
@@ -309,7 +301,11 @@ class Index:
         SettingsError
             *since* is no run; the selection has no meaning, or goes across a path of which the index knows nothing.
         """
-        if find and not self._database.read_only and self._has_unsearched(since == reporting.LAST):
+        if (
+            find
+            and not self._database.read_only
+            and duplicates.is_due(self._database, after_any=since == reporting.LAST)
+        ):
             self.find_duplicates(progress)
         chosen = selection or Selection()
         if min_score is not None:
@@ -491,18 +487,9 @@ class Index:
         ------
         StoreError
         """
-        if isinstance(paths, str | os.PathLike):
-            raise TypeError("paths is one path, must be a sequence of paths")
-        return forgetting.forget(self._database, [Path(path) for path in paths], dry_run=dry_run)
+        return forgetting.forget(self._database, places_of(paths), dry_run=dry_run)
 
     # --------------------------------------------------------------------------------------------------- helpers
-    def _has_unsearched(self, or_ingested: bool) -> bool:
-        with self._database.read() as connection:
-            latest = catalog.runs(connection, limit=1) if or_ingested else []
-            return bool(catalog_images.unsearched(connection, 1)) or any(
-                run.kind in ("ingest", "merge") for run in latest
-            )
-
     def _refuse_mismatch(self) -> None:
         if self._mismatch:
             raise SettingsMismatchError(self._mismatch)

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupindex.features import rounded
 from dedupindex.places import absolute
-from dedupindex.records import DecodedFile, Frame
+from dedupindex.records import DecodedFile, Features, Frame
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, parse_address
+from dedupindex.store.rows import NewImage
+from dedupindex.workflows.stages import describe_frames, new_image
 
 NOWHERE = Path("<array>")
 
@@ -63,6 +66,20 @@ def frame_of_array(pixels: NDArray[Any]) -> DecodedFile:
     digest = hashlib.sha256(f"array {pixels.dtype.str} {pixels.shape}".encode() + pixels.tobytes()).digest()
     frame = Frame(pixels, mask, 0, (pixels.shape[0], pixels.shape[1]), 8 * pixels.dtype.itemsize)
     return DecodedFile(NOWHERE, digest, pixels.nbytes, 0, 0, "ARRAY", (frame,), lossless=True)
+
+
+def describe_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: Settings) -> tuple[NewImage, Features]:
+    """Describe a picture that somebody asks about; the features are as the database would give them back.
+
+    Raises
+    ------
+    ReadError, ValueError, TypeError
+        As `decode_picture`.
+    """
+    decoded = decode_picture(picture, settings)
+    frame = decoded.frames[0]
+    [(prepared, features)] = describe_frames([frame], settings)
+    return new_image(decoded, frame, prepared, features), rounded(features)
 
 
 def decode_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: Settings) -> DecodedFile:

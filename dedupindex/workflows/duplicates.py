@@ -37,6 +37,7 @@ T = TypeVar("T")
 Pairs = list[tuple[int, int]]
 BATCHES_AT_ONCE = 4  # of `Settings.batch` images: workers wait between batches
 RANKING_SHARE = 0.3  # most of a time budget that goes into finding out what to begin with
+TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may be others
 RANKED_AT_ONCE = 2_000
 
 
@@ -105,6 +106,13 @@ def _find(database: Database, vectors: VectorCache, settings: Settings, progress
         names = ("searched", "candidates", "verified", "accepted", "overflowed", "left", "radius", "seconds")
         catalog.finish_run(connection, run, {name: getattr(summary, name) for name in names})
     return summary
+
+
+def is_due(database: Database, *, after_any: bool) -> bool:
+    """Whether there are images to search; with *after_any*, also whether the latest run took something in."""
+    with database.read() as connection:
+        latest = catalog.runs(connection, limit=1) if after_any else []
+        return bool(catalog_images.unsearched(connection, 1)) or any(run.kind in TAKING_IN for run in latest)
 
 
 @dataclass(slots=True)

@@ -28,7 +28,12 @@ def places_of(given: Iterable[str | os.PathLike[str]]) -> list[Path]:
     Raises
     ------
     SettingsError
+        One of them means nothing.
+    TypeError
+        It is one path.
     """
+    if isinstance(given, str | os.PathLike):
+        raise TypeError("paths is one path, must be a sequence of paths")
     try:
         return [place_of(some) for some in given]
     except ValueError as error:
