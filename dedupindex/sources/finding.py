@@ -58,7 +58,8 @@ class Finder:
         self._seen: set[int] = set()  # hashes of places in stores and in shards
         self._named: set[int] = set()  # hashes of places that lists named
         self._whole: set[Path] = set()  # shards that were read to their end
-        self._broken: list[Path] = []  # folders of stores that were not
+        self._broken: list[Path] = []  # folders of stores that could not be listed
+        self._filled: set[Path] = set()  # named folders of stores in which there was something
 
     def __iter__(self) -> Iterator[Found]:
         for found in self._everything():
@@ -75,7 +76,7 @@ class Finder:
         """Whether a folder can be listed and is not empty: an unplugged disk is no reason to call its files gone."""
         if not is_local(folder):
             try:
-                return scheme_of(folder) in ONE_BY_ONE or bool(remote.entries(folder))
+                return folder in self._filled or scheme_of(folder) in ONE_BY_ONE or bool(remote.entries(folder))
             except (ReadError, SettingsError):
                 return False
         try:
@@ -192,6 +193,8 @@ class Finder:
             self._broken.append(folder)
             yield Failure(folder, error.reason, error.detail)
             return
+        if listing and folder in self.places:
+            self._filled.add(folder)
         names = [entry.name for entry in listing if not entry.is_folder]
         masks = masks_among(names, self._mask_names)
         there = set(names)
