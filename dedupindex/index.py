@@ -45,6 +45,7 @@ from dedupindex.workflows import forget as forgetting
 from dedupindex.workflows import ingest as ingesting
 from dedupindex.workflows import report as reporting
 from dedupindex.workflows.arrays import frame_of_array
+from dedupindex.workflows.engine import engine_for, work_folder
 from dedupindex.workflows.opening import choose_settings, location_of, mismatch_words
 from dedupindex.workflows.outcome import Report, Selection
 from dedupindex.workflows.places import absolute
@@ -77,6 +78,7 @@ class Index:
         self.settings = settings
         self.fingerprint = settings.fingerprint(versions(settings))
         self._vectors = VectorCache(database, self.fingerprint)
+        self._engine = engine_for(settings, database.path)
         if not database.read_only:
             backups.remove_leftovers(database.path)
 
@@ -161,6 +163,7 @@ class Index:
 
     def close(self) -> None:
         """Let go of the database."""
+        self._engine.close()
         self._database.close()
 
     def __enter__(self) -> Index:
@@ -206,8 +209,9 @@ class Index:
             [Path(path) for path in paths],
             recursive=recursive,
             dry_run=dry_run,
-            exclude=[*own_files(self.path), vector_directory(self.path)],
+            exclude=[*own_files(self.path), vector_directory(self.path), work_folder(self.path)],
             progress=progress or SILENT,
+            engine=self._engine,
         )
         if not dry_run:
             standing.remember(self._database, summary.run_id)
@@ -221,7 +225,9 @@ class Index:
         StoreError
         """
         self._refuse_mismatch()
-        found = duplicates.find_duplicates(self._database, self._vectors, self.settings, progress=progress or SILENT)
+        found = duplicates.find_duplicates(
+            self._database, self._vectors, self.settings, progress=progress or SILENT, engine=self._engine
+        )
         standing.remember(self._database, found.run_id)
         return found
 

@@ -1,7 +1,8 @@
 """The vector index: a cache that proposes candidates, and that can always be made again from the database."""
 
-from dedupindex.vectors.blocks import among
+from dedupindex.vectors.blocks import among, first_equal
 from dedupindex.vectors.cells import set_threads
+from dedupindex.vectors.partition import sample_of, train_centres
 from dedupindex.vectors.segments import SealedFile, copy_file, row_digest, strays, strays_after, sweep
 from dedupindex.vectors.vector_index import FLAT_LIMIT, Neighbours, VectorIndex
 
@@ -12,9 +13,12 @@ __all__ = [
     "VectorIndex",
     "among",
     "copy_file",
+    "first_equal",
     "row_digest",
+    "sample_of",
     "set_threads",
     "strays",
     "strays_after",
     "sweep",
+    "train_centres",
 ]

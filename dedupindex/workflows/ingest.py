@@ -27,9 +27,9 @@ from dedupindex.sources import decoder_fingerprint, is_candidate, walk
 from dedupindex.store import catalog, catalog_images, catalog_locations
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, KnownFile, NewImage
-from dedupindex.workflows.pool import Pool, limits_of
+from dedupindex.workflows.engine import Embedded, Engine
 from dedupindex.workflows.progress import SILENT, Progress
-from dedupindex.workflows.stages import FileResult, FileTask, describe_files, died
+from dedupindex.workflows.stages import FileResult, FileTask
 
 LOOK_UP = 256  # files asked for in the database at once
 FILES_A_TASK = 8  # fewer means more traffic between processes, more means longer waits at the end
@@ -51,6 +51,7 @@ def ingest(
     dry_run: bool = False,
     exclude: Sequence[Path] = (),
     progress: Progress = SILENT,
+    engine: Engine | None = None,
 ) -> IngestSummary:
     """Bring the database up to date with files and folders.
 
@@ -62,6 +63,8 @@ def ingest(
         Only look and count; decode and write nothing.
     exclude : sequence of Path
         Never looked into (the program's own data).
+    engine : Engine, optional
+        Where files are described; by default in a pool of processes.
 
     Returns
     -------
@@ -93,7 +96,7 @@ def ingest(
                 tally.read += len(task)
                 progress.advance(len(task))
         else:
-            _describe_and_write(database, settings, run, feed, tally, progress)
+            _describe_and_write(database, settings, engine or Embedded(), run, feed, tally, progress)
         missing = _mark_missing(database, roots, run, dry_run)
     finally:
         progress.finish()
@@ -221,12 +224,12 @@ class _Feed:
 
 
 def _describe_and_write(
-    database: Database, settings: Settings, run: int, feed: _Feed, tally: _Tally, progress: Progress
+    database: Database, settings: Settings, engine: Engine, run: int, feed: _Feed, tally: _Tally, progress: Progress
 ) -> None:
     writer = _Writer(database, settings, run, tally)
-    with Pool(describe_files, died=died, workers=settings.workers, limits=limits_of(settings)) as pool:
+    with engine.describing(settings) as workers:
         try:
-            for results in pool.map(feed):
+            for results in workers.map(feed):
                 for result in results:
                     tally.bytes_read += result.bytes_read
                     if result.task.first == 0:

@@ -75,12 +75,13 @@ def candidates(
         return [([], False) for _ in probed]
     found = iter(index.search(np.concatenate(filled), radius, settings.candidates, nprobe=nprobe))
     return [
-        _merge([next(found) for _ in range(len(probe))], min(radius, 1 - reach(picture)))
+        merge([next(found) for _ in range(len(probe))], min(radius, 1 - reach(picture)))
         for probe, picture in zip(probed, pictures, strict=True)
     ]
 
 
-def _merge(neighbours: Iterable[Neighbours], radius: float) -> tuple[list[Candidate], bool]:
+def merge(neighbours: Iterable[Neighbours], radius: float) -> tuple[list[Candidate], bool]:
+    """What the probes of one picture found, within its own radius: nearest first; whether a probe found too many."""
     nearest: dict[int, float] = {}
     overflow = False
     for some in neighbours:
