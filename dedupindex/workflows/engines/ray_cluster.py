@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ from dedupindex.workflows.worker import Limits, allow, begin_worker
 
 LONGEST_TASK = 3_600.0  # seconds of computing
 OBJECT_STORE = 100_000_000  # bytes; what travels is names
+_TOKENS = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -98,14 +100,12 @@ class RayBackend:
 
     def _start(self) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        import ray
-
-        logging.getLogger("ray").setLevel(logging.WARNING)
-        self._joined = ray.is_initialized()  # by whoever uses us as a library
         options: dict[str, Any] = {"address": self._address}
         if not self._address:
             parent = "/tmp" if os.name == "posix" else None  # names of sockets have at most 107 bytes
             self._folder = Path(tempfile.mkdtemp(prefix="dedupindex-ray-", dir=parent))
+            if not any(name in os.environ for name in _TOKENS):  # else Ray leaves one in the user's home
+                os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
             options = {
                 "address": "local",
                 "num_cpus": self._settings.workers or cores(),
@@ -113,6 +113,10 @@ class RayBackend:
                 "object_store_memory": OBJECT_STORE,
                 "_temp_dir": str(self._folder),
             }
+        import ray
+
+        logging.getLogger("ray").setLevel(logging.WARNING)
+        self._joined = ray.is_initialized()  # by whoever uses us as a library
         if not self._joined:
             try:
                 ray.init(
