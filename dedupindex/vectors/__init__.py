@@ -4,6 +4,7 @@ from dedupindex.vectors.blocks import among, first_equal
 from dedupindex.vectors.cells import set_threads
 from dedupindex.vectors.partition import sample_of, train_centres
 from dedupindex.vectors.segments import SealedFile, copy_file, row_digest, strays, strays_after, sweep
+from dedupindex.vectors.signs import pairs_by_sign
 from dedupindex.vectors.vector_index import FLAT_LIMIT, Neighbours, VectorIndex
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "among",
     "copy_file",
     "first_equal",
+    "pairs_by_sign",
     "row_digest",
     "sample_of",
     "set_threads",

@@ -1,4 +1,4 @@
-"""The self-join of descriptors by cells: assign images to cells, join within each. Pure NumPy.
+"""The self-join of descriptors by cells: assign images to cells, join within each.
 
 Every image is a target in the cells whose centres are nearest to it, and every probe of a new image (itself, mirrored,
 turned) is compared with all targets of its own nearest cells. So new meets new from both sides, new meets old, and old
@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
 from dedupindex.features.descriptor import lays
 from dedupindex.records import CodeArray, FloatArray
-from dedupindex.vectors import first_equal
+from dedupindex.vectors import first_equal, pairs_by_sign
 from dedupindex.workflows.engines.folder import WorkFolder
 
 Ids = NDArray[np.int64]
 _Number = TypeVar("_Number", bound=np.generic)
 PROBES_AT_ONCE, TARGETS_AT_ONCE = 1_024, 8_192  # a block of cosines: 32 MB
+PAIRS_AT_ONCE = 256
 HELD = 1 << 22  # hits held before all but the nearest of each probe are dropped
 SLACK = 2e-6  # cosines are rounded to 1e-6 before they are compared with the radius
 CODE = pa.binary(DESCRIPTOR_DIMENSIONS)
@@ -111,10 +112,13 @@ class Join:
         Largest distance.
     most : int
         Distinct vectors kept a probe, the nearest; of images with equal vectors at most so many each.
+    exhaustive : bool
+        Compute every cosine; else only those that the signs allow for.
     """
 
     radius: float
     most: int
+    exhaustive: bool = True
     version: str = "1"
 
     def __call__(self, table: pa.Table, share: int, shares: int) -> pa.Table:
@@ -128,7 +132,7 @@ class Join:
         for number in np.unique(lay[probe]).tolist():
             some = lay[probe] == number
             vectors[some] = lay_of(codes[probe[some]], number)
-        found = join_cell(ids[target], codes[target], vectors, self.radius, self.most)
+        found = join_cell(ids[target], codes[target], vectors, self.radius, self.most, exhaustive=self.exhaustive)
         own = np.minimum(self.radius, 1 - reach[probe])
         image, within = ids[probe][found.probe], found.distance <= own[found.probe]
         beyond = np.zeros(len(probe), bool)
@@ -159,7 +163,9 @@ class Found:
     overflow: NDArray[np.bool_]
 
 
-def join_cell(ids: Ids, codes: CodeArray, probes: FloatArray, radius: float, most: int) -> Found:
+def join_cell(
+    ids: Ids, codes: CodeArray, probes: FloatArray, radius: float, most: int, *, exhaustive: bool = True
+) -> Found:
     """All targets within the radius of each probe, but no more than *most* distinct ones.
 
     Parameters
@@ -172,12 +178,14 @@ def join_cell(ids: Ids, codes: CodeArray, probes: FloatArray, radius: float, mos
     radius : float
     most : int
         Distinct vectors a probe, the nearest; besides the first image of a vector, at most *most* others of it.
+    exhaustive : bool
+        Compute every cosine; else only those that the signs allow for (`pairs_by_sign`).
     """
     heads = first_equal(codes) if len(codes) else np.empty(0, np.int64)
     distinct = np.flatnonzero(heads == np.arange(len(ids)))
     targets = unit(codes[distinct])
     parts = [
-        _block(probes[start : start + PROBES_AT_ONCE], targets, radius, most, start)
+        _block(probes[start : start + PROBES_AT_ONCE], targets, radius, most, start, exhaustive)
         for start in range(0, len(probes), PROBES_AT_ONCE)
     ]
     row, column, distance = (np.concatenate(some) for some in zip(*parts, strict=True)) if parts else _NOTHING
@@ -198,16 +206,22 @@ def join_cell(ids: Ids, codes: CodeArray, probes: FloatArray, radius: float, mos
 
 
 def _block(
-    probes: FloatArray, targets: FloatArray, radius: float, most: int, first: int
+    probes: FloatArray, targets: FloatArray, radius: float, most: int, first: int, exhaustive: bool
 ) -> tuple[Ids, Ids, FloatArray]:
     """Probe number, target number and distance of the *most* + 1 nearest within the radius, in order."""
     held: list[tuple[Ids, Ids, FloatArray]] = []
     count = 0
     for start in range(0, len(targets), TARGETS_AT_ONCE):
-        cosines = probes @ targets[start : start + TARGETS_AT_ONCE].T
-        row, column = np.nonzero(cosines >= np.float32(1 - radius - SLACK))
+        some = targets[start : start + TARGETS_AT_ONCE]
+        if exhaustive:
+            products = probes @ some.T
+            row, column = np.nonzero(products >= np.float32(1 - radius - SLACK))
+            cosines = products[row, column]
+        else:
+            row, column = pairs_by_sign(probes, some, 1 - radius)
+            cosines = _cosines(probes, some, row, column)
         # rounded as the vector index does, because a product may differ in the last bit with the size of the block
-        distance = np.round(1.0 - cosines[row, column].astype(np.float64), 6).clip(0.0, 2.0).astype(np.float32)
+        distance = np.round(1.0 - cosines.astype(np.float64), 6).clip(0.0, 2.0).astype(np.float32)
         kept = distance <= radius
         held.append((row[kept], column[kept] + start, distance[kept]))
         count += int(kept.sum())
@@ -216,6 +230,15 @@ def _block(
             count = len(held[0][0])
     row, column, distance = _nearest(held, most + 1)
     return row + first, column, distance
+
+
+def _cosines(probes: FloatArray, targets: FloatArray, row: Ids, column: Ids) -> FloatArray:
+    """Of single pairs, as many at once as the cache of a core holds."""
+    found = np.empty(len(row), np.float32)
+    for start in range(0, len(row), PAIRS_AT_ONCE):
+        some = slice(start, start + PAIRS_AT_ONCE)
+        found[some] = np.einsum("ij,ij->i", probes[row[some]], targets[column[some]])
+    return found
 
 
 def _nearest(held: list[tuple[Ids, Ids, FloatArray]], most: int) -> tuple[Ids, Ids, FloatArray]:

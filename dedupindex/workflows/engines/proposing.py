@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from dedupindex.features import DESCRIPTOR_DIMENSIONS
 from dedupindex.features.descriptor import probes_wanted, reach_of
 from dedupindex.features.packing import keypoint_table, thumbnail_shape
-from dedupindex.records import Candidate
+from dedupindex.records import Candidate, CodeArray
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
@@ -94,7 +95,7 @@ def join(
     """
     members = images * (plan.copies + plan.homes)
     joined = executor.group_apply(
-        Join(radius, most),
+        Join(radius, most, exhaustive=plan.cells == 1),
         "cell",
         parts,
         before=Assign(centres, plan.copies, plan.homes),
@@ -175,12 +176,11 @@ def _image_tables(database: Database, ids: Ids, new: set[int]) -> Iterator[pa.Ta
                 probes[row] = probes_wanted(keypoints)
                 reach[row] = reach_of(max(thumbnail_shape(parts["thumbnail"])), keypoints)
         shown = codes.any(axis=1)
-        yield pa.table(
-            {
-                "id": known[shown],
-                "code": codes_column(codes[shown], CODE),
-                "probes": probes[: len(known)][shown],
-                "reach": reach[: len(known)][shown],
-            },
-            schema=IMAGES,
-        )
+        rows = np.flatnonzero(shown)
+        yield images_table(known[rows], codes[rows], probes[rows], reach[rows])
+
+
+def images_table(ids: Ids, codes: CodeArray, probes: NDArray[np.int8], reach: NDArray[np.float64]) -> pa.Table:
+    """`IMAGES` from their columns; *codes* are (N, 384) int8."""
+    columns = {"id": ids, "code": codes_column(codes, CODE), "probes": probes, "reach": reach}
+    return pa.table(columns, schema=IMAGES)
