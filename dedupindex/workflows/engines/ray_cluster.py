@@ -23,6 +23,8 @@ from dedupindex.workflows.engines.orders import Order
 from dedupindex.workflows.pool import CHANCES, IN_FLIGHT, cores
 from dedupindex.workflows.worker import Limits, allow, begin_worker
 
+log = logging.getLogger(__name__)
+
 LONGEST_TASK = 3_600.0  # seconds of computing
 OBJECT_STORE = 100_000_000  # bytes; what travels is names
 _TOKENS = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
@@ -114,8 +116,11 @@ class RayBackend:
                 "_temp_dir": str(self._folder),
             }
         import ray
+        from ray._private import worker
 
         logging.getLogger("ray").setLevel(logging.WARNING)
+        if hasattr(worker, "print_to_stdstream"):  # Ray prints on stdout, where our results are; no option of it helps
+            worker.print_to_stdstream = _log_lines
         self._joined = ray.is_initialized()  # by whoever uses us as a library
         if not self._joined:
             try:
@@ -131,6 +136,13 @@ class RayBackend:
                 raise DedupIndexError(f"Ray at {self._address or 'this machine'}: {error}") from error
         self._ray = ray
         self._task = ray.remote(max_retries=CHANCES - 1, num_cpus=1)(_run)
+
+
+def _log_lines(data: dict[str, Any], *_: object, **__: object) -> None:
+    """Log what the cluster tells: a worker that died is told of by the order's outcome."""
+    for line in data.get("lines", ()):
+        if line.strip():
+            log.info("Ray: %s", line.strip())
 
 
 @cache

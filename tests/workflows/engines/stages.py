@@ -13,7 +13,7 @@ class Double:
     version: str = "1"
 
     def __call__(self, table, folder):
-        (Path(self.notes) / f"{os.getpid()}-{len(os.listdir(self.notes))}").touch()
+        (Path(self.notes) / f"{os.getpid()}-{len(list(Path(self.notes).iterdir()))}").touch()
         return pa.table({"key": table["key"], "value": pa.array(2 * table["value"].to_numpy())})
 
 

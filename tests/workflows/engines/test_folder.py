@@ -36,7 +36,7 @@ def test_clearing_leaves_what_is_not_ours(tmp_path):
 
 def test_errors_name_the_file(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(DedupIndexError, match="cannot write .*file"):
+    with pytest.raises(DedupIndexError, match=r"cannot write .*file"):
         WorkFolder(str(tmp_path / "file")).write("x.parquet", [TABLE])
     with pytest.raises(DedupIndexError, match=r"x\.parquet"):
         WorkFolder(str(tmp_path)).read("x.parquet")

@@ -120,7 +120,7 @@ def test_one_cell_is_exhaustive_new_meets_all_and_old_meets_none(tmp_path, monke
 
 def test_cells_find_near_pairs(tmp_path):
     codes = made(600, 5)
-    found, ids = joined(tmp_path, codes, np.full(600, 2, np.int8), Plan(12, 4, 2), radius=0.5)
+    found, ids = joined(tmp_path, codes, np.full(600, 2, np.int8), Plan(12, 4, 2), radius=0.5, most=64)
     cosines = unit(codes) @ unit(codes).T
     wanted = {(a, b) for a, b in zip(*np.nonzero(cosines > 0.6), strict=True) if a != b}
     hit = {(a - ids[0], b - ids[0]) for a, b in found}

@@ -106,7 +106,7 @@ def test_parts_end_where_their_tasks_say(tmp_path):
 
     def parts(some):
         made = []
-        work, executor = mapper(tmp_path / "w", deadly, SETTINGS, most=100)
+        work, _ = mapper(tmp_path / "w", deadly, SETTINGS, most=100)
         for results in work.map([some]):
             made.append(tuple(result.state.path.name for result in results))
         return made
