@@ -44,7 +44,8 @@ from dedupindex.workflows import ingest as ingesting
 from dedupindex.workflows import merge as merging
 from dedupindex.workflows import report as reporting
 from dedupindex.workflows.arrays import describe_picture
-from dedupindex.workflows.opening import location_of, places_of, settle_settings
+from dedupindex.workflows.engine import WORK, engine_for
+from dedupindex.workflows.opening import location_of, opened, places_of, settle_settings
 from dedupindex.workflows.outcome import Report, Selection
 from dedupindex.workflows.plans import Plan
 from dedupindex.workflows.portraits import Portrait, stored_portraits
@@ -76,6 +77,7 @@ class Index:
         self.settings = settings
         self.fingerprint = settings.fingerprint(versions(settings))
         self._vectors = VectorCache(database, self.fingerprint)
+        self._engine = engine_for(settings, database)
         if not database.read_only and not database.shared:
             backups.remove_leftovers(database.path)
 
@@ -153,6 +155,7 @@ class Index:
 
     def close(self) -> None:
         """Let go of the database."""
+        self._engine.close()
         self._database.close()
 
     def __enter__(self) -> Index:
@@ -227,8 +230,9 @@ class Index:
             lists=[some if isinstance(some, SourceList) else SourceList(Path(some)) for some in lists],
             recursive=recursive,
             dry_run=dry_run,
-            exclude=self._database.own_files,
+            exclude=[*self._database.own_files, self._database.beside(WORK)],
             progress=progress or SILENT,
+            engine=self._engine,
         )
         if not dry_run:
             standing.remember(self._database, summary.run_id)
@@ -242,7 +246,9 @@ class Index:
         StoreError
         """
         self._refuse_mismatch()
-        found = duplicates.find_duplicates(self._database, self._vectors, self.settings, progress=progress or SILENT)
+        found = duplicates.find_duplicates(
+            self._database, self._vectors, self.settings, progress=progress or SILENT, engine=self._engine
+        )
         standing.remember(self._database, found.run_id)
         return found
 
@@ -469,14 +475,10 @@ class Index:
         SettingsError, StoreError
         """
         self._refuse_mismatch()
-        theirs = Database(location_of(other), read_only=True)
-        try:
-            prepare_schema(theirs, create=False)
+        with opened(location_of(other)) as theirs:
             merged = merging.merge(
                 self._database, theirs, self.settings, self.fingerprint, volume=volume, progress=progress or SILENT
             )
-        finally:
-            theirs.close()
         standing.remember(self._database, merged.run_id)
         return merged
 

@@ -88,6 +88,10 @@ class Settings:
     threshold: float = _setting(0.5, "smallest score of a confirmed pair, 0..1")
     budget: float = _setting(0.0, "most time for a search, e.g. 10m, the most promising first; 0 = as long as it takes")
     batch: int = _setting(256, "images a transaction")
+    engine: str = _setting(
+        "", "where the heavy work is done: local or ray[://ADDRESS], by parts in a work folder; else in this program"
+    )
+    work: str = _setting("", "folder for the parts of an engine, a path or URL; else beside the database")
     workers: int = _setting(0, "worker processes; 0 = as many as cores")
     keep_rules: tuple[str, ...] = _setting(KEEP_RULES, "which copy a plan keeps, the first rule decides that can")
     prefer_paths: tuple[str, ...] = _setting((), "folders whose files a plan rather keeps, the most preferred first")
@@ -103,6 +107,8 @@ class Settings:
             raise SettingsError(f"no keep rule {', '.join(unknown)}; there are: {known}")
         if self.effort not in EFFORTS:
             raise SettingsError(f"effort is {self.effort!r}, must be one of {', '.join(EFFORTS)}")
+        if not re.fullmatch(r"|local|ray(://\S+)?", self.engine):
+            raise SettingsError(f"engine is {self.engine!r}, must be local, ray or ray://ADDRESS")
         if not self.budget >= 0:
             raise SettingsError(f"budget is {self.budget}, must not be negative")
         if not 0 <= self.low_percentile < self.high_percentile <= 100:

@@ -39,6 +39,7 @@ from dedupindex.cli import (
 )
 from dedupindex.cli.console import complain
 from dedupindex.cli.options import (
+    ENGINE,
     ERROR,
     FINDING,
     INTERRUPTED,
@@ -60,12 +61,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.callback(invoke_without_command=True)(common)
-add_verb(app, "scan", scan.scan, settings=(*WORKING, *FINDING, *SHAPING, *READING))
-add_verb(app, "ingest", ingest.ingest, settings=(*WORKING, *SHAPING, *READING))
+add_verb(app, "scan", scan.scan, settings=(*WORKING, *ENGINE, *FINDING, *SHAPING, *READING))
+add_verb(app, "ingest", ingest.ingest, settings=(*WORKING, *ENGINE, *SHAPING, *READING))
 add_verb(app, "merge", merge.merge, settings=SHAPING)
 add_verb(app, "query", query.query, settings=(*SEARCHING, *READING))
 add_verb(app, "compare", compare.compare, settings=("threshold", *SHAPING, *READING))
-add_verb(app, "report", report.report, settings=(*WORKING, *FINDING))
+add_verb(app, "report", report.report, settings=(*WORKING, *ENGINE, *FINDING))
 add_verb(app, "plan", plan.plan, settings=(*WORKING, *FINDING))
 add_verb(app, "apply", apply.apply)
 add_verb(app, "undo", undo.undo)

@@ -41,6 +41,7 @@ READING = (
 SEARCHING = ("threshold", "effort", "radius", "candidates", "nprobe", "negatives")
 FINDING = (*SEARCHING, "false_candidates", "budget")
 WORKING = ("workers", "batch")
+ENGINE = ("engine", "work")
 _FLAGS = {"filters": "--filter"}
 _METAVARS: Mapping[type, str] = {int: "N", float: "X", str: "TEXT", tuple: "VALUE"}
 

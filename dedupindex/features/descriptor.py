@@ -101,8 +101,18 @@ def probes(features: Features) -> FloatArray:
     """
     if features.low_information:
         return np.zeros((0, DESCRIPTOR_DIMENSIONS), np.float32)
-    quarters = 3 if len(features.keypoints) < FEW_KEYPOINTS else 0
-    return normalise_rows(_turned(unit(features.descriptor[None]), quarters))
+    return lays(features.descriptor[None], probes_wanted(len(features.keypoints)))[:, 0]
+
+
+def probes_wanted(keypoints: int) -> int:
+    """How many probes a picture with so many keypoints is searched with: itself and mirrored, or all eight lays."""
+    return 8 if keypoints < FEW_KEYPOINTS else 2
+
+
+def lays(descriptors: CodeArray, count: int) -> FloatArray:
+    """Unit-length vectors (count, N, 384) of descriptors (N, 384): as they are, mirrored, then with quarter turns."""
+    turned = _turned(unit(descriptors), count // 2 - 1)
+    return normalise_rows(turned).reshape(count, len(descriptors), -1)
 
 
 def lay_cosines(a: Features, b: Features, quarters: int = 3) -> FloatArray:
@@ -119,10 +129,10 @@ def lay_cosines(a: Features, b: Features, quarters: int = 3) -> FloatArray:
     return np.concatenate([cosines[::2], cosines[1::2]])
 
 
-def _turned(vector: FloatArray, quarters: int) -> FloatArray:
-    """A descriptor and its mirror image, then both by each number of quarter turns: (2 + 2 quarters, D)."""
+def _turned(vectors: FloatArray, quarters: int) -> FloatArray:
+    """Vectors (N, D) and their mirror images, then both by each number of quarter turns: (N (2 + 2 quarters), D)."""
     model = load_model()
-    lays = [vector, vector @ model.mirror]
+    lays = [vectors, vectors @ model.mirror]
     for _ in range(quarters):  # a quarter turn = mirror, then transpose
         lays += [np.asarray(lay @ model.mirror @ model.transpose, np.float32) for lay in lays[-2:]]
     return np.concatenate(lays)
@@ -133,6 +143,11 @@ def reach(features: Features) -> float:
 
     Pictures without keypoints live in a small part of the space, where unrelated ones are near each other.
     """
-    if max(features.mask.shape) <= TINY:
+    return reach_of(max(features.mask.shape), len(features.keypoints))
+
+
+def reach_of(side: int, keypoints: int) -> float:
+    """`reach` of a picture by the longest side of its thumbnail (pixels) and its keypoints."""
+    if side <= TINY:
         return TINY_REACH
-    return POOR_REACH if len(features.keypoints) < FEW_KEYPOINTS else -1.0
+    return POOR_REACH if keypoints < FEW_KEYPOINTS else -1.0

@@ -66,15 +66,21 @@ def negative_probes(pictures: Sequence[Features]) -> list[FloatArray]:
         Unit length; (0, 384) for a picture without one (`has_negative`).
     """
     found = [np.empty((0, descriptor.DESCRIPTOR_DIMENSIONS), np.float32)] * len(pictures)
-    with_one = [number for number, picture in enumerate(pictures) if has_negative(picture)]
+    with_one, descriptors = negative_descriptors(pictures)
     if with_one:
-        inverted = [pictures[number] for number in with_one]
-        codes = [negative_codes(picture.keypoints.codes) for picture in inverted]
-        plain = descriptor.unit(_descriptors(inverted, codes))
+        plain = descriptor.unit(descriptors)
         mirrored = descriptor.normalise_rows(plain @ load_model().mirror)
         for number, *rows in zip(with_one, plain, mirrored, strict=True):
             found[number] = np.stack(rows)
     return found
+
+
+def negative_descriptors(pictures: Sequence[Features]) -> tuple[list[int], CodeArray]:
+    """Numbers of the pictures that have a negative (`has_negative`), and its descriptors, (N, 384) int8."""
+    with_one = [number for number, picture in enumerate(pictures) if has_negative(picture)]
+    inverted = [pictures[number] for number in with_one]
+    codes = [negative_codes(picture.keypoints.codes) for picture in inverted]
+    return with_one, _descriptors(inverted, codes)
 
 
 def negative_codes(codes: CodeArray) -> CodeArray:
@@ -105,6 +111,8 @@ def _keypoints(keypoints: Keypoints) -> Keypoints:
 def _descriptors(pictures: Sequence[Features], codes: Sequence[CodeArray]) -> CodeArray:
     """Descriptors (N, 384) int8 of the negatives of pictures, from these and the negatives' keypoint codes."""
     model = load_model()
+    if not pictures:
+        return np.empty((0, descriptor.DESCRIPTOR_DIMENSIONS), np.int8)
     vectors = np.concatenate([descriptor.fuse_global(_blocks(picture)) for picture in pictures])
     aggregates = np.stack([descriptor.vlad(some, model.words) for some in codes])
     return descriptor.project(descriptor.fuse(vectors, aggregates), model)

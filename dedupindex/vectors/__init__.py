@@ -1,8 +1,10 @@
 """The vector index: a cache that proposes candidates, and that can always be made again from the database."""
 
-from dedupindex.vectors.blocks import among
+from dedupindex.vectors.blocks import among, first_equal
 from dedupindex.vectors.cells import set_threads
+from dedupindex.vectors.partition import sample_of, train_centres
 from dedupindex.vectors.segments import SealedFile, copy_file, receive_file, row_digest, strays, strays_after, sweep
+from dedupindex.vectors.signs import pairs_by_sign
 from dedupindex.vectors.vector_index import FLAT_LIMIT, Neighbours, VectorIndex
 
 __all__ = [
@@ -12,10 +14,14 @@ __all__ = [
     "VectorIndex",
     "among",
     "copy_file",
+    "first_equal",
+    "pairs_by_sign",
     "receive_file",
     "row_digest",
+    "sample_of",
     "set_threads",
     "strays",
     "strays_after",
     "sweep",
+    "train_centres",
 ]

@@ -15,7 +15,7 @@ from dedupindex.records import Verification
 from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_pairs
 from dedupindex.store.database import Database
-from dedupindex.workflows.pool import Pool
+from dedupindex.workflows.engine import Mapper
 from dedupindex.workflows.stages import PairResult, PairTask
 from dedupindex.workflows.verifying import verify_stored
 
@@ -25,13 +25,15 @@ CLOSED = "closed_run"  # meta key: the pairs of this run and of all before it ar
 Pair = tuple[int, int]
 
 
-def close_groups(database: Database, pool: Pool[PairTask, PairResult], settings: Settings, run: int) -> tuple[int, int]:
+def close_groups(
+    database: Database, pool: Mapper[PairTask, PairResult], settings: Settings, run: int
+) -> tuple[int, int]:
     """Verify the open pairs of neighbours until nothing new is found.
 
     Parameters
     ----------
     database : Database
-    pool : Pool
+    pool : Mapper
         Where many pairs are verified.
     settings : Settings
     run : int

@@ -14,22 +14,18 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
-import numpy as np
-
-from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit, unpack
 from dedupindex.records import DuplicatesSummary, Verification
 from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_pairs
 from dedupindex.store.backend import Purpose
 from dedupindex.store.database import Database
 from dedupindex.store.rows import Content
-from dedupindex.vectors import VectorIndex
 from dedupindex.workflows.closure import close_groups
+from dedupindex.workflows.engine import Embedded, Engine, Mapper, Proposer
 from dedupindex.workflows.judged import Judged
-from dedupindex.workflows.pool import Pool, limits_of
 from dedupindex.workflows.progress import SILENT, Progress
-from dedupindex.workflows.search import SAME_PIXELS, candidates, radius_for
-from dedupindex.workflows.stages import PairResult, PairTask, pairs_died, verify_pairs
+from dedupindex.workflows.search import SAME_PIXELS
+from dedupindex.workflows.stages import PairResult, PairTask
 from dedupindex.workflows.vector_cache import VectorCache
 from dedupindex.workflows.verifying import verify_stored
 
@@ -38,7 +34,6 @@ Pairs = list[tuple[int, int]]
 BATCHES_AT_ONCE = 4  # of `Settings.batch` images: workers wait between batches
 RANKING_SHARE = 0.3  # most of a time budget that goes into finding out what to begin with
 TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may be others
-RANKED_AT_ONCE = 2_000
 
 
 def find_duplicates(
@@ -47,6 +42,7 @@ def find_duplicates(
     settings: Settings,
     *,
     progress: Progress = SILENT,
+    engine: Engine | None = None,
 ) -> DuplicatesSummary:
     """Search all images that were not searched yet.
 
@@ -67,25 +63,24 @@ def find_duplicates(
         The database cannot be written; what was committed stays, the next run goes on from there.
     """
     with database.alone(Purpose.SEARCH):
-        return _find(database, vectors, settings, progress)
+        return _find(database, vectors, settings, progress, engine or Embedded())
 
 
-def _find(database: Database, vectors: VectorCache, settings: Settings, progress: Progress) -> DuplicatesSummary:
+def _find(
+    database: Database, vectors: VectorCache, settings: Settings, progress: Progress, engine: Engine
+) -> DuplicatesSummary:
     began = time.monotonic()
     with database.read() as connection:
         todo = catalog_images.unsearched(connection)
     with database.write() as connection:
         run = catalog.start_run(connection, "duplicates")
     tally = _Tally()
-    deadline = began + settings.budget if settings.budget else None
-    if deadline is not None and todo:
-        until = began + settings.budget * RANKING_SHARE
-        todo = most_promising(database, vectors.current(), settings, todo, until)
     progress.start(len(todo), "duplicates")
     try:
-        with Pool(verify_pairs, died=pairs_died, workers=settings.workers, limits=limits_of(settings)) as pool:
+        with engine.verifying(settings) as pool:
             if todo:
-                _search_all(database, vectors, settings, pool, run, todo, tally, progress, deadline)
+                proposer = engine.proposer(database, vectors, settings, todo)
+                _search_all(database, proposer, settings, pool, run, todo, tally, progress, began)
             verified, accepted = close_groups(database, pool, settings, run)
         tally.verified += verified
         tally.accepted += accepted
@@ -139,21 +134,21 @@ class _Batch:
 
 def _search_all(
     database: Database,
-    vectors: VectorCache,
+    proposer: Proposer,
     settings: Settings,
-    pool: Pool[PairTask, PairResult],
+    pool: Mapper[PairTask, PairResult],
     run: int,
     todo: Sequence[int],
     tally: _Tally,
     progress: Progress,
-    deadline: float | None,
+    began: float,
 ) -> None:
-    vectors.current()
-    vectors.save()  # first of all: clusters that took minutes to make outlive an interrupt
-    index = vectors.current()
-    tally.radius = radius_for(settings, len(index))
-    size = settings.batch * BATCHES_AT_ONCE if deadline is None else settings.batch
-    with closing(_ahead(_proposals(database, index, settings, todo, size, tally))) as proposals:
+    tally.radius = proposer.radius
+    deadline, size = None, settings.batch * BATCHES_AT_ONCE
+    if settings.budget:
+        deadline, size = began + settings.budget, settings.batch
+        todo = proposer.ranked(todo, began + settings.budget * RANKING_SHARE)
+    with closing(_ahead(_proposals(database, proposer, settings, todo, size, tally))) as proposals:
         for batch, pairs in proposals:
             if deadline is not None and tally.taken and time.monotonic() > deadline:
                 return
@@ -176,7 +171,7 @@ def _store(database: Database, batch: _Batch, run: int, tally: _Tally) -> None:
 
 
 def _proposals(
-    database: Database, index: VectorIndex, settings: Settings, todo: Sequence[int], size: int, tally: _Tally
+    database: Database, proposer: Proposer, settings: Settings, todo: Sequence[int], size: int, tally: _Tally
 ) -> Iterator[tuple[_Batch, Pairs]]:
     """The pairs to verify, batch by batch; none twice."""
     waiting = set(todo)
@@ -184,7 +179,7 @@ def _proposals(
     for number, start in enumerate(range(0, len(todo), size)):
         batch = _Batch(list(todo[start : start + size]))
         waiting.difference_update(batch.ids)
-        yield batch, _propose(database, index, settings, batch, judged, waiting, tally)
+        yield batch, _propose(database, proposer, settings, batch, judged, waiting, tally)
         if number % 16 == 15:
             judged.keep_open(waiting)
 
@@ -199,28 +194,9 @@ def _ahead(steps: Iterator[T]) -> Generator[T, None, None]:
             yield cast(T, step)
 
 
-def most_promising(
-    database: Database, index: VectorIndex, settings: Settings, todo: Sequence[int], deadline: float
-) -> list[int]:
-    """Order images by the distance to their nearest neighbour, as many as can be asked until *deadline*."""
-    nearest: dict[int, float] = {}
-    for start in range(0, len(todo), RANKED_AT_ONCE):
-        if start and time.monotonic() > deadline:
-            break
-        some = np.array(todo[start : start + RANKED_AT_ONCE], np.int64)
-        with database.read() as connection:
-            ids, rows = catalog_images.descriptors(connection, some, DESCRIPTOR_DIMENSIONS)
-        shown = rows.any(axis=1)
-        ids, found = ids[shown], index.search(unit(rows[shown]), settings.radius, 2)
-        for image, near in zip(ids.tolist(), found, strict=True):
-            others = near.distances[near.ids != image]
-            nearest[image] = float(others[0]) if len(others) else 2.0
-    return sorted(todo, key=lambda image: (nearest.get(image, 2.0), image))
-
-
 def _propose(
     database: Database,
-    index: VectorIndex,
+    proposer: Proposer,
     settings: Settings,
     batch: _Batch,
     judged: Judged,
@@ -228,17 +204,15 @@ def _propose(
     tally: _Tally,
 ) -> Pairs:
     """Pairs of a batch that have to be verified, as ids in the order of the content keys."""
+    near = proposer.near(batch.ids)
     with database.read() as connection:
-        stored = catalog_images.features(connection, batch.ids)
-        batch.described = [image for image in batch.ids if image in stored]
-        pictures = [unpack(stored[image]) for image in batch.described]
+        batch.described = sorted(catalog_images.described(connection, near))
         twins = catalog_images.pixel_twins(connection, batch.described, settings.candidates)
-        near = candidates(index, pictures, settings)
         known = catalog_pairs.known_pairs(connection, batch.described)
         involved = set(batch.described).union(*(twins.values()))
-        involved.update(candidate.image_id for found, _ in near for candidate in found)
+        involved.update(candidate.image_id for found, _ in near.values() for candidate in found)
         contents = catalog_images.contents(connection, involved)
-    tally.overflowed += sum(overflow for _, overflow in near)
+    tally.overflowed += sum(near[image][1] for image in batch.described)
 
     def ordered(one: int, other: int) -> tuple[int, int]:
         return (one, other) if contents[one].key < contents[other].key else (other, one)
@@ -246,8 +220,8 @@ def _propose(
     same = {ordered(image, twin) for image, others in twins.items() for twin in others} - known
     proposed = {
         ordered(image, candidate.image_id)
-        for image, (found, _) in zip(batch.described, near, strict=True)
-        for candidate in found
+        for image in batch.described
+        for candidate in near[image][0]
         if candidate.image_id != image and candidate.image_id in contents
     }
     tally.candidates += len(proposed | same)
@@ -270,7 +244,7 @@ def _collapse(batch: _Batch, pairs: Pairs, contents: dict[int, Content]) -> Pair
 
 def _verify(
     database: Database,
-    pool: Pool[PairTask, PairResult],
+    pool: Mapper[PairTask, PairResult],
     settings: Settings,
     batch: _Batch,
     pairs: Pairs,

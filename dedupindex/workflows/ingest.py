@@ -35,9 +35,9 @@ from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_lo
 from dedupindex.store.claims import Claims, NoClaims
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, KnownFile, NewImage
-from dedupindex.workflows.pool import Pool, limits_of
+from dedupindex.workflows.engine import Embedded, Engine
 from dedupindex.workflows.progress import SILENT, Progress
-from dedupindex.workflows.stages import FileResult, FileTask, describe_files, died
+from dedupindex.workflows.stages import FileResult, FileTask
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ def ingest(
     dry_run: bool = False,
     exclude: Sequence[Path] = (),
     progress: Progress = SILENT,
+    engine: Engine | None = None,
 ) -> IngestSummary:
     """Bring the database up to date with files and folders, here and in object stores.
 
@@ -77,6 +78,8 @@ def ingest(
         Only look and count; decode and write nothing.
     exclude : sequence of Path
         Never looked into (the program's own data).
+    engine : Engine, optional
+        Where files are described; by default in a pool of processes.
 
     Returns
     -------
@@ -111,7 +114,7 @@ def ingest(
         else:
             with database.claims() as claims:
                 feed = _Feed(database, settings, finder, claims, tally)
-                _describe_and_write(database, settings, run, feed, tally, progress)
+                _describe_and_write(database, settings, engine or Embedded(), run, feed, tally, progress)
         missing = _mark_missing(database, finder, run, dry_run)
     finally:
         progress.finish()
@@ -298,14 +301,14 @@ class _Feed:
 
 
 def _describe_and_write(
-    database: Database, settings: Settings, run: int, feed: _Feed, tally: _Tally, progress: Progress
+    database: Database, settings: Settings, engine: Engine, run: int, feed: _Feed, tally: _Tally, progress: Progress
 ) -> None:
     writer = _Writer(database, settings, run, feed.claims, tally)
-    with Pool(describe_files, died=died, workers=settings.workers, limits=limits_of(settings)) as pool:
+    with engine.describing(settings) as workers:
         try:
             more = True
             while more:
-                for results in pool.map(feed):
+                for results in workers.map(feed):
                     for result in results:
                         tally.bytes_read += result.bytes_read
                         if result.task.first == 0:

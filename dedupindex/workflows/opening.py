@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,30 @@ from dedupindex.places import place_of
 from dedupindex.settings import Settings
 from dedupindex.store import catalog
 from dedupindex.store.database import Database
+from dedupindex.store.migrate import prepare_schema
 
 
 def location_of(path: str | os.PathLike[str]) -> Path | str:
     """A database as a path, or as the URL that it is."""
     text = os.fspath(path)
     return text if "://" in text else Path(text)
+
+
+@contextmanager
+def opened(location: Path | str) -> Iterator[Database]:
+    """Another database, to be read from while the block runs.
+
+    Raises
+    ------
+    StoreError
+        There is none, or it has another schema.
+    """
+    database = Database(location, read_only=True)
+    try:
+        prepare_schema(database, create=False)
+        yield database
+    finally:
+        database.close()
 
 
 def places_of(given: Iterable[str | os.PathLike[str]]) -> list[Path]:

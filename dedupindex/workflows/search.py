@@ -82,7 +82,7 @@ def candidates(
     if len(index) <= settings.negatives:
         sought.append((negative_probes(pictures), min(radius, NEGATIVE_RADIUS), nprobe))
     found = [_neighbours(index, some, away, settings.candidates, cells) for some, away, cells in sought]
-    return [_merge(itertools.chain(*parts), limit) for *parts, limit in zip(*found, limits, strict=True)]
+    return [merge(itertools.chain(*parts), limit) for *parts, limit in zip(*found, limits, strict=True)]
 
 
 def _neighbours(
@@ -94,7 +94,8 @@ def _neighbours(
     return [[next(found) for _ in range(len(probe))] for probe in probed]
 
 
-def _merge(neighbours: Iterable[Neighbours], radius: float) -> tuple[list[Candidate], bool]:
+def merge(neighbours: Iterable[Neighbours], radius: float) -> tuple[list[Candidate], bool]:
+    """What the probes of one picture found, within its own radius: nearest first; whether a probe found too many."""
     nearest: dict[int, float] = {}
     overflow = False
     for some in neighbours:

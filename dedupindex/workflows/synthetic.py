@@ -28,6 +28,7 @@ from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, NewImage
 from dedupindex.workflows.progress import SILENT, Progress
 
+Ids = NDArray[np.int64]
 BLOCK = 1_000  # images made at once; copies of a block have their originals in one other block, or in their own
 FOLDER = Path("/synthetic")
 SHARE = 0.5  # most of a descriptor's length that comes from its pool member
@@ -150,6 +151,20 @@ def fill(
     with database.write() as connection:
         catalog.finish_run(connection, run, {"added": count, "copies": planted})
     return Filled(count, planted, feature_bytes)
+
+
+def descriptors(pool: Pool, count: int, *, copies: float = 0.05, seed: int = 0) -> Iterator[tuple[CodeArray, Ids]]:
+    """Descriptors alone of the images that `fill` would add, some at a time, and what each one copies.
+
+    Yields
+    ------
+    codes : (N, 384) int8
+    original : (N,) int64
+        Number of the image that each one copies; -1 = none.
+    """
+    for start in range(0, count, BLOCK):
+        block, stop = _block(pool, seed, copies, start // BLOCK), min(BLOCK, count - start)
+        yield block.descriptors[:stop], block.original[:stop]
 
 
 def path_of(number: int, original: int = -1) -> Path:

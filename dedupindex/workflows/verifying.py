@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
-from dedupindex.workflows.pool import Pool
+from dedupindex.workflows.engine import Mapper
 from dedupindex.workflows.stages import PairResult, PairTask, verify_pairs
 
 PAIRS_A_TASK = 64  # some 0.2 s of work for some 3 MB of features
@@ -23,7 +23,7 @@ Pairs = Sequence[tuple[int, int]]
 
 
 def verify_stored(
-    database: Database, pool: Pool[PairTask, PairResult], settings: Settings, pairs: Pairs
+    database: Database, pool: Mapper[PairTask, PairResult], settings: Settings, pairs: Pairs
 ) -> Iterator[PairResult]:
     """Verify pairs (id of a, id of b), a being the smaller content key.
 
@@ -43,7 +43,7 @@ def verify_stored(
     yield from _run(pool, verifying, here=len(passed) < few)
 
 
-def _run(pool: Pool[PairTask, PairResult], tasks: Iterator[list[PairTask]], *, here: bool) -> Iterator[PairResult]:
+def _run(pool: Mapper[PairTask, PairResult], tasks: Iterator[list[PairTask]], *, here: bool) -> Iterator[PairResult]:
     for results in (verify_pairs(task) for task in tasks) if here else pool.map(tasks):
         yield from results
 

@@ -37,6 +37,7 @@ WORKER_GONE = {
     Reason.WORKER_DIED: "the process that read it was killed, twice",
     Reason.TIMED_OUT: "it took longer than max_seconds allows, twice",
 }
+_serving = False  # whether this process is a worker: only those are limited
 _starting = threading.Lock()  # what a child inherits belongs to the process: one start at a time
 
 
@@ -138,6 +139,8 @@ class Worker(Generic[_Item, _Result]):
 
 def begin_worker(limits: Limits) -> None:
     """Prepare a worker process: one thread a library, Ctrl-C is the parent's business, and so is living on."""
+    global _serving
+    _serving = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, name="follow-parent", daemon=True).start()
     import cv2
@@ -157,7 +160,7 @@ def _serve(connection: Connection, function: Callable[[Sequence[Any]], Sequence[
         connection.send(_READY)
         while True:
             for item in connection.recv():
-                _allow(limits.seconds)
+                allow(limits.seconds)
                 connection.send(_answer(function, item))
     except (EOFError, KeyboardInterrupt):
         return
@@ -184,9 +187,9 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-def _allow(seconds: float) -> None:
-    """Let this process compute for so much longer before the system ends it."""
-    if seconds and sys.platform != "win32":
+def allow(seconds: float) -> None:
+    """Let a worker compute for so much longer before the system ends it; 0 = what was allowed stays."""
+    if seconds and _serving and sys.platform != "win32":
         _lower(resource.RLIMIT_CPU, math.ceil(time.process_time() + seconds))
 
 

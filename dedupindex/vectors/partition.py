@@ -1,0 +1,43 @@
+"""Centres of coarse cells: what divides a collection into groups of neighbours that are joined each on its own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dedupindex.features import unit
+from dedupindex.records import CodeArray, FloatArray
+from dedupindex.vectors.cells import TRAINING_ROWS_A_CELL, TRAINING_TURNS, faiss
+
+
+def train_centres(sample: CodeArray, cells: int) -> FloatArray:
+    """Spherical k-means; the same sample gives the same centres.
+
+    Parameters
+    ----------
+    sample : (N, D) int8
+        Descriptors of some images; `TRAINING_ROWS_A_CELL` a cell are enough.
+    cells : int
+        At most N.
+
+    Returns
+    -------
+    (cells, D) float32
+        Unit length.
+    """
+    means = faiss.Kmeans(
+        sample.shape[1],
+        cells,
+        niter=TRAINING_TURNS,
+        spherical=True,
+        seed=0,
+        max_points_per_centroid=TRAINING_ROWS_A_CELL,
+        min_points_per_centroid=1,
+    )
+    means.train(unit(sample))
+    return np.array(means.centroids, np.float32)
+
+
+def sample_of(count: int, cells: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Which of *count* rows are a sample for so many cells: rising numbers, always the same."""
+    chosen = np.random.default_rng(0).permutation(count)[: cells * TRAINING_ROWS_A_CELL]
+    return np.sort(chosen).astype(np.int64)
