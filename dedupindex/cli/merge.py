@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,9 @@ from dedupindex.errors import SettingsError
 
 def merge(
     session: Session,
-    others: Annotated[list[Path], typer.Argument(metavar="OTHER.db", help="Databases made elsewhere; only read.")],
+    others: Annotated[
+        list[str], typer.Argument(metavar="OTHER.db", help="Databases made elsewhere, files or URLs; only read.")
+    ],
     volume: Annotated[
         str,
         typer.Option("--volume", metavar="NAME", help="Its paths are known here as NAME:/path.", show_default=False),
@@ -34,6 +35,6 @@ def merge(
     with session.open(create=True) as index:
         for other in others:
             with session.progress() as progress:
-                merged = index.merge(other.expanduser(), volume=volume, progress=progress)
-            out(f"{shown(other)}: {merge_text(merged)}")
+                merged = index.merge(other, volume=volume, progress=progress)
+            out(f"{shown(merged.source)}: {merge_text(merged)}")
     return DONE

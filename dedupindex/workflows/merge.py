@@ -52,6 +52,7 @@ class MergeSummary:
     """What a merge brought."""
 
     run_id: int
+    source: str  # the other catalogue, for people
     images: int = 0  # that were new here
     known: int = 0  # that were here already
     undescribed: int = 0  # left out: without features there, or with damaged ones
@@ -123,14 +124,14 @@ def merge(
             check_volume(volume)
         except ValueError as error:
             raise SettingsError(str(error)) from error
-    if ours.path == other.path:
-        raise SettingsError(f"{other.path} is the database into which is merged")
+    if ours.name == other.name:
+        raise SettingsError(f"{other.name} is the database into which is merged")
     with other.read() as connection:
         theirs = catalog.get_meta(connection, "fingerprint")
         if theirs not in (None, fingerprint):
             raise SettingsMismatchError(
-                f"{other.path} holds features made with other settings than {ours.path}; open both with the same "
-                f"settings, and run `dedupindex -d {other.path} rebuild --describe` where its pictures are"
+                f"{other.name} holds features made with other settings than {ours.name}; open both with the same "
+                f"settings, and run `dedupindex -d {other.name} rebuild --describe` where its pictures are"
             )
         with ours.write() as writing:
             run = catalog.start_run(writing, "merge")
@@ -147,9 +148,9 @@ def merge(
             work.count("decisions", taken)
         finally:
             progress.finish()
-    summary = MergeSummary(run_id=run, seconds=time.monotonic() - began, **work.counts)
+    summary = MergeSummary(run_id=run, source=other.name, seconds=time.monotonic() - began, **work.counts)
     with ours.write() as writing:
-        catalog.finish_run(writing, run, {**work.counts, "from": str(other.path), "volume": volume})
+        catalog.finish_run(writing, run, {**work.counts, "from": other.name, "volume": volume})
     return summary
 
 
