@@ -35,6 +35,7 @@ LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 SIDEWAYS = {("settings", "errors"), ("records", "errors")}
 ONLY = {"sqlalchemy": "store", "alembic": "store", "faiss": "vectors", "sqlite3": "store"}
 ONLY |= dict.fromkeys(("fastapi", "starlette", "pydantic", "uvicorn"), "web")
+ONLY["ray"] = "workflows"
 DEVELOPER_TOOLS = {"training", "scale"}  # run by hand: makes the shipped model, fills databases; nothing imports them
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
