@@ -60,7 +60,7 @@ def _checked(text: str) -> Path:
         if _LOGIN.match(rest):
             raise SettingsError("no password belongs in the name of a place")
     path = Path(text)
-    if not (name_of(path) or path.is_absolute()):
+    if not (path.is_absolute() or (name_of(path) and len(path.parts) > 1)):
         raise SettingsError("a place is whole: upload:/name.jpg, s3://bucket/key, /folder/name.jpg")
     if any(part in ("", ".", "..") for part in text.split("/")[1:]):
         raise SettingsError("a place has no empty parts, and none that are . or ..")
