@@ -84,7 +84,7 @@ class Settings:
     )
     candidates: int = _setting(64, "most candidates an image and probe; more are counted as overflow")
     nprobe: int = _setting(256, "cells of the vector index looked into for a probe, from 50,000 images on")
-    negatives: int = _setting(200_000, "largest collection in which photographic negatives are searched for; 0 = none")
+    negatives: int = _setting(50_000, "largest collection in which photographic negatives are searched for; 0 = none")
     threshold: float = _setting(0.5, "smallest score of a confirmed pair, 0..1")
     budget: float = _setting(0.0, "most time for a search, e.g. 10m, the most promising first; 0 = as long as it takes")
     batch: int = _setting(256, "images a transaction")
