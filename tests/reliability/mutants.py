@@ -28,18 +28,18 @@ MUTANTS = {
     "no digest check of copies": (
         "durable.py", "        if digest.hexdigest() != sha256:", "        if False:", "test_order.py"),
     "no BEGIN IMMEDIATE": (
-        "store/database.py", '"BEGIN IMMEDIATE" if immediate else "BEGIN"', '"BEGIN"', "test_order.py"),
+        "store/sqlite.py", '"BEGIN IMMEDIATE" if immediate else "BEGIN"', '"BEGIN"', "test_order.py"),
     "no lock of writers": (
         "store/writer_lock.py", " fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)\n            except",
         " pass\n            except", "../store/test_writer_lock.py"),
     "no checksum of features": (
-        "store/catalog_images.py", "            if found and checksum != ", "            if False and checksum != ",
+        "store/catalog_images.py", "            if checksum != ", "            if False and checksum != ",
         "test_damage.py"),
     "no look whether a file changed while it was read": (
         "sources/reading.py", "if same else None", "if data else None",
         "../sources/test_decode_failures.py"),
     "no second look at failed files when the decoder changes": (
-        "workflows/ingest.py", "                catalog.give_another_chance(connection)\n", "",
+        "workflows/ingest.py", "            catalog.give_another_chance(connection)\n", "",
         "../workflows/test_ingest.py"),
     "no wall limit": (
         "workflows/worker.py", "self._connection.poll(seconds or None)", "self._connection.poll(20)",
