@@ -101,17 +101,19 @@ class Pool(Generic[_Item, _Result]):
 
     def close(self) -> None:
         """End the workers; tasks that are not done are dropped."""
-        for keeper in self._keepers:
+        with self._hiring:
+            keepers, ready = self._keepers, self._ready
+            self._keepers, self._ready = [], SimpleQueue()
+        for keeper in keepers:
             keeper.stop()
-        for _ in self._keepers:
-            self._ready.put(None)
-        for keeper in self._keepers:
+        for _ in keepers:
+            ready.put(None)
+        for keeper in keepers:
             keeper.join()
-        while not self._ready.empty():  # whoever waits for these in another thread would do so for ever
-            order = self._ready.get()
+        while not ready.empty():  # whoever waits for these in another thread would do so for ever
+            order = ready.get()
             if order is not None:
                 order[1].put(_Raised(DedupIndexError("the worker processes were ended meanwhile")))
-        self._keepers, self._ready = [], SimpleQueue()
 
     def map(self, tasks: Iterable[Sequence[_Item]]) -> Iterator[Sequence[_Result]]:
         """Results of the tasks, as they get ready (not in order). *tasks* is drawn from only as workers get free.
@@ -138,9 +140,8 @@ class Pool(Generic[_Item, _Result]):
         try:
             while True:
                 while running < IN_FLIGHT * self.workers and (task := next(source, None)) is not None:
-                    self._ready.put((task, done))
+                    self._order(task, done)
                     running += 1
-                    self._hire()
                 if not running:
                     return
                 found = done.get()
@@ -152,9 +153,10 @@ class Pool(Generic[_Item, _Result]):
         finally:
             self._count(-running)
 
-    def _hire(self) -> None:
-        """Start a worker for one task more, unless there are enough."""
-        with self._hiring:
+    def _order(self, task: Sequence[_Item], done: SimpleQueue[Sequence[_Result] | _Raised]) -> None:
+        """Queue a task, and start a worker for it unless there are enough."""
+        with self._hiring:  # `close` takes both away at once: the queue, and who would work on it
+            self._ready.put((task, done))
             self._running += 1
             if len(self._keepers) < min(self._running, self.workers):
                 keeper = _Keeper(self._ready, self._function, self._died, self._limits)
