@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, LargeBinary, case, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, LargeBinary, String, case, cast, delete, func, insert, select, tuple_, update
 
 from dedupindex.records import CodeArray, ImageRecord, LocationRecord
 from dedupindex.store.catalog import chunks
@@ -19,7 +19,7 @@ from dedupindex.store.rows import Content, NewImage
 from dedupindex.store.schema import Feature, Image, Location
 from dedupindex.store.upsert import upsert
 
-ROWS_AT_ONCE = 100_000  # of a result that may have millions: a server would send them all at once
+IDS_AT_ONCE = 1 << 20  # listed in one text of some 8 MB
 DESCRIPTOR = "descriptor"  # name of the feature that goes into the vector index
 _COLUMNS = (
     "sha256", "frame", "format", "width", "height", "bits", "channels", "valid_share", "low_information", "scaling",
@@ -238,10 +238,18 @@ def sketches(connection: Connection, ids: Iterable[int]) -> dict[int, dict[str, 
 
 
 def indexable_ids(connection: Connection) -> NDArray[np.int64]:
-    """Ids that belong in the vector index, rising: all but those with too little information."""
-    query = select(Image.id).where(Image.low_information.is_(False)).order_by(Image.id)
-    rows = connection.execute(query.execution_options(yield_per=ROWS_AT_ONCE))
-    return np.fromiter(rows.scalars(), dtype=np.int64)
+    """Ids that belong in the vector index, rising: all but those with too little information.
+
+    The database lists them in a few long texts: a million cost a fifth of what a million rows do.
+    """
+    wanted = select(func.aggregate_strings(cast(Image.id, String), ",")).where(Image.low_information.is_(False))
+    last = connection.scalar(select(func.max(Image.id))) or 0
+    parts = [
+        np.fromstring(text, np.int64, sep=",")
+        for start in range(0, last + 1, IDS_AT_ONCE)
+        if (text := connection.scalar(wanted.where(Image.id.between(start, start + IDS_AT_ONCE - 1))))
+    ]
+    return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
 
 
 def descriptors(connection: Connection, ids: NDArray[np.int64], dimensions: int) -> tuple[NDArray[np.int64], CodeArray]:

@@ -24,7 +24,7 @@ from dedupindex.store import catalog, catalog_images
 from dedupindex.store.backend import Purpose, Transaction
 from dedupindex.store.database import Database
 from dedupindex.store.rows import SegmentRow
-from dedupindex.vectors import FLAT_LIMIT, SealedFile, VectorIndex, receive_file, sweep
+from dedupindex.vectors import FLAT_LIMIT, SealedFile, VectorIndex, among, receive_file, sweep
 
 log = logging.getLogger(__name__)
 
@@ -135,10 +135,11 @@ class VectorCache:
 
     def _catch_up(self, connection: Transaction, index: VectorIndex) -> None:
         """Let the index hold the images that the database holds: ids are compared as sets, whatever their order."""
-        wanted = catalog_images.indexable_ids(connection)
-        index.remove(np.setdiff1d(index.ids(), wanted, assume_unique=True).tolist())
-        new = np.setdiff1d(wanted, index.ids(), assume_unique=True)
-        ids, rows = catalog_images.descriptors(connection, new, DESCRIPTOR_DIMENSIONS)
+        wanted, held = catalog_images.indexable_ids(connection), index.ids()
+        if np.array_equal(wanted, held):
+            return
+        index.remove(held[~among(held, wanted)].tolist())
+        ids, rows = catalog_images.descriptors(connection, wanted[~among(wanted, held)], DESCRIPTOR_DIMENSIONS)
         known = rows.any(axis=1)
         index.add(*((ids, rows) if known.all() else (ids[known], rows[known])))
 

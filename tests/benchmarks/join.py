@@ -57,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
     settings = Settings(workers=given.workers)
+    if given.work:
+        given.work.mkdir(parents=True, exist_ok=True)
     found: dict[int, dict[str, float]] = {}
     for images in given.images:
         with tempfile.TemporaryDirectory(dir=given.work) as name:

@@ -111,6 +111,18 @@ def test_descriptors_keep_the_order_asked_for(database):
         assert catalog_images.descriptors(connection, wanted, 9)[1].shape == (0, 9)
 
 
+def test_indexable_ids_are_listed_part_by_part(database, monkeypatch):
+    monkeypatch.setattr(catalog_images, "IDS_AT_ONCE", 3)
+    with database.read() as connection:
+        assert catalog_images.indexable_ids(connection).tolist() == []
+    with database.write() as connection:
+        ids, _ = put(connection, *(new_image(f"{n}", low=n % 5 == 0) for n in range(20)))
+        gone = [ids[digest(f"{n}"), 0] for n in range(6, 13)]
+        assert catalog_locations.delete_unplaced(connection, gone) == 7
+        kept = [ids[digest(f"{n}"), 0] for n in range(20) if n % 5 and not 6 <= n < 13]
+        assert catalog_images.indexable_ids(connection).tolist() == sorted(kept)
+
+
 def test_pixel_twins(database):
     images = [new_image(name, pixels="same") for name in "abc"] + [new_image("blank", pixels="same", low=True)]
     with database.write() as connection:
