@@ -7,14 +7,17 @@ with planted copies, no database. A million take some 16 GB of work folder.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-index", action="store_true", help="leave the vector index out")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
-    settings = Settings(workers=given.workers)
     if given.work:
         given.work.mkdir(parents=True, exist_ok=True)
     found: dict[int, dict[str, float]] = {}
@@ -65,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             plan = plan_for(images)
             if given.cells:
                 plan = Plan(given.cells, plan.copies, plan.homes)
-            found[images] = measure(images, plan, settings, Path(name), index=not given.no_index)
+            _alone(prepare, images, Path(name))
+            found[images] = _alone(measure, Path(name), plan, Settings(workers=given.workers), index=not given.no_index)
         show(f"{images:,}", ("", f"{images:,}"), list(found[images].items()))
         sys.stdout.flush()
     if len(found) > 1:
@@ -76,39 +79,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure(images: int, plan: Plan, settings: Settings, work: Path, *, index: bool) -> dict[str, float]:
-    """All figures of one size."""
+def _alone(function: Callable[..., Any], *arguments: object, **named: object) -> Any:
+    """Call in a process of its own, whose memory is nobody else's."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+        return pool.submit(function, *arguments, **named).result()
+
+
+def prepare(images: int, work: Path) -> None:
+    """Make the descriptors, and what is known of them."""
     codes = np.lib.format.open_memmap(work / "codes.npy", "w+", np.int8, (images, DESCRIPTOR_DIMENSIONS))
     original = np.full(images, -1, np.int64)
-    for number, (some, copied) in enumerate(descriptors(make_pool(pool_features(None, settings)), images)):
+    pool = make_pool(pool_features(None, Settings()))
+    for number, (some, copied) in enumerate(descriptors(pool, images)):
         rows = slice(number * BLOCK, number * BLOCK + len(some))
         codes[rows], original[rows] = some, copied
-    copy = np.flatnonzero(original >= 0)
-    cosine = np.concatenate(
-        [
-            (unit(codes[some]) * unit(codes[original[some]])).sum(axis=1)
-            for some in np.array_split(copy, max(1, len(copy) // 4096))
-        ]
-    )
-    truth = Truth(copy, original[copy], cosine)
+    codes.flush()
+    np.save(work / "original.npy", original)
+
+
+def measure(work: Path, plan: Plan, settings: Settings, *, index: bool) -> dict[str, float]:
+    """All figures of one size."""
+    images = len(_codes(work))
     radius = radius_for(settings, images)
     before, began = _cpu(), time.monotonic()
     executor = Executor(WorkFolder(str(work / "parts")), LocalBackend(settings))
-    parts = [
-        put_part(
-            executor.folder,
-            images_table(
-                np.arange(start, min(start + IMAGES_A_PART, images)),
-                np.array(codes[start : start + IMAGES_A_PART]),
-                np.full(min(IMAGES_A_PART, images - start), 2, np.int8),
-                np.full(min(IMAGES_A_PART, images - start), -1.0),
-            ),
-        )
-        for start in range(0, images, IMAGES_A_PART)
-    ]
+    parts = []
+    for start in range(0, images, IMAGES_A_PART):
+        some = np.array(_codes(work)[start : start + IMAGES_A_PART])  # mapped anew: what was read is not kept
+        ids, negative = np.arange(start, start + len(some)), np.full(len(some), -1.0)
+        parts.append(put_part(executor.folder, images_table(ids, some, np.full(len(some), 2, np.int8), negative)))
     centres = ""
     if plan.cells > 1:
-        sample = np.array(codes[sample_of(images, plan.cells)])
+        sample = np.array(_codes(work)[sample_of(images, plan.cells)])
         centres = put_part(executor.folder, centres_table(train_centres(sample, plan.cells)))
     prepared = _cpu() - before
     blocks = join(executor, parts, images, plan, centres, radius, settings.candidates)
@@ -123,11 +126,28 @@ def measure(images: int, plan: Plan, settings: Settings, work: Path, *, index: b
         "a worker at most, MB": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
         "work folder, GB": sum(file.stat().st_size for file in (work / "parts").iterdir()) / 1e9,
     }
-    figures |= _judged(executor.folder, blocks, truth, np.asarray(codes), radius, settings.candidates)
+    codes, truth = _codes(work), _truth(work)
+    figures |= _judged(executor.folder, blocks, truth, codes, radius, settings.candidates)
     executor.folder.clear()
     if index:
-        figures |= _index(np.asarray(codes), truth, radius, settings)
+        figures |= _index(codes, truth, radius, settings)
     return figures
+
+
+def _codes(work: Path) -> np.ndarray:
+    return np.asarray(np.load(work / "codes.npy", mmap_mode="r"))
+
+
+def _truth(work: Path) -> Truth:
+    codes, original = _codes(work), np.load(work / "original.npy")
+    copy = np.flatnonzero(original >= 0)
+    cosine = np.concatenate(
+        [
+            (unit(codes[some]) * unit(codes[original[some]])).sum(axis=1)
+            for some in np.array_split(copy, max(1, len(copy) // 4096))
+        ]
+    )
+    return Truth(copy, original[copy], cosine)
 
 
 def _judged(
