@@ -18,7 +18,7 @@ from dedupindex.compare import decision, lays
 from dedupindex.compare.agreement import Overlay, agreement, overlay
 from dedupindex.compare.registration import Alignment, invert, register_keypoints
 from dedupindex.compare.relations import full_matrix, registration_of, relations_of, to_full
-from dedupindex.features.descriptor import lay_cosines, probes, reach, unit
+from dedupindex.features.descriptor import lay_cosines, reach, unit
 from dedupindex.features.model import load_model
 from dedupindex.features.negative import has_negative, negative
 from dedupindex.features.thumbnail import SIDE
@@ -152,7 +152,7 @@ def within_reach(a: Features, b: Features) -> bool:
     if needed < 0:
         return True
     poor, other = (a, b) if reach(a) >= reach(b) else (b, a)
-    return bool((probes(poor) @ unit(other.descriptor[None])[0]).max() >= needed)
+    return bool(lay_cosines(other, poor).max() >= needed)
 
 
 def cosine(a: Features, b: Features) -> float:

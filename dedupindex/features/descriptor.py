@@ -6,6 +6,8 @@ doi:10.1109/CVPR.2013.207).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -87,21 +89,26 @@ def unit(descriptors: NDArray[np.integer]) -> FloatArray:
     return normalise_rows(descriptors.astype(np.float32))
 
 
-def probes(features: Features) -> FloatArray:
-    """Search probes of a picture: itself, mirrored, and all other lays where keypoints do not see to rotation.
+def probes(pictures: Sequence[Features]) -> list[FloatArray]:
+    """Search probes of pictures: each as it is, mirrored, and all other lays where keypoints do not see to rotation.
 
     Parameters
     ----------
-    features : Features
+    pictures : sequence of Features
 
     Returns
     -------
-    (P, 384) float32
+    list of (P, 384) float32
         Unit length; P is 2, 8, or 0 for low-information pictures.
     """
-    if features.low_information:
-        return np.zeros((0, DESCRIPTOR_DIMENSIONS), np.float32)
-    return lays(features.descriptor[None], probes_wanted(len(features.keypoints)))[:, 0]
+    found = [np.zeros((0, DESCRIPTOR_DIMENSIONS), np.float32)] * len(pictures)
+    wanted = np.array([0 if some.low_information else probes_wanted(len(some.keypoints)) for some in pictures])
+    for count in set(wanted[wanted > 0].tolist()):
+        alike = np.flatnonzero(wanted == count).tolist()
+        turned = lays(np.stack([pictures[number].descriptor for number in alike]), count)
+        for place, number in enumerate(alike):
+            found[number] = np.ascontiguousarray(turned[:, place])
+    return found
 
 
 def probes_wanted(keypoints: int) -> int:

@@ -75,7 +75,7 @@ def candidates(
     radius = radius_for(settings, len(index))
     nprobe = settings.nprobe * (CELLS_ALONE if alone else 1)
     limits = [min(radius, 1 - reach(picture)) for picture in pictures]
-    probed = [probes(picture) for picture in pictures]
+    probed = probes(pictures)
     wide = [some if limit > NEAR else NO_PROBES for some, limit in zip(probed, limits, strict=True)]
     near = [some if limit <= NEAR else NO_PROBES for some, limit in zip(probed, limits, strict=True)]
     sought = [(wide, radius, nprobe), (near, NEAR, max(1, nprobe // NEAR_CELLS))]
