@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from dedupindex import durable
 from dedupindex.errors import IndexBusyError, IndexNotFoundError, StoreError
@@ -78,12 +78,15 @@ class SqliteFile:
         if mode == "ro" and not os.access(self.path.parent, os.W_OK) and not _log_of(self.path).exists():
             mode = "ro&immutable=1"  # on read-only media nobody can change it, and no lock file can be made
         uri = f"file:{quote(os.fsencode(self.path))}?mode={mode}"
-        if read_only and not _has_room(uri) and _fold_log(self.path):
-            uri = f"{uri.partition('?')[0]}?mode=ro&immutable=1"  # on a full disk: the log is empty, so none is needed
         on_network = is_network(kind_of(self.path.parent))
         if on_network and not read_only:
             log.warning("%s lies on a network file system: slower, and safe only if it locks properly", self.path)
         self._engine = _engine(uri, busy_timeout, read_only or not writable, wal=not on_network)
+        if read_only and not _has_room(self._engine):  # on a full disk, or one that fails
+            self._engine.dispose()
+            folded = _fold_log(self.path)
+            uri = f"{uri.partition('?')[0]}?mode=ro&immutable=1" if folded else uri  # an empty log needs no lock file
+            self._engine = _engine(uri, busy_timeout, query_only=True, wal=not on_network, alone=not folded)
         self._lock = WriterLock(self.path, busy_timeout)
 
     @contextmanager
@@ -198,14 +201,14 @@ def _use_journal(cursor: sqlite3.Cursor, mode: str, busy_timeout: float) -> None
             time.sleep(0.02)
 
 
-def _has_room(uri: str) -> bool:
-    """Whether the files that readers share (32 kB) can be made beside a database."""
+def _has_room(engine: Engine) -> bool:
+    """Whether the files that readers share (32 kB) can be made beside a database; the pool keeps them from here on."""
     try:
-        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError as error:
-        return not any(words in str(error) for words in ("disk I/O", "disk is full", "unable to open"))
-    except SQLITE_ERRORS:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+    except OperationalError as error:
+        return not any(words in str(error.orig) for words in ("disk I/O", "disk is full", "unable to open"))
+    except (SQLAlchemyError, *SQLITE_ERRORS):
         return True  # damaged: not a question of room
     return True
 
@@ -231,10 +234,12 @@ def _log_of(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
-def _engine(uri: str, busy_timeout: float, query_only: bool, *, wal: bool) -> Engine:
+def _engine(uri: str, busy_timeout: float, query_only: bool, *, wal: bool, alone: bool = False) -> Engine:
+    """Connections to a database; if *alone*, the only one there is, which keeps in memory what readers share."""
     engine = create_engine(
         URL.create("sqlite", database=uri, query={"uri": "true"}),
         connect_args={"timeout": busy_timeout, "check_same_thread": False},
+        **({"pool_size": 1, "max_overflow": 0} if alone else {}),
     )
 
     @event.listens_for(engine, "connect")
@@ -242,6 +247,8 @@ def _engine(uri: str, busy_timeout: float, query_only: bool, *, wal: bool) -> En
         connection.isolation_level = None  # no implicit BEGIN by the driver: ours say which kind
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(busy_timeout * 1000)}")
+        if alone:
+            cursor.execute("PRAGMA locking_mode = EXCLUSIVE")
         cursor.execute("PRAGMA foreign_keys = ON")
         # Under WAL, NORMAL cannot corrupt; a power cut may lose the last commits. A rollback journal needs FULL.
         cursor.execute(f"PRAGMA synchronous = {'NORMAL' if wal else 'FULL'}")

@@ -99,8 +99,8 @@ def perform(order, writing) -> int:
 
 
 def stored(database: Path) -> list[str]:
-    """Content keys that a reader sees at this moment."""
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    """Content keys that a reader sees at this moment; one that may roll back what a dead writer began."""
+    connection = sqlite3.connect(f"file:{database}?mode=rw", uri=True)
     try:
         if not connection.execute("select 1 from sqlite_master where name = 'image'").fetchone():
             return []

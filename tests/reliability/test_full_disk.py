@@ -41,6 +41,16 @@ def test_some_steps(stage, scenario, kind):
         refused(played, ["seam", f"{kind}:{number}+"], kind)
 
 
+@pytest.mark.parametrize("kind", CODES)
+def test_some_system_calls(stage, kind):
+    played = stage("rebuild")
+    if not played.machine.has_calls:
+        pytest.skip("needs a C compiler")
+    calls = played.play(["call", -1, 0, 0]).last("calls")
+    for number in range(2, calls + 1, 8):
+        refused(played, ["call", CODES[kind], number, 1], kind)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", CODES)
 @pytest.mark.parametrize("scenario", ["ingest", "rebuild", "backup", "restore"])
