@@ -7,6 +7,7 @@ quantisation (range search silently empty): see the measurements named in the de
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -24,6 +25,7 @@ faiss: Any = _faiss  # its annotations differ between releases and lag behind it
 TRAINING_ROWS_A_CELL, TRAINING_TURNS = 20, 6  # k-means sees no more rows than these, so many times
 NPROBE = 256  # cells looked into for a probe, unless told
 _ROWS = 1 << 16  # added at once
+_BYTES = 1 << 20  # read at once
 SPEC = "IVF,SQ8,IP,spherical"
 
 
@@ -112,8 +114,8 @@ class Cells:
         VectorIndexError
             The bytes are something else.
         """
-        try:
-            index = faiss.deserialize_index(np.frombuffer(data, np.uint8))
+        try:  # `deserialize_index` would copy all of it first
+            index = faiss.read_index(faiss.PyCallbackIOReader(io.BytesIO(data).read, _BYTES))
         except RuntimeError as error:
             raise VectorIndexError(f"unreadable vector file: {error}") from error
         if not isinstance(index, faiss.IndexIVFScalarQuantizer):
