@@ -8,6 +8,7 @@ thousand, a query end to end, the first report over everything, then a thousand 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -100,6 +101,7 @@ def looking(path: Path, effort: str) -> dict[str, float]:
         many = [_ms(lambda: vectors.search(rows, radius, 10)) / len(rows) for _ in range(3)]
         set_threads(1)
         alone = _ms(lambda: vectors.search(rows, radius, 10)) / len(rows)
+        set_threads(os.cpu_count() or 1)
     return {
         "open, s": opened,
         "resident for vectors, bytes an image": (with_vectors - before) / size,
