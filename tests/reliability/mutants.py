@@ -47,6 +47,8 @@ MUTANTS = {
     "no memory limit": (
         "workflows/worker.py", "        _lower(resource.RLIMIT_AS, limits.memory)", "        pass",
         "../workflows/test_pool.py"),
+    "no way to read where the log cannot be folded": (
+        "store/sqlite.py", "alone=not folded", "alone=False", "test_full_disk.py"),
     "no lock around FAISS": (
         "vectors/vector_index.py", "_lock = threading.RLock()", "_lock = contextlib.nullcontext()",
         "test_threads.py"),
