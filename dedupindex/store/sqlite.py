@@ -235,7 +235,7 @@ def _log_of(path: Path) -> Path:
 
 
 def _engine(uri: str, busy_timeout: float, query_only: bool, *, wal: bool, alone: bool = False) -> Engine:
-    """Connections to a database; if *alone*, the only one there is, which keeps in memory what readers share."""
+    """Connections to a database; if *alone*, one that keeps in memory what readers share, and keeps all others out."""
     engine = create_engine(
         URL.create("sqlite", database=uri, query={"uri": "true"}),
         connect_args={"timeout": busy_timeout, "check_same_thread": False},

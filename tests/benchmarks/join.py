@@ -1,7 +1,7 @@
 """The self-join by cells of a parted engine, against the vector index and against comparing everything.
 
 ``python -m tests.benchmarks.join [--images 100000 300000 1000000] [--workers 2] [--work FOLDER]``. Made-up descriptors
-with planted copies, no database. A million take some 16 GB of work folder.
+with planted copies, no database. A million take some 9 GB of work folder.
 """
 
 from __future__ import annotations
