@@ -78,7 +78,9 @@ def fuse(global_part: FloatArray, aggregate: FloatArray) -> FloatArray:
 
 def project(fused: FloatArray, model: Model) -> CodeArray:
     """Project fused vectors (N, D) to int8 descriptors (N, 384), each with its largest number at +-127."""
-    vectors = (fused - model.mean) @ model.projection
+    # Row by row: in one product the last bits of a row follow from how many stand with it, on most processors, and a
+    # picture's descriptor must not depend on the batch that it was described in. 45 us a row dearer than 256 at once.
+    vectors = np.matmul((fused - model.mean)[:, None, :], model.projection)[:, 0]
     largest = np.maximum(np.abs(vectors).max(1, keepdims=True), 1e-12)
     result: CodeArray = np.rint(vectors * (127 / largest)).astype(np.int8)
     return result
