@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from dedupindex.index import Index
 from dedupindex.records import Decision, DuplicateGroup, Pair, Relation
 from dedupindex.workflows.decisions import judged, sift
-from dedupindex.workflows.groups import build_groups
+from dedupindex.workflows.groups import build_groups, largest_first
 from dedupindex.workflows.outcome import Report
 
 PAGE = 48  # groups
@@ -158,7 +158,7 @@ class Standings:
                 return
             left = {entry.id for entry in gone}
             entries = [entry for entry in before.entries if entry.id not in left] + [_entry(group) for group in come]
-            entries.sort(key=lambda entry: (-entry.files, entry.id))
+            entries.sort(key=lambda entry: largest_first(entry.group))
             self._latest = _arranged(before.report, entries, before.generation + writes, before.epoch)
 
     def _holds(self, latest: Standing) -> bool:

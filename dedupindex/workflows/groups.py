@@ -39,8 +39,8 @@ def build_groups(
     Returns
     -------
     tuple of DuplicateGroup
-        Largest first, then by id. The id comes from the content of the member that was stored first: it stays while
-        others join and leave.
+        Largest first, then by path (`largest_first`). The id comes from the content of the member that was stored
+        first: it stays while others join and leave.
     """
     images: dict[int, ImageRecord] = {}
     parent: dict[int, int] = {}
@@ -68,9 +68,15 @@ def build_groups(
     return tuple(groups)
 
 
-def largest_first(group: DuplicateGroup) -> tuple[int, str]:
-    """Sort key: groups at many places first, then by id."""
-    return -sum(len(member.image.locations) for member in group.members), group.id
+def largest_first(group: DuplicateGroup) -> tuple[int, tuple[bytes, int], str]:
+    """Sort key: groups at many places first, then by the first of their paths and frames.
+
+    Not by id alone: which member is stored first, the fastest worker decides, and the same pictures are to be listed in
+    the same order every time. Nor by the representative: a decision must not move a group within the list. The id tells
+    groups apart in which one file stands for several folders.
+    """
+    places = [(bytes(place.path), place.frame) for member in group.members for place in member.image.locations]
+    return -len(places), min(places, default=(b"", 0)), group.id
 
 
 def representative_order(image: ImageRecord) -> tuple[object, ...]:

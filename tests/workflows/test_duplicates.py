@@ -3,6 +3,7 @@ import pytest
 from sqlalchemy import delete
 
 from dedupindex import Index
+from dedupindex.reports.csvfile import pairs_csv
 from dedupindex.store import catalog
 from dedupindex.store.schema import PairRow
 from dedupindex.workflows import closure, duplicates, vector_cache, verifying
@@ -34,6 +35,22 @@ def test_copies_are_found_and_nothing_else(index, tree):
     assert (summary.searched, summary.accepted, summary.overflowed) == (9, 2, 0)
     again = index.find_duplicates()
     assert (again.searched, again.verified, again.accepted) == (0, 0, 0)
+
+
+def test_the_order_in_which_files_are_stored_changes_no_line(index, tmp_path):
+    tree = make_tree(tmp_path / "pictures")
+    for number in range(2, 6):
+        (tree / "copies" / f"same{number}.png").write_bytes((tree / f"p{number}.png").read_bytes())
+        save(tree / "copies" / f"small{number}.jpg", half(picture(number)), quality=85)
+    index.ingest([tree])
+    index.find_duplicates()
+    with Index.open(tmp_path / "other.db", create=True, workers=1) as other:
+        other.ingest([tree / "copies" / f"small{number}.jpg" for number in range(6)])
+        other.ingest([tree])
+        other.find_duplicates()
+        one, two = index.report(find=False), other.report(find=False)
+    assert {group.id for group in one.groups}.isdisjoint(group.id for group in two.groups)
+    assert pairs_csv(one) == pairs_csv(two)
 
 
 def test_only_the_new_image_is_compared(index, tree):

@@ -66,6 +66,20 @@ def test_bridges_by_definition(edges):
     assert bridges(neighbours) == expected
 
 
+def test_groups_are_listed_in_one_order_whoever_was_stored_first():
+    def listed(order):
+        ids = {number: place for place, number in enumerate(order, 1)}
+        pairs = [Pair(image(a, id=ids[a]), image(b, id=ids[b]), pair(a, b).verification) for a, b in wanted]
+        groups = build_groups(pairs)
+        return [[member.image.key for member in group.members] for group in groups], [group.id for group in groups]
+
+    wanted = [(1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (9, 11)]
+    one, other = listed(range(1, 12)), listed(range(11, 0, -1))
+    expected = [[image(n).key for n in some] for some in ((10, 11, 9), (1, 2), (3, 4), (5, 6), (7, 8))]
+    assert one[0] == other[0] == expected
+    assert set(one[1]).isdisjoint(other[1])  # the ids differ, and with them their order
+
+
 def test_bridge_and_flood_are_flagged():
     clique = list(itertools.combinations((1, 2, 3), 2)) + list(itertools.combinations((3, 4, 5), 2))
     [group] = build_groups([pair(a, b) for a, b in clique])
