@@ -125,4 +125,6 @@ def check_volume(name: str) -> str:
 
 def shards_above(path: Path) -> list[Path]:
     """The tar shards of which a place may be a member, by their names; the innermost first."""
+    if SHARD not in os.fspath(path).lower():  # nearly always, and this is asked for every file
+        return []
     return [above for above in path.parents if above.suffix.lower() == SHARD]

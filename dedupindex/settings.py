@@ -17,6 +17,8 @@ from dedupindex.errors import SettingsError
 
 SCALINGS = ("auto", "dtype", "minmax", "max", "stack", "percentile")
 PROFILES = ("default", "fast")
+WORKING_SIDE = {"default": 256, "fast": 128}  # pixels: of a prepared picture; keypoints need more than thumbnails
+DETAIL_SIDE = {"default": 384, "fast": 192}  # pixels: down to which a JPEG is decoded reduced; half as much again
 # Which copy is kept, the first rule that tells two apart decides. A lossless thumbnail must not beat a photograph, so
 # pixels come before everything else; what is on the right of `oldest` decides only between files of one age.
 KEEP_RULES = (
@@ -156,6 +158,16 @@ class Settings:
         values.update({name: value for name, value in overrides.items() if value is not None})
         known = {name: _coerce(name, value) for name, value in values.items()}
         return cls(**{**EFFORTS.get(known.get("effort", "normal"), {}), **known})
+
+    @property
+    def working_side(self) -> int:
+        """Longest side of a prepared picture, pixels."""
+        return WORKING_SIDE[self.profile]
+
+    @property
+    def detail_side(self) -> int:
+        """Longest side that a JPEG keeps at least when it is decoded at a half, a quarter or an eighth, pixels."""
+        return DETAIL_SIDE[self.profile]
 
     def shaping(self) -> dict[str, Any]:
         """The settings that shape features, by name: what the database remembers."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def versions(settings: Settings) -> Mapping[str, str]:
     """Feature name to version: with the settings, what the fingerprint is made of."""
     digest = load_model().digest
     return {
-        "thumbnail": thumbnail.VERSION,
+        "thumbnail": f"{thumbnail.VERSION}:{settings.working_side}:{settings.detail_side}",
         "colour": thumbnail.VERSION,
         "histogram": HISTOGRAM_VERSION,
         "spectrum": SPECTRUM_VERSION,
@@ -40,7 +41,7 @@ def describe(prepared: PreparedFrame, settings: Settings) -> Features:
     ----------
     prepared : PreparedFrame
     settings : Settings
-        ``profile == "fast"`` leaves the keypoints out.
+        ``profile == "fast"`` leaves keypoints and hashes out.
 
     Returns
     -------
@@ -80,6 +81,8 @@ class Wholes:
     levels : (N, 3, 256) float32
         Colour histograms.
     spectra : (N, 23, 12) float32
+    planes : (N, 1 or 3, H, W) float32
+        Colours, 0..1; one where they are all alike.
     vectors : (N, 644) float32
         The global blocks, fused.
     """
@@ -89,6 +92,7 @@ class Wholes:
     masks: list[Mask]
     levels: FloatArray
     spectra: FloatArray
+    planes: FloatArray
     vectors: FloatArray
 
 
@@ -99,41 +103,43 @@ def describe_wholes(frames: Sequence[PreparedFrame]) -> Wholes:
         thumbnail.reduce(picture, frame.mask, thumbnail.SIDE) for picture, frame in zip(stretched, frames, strict=True)
     ]
     luminance = np.stack([picture for picture, _ in reduced]).astype(np.float32) / np.float32(255)
-    weights = np.stack([mask for _, mask in reduced]).astype(np.float32)
-    colours, colour_weights = _colour_planes(frames)
+    weights = _weights([mask for _, mask in reduced])
+    planes = np.stack([_planes(frame) for frame in frames])
+    colours = np.broadcast_to(planes, (len(frames), 3, *planes.shape[2:]))
+    colour_weights = _weights([frame.mask for frame in frames])
+    square, share = layout.squares(luminance, weights)
     levels = layout.level_counts(colours, colour_weights)
     spectra = layout.log_spectrum(luminance, weights)
     blocks = {
-        "dct": layout.dct_block(luminance, weights),
+        "dct": layout.dct_block(square, share),
         "spectrum": layout.spectrum_block(spectra),
         "histogram": layout.histogram_block(levels),
-        "orientation": layout.orientation_block(luminance, weights),
+        "orientation": layout.orientation_block(square, share),
         "colour": layout.colour_block(colours, colour_weights),
     }
     vectors = descriptor.fuse_global(blocks)
-    return Wholes(stretched, [p for p, _ in reduced], [m for _, m in reduced], levels, spectra, vectors)
+    return Wholes(stretched, [p for p, _ in reduced], [m for _, m in reduced], levels, spectra, planes, vectors)
 
 
 def _describe_alike(frames: Sequence[PreparedFrame], settings: Settings) -> list[Features]:
     """Describe frames of one shape."""
     wholes = describe_wholes(frames)
     histograms = wholes.levels.reshape(len(frames), 3, HISTOGRAM_BINS, -1).sum(3)
+    whole = settings.profile == "default"
     points = [
-        _keypoints(picture, frame.mask) if settings.profile == "default" else _no_keypoints()
+        _keypoints(picture, frame.mask) if whole else _no_keypoints()
         for picture, frame in zip(wholes.stretched, frames, strict=True)
     ]
-    model = load_model()
-    aggregates = np.stack([descriptor.vlad(found.codes, model.words) for found in points])
-    descriptors = descriptor.project(descriptor.fuse(wholes.vectors, aggregates), model)
+    descriptors = descriptor.assemble(wholes.vectors, [found.codes for found in points], load_model())
     descriptors[[frame.low_information for frame in frames]] = 0
     return [
         Features(
             thumbnail=wholes.thumbnails[i],
             mask=wholes.masks[i],
-            colour=thumbnail.small_colour(frame.colour, frame.luminance, frame.mask),
+            colour=thumbnail.small_colour(wholes.planes[i], frame.mask),
             histogram=histograms[i],
             spectrum=wholes.spectra[i],
-            hashes=hashes.perceptual_hashes(wholes.thumbnails[i], wholes.masks[i]),
+            hashes=hashes.perceptual_hashes(wholes.thumbnails[i], wholes.masks[i]) if whole else {},
             keypoints=points[i],
             descriptor=descriptors[i],
             low_information=frame.low_information,
@@ -145,11 +151,11 @@ def _describe_alike(frames: Sequence[PreparedFrame], settings: Settings) -> list
     ]
 
 
-def _colour_planes(frames: Sequence[PreparedFrame]) -> tuple[FloatArray, FloatArray]:
-    """Stack (N, 3, h, w) colours, 0..1, and (N, h, w) weights."""
-    weights = np.stack([frame.mask for frame in frames]).astype(np.float32)
-    planes = np.stack([_planes(frame) for frame in frames])
-    return np.broadcast_to(planes, (len(frames), 3, *weights.shape[1:])), weights
+def _weights(masks: Sequence[Mask]) -> FloatArray | None:
+    """Masks (h, w) as weights (N, h, w); None where everything is valid."""
+    if all(mask.all() for mask in masks):
+        return None
+    return np.stack(masks).astype(np.float32)
 
 
 def _planes(frame: PreparedFrame) -> FloatArray:
@@ -164,6 +170,7 @@ def _keypoints(picture: ByteArray, mask: Mask) -> Keypoints:
     return Keypoints(found.position, found.scale, found.angle, codes)
 
 
+@lru_cache(maxsize=1)
 def _no_keypoints() -> Keypoints:
     codes: CodeArray = np.zeros((0, load_model().local_basis.shape[1]), np.int8)
     return Keypoints(np.zeros((0, 2), np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32), codes)

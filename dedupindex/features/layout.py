@@ -23,6 +23,7 @@ CELLS = 4
 ORIENTATIONS = 8
 SQUARE = 32
 SPECTRUM_SQUARE = 64
+_ROWS = np.arange(-SPECTRUM_REACH, SPECTRUM_REACH + 1)  # of the FFT, by frequency
 LARGE = 1_024  # pixels; histograms of smaller pictures are counted together
 
 
@@ -48,26 +49,45 @@ def signed_root(values: FloatArray) -> FloatArray:
     return np.sign(values) * np.sqrt(np.abs(values))
 
 
-def dct_block(pictures: FloatArray, weights: FloatArray) -> FloatArray:
-    """Lowest DCT-II coefficients of the square thumbnail without the mean, signed square root.
+def squares(pictures: FloatArray, weights: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+    """Pictures as `dct_block` and `orientation_block` look at them.
 
     Parameters
     ----------
     pictures, weights : (N, H, W) float32
+        Weights None: all 1.
+
+    Returns
+    -------
+    levels : (N, 32, 32) float32
+        Standardised.
+    share : (N, 32, 32) float32, 0..1
+        Valid share of each pixel.
+    """
+    square, share = resample_masked(pictures, weights, (SQUARE, SQUARE))
+    return standardise(square, share), share
+
+
+def dct_block(levels: FloatArray, share: FloatArray) -> FloatArray:
+    """Lowest DCT-II coefficients of the square thumbnail without the mean, signed square root.
+
+    Parameters
+    ----------
+    levels, share : (N, 32, 32) float32
+        From `squares`.
 
     Returns
     -------
     (N, 144) float32
         (DCT_SIDE, DCT_SIDE) grid, rows = vertical frequency; the first entry is 0.
     """
-    square, share = resample_masked(pictures, weights, (SQUARE, SQUARE))
-    coefficients = fft.dctn(standardise(square, share) * np.minimum(share * 2, 1), axes=(1, 2), norm="ortho")
+    coefficients = fft.dctn(levels * np.minimum(share * 2, 1), axes=(1, 2), norm="ortho")
     block = signed_root(coefficients[:, :DCT_SIDE, :DCT_SIDE].astype(np.float32))
     block[:, 0, 0] = 0
-    return block.reshape(len(pictures), -1)
+    return block.reshape(len(levels), -1)
 
 
-def log_spectrum(pictures: FloatArray, weights: FloatArray) -> FloatArray:
+def log_spectrum(pictures: FloatArray, weights: FloatArray | None) -> FloatArray:
     """Log-magnitude of the FFT of the windowed square thumbnail: invariant to (cyclic) shifts.
 
     The picture is standardised over its valid part and multiplied by a Hann window times the mask, and the magnitude
@@ -76,6 +96,7 @@ def log_spectrum(pictures: FloatArray, weights: FloatArray) -> FloatArray:
     Parameters
     ----------
     pictures, weights : (N, H, W) float32
+        Weights None: all 1.
 
     Returns
     -------
@@ -83,15 +104,22 @@ def log_spectrum(pictures: FloatArray, weights: FloatArray) -> FloatArray:
         Frequencies fy = -11..11 (rows) by fx = 0..11 (columns), cycles a picture side.
     """
     square, share = resample_masked(pictures, weights, (SPECTRUM_SQUARE, SPECTRUM_SQUARE))
-    ramp = np.hanning(SPECTRUM_SQUARE + 2)[1:-1].astype(np.float32)
-    window = share * (ramp[:, None] * ramp[None, :])
+    window = share * _hann(SPECTRUM_SQUARE)
     total = np.maximum(window.sum((1, 2), keepdims=True), 1e-6)
     centred = square - (square * window).sum((1, 2), keepdims=True) / total
     energy = np.sqrt(np.maximum((centred**2 * window**2).sum((1, 2), keepdims=True), 1e-12))
     magnitude = np.abs(fft.rfft2(centred * window / energy, axes=(1, 2)))[:, :, : SPECTRUM_REACH + 1]
-    rows = np.r_[-SPECTRUM_REACH : SPECTRUM_REACH + 1]
-    result: FloatArray = np.log(magnitude[:, rows] + 0.05).astype(np.float32)
+    result: FloatArray = np.log(magnitude[:, _ROWS] + 0.05).astype(np.float32)
     return result
+
+
+@lru_cache(maxsize=1)
+def _hann(side: int) -> FloatArray:
+    """Return the (side, side) window whose zeros lie just outside."""
+    ramp = np.hanning(side + 2)[1:-1].astype(np.float32)
+    window: FloatArray = ramp[:, None] * ramp[None, :]
+    window.setflags(write=False)
+    return window
 
 
 def spectrum_block(spectrum: FloatArray) -> FloatArray:
@@ -101,35 +129,38 @@ def spectrum_block(spectrum: FloatArray) -> FloatArray:
     return centred
 
 
-def level_counts(colours: FloatArray, weights: FloatArray) -> FloatArray:
+def level_counts(colours: FloatArray, weights: FloatArray | None) -> FloatArray:
     """Histogram of every channel over 256 levels, each summing to 1 over the valid pixels.
 
     Parameters
     ----------
     colours : (N, C, H, W) float32, 0..1
     weights : (N, H, W) float32
+        None: all 1.
 
     Returns
     -------
     (N, C, 256) float32
         All 0 where nothing is valid.
     """
-    level = (np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8)
-    solid = weights > 0
-    if solid[0].size > LARGE and np.array_equal(solid, weights):
-        sums = np.array([[_count(plane, mask) for plane in planes] for planes, mask in zip(level, solid, strict=True)])
+    scaled = colours * np.float32(255)
+    scaled += np.float32(0.5)
+    level = np.clip(scaled, 0, 255.5, out=scaled).astype(np.uint8)
+    count, channels = level.shape[:2]
+    masks = [None] * count if weights is None else list(weights > 0)
+    if level[0, 0].size > LARGE and (weights is None or np.array_equal(weights > 0, weights)):
+        sums = np.array([[_count(plane, mask) for plane in planes] for planes, mask in zip(level, masks, strict=True)])
     else:
-        count, channels = colours.shape[:2]
         place = level + np.arange(count * channels).reshape(count, channels, 1, 1) * 256
-        weight = np.broadcast_to(weights[:, None], colours.shape)
-        sums = np.bincount(place.ravel(), weight.ravel(), count * channels * 256).reshape(count, channels, 256)
+        weight = None if weights is None else np.broadcast_to(weights[:, None], level.shape).ravel()
+        sums = np.bincount(place.ravel(), weight, count * channels * 256).reshape(count, channels, 256)
     result: FloatArray = (sums / np.maximum(sums.sum(2, keepdims=True), 1e-9)).astype(np.float32)
     return result
 
 
-def _count(plane: ByteArray, mask: Mask) -> NDArray[np.float64]:
+def _count(plane: ByteArray, mask: Mask | None) -> NDArray[np.float64]:
     """Counts (256,) of the levels of a plane where the mask holds; ten times as fast as `bincount`."""
-    counts = cv2.calcHist([plane], [0], None if mask.all() else mask.view(np.uint8), [256], [0, 256])
+    counts = cv2.calcHist([plane], [0], None if mask is None or mask.all() else mask.view(np.uint8), [256], [0, 256])
     return np.asarray(counts, np.float64).reshape(-1)
 
 
@@ -157,20 +188,20 @@ def histogram_block(levels: FloatArray) -> FloatArray:
     return result
 
 
-def orientation_block(pictures: FloatArray, weights: FloatArray) -> FloatArray:
+def orientation_block(levels: FloatArray, share: FloatArray) -> FloatArray:
     """Edge energy by direction (8 over 180 degrees) in 4 x 4 cells, square root.
 
     Parameters
     ----------
-    pictures, weights : (N, H, W) float32
+    levels, share : (N, 32, 32) float32
+        From `squares`.
 
     Returns
     -------
     (N, 128) float32
         (CELLS, CELLS, ORIENTATIONS) grid; direction k is centred on k * 22.5 degrees.
     """
-    square, share = resample_masked(pictures, weights, (SQUARE, SQUARE))
-    dy, dx = np.gradient(standardise(square, share), axis=(1, 2))
+    dy, dx = _slopes(levels), _slopes(levels.swapaxes(1, 2)).swapaxes(1, 2)
     solid = (share > 0.99).astype(np.float32)
     solid[:, 1:-1] *= solid[:, 2:] * solid[:, :-2]  # no edge of the mask itself
     solid[:, :, 1:-1] *= solid[:, :, 2:] * solid[:, :, :-2]
@@ -180,30 +211,45 @@ def orientation_block(pictures: FloatArray, weights: FloatArray) -> FloatArray:
     high_share = position - low
     low %= ORIENTATIONS
     side = SQUARE // CELLS
-    place = np.arange(SQUARE) // side
-    base = (place[:, None] * CELLS + place[None, :]) * ORIENTATIONS
-    base = base + np.arange(len(pictures))[:, None, None] * (CELLS**2 * ORIENTATIONS)
-    size = len(pictures) * CELLS**2 * ORIENTATIONS
+    base = _cell_starts() + np.arange(len(levels))[:, None, None] * (CELLS**2 * ORIENTATIONS)
+    size = len(levels) * CELLS**2 * ORIENTATIONS
     sums = np.bincount((base + low).ravel(), (strength * (1 - high_share)).ravel(), size)
     sums += np.bincount((base + (low + 1) % ORIENTATIONS).ravel(), (strength * high_share).ravel(), size)
-    grid = np.sqrt(sums.reshape(len(pictures), -1) / side**2)
+    grid = np.sqrt(sums.reshape(len(levels), -1) / side**2)
     return np.asarray(grid, np.float32)
 
 
-def colour_block(colours: FloatArray, weights: FloatArray) -> FloatArray:
+def _slopes(levels: FloatArray) -> FloatArray:
+    """`numpy.gradient` along axis 1."""
+    slopes = np.empty_like(levels)
+    slopes[:, 1:-1] = (levels[:, 2:] - levels[:, :-2]) / 2
+    slopes[:, 0] = levels[:, 1] - levels[:, 0]
+    slopes[:, -1] = levels[:, -1] - levels[:, -2]
+    return slopes
+
+
+@lru_cache(maxsize=1)
+def _cell_starts() -> NDArray[np.intp]:
+    """(32, 32): where the cell of each pixel begins in the grid of an `orientation_block`."""
+    place = np.arange(SQUARE) // (SQUARE // CELLS)
+    return (place[:, None] * CELLS + place[None, :]) * ORIENTATIONS
+
+
+def colour_block(colours: FloatArray, weights: FloatArray | None) -> FloatArray:
     """Mean colours of 4 x 4 cells, standardised over the cells and channels together.
 
     Parameters
     ----------
     colours : (N, 3, H, W) float32, 0..1
     weights : (N, H, W) float32
+        None: all 1.
 
     Returns
     -------
     (N, 48) float32
         (CELLS, CELLS, 3) grid.
     """
-    cells, share = resample_masked(colours, weights[:, None], (CELLS, CELLS))
+    cells, share = resample_masked(colours, None if weights is None else weights[:, None], (CELLS, CELLS))
     valid = np.broadcast_to(share > 0.05, cells.shape).astype(np.float32)
     count = np.maximum(valid.sum((1, 2, 3), keepdims=True), 1)
     centred = (cells - (cells * valid).sum((1, 2, 3), keepdims=True) / count) * valid

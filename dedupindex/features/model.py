@@ -56,6 +56,12 @@ class Model:
     digest: str
 
     @cached_property
+    def projected_mean(self) -> FloatArray:
+        """(384,) float32: what the mean of all fused vectors becomes."""
+        projected: FloatArray = (self.mean.astype(np.float64) @ self.projection.astype(np.float64)).astype(np.float32)
+        return projected
+
+    @cached_property
     def mirror(self) -> FloatArray:
         """(D', D') float32: descriptor of the left-right mirrored picture = descriptor @ mirror."""
         return self._conjugate(SignedPermutation.join(mirror_global(), mirror_vlad(len(self.words), self.local_parity)))

@@ -110,24 +110,22 @@ def _keypoints(keypoints: Keypoints) -> Keypoints:
 
 def _descriptors(pictures: Sequence[Features], codes: Sequence[CodeArray]) -> CodeArray:
     """Descriptors (N, 384) int8 of the negatives of pictures, from these and the negatives' keypoint codes."""
-    model = load_model()
     if not pictures:
         return np.empty((0, descriptor.DESCRIPTOR_DIMENSIONS), np.int8)
     vectors = np.concatenate([descriptor.fuse_global(_blocks(picture)) for picture in pictures])
-    aggregates = np.stack([descriptor.vlad(some, model.words) for some in codes])
-    return descriptor.project(descriptor.fuse(vectors, aggregates), model)
+    return descriptor.assemble(vectors, codes, load_model())
 
 
 def _blocks(picture: Features) -> dict[str, FloatArray]:
     luminance = (255 - picture.thumbnail[None]).astype(np.float32) / np.float32(255)
-    weights = picture.mask[None].astype(np.float32)
+    square, share = layout.squares(luminance, picture.mask[None].astype(np.float32))
     levels = np.repeat(picture.histogram[None, :, ::-1], 8, axis=2) / np.float32(8)  # 32 bins of 8 levels
     colours = np.moveaxis(255 - picture.colour, 2, 0)[None].astype(np.float32) / np.float32(255)
     return {
-        "dct": layout.dct_block(luminance, weights),
+        "dct": layout.dct_block(square, share),
         "spectrum": layout.spectrum_block(picture.spectrum[None]),
         "histogram": layout.histogram_block(levels),
-        "orientation": layout.orientation_block(luminance, weights),
+        "orientation": layout.orientation_block(square, share),
         "colour": layout.colour_block(colours, _seen(picture)[None].astype(np.float32)),
     }
 

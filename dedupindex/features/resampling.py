@@ -48,14 +48,16 @@ def resample(pictures: FloatArray, shape: tuple[int, int]) -> FloatArray:
     return np.asarray(rows @ pictures @ columns.T, np.float32)
 
 
-def resample_masked(pictures: FloatArray, weights: FloatArray, shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+def resample_masked(
+    pictures: FloatArray, weights: FloatArray | None, shape: tuple[int, int]
+) -> tuple[FloatArray, FloatArray]:
     """Resample by the average of the valid part of each target pixel's area.
 
     Parameters
     ----------
     pictures : (..., H, W) float32
-    weights : (..., H, W) float32, 0..1
-        Validity of each pixel; broadcasts against `pictures`.
+    weights : (..., H, W) float32, 0..1, or None
+        Validity of each pixel; broadcasts against `pictures`. None = all 1, with the same result in half the time.
     shape : (int, int)
 
     Returns
@@ -65,9 +67,21 @@ def resample_masked(pictures: FloatArray, weights: FloatArray, shape: tuple[int,
     share : (..., h, w) float32, 0..1
         Valid share of each target pixel's area.
     """
+    if weights is None:
+        whole = _whole_share(pictures.shape[-2], pictures.shape[-1], shape)
+        values = resample(pictures, shape)
+        return values / whole, np.broadcast_to(whole, values.shape)
     share = resample(weights, shape)
     values = resample(pictures * weights, shape)
     return np.divide(values, share, out=np.zeros_like(values), where=share > 1e-6), share
+
+
+@lru_cache(maxsize=512)
+def _whole_share(height: int, width: int, shape: tuple[int, int]) -> FloatArray:
+    """What `resample` makes of ones: 1, give or take the last bit."""
+    share = resample(np.ones((height, width), np.float32), shape)
+    share.setflags(write=False)
+    return share
 
 
 def fitted(shape: tuple[int, int], side: int) -> tuple[int, int]:

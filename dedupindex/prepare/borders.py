@@ -75,6 +75,8 @@ def _depth(picture: NDArray[Any], mask: Mask | None, bounds: list[int], side: in
         skipped = int(filled.argmax())
         view, valid = view[skipped:], valid[skipped:]
     first = view[0].astype(np.float32) if valid is None else view[0][valid[0]].astype(np.float32)
+    if _is_busy(first if first.ndim == 1 else first[:, 1]):  # most sides end here, and one channel can tell
+        return skipped
     colour = np.median(first, axis=0)
     noise = float(np.quantile(_departure(first, colour), FLAT_SHARE))
     if noise > TOLERANCE:
@@ -176,6 +178,15 @@ def _from_side(a: NDArray[Any], side: int) -> NDArray[Any]:
     """A view whose rows run from the given side inwards."""
     turned = a if side < 2 else a.swapaxes(0, 1)
     return turned if side % 2 == 0 else turned[::-1]
+
+
+def _is_busy(line: NDArray[np.float32]) -> bool:
+    """Whether so many samples depart from the median that their `FLAT_SHARE` quantile must exceed the tolerance."""
+    half = len(line) // 2
+    middle = (half,) if len(line) % 2 else (half - 1, half)
+    ranked = np.partition(line, middle)
+    away = np.abs(line - (ranked[middle[0]] + ranked[middle[-1]]) / np.float32(2))
+    return int(np.count_nonzero(away > TOLERANCE)) > (1 - FLAT_SHARE) * len(line) + 2
 
 
 def _departure(a: NDArray[np.float32], colour: NDArray[Any]) -> NDArray[np.float32]:

@@ -32,7 +32,7 @@ _TINY_SIDE = 64  # pixels: frames that are worth stacking
 FLAT_SHARE = 0.995  # of the valid pixels this near to the median: constant or nearly empty
 
 
-def prepare(frame: Frame, settings: Settings, *, working_side: int = 256) -> PreparedFrame:
+def prepare(frame: Frame, settings: Settings, *, working_side: int | None = None) -> PreparedFrame:
     """Bring a frame to one scale: trimmed, luminance in 0..1, small, with its mask.
 
     Parameters
@@ -41,8 +41,8 @@ def prepare(frame: Frame, settings: Settings, *, working_side: int = 256) -> Pre
         As decoded.
     settings : Settings
         `erode_mask`, `mask_saturated`, `trim_borders`, `filters`, `scaling` and the percentiles count here.
-    working_side : int
-        Longest side of the result, pixels; a smaller picture is not enlarged.
+    working_side : int, optional
+        Longest side of the result, pixels; a smaller picture is not enlarged. None: as the profile wants it.
 
     Raises
     ------
@@ -51,6 +51,7 @@ def prepare(frame: Frame, settings: Settings, *, working_side: int = 256) -> Pre
     SettingsError
         A filter that is not known.
     """
+    working_side = settings.working_side if working_side is None else working_side
     pixels = _checked(frame, working_side)
     steps = parse_filters(settings.filters)
     whole = _valid_pixels(frame, settings)
@@ -116,11 +117,14 @@ def prepare(frame: Frame, settings: Settings, *, working_side: int = 256) -> Pre
     )
 
 
-def prepare_stack(frames: Sequence[Frame], settings: Settings, *, working_side: int = 256) -> list[PreparedFrame]:
+def prepare_stack(
+    frames: Sequence[Frame], settings: Settings, *, working_side: int | None = None
+) -> list[PreparedFrame]:
     """`prepare` of each frame, in one go where they are many, tiny and of one shape and data type.
 
     Parameters, errors and results as of `prepare`, one by one.
     """
+    working_side = settings.working_side if working_side is None else working_side
     if not _is_uniform(frames, settings, working_side):
         return [prepare(frame, settings, working_side=working_side) for frame in frames]
     first = frames[0]

@@ -78,7 +78,8 @@ def find_wedges(picture: NDArray[Any], mask: Mask | None = None) -> TiltedRectan
     if mask is not None and not all(mask[place] for place in places):
         return None
     corners = np.array([picture[place] for place in places], np.float32).reshape(4, -1)
-    colour = np.median(corners, axis=0)
+    ranked = np.sort(corners, axis=0)
+    colour = (ranked[1] + ranked[2]) / np.float32(2)  # the median
     if (np.abs(corners - colour).max(1) <= CORNER_TOLERANCE).sum() < 3:
         return None
     away = np.abs(picture.astype(np.float32).reshape(rows, columns, -1) - colour).max(-1)

@@ -38,7 +38,7 @@ _READERS: dict[str, Reader] = {
     "DICOM": stacks.read_dicom,
     "RAW": stacks.read_raw,
 }
-DETAIL_SIDE = 384  # longest side down to which a JPEG is reduced, pixels: twice that on which keypoints are sought
+BY_PROFILE = 0  # the side that the settings ask for
 
 
 def decoder_fingerprint(settings: Settings) -> str:
@@ -56,7 +56,7 @@ def decode_file(
     path: Path,
     settings: Settings,
     *,
-    min_side: int | None = DETAIL_SIDE,
+    min_side: int | None = BY_PROFILE,
     frame: int | None = None,
     first: int | None = None,
     found: FoundFile | None = None,
@@ -73,8 +73,8 @@ def decode_file(
     settings : Settings
         Limits, no-data, mask file pattern, `all_frames`.
     min_side : int, optional
-        A JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its longest side keeps this many pixels; None = full size.
-        `Frame.full_shape` is the true upright size either way.
+        A JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its longest side keeps this many pixels; `BY_PROFILE` = as
+        many as `Settings.detail_side`, None = full size. `Frame.full_shape` is the true upright size either way.
     frame : int, optional
         Only this frame, counted from 0 (``path#frame=12``).
     first : int, optional
@@ -104,7 +104,8 @@ def decode_file(
     try:
         data, status = read_bytes(path, settings.max_bytes, found)
         digest = hashlib.sha256(data).digest()
-        source = Source(path, data, settings, min_side, frame, first, notes)
+        side = settings.detail_side if min_side == BY_PROFILE else min_side
+        source = Source(path, data, settings, side, frame, first, notes)
         with captured(notes):
             content = _decode(source)
             frames = _masked(source, content, None if found is None else found.masked)
@@ -149,9 +150,9 @@ def _masked(source: Source, content: Content, masked: bool | None) -> tuple[Fram
     NoValidPixelsError
         No frame has one.
     """
-    beside = mask_path(source.path, source.settings.mask_pattern)
+    beside = None if masked is False else mask_path(source.path, source.settings.mask_pattern)
     frames = list(content.frames)
-    if beside is not None and (exists(beside) if masked is None else masked):
+    if beside is not None and (masked or exists(beside)):
         frames = _with_mask_file(source, beside, frames)
     kept: list[Frame] = []
     checked: dict[int, bool] = {}  # frames of a stack share one mask

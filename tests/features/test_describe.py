@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedupindex.features import describe, describe_stack, versions
-from dedupindex.features.descriptor import project
-from dedupindex.features.model import load_model
+from dedupindex.features.descriptor import assemble, normalise_rows
+from dedupindex.features.model import GLOBAL_DIMENSIONS, load_model
 from dedupindex.features.thumbnail import COLOUR_SIDE, SIDE, reduce, small_colour, stretch
 from dedupindex.settings import Settings
 from tests.scenes import SETTINGS, grey, holes, photograph, plain_prepared, prepared, same_features, smooth
@@ -57,9 +57,11 @@ def test_mixed_stacks_keep_their_order():
 
 
 def test_a_descriptor_does_not_depend_on_its_batch():
-    vectors = np.random.default_rng(6).normal(size=(300, len(load_model().projection))).astype(np.float32)
-    alone = np.concatenate([project(vectors[i : i + 1], load_model()) for i in range(len(vectors))])
-    np.testing.assert_array_equal(project(vectors, load_model()), alone)
+    model, random = load_model(), np.random.default_rng(6)
+    wholes = normalise_rows(random.normal(size=(300, GLOBAL_DIMENSIONS)).astype(np.float32))
+    codes = [random.integers(-90, 90, (k % 3 * 20, model.local_basis.shape[1])).astype(np.int8) for k in range(300)]
+    alone = np.concatenate([assemble(wholes[i : i + 1], codes[i : i + 1], model) for i in range(300)])
+    np.testing.assert_array_equal(assemble(wholes, codes, model), alone)
 
 
 def test_a_low_information_frame_in_a_stack_leaves_the_others():
@@ -169,11 +171,11 @@ def test_colour_thumbnails():
     colour[..., 0] = 1
     mask = np.ones((64, 64), bool)
     mask[:, 32:] = False
-    small = small_colour(colour, colour[..., 0], mask)
+    small = small_colour(np.moveaxis(colour, 2, 0), mask)
     assert small.shape == (32, 32, 3)
     assert small[5, 5].tolist() == [255, 0, 0]
     assert small[5, 30].tolist() == [0, 0, 0]
-    assert small_colour(None, smooth(0), np.ones((128, 128), bool)).std(2).max() == 0
+    assert small_colour(smooth(0)[None], np.ones((128, 128), bool)).std(2).max() == 0
 
 
 def test_versions_name_the_model():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dedupindex.features import describe, descriptor
 from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, probes, unit, vlad
-from dedupindex.features.model import VLAD_DIMENSIONS, encode_codes, load_model, mirror_vlad
+from dedupindex.features.model import GLOBAL_DIMENSIONS, VLAD_DIMENSIONS, encode_codes, load_model, mirror_vlad
 from tests.scenes import PHOTOGRAPHS, SETTINGS, features, grey, photograph, photograph_features, smooth
 
 MODEL = load_model()
@@ -98,6 +98,16 @@ def test_int8_holds_the_descriptor():
     assert (np.abs(codes.astype(int)).max(1) == 127).all()
     exact = descriptor.normalise_rows((fused - MODEL.mean) @ MODEL.projection)
     assert (unit(codes) * exact).sum(1).min() > 0.999
+
+
+def test_without_keypoints_the_short_product_is_the_long_one():
+    random = np.random.default_rng(1)
+    wholes = descriptor.normalise_rows(random.normal(size=(20, GLOBAL_DIMENSIONS)).astype(np.float32))
+    nothing = np.zeros((20, len(MODEL.mean) - GLOBAL_DIMENSIONS), np.float32)
+    long = descriptor.project(descriptor.fuse(wholes, nothing), MODEL).astype(int)
+    short = descriptor.project_global(wholes, MODEL).astype(int)
+    assert np.abs(long - short).max() <= 1
+    assert (long != short).mean() < 0.01
 
 
 def test_rows_of_zeros_stay_zero():

@@ -17,11 +17,12 @@ def blocks(colours: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
     planes = np.moveaxis(colours, 2, 0)[None].astype(np.float32)
     weights = mask[None].astype(np.float32)
     luminance = planes.mean(1)
+    square, share = layout.squares(luminance, weights)
     return {
-        "dct": layout.dct_block(luminance, weights),
+        "dct": layout.dct_block(square, share),
         "spectrum": layout.spectrum_block(layout.log_spectrum(luminance, weights)),
         "histogram": layout.histogram_block(layout.level_counts(planes, weights)),
-        "orientation": layout.orientation_block(luminance, weights),
+        "orientation": layout.orientation_block(square, share),
         "colour": layout.colour_block(planes, weights),
     }
 
@@ -149,7 +150,7 @@ def test_the_spectrum_does_not_see_where_things_are():
 def test_directions_are_sorted_into_their_bins():
     ramp = np.tile(np.arange(64.0), (64, 1))
     for number, picture in {0: ramp, 4: ramp.T, 2: ramp + ramp.T, 6: ramp - ramp.T}.items():
-        block = layout.orientation_block(picture[None].astype(np.float32), np.ones((1, 64, 64), np.float32))
+        block = layout.orientation_block(*layout.squares(picture[None].astype(np.float32), None))
         sums = block.reshape(-1, layout.ORIENTATIONS).sum(0)
         assert sums.argmax() == number
         assert sums[number] > 0.95 * sums.sum()
