@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedupindex.features import descriptor, hashes, keypoints, layout, thumbnail
 from dedupindex.features.model import encode_codes, load_model
 from dedupindex.records import ByteArray, CodeArray, Features, FloatArray, Keypoints, Mask, PreparedFrame
 from dedupindex.settings import Settings
 
+_Number = TypeVar("_Number", bound=np.generic)
 KEYPOINT_SIDE = 192  # longest side on which keypoints are sought, pixels
 HISTOGRAM_BINS = 32  # of the stored histogram
 BATCH = 256
@@ -102,9 +105,9 @@ def describe_wholes(frames: Sequence[PreparedFrame]) -> Wholes:
     reduced = [
         thumbnail.reduce(picture, frame.mask, thumbnail.SIDE) for picture, frame in zip(stretched, frames, strict=True)
     ]
-    luminance = np.stack([picture for picture, _ in reduced]).astype(np.float32) / np.float32(255)
+    luminance = _stacked([picture for picture, _ in reduced]).astype(np.float32) / np.float32(255)
     weights = _weights([mask for _, mask in reduced])
-    planes = np.stack([_planes(frame) for frame in frames])
+    planes = np.ascontiguousarray(_stacked([_planes(frame) for frame in frames]))
     colours = np.broadcast_to(planes, (len(frames), 3, *planes.shape[2:]))
     colour_weights = _weights([frame.mask for frame in frames])
     square, share = layout.squares(luminance, weights)
@@ -149,6 +152,11 @@ def _describe_alike(frames: Sequence[PreparedFrame], settings: Settings) -> list
         )
         for i, frame in enumerate(frames)
     ]
+
+
+def _stacked(arrays: Sequence[NDArray[_Number]]) -> NDArray[_Number]:
+    """`numpy.stack`, without a copy of a single one."""
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
 def _weights(masks: Sequence[Mask]) -> FloatArray | None:

@@ -22,6 +22,7 @@ HISTOGRAM_BINS = 16
 CELLS = 4
 ORIENTATIONS = 8
 SQUARE = 32
+SOLID = 0.99  # valid share above which a pixel's edge counts
 SPECTRUM_SQUARE = 64
 _ROWS = np.arange(-SPECTRUM_REACH, SPECTRUM_REACH + 1)  # of the FFT, by frequency
 LARGE = 1_024  # pixels; histograms of smaller pictures are counted together
@@ -108,8 +109,8 @@ def log_spectrum(pictures: FloatArray, weights: FloatArray | None) -> FloatArray
     total = np.maximum(window.sum((1, 2), keepdims=True), 1e-6)
     centred = square - (square * window).sum((1, 2), keepdims=True) / total
     energy = np.sqrt(np.maximum((centred**2 * window**2).sum((1, 2), keepdims=True), 1e-12))
-    magnitude = np.abs(fft.rfft2(centred * window / energy, axes=(1, 2)))[:, :, : SPECTRUM_REACH + 1]
-    result: FloatArray = np.log(magnitude[:, _ROWS] + 0.05).astype(np.float32)
+    waves = fft.rfft2(centred * window / energy, axes=(1, 2))[:, _ROWS, : SPECTRUM_REACH + 1]
+    result: FloatArray = np.log(np.abs(waves) + 0.05).astype(np.float32)
     return result
 
 
@@ -202,11 +203,15 @@ def orientation_block(levels: FloatArray, share: FloatArray) -> FloatArray:
         (CELLS, CELLS, ORIENTATIONS) grid; direction k is centred on k * 22.5 degrees.
     """
     dy, dx = _slopes(levels), _slopes(levels.swapaxes(1, 2)).swapaxes(1, 2)
-    solid = (share > 0.99).astype(np.float32)
-    solid[:, 1:-1] *= solid[:, 2:] * solid[:, :-2]  # no edge of the mask itself
-    solid[:, :, 1:-1] *= solid[:, :, 2:] * solid[:, :, :-2]
-    strength = np.hypot(dx, dy) * solid
-    position = (np.arctan2(dy, dx) % np.pi) * np.float32(ORIENTATIONS / np.pi)
+    strength = np.hypot(dx, dy)
+    if share.min() <= SOLID:
+        solid = (share > SOLID).astype(np.float32)
+        solid[:, 1:-1] *= solid[:, 2:] * solid[:, :-2]  # no edge of the mask itself
+        solid[:, :, 1:-1] *= solid[:, :, 2:] * solid[:, :, :-2]
+        strength *= solid
+    angle = np.arctan2(dy, dx)
+    angle[angle < 0] += np.float32(np.pi)  # an edge has no side; pi itself is the first direction again
+    position = angle * np.float32(ORIENTATIONS / np.pi)
     low = position.astype(np.intp)
     high_share = position - low
     low %= ORIENTATIONS

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -281,10 +282,11 @@ def _is_flat(luminance: FloatArray, colour: FloatArray | None, mask: Mask) -> bo
 
 
 def _nearly_one_value(values: FloatArray, mask: Mask) -> bool:
-    samples = values[mask]
     # A share f of outliers within 0..1 cannot give a variance above f + FLAT_LEVELS^2: most pictures end here.
-    if float(samples.std()) ** 2 > 1 - FLAT_SHARE + FLAT_LEVELS**2:
+    spread = cv2.meanStdDev(np.ascontiguousarray(values), mask=mask.view(np.uint8))[1]
+    if float(spread[0, 0]) ** 2 > 1 - FLAT_SHARE + FLAT_LEVELS**2:
         return False
+    samples = values[mask]
     away = np.abs(samples - np.median(samples)) > FLAT_LEVELS
     return bool(away.mean() <= 1 - FLAT_SHARE)
 
