@@ -23,6 +23,7 @@ VLAD_FULL = 40  # keypoints from which the aggregate has its full weight
 TINY = 24  # pixels; frames with no side above this have no keypoints
 TINY_REACH = 0.8  # random 7 x 7 frames reach a cosine of .7, copies of one another .99
 POOR_REACH = 0.5  # global features alone: beyond, nothing is found that they could have found
+FAST_REACH = 0.65  # of any picture of the fast profile: below it lie .6 % of its copies and 70 % of what is near it
 FEW_KEYPOINTS = 12  # fewer carry no retrieval: such pictures probe all eight lays instead
 
 
@@ -186,16 +187,19 @@ def _turned(vectors: FloatArray, quarters: int) -> FloatArray:
     return np.concatenate(lays)
 
 
-def reach(features: Features) -> float:
+def reach(features: Features, profile: str = "default") -> float:
     """Smallest cosine at which another picture can be a copy of this one; -1 where the search radius alone decides.
 
-    Pictures without keypoints live in a small part of the space, where unrelated ones are near each other.
+    Pictures without keypoints live in a small part of the space, where unrelated ones are near each other. Where nobody
+    looked for keypoints, these are all pictures, not only poor ones, and nearer to their copies.
     """
-    return reach_of(max(features.mask.shape), len(features.keypoints))
+    return reach_of(max(features.mask.shape), len(features.keypoints), profile)
 
 
-def reach_of(side: int, keypoints: int) -> float:
-    """`reach` of a picture by the longest side of its thumbnail (pixels) and its keypoints."""
+def reach_of(side: int, keypoints: int, profile: str = "default") -> float:
+    """`reach` of a picture by the longest side of its thumbnail (pixels), its keypoints, and the profile."""
     if side <= TINY:
         return TINY_REACH
-    return POOR_REACH if keypoints < FEW_KEYPOINTS else -1.0
+    if keypoints >= FEW_KEYPOINTS:
+        return -1.0
+    return POOR_REACH if profile == "default" else FAST_REACH

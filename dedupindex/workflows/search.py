@@ -74,7 +74,7 @@ def candidates(
     """
     radius = radius_for(settings, len(index))
     nprobe = settings.nprobe * (CELLS_ALONE if alone else 1)
-    limits = [min(radius, 1 - reach(picture)) for picture in pictures]
+    limits = [min(radius, 1 - reach(picture, settings.profile)) for picture in pictures]
     probed = probes(pictures)
     wide = [some if limit > NEAR else NO_PROBES for some, limit in zip(probed, limits, strict=True)]
     near = [some if limit <= NEAR else NO_PROBES for some, limit in zip(probed, limits, strict=True)]

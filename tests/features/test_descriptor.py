@@ -179,3 +179,9 @@ def test_describing_is_deterministic():
 
     frame = prepared(photograph("camera"))
     same_features(describe(frame, SETTINGS), describe(frame, SETTINGS))
+
+
+def test_the_fast_profile_looks_less_far():
+    assert descriptor.reach_of(128, 0) == descriptor.POOR_REACH < descriptor.reach_of(128, 0, "fast")
+    assert descriptor.reach_of(7, 0, "fast") == descriptor.TINY_REACH
+    assert descriptor.reach_of(128, 50) == -1

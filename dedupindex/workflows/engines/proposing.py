@@ -122,7 +122,7 @@ class JoinProposer:
         plan = plan_for(len(ids))
         negatives = len(ids) <= settings.negatives
         parts, images = [], 0
-        for table in _image_tables(database, ids, set(todo), negatives=negatives):
+        for table in _image_tables(database, ids, set(todo), settings.profile, negatives=negatives):
             parts.append(put_part(executor.folder, table))
             images += int(np.count_nonzero(table["target"]))
         self.radius = radius_for(settings, images)
@@ -165,7 +165,7 @@ class JoinProposer:
         return tuple(table[name].to_numpy() for name in HITS.names)
 
 
-def _image_tables(database: Database, ids: Ids, new: set[int], *, negatives: bool) -> Iterator[pa.Table]:
+def _image_tables(database: Database, ids: Ids, new: set[int], profile: str, *, negatives: bool) -> Iterator[pa.Table]:
     """`IMAGES` of a database, some at a time; those without a descriptor are left out, as the vector index does.
 
     With *negatives*, new images stand there a second time as their negatives, which find others and are not found.
@@ -183,7 +183,7 @@ def _image_tables(database: Database, ids: Ids, new: set[int], *, negatives: boo
                 parts = sketches[image]
                 keypoints = len(keypoint_table(parts["keypoints"])[0])
                 probes[row] = probes_wanted(keypoints)
-                reach[row] = reach_of(max(thumbnail_shape(parts["thumbnail"])), keypoints)
+                reach[row] = reach_of(max(thumbnail_shape(parts["thumbnail"])), keypoints, profile)
         shown = codes.any(axis=1)
         rows = np.flatnonzero(shown)
         table = images_table(known[rows], codes[rows], probes[rows], reach[rows])
