@@ -64,7 +64,7 @@ class Settings:
     mask_pattern: str = _setting("{stem}.mask.png", "name of the mask file beside a picture", shapes=True)
     mask_saturated: bool = _setting(False, "treat saturated pixels as no data", shapes=True)
     erode_mask: int = _setting(0, "pixels by which the valid area is eroded", shapes=True)
-    profile: str = _setting("default", "default (keypoints too) or fast (global features only)", shapes=True)
+    profile: str = _setting("default", "default, or fast: smaller pictures, neither keypoints nor hashes", shapes=True)
 
     all_frames: bool = _setting(False, "take every frame of animations too (stacks always give all)")
     allow_object_arrays: bool = _setting(False, "read numbers and None from .npy arrays of Python objects")
