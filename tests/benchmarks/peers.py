@@ -6,11 +6,11 @@ once a group). Every peer is installed from PyPI into an environment of its own 
 there the next time) and runs at its own defaults; what does not install or run is named with the reason and left out.
 ``--score`` is a program ``SCRIPT TRUTH.csv PAIRS.csv --json OUT`` that adds the recall at a precision of .99.
 
-``python -m tests.benchmarks.peers --hash-only [--megapixels 12] [--count 60]`` measures describing alone, without any
+``python -m tests.benchmarks.peers --hash-only [--megapixels 12] [--count 160]`` measures describing alone, without any
 search, on JPEGs that it makes itself (or on those in FOLDER). Their grain makes them 3 MB each, as cameras' are: most
 of decoding them at a smaller scale is reading the compressed stream, and with it the ratio depends on the files' size.
 
-Medians of ``--rounds`` runs. Rates are marginal: the cost of all pictures less that of the first eight, over the
+Medians of ``--rounds`` runs. Rates are marginal: the cost of all pictures less that of the first 24, over the
 pictures between; so the seconds that it takes to import and to start processes, shown as ``start``, are in nobody's
 rate. CPU counts all processes. Memory is that of the largest process. In the table ``a wall s`` and ``a CPU s`` are
 images, and ``ours/its`` is the images a CPU second of the first dedupindex over those of the row. Linux.
@@ -56,7 +56,7 @@ PEERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "fastdup": (("fastdup",),),
 }
 HASHERS = ("imagededup", "czkawka", "perception")
-STARTERS = 8  # pictures whose cost stands for starting
+STARTERS = 24  # pictures whose cost stands for starting: as many as get all of our workers started
 LIMIT = 1800.0  # seconds of a run
 
 
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("truth", type=Path, nargs="?")
     parser.add_argument("--hash-only", action="store_true")
     parser.add_argument("--megapixels", type=float, default=12.0)
-    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--count", type=int, default=160)
     parser.add_argument("--work", type=Path, help="keeps environments and pairs")
     parser.add_argument("--only", nargs="+", choices=[*OURS, *PEERS], metavar="NAME", help=", ".join([*OURS, *PEERS]))
     parser.add_argument("--score", type=Path, metavar="SCRIPT")
