@@ -128,9 +128,9 @@ def _describe_alike(frames: Sequence[PreparedFrame], settings: Settings) -> list
     """Describe frames of one shape."""
     wholes = describe_wholes(frames)
     histograms = wholes.levels.reshape(len(frames), 3, HISTOGRAM_BINS, -1).sum(3)
-    whole = settings.profile == "default"
+    everything = settings.profile == "default"
     points = [
-        _keypoints(picture, frame.mask) if whole else _no_keypoints()
+        _keypoints(picture, frame.mask) if everything else _no_keypoints()
         for picture, frame in zip(wholes.stretched, frames, strict=True)
     ]
     descriptors = descriptor.assemble(wholes.vectors, [found.codes for found in points], load_model())
@@ -142,7 +142,7 @@ def _describe_alike(frames: Sequence[PreparedFrame], settings: Settings) -> list
             colour=thumbnail.small_colour(wholes.planes[i], frame.mask),
             histogram=histograms[i],
             spectrum=wholes.spectra[i],
-            hashes=hashes.perceptual_hashes(wholes.thumbnails[i], wholes.masks[i]) if whole else {},
+            hashes=hashes.perceptual_hashes(wholes.thumbnails[i], wholes.masks[i]) if everything else {},
             keypoints=points[i],
             descriptor=descriptors[i],
             low_information=frame.low_information,

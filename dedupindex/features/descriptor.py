@@ -23,7 +23,7 @@ VLAD_FULL = 40  # keypoints from which the aggregate has its full weight
 TINY = 24  # pixels; frames with no side above this have no keypoints
 TINY_REACH = 0.8  # random 7 x 7 frames reach a cosine of .7, copies of one another .99
 POOR_REACH = 0.5  # global features alone: beyond, nothing is found that they could have found
-FAST_REACH = 0.65  # of any picture of the fast profile: below it lie .6 % of its copies and 70 % of what is near it
+FAST_REACH = 0.65  # of the fast profile: between .5 and this lie .6 % of the copies and 70 % of what else is found
 FEW_KEYPOINTS = 12  # fewer carry no retrieval: such pictures probe all eight lays instead
 
 

@@ -47,24 +47,28 @@ def stretch(luminance: FloatArray, mask: Mask) -> ByteArray:
 
 def _percentiles(values: FloatArray) -> tuple[float, float]:
     """Return the `LOW` and `HIGH` percentiles, as `numpy.percentile` does, without most of its work."""
-    places = [percent / 100 * (len(values) - 1) for percent in (LOW, HIGH)]
-    below = [int(place) for place in places]
-    above = [min(rank + 1, len(values) - 1) for rank in below]
-    low, high = values, values
-    if len(values) >= TAILED:  # only the tails are ranked, with a margin that a sample says is wide enough
-        sample = np.sort(values[:: len(values) // SAMPLE])
-        margin = len(sample) * TAIL_PERCENT // 100
-        low, high = values[values <= sample[margin]], values[values >= sample[-1 - margin]]
-        if len(low) <= above[0] or len(high) < len(values) - below[1]:
-            low, high = values, values
-    skipped = len(values) - len(high)
-    smallest = np.partition(low, (below[0], above[0]))[[below[0], above[0]]]
-    largest = np.partition(high, (below[1] - skipped, above[1] - skipped))[[below[1] - skipped, above[1] - skipped]]
-    found = [
-        float(pair[0]) + (place - rank) * float(pair[1] - pair[0])
-        for pair, place, rank in zip((smallest, largest), places, below, strict=True)
-    ]
-    return found[0], found[1]
+    low, high = _tails(values)
+    last = len(values) - 1
+    return _at(low, LOW / 100 * last), _at(high, HIGH / 100 * last - (len(values) - len(high)))
+
+
+def _tails(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The smallest and the largest values, as far as a sample says that the percentiles lie among them; or all."""
+    if len(values) < TAILED:
+        return values, values
+    sample = np.sort(values[:: len(values) // SAMPLE])
+    margin = len(sample) * TAIL_PERCENT // 100
+    low, high = values[values <= sample[margin]], values[values >= sample[-1 - margin]]
+    enough = LOW / 100 * len(values) + 2  # the two values beside the percentile, and one for rounding
+    return (low, high) if min(len(low), len(high)) >= enough else (values, values)
+
+
+def _at(values: FloatArray, place: float) -> float:
+    """The value at a place in the order of size, counted from 0, linear in between."""
+    below = int(place)
+    above = min(below + 1, len(values) - 1)
+    ranked = np.partition(values, (below, above))
+    return float(ranked[below]) + (place - below) * float(ranked[above] - ranked[below])
 
 
 def reduce(picture: ByteArray, mask: Mask, side: int) -> tuple[ByteArray, Mask]:

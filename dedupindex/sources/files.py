@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TypeAlias
 
 from dedupindex.errors import Reason
@@ -99,26 +99,16 @@ class _Walker:
             except (OSError, ValueError):
                 continue  # not made yet: known by its path alone
             self.excluded_ids.add((status.st_dev, status.st_ino))
-        self.mask_pattern = mask_pattern
         self.mask_names = mask_name_matcher(mask_pattern)
         self.named: set[tuple[Identity, str]] = set()  # files that the user named: told at their own place
         self.visited: set[Identity] = set()
 
-    def file(self, path: Path, status: os.stat_result, *, explicit: bool = False, masked: bool | None = None) -> Found:
+    def file(self, path: Path, status: os.stat_result, *, explicit: bool = False) -> Found:
         if self.is_excluded(path, status):
             return SkippedFile(path, "excluded")
         if not stat.S_ISREG(status.st_mode):
             return SkippedFile(path, "not_regular")
-        return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ino, explicit, masked=masked)
-
-    def masked(self, name: str, there: set[str]) -> bool | None:
-        """False where a folder with these names, in lower case, has no mask file for this one; else nobody knows yet.
-
-        It spares a look for each file. Names that a file system may spell in another way are left to that look.
-        """
-        beside = self.mask_pattern.replace("{stem}", PurePath(name).stem)
-        known = beside.isascii() and "/" not in beside and os.sep not in beside and beside.casefold() not in there
-        return False if known else None
+        return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ino, explicit)
 
     def is_excluded(self, path: Path, status: os.stat_result) -> bool:
         if not self.excluded_paths:
@@ -152,7 +142,6 @@ class _Walker:
             yield _failure(folder, error)
             return
         masks = masks_among([entry.name for entry in entries], self.mask_names)
-        there = {entry.name.casefold() for entry in entries}
         for entry in entries:
             if (identity, entry.name) in self.named:
                 continue
@@ -168,10 +157,7 @@ class _Walker:
             if stat.S_ISLNK(found.st_mode):
                 yield SkippedFile(path, "symlink")
             elif not stat.S_ISDIR(found.st_mode):
-                if entry.name in masks:
-                    yield SkippedFile(path, "mask_file")
-                else:
-                    yield self.file(path, found, masked=self.masked(entry.name, there))
+                yield SkippedFile(path, "mask_file") if entry.name in masks else self.file(path, found)
             elif self.is_excluded(path, found):
                 yield SkippedFile(path, "excluded")
             elif self.recursive:

@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 from dedupindex.features import describe, describe_stack, versions
 from dedupindex.features.descriptor import assemble, normalise_rows
 from dedupindex.features.model import GLOBAL_DIMENSIONS, load_model
-from dedupindex.features.thumbnail import COLOUR_SIDE, SIDE, reduce, small_colour, stretch
+from dedupindex.features.thumbnail import (
+    COLOUR_SIDE,
+    HIGH,
+    LOW,
+    SIDE,
+    TAILED,
+    _percentiles,
+    reduce,
+    small_colour,
+    stretch,
+)
 from dedupindex.settings import Settings
 from tests.scenes import SETTINGS, grey, holes, photograph, plain_prepared, prepared, same_features, smooth
 
@@ -192,3 +202,31 @@ def test_photographs_at_a_hundredth_of_the_contrast_keep_their_structure():
     dim = (30_000 + picture).astype(np.uint16)  # 255 grey levels in the middle of 65,536
     first, second = (describe(prepared(p), SETTINGS) for p in (grey(picture / 255), dim))
     assert np.corrcoef(first.thumbnail.ravel(), second.thumbnail.ravel())[0, 1] > 0.99
+
+
+@given(
+    st.integers(TAILED - 5, 5 * TAILED),
+    st.sampled_from(["spread", "few levels", "nearly constant", "rising"]),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_percentiles_from_the_tails_are_those_of_all(count, kind, seed):
+    random = np.random.default_rng(seed)
+    values = random.random(count).astype(np.float32)
+    if kind == "few levels":
+        values = np.round(values * 3) / np.float32(3)
+    elif kind == "nearly constant":
+        values = np.where(values > 0.99, values, np.float32(0.5))
+    elif kind == "rising":  # the tails lie at the ends, and the sample sees them
+        values.sort()
+    np.testing.assert_allclose(_percentiles(values), np.percentile(values.astype(float), [LOW, HIGH]), atol=1e-6)
+
+
+def test_the_fast_profile_describes_a_smaller_picture_without_points_and_hashes():
+    fast = dataclasses.replace(SETTINGS, profile="fast")
+    full, small = (prepared(photograph("coffee"), settings=some) for some in (SETTINGS, fast))
+    assert (max(full.mask.shape), max(small.mask.shape)) == (256, 128)
+    described = describe(small, fast)
+    assert len(described.keypoints) == 0
+    assert described.hashes == {}
+    assert versions(fast) != versions(SETTINGS)

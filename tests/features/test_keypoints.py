@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
-from dedupindex.features.keypoints import COUNT, GRID, MASK_CLEARANCE, MIN_SIDE, extract, spread
+from dedupindex.features.keypoints import COUNT, DETECTED, GRID, MASK_CLEARANCE, MIN_SIDE, extract, spread
 from dedupindex.features.model import encode_codes, load_model
 from dedupindex.features.symmetry import mirror_sift
 from tests.scenes import holes, photograph
@@ -151,3 +151,21 @@ def test_threads_find_the_same():
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one.position, other.position)
         np.testing.assert_array_equal(one.descriptors, other.descriptors)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_chosen_keypoints_are_described_as_all_would_be(name):
+    import cv2
+
+    for picture in (small(name), cv2.GaussianBlur(small(name), None, 6)):  # the blurred one has no fine keypoints
+        sift = cv2.SIFT.create(nfeatures=DETECTED, contrastThreshold=0.02, edgeThreshold=12)
+        found, described = sift.detectAndCompute(picture, None)
+        rows = {(k.pt[1], k.pt[0], k.angle): np.sqrt(d / d.sum()) for k, d in zip(found, described, strict=True)}
+        ours = extract(picture, np.ones(picture.shape, bool))
+        side = max(picture.shape)
+        assert len(ours.scale) == min(COUNT, len(found)) > 0
+        for position, angle, descriptor in zip(ours.position, ours.angle, ours.descriptors, strict=True):
+            y, x = position * side - 0.5
+            near = [row for (v, u, a), row in rows.items() if abs(v - y) + abs(u - x) < 1e-3
+                    and abs(np.deg2rad(a) - angle) < 1e-4]  # fmt: skip
+            assert any(np.allclose(descriptor, row, atol=1e-6) for row in near)

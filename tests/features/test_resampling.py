@@ -66,3 +66,14 @@ def test_fitted_sizes(height, width, side):
     assert 1 <= rows <= height
     assert 1 <= columns <= width
     assert max(rows, columns) == min(side, max(height, width))
+
+
+@given(sizes, sizes, sizes, sizes, st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_no_weights_are_ones(height, width, rows, columns, seed):
+    pictures = np.random.default_rng(seed).random((2, 3, height, width)).astype(np.float32)
+    ones = np.ones((2, 1, height, width), np.float32)
+    for found, expected in zip(
+        resample_masked(pictures, None, (rows, columns)), resample_masked(pictures, ones, (rows, columns)), strict=True
+    ):
+        np.testing.assert_array_equal(found, np.broadcast_to(expected, found.shape))

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from dedupindex.prepare import find_box, prepare, refine_box
+from dedupindex.prepare.borders import FLAT_SHARE, TOLERANCE, _is_busy
 from dedupindex.settings import Settings
 
 from .pictures import frame, jpeg, photo
@@ -120,3 +121,13 @@ def test_refinement_is_to_the_pixel():
     small = np.asarray(Image.fromarray(picture).resize((90, 95), Image.BOX)).astype(np.float32)
     found = find_box(small)
     assert refine_box(picture, found, (95, 90)) == (123, 0, 700, 900)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_busy_row_is_never_a_border(seed):
+    random = np.random.default_rng(seed)
+    row = np.where(random.random(20 + 10 * seed) < 0.001 * seed, 90, random.normal(100, 1, 20 + 10 * seed))
+    row = row.astype(np.float32)
+    noise = np.quantile(np.abs(row - np.median(row)), FLAT_SHARE)
+    assert not (_is_busy(row) and noise <= TOLERANCE)
+    assert _is_busy(random.uniform(0, 255, 100).astype(np.float32))

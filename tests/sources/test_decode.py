@@ -98,6 +98,12 @@ def test_jpeg_is_reduced_but_not_below(
     assert frame.full_shape == size[::-1]
 
 
+@pytest.mark.parametrize(("profile", "shape"), [("default", (300, 400)), ("fast", (150, 200))])
+def test_a_jpeg_is_reduced_as_far_as_the_profile_allows(tmp_path: Path, profile: str, shape: tuple[int, int]) -> None:
+    path = save(tmp_path / "x.jpg", Image.new("RGB", (1600, 1200), "red"))
+    assert only(path, Settings(profile=profile)).pixels.shape[:2] == shape
+
+
 # ------------------------------------------------------------------------------------------------ orientation
 @pytest.mark.parametrize("number", range(1, 9))
 @pytest.mark.parametrize("kind", ["png", "tif", "webp"])
