@@ -122,8 +122,8 @@ def _agreeing(one: Sketch, others: Sequence[Sketch], parity: FloatArray) -> NDAr
         voting = (matches >= max(MIN_INLIERS, MIN_VOTES)) & ~passed
         if voting.any():
             taken = voting[own]
-            places = (_places([one]), _places(others))
-            votes = _votes(places, rows[taken], columns[taken], own[taken], mirrored)
+            own, rows, columns = own[taken], rows[taken], columns[taken]
+            votes = _votes(_places([one], np.zeros_like(own), rows), _places(others, own, columns), own, mirrored)
             passed[voting] = votes >= MIN_VOTES
     return passed
 
@@ -134,15 +134,18 @@ def _unit(codes: CodeArray) -> FloatArray:
     return values
 
 
-def _places(pictures: Sequence[Sketch]) -> FloatArray:
-    """(5, K) x and y in pixels of the thumbnail, octaves of the diameter, angle, width of the thumbnail."""
-    side = np.repeat([float(max(p.shape)) for p in pictures], [len(p.codes) for p in pictures])
-    width = np.repeat([float(p.shape[1]) for p in pictures], [len(p.codes) for p in pictures])
-    position = np.concatenate([p.position for p in pictures]).astype(np.float32) * (side / 65535)[:, None]
-    scale = np.concatenate([p.scale for p in pictures]).astype(np.float32) * side
-    angle = np.concatenate([p.angle for p in pictures]).astype(np.float32)
-    octaves = np.log2(np.maximum(scale, 1e-6))
-    return np.stack([position[:, 1], position[:, 0], octaves, angle, width]).astype(np.float32)
+def _places(pictures: Sequence[Sketch], own: NDArray[np.intp], chosen: NDArray[np.intp]) -> FloatArray:
+    """(5, M) x and y in pixels of the thumbnail, octaves of the diameter, angle, width of the thumbnail.
+
+    Of the keypoints *chosen* among all of the pictures'; *own* says whose each is.
+    """
+    side = np.array([max(p.shape) for p in pictures], np.float32)[own]
+    width = np.array([p.shape[1] for p in pictures], np.float32)[own]
+    position = np.concatenate([p.position for p in pictures])[chosen].astype(np.float32) * (side / 65535)[:, None]
+    scale = np.concatenate([p.scale for p in pictures])[chosen].astype(np.float32) * side
+    angle = np.concatenate([p.angle for p in pictures])[chosen].astype(np.float32)
+    octaves = np.log2(np.maximum(scale, np.float32(1e-6)))
+    return np.stack([position[:, 1], position[:, 0], octaves, angle, width])
 
 
 def _mutual(products: FloatArray, owner: NDArray[np.intp], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -159,35 +162,41 @@ def _mutual(products: FloatArray, owner: NDArray[np.intp], count: int) -> tuple[
     return rows[mutual], columns[mutual]
 
 
-def _votes(
-    places: tuple[FloatArray, FloatArray],
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
-    own: NDArray[np.intp],
-    mirrored: bool,
-) -> NDArray[np.intp]:
-    """Most matches that agree with the similarity that one of them proposes, for each pair in the order of *own*."""
+def _votes(first: FloatArray, second: FloatArray, own: NDArray[np.intp], mirrored: bool) -> NDArray[np.intp]:
+    """Most matches that agree with the similarity that one of them proposes, for each picture in the order of *own*.
+
+    What is cheap and turns most away comes first: two matches that differ in scale or angle need no places.
+    """
     order = np.argsort(own, kind="stable")
-    rows, columns = rows[order], columns[order]
-    _, pair, number = np.unique(own[order], return_inverse=True, return_counts=True)
-    slot = np.arange(len(pair)) - np.repeat(np.cumsum(number) - number, number)
-    first, second = places[0][:, rows], places[1][:, columns]
+    own, first, second = own[order], first[:, order], second[:, order]
     x, y, octaves, angle, width = second
     if mirrored:
         x, angle = width - x, np.float32(np.pi) - angle
-    table = np.full((6, len(number), int(number.max())), np.nan, np.float32)  # NaN agrees with nothing
-    table[:, pair, slot] = (first[0], first[1], x, y, first[2] - octaves, first[3] - angle)
-    ax, ay, bx, by, octave, turn = table
+    octave, turn = first[2] - octaves, first[3] - angle
+    starts = np.flatnonzero(np.r_[True, own[1:] != own[:-1]])
+    i, j = _pairings(starts, len(own))
+    near = np.abs(octave[i] - octave[j]) < LOOSER * SCALE_TOLERANCE
+    i, j = i[near], j[near]
+    apart = np.abs(np.mod(turn[i] - turn[j] + np.float32(np.pi), np.float32(2 * np.pi)) - np.float32(np.pi))
+    near = apart < LOOSER * ANGLE_TOLERANCE
+    i, j = i[near], j[near]  # match i proposes, match j votes
     factor = np.exp2(octave)
-    cosine, sine = factor * np.cos(turn), factor * np.sin(turn)
-    dx, dy = bx[:, None, :] - bx[:, :, None], by[:, None, :] - by[:, :, None]
-    off_x = ax[:, :, None] + cosine[:, :, None] * dx - sine[:, :, None] * dy - ax[:, None, :]
-    off_y = ay[:, :, None] + sine[:, :, None] * dx + cosine[:, :, None] * dy - ay[:, None, :]
+    cosine, sine = (factor * np.cos(turn))[i], (factor * np.sin(turn))[i]
+    dx, dy = x[j] - x[i], y[j] - y[i]
+    off_x = first[0][i] + cosine * dx - sine * dy - first[0][j]
+    off_y = first[1][i] + sine * dx + cosine * dy - first[1][j]
     # in pixels of the coarser picture: the pair may be registered in either order
     limit = (LOOSER * LOOSE * np.maximum(factor, 1)) ** 2
-    agree = off_x**2 + off_y**2 < limit[:, :, None]
-    agree &= np.abs(octave[:, :, None] - octave[:, None, :]) < LOOSER * SCALE_TOLERANCE
-    apart = np.abs(np.mod(turn[:, :, None] - turn[:, None, :] + np.float32(np.pi), np.float32(2 * np.pi)) - np.pi)
-    agree &= apart < LOOSER * ANGLE_TOLERANCE
-    votes: NDArray[np.intp] = agree.sum(2).max(1)
-    return votes
+    votes = np.bincount(i[off_x**2 + off_y**2 < limit[i]], minlength=len(own))
+    most: NDArray[np.intp] = np.maximum.reduceat(votes, starts)
+    return most
+
+
+def _pairings(starts: NDArray[np.intp], total: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """All ordered pairs within runs of the numbers below *total*, each with itself too; runs begin at *starts*."""
+    length = np.diff(starts, append=total)
+    partners = np.repeat(length, length)  # of each number
+    i = np.repeat(np.arange(total), partners)
+    ends = np.cumsum(partners)
+    j = np.arange(len(i)) - np.repeat(ends - partners - np.repeat(starts, length), partners)
+    return i, j

@@ -1,9 +1,11 @@
 """What describing a picture costs, against a plain Pillow decode of the same files, stage by stage.
 
 ``python -m tests.benchmarks.ingest [PICTURES] [--json FILE]``. Without PICTURES, landscapes of 500 x 333 pixels are
-made; JPEGs of 12 megapixels are always made. Medians over all files of CPU time of one thread, in one process; the
-reference decodes at the scale at which the default profile does, which for small pictures is the full one. Then the
-real command with one worker and with two, and its memory with many and with ten times as many tiny files.
+made; JPEGs of 12 megapixels are always made, with three amounts of grain and so of three sizes: what a smaller scale
+spares of decoding is everything but the compressed stream, and the larger that is, the less describing weighs. Medians
+over all files of CPU time of one thread, in one process; the reference decodes at the scale at which the default
+profile does, which for small pictures is the full one. Then the real command with one worker and with two, and its
+memory with many and with ten times as many tiny files.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ from dedupindex.workflows.stages import FileTask, describe_files
 
 PLAIN = "Pillow: decode at draft scale and resize"
 SMALL, LARGE = (333, 500), (3000, 4000)  # rows, columns
+GRAIN = 9  # levels up and down; with it 12 megapixels have 3 MB
+GRAINS = {"large, 1 MB": 0, "large, 2 MB": 5, "large, 3 MB": GRAIN}
 SIDE = 256  # what a plain decode resizes to, pixels: as much as features need
 
 
@@ -48,17 +52,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
     cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
         small = _taken(given.pictures, given.count) or make(folder / "small", SMALL, given.count)
-        large = make(folder / "large", LARGE, max(5, given.count // 4))
-        figures: dict[str, dict[str, float]] = {
-            "small": stages(small, given.rounds),
-            "large": stages(large, given.rounds),
-            "workers": workers(folder, make(folder / "many", SMALL, 12), given.rounds),
-            "memory": memory(folder, given.tiny),
-        }
-    for what in ("small", "large"):
+        figures: dict[str, dict[str, float]] = {"small": stages(small, given.rounds)}
+        for name, grain in GRAINS.items():
+            large = make(folder / name, LARGE, max(5, given.count // 4), grain)
+            figures[name] = stages(large, given.rounds)
+        figures["workers"] = workers(folder, make(folder / "many", SMALL, 12), given.rounds)
+        figures["memory"] = memory(folder, given.tiny)
+    for what in ("small", *GRAINS):
         reference = figures[what][PLAIN]
         rows = [(stage, value, value / reference) for stage, value in figures[what].items()]
         show(f"CPU an image, {what}", ("stage", "ms", "x Pillow"), rows)
@@ -67,16 +70,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def make(folder: Path, shape: tuple[int, int], count: int) -> list[Path]:
-    """Write landscapes with some grain as JPEGs."""
+def make(folder: Path, shape: tuple[int, int], count: int, grain: int = GRAIN) -> list[Path]:
+    """Write landscapes with some grain as JPEGs of quality 90."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     made = []
     for number in range(count):
         scene = cv2.resize(landscape(number), shape[::-1], interpolation=cv2.INTER_CUBIC).astype(np.int16)
-        grain = rng.integers(-9, 10, (*shape, 1), np.int16)
+        noise = rng.integers(-grain, grain + 1, (*shape, 1), np.int16)
         path = folder / f"{number:04}.jpg"
-        Image.fromarray(np.clip(scene + grain, 0, 255).astype(np.uint8)).save(path, quality=90)
+        Image.fromarray(np.clip(scene + noise, 0, 255).astype(np.uint8)).save(path, quality=90)
         made.append(path)
     return made
 

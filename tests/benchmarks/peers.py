@@ -6,9 +6,10 @@ once a group). Every peer is installed from PyPI into an environment of its own 
 there the next time) and runs at its own defaults; what does not install or run is named with the reason and left out.
 ``--score`` is a program ``SCRIPT TRUTH.csv PAIRS.csv --json OUT`` that adds the recall at a precision of .99.
 
-``python -m tests.benchmarks.peers --hash-only [--megapixels 12] [--count 160]`` measures describing alone, without any
-search, on JPEGs that it makes itself (or on those in FOLDER). Their grain makes them 3 MB each, as cameras' are: most
-of decoding them at a smaller scale is reading the compressed stream, and with it the ratio depends on the files' size.
+``python -m tests.benchmarks.peers --hash-only [--megapixels 12] [--count 160] [--grain 9]`` measures describing alone,
+without any search, on JPEGs that it makes itself (or on those in FOLDER). A grain of 9 levels makes them 3 MB each, as
+cameras' are, 5 gives 2 MB, 0 less than 1: most of decoding them at a smaller scale is reading the compressed stream,
+so that the ratio depends on the files' size.
 
 Medians of ``--rounds`` runs. Rates are marginal: the cost of all pictures less that of the first 24, over the
 pictures between; so the seconds that it takes to import and to start processes, shown as ``start``, are in nobody's
@@ -57,6 +58,7 @@ PEERS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 HASHERS = ("imagededup", "czkawka", "perception")
 STARTERS = 24  # pictures whose cost stands for starting: as many as get all of our workers started
+GRAIN = 9  # levels of noise in made pictures, as `tests.benchmarks.ingest` has it
 LIMIT = 1800.0  # seconds of a run
 
 
@@ -98,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--hash-only", action="store_true")
     parser.add_argument("--megapixels", type=float, default=12.0)
     parser.add_argument("--count", type=int, default=160)
+    parser.add_argument("--grain", type=int, default=GRAIN)
     parser.add_argument("--work", type=Path, help="keeps environments and pairs")
     parser.add_argument("--only", nargs="+", choices=[*OURS, *PEERS], metavar="NAME", help=", ".join([*OURS, *PEERS]))
     parser.add_argument("--score", type=Path, metavar="SCRIPT")
@@ -117,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _in(work: Path, given: argparse.Namespace) -> int:
     what = "hash" if given.hash_only else "scan"
-    folder = given.folder.resolve() if given.folder else made(work, given.megapixels, given.count)
+    folder = given.folder.resolve() if given.folder else made(work, given.megapixels, given.count, given.grain)
     names = given.only or [*OURS, *(HASHERS if given.hash_only else PEERS)]
     few = starters(work, folder)
     runs: dict[str, list[tuple[Cost, Cost]]] = {name: [] for name in names}
@@ -240,15 +243,15 @@ def _version(name: str, work: Path) -> str:
     return done.stdout.strip()
 
 
-def made(work: Path, megapixels: float, count: int) -> Path:
+def made(work: Path, megapixels: float, count: int, grain: int) -> Path:
     """Make textured JPEGs, 4:3, quality 90, in a process of its own, as NumPy would count as a peer's memory."""
-    folder = work / f"{count}x{megapixels:g}mp"
+    folder = work / f"{count}x{megapixels:g}mp-{grain}"
     if not folder.exists():
         rows = round(math.sqrt(megapixels * 1e6 * 3 / 4))
         begun = folder.with_suffix(".part")
         shutil.rmtree(begun, ignore_errors=True)
         program = "import sys; from pathlib import Path; from tests.benchmarks.ingest import make; "
-        program += f"make(Path(sys.argv[1]), ({rows}, {round(rows * 4 / 3)}), {count})"
+        program += f"make(Path(sys.argv[1]), ({rows}, {round(rows * 4 / 3)}), {count}, {grain})"
         subprocess.run([sys.executable, "-c", program, str(begun)], cwd=ROOT, check=True)
         begun.rename(folder)
     return folder
