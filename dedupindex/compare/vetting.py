@@ -22,12 +22,13 @@ from dedupindex.features.descriptor import normalise_rows, unit
 from dedupindex.features.model import load_model
 from dedupindex.features.negative import negative_codes
 from dedupindex.features.packing import descriptor_of, keypoint_table, thumbnail_shape
-from dedupindex.records import CodeArray, FloatArray
+from dedupindex.records import CodeArray, FloatArray, Mask
 
 SLACK = 1e-4  # of a cosine: products of matrices differ in the last bits with their shapes
 LOOSER = 1.01  # of every other bound
 MANY = 40  # matches from which a pair passes without a vote
-AT_ONCE = 24  # pictures a product: (150, 24 x 150) numbers stay in the cache
+AT_ONCE = 24  # pictures whose matches are judged together
+STRIP = 512  # keypoints a product: (150, 1024) numbers stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,24 +109,43 @@ def _inverted(one: Sketch) -> Sketch:
 
 def _agreeing(one: Sketch, others: Sequence[Sketch], parity: FloatArray) -> NDArray[np.bool_]:
     """Whether enough matches may agree on a similarity, mirrored or not."""
-    first, second = _unit(one.codes), _unit(np.concatenate([other.codes for other in others]))
+    axes = np.argsort(-parity, kind="stable")  # even ones first: the parts of a code are slices then
+    first, second = _unit(one.codes[:, axes]), _unit(np.concatenate([other.codes for other in others])[:, axes])
     owner = np.repeat(np.arange(len(others)), [len(other.codes) for other in others])
-    even = parity > 0
-    same = first[:, even] @ second[:, even].T
-    odd = first[:, ~even] @ second[:, ~even].T
+    rows, columns, same, odd = _near(first, second, int((parity > 0).sum()))
     passed = np.zeros(len(others), bool)
-    for mirrored, products in ((False, same + odd), (True, same - odd)):
-        rows, columns = _mutual(products, owner, len(others))
-        own = owner[columns]
+    for mirrored, cosines in ((False, same + odd), (True, same - odd)):
+        near = np.flatnonzero(cosines > MATCH_COSINE - SLACK)
+        match = near[_mutual(rows[near], columns[near], cosines[near], owner, len(first))]
+        own = owner[columns[match]]
         matches = np.bincount(own, minlength=len(others))
         passed |= matches > MANY
         voting = (matches >= max(MIN_INLIERS, MIN_VOTES)) & ~passed
         if voting.any():
             taken = voting[own]
-            own, rows, columns = own[taken], rows[taken], columns[taken]
-            votes = _votes(_places([one], np.zeros_like(own), rows), _places(others, own, columns), own, mirrored)
-            passed[voting] = votes >= MIN_VOTES
+            own, match = own[taken], match[taken]
+            places = _places([one], np.zeros_like(own), rows[match]), _places(others, own, columns[match])
+            passed[voting] = _votes(*places, own, mirrored) >= MIN_VOTES
     return passed
+
+
+def _near(
+    first: FloatArray, second: FloatArray, even: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray, FloatArray]:
+    """Rows and columns of codes that are near each other, mirrored or not: some tens a pair of pictures.
+
+    With the parts of their cosines from the axes that are even under the mirror, of which there are *even*, and from
+    the odd ones after them: the sum is the cosine of the codes, the difference that with one of them mirrored.
+    """
+    parts = [(first[:, axes], second[:, axes].T) for axes in (slice(even), slice(even, None))]
+    found = []
+    for start in range(0, len(second), STRIP):
+        same, odd = (left @ right[:, start : start + STRIP] for left, right in parts)
+        place = np.flatnonzero(np.abs(odd) + same > MATCH_COSINE - SLACK)
+        row, column = np.divmod(place, same.shape[1])
+        found.append((row, column + start, same.ravel()[place], odd.ravel()[place]))
+    rows, columns, same, odd = (np.concatenate(some) for some in zip(*found, strict=True))
+    return rows, columns, same, odd
 
 
 def _unit(codes: CodeArray) -> FloatArray:
@@ -148,18 +168,17 @@ def _places(pictures: Sequence[Sketch], own: NDArray[np.intp], chosen: NDArray[n
     return np.stack([position[:, 1], position[:, 0], octaves, angle, width])
 
 
-def _mutual(products: FloatArray, owner: NDArray[np.intp], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of matches that are each other's nearest, of each picture with the one."""
-    near = np.flatnonzero(products > MATCH_COSINE - SLACK)  # some tens a pair; who is nearest is among them
-    rows, columns = np.divmod(near, products.shape[1])
-    values = products.ravel()[near]
-    cell = rows * count + owner[columns]
-    best_of_row = np.zeros(len(products) * count, np.float32)
-    best_of_column = np.zeros(products.shape[1], np.float32)
-    np.maximum.at(best_of_row, cell, values)
-    np.maximum.at(best_of_column, columns, values)
-    mutual = (values >= best_of_row[cell] - SLACK) & (values >= best_of_column[columns] - SLACK)
-    return rows[mutual], columns[mutual]
+def _mutual(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], cosines: FloatArray, owner: NDArray[np.intp], count: int
+) -> Mask:
+    """Which matches are each other's nearest: of one picture's *count* keypoints and each other picture's."""
+    cell = owner[columns] * count + rows
+    best_of_row = np.zeros((int(owner[-1]) + 1) * count, np.float32)
+    best_of_column = np.zeros(len(owner), np.float32)
+    np.maximum.at(best_of_row, cell, cosines)
+    np.maximum.at(best_of_column, columns, cosines)
+    mutual: Mask = (cosines >= best_of_row[cell] - SLACK) & (cosines >= best_of_column[columns] - SLACK)
+    return mutual
 
 
 def _votes(first: FloatArray, second: FloatArray, own: NDArray[np.intp], mirrored: bool) -> NDArray[np.intp]:

@@ -4,7 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedupindex.compare import vetting
-from dedupindex.compare.registration import MIN_VOTES, mutual_nearest, register_keypoints
+from dedupindex.compare.registration import (
+    ANGLE_TOLERANCE,
+    LOOSE,
+    MATCH_COSINE,
+    MIN_VOTES,
+    SCALE_TOLERANCE,
+    mutual_nearest,
+    register_keypoints,
+)
 from dedupindex.compare.verification import MIN_INLIERS, alike_from, cosine, verify
 from dedupindex.compare.vetting import plausible, sketch
 from dedupindex.features import pack, rounded
@@ -79,10 +87,56 @@ def test_matches_are_those_of_the_registration(seed):
     seconds = [base[rng.permutation(20)[:12]] + 0.4 * rng.normal(size=(12, 8)).astype(np.float32) for _ in range(3)]
     first /= np.linalg.norm(first, axis=1, keepdims=True)
     seconds = [s / np.linalg.norm(s, axis=1, keepdims=True) for s in seconds]
-    products = first @ np.concatenate(seconds).T
-    rows, columns = vetting._mutual(products, np.repeat(np.arange(3), 12), 3)
+    rows, columns, same, odd = vetting._near(first, np.concatenate(seconds), 5)
+    both = first @ np.concatenate(seconds).T
+    np.testing.assert_allclose(same + odd, both[rows, columns], atol=1e-6)
+    near = np.flatnonzero(same + odd > MATCH_COSINE)
+    rows, columns = rows[near], columns[near]
+    assert len(near) == (both > MATCH_COSINE).sum()
+    mutual = vetting._mutual(rows, columns, (same + odd)[near], np.repeat(np.arange(3), 12), len(first))
+    rows, columns = rows[mutual], columns[mutual]
     found = set(zip(rows.tolist(), columns.tolist(), strict=True))
     for number, second in enumerate(seconds):
         one, other = mutual_nearest(first, second)
         assert {(a, b + 12 * number) for a, b in zip(one.tolist(), other.tolist(), strict=True)} <= found
     assert MIN_VOTES <= MIN_INLIERS
+
+
+@given(seed=st.integers(0, 10**6), mirrored=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_votes_are_those_of_the_registration(seed, mirrored):
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, 14, 4)
+    own = rng.permutation(np.repeat(np.arange(4), counts))
+    places = [np.empty((5, len(own)), np.float32) for _ in range(2)]
+    for some in places:
+        some[:2], some[2] = rng.uniform(0, 40, (2, len(own))), rng.uniform(2, 3.2, len(own))
+        some[3], some[4] = rng.uniform(0, 1.5, len(own)), 50
+    votes = vetting._votes(*places, own, mirrored)
+    for number in range(4):
+        (ax, ay, octaves_a, turn_a, _), (x, y, octaves_b, turn_b, width) = (p[:, own == number] for p in places)
+        if mirrored:
+            x, turn_b = width - x, np.pi - turn_b
+        matches = list(zip(ax, ay, x, y, octaves_a - octaves_b, turn_a - turn_b, strict=True))
+        least, most = (_most_votes(matches, vetting.LOOSER * factor) for factor in (1 - 1e-4, 1 + 1e-4))
+        assert 1 <= least <= votes[number] <= most
+
+
+def _most_votes(matches, looser):
+    """Loop over proposals and voters; the tolerances are those of the registration, but so much looser."""
+    most = 0
+    for ax, ay, x, y, octave, turn in matches:
+        factor = 2.0**octave
+        cosine, sine = factor * np.cos(turn), factor * np.sin(turn)
+        votes = 0
+        for other_ax, other_ay, other_x, other_y, other_octave, other_turn in matches:
+            dx, dy = other_x - x, other_y - y
+            off = np.hypot(ax + cosine * dx - sine * dy - other_ax, ay + sine * dx + cosine * dy - other_ay)
+            apart = abs((turn - other_turn + np.pi) % (2 * np.pi) - np.pi)
+            votes += (
+                off < looser * LOOSE * max(factor, 1)
+                and apart < looser * ANGLE_TOLERANCE
+                and abs(octave - other_octave) < looser * SCALE_TOLERANCE
+            )
+        most = max(most, votes)
+    return most
