@@ -19,6 +19,7 @@ from dedupindex.records import ByteArray, FloatArray, Mask
 VERSION = "2"
 COUNT = 150  # most keypoints a picture
 DETECTED = 240  # found before the spread is chosen
+DOUBLED_OFF = 0.25  # pixel x lies at 2 x + .5 of the doubled picture, and OpenCV takes half of that for x
 SIGMA = 1.6  # blur of the lowest layer of the doubled picture, pixels of that
 MIN_SIDE = 16  # pixels; smaller pictures have no room for a SIFT window
 GRID = 6  # cells a side among which keypoints are spread
@@ -60,7 +61,8 @@ def _describer() -> Any:
 
     A descriptor sums gradients over an area whose size follows from the keypoint. On a doubled picture that area has
     four times the pixels, most of them interpolated: a descriptor takes 20 us there and 5 here, the pyramid 1.2 ms and
-    .3. The two descriptors of a keypoint have a cosine of .99 (median), and find the same copies.
+    .3. The two descriptors of a keypoint have a cosine of .99 (median), and find the same copies. (OpenCV centres the
+    area on a whole pixel, so that the two differ by up to a quarter of a pixel's width.)
     """
     if not hasattr(_local, "describer"):
         _local.describer = cv2.SIFT.create(sigma=SIGMA / 2)
@@ -92,6 +94,7 @@ def extract(picture: ByteArray, mask: Mask, *, count: int = COUNT) -> LocalFeatu
     if not found:
         return _empty()
     table = np.array([(*k.pt, k.size, k.angle, k.response) for k in found], np.float32)
+    table[:, :2] -= DOUBLED_OFF
     clear = np.arange(len(table))
     if not whole:
         distance = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 3)
@@ -116,7 +119,7 @@ def extract(picture: ByteArray, mask: Mask, *, count: int = COUNT) -> LocalFeatu
 
 def _at_full_size(found: Any) -> Any:
     """The keypoint as `_describer` has to see it: one octave up, in the same layer; OpenCV keeps both in one number."""
-    x, y = found.pt
+    x, y = found.pt[0] - DOUBLED_OFF, found.pt[1] - DOUBLED_OFF
     octave = (found.octave & 0xFF00) | ((found.octave + 1) & 0xFF)
     return cv2.KeyPoint(x, y, found.size, found.angle, found.response, octave)
 

@@ -26,7 +26,7 @@ def test_photographs_differ_from_each_other():
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
-@pytest.mark.parametrize(("profile", "least"), [("fast", 0.995), ("default", 0.85)])
+@pytest.mark.parametrize(("profile", "least"), [("fast", 0.995), ("default", 0.8)])
 def test_the_mirrored_picture_has_the_mirrored_descriptor(name, profile, least):
     # SIFT itself is not quite symmetric: a shift by one pixel moves these descriptors as far (.76 to .95)
     settings = dataclasses.replace(SETTINGS, profile=profile)
@@ -53,7 +53,7 @@ def test_eight_probes_hold_all_eight_lays_of_a_smooth_picture(seed):
     [found] = probes([described])
     assert found.shape == (8, DESCRIPTOR_DIMENSIONS)
     near = np.array([unit(features(lay).descriptor[None])[0] @ found.T for lay in turns(picture)])
-    assert near.max(1).min() > 0.9
+    assert near.max(1).min() > 0.85
     assert sorted(near.argmax(1)) == list(range(8))
 
 
