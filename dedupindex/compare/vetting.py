@@ -28,7 +28,7 @@ SLACK = 1e-4  # of a cosine: products of matrices differ in the last bits with t
 LOOSER = 1.01  # of every other bound
 MANY = 40  # matches from which a pair passes without a vote
 AT_ONCE = 24  # pictures whose matches are judged together
-STRIP = 512  # keypoints a product: (150, 1024) numbers stay in the cache
+STRIP = 512  # keypoints a product: the numbers (150, 512) of two of them stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
