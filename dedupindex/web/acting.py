@@ -142,7 +142,7 @@ def carry_out(request: Request, wish: Wished, digest: Annotated[str, Form()]) ->
     """Do what the plan that was shown says; anything else that it would say by now is refused."""
     site = _allowed(request)
     made = site.index.plan(wish.options())
-    if made.digest() != digest:
+    if made.deeds_digest() != digest:
         raise HTTPException(409, "The files are not as they were when this plan was shown: look at it again.")
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{made.digest()[:8]}"
     beside = site.index.beside(f"-plan-{stamp}.json")

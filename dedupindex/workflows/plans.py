@@ -99,13 +99,22 @@ class Plan:
         return sum(item.file.size for item in self.items)
 
     def digest(self) -> str:
-        """Return what identifies the plan's deeds: a journal belongs to one plan."""
-        deeds = [
+        """Return what identifies the plan, made when it was: a journal belongs to one plan."""
+        return _digest([self.made.isoformat(timespec="seconds"), self._deeds()])
+
+    def deeds_digest(self) -> str:
+        """Return what identifies the plan's deeds: the same for a plan that is made anew and says the same."""
+        return _digest(self._deeds())
+
+    def _deeds(self) -> list[tuple[str, ...]]:
+        return [
             (i.action, os.fsencode(i.file.path).hex(), i.file.sha256, os.fsencode(i.keeper.path).hex(), str(i.target))
             for i in self.items
         ]
-        text = json.dumps([self.made.isoformat(timespec="seconds"), deeds])
-        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digest(said: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def check_plan(plan: Plan) -> None:

@@ -1,6 +1,7 @@
 """The pages."""
 
 import io
+import time
 
 import numpy as np
 import pytest
@@ -269,6 +270,7 @@ def test_apply_and_take_back(serve, tmp_path):
     page = Page(client.get(f"/plan?{address}").text)
     [digest] = [found["value"] for tag, found in page.elements if found.get("name") == "digest"]
     assert client.post(f"/plan/apply?{address}", data={"csrf": keys.form, "digest": "x"}).status_code == 409
+    time.sleep(1.1)  # people look at a plan for a while; it is the same plan then
     answer = client.post(f"/plan/apply?{address}", data={"csrf": keys.form, "digest": digest})
     assert answer.status_code == 200, answer.text
     assert "Done" in answer.text
