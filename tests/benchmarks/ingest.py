@@ -38,7 +38,7 @@ from dedupindex.workflows.stages import FileTask, describe_files
 PLAIN = "Pillow: decode at draft scale and resize"
 SMALL, LARGE = (333, 500), (3000, 4000)  # rows, columns
 GRAIN = 9  # levels up and down; with it 12 megapixels have 3 MB
-GRAINS = {"large, 1 MB": 0, "large, 2 MB": 5, "large, 3 MB": GRAIN}
+GRAINS = {"large, 0.8 MB": 0, "large, 2.4 MB": 6, "large, 3.2 MB": GRAIN}
 SIDE = 256  # what a plain decode resizes to, pixels: as much as features need
 
 
