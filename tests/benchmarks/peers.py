@@ -7,8 +7,8 @@ there the next time) and runs at its own defaults; what does not install or run 
 ``--score`` is a program ``SCRIPT TRUTH.csv PAIRS.csv --json OUT`` that adds the recall at a precision of .99.
 
 ``python -m tests.benchmarks.peers --hash-only [--megapixels 12] [--count 160] [--grain 9]`` measures describing alone,
-without any search, on JPEGs that it makes itself (or on those in FOLDER). A grain of 9 levels makes them 3.2 MB each, as
-cameras' are, 6 gives 2.4 MB, 0 gives .8: most of decoding them at a smaller scale is reading the compressed stream,
+without any search, on JPEGs that it makes itself (or on those in FOLDER). A grain of 9 levels makes them 3.2 MB each,
+as cameras' are, 6 gives 2.4 MB, 0 gives .8: most of decoding them at a smaller scale is reading the compressed stream,
 so that the ratio depends on the files' size.
 
 Medians of ``--rounds`` runs. Rates are marginal: the cost of all pictures less that of the first 24, over the
