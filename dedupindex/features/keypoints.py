@@ -105,10 +105,13 @@ def extract(picture: ByteArray, mask: Mask, *, count: int = COUNT) -> LocalFeatu
     chosen = clear[spread(table[clear, :2], table[clear, 4], picture.shape, count)]
     if not len(chosen):
         return _empty()
-    kept, described = _describer().compute(picture, [_at_full_size(found[number]) for number in chosen.tolist()])
-    if len(kept) != len(chosen):
-        raise RuntimeError(f"OpenCV described {len(kept)} of {len(chosen)} keypoints")
-    table, descriptors = table[chosen], np.asarray(described, np.float32)
+    table = table[chosen]
+    places = table[:, :2].tolist()
+    points = [_at_full_size(found[number], x, y) for number, (x, y) in zip(chosen, places, strict=True)]
+    kept, described = _describer().compute(picture, points)
+    if len(kept) != len(points):
+        raise RuntimeError(f"OpenCV described {len(kept)} of {len(points)} keypoints")
+    descriptors = np.asarray(described, np.float32)
     side = max(picture.shape)
     return LocalFeatures(
         (table[:, 1::-1] + np.float32(0.5)) / side,
@@ -118,9 +121,8 @@ def extract(picture: ByteArray, mask: Mask, *, count: int = COUNT) -> LocalFeatu
     )
 
 
-def _at_full_size(found: Any) -> Any:
+def _at_full_size(found: Any, x: float, y: float) -> Any:
     """The keypoint as `_describer` has to see it: one octave up, in the same layer; OpenCV keeps both in one number."""
-    x, y = found.pt[0] - DOUBLED_OFF, found.pt[1] - DOUBLED_OFF
     octave = (found.octave & 0xFF00) | ((found.octave + 1) & 0xFF)
     return cv2.KeyPoint(x, y, found.size, found.angle, found.response, octave)
 

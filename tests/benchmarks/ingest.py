@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.measuring import ONE_THREAD, cpu_ms, middle, run, show, write
+from tests.benchmarks.measuring import GRAIN, ONE_THREAD, cpu_ms, middle, run, show, write
 
 os.environ.update(ONE_THREAD)  # before NumPy and OpenCV are loaded
 
@@ -37,7 +37,6 @@ from dedupindex.workflows.stages import FileTask, describe_files
 
 PLAIN = "Pillow: decode at draft scale and resize"
 SMALL, LARGE = (333, 500), (3000, 4000)  # rows, columns
-GRAIN = 9  # levels up and down; with it 12 megapixels have 3 MB
 GRAINS = {"large, 0.8 MB": 0, "large, 2.4 MB": 6, "large, 3.2 MB": GRAIN}
 SIDE = 256  # what a plain decode resizes to, pixels: as much as features need
 

@@ -39,7 +39,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.benchmarks.measuring import middle, show, write
+from tests.benchmarks.measuring import GRAIN, middle, show, write
 
 ROOT = Path(__file__).parents[2]
 DRIVERS = Path(__file__).with_name("peers_drivers.py")
@@ -58,7 +58,6 @@ PEERS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 HASHERS = ("imagededup", "czkawka", "perception")
 STARTERS = 24  # pictures whose cost stands for starting: as many as get all of our workers started
-GRAIN = 9  # levels of noise in made pictures, as `tests.benchmarks.ingest` has it
 LIMIT = 1800.0  # seconds of a run
 
 
