@@ -7,6 +7,7 @@ doi:10.1109/CVPR.2013.207).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,23 +132,47 @@ def unit(descriptors: NDArray[np.integer]) -> FloatArray:
     return normalise_rows(descriptors.astype(np.float32))
 
 
-def probes(pictures: Sequence[Features]) -> list[FloatArray]:
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What is searched for when copies of a picture are.
+
+    Attributes
+    ----------
+    descriptor : (384,) int8
+    probes : int
+        How many lays of it: 2, 8, or 0 for a low-information picture.
+    reach : float
+        Smallest cosine at which another picture can be a copy (`reach`).
+    """
+
+    descriptor: CodeArray
+    probes: int
+    reach: float
+
+
+def aim(features: Features, profile: str = "default") -> Aim:
+    """What is searched for when copies of a picture with these features are."""
+    count = 0 if features.low_information else probes_wanted(len(features.keypoints))
+    return Aim(features.descriptor, count, reach(features, profile))
+
+
+def probes(aims: Sequence[Aim]) -> list[FloatArray]:
     """Search probes of pictures: each as it is, mirrored, and all other lays where keypoints do not see to rotation.
 
     Parameters
     ----------
-    pictures : sequence of Features
+    aims : sequence of Aim
 
     Returns
     -------
     list of (P, 384) float32
-        Unit length; P is 2, 8, or 0 for low-information pictures.
+        Unit length, as many as each aim has.
     """
-    found = [np.zeros((0, DESCRIPTOR_DIMENSIONS), np.float32)] * len(pictures)
-    wanted = np.array([0 if some.low_information else probes_wanted(len(some.keypoints)) for some in pictures])
+    found = [np.zeros((0, DESCRIPTOR_DIMENSIONS), np.float32)] * len(aims)
+    wanted = np.array([some.probes for some in aims])
     for count in set(wanted[wanted > 0].tolist()):
         alike = np.flatnonzero(wanted == count).tolist()
-        turned = lays(np.stack([pictures[number].descriptor for number in alike]), count)
+        turned = lays(np.stack([aims[number].descriptor for number in alike]), count)
         for place, number in enumerate(alike):
             found[number] = np.ascontiguousarray(turned[:, place])
     return found

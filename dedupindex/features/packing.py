@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS
+from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, Aim, probes_wanted, reach_of
 from dedupindex.records import ByteArray, CodeArray, Features, FloatArray, Keypoints, Look, Mask
 
 POSITION_STEPS = 65535
@@ -142,6 +142,22 @@ def descriptor_of(parts: Mapping[str, bytes]) -> CodeArray:
     if len(descriptor) != DESCRIPTOR_DIMENSIONS:
         raise ValueError(f"damaged feature blob: descriptor of {len(descriptor)} numbers")
     return descriptor
+
+
+def packed_aim(parts: Mapping[str, bytes], profile: str = "default") -> Aim:
+    """`aim` from the packed features ``descriptor``, ``keypoints``, ``frame``, and the head of ``thumbnail``.
+
+    Raises
+    ------
+    KeyError, ValueError
+        A feature is missing or damaged.
+    """
+    with _damage_told():
+        low_information, *_ = struct.unpack(FRAME_FORMAT, parts["frame"])
+    keypoints = len(keypoint_table(parts["keypoints"])[0])
+    side = max(thumbnail_shape(parts["thumbnail"]))
+    count = 0 if low_information else probes_wanted(keypoints)
+    return Aim(descriptor_of(parts), count, reach_of(side, keypoints, profile))
 
 
 def rounded(features: Features) -> Features:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from dedupindex.errors import Reason
 from dedupindex.places import text_of
@@ -24,6 +26,7 @@ from dedupindex.store.upsert import upsert
 
 CHUNK = 500  # values in one IN (...): SQLite before 3.32 allows 999 variables
 _T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 _SIGN = 1 << 63
 
 
@@ -31,6 +34,30 @@ def chunks(values: Sequence[_T], size: int = CHUNK) -> Iterator[Sequence[_T]]:
     """Slices of at most *size* values."""
     for start in range(0, len(values), size):
         yield values[start : start + size]
+
+
+def under_keys(
+    query: Select[*_Ts],
+    content: InstrumentedAttribute[bytes],
+    frame: InstrumentedAttribute[int],
+    keys: Iterable[tuple[bytes, int]],
+) -> Iterator[Select[*_Ts]]:
+    """Queries for the rows that stand under some keys (content or path, frame), which an index over both answers.
+
+    For ``(content, frame) IN (VALUES ...)`` SQLite goes through the whole table. A batch nearly always consists of the
+    first frames of many files, or of many frames of one: of a few queries either way.
+    """
+    of_frame: dict[int, list[bytes]] = defaultdict(list)
+    of_content: dict[bytes, list[int]] = defaultdict(list)
+    for name, number in keys:
+        of_frame[number].append(name)
+        of_content[name].append(number)
+    if len(of_frame) <= len(of_content):
+        for number, names in of_frame.items():
+            yield from (query.where(frame == number, content.in_(some)) for some in chunks(names))
+    else:
+        for name, numbers in of_content.items():
+            yield from (query.where(content == name, frame.in_(some)) for some in chunks(numbers))
 
 
 def display(path: Path) -> str:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, LargeBinary, String, case, cast, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, LargeBinary, String, case, cast, delete, func, insert, select, update
 
 from dedupindex.records import CodeArray, ImageRecord, LocationRecord
-from dedupindex.store.catalog import chunks
+from dedupindex.store.catalog import chunks, under_keys
 from dedupindex.store.rows import Content, NewImage
 from dedupindex.store.schema import Feature, Image, Location
 from dedupindex.store.upsert import upsert
@@ -155,8 +155,7 @@ def drop_features(connection: Connection) -> None:
 def ids_of_content(connection: Connection, keys: Sequence[tuple[bytes, int]]) -> dict[tuple[bytes, int], int]:
     """Ids of the images among *keys* that are stored."""
     found: dict[tuple[bytes, int], int] = {}
-    for some in chunks(keys, 250):
-        query = select(Image.sha256, Image.frame, Image.id).where(tuple_(Image.sha256, Image.frame).in_(some))
+    for query in under_keys(select(Image.sha256, Image.frame, Image.id), Image.sha256, Image.frame, set(keys)):
         found.update({(bytes(sha256), frame): image for sha256, frame, image in connection.execute(query)})
     return found
 
@@ -223,14 +222,17 @@ def features(connection: Connection, ids: Iterable[int], names: Collection[str] 
     return dict(found)
 
 
-def sketches(connection: Connection, ids: Iterable[int]) -> dict[int, dict[str, bytes]]:
-    """What vetting needs of images: ``keypoints``, ``descriptor``, the first bytes of ``thumbnail`` (its shape)."""
+def sketches(connection: Connection, ids: Iterable[int], *more: str) -> dict[int, dict[str, bytes]]:
+    """What vetting needs of images: ``keypoints``, ``descriptor``, the first bytes of ``thumbnail`` (its shape).
+
+    And of *more* features all.
+    """
     head = func.substr(Feature.data, 1, 4, type_=LargeBinary)
     data = case((Feature.name == "thumbnail", head), else_=Feature.data)
     found: dict[int, dict[str, bytes]] = defaultdict(dict)
     for some in chunks(sorted(set(ids))):
         query = select(Feature.image_id, Feature.name, data).where(
-            Feature.image_id.in_(some), Feature.name.in_(("descriptor", "keypoints", "thumbnail"))
+            Feature.image_id.in_(some), Feature.name.in_(("descriptor", "keypoints", "thumbnail", *more))
         )
         for image, name, blob in connection.execute(query):
             found[image][name] = blob

@@ -10,12 +10,12 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from dedupindex.errors import Reason
 from dedupindex.records import Failure, LocationRecord
-from dedupindex.store.catalog import chunks, display, signed
+from dedupindex.store.catalog import chunks, display, signed, under_keys
 from dedupindex.store.rows import FileState, KnownFile
 from dedupindex.store.schema import FailureRow, Feature, Image, Location
 from dedupindex.store.upsert import upsert
@@ -68,11 +68,13 @@ def put_locations(connection: Connection, places: Sequence[tuple[FileState, int,
     """
     if not places:
         return 0
-    before: dict[tuple[bytes, int], int] = {}
-    for some in chunks([(os.fsencode(state.path), frame) for state, frame, _ in places], 250):
-        query = select(Location.path, Location.frame, Location.image_id)
-        query = query.where(tuple_(Location.path, Location.frame).in_(some))
-        before.update({(name, frame): image for name, frame, image in connection.execute(query)})
+    keys = {(os.fsencode(state.path), frame) for state, frame, _ in places}
+    every = select(Location.path, Location.frame, Location.image_id)
+    before = {
+        (name, frame): image
+        for query in under_keys(every, Location.path, Location.frame, keys)
+        for name, frame, image in connection.execute(query)
+    }
     rows = [
         {
             "path": os.fsencode(state.path),
@@ -119,17 +121,20 @@ def mark(connection: Connection, paths: Sequence[Path], run: int, *, missing: bo
 
 def paths_under(connection: Connection, root: Path, batch: int = 1000) -> Iterator[list[Path]]:
     """Stored paths (present ones, and those of failures) inside a folder or equal to it, in batches, by path."""
+    first, end = _bounds(root)
     for column, present in ((Location.path, Location.missing.is_(False)), (FailureRow.path, None)):
-        last = b""
+        within = _under(column, root)
         while True:
-            query = select(column).distinct().where(_under(column, root), column > last).order_by(column).limit(batch)
+            query = select(column).distinct().where(within).order_by(column).limit(batch)
             if present is not None:
                 query = query.where(present)
             names = list(connection.execute(query).scalars())
             if not names:
                 break
             yield [Path(os.fsdecode(some)) for some in names]
+            # instead of the condition, not beside it: SQLite would begin at the first path again, every time
             last = names[-1]
+            within = and_(column > last if last > first else column >= first, column < end)
 
 
 def forget_under(connection: Connection, root: Path) -> tuple[int, set[int]]:
@@ -154,9 +159,14 @@ def forget_failures_under(connection: Connection, root: Path) -> int:
 
 
 def _under(column: InstrumentedAttribute[bytes], root: Path) -> ColumnElement[bool]:
-    name = os.fsencode(root)
-    first, end = name.rstrip(b"/") + b"/", name.rstrip(b"/") + b"0"  # "0" follows "/"
-    return or_(column == name, and_(column >= first, column < end))
+    first, end = _bounds(root)
+    return or_(column == os.fsencode(root), and_(column >= first, column < end))
+
+
+def _bounds(root: Path) -> tuple[bytes, bytes]:
+    """First path that may lie inside a folder, and the first after all of these."""
+    name = os.fsencode(root).rstrip(b"/")
+    return name + b"/", name + b"0"  # "0" follows "/"
 
 
 def states(connection: Connection, batch: int = 1000) -> Iterator[tuple[FileState, bytes, int]]:

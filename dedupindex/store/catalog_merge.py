@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, select, tuple_
 
 from dedupindex.errors import Reason
 from dedupindex.records import Failure, Verification
-from dedupindex.store.catalog import chunks
+from dedupindex.store.catalog import chunks, under_keys
 from dedupindex.store.catalog_pairs import verification_of
 from dedupindex.store.rows import FileState, NewImage
 from dedupindex.store.schema import FailureRow, Feature, Image, Location, PairRow
@@ -158,8 +158,8 @@ def standing_places(
 ) -> dict[tuple[Path, int], StandingPlace]:
     """What stands at some (path, frame)."""
     found: dict[tuple[Path, int], StandingPlace] = {}
-    for some in chunks([(os.fsencode(path), frame) for path, frame in places], 250):
-        query = select(Location.__table__).where(tuple_(Location.path, Location.frame).in_(some))
+    keys = {(os.fsencode(path), frame) for path, frame in places}
+    for query in under_keys(select(Location.__table__), Location.path, Location.frame, keys):
         for row in connection.execute(query).mappings():
             values = {name: row[name] for name in StandingPlace.__dataclass_fields__}
             found[Path(os.fsdecode(row["path"])), row["frame"]] = StandingPlace(**values)

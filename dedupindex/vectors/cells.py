@@ -14,13 +14,12 @@ from typing import Any
 
 import faiss as _faiss
 import numpy as np
-from numpy.typing import NDArray
 
 from dedupindex.errors import VectorIndexError
 from dedupindex.features import unit
 from dedupindex.records import CodeArray, FloatArray
+from dedupindex.vectors.batch_search import NO_HITS, WORTH_IT, Hits, Ids, list_of, search_cells
 
-Ids = NDArray[np.int64]
 faiss: Any = _faiss  # its annotations differ between releases and lag behind its Python layer
 TRAINING_ROWS_A_CELL, TRAINING_TURNS = 20, 6  # k-means sees no more rows than these, so many times
 NPROBE = 256  # cells looked into for a probe, unless told
@@ -60,13 +59,10 @@ class Tail:
         if keys:
             self._index.remove_ids(np.asarray(keys, np.int64))
 
-    def nearest(self, probes: FloatArray, k: int) -> tuple[FloatArray, Ids]:
-        """The *k* nearest: similarities and keys, both (Q, min(k, len)); key -1 where there is none."""
+    def nearest(self, probes: FloatArray, least: float, k: int) -> Hits:
+        """The *k* nearest with at least that similarity; of equal ones any."""
         k = min(k, len(self))
-        if k == 0:
-            return np.empty((len(probes), 0), np.float32), np.empty((len(probes), 0), np.int64)
-        similarity, keys = self._index.search(probes, k)
-        return similarity, keys
+        return _hits(self._index.search(probes, k), least) if k else NO_HITS
 
 
 class Cells:
@@ -129,37 +125,35 @@ class Cells:
 
     def keys(self) -> Ids:
         """Keys, cell by cell."""
-        lists = self._index.invlists
-        sizes = [(cell, lists.list_size(cell)) for cell in range(lists.nlist)]
-        parts = [np.array(faiss.rev_swig_ptr(lists.get_ids(cell), size), np.int64) for cell, size in sizes if size]
-        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+        parts = [list_of(self._index, cell)[0] for cell in range(self._index.nlist)]
+        return np.concatenate([np.empty(0, np.int64), *parts])
 
     def contents(self) -> tuple[Ids, FloatArray]:
         """Keys and decoded vectors (8 bits a number), cell by cell."""
-        lists = self._index.invlists
-        vectors: list[FloatArray] = []
-        for cell in range(lists.nlist):
-            size = lists.list_size(cell)
-            if size:
-                codes = np.array(faiss.rev_swig_ptr(lists.get_codes(cell), size * lists.code_size), np.uint8)
-                vectors.append(self._index.sq.decode(codes.reshape(size, lists.code_size)))
-        if not vectors:
-            return np.empty(0, np.int64), np.empty((0, self.dimensions), np.float32)
-        return self.keys(), np.concatenate(vectors)
+        codes = [list_of(self._index, cell)[1] for cell in range(self._index.nlist)]
+        vectors = [self._index.sq.decode(some) for some in codes if len(some)]
+        return self.keys(), np.concatenate([np.empty((0, self.dimensions), np.float32), *vectors])
 
-    def nearest(self, probes: FloatArray, k: int, excluded: Ids, *, nprobe: int = NPROBE) -> tuple[FloatArray, Ids]:
-        """The *k* nearest that are not *excluded*: similarities and keys, (Q, k); key -1 where there is none."""
-        k = min(k, len(self))
-        if k == 0:
-            return np.empty((len(probes), 0), np.float32), np.empty((len(probes), 0), np.int64)
-        nprobe = min(nprobe, int(self._index.nlist))
+    def nearest(self, probes: FloatArray, least: float, k: int, excluded: Ids, *, nprobe: int = NPROBE) -> Hits:
+        """The *k* nearest with at least that similarity that are not *excluded*; of equal ones any."""
+        k, nprobe = min(k, len(self)), min(nprobe, int(self._index.nlist))
+        if not k:
+            return NO_HITS
+        if len(probes) * nprobe >= WORTH_IT * self._index.nlist:
+            return search_cells(self._index, probes, least, k, nprobe, excluded)
         parameters = faiss.SearchParametersIVF(nprobe=nprobe)
         if len(excluded):
             dead = faiss.IDSelectorBatch(excluded)
             alive = faiss.IDSelectorNot(dead)
             parameters = faiss.SearchParametersIVF(sel=alive, nprobe=nprobe)
-        similarity, keys = self._index.search(probes, k, params=parameters)
-        return similarity, keys
+        return _hits(self._index.search(probes, k, params=parameters), least)
+
+
+def _hits(found: tuple[FloatArray, Ids], least: float) -> Hits:
+    """Hits from the similarities and keys (Q, k) that FAISS found; key -1 where there is none."""
+    similarity, keys = found
+    row, column = np.nonzero((keys >= 0) & (similarity >= np.float32(least)))
+    return row, similarity[row, column], keys[row, column]
 
 
 def _span(quantizer: Any, codes: CodeArray) -> None:

@@ -6,6 +6,7 @@ identical vectors would crowd everything else out of the *k* nearest, and slow c
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 
 from dedupindex.features import unit
 from dedupindex.records import CodeArray, FloatArray
+from dedupindex.vectors.batch_search import Ids
 from dedupindex.vectors.blocks import Block, among, first_equal
-from dedupindex.vectors.cells import NPROBE, SPEC, Ids, Tail
+from dedupindex.vectors.cells import NPROBE, SPEC, Tail
 from dedupindex.vectors.segments import SealedFile, read_cells, write_cells
 
 FLAT_LIMIT = 50_000  # vectors searched exhaustively; beyond, they are sealed into cells
-_BATCH = 4096  # probes a FAISS call: bounds memory at Q x k x 12 bytes
+SLACK = 2e-6  # of a similarity: distances are rounded to 1e-6 before they are compared with the radius
+_BATCH = 16_384  # probes at once: bounds memory at Q x k x 12 bytes, or so many times more in a crowd
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,28 +228,27 @@ class VectorIndex:
         return found
 
     def _search(self, probes: FloatArray, radius: float, k: int, nprobe: int) -> list[Neighbours]:
-        parts = [self._tail.nearest(probes, k + 1)]
+        least = 1 - radius - SLACK
+        parts = [self._tail.nearest(probes, least, k + 1)]
         for block in self._blocks:
             if block not in self._hidden:
                 empty = np.array([key for key in self._dead if key not in self._twins], np.int64)
                 self._hidden[block] = empty[among(empty, block.keys)]
-            parts.append(block.cells.nearest(probes, k + 1, self._hidden[block], nprobe=nprobe))
-        similarity = np.concatenate([part[0] for part in parts], axis=1)
-        keys = np.concatenate([part[1] for part in parts], axis=1)
+            parts.append(block.cells.nearest(probes, least, k + 1, self._hidden[block], nprobe=nprobe))
+        row, similarity, keys = (np.concatenate(some) for some in zip(*parts, strict=True))
         # Rounded, because the same product may differ in the last bit with the size of the batch.
         distance = np.round(1.0 - similarity.astype(np.float64), 6).clip(0.0, 2.0).astype(np.float32)
-        within = (keys >= 0) & (distance <= radius)
-        found = []
-        for row in range(len(probes)):
-            some = within[row]
-            found.append(self._expand(keys[row][some], distance[row][some], k))
-        return found
+        order = np.lexsort((keys, distance, row))
+        order = order[distance[order] <= radius]
+        row, keys, distance = row[order], keys[order], distance[order]
+        starts = np.searchsorted(row, np.arange(len(probes) + 1)).tolist()
+        return [self._expand(keys[i:j], distance[i:j], k) for i, j in itertools.pairwise(starts)]
 
     def _expand(self, keys: Ids, distances: FloatArray, k: int) -> Neighbours:
-        order = np.lexsort((keys, distances))
-        overflow = len(order) > k
-        keys, distances = keys[order[:k]], distances[order[:k]]
-        if not self._dead and not self._twins:
+        """Neighbours of one probe from keys in order, of which there may be more than *k*."""
+        overflow = len(keys) > k
+        keys, distances = keys[:k], distances[:k]
+        if not len(keys) or not (self._dead or self._twins):
             return Neighbours(keys, distances, overflow)
         ids: list[int] = []
         away: list[float] = []

@@ -8,13 +8,13 @@ keys, so what is stored does not depend on which of them came first.
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Generator, Iterator, Sequence
+from collections.abc import Container, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
-from dedupindex.records import DuplicatesSummary, Verification
+from dedupindex.records import Candidate, DuplicatesSummary, Verification
 from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_pairs
 from dedupindex.store.backend import Purpose
@@ -31,6 +31,8 @@ from dedupindex.workflows.verifying import verify_stored
 
 T = TypeVar("T")
 Pairs = list[tuple[int, int]]
+Near = tuple[list[Candidate], bool]
+SEARCHED_AT_ONCE = 8_192  # images: products of matrices are the more worth the more probes look into a cell
 BATCHES_AT_ONCE = 4  # of `Settings.batch` images: workers wait between batches
 RANKING_SHARE = 0.3  # most of a time budget that goes into finding out what to begin with
 TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may be others
@@ -148,7 +150,8 @@ def _search_all(
     if settings.budget:
         deadline, size = began + settings.budget, settings.batch
         todo = proposer.ranked(todo, began + settings.budget * RANKING_SHARE)
-    with closing(_ahead(_proposals(database, proposer, settings, todo, size, tally))) as proposals:
+    searched = size if settings.budget else max(size, SEARCHED_AT_ONCE // size * size)
+    with closing(_ahead(_proposals(database, proposer, settings, todo, size, searched, tally))) as proposals:
         for batch, pairs in proposals:
             if deadline is not None and tally.taken and time.monotonic() > deadline:
                 return
@@ -171,17 +174,25 @@ def _store(database: Database, batch: _Batch, run: int, tally: _Tally) -> None:
 
 
 def _proposals(
-    database: Database, proposer: Proposer, settings: Settings, todo: Sequence[int], size: int, tally: _Tally
+    database: Database,
+    proposer: Proposer,
+    settings: Settings,
+    todo: Sequence[int],
+    size: int,
+    searched: int,
+    tally: _Tally,
 ) -> Iterator[tuple[_Batch, Pairs]]:
-    """The pairs to verify, batch by batch; none twice."""
+    """The pairs to verify, in batches of *size* images; none twice. Neighbours are asked for of *searched* at once."""
     waiting = set(todo)
     judged = Judged()  # pairs proposed in this run whose other image is still to be searched
-    for number, start in enumerate(range(0, len(todo), size)):
+    neighbours: Mapping[int, Near] = {}
+    for start in range(0, len(todo), size):
+        if start % searched == 0:
+            judged.keep_open(waiting)
+            neighbours = proposer.near(todo[start : start + searched])
         batch = _Batch(list(todo[start : start + size]))
         waiting.difference_update(batch.ids)
-        yield batch, _propose(database, proposer, settings, batch, judged, waiting, tally)
-        if number % 16 == 15:
-            judged.keep_open(waiting)
+        yield batch, _propose(database, neighbours, settings, batch, judged, waiting, tally)
 
 
 def _ahead(steps: Iterator[T]) -> Generator[T, None, None]:
@@ -196,7 +207,7 @@ def _ahead(steps: Iterator[T]) -> Generator[T, None, None]:
 
 def _propose(
     database: Database,
-    proposer: Proposer,
+    neighbours: Mapping[int, Near],
     settings: Settings,
     batch: _Batch,
     judged: Judged,
@@ -204,7 +215,7 @@ def _propose(
     tally: _Tally,
 ) -> Pairs:
     """Pairs of a batch that have to be verified, as ids in the order of the content keys."""
-    near = proposer.near(batch.ids)
+    near = {image: neighbours[image] for image in batch.ids if image in neighbours}
     with database.read() as connection:
         batch.described = sorted(catalog_images.described(connection, near))
         twins = catalog_images.pixel_twins(connection, batch.described, settings.candidates)

@@ -15,13 +15,13 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from dedupindex.errors import SettingsError
-from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit, unpack
+from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
 from dedupindex.records import Candidate
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
 from dedupindex.workflows.pool import Pool, limits_of
-from dedupindex.workflows.search import candidates, radius_for
+from dedupindex.workflows.search import radius_for, stored_candidates
 from dedupindex.workflows.stages import (
     FileResult,
     FileTask,
@@ -117,11 +117,7 @@ class IndexProposer:
 
     def near(self, ids: Sequence[int]) -> Mapping[int, tuple[list[Candidate], bool]]:
         """Candidates of each image that is described."""
-        with self._database.read() as connection:
-            stored = catalog_images.features(connection, ids)
-        described = [image for image in ids if image in stored]
-        found = candidates(self._index, [unpack(stored[image]) for image in described], self._settings)
-        return dict(zip(described, found, strict=True))
+        return stored_candidates(self._database, self._index, self._settings, ids)
 
     def ranked(self, todo: Sequence[int], deadline: float) -> list[int]:
         """Order images by the distance to their nearest neighbour, as many as can be asked until *deadline*."""

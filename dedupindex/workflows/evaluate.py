@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dedupindex.errors import SettingsError
-from dedupindex.features import unpack, versions
+from dedupindex.features import versions
 from dedupindex.records import Failure, ImageRecord, Pair
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
@@ -32,7 +32,7 @@ from dedupindex.workflows.evaluation import Attacked, Evaluation, Evidence, IdPa
 from dedupindex.workflows.pool import Pool, limits_of
 from dedupindex.workflows.progress import SILENT, Progress
 from dedupindex.workflows.scoring import FLOOR
-from dedupindex.workflows.search import candidates
+from dedupindex.workflows.search import stored_candidates
 from dedupindex.workflows.stages import pairs_died, verify_pairs
 from dedupindex.workflows.vector_cache import VectorCache
 from dedupindex.workflows.verifying import verify_stored
@@ -245,10 +245,8 @@ class _Pipeline:
         self.progress.start(len(ids), "audit: search")
         for start in range(0, len(ids), _BATCH):
             some = list(ids[start : start + _BATCH])
-            with self.database.read() as connection:
-                stored = catalog_images.features(connection, some)
-            near = candidates(index, [unpack(stored[image]) for image in some], self.settings)
-            for image, (around, overflow) in zip(some, near, strict=True):
+            near = stored_candidates(self.database, index, self.settings, some)
+            for image, (around, overflow) in near.items():
                 overflowed += overflow
                 found.update(ordered(image, one.image_id) for one in around if one.image_id != image)
             self.progress.advance(len(some))

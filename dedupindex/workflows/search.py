@@ -9,7 +9,7 @@ import numpy as np
 
 from dedupindex.compare.verification import VERSION, same_bytes, verify
 from dedupindex.compare.vetting import plausible, sketch
-from dedupindex.features import DESCRIPTOR_DIMENSIONS, probes, reach, unpack
+from dedupindex.features import DESCRIPTOR_DIMENSIONS, Aim, aim, packed_aim, probes, unpack
 from dedupindex.features.model import load_model
 from dedupindex.features.negative import negative_probes
 from dedupindex.records import Candidate, Features, FloatArray, Match, Registration, Relation, Verification
@@ -33,6 +33,7 @@ SAME_PIXELS = Verification(
 NEGATIVE_RADIUS = 0.72  # cosine .28: 11 strangers of a million; whole negatives lie beyond .9, halves about .4
 NEAR, NEAR_CELLS = 0.25, 16  # up to this distance a neighbour lies in the nearest cells: so many times fewer do
 NO_PROBES = np.empty((0, DESCRIPTOR_DIMENSIONS), np.float32)
+READ_AT_ONCE = 512  # images whose features are in memory: some 22 kB each
 CELLS_ALONE = 4  # times as many cells where only one of two copies is searched for: it finds fewer than both do
 SMALL, FALLING = 10_000, 1 / 3
 # Unrelated pictures of a million beyond a cosine of a descriptor: held-out photographs, 3,500 queries
@@ -57,13 +58,21 @@ def radius_for(settings: Settings, images: int) -> float:
 
 
 def candidates(
-    index: VectorIndex, pictures: Sequence[Features], settings: Settings, *, alone: bool = False
+    index: VectorIndex,
+    aims: Sequence[Aim],
+    settings: Settings,
+    *,
+    negatives: Sequence[FloatArray] = (),
+    alone: bool = False,
 ) -> list[tuple[list[Candidate], bool]]:
     """Stored images near each picture, nearest first.
 
     Parameters
     ----------
-    pictures : sequence of Features
+    aims : sequence of Aim
+        Of N pictures.
+    negatives : sequence of (P, 384) float32
+        Probes of the negatives of each (`negative_probes`), N of them or none.
     alone : bool
         None of them is going to be found from the other side, so look more carefully.
 
@@ -74,15 +83,36 @@ def candidates(
     """
     radius = radius_for(settings, len(index))
     nprobe = settings.nprobe * (CELLS_ALONE if alone else 1)
-    limits = [min(radius, 1 - reach(picture, settings.profile)) for picture in pictures]
-    probed = probes(pictures)
+    limits = [min(radius, 1 - aim.reach) for aim in aims]
+    probed = probes(aims)
     wide = [some if limit > NEAR else NO_PROBES for some, limit in zip(probed, limits, strict=True)]
     near = [some if limit <= NEAR else NO_PROBES for some, limit in zip(probed, limits, strict=True)]
-    sought = [(wide, radius, nprobe), (near, NEAR, max(1, nprobe // NEAR_CELLS))]
-    if len(index) <= settings.negatives:
-        sought.append((negative_probes(pictures), min(radius, NEGATIVE_RADIUS), nprobe))
+    sought: list[tuple[Sequence[FloatArray], float, int]] = [(wide, radius, nprobe)]
+    sought.append((near, NEAR, max(1, nprobe // NEAR_CELLS)))
+    if negatives:
+        sought.append((negatives, min(radius, NEGATIVE_RADIUS), nprobe))
     found = [_neighbours(index, some, away, settings.candidates, cells) for some, away, cells in sought]
     return [merge(itertools.chain(*parts), limit) for *parts, limit in zip(*found, limits, strict=True)]
+
+
+def stored_candidates(
+    database: Database, index: VectorIndex, settings: Settings, ids: Sequence[int]
+) -> dict[int, tuple[list[Candidate], bool]]:
+    """`candidates` of images that are stored, by id; those without features are left out."""
+    aims: dict[int, Aim] = {}
+    negatives: list[FloatArray] = []
+    for start in range(0, len(ids), READ_AT_ONCE):
+        some = ids[start : start + READ_AT_ONCE]
+        with database.read() as connection:
+            if len(index) <= settings.negatives:
+                pictures = {image: unpack(parts) for image, parts in catalog_images.features(connection, some).items()}
+                aims |= {image: aim(picture, settings.profile) for image, picture in pictures.items()}
+                negatives += negative_probes(list(pictures.values()))
+            else:
+                sketches = catalog_images.sketches(connection, some, "frame")
+                aims |= {image: packed_aim(parts, settings.profile) for image, parts in sketches.items()}
+    found = candidates(index, list(aims.values()), settings, negatives=negatives)
+    return dict(zip(aims, found, strict=True))
 
 
 def _neighbours(
@@ -134,7 +164,8 @@ def query(
         Best first: score, the very same bytes before all else of that score, then distance, then content. Images that
         were never at any place are left out.
     """
-    [(near, _)] = candidates(index, [features], settings, alone=True)
+    negatives = negative_probes([features]) if len(index) <= settings.negatives else ()
+    [(near, _)] = candidates(index, [aim(features, settings.profile)], settings, negatives=negatives, alone=True)
     distance = {candidate.image_id: candidate.distance for candidate in near}
     found: dict[int, Verification] = {}
     with database.read() as connection:

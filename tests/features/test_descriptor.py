@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedupindex.features import describe, descriptor
-from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, probes, unit, vlad
+from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, aim, probes, unit, vlad
 from dedupindex.features.model import GLOBAL_DIMENSIONS, VLAD_DIMENSIONS, encode_codes, load_model, mirror_vlad
 from tests.scenes import PHOTOGRAPHS, SETTINGS, features, grey, photograph, photograph_features, smooth
 
@@ -50,7 +50,7 @@ def test_eight_probes_hold_all_eight_lays_of_a_smooth_picture(seed):
     picture = grey(smooth(seed, (150, 110), 14))
     described = features(picture)
     assert len(described.keypoints) < descriptor.FEW_KEYPOINTS
-    [found] = probes([described])
+    [found] = probes([aim(described)])
     assert found.shape == (8, DESCRIPTOR_DIMENSIONS)
     near = np.array([unit(features(lay).descriptor[None])[0] @ found.T for lay in turns(picture)])
     assert near.max(1).min() > 0.85
@@ -59,7 +59,7 @@ def test_eight_probes_hold_all_eight_lays_of_a_smooth_picture(seed):
 
 def test_pictures_with_keypoints_probe_themselves_and_their_mirror_image():
     described = photograph_features("cat")
-    [found] = probes([described])
+    [found] = probes([aim(described)])
     assert found.shape == (2, DESCRIPTOR_DIMENSIONS)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(found[0], unit(described.descriptor[None])[0], atol=1e-6)
@@ -68,10 +68,10 @@ def test_pictures_with_keypoints_probe_themselves_and_their_mirror_image():
 def test_probes_of_several_pictures_are_those_of_each_alone():
     pictures = [features(grey(smooth(1, (150, 110), 14))), features(np.zeros((50, 70, 3), np.uint8))]
     pictures += [photograph_features("cat"), features(grey(smooth(2, (90, 110), 14))), photograph_features("coffee")]
-    together = probes(pictures)
+    together = probes([aim(picture) for picture in pictures])
     assert [len(some) for some in together] == [8, 0, 2, 8, 2]
     for picture, some in zip(pictures, together, strict=True):
-        np.testing.assert_allclose(some, probes([picture])[0], atol=1e-6)
+        np.testing.assert_allclose(some, probes([aim(picture)])[0], atol=1e-6)
     assert probes([]) == []
 
 
@@ -87,7 +87,7 @@ def test_low_information_has_no_probe_and_no_descriptor(pixels):
     described = features(pixels)
     assert described.low_information
     assert not described.descriptor.any()
-    assert probes([described])[0].shape == (0, DESCRIPTOR_DIMENSIONS)
+    assert probes([aim(described)])[0].shape == (0, DESCRIPTOR_DIMENSIONS)
 
 
 def test_int8_holds_the_descriptor():
@@ -162,7 +162,7 @@ def test_the_fast_profile_has_no_keypoints_but_finds_copies():
     first, second = features(picture, settings=fast), features(np.ascontiguousarray(picture[::2, ::2]), settings=fast)
     assert len(first.keypoints) == 0
     assert float((unit(first.descriptor[None]) @ unit(second.descriptor[None]).T)[0, 0]) > 0.9
-    assert probes([first])[0].shape == (8, DESCRIPTOR_DIMENSIONS)
+    assert probes([aim(first)])[0].shape == (8, DESCRIPTOR_DIMENSIONS)
 
 
 def test_tiny_frames_are_told_apart():

@@ -14,10 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dedupindex.features import DESCRIPTOR_DIMENSIONS, unpack
-from dedupindex.features.descriptor import probes_wanted, reach_of
+from dedupindex.features import DESCRIPTOR_DIMENSIONS, packed_aim, unpack
 from dedupindex.features.negative import negative_descriptors
-from dedupindex.features.packing import keypoint_table, thumbnail_shape
 from dedupindex.records import Candidate, CodeArray
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
@@ -177,13 +175,11 @@ def _image_tables(database: Database, ids: Ids, new: set[int], profile: str, *, 
         reach = np.full(len(some), -1.0)
         with database.read() as connection:
             known, codes = catalog_images.descriptors(connection, some, DESCRIPTOR_DIMENSIONS)
-            sketches = catalog_images.sketches(connection, fresh)
+            sketches = catalog_images.sketches(connection, fresh, "frame")
         for row, image in enumerate(known.tolist()):
             if image in sketches:
-                parts = sketches[image]
-                keypoints = len(keypoint_table(parts["keypoints"])[0])
-                probes[row] = probes_wanted(keypoints)
-                reach[row] = reach_of(max(thumbnail_shape(parts["thumbnail"])), keypoints, profile)
+                aim = packed_aim(sketches[image], profile)
+                probes[row], reach[row] = aim.probes, aim.reach
         shown = codes.any(axis=1)
         rows = np.flatnonzero(shown)
         table = images_table(known[rows], codes[rows], probes[rows], reach[rows])
