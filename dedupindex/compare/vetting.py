@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from dedupindex.records import CodeArray, FloatArray, Mask
 SLACK = 1e-4  # of a cosine: products of matrices differ in the last bits with their shapes
 LOOSER = 1.01  # of every other bound
 MANY = 40  # matches from which a pair passes without a vote
-AT_ONCE = 24  # pictures whose matches are judged together
+AT_ONCE = 64  # pairs whose matches are judged together
 STRIP = 512  # keypoints a product: the numbers (150, 512) of two of them stay in the cache
 
 
@@ -69,14 +70,13 @@ def sketch(parts: Mapping[str, bytes]) -> Sketch:
     return Sketch(*keypoint_table(parts["keypoints"]), thumbnail_shape(parts["thumbnail"]), descriptor_of(parts))
 
 
-def plausible(one: Sketch, others: Sequence[Sketch], parity: FloatArray) -> NDArray[np.bool_]:
-    """Tell which pictures can be confirmed copies of *one*.
+def plausible(pairs: Sequence[tuple[Sketch, Sketch]], parity: FloatArray) -> NDArray[np.bool_]:
+    """Tell which pairs of pictures can be confirmed copies.
 
     Parameters
     ----------
-    one : Sketch
-    others : sequence of Sketch
-        N of them.
+    pairs : sequence of (Sketch, Sketch)
+        N of them; pairs with one picture in front cost less when they follow each other.
     parity : (C,) float32
         Signs that turn a keypoint code into that of the mirrored picture (`Model.local_parity`).
 
@@ -85,20 +85,25 @@ def plausible(one: Sketch, others: Sequence[Sketch], parity: FloatArray) -> NDAr
     (N,) bool
         False: `verify` would not accept the pair, in whichever order.
     """
-    if not others or len(one.codes) < FEW_KEYPOINTS:
-        return np.ones(len(others), bool)
-    vectors = unit(np.stack([one.descriptor, *(other.descriptor for other in others)]))
-    fewest = [min(len(one.codes), len(other.codes)) for other in others]
-    cosines = vectors[1:] @ vectors[0]
-    alike = cosines >= np.array([alike_from(number) for number in fewest]) - SLACK
-    passed: NDArray[np.bool_] = alike | (np.array(fewest) < FEW_KEYPOINTS)
-    mirrored = vectors[1:] @ normalise_rows(vectors[:1] @ load_model().mirror)[0]
+    if not pairs:
+        return np.ones(0, bool)
+    sketches = list({id(some): some for pair in pairs for some in pair}.values())
+    place = {id(some): number for number, some in enumerate(sketches)}
+    first, second = np.array([[place[id(some)] for some in pair] for pair in pairs]).T
+    vectors = unit(np.stack([some.descriptor for some in sketches]))
+    mirrors = normalise_rows(vectors @ load_model().mirror)
+    cosines = np.einsum("ij,ij->i", vectors[first], vectors[second])
+    mirrored = np.einsum("ij,ij->i", mirrors[first], vectors[second])
+    keypoints = np.array([len(some.codes) for some in sketches])
+    fewest = np.minimum(keypoints[first], keypoints[second])
+    alike = cosines >= np.array([alike_from(number) for number in fewest.tolist()]) - SLACK
+    passed: NDArray[np.bool_] = alike | (fewest < FEW_KEYPOINTS)
     unlike = np.maximum(cosines, mirrored) < UNLIKE + SLACK
-    for picture, some in ((one, ~passed), (_inverted(one), ~passed & unlike)):
+    for negative, some in ((False, ~passed), (True, ~passed & unlike)):
         doubtful = np.flatnonzero(some & ~passed)
         for start in range(0, len(doubtful), AT_ONCE):
             chosen = doubtful[start : start + AT_ONCE]
-            passed[chosen] = _agreeing(picture, [others[i] for i in chosen], parity)
+            passed[chosen] = _agreeing([pairs[number] for number in chosen.tolist()], parity, negative)
     return passed
 
 
@@ -107,26 +112,58 @@ def _inverted(one: Sketch) -> Sketch:
     return replace(one, codes=negative_codes(one.codes), angle=one.angle + np.float16(np.pi))
 
 
-def _agreeing(one: Sketch, others: Sequence[Sketch], parity: FloatArray) -> NDArray[np.bool_]:
-    """Whether enough matches may agree on a similarity, mirrored or not."""
+def _agreeing(pairs: Sequence[tuple[Sketch, Sketch]], parity: FloatArray, negative: bool) -> NDArray[np.bool_]:
+    """Whether enough matches of a pair may agree on a similarity, mirrored or not; or of the first's negative."""
+    firsts, lengths = _runs([first for first, _ in pairs])
+    if negative:
+        firsts = [_inverted(first) for first in firsts]
+    seconds = [second for _, second in pairs]
     axes = np.argsort(-parity, kind="stable")  # even ones first: the parts of a code are slices then
-    first, second = _unit(one.codes[:, axes]), _unit(np.concatenate([other.codes for other in others])[:, axes])
-    owner = np.repeat(np.arange(len(others)), [len(other.codes) for other in others])
-    rows, columns, same, odd = _near(first, second, int((parity > 0).sum()))
-    passed = np.zeros(len(others), bool)
+    left = _unit(np.concatenate([first.codes for first in firsts])[:, axes])
+    right = _unit(np.concatenate([second.codes for second in seconds])[:, axes])
+    rows, columns, same, odd = _matches(left, right, firsts, seconds, lengths, int((parity > 0).sum()))
+    owner = np.repeat(np.arange(len(pairs)), [len(second.codes) for second in seconds])
+    front = np.repeat(np.arange(len(firsts)), lengths)  # of each pair
+    passed = np.zeros(len(pairs), bool)
     for mirrored, cosines in ((False, same + odd), (True, same - odd)):
         near = np.flatnonzero(cosines > MATCH_COSINE - SLACK)
-        match = near[_mutual(rows[near], columns[near], cosines[near], owner, len(first))]
+        match = near[_mutual(rows[near], columns[near], cosines[near], owner, len(left))]
         own = owner[columns[match]]
-        matches = np.bincount(own, minlength=len(others))
+        matches = np.bincount(own, minlength=len(pairs))
         passed |= matches > MANY
         voting = (matches >= max(MIN_INLIERS, MIN_VOTES)) & ~passed
         if voting.any():
             taken = voting[own]
             own, match = own[taken], match[taken]
-            places = _places([one], np.zeros_like(own), rows[match]), _places(others, own, columns[match])
+            places = _places(firsts, front[own], rows[match]), _places(seconds, own, columns[match])
             passed[voting] = _votes(*places, own, mirrored) >= MIN_VOTES
     return passed
+
+
+def _runs(sketches: Sequence[Sketch]) -> tuple[list[Sketch], list[int]]:
+    """Pictures that follow each other, each once, and how often."""
+    runs = [list(some) for _, some in groupby(sketches, key=id)]
+    return [some[0] for some in runs], [len(some) for some in runs]
+
+
+def _matches(
+    left: FloatArray,
+    right: FloatArray,
+    firsts: Sequence[Sketch],
+    seconds: Sequence[Sketch],
+    lengths: Sequence[int],
+    even: int,
+) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray, FloatArray]:
+    """`_near` of each first picture and those it is paired with, as rows and columns of all of them."""
+    ends = np.cumsum([0, *(len(first.codes) for first in firsts)]).tolist()
+    last = np.cumsum([0, *(len(second.codes) for second in seconds)])
+    stops = last[np.cumsum([0, *lengths])].tolist()
+    found = []
+    for row, row_end, column, column_end in zip(ends[:-1], ends[1:], stops[:-1], stops[1:], strict=True):
+        rows, columns, same, odd = _near(left[row:row_end], right[column:column_end], even)
+        found.append((rows + row, columns + column, same, odd))
+    rows, columns, same, odd = (np.concatenate(some) for some in zip(*found, strict=True))
+    return rows, columns, same, odd
 
 
 def _near(
@@ -171,9 +208,10 @@ def _places(pictures: Sequence[Sketch], own: NDArray[np.intp], chosen: NDArray[n
 def _mutual(
     rows: NDArray[np.intp], columns: NDArray[np.intp], cosines: FloatArray, owner: NDArray[np.intp], count: int
 ) -> Mask:
-    """Which matches are each other's nearest: of one picture's *count* keypoints and each other picture's."""
+    """Which matches are each other's nearest: of the keypoints of a pair, the pair being that of the column."""
     cell = owner[columns] * count + rows
-    best_of_row = np.zeros((int(owner[-1]) + 1) * count, np.float32)
+    cells, cell = np.unique(cell, return_inverse=True)
+    best_of_row = np.zeros(len(cells), np.float32)
     best_of_column = np.zeros(len(owner), np.float32)
     np.maximum.at(best_of_row, cell, cosines)
     np.maximum.at(best_of_column, columns, cosines)

@@ -193,5 +193,6 @@ def query(
 
 def _plausible(image: NewImage, parts: Mapping[int, Mapping[str, bytes]]) -> list[int]:
     """Those candidates that verification may accept, told by their keypoints alone."""
-    kept = plausible(sketch(image.features), [sketch(some) for some in parts.values()], load_model().local_parity)
+    one = sketch(image.features)
+    kept = plausible([(one, sketch(some)) for some in parts.values()], load_model().local_parity)
     return [number for number, keep in zip(parts, kept.tolist(), strict=True) if keep]

@@ -208,11 +208,10 @@ def _vet_pairs(task: PairTask) -> PairResult:
     others: dict[int, list[tuple[int, int]]] = {}
     for pair in task.pairs:  # each under the image that has more of them: one product of matrices serves them all
         others.setdefault(max(pair, key=lambda image: (pairs_of[image], image)), []).append(pair)
-    passed: list[tuple[int, int]] = []
-    for hub, pairs in others.items():
-        kept = plausible(sketches[hub], [sketches[a if b == hub else b] for a, b in pairs], parity)
-        passed += [pair for pair, keep in zip(pairs, kept.tolist(), strict=True) if keep]
-    return PairResult(len(task.pairs) - len(passed), plausible=tuple(sorted(passed)))
+    ordered = [(hub, a if b == hub else b, (a, b)) for hub, pairs in others.items() for a, b in pairs]
+    kept = plausible([(sketches[hub], sketches[other]) for hub, other, _ in ordered], parity)
+    passed = sorted(pair for (_, _, pair), keep in zip(ordered, kept.tolist(), strict=True) if keep)
+    return PairResult(len(task.pairs) - len(passed), plausible=tuple(passed))
 
 
 def file_state(path: Path) -> FileState:
