@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.compare.agreement import AGREES, Overlay, window_agreement
+from dedupindex.compare.agreement import AGREES, Overlay
 from dedupindex.compare.registration import Alignment, compose, invert
 from dedupindex.records import Features, FloatArray, Mask, Registration, Relation
 
@@ -22,6 +21,7 @@ CONTRAST = 0.14  # difference of the logarithms of their spreads
 EDITED = 0.03  # share of the overlap that disagrees
 LEVELS = 28.0  # grey levels between a window and what the tone curve makes of it in the other picture
 CURVE_BINS = 32
+APART = 512.0  # grey levels between the bins, when all are sorted at once
 NOTABLE_SHIFT = 0.01  # of a side
 
 
@@ -83,7 +83,7 @@ def _turns(angle: float) -> bool:
 
 
 def relations_of(
-    a: Features, b: Features, lay: Overlay, measures: Mapping[str, float], registration: Registration
+    a: Features, b: Features, lay: Overlay, ncc: FloatArray, textured: Mask, registration: Registration
 ) -> Found:
     """Name what was done.
 
@@ -91,7 +91,7 @@ def relations_of(
     ----------
     a, b : Features
     lay : Overlay
-    measures : mapping
+    ncc, textured : (H, W) float32 and bool
         From `agreement`.
     registration : Registration
 
@@ -120,7 +120,7 @@ def relations_of(
         relations.append(Relation.BORDERED)
     if _tone_differs(a, b, registration):
         relations.append(Relation.TONE)
-    if edited_share(lay) > EDITED:
+    if edited_share(lay, ncc, textured) > EDITED:
         relations.append(Relation.EDITED)
     return Found(tuple(relations) or (Relation.REENCODED,), crop_box, crop_of)
 
@@ -150,13 +150,14 @@ def _box_on(
     return int(low[1]), int(low[0]), int(high[1] - low[1]), int(high[0] - low[0])
 
 
-def edited_share(lay: Overlay) -> float:
+def edited_share(lay: Overlay, ncc: FloatArray, textured: Mask) -> float:
     """Share of the overlap, by area, in which the pictures differ in structure or in level.
+
+    *ncc* and *textured* (H, W) are those of `window_agreement`.
 
     Structure: textured windows that do not correlate. Level: windows whose mean is far from what the tone curve of
     the whole overlap (median level of one picture for each level of the other) makes of it, as under an opaque patch.
     """
-    ncc, textured, _ = window_agreement(lay)
     kernel = np.ones((3, 3), np.uint8)
     structure = np.asarray(cv2.erode((textured & (ncc < AGREES)).astype(np.uint8), kernel), bool)
     off = np.minimum(_off_curve(lay.a, lay.b, lay.mask), _off_curve(lay.b, lay.a, lay.mask))
@@ -169,10 +170,13 @@ def _off_curve(first: FloatArray, second: FloatArray, mask: Mask) -> FloatArray:
     if not mask.any():
         return np.zeros(mask.shape, np.float32)
     levels = np.clip(first[mask] * (CURVE_BINS / 256), 0, CURVE_BINS - 1).astype(np.intp)
-    values = second[mask]
-    order = np.argsort(levels, kind="stable")
-    found, starts = np.unique(levels[order], return_index=True)
-    medians = np.array([np.median(part) for part in np.split(values[order], starts[1:])])
+    ordered = np.sort(levels * APART + second[mask].astype(np.float64))  # by level, then by value
+    count = np.bincount(levels)
+    found = np.flatnonzero(count)
+    count = count[found]
+    start = np.cumsum(count) - count
+    middle = ordered[[start + (count - 1) // 2, start + count // 2]] - found * APART
+    medians = middle.astype(np.float32).mean(0)
     predicted = np.interp(first * (CURVE_BINS / 256) - 0.5, found, medians)
     distance = np.where(mask, second - predicted, 0).astype(np.float32)
     weight = np.maximum(cv2.boxFilter(mask.astype(np.float32), cv2.CV_32F, (5, 5)), 0.2)

@@ -22,7 +22,7 @@ from dedupindex.features.descriptor import lay_cosines, reach, unit
 from dedupindex.features.model import load_model
 from dedupindex.features.negative import has_negative, negative
 from dedupindex.features.thumbnail import SIDE
-from dedupindex.records import Features, Registration, Relation, Verification
+from dedupindex.records import Features, FloatArray, Mask, Registration, Relation, Verification
 
 CERTAIN = 0.995  # a probability that ends the search for better alignments
 WORTH = 0.02  # a probability from which an alignment is worth an exact one; the same at every threshold
@@ -39,10 +39,23 @@ VERSION = f"3.{decision.VERSION}"
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An alignment with what speaks for it."""
+    """An alignment with what speaks for it.
+
+    Attributes
+    ----------
+    alignment : Alignment
+    lay : Overlay
+    ncc, textured : (H, W) float32 and bool
+        Of its windows, from `agreement`.
+    measures : mapping
+    probability : float
+        That the two are copies, 0..1.
+    """
 
     alignment: Alignment
     lay: Overlay
+    ncc: FloatArray
+    textured: Mask
     measures: Mapping[str, float]
     probability: float
 
@@ -164,14 +177,15 @@ def cosine(a: Features, b: Features) -> float:
 def judge(a: Features, b: Features, alignment: Alignment) -> Judged:
     """Measure an alignment and weigh the measures."""
     lay = overlay(a, b, alignment.matrix)
-    measures = dict(agreement(lay)[0])
+    agreed, ncc, textured = agreement(lay)
+    measures = dict(agreed)
     spread = decision.null_spread(lay.a, lay.b, lay.mask.astype(np.float32))
     measures["significance"] = decision.significance(measures["ncc"], spread)
     measures["matches"], measures["inliers"] = float(alignment.matches), float(alignment.inliers)
     measures["keypoints"] = float(min(len(a.keypoints), len(b.keypoints)))
     measures["zoom"] = max(alignment.scale, 1 / max(alignment.scale, 1e-6))
     measures["cosine"] = cosine(a, b)
-    return Judged(alignment, lay, measures, decision.probability(measures))
+    return Judged(alignment, lay, ncc, textured, measures, decision.probability(measures))
 
 
 def _verdict(a: Features, b: Features, best: Judged, threshold: float) -> Verification:
@@ -185,7 +199,7 @@ def _verdict(a: Features, b: Features, best: Judged, threshold: float) -> Verifi
     )
     if not accepted:
         return Verification(False, best.probability, (), registration, reason, measures=best.measures, version=VERSION)
-    found = relations_of(a, b, best.lay, best.measures, registration)
+    found = relations_of(a, b, best.lay, best.ncc, best.textured, registration)
     return Verification(
         True,
         best.probability,
