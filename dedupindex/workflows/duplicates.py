@@ -240,7 +240,8 @@ def _propose(
     fresh, equal = judged.new(fresh), judged.new(sorted(same))
     judged.add(pair for pair in (*fresh, *equal) if pair[0] in waiting or pair[1] in waiting)
     batch.accepted += [(a, b, SAME_PIXELS) for a, b in equal]
-    return _collapse(batch, fresh, contents)
+    # the pairs of an image follow each other, so that a task needs the features of fewer images
+    return sorted(_collapse(batch, fresh, contents), key=lambda pair: pair if pair[0] in near else pair[::-1])
 
 
 def _collapse(batch: _Batch, pairs: Pairs, contents: dict[int, Content]) -> Pairs:

@@ -6,7 +6,10 @@ time first, with little loaded, and only what passes is loaded whole and verifie
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
@@ -16,6 +19,7 @@ from dedupindex.workflows.stages import PairResult, PairTask, verify_pairs
 
 PAIRS_A_TASK = 64  # some 0.2 s of work for some 3 MB of features
 VETTED_A_TASK = 1_024  # some 0.1 s of work for some 10 MB
+READERS = 3  # threads that load what workers will need
 FEW_PAIRS = 256  # fewer are verified here while there are no workers: starting them costs a second
 FEW_VETTED = 4_096  # likewise
 
@@ -49,16 +53,33 @@ def _run(pool: Mapper[PairTask, PairResult], tasks: Iterator[list[PairTask]], *,
 
 
 def _tasks(database: Database, pairs: Pairs, threshold: float, *, vet: bool) -> Iterator[list[PairTask]]:
-    """Tasks with their features, loaded when a worker is ready for them.
+    """Tasks with their features, a few of them loaded ahead of the workers.
 
-    Pairs of images that another process has forgotten meanwhile, or is describing anew, are left out.
+    Candidates lie anywhere in a database that may be larger than memory: what takes time then is not the number of
+    reads but that each waits for the one before. Pairs of images that another process has forgotten meanwhile, or is
+    describing anew, are left out.
     """
-    size = VETTED_A_TASK if vet else PAIRS_A_TASK
-    for start in range(0, len(pairs), size):
-        some = pairs[start : start + size]
+
+    def loaded(some: Pairs) -> PairTask:
         ids = {image for pair in some for image in pair}
         with database.read() as connection:
             load = catalog_images.sketches if vet else catalog_images.features
             parts = load(connection, ids)
         standing = tuple((a, b) for a, b in some if a in parts and b in parts)
-        yield [PairTask(parts, standing, threshold, vet)]
+        return PairTask(parts, standing, threshold, vet)
+
+    size = VETTED_A_TASK if vet else PAIRS_A_TASK
+    waiting = (pairs[start : start + size] for start in range(0, len(pairs), size))
+    if len(pairs) <= size:
+        yield from ([loaded(some)] for some in waiting)
+        return
+    with ThreadPoolExecutor(READERS, "features") as readers:
+        coming = deque(readers.submit(loaded, some) for some in islice(waiting, READERS))
+        try:
+            while coming:
+                task = coming.popleft().result()
+                coming.extend(readers.submit(loaded, some) for some in islice(waiting, 1))
+                yield [task]
+        finally:
+            for future in coming:
+                future.cancel()
