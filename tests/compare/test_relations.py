@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dedupindex.compare import relations
 from dedupindex.compare.registration import Alignment, compose, invert
 from dedupindex.compare.relations import full_matrix, registration_of, to_full
 from tests.compare.test_registration import made
@@ -103,3 +104,27 @@ def test_turning_a_map_round_between_frames(seed):
     matrix = np.column_stack([np.eye(2) + random.normal(0, 0.2, (2, 2)), random.normal(0, 20, 2)])
     there, back = full_matrix(matrix, a, b), full_matrix(invert(matrix), b, a)
     np.testing.assert_allclose(compose(there, back), np.eye(2, 3), atol=1e-8)
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1))
+@settings(max_examples=40, deadline=None)
+def test_the_tone_curve_is_the_median_of_each_level(seed, share):
+    """The same as a loop over the levels, whatever of the picture is masked."""
+    random = np.random.default_rng(seed)
+    first = random.choice([0, 7.99, 8, 100.3, 255], (9, 11)).astype(np.float32)
+    second = (random.random((9, 11)) * 255).astype(np.float32)
+    mask = random.random((9, 11)) < share
+    found = relations._off_curve(first, second, mask)
+    if not mask.any():
+        assert not found.any()
+        return
+    levels = np.floor(first / 8).clip(0, 31)
+    used = np.unique(levels[mask])
+    medians = [np.median(second[mask & (levels == level)]) for level in used]
+    distance = np.where(mask, second - np.interp(first / 8 - 0.5, used, medians), 0)
+    rows, columns = np.pad(distance, 2, mode="reflect"), np.pad(mask.astype(float), 2, mode="reflect")
+    for y in range(9):
+        for x in range(11):
+            window = np.s_[y : y + 5, x : x + 5]
+            expected = abs(rows[window].mean()) / max(columns[window].mean(), 0.2)
+            assert found[y, x] == pytest.approx(expected, abs=1e-3)
