@@ -208,7 +208,7 @@ def _places(pictures: Sequence[Sketch], own: NDArray[np.intp], chosen: NDArray[n
 def _mutual(
     rows: NDArray[np.intp], columns: NDArray[np.intp], cosines: FloatArray, owner: NDArray[np.intp], count: int
 ) -> Mask:
-    """Which matches are each other's nearest: of the keypoints of a pair, the pair being that of the column."""
+    """Which matches are each other's nearest of their pair: that of the column. Rows are below *count*."""
     cell = owner[columns] * count + rows
     cells, cell = np.unique(cell, return_inverse=True)
     best_of_row = np.zeros(len(cells), np.float32)
@@ -220,7 +220,7 @@ def _mutual(
 
 
 def _votes(first: FloatArray, second: FloatArray, own: NDArray[np.intp], mirrored: bool) -> NDArray[np.intp]:
-    """Most matches that agree with the similarity that one of them proposes, for each picture in the order of *own*.
+    """Most matches that agree with the similarity that one of them proposes, for each pair in the order of *own*.
 
     What is cheap and turns most away comes first: two matches that differ in scale or angle need no places.
     """

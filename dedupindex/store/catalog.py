@@ -25,6 +25,7 @@ from dedupindex.store.schema import FailureRow, Feature, Image, Location, Meta, 
 from dedupindex.store.upsert import upsert
 
 CHUNK = 500  # values in one IN (...): SQLite before 3.32 allows 999 variables
+_K = TypeVar("_K")
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 _SIGN = 1 << 63
@@ -45,19 +46,34 @@ def under_keys(
     """Queries for the rows that stand under some keys (content or path, frame), which an index over both answers.
 
     For ``(content, frame) IN (VALUES ...)`` SQLite goes through the whole table. A batch nearly always consists of the
-    first frames of many files, or of many frames of one: of a few queries either way.
+    first frames of many files, or of many frames of some, or of both: of a few queries in one way or another.
+
+    Parameters
+    ----------
+    keys : iterable of (bytes, int)
+        No two alike.
     """
-    of_frame: dict[int, list[bytes]] = defaultdict(list)
-    of_content: dict[bytes, list[int]] = defaultdict(list)
-    for name, number in keys:
-        of_frame[number].append(name)
-        of_content[name].append(number)
-    if len(of_frame) <= len(of_content):
-        for number, names in of_frame.items():
-            yield from (query.where(frame == number, content.in_(some)) for some in chunks(names))
-    else:
-        for name, numbers in of_content.items():
-            yield from (query.where(content == name, frame.in_(some)) for some in chunks(numbers))
+    keys = list(keys)
+    of_frame, of_content = _grouped((number, name) for name, number in keys), _grouped(keys)
+    shared = {number: names for number, names in of_frame.items() if len(names) > 1}
+    rest = _grouped((name, number) for name, number in keys if number not in shared)
+    ways: list[tuple[dict[int, list[bytes]], dict[bytes, list[int]]]] = [
+        (of_frame, {}),
+        ({}, of_content),
+        (shared, rest),
+    ]
+    by_frame, by_content = min(ways, key=lambda way: len(way[0]) + len(way[1]))
+    for number, names in by_frame.items():
+        yield from (query.where(frame == number, content.in_(some)) for some in chunks(names))
+    for name, numbers in by_content.items():
+        yield from (query.where(content == name, frame.in_(some)) for some in chunks(numbers))
+
+
+def _grouped(pairs: Iterable[tuple[_K, _T]]) -> dict[_K, list[_T]]:
+    groups: dict[_K, list[_T]] = defaultdict(list)
+    for key, value in pairs:
+        groups[key].append(value)
+    return groups
 
 
 def display(path: Path) -> str:

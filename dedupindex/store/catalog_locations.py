@@ -134,7 +134,7 @@ def paths_under(connection: Connection, root: Path, batch: int = 1000) -> Iterat
             yield [Path(os.fsdecode(some)) for some in names]
             # instead of the condition, not beside it: SQLite would begin at the first path again, every time
             last = names[-1]
-            within = and_(column > last if last > first else column >= first, column < end)
+            within = and_(column > last if last >= first else column >= first, column < end)
 
 
 def forget_under(connection: Connection, root: Path) -> tuple[int, set[int]]:

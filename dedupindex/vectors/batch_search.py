@@ -15,13 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import FloatArray
+from dedupindex.vectors.hits import NO_HITS, Hits, Ids, nearest
 
-Ids = NDArray[np.int64]
-Hits = tuple[Ids, FloatArray, Ids]  # number of the probe, similarity, key; one row a neighbour
-NO_HITS: Hits = (np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64))
 WORTH_IT = 32  # probes a cell; FAISS is as fast with fewer
 PROBES, VECTORS = 512, 1_024  # of a product: probes, vectors and 2 MB of cosines stay in the cache
-HELD = 1 << 20  # hits a thread may hold before all but the nearest of each probe are dropped
+HELD = 1 << 20  # hits, 20 bytes each, that a thread holds before all but the nearest of each probe are dropped
 SHARES = 8  # a thread, so that none waits long for another
 
 
@@ -54,7 +52,7 @@ def search_cells(index: Any, probes: FloatArray, least: float, k: int, nprobe: i
     bounds = [0, *marks.tolist(), index.nlist]
     with ThreadPoolExecutor(threads) as pool:  # products of matrices let go of the interpreter's lock
         parts = list(pool.map(sweep.through, bounds[:-1], bounds[1:]))
-    return nearest(parts, k)
+    return _kept(parts, k)
 
 
 def list_of(index: Any, cell: int) -> tuple[Ids, NDArray[np.uint8]]:
@@ -67,15 +65,11 @@ def list_of(index: Any, cell: int) -> tuple[Ids, NDArray[np.uint8]]:
     return faiss.rev_swig_ptr(lists.get_ids(cell), size), codes.reshape(size, -1)
 
 
-def nearest(parts: list[Hits], k: int) -> Hits:
+def _kept(parts: list[Hits], k: int) -> Hits:
     """The *k* nearest hits of each probe, by probe, nearest first, equal ones by key."""
-    row, similarity, key = (np.concatenate(some) for some in zip(*parts, strict=True))
-    order = np.lexsort((key, -similarity, row))
-    row, similarity, key = row[order], similarity[order], key[order]
-    starts = np.flatnonzero(np.diff(row, prepend=-1))
-    rank = np.arange(len(row)) - np.repeat(starts, np.diff(starts, append=len(row)))
-    kept = rank < k
-    return row[kept], similarity[kept], key[kept]
+    probe, similarity, key = (np.concatenate(some) for some in zip(*parts, strict=True))
+    order = nearest(probe, -similarity, key, k)
+    return probe[order], similarity[order], key[order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +101,7 @@ class _Sweep:
     def through(self, first: int, end: int) -> Hits:
         """Hits in the cells from *first* to before *end*."""
         held = [NO_HITS]
-        count = 0
+        count, limit = 0, HELD
         low, span = faiss.vector_to_array(self.index.sq.trained).reshape(2, -1)
         step, offset = span / np.float32(255), low + span * np.float32(0.5 / 255)
         for cell in range(first, end):
@@ -119,9 +113,10 @@ class _Sweep:
                 for begin in range(0, len(visitors), PROBES):
                     held.append(self._multiply(visitors[begin : begin + PROBES], vectors, keys[some]))
                     count += len(held[-1][0])
-                    if count > HELD:
+                    if count > limit:
                         held = [self._pruned(held)]
                         count = len(held[0][0])
+                        limit = max(HELD, 2 * count)  # or in a crowd every product would be followed by a sort
         return self._pruned(held)
 
     def _multiply(self, visitors: Ids, vectors: FloatArray, keys: Ids) -> Hits:
@@ -135,7 +130,7 @@ class _Sweep:
         return hits[0][alive], hits[1][alive], hits[2][alive]
 
     def _pruned(self, held: list[Hits]) -> Hits:
-        row, similarity, key = nearest(held, self.k)
+        row, similarity, key = _kept(held, self.k)
         last = np.flatnonzero(np.diff(row, append=-1))
         full = last[np.diff(last, prepend=-1) == self.k]
         self.floor[row[full]] = np.maximum(self.floor[row[full]], similarity[full])

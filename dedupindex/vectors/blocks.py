@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import CodeArray
-from dedupindex.vectors.batch_search import Ids
 from dedupindex.vectors.cells import Cells
+from dedupindex.vectors.hits import Ids
 from dedupindex.vectors.segments import row_digest
 
 Twins = Mapping[int, frozenset[int]]  # key -> other ids with the same descriptor

@@ -18,7 +18,8 @@ import numpy as np
 from dedupindex.errors import VectorIndexError
 from dedupindex.features import unit
 from dedupindex.records import CodeArray, FloatArray
-from dedupindex.vectors.batch_search import NO_HITS, WORTH_IT, Hits, Ids, list_of, search_cells
+from dedupindex.vectors.batch_search import WORTH_IT, list_of, search_cells
+from dedupindex.vectors.hits import NO_HITS, Hits, Ids
 
 faiss: Any = _faiss  # its annotations differ between releases and lag behind its Python layer
 TRAINING_ROWS_A_CELL, TRAINING_TURNS = 20, 6  # k-means sees no more rows than these, so many times

@@ -20,8 +20,8 @@ import numpy as np
 from dedupindex import durable
 from dedupindex.errors import VectorIndexError
 from dedupindex.records import CodeArray
-from dedupindex.vectors.batch_search import Ids
 from dedupindex.vectors.cells import SPEC, Cells
+from dedupindex.vectors.hits import Ids
 
 PREFIX, SUFFIX, TEMPORARY = "segment-", ".faiss", ".tmp-"
 _COPYING = f".{PREFIX}"  # a copy that is not whole yet: its name ends in the number of its process

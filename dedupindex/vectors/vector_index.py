@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from dedupindex.features import unit
 from dedupindex.records import CodeArray, FloatArray
-from dedupindex.vectors.batch_search import Ids
 from dedupindex.vectors.blocks import Block, among, first_equal
 from dedupindex.vectors.cells import NPROBE, SPEC, Tail
+from dedupindex.vectors.hits import SLACK, Hits, Ids
 from dedupindex.vectors.segments import SealedFile, read_cells, write_cells
 
 FLAT_LIMIT = 50_000  # vectors searched exhaustively; beyond, they are sealed into cells
-SLACK = 2e-6  # of a similarity: distances are rounded to 1e-6 before they are compared with the radius
-_BATCH = 16_384  # probes at once: bounds memory at Q x k x 12 bytes, or so many times more in a crowd
+_BATCH = 16_384  # probes at once: bounds memory at Q x k hits of 20 bytes each, some times over while they are sorted
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,27 +221,27 @@ class VectorIndex:
         if k < 1 or nprobe < 1:
             raise ValueError(f"k is {k} and nprobe {nprobe}, both must be at least 1")
         found: list[Neighbours] = []
-        with self._lock:
-            for start in range(0, len(probes), _BATCH):
-                found += self._search(probes[start : start + _BATCH], radius, k, nprobe)
+        for start in range(0, len(probes), _BATCH):
+            found += self._search(probes[start : start + _BATCH], radius, k, nprobe)
         return found
 
     def _search(self, probes: FloatArray, radius: float, k: int, nprobe: int) -> list[Neighbours]:
         least = 1 - radius - SLACK
-        parts = [self._tail.nearest(probes, least, k + 1)]
-        for block in self._blocks:
-            if block not in self._hidden:
-                empty = np.array([key for key in self._dead if key not in self._twins], np.int64)
-                self._hidden[block] = empty[among(empty, block.keys)]
-            parts.append(block.cells.nearest(probes, least, k + 1, self._hidden[block], nprobe=nprobe))
-        row, similarity, keys = (np.concatenate(some) for some in zip(*parts, strict=True))
-        # Rounded, because the same product may differ in the last bit with the size of the batch.
-        distance = np.round(1.0 - similarity.astype(np.float64), 6).clip(0.0, 2.0).astype(np.float32)
-        order = np.lexsort((keys, distance, row))
-        order = order[distance[order] <= radius]
-        row, keys, distance = row[order], keys[order], distance[order]
+        with self._lock:
+            parts = [self._tail.nearest(probes, least, k + 1)]
+            blocks = [(block.cells, self._hidden_in(block)) for block in self._blocks]
+        # Cells never change, and this may take seconds: others may look and add meanwhile.
+        parts += [cells.nearest(probes, least, k + 1, hidden, nprobe=nprobe) for cells, hidden in blocks]
+        row, keys, distance = _within(parts, radius)
         starts = np.searchsorted(row, np.arange(len(probes) + 1)).tolist()
-        return [self._expand(keys[i:j], distance[i:j], k) for i, j in itertools.pairwise(starts)]
+        with self._lock:
+            return [self._expand(keys[i:j], distance[i:j], k) for i, j in itertools.pairwise(starts)]
+
+    def _hidden_in(self, block: Block) -> Ids:
+        if block not in self._hidden:
+            empty = np.array([key for key in self._dead if key not in self._twins], np.int64)
+            self._hidden[block] = empty[among(empty, block.keys)]
+        return self._hidden[block]
 
     def _expand(self, keys: Ids, distances: FloatArray, k: int) -> Neighbours:
         """Neighbours of one probe from keys in order, of which there may be more than *k*."""
@@ -330,3 +329,13 @@ class VectorIndex:
         """Keys and decoded vectors of every sealed block, for checks."""
         with self._lock:
             return [block.cells.contents() for block in self._blocks]
+
+
+def _within(parts: Sequence[Hits], radius: float) -> tuple[Ids, Ids, FloatArray]:
+    """Number of the probe, key and distance of the hits within a radius: by probe, nearest first, equal ones by key."""
+    row, similarity, keys = (np.concatenate(some) for some in zip(*parts, strict=True))
+    # Rounded, because the same product may differ in the last bit with the size of the batch.
+    distance = np.round(1.0 - similarity.astype(np.float64), 6).clip(0.0, 2.0).astype(np.float32)
+    order = np.lexsort((keys, distance, row))
+    order = order[distance[order] <= radius]
+    return row[order], keys[order], distance[order]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 
 from dedupindex.records import Verification
 from dedupindex.settings import Settings
@@ -57,11 +58,12 @@ def close_groups(
         wedges = sorted(_wedges(database, fresh) - judged)
         judged.update(wedges)
         fresh = set()
-        for result in verify_stored(database, pool, settings, wedges):
-            verified += result.verified
-            stored = _store(database, result.accepted, run)
-            accepted += len(stored)
-            fresh.update(stored)
+        with closing(verify_stored(database, pool, settings, wedges)) as results:
+            for result in results:
+                verified += result.verified
+                stored = _store(database, result.accepted, run)
+                accepted += len(stored)
+                fresh.update(stored)
     with database.write() as connection:
         catalog.set_meta(connection, **{CLOSED: str(run)})
     return verified, accepted

@@ -8,7 +8,7 @@ keys, so what is stored does not depend on which of them came first.
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Generator, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -32,7 +32,9 @@ from dedupindex.workflows.verifying import verify_stored
 T = TypeVar("T")
 Pairs = list[tuple[int, int]]
 Near = tuple[list[Candidate], bool]
-SEARCHED_AT_ONCE = 8_192  # images: products of matrices are the more worth the more probes look into a cell
+SEARCHED_AT_ONCE = 4_096  # images: products of matrices are the more worth the more probes look into a cell
+FOUND_AT_ONCE = 1 << 18  # candidates that a probe of each of these may have: 30 MB; an image has two probes, or eight
+FORGOTTEN_EVERY = 16  # batches: pairs that nobody will ask for again
 BATCHES_AT_ONCE = 4  # of `Settings.batch` images: workers wait between batches
 RANKING_SHARE = 0.3  # most of a time budget that goes into finding out what to begin with
 TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may be others
@@ -150,7 +152,8 @@ def _search_all(
     if settings.budget:
         deadline, size = began + settings.budget, settings.batch
         todo = proposer.ranked(todo, began + settings.budget * RANKING_SHARE)
-    searched = size if settings.budget else max(size, SEARCHED_AT_ONCE // size * size)
+    most = min(SEARCHED_AT_ONCE, FOUND_AT_ONCE // settings.candidates)
+    searched = size if settings.budget else max(size, most // size * size)
     with closing(_ahead(_proposals(database, proposer, settings, todo, size, searched, tally))) as proposals:
         for batch, pairs in proposals:
             if deadline is not None and tally.taken and time.monotonic() > deadline:
@@ -181,24 +184,27 @@ def _proposals(
     size: int,
     searched: int,
     tally: _Tally,
-) -> Iterator[tuple[_Batch, Pairs]]:
+) -> Generator[tuple[_Batch, Pairs], None, None]:
     """The pairs to verify, in batches of *size* images; none twice. Neighbours are asked for of *searched* at once."""
     waiting = set(todo)
     judged = Judged()  # pairs proposed in this run whose other image is still to be searched
-    neighbours: Mapping[int, Near] = {}
-    for start in range(0, len(todo), size):
-        if start % searched == 0:
-            judged.keep_open(waiting)
-            neighbours = proposer.near(todo[start : start + searched])
-        batch = _Batch(list(todo[start : start + size]))
-        waiting.difference_update(batch.ids)
-        yield batch, _propose(database, neighbours, settings, batch, judged, waiting, tally)
+    asked = (proposer.near(todo[start : start + searched]) for start in range(0, len(todo), searched))
+    with closing(_ahead(asked)) as found:
+        neighbours: Mapping[int, Near] = {}
+        for number, start in enumerate(range(0, len(todo), size)):
+            if start % searched == 0:
+                neighbours = next(found)
+            batch = _Batch(list(todo[start : start + size]))
+            waiting.difference_update(batch.ids)
+            yield batch, _propose(database, neighbours, settings, batch, judged, waiting, tally)
+            if number % FORGOTTEN_EVERY == FORGOTTEN_EVERY - 1:
+                judged.keep_open(waiting)
 
 
-def _ahead(steps: Iterator[T]) -> Generator[T, None, None]:
+def _ahead(steps: Generator[T, None, None]) -> Generator[T, None, None]:
     """Take every step in another thread while its forerunner is worked on: searching and reading wait for no worker."""
     end = object()
-    with ThreadPoolExecutor(1, "proposals") as thread:
+    with closing(steps), ThreadPoolExecutor(1, "ahead") as thread:
         coming = thread.submit(next, steps, end)
         while (step := coming.result()) is not end:
             coming = thread.submit(next, steps, end)
@@ -262,9 +268,10 @@ def _verify(
     pairs: Pairs,
     tally: _Tally,
 ) -> None:
-    for result in verify_stored(database, pool, settings, pairs):
-        tally.verified += result.verified
-        batch.lost.update(image for pair in result.lost for image in pair)
-        for a, b, verification in result.accepted:
-            alike = [(a, b), *batch.copies.get((a, b), [])]
-            batch.accepted += [(one, other, verification) for one, other in alike]
+    with closing(verify_stored(database, pool, settings, pairs)) as results:
+        for result in results:
+            tally.verified += result.verified
+            batch.lost.update(image for pair in result.lost for image in pair)
+            for a, b, verification in result.accepted:
+                alike = [(a, b), *batch.copies.get((a, b), [])]
+                batch.accepted += [(one, other, verification) for one, other in alike]

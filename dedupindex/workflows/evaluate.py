@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -273,8 +273,11 @@ class _Pipeline:
         settings = replace(self.settings, threshold=threshold)
         found: dict[IdPair, float] = {}
         self.progress.start(len(tasks), "audit: pairs")
-        with Pool(verify_pairs, died=pairs_died, workers=settings.workers, limits=limits_of(settings)) as pool:
-            for result in verify_stored(self.database, pool, settings, tasks):
+        with (
+            Pool(verify_pairs, died=pairs_died, workers=settings.workers, limits=limits_of(settings)) as pool,
+            closing(verify_stored(self.database, pool, settings, tasks)) as results,
+        ):
+            for result in results:
                 found.update({ordered(a, b): verification.score for a, b, verification in result.accepted})
                 self.progress.advance(result.verified)
         self.progress.finish()

@@ -101,10 +101,11 @@ def stored_candidates(
     """`candidates` of images that are stored, by id; those without features are left out."""
     aims: dict[int, Aim] = {}
     negatives: list[FloatArray] = []
+    negatives_too = len(index) <= settings.negatives  # asked once: it may grow meanwhile
     for start in range(0, len(ids), READ_AT_ONCE):
         some = ids[start : start + READ_AT_ONCE]
         with database.read() as connection:
-            if len(index) <= settings.negatives:
+            if negatives_too:
                 pictures = {image: unpack(parts) for image, parts in catalog_images.features(connection, some).items()}
                 aims |= {image: aim(picture, settings.profile) for image, picture in pictures.items()}
                 negatives += negative_probes(list(pictures.values()))

@@ -7,8 +7,9 @@ time first, with little loaded, and only what passes is loaded whole and verifie
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import islice
 
 from dedupindex.settings import Settings
@@ -28,23 +29,26 @@ Pairs = Sequence[tuple[int, int]]
 
 def verify_stored(
     database: Database, pool: Mapper[PairTask, PairResult], settings: Settings, pairs: Pairs
-) -> Iterator[PairResult]:
+) -> Generator[PairResult, None, None]:
     """Verify pairs (id of a, id of b), a being the smaller content key.
 
     Yields
     ------
     PairResult
-        One a task of some pairs, in any order; none but `accepted` pairs are copies.
+        One a task of some pairs, in any order; none but `accepted` pairs are copies. Close it when it is left early:
+        threads read ahead of it.
     """
     passed: list[tuple[int, int]] = []
-    vetting = _tasks(database, pairs, settings.threshold, vet=True)
     few = VETTED_A_TASK if pool.started else FEW_VETTED
-    for result in _run(pool, vetting, here=len(pairs) < few):
-        passed += result.plausible
-        yield result
-    verifying = _tasks(database, sorted(passed), settings.threshold, vet=False)
+    with closing(_tasks(database, pairs, settings.threshold, vet=True)) as vetting:
+        for result in _run(pool, vetting, here=len(pairs) < few):
+            passed += result.plausible
+            yield result
+    place = {pair: number for number, pair in enumerate(pairs)}
+    passed.sort(key=lambda pair: place[pair])  # they come in any order
     few = PAIRS_A_TASK if pool.started else FEW_PAIRS
-    yield from _run(pool, verifying, here=len(passed) < few)
+    with closing(_tasks(database, passed, settings.threshold, vet=False)) as verifying:
+        yield from _run(pool, verifying, here=len(passed) < few)
 
 
 def _run(pool: Mapper[PairTask, PairResult], tasks: Iterator[list[PairTask]], *, here: bool) -> Iterator[PairResult]:
@@ -52,7 +56,7 @@ def _run(pool: Mapper[PairTask, PairResult], tasks: Iterator[list[PairTask]], *,
         yield from results
 
 
-def _tasks(database: Database, pairs: Pairs, threshold: float, *, vet: bool) -> Iterator[list[PairTask]]:
+def _tasks(database: Database, pairs: Pairs, threshold: float, *, vet: bool) -> Generator[list[PairTask], None, None]:
     """Tasks with their features, a few of them loaded ahead of the workers.
 
     Candidates lie anywhere in a database that may be larger than memory: what takes time then is not the number of

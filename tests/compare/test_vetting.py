@@ -75,6 +75,33 @@ def test_pictures_at_once_do_not_matter(pictures, monkeypatch):
     np.testing.assert_array_equal(vetted(pictures[0], pictures[1:]), whole)
 
 
+def test_pairs_of_many_pictures_are_judged_as_each_alone(pictures, monkeypatch):
+    """In any order, with pairs that stand twice, with more than are judged together, and the numbers of others."""
+    monkeypatch.setattr(vetting, "AT_ONCE", 7)
+    monkeypatch.setattr(vetting, "MANY", 10**6)  # every pair is decided by votes
+    sketches = [sketch(pack(some)) for some in pictures]
+    some = [(i, j) for i in range(len(sketches)) for j in range(len(sketches)) if i != j]
+    rng = np.random.default_rng(0)
+    some = [some[n] for n in np.r_[rng.permutation(len(some)), rng.integers(0, len(some), 9)]]
+    parity = load_model().local_parity
+    together = plausible([(sketches[i], sketches[j]) for i, j in some], parity)
+    alone = [bool(plausible([(sketches[i], sketches[j])], parity)[0]) for i, j in some]
+    assert together.tolist() == alone
+    assert len(set(alone)) == 2
+
+
+def test_places_are_those_of_the_picture_that_a_keypoint_belongs_to(pictures):
+    sketches = [sketch(pack(some)) for some in pictures[:3]]
+    ends = np.cumsum([0, *(len(some.codes) for some in sketches)])
+    chosen = np.array([ends[1] + 3, 5, ends[2]])
+    x, y, octaves, angle, width = vetting._places(sketches, np.array([1, 0, 2]), chosen)
+    for place, (picture, number) in enumerate([(1, 3), (0, 5), (2, 0)]):
+        points, shape = pictures[picture].keypoints, pictures[picture].mask.shape
+        assert (y[place], x[place]) == pytest.approx(tuple(points.position[number] * max(shape)), abs=0.01)
+        assert octaves[place] == pytest.approx(np.log2(points.scale[number] * max(shape)), abs=0.01)
+        assert (angle[place], width[place]) == (pytest.approx(points.angle[number], abs=0.01), shape[1])
+
+
 def test_no_candidates():
     assert plausible([], load_model().local_parity).shape == (0,)
 

@@ -107,6 +107,22 @@ def engine_of_memory():
     engine.dispose()
 
 
+@pytest.mark.parametrize(
+    ("keys", "queries"),
+    [
+        ([(b"%d" % number, 0) for number in range(400)], 1),
+        ([(b"stack", number) for number in range(400)], 1),
+        ([(b"stack", number) for number in range(400)] + [(b"%d" % number, 0) for number in range(400)], 2),
+        ([(b"%d" % stack, number) for stack in range(2) for number in range(400)], 2),
+        ([(b"%d" % number, 0) for number in range(1100)], 3),
+        ([], 0),
+    ],
+)
+def test_batches_take_few_queries(keys, queries):
+    found = list(catalog.under_keys(select(Location.path), Location.path, Location.frame, keys))
+    assert len(found) == queries
+
+
 KEYS = st.tuples(st.sampled_from(["a", "b", "c", "d"]), st.integers(0, 4))
 
 

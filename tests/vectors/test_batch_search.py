@@ -96,3 +96,16 @@ def test_many_probes_at_once_find_what_each_finds_alone():
         assert at_once[number].overflow == alone.overflow
         assert set(at_once[number].ids.tolist()) == set(alone.ids.tolist())
     assert not {11, 3999, 7} & {image for found in at_once for image in found.ids.tolist()}
+
+
+def test_a_crowd_is_sorted_a_few_times_only(monkeypatch):
+    """Where what is kept of all probes is more than may be held, not every product is followed by a sort."""
+    cells = Cells.build(np.arange(3000), made(3000))
+    sorted_so_far = []
+    kept = batch_search._kept
+    monkeypatch.setattr(batch_search, "_kept", lambda parts, k: sorted_so_far.append(len(parts)) or kept(parts, k))
+    for name, value in (("PROBES", 7), ("VECTORS", 5), ("HELD", 100), ("SHARES", 1)):
+        monkeypatch.setattr(batch_search, name, value)
+    monkeypatch.setattr(faiss, "omp_get_max_threads", lambda: 1)
+    batch_search.search_cells(cells._index, unit(made(200, 5)), -1.0, 20, 30, NOTHING)
+    assert sum(sorted_so_far) > 20 * len(sorted_so_far)

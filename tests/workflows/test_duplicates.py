@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 from sqlalchemy import delete
@@ -6,7 +8,7 @@ from dedupindex import Index
 from dedupindex.reports.csvfile import pairs_csv
 from dedupindex.store import catalog
 from dedupindex.store.schema import PairRow
-from dedupindex.workflows import closure, duplicates, vector_cache, verifying
+from dedupindex.workflows import closure, duplicates, engine, vector_cache, verifying
 from tests.workflows.pictures import half, make_tree, picture, save
 
 
@@ -76,7 +78,19 @@ def test_a_budget_leaves_the_least_promising_for_the_next_run(index, tree):
     assert names(index) == EXPECTED
 
 
-def test_no_pair_is_verified_twice_in_a_run(index, tree, monkeypatch):
+@pytest.mark.parametrize("searched", [4, 4096])
+def test_no_pair_is_verified_twice_in_a_run(index, tree, monkeypatch, searched):
+    """Neighbours are asked for of some batches at once, of which there are one or several."""
+    monkeypatch.setattr(duplicates, "BATCHES_AT_ONCE", 1)
+    monkeypatch.setattr(duplicates, "SEARCHED_AT_ONCE", searched)
+    asked = []
+    near = engine.IndexProposer.near
+
+    def watch_near(self, ids):
+        asked.append(list(ids))
+        return near(self, ids)
+
+    monkeypatch.setattr(engine.IndexProposer, "near", watch_near)
     index.ingest([tree])
     index.settings = type(index.settings)(batch=2, workers=1)
     seen: list[tuple[bool, frozenset[int]]] = []
@@ -90,6 +104,29 @@ def test_no_pair_is_verified_twice_in_a_run(index, tree, monkeypatch):
     index.find_duplicates()
     assert seen
     assert len(seen) == len(set(seen))
+    assert names(index) == EXPECTED
+    assert [len(some) for some in asked] == ([4, 4, 1] if searched == 4 else [9])
+    together = [image for some in asked for image in some]
+    assert together == sorted(together)
+
+
+def test_a_search_that_is_interrupted_reads_nothing_afterwards(index, tree, monkeypatch):
+    """Threads that search and read ahead have ended when the database is closed."""
+    index.ingest([tree])
+    index.settings = type(index.settings)(batch=2, workers=1)
+    monkeypatch.setattr(verifying, "VETTED_A_TASK", 1)
+    before = threading.active_count()
+
+    def interrupt(tasks):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verifying, "verify_pairs", interrupt)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        index.find_duplicates()
+    assert threading.active_count() == before
+    del caught
+    monkeypatch.undo()
+    index.find_duplicates()
     assert names(index) == EXPECTED
 
 

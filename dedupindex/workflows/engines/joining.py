@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
 from dedupindex.features.descriptor import lays
 from dedupindex.records import CodeArray, FloatArray
-from dedupindex.vectors import first_equal, pairs_by_sign
+from dedupindex.vectors import SLACK, Ids, first_equal, nearest, pairs_by_sign, ranks
 from dedupindex.workflows.engines.folder import WorkFolder
 
-Ids = NDArray[np.int64]
 _Number = TypeVar("_Number", bound=np.generic)
 PROBES_AT_ONCE, TARGETS_AT_ONCE = 1_024, 8_192  # a block of cosines: 32 MB
 PAIRS_AT_ONCE = 256
 HELD = 1 << 22  # hits held before all but the nearest of each probe are dropped
-SLACK = 2e-6  # cosines are rounded to 1e-6 before they are compared with the radius
 CODE = pa.binary(DESCRIPTOR_DIMENSIONS)
 CENTRE = pa.binary(4 * DESCRIPTOR_DIMENSIONS)
 IMAGES = pa.schema(
@@ -193,7 +191,7 @@ def join_cell(
         for start in range(0, len(probes), PROBES_AT_ONCE)
     ]
     row, column, distance = (np.concatenate(some) for some in zip(*parts, strict=True)) if parts else _NOTHING
-    rank = _ranks(row)
+    rank = ranks(row)
     overflow = np.zeros(len(probes), bool)
     overflow[row[rank >= most]] = True
     row, column, distance = (some[rank < most] for some in (row, column, distance))
@@ -247,18 +245,11 @@ def _cosines(probes: FloatArray, targets: FloatArray, row: Ids, column: Ids) -> 
 
 def _nearest(held: list[tuple[Ids, Ids, FloatArray]], most: int) -> tuple[Ids, Ids, FloatArray]:
     row, column, distance = (np.concatenate(some) for some in zip(*held, strict=True)) if held else _NOTHING
-    order = np.lexsort((column, distance, row))
-    order = order[_ranks(row[order]) < most]
+    order = nearest(row, distance, column, most)
     return row[order], column[order], distance[order]
 
 
 _NOTHING = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
-
-
-def _ranks(groups: Ids) -> Ids:
-    """Place of each entry within its run of equal ones."""
-    starts = np.flatnonzero(np.diff(groups, prepend=-1))
-    return np.arange(len(groups)) - np.repeat(starts, np.diff(starts, append=len(groups)))
 
 
 def nearest_cells(vectors: FloatArray, centres: FloatArray | None, count: int) -> Ids:

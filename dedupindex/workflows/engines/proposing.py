@@ -20,10 +20,10 @@ from dedupindex.records import Candidate, CodeArray
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
-from dedupindex.vectors import FLAT_LIMIT, Neighbours, sample_of, train_centres
+from dedupindex.vectors import FLAT_LIMIT, Ids, Neighbours, sample_of, train_centres
 from dedupindex.workflows.engines.executor import Executor
 from dedupindex.workflows.engines.folder import WorkFolder
-from dedupindex.workflows.engines.joining import CODE, HITS, IMAGES, Assign, Ids, Join, centres_table, codes_column
+from dedupindex.workflows.engines.joining import CODE, HITS, IMAGES, Assign, Join, centres_table, codes_column
 from dedupindex.workflows.engines.orders import put_part
 from dedupindex.workflows.search import NEGATIVE_RADIUS, merge, radius_for
 
