@@ -6,6 +6,7 @@ each list, it is decoded once here and multiplied with all of them: the same cos
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -17,19 +18,30 @@ from numpy.typing import NDArray
 from dedupindex.records import FloatArray
 from dedupindex.vectors.hits import NO_HITS, Hits, Ids, nearest
 
-WORTH_IT = 32  # probes a cell; FAISS is as fast with fewer
+Lists = Sequence[tuple[Ids, NDArray[np.uint8]]]
+WORTH_IT = 1_500  # products a cell; FAISS is as fast with fewer
 PROBES, VECTORS = 512, 1_024  # of a product: probes, vectors and 2 MB of cosines stay in the cache
 HELD = 1 << 20  # hits, 20 bytes each, that a thread holds before all but the nearest of each probe are dropped
+ROUNDING = np.float32(1e-6)  # of a similarity: as good as the worst that is kept still counts, by its key
 SHARES = 8  # a thread, so that none waits long for another
 
 
-def search_cells(index: Any, probes: FloatArray, least: float, k: int, nprobe: int, excluded: Ids) -> Hits:
+def is_worth_it(probes: int, nprobe: int, cells: int, vectors: int) -> bool:
+    """Whether so many probes are better sent through the cells together."""
+    return probes * nprobe * vectors >= WORTH_IT * cells * cells
+
+
+def search_cells(
+    index: Any, lists: Lists, probes: FloatArray, least: float, k: int, nprobe: int, excluded: Ids
+) -> Hits:
     """The *k* nearest of each probe among the vectors of its *nprobe* nearest cells, in as many threads as FAISS has.
 
     Parameters
     ----------
     index : faiss.IndexIVFScalarQuantizer
         8 bits a number, inner product, codes of the vectors themselves (not of what is left beside a centre).
+    lists : sequence of (keys, codes)
+        Its `inverted_lists`.
     probes : (Q, D) float32
     least : float
         Smallest similarity.
@@ -46,7 +58,12 @@ def search_cells(index: Any, probes: FloatArray, least: float, k: int, nprobe: i
     visits = cells.ravel().astype(np.uint16 if index.nlist < 1 << 16 else np.int64)  # the former are sorted by radix
     visitors = np.argsort(visits, kind="stable") // nprobe
     ends = np.cumsum(np.bincount(visits, minlength=index.nlist))
-    sweep = _Sweep(index, probes, np.full(len(probes), least, np.float32), k, excluded, visitors, ends)
+    # a code c stands for low + (c + .5) / 255 span: what is the same for all codes is taken out of the products
+    low, span = faiss.vector_to_array(index.sq.trained).reshape(2, -1)
+    level: FloatArray = np.matmul(probes, low + span * np.float32(0.5 / 255), dtype=np.float32)
+    floor: FloatArray = np.subtract(np.float32(least), level, dtype=np.float32)
+    scaled: FloatArray = np.multiply(probes, span / np.float32(255), dtype=np.float32)
+    sweep = _Sweep(lists, scaled, level, floor, k, excluded, visitors, ends)
     # shares of equal work, not of equally many cells
     marks = np.searchsorted(ends, np.linspace(0, len(visitors), SHARES * threads + 1)[1:-1])
     bounds = [0, *marks.tolist(), index.nlist]
@@ -55,14 +72,17 @@ def search_cells(index: Any, probes: FloatArray, least: float, k: int, nprobe: i
     return _kept(parts, k)
 
 
-def list_of(index: Any, cell: int) -> tuple[Ids, NDArray[np.uint8]]:
-    """Keys (N,) and codes (N, D) of an inverted list, as they lie in memory: not to be kept beyond the index."""
+def inverted_lists(index: Any) -> Lists:
+    """Keys (N,) and codes (N, D) of every cell, as they lie in memory: not to be kept beyond the index, or a change."""
+    found = []
     lists = index.invlists
-    size = lists.list_size(cell)
-    if not size:
-        return np.empty(0, np.int64), np.empty((0, index.d), np.uint8)
-    codes = faiss.rev_swig_ptr(lists.get_codes(cell), size * lists.code_size)
-    return faiss.rev_swig_ptr(lists.get_ids(cell), size), codes.reshape(size, -1)
+    for cell in range(index.nlist):
+        if size := lists.list_size(cell):
+            codes = faiss.rev_swig_ptr(lists.get_codes(cell), size * lists.code_size)
+            found.append((faiss.rev_swig_ptr(lists.get_ids(cell), size), codes.reshape(size, -1)))
+        else:
+            found.append((np.empty(0, np.int64), np.empty((0, index.d), np.uint8)))
+    return found
 
 
 def _kept(parts: list[Hits], k: int) -> Hits:
@@ -78,10 +98,13 @@ class _Sweep:
 
     Attributes
     ----------
-    index : faiss.IndexIVFScalarQuantizer
+    lists : sequence of (keys, codes)
     probes : (Q, D) float32
+        In units of the codes.
+    level : (Q,) float32
+        What is to be added to the product of a probe and a code.
     floor : (Q,) float32
-        Smallest similarity that a probe still asks for; it rises once *k* neighbours are known.
+        Smallest product that a probe still asks for; it rises once *k* neighbours are known.
     k : int
     excluded : (n,) int64
     visitors : (V,) int64
@@ -90,8 +113,9 @@ class _Sweep:
         Where the visitors of each cell end.
     """
 
-    index: Any
+    lists: Lists
     probes: FloatArray
+    level: FloatArray
     floor: FloatArray
     k: int
     excluded: Ids
@@ -102,17 +126,18 @@ class _Sweep:
         """Hits in the cells from *first* to before *end*."""
         held = [NO_HITS]
         count, limit = 0, HELD
-        low, span = faiss.vector_to_array(self.index.sq.trained).reshape(2, -1)
-        step, offset = span / np.float32(255), low + span * np.float32(0.5 / 255)
         for cell in range(first, end):
             visitors = self.visitors[self.ends[cell - 1] if cell else 0 : self.ends[cell]]
-            keys, codes = list_of(self.index, cell)
+            keys, codes = self.lists[cell]
             for start in range(0, len(keys) if len(visitors) else 0, VECTORS):
                 some = slice(start, start + VECTORS)
-                vectors: FloatArray = np.multiply(codes[some], step, dtype=np.float32) + offset
+                vectors = codes[some].astype(np.float32)
                 for begin in range(0, len(visitors), PROBES):
-                    held.append(self._multiply(visitors[begin : begin + PROBES], vectors, keys[some]))
-                    count += len(held[-1][0])
+                    hits = self._multiply(visitors[begin : begin + PROBES], vectors, keys[some])
+                    if hits is NO_HITS:
+                        continue
+                    held.append(hits)
+                    count += len(hits[0])
                     if count > limit:
                         held = [self._pruned(held)]
                         count = len(held[0][0])
@@ -122,9 +147,12 @@ class _Sweep:
     def _multiply(self, visitors: Ids, vectors: FloatArray, keys: Ids) -> Hits:
         products = self.probes[visitors] @ vectors.T
         place = np.flatnonzero(products >= self.floor[visitors, None])
+        if not len(place):
+            return NO_HITS
         row, column = np.divmod(place, len(keys))
-        hits = visitors[row], products.ravel()[place], keys[column]
-        if not len(self.excluded) or not len(place):
+        probe = visitors[row]
+        hits = probe, products.ravel()[place] + self.level[probe], keys[column]
+        if not len(self.excluded):
             return hits
         alive = ~np.isin(hits[2], self.excluded)
         return hits[0][alive], hits[1][alive], hits[2][alive]
@@ -133,5 +161,6 @@ class _Sweep:
         row, similarity, key = _kept(held, self.k)
         last = np.flatnonzero(np.diff(row, append=-1))
         full = last[np.diff(last, prepend=-1) == self.k]
-        self.floor[row[full]] = np.maximum(self.floor[row[full]], similarity[full])
+        least = similarity[full] - self.level[row[full]] - ROUNDING
+        self.floor[row[full]] = np.maximum(self.floor[row[full]], least)
         return row, similarity, key

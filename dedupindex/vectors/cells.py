@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import faiss as _faiss
@@ -18,7 +19,7 @@ import numpy as np
 from dedupindex.errors import VectorIndexError
 from dedupindex.features import unit
 from dedupindex.records import CodeArray, FloatArray
-from dedupindex.vectors.batch_search import WORTH_IT, list_of, search_cells
+from dedupindex.vectors.batch_search import Lists, inverted_lists, is_worth_it, search_cells
 from dedupindex.vectors.hits import NO_HITS, Hits, Ids
 
 faiss: Any = _faiss  # its annotations differ between releases and lag behind its Python layer
@@ -124,15 +125,17 @@ class Cells:
         data: bytes = faiss.serialize_index(self._index).tobytes()
         return data
 
+    @cached_property
+    def _lists(self) -> Lists:
+        return inverted_lists(self._index)
+
     def keys(self) -> Ids:
         """Keys, cell by cell."""
-        parts = [list_of(self._index, cell)[0] for cell in range(self._index.nlist)]
-        return np.concatenate([np.empty(0, np.int64), *parts])
+        return np.concatenate([np.empty(0, np.int64), *(keys for keys, _ in self._lists)])
 
     def contents(self) -> tuple[Ids, FloatArray]:
         """Keys and decoded vectors (8 bits a number), cell by cell."""
-        codes = [list_of(self._index, cell)[1] for cell in range(self._index.nlist)]
-        vectors = [self._index.sq.decode(some) for some in codes if len(some)]
+        vectors = [self._index.sq.decode(codes) for _, codes in self._lists if len(codes)]
         return self.keys(), np.concatenate([np.empty((0, self.dimensions), np.float32), *vectors])
 
     def nearest(self, probes: FloatArray, least: float, k: int, excluded: Ids, *, nprobe: int = NPROBE) -> Hits:
@@ -140,8 +143,8 @@ class Cells:
         k, nprobe = min(k, len(self)), min(nprobe, int(self._index.nlist))
         if not k:
             return NO_HITS
-        if len(probes) * nprobe >= WORTH_IT * self._index.nlist:
-            return search_cells(self._index, probes, least, k, nprobe, excluded)
+        if is_worth_it(len(probes), nprobe, int(self._index.nlist), len(self)):
+            return search_cells(self._index, self._lists, probes, least, k, nprobe, excluded)
         parameters = faiss.SearchParametersIVF(nprobe=nprobe)
         if len(excluded):
             dead = faiss.IDSelectorBatch(excluded)

@@ -17,7 +17,7 @@ def slow_search(cells: Cells, probes, least, k, nprobe, excluded):
     """By the definition: the cells that are nearest to a probe, and of each vector in them its product."""
     index = cells._index
     centres = index.quantizer.reconstruct_n(0, index.nlist)
-    lists = [batch_search.list_of(index, cell) for cell in range(index.nlist)]
+    lists = batch_search.inverted_lists(index)
     found = []
     for number, probe in enumerate(probes):
         hits = []
@@ -44,7 +44,7 @@ def test_a_batch_finds_what_the_definition_says(seed, count, k, least, nprobe):
     excluded = rng.choice(keys, count // 5, replace=False)
     probes = unit(made(12, seed + 1))
     nprobe = min(nprobe, cells._index.nlist)
-    row, similarity, key = batch_search.search_cells(cells._index, probes, least, k, nprobe, excluded)
+    row, similarity, key = batch_search.search_cells(cells._index, cells._lists, probes, least, k, nprobe, excluded)
     looser, stricter = (
         slow_search(cells, probes, bound, k, nprobe, set(excluded.tolist())) for bound in (least - 1e-5, least + 1e-5)
     )
@@ -64,14 +64,14 @@ def test_small_strips_and_little_room_change_nothing(monkeypatch, threads):
     """Cells longer than a product is wide, more probes than fit, and a crowd of hits that has to be thinned out."""
     cells = Cells.build(np.arange(3000), made(3000))
     probes = unit(made(200, 5))
-    plain = batch_search.search_cells(cells._index, probes, -1.0, 20, 30, NOTHING)
+    plain = batch_search.search_cells(cells._index, cells._lists, probes, -1.0, 20, 30, NOTHING)
     assert (np.bincount(plain[0]) == 20).all()
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(threads)
     try:
         for name, value in (("PROBES", 7), ("VECTORS", 5), ("HELD", 100)):
             monkeypatch.setattr(batch_search, name, value)
-        strips = batch_search.search_cells(cells._index, probes, -1.0, 20, 30, NOTHING)
+        strips = batch_search.search_cells(cells._index, cells._lists, probes, -1.0, 20, 30, NOTHING)
     finally:
         faiss.omp_set_num_threads(before)
     np.testing.assert_array_equal(plain[0], strips[0])
@@ -88,7 +88,8 @@ def test_many_probes_at_once_find_what_each_finds_alone():
     index.remove([11, 3999, 7])
     probes = unit(made(2500, 9))
     nlist = index._blocks[0].cells._index.nlist
-    assert len(probes) * 16 >= batch_search.WORTH_IT * nlist > 16
+    assert batch_search.is_worth_it(len(probes), 16, nlist, 3997)
+    assert not batch_search.is_worth_it(1, 16, nlist, 3997)
     at_once = index.search(probes, 0.3, 5, nprobe=16)
     for number in range(0, 2500, 50):
         [alone] = index.search(probes[number : number + 1], 0.3, 5, nprobe=16)
@@ -107,5 +108,5 @@ def test_a_crowd_is_sorted_a_few_times_only(monkeypatch):
     for name, value in (("PROBES", 7), ("VECTORS", 5), ("HELD", 100), ("SHARES", 1)):
         monkeypatch.setattr(batch_search, name, value)
     monkeypatch.setattr(faiss, "omp_get_max_threads", lambda: 1)
-    batch_search.search_cells(cells._index, unit(made(200, 5)), -1.0, 20, 30, NOTHING)
+    batch_search.search_cells(cells._index, cells._lists, unit(made(200, 5)), -1.0, 20, 30, NOTHING)
     assert sum(sorted_so_far) > 20 * len(sorted_so_far)
