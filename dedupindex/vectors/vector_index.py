@@ -68,6 +68,7 @@ class VectorIndex:
         self._dead: set[int] = set()  # keys whose own image is gone while the vector stays
         self._hidden: dict[Block, Ids] = {}  # keys that searches pass over; made when asked for
         self._count = 0
+        self._removals = 0  # images that were ever taken out
 
     def __len__(self) -> int:
         return self._count
@@ -163,6 +164,7 @@ class VectorIndex:
             leaving = wanted[self._holds(wanted)].tolist()
             self._count -= len(leaving)
             self._hidden.clear()
+            self._removals += len(leaving)
             for image in leaving:
                 key = self._head.pop(image, image)
                 if key == image:
@@ -228,6 +230,7 @@ class VectorIndex:
     def _search(self, probes: FloatArray, radius: float, k: int, nprobe: int) -> list[Neighbours]:
         least = 1 - radius - SLACK
         with self._lock:
+            removals = self._removals
             parts = [self._tail.nearest(probes, least, k + 1)]
             blocks = [(block.cells, self._hidden_in(block)) for block in self._blocks]
         # Cells never change, and this may take seconds: others may look and add meanwhile.
@@ -235,6 +238,8 @@ class VectorIndex:
         row, keys, distance = _within(parts, radius)
         starts = np.searchsorted(row, np.arange(len(probes) + 1)).tolist()
         with self._lock:
+            if self._removals != removals:  # of what was found, perhaps; now nobody comes between
+                return self._search(probes, radius, k, nprobe)
             return [self._expand(keys[i:j], distance[i:j], k) for i, j in itertools.pairwise(starts)]
 
     def _hidden_in(self, block: Block) -> Ids:

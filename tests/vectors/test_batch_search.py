@@ -1,5 +1,7 @@
 """Thousands of probes at once find what FAISS finds for each alone, and what a loop over all numbers finds."""
 
+import threading
+
 import faiss
 import numpy as np
 import pytest
@@ -110,3 +112,32 @@ def test_a_crowd_is_sorted_a_few_times_only(monkeypatch):
     monkeypatch.setattr(faiss, "omp_get_max_threads", lambda: 1)
     batch_search.search_cells(cells._index, cells._lists, unit(made(200, 5)), -1.0, 20, 30, NOTHING)
     assert sum(sorted_so_far) > 20 * len(sorted_so_far)
+
+
+@pytest.mark.parametrize("probes", [1, 2500])
+def test_what_is_removed_meanwhile_is_not_found(monkeypatch, probes):
+    """Cells are searched without the lock: another thread may remove what is being found, also its last twin."""
+    descriptors = made(4000)
+    descriptors[1] = descriptors[0]
+    index = VectorIndex(D, flat_limit=0)
+    index.add(np.arange(4000), descriptors)
+    [wanted] = index.search(unit(descriptors[:1]), 2.0, 6, nprobe=16)
+    assert set(wanted.ids.tolist()) >= {0, 1}
+    calls = []
+    real = Cells.nearest
+
+    def remove_first(self, *arguments, **options):
+        found = real(self, *arguments, **options)
+        if not calls:
+            thread = threading.Thread(target=index.remove, args=([0, 1, int(wanted.ids[3])],))
+            thread.start()
+            thread.join(20)
+            assert not thread.is_alive()  # nothing is locked meanwhile
+        calls.append(len(arguments[0]))
+        return found
+
+    monkeypatch.setattr(Cells, "nearest", remove_first)
+    found = index.search(unit(descriptors[:probes]), 2.0, 6, nprobe=16)
+    assert len(calls) == 2
+    assert not {0, 1, int(wanted.ids[3])} & {image for some in found for image in some.ids.tolist()}
+    assert all(len(some.ids) == 6 for some in found)
