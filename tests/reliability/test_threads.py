@@ -19,11 +19,11 @@ from dedupindex.features import unit
 from dedupindex.vectors import VectorIndex
 seconds = float(sys.argv[1])
 rng = np.random.default_rng(0)
-index = VectorIndex(64, flat_limit=3000)
+index = VectorIndex(64, flat_limit=20_000)
 index.add(np.arange(500), rng.integers(-127, 128, (500, 64), np.int8))
 until, searched, wrong = time.monotonic() + seconds, [0], []
 def search():
-    probes = unit(rng.integers(-127, 128, (8, 64), np.int8))
+    probes = unit(rng.integers(-127, 128, (400, 64), np.int8))  # so many that an add falls into a search
     while time.monotonic() < until:
         try:
             for near in index.search(probes, 2.0, 5):
@@ -40,7 +40,7 @@ while time.monotonic() < until:
     index.add(np.arange(added, added + 50), rng.integers(-127, 128, (50, 64), np.int8))
     added += 50
     index.remove(rng.integers(0, added, 10).tolist())
-    if index.needs_sealing: index.seal()
+    if added == 1500 or index.needs_sealing: index.seal()
 for thread in threads: thread.join()
 assert not wrong, wrong[:2]
 print(searched[0], added)
