@@ -1,7 +1,8 @@
-"""A prepared frame in, every feature out; one by one, or a stack of tiny frames at once."""
+"""A prepared frame in, every feature out; frames of one shape some at a time."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +19,7 @@ from dedupindex.settings import Settings
 _Number = TypeVar("_Number", bound=np.generic)
 KEYPOINT_SIDE = 192  # longest side of the picture whose keypoints are described, pixels
 HISTOGRAM_BINS = 32  # of the stored histogram
-BATCH = 256
+PIXELS_AT_ONCE = 200_000  # of frames that go through NumPy together: their planes stay in the cache
 HISTOGRAM_VERSION = SPECTRUM_VERSION = FRAME_VERSION = "1"
 
 
@@ -54,23 +55,17 @@ def describe(prepared: PreparedFrame, settings: Settings) -> Features:
 
 
 def describe_stack(prepared: Sequence[PreparedFrame], settings: Settings) -> list[Features]:
-    """Describe many frames; runs of tiny frames of one shape go through NumPy together, with the same result."""
-    result: list[Features] = []
-    start = 0
-    while start < len(prepared):
-        stop = start + 1
-        first = prepared[start]
-        if max(first.mask.shape) <= descriptor.TINY:
-            while (
-                stop < len(prepared)
-                and stop - start < BATCH
-                and prepared[stop].mask.shape == first.mask.shape
-                and (prepared[stop].colour is None) == (first.colour is None)
-            ):
-                stop += 1
-        result += _describe_alike(prepared[start:stop], settings)
-        start = stop
-    return result
+    """Describe many frames; those of one shape go through NumPy together, with the same result in less time."""
+    alike: dict[tuple[tuple[int, ...], bool, bool], list[int]] = {}
+    for number, frame in enumerate(prepared):
+        alike.setdefault((frame.mask.shape, frame.colour is None, bool(frame.mask.all())), []).append(number)
+    found: dict[int, Features] = {}
+    for (shape, *_), numbers in alike.items():
+        count = max(1, PIXELS_AT_ONCE // math.prod(shape))
+        for start in range(0, len(numbers), count):
+            some = numbers[start : start + count]
+            found.update(zip(some, _describe_alike([prepared[number] for number in some], settings), strict=True))
+    return [found[number] for number in range(len(prepared))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,13 +37,12 @@ from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, KnownFile, NewImage
 from dedupindex.workflows.engine import Embedded, Engine
 from dedupindex.workflows.progress import SILENT, Progress
-from dedupindex.workflows.stages import FileResult, FileTask
+from dedupindex.workflows.stages import FileResult, FileTask, take_task
 
 log = logging.getLogger(__name__)
 
 MOST_ASIDE = 4096  # files that others are reading; of more, the oldest ones are looked at again before the walk's end
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at what others are reading
-FILES_A_TASK = 8  # fewer means more traffic between processes, more means longer waits at the end
 SAY_AFTER = 10.0  # seconds of waiting for others
 LONGEST_WAIT = 5.0  # seconds that described images may wait for a full batch
 # Reasons that may be gone next time although the file looks the same.
@@ -194,7 +193,7 @@ class _Feed:
         while not self._files:
             if not self._look():
                 raise StopIteration
-        return [self._files.popleft() for _ in range(min(FILES_A_TASK, len(self._files)))]
+        return take_task(self._files)
 
     def put(self, tasks: Sequence[FileTask]) -> None:
         """Add the tasks that describe further frames of a stack."""

@@ -1,11 +1,13 @@
 """A pool of worker processes that survives the death of one, and ends one that hangs.
 
-A worker answers item by item, so the item that killed it is known at once. It gets a second chance, alone in a fresh
-process (the machine may have been out of memory, or asleep); then it is given up, and the others go on.
+A worker gets the items of a task together. If it does not answer, they are asked for again one by one, so that the item
+that kills a worker is known. That one gets a second chance alone, in a fresh process (the machine may have been out of
+memory, or asleep); then it is given up, and the others go on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +23,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 IN_FLIGHT = 3  # tasks a worker: one running, the others waiting, so that no worker ever does
-CHANCES = 2  # times that an item may take its worker along
+CHANCES = 2  # times that an item may take its worker along when it is alone
 STARTS = 3  # times that a worker may end before it has begun
 LEAST_MEMORY, MOST_MEMORY = 2_000_000_000, 8_000_000_000  # bytes of address space a worker, where it is not set
 
@@ -216,23 +218,32 @@ class _Keeper(threading.Thread, Generic[_Item, _Result]):
                 self._worker.kill()
 
     def _work(self, task: Sequence[_Item]) -> list[_Result]:
+        if len(task) > 1:
+            with contextlib.suppress(WorkerGoneError):
+                return self._ask(task)
         results: list[_Result] = []
         chances = CHANCES
         while len(results) < len(task) and not self._stopped:
-            worker = self._worker or self._start()
+            item = task[len(results)]
             try:
-                for result in worker.ask(task[len(results) :]):
-                    results.append(result)
-                    chances = CHANCES
+                results += self._ask([item])
+                chances = CHANCES
             except WorkerGoneError as gone:
-                self._drop()
                 chances -= 1
                 if not chances:
-                    results.append(self._died(task[len(results)], gone.reason))
+                    results.append(self._died(item, gone.reason))
                     chances = CHANCES
-            except BaseException:
-                self._drop()  # it is in the middle of the task
-                raise
+        return results
+
+    def _ask(self, items: Sequence[_Item]) -> list[_Result]:
+        worker = self._worker or self._start()
+        try:
+            results = list(worker.ask(items))
+        except BaseException:
+            self._drop()  # it is gone, or in the middle of something
+            raise
+        if len(results) != len(items):
+            raise DedupIndexError(f"{len(results)} results of {len(items)} items")
         return results
 
     def _start(self) -> Worker[_Item, _Result]:

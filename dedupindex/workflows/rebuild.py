@@ -13,7 +13,7 @@ from dedupindex.store import catalog, catalog_images, catalog_locations, catalog
 from dedupindex.store.database import Database
 from dedupindex.workflows.pool import Pool, limits_of
 from dedupindex.workflows.progress import SILENT, Progress
-from dedupindex.workflows.stages import FileResult, FileTask, describe_files, died
+from dedupindex.workflows.stages import FileResult, FileTask, describe_files, died, take_task
 
 
 def describe_again(
@@ -59,7 +59,7 @@ def describe_again(
 
 
 class _Queue:
-    """Tasks one by one; further ones may be appended while they are worked on."""
+    """Tasks; further ones may be appended while they are worked on."""
 
     def __init__(self, tasks: Sequence[FileTask]) -> None:
         self.tasks = deque(tasks)
@@ -70,7 +70,7 @@ class _Queue:
     def __next__(self) -> Sequence[FileTask]:
         if not self.tasks:
             raise StopIteration
-        return [self.tasks.popleft()]
+        return take_task(self.tasks)
 
 
 def _store(database: Database, settings: Settings, results: Sequence[FileResult]) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dedupindex.errors import ReadError, Reason
 from dedupindex.features import describe_stack, pack, unpack
-from dedupindex.prepare.pipeline import prepare, prepare_stack
+from dedupindex.prepare.pipeline import prepare_stack
 from dedupindex.records import DecodedFile, Failure, Features, FoundFile, Frame, PreparedFrame, Verification
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
@@ -20,6 +20,9 @@ from dedupindex.workflows.worker import WORKER_GONE
 TINY_SIDE = 24  # pixels; frames below are described many at a time
 TINY_CHUNK = 8_192  # tiny frames of a stack a task: bounds what travels between processes (about 2.6 kB a frame)
 CHUNK = 1_024  # larger frames a task
+FILES_A_TASK = 8  # fewer means more traffic between processes, more means longer waits at the end
+BYTES_A_TASK = 1 << 24  # of files that share a worker's time limit
+HELD_BYTES = 1 << 20  # decoded pixels above which no further file is read before those are described: they stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,39 @@ class FileResult:
     bytes_read: int = 0
 
 
+def take_task(waiting: deque[FileTask]) -> list[FileTask]:
+    """Take from the front of a queue what a worker gets at once: some small files, or a larger one, or part of one."""
+    task = [waiting.popleft()]
+    size = task[0].state.size
+    while waiting and len(task) < FILES_A_TASK and not task[0].first and not waiting[0].first:
+        size += waiting[0].state.size
+        if size > BYTES_A_TASK:
+            break
+        task.append(waiting.popleft())
+    return task
+
+
 def describe_files(tasks: Sequence[FileTask]) -> list[FileResult]:
-    """Decode, prepare and describe files. A file that cannot be read is a result with a failure, never an error."""
-    return [_describe_file(task) for task in tasks]
+    """Decode, prepare and describe files. A file that cannot be read is a result with a failure, never an error.
+
+    Small files go through every stage together, with the same results as one after the other but in less time: what a
+    stage needs is in the caches then.
+
+    Raises
+    ------
+    ValueError
+        The tasks' settings differ: they are not of one run.
+    """
+    if any(task.settings != tasks[0].settings for task in tasks):
+        raise ValueError("tasks with different settings")
+    results: list[FileResult] = []
+    held: list[_Opened | FileResult] = []
+    for task in tasks:
+        held.append(_open(task))
+        if sum(one.bytes for one in held if isinstance(one, _Opened)) > HELD_BYTES:
+            results += _finished(held)
+            held = []
+    return results + _finished(held)
 
 
 def died(task: FileTask, reason: Reason) -> FileResult:
@@ -70,7 +103,7 @@ def died(task: FileTask, reason: Reason) -> FileResult:
 
 def describe_frames(frames: Sequence[Frame], settings: Settings) -> list[tuple[PreparedFrame, Features]]:
     """Prepare and describe frames of one file."""
-    prepared = [prepare(frames[0], settings)] if len(frames) == 1 else prepare_stack(frames, settings)
+    prepared = prepare_stack(frames, settings)
     return list(zip(prepared, describe_stack(prepared, settings), strict=True))
 
 
@@ -96,31 +129,79 @@ def new_image(decoded: DecodedFile, frame: Frame, prepared: PreparedFrame, featu
     )
 
 
-def _describe_file(task: FileTask) -> FileResult:
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A decoded file, and of its frames those that were asked for, at most `chunk`."""
+
+    task: FileTask
+    state: FileState
+    decoded: DecodedFile
+    frames: tuple[Frame, ...]
+    chunk: int
+
+    @property
+    def bytes(self) -> int:
+        """Size of the decoded pixels."""
+        return sum(frame.pixels.nbytes for frame in self.frames)
+
+
+def _open(task: FileTask) -> _Opened | FileResult:
+    """Decode a file; a result where there is nothing to describe."""
     path = task.state.path
     try:
         decoded = decode_file(path, task.settings, first=task.first, found=task.found)
-        state = FileState(path, decoded.size, decoded.mtime_ns, decoded.inode)
-        if task.sha256 and decoded.sha256 != task.sha256:
-            failure = Failure(path, Reason.CHANGED_WHILE_READ, "other content than when its first frames were read")
-            return FileResult(task, state, failure=failure, bytes_read=decoded.size)
-        chunk = task.count or _chunk(decoded)
-        frames = [frame for frame in decoded.frames if task.first <= frame.number < task.first + chunk]
-        valid = [frame for frame in frames if frame.mask.any()]
-        described = describe_frames(valid, task.settings) if valid else []
     except Exception as error:
         return FileResult(task, task.state, failure=_failure(path, error))
-    images = tuple(new_image(decoded, f, *both) for f, both in zip(valid, described, strict=True))
+    state = FileState(path, decoded.size, decoded.mtime_ns, decoded.inode)
+    if task.sha256 and decoded.sha256 != task.sha256:
+        failure = Failure(path, Reason.CHANGED_WHILE_READ, "other content than when its first frames were read")
+        return FileResult(task, state, failure=failure, bytes_read=decoded.size)
+    chunk = task.count or _chunk(decoded)
+    frames = tuple(frame for frame in decoded.frames if task.first <= frame.number < task.first + chunk)
+    return _Opened(task, state, decoded, frames, chunk)
+
+
+def _finished(held: Sequence[_Opened | FileResult]) -> list[FileResult]:
+    described = iter(_described([one for one in held if isinstance(one, _Opened)]))
+    return [next(described) if isinstance(one, _Opened) else one for one in held]
+
+
+def _described(opened: Sequence[_Opened]) -> list[FileResult]:
+    """Results of decoded files, described together; one by one if that fails, so that each has its own faults only."""
+    if not opened:
+        return []
+    frames = [[frame for frame in one.frames if frame.mask.any()] for one in opened]
+    settings = opened[0].task.settings
+    try:
+        prepared = [prepare_stack(some, settings) for some in frames]
+        features = iter(describe_stack([frame for some in prepared for frame in some], settings))
+    except Exception as error:
+        if len(opened) > 1:
+            return [result for one in opened for result in _described([one])]
+        task = opened[0].task
+        return [FileResult(task, task.state, failure=_failure(task.state.path, error))]
+    results = []
+    for one, some, ready in zip(opened, frames, prepared, strict=True):
+        images = [new_image(one.decoded, f, p, next(features)) for f, p in zip(some, ready, strict=True)]
+        results.append(_result(one, tuple(images)))
+    return results
+
+
+def _result(one: _Opened, images: tuple[NewImage, ...]) -> FileResult:
+    """What came of a file, and the tasks for its further frames."""
+    task, decoded, path = one.task, one.decoded, one.task.state.path
     rest: tuple[FileTask, ...] = ()
     if task.first == 0:
         end = decoded.frame_count if decoded.part else decoded.frames[-1].number + 1
-        starts = range(chunk, end, chunk)
-        rest = tuple(FileTask(state, task.settings, start, chunk, decoded.sha256, task.found) for start in starts)
-    empty = _no_valid_pixels(path, frames, len(valid))
-    if decoded.part and not frames:
-        last = min(task.first + chunk, decoded.frame_count) - 1
+        starts = range(one.chunk, end, one.chunk)
+        rest = tuple(
+            FileTask(one.state, task.settings, start, one.chunk, decoded.sha256, task.found) for start in starts
+        )
+    empty = _no_valid_pixels(path, one.frames, len(images))
+    if decoded.part and not one.frames:
+        last = min(task.first + one.chunk, decoded.frame_count) - 1
         empty = Failure(path, Reason.NO_VALID_PIXELS, f"every pixel of frames {task.first} to {last} is masked")
-    return FileResult(task, state, images, empty, rest, decoded.size if task.first == 0 else 0)
+    return FileResult(task, one.state, images, empty, rest, decoded.size if task.first == 0 else 0)
 
 
 def _failure(path: Path, error: Exception) -> Failure:

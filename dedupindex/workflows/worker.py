@@ -50,7 +50,7 @@ class Limits:
     memory : int
         Address space, bytes. A warm worker has 0.45 GB of it, nearly all of it mapped libraries.
     seconds : float
-        Computing time for one item; by the clock `WALL_FACTOR` times as much.
+        Computing time for what is asked at once; by the clock `WALL_FACTOR` times as much.
     """
 
     memory: int = 0
@@ -83,13 +83,13 @@ class Worker(Generic[_Item, _Result]):
             self._process.start()
         theirs.close()
 
-    def ask(self, items: Sequence[_Item]) -> Iterator[_Result]:
-        """Results of the items, each as soon as it is there.
+    def ask(self, items: Sequence[_Item]) -> Sequence[_Result]:
+        """Results of the items, one each. They share the time that the limits allow.
 
         Raises
         ------
         WorkerGoneError
-            It died, or took too long and was killed. The item whose result did not come is to blame.
+            It died, or took too long and was killed; any of the items may be to blame.
         Exception
             What the function raised.
         """
@@ -97,11 +97,11 @@ class Worker(Generic[_Item, _Result]):
             self._connection.send(items)
         except OSError as error:
             raise WorkerGoneError(self._fate()) from error
-        for _ in items:
-            done, value = self._receive(WALL_FACTOR * self._limits.seconds)
-            if not done:
-                raise value
-            yield value
+        done, value = self._receive(WALL_FACTOR * self._limits.seconds)
+        if not done:
+            raise value
+        results: Sequence[_Result] = value
+        return results
 
     def wait_until_ready(self) -> None:
         """Return when it can be asked.
@@ -159,19 +159,18 @@ def _serve(connection: Connection, function: Callable[[Sequence[Any]], Sequence[
         begin_worker(limits)
         connection.send(_READY)
         while True:
-            for item in connection.recv():
-                allow(limits.seconds)
-                connection.send(_answer(function, item))
+            items = connection.recv()
+            allow(limits.seconds)
+            connection.send(_answer(function, items))
     except (EOFError, KeyboardInterrupt):
         return
     except BaseException:  # e.g. no memory to take a task in: the parent sees that we are gone, and acts on that
         os._exit(1)
 
 
-def _answer(function: Callable[[Sequence[Any]], Sequence[Any]], item: Any) -> tuple[bool, Any]:
+def _answer(function: Callable[[Sequence[Any]], Sequence[Any]], items: Sequence[Any]) -> tuple[bool, Any]:
     try:
-        [result] = function([item])
-        return True, result
+        return True, function(items)
     except Exception as error:
         return False, _portable(error)
 

@@ -3,7 +3,8 @@
 ``python -m tests.benchmarks.ingest [PICTURES] [--json FILE]``. Without PICTURES, landscapes of 500 x 333 pixels are
 made; JPEGs of 12 megapixels are always made, with three amounts of grain and so of three sizes: what a smaller scale
 spares of decoding is everything but the compressed stream, and the larger that is, the less describing weighs. Medians
-over all files of CPU time of one thread, in one process; the reference decodes at the scale at which the default
+over all files of CPU time of one thread, in one process, stage by stage for single files, and all stages together for
+files as an ingest hands them to a worker; the reference decodes at the scale at which the default
 profile does, which for small pictures is the full one. Then the real command with one worker and with two, and its
 memory with many and with ten times as many tiny files.
 """
@@ -14,6 +15,7 @@ import argparse
 import os
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,7 @@ from dedupindex.records import FoundFile
 from dedupindex.settings import PROFILES, Settings
 from dedupindex.sources import decode_file, walk
 from dedupindex.store.rows import FileState
-from dedupindex.workflows.stages import FileTask, describe_files
+from dedupindex.workflows.stages import FileTask, describe_files, take_task
 
 PLAIN = "Pillow: decode at draft scale and resize"
 SMALL, LARGE = (333, 500), (3000, 4000)  # rows, columns
@@ -104,10 +106,14 @@ def stages(files: Sequence[Path], rounds: int) -> dict[str, float]:
                 ready = clock(f"{profile}: prepare", prepare, frame, settings)
                 [described] = clock(f"{profile}: describe", describe_stack, [ready], settings)
                 clock(f"{profile}: pack", pack, described)
-            for path in files:
-                task = FileTask(FileState(path, 0, 0, 0), settings, found=found[path])
-                [result] = clock(f"{profile}: all that a worker does", describe_files, [task])
-                assert len(result.images) == 1
+            waiting = deque(
+                FileTask(FileState(path, found[path].size, 0, 0), settings, found=found[path]) for path in files
+            )
+            while waiting:  # as an ingest hands them out: small files by eights
+                task = take_task(waiting)
+                spent, results = cpu_ms(describe_files, task)
+                assert [len(result.images) for result in results] == [1] * len(task)
+                taken.setdefault(f"{profile}: all that a worker does", []).append(spent / len(task))
         if not turn:
             taken.clear()  # the first round warms up
     return {stage: middle(values) for stage, values in taken.items()}

@@ -277,14 +277,14 @@ def test_failed_files_wait_for_another_decoder(index, pictures, tmp_path):
 def test_a_fault_of_ours_costs_one_file(index, pictures, monkeypatch):
     from dedupindex.workflows import stages
 
-    describe = stages.describe_frames
+    prepare = stages.prepare_stack
 
     def fault(frames, settings):
-        if frames[0].pixels.shape[:2] == (50, 60):
+        if frames and frames[0].pixels.shape[:2] == (50, 60):
             raise ZeroDivisionError("oh")
-        return describe(frames, settings)
+        return prepare(frames, settings)
 
-    monkeypatch.setattr(stages, "describe_frames", fault)
+    monkeypatch.setattr(stages, "prepare_stack", fault)
     summary = index.ingest([pictures])
     assert summary.added == 8
     [failure] = [f for f in summary.failures if f.path.name == "blank.png"]

@@ -136,7 +136,10 @@ def pids_of(items):
 
 
 def naughty(items):
-    [what] = items
+    return [misbehave(item) for item in items]
+
+
+def misbehave(what):
     if what == "sleep":
         time.sleep(60)
     if what == "compute":
@@ -144,13 +147,13 @@ def naughty(items):
             pass
     if what == "memory":
         try:
-            return [len(bytes(10**10))]
+            return len(bytes(10**10))
         except MemoryError:
-            return ["no memory"]
+            return "no memory"
     if isinstance(what, Path) and not what.exists():  # dies the first time only
         what.touch()
         os._exit(1)
-    return [what]
+    return what
 
 
 def fate(item, reason):
