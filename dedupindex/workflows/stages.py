@@ -22,7 +22,7 @@ TINY_CHUNK = 8_192  # tiny frames of a stack a task: bounds what travels between
 CHUNK = 1_024  # larger frames a task
 FILES_A_TASK = 8  # fewer means more traffic between processes, more means longer waits at the end
 BYTES_A_TASK = 1 << 24  # of files that share a worker's time limit
-HELD_BYTES = 1 << 20  # decoded pixels above which no further file is read before those are described: they stay in the cache
+HELD_BYTES = 1 << 20  # decoded pixels that are held before they are described: as much as stays in the cache
 
 
 @dataclass(frozen=True, slots=True)
