@@ -17,7 +17,7 @@ from dedupindex.records import ByteArray, CodeArray, Features, FloatArray, Keypo
 from dedupindex.settings import Settings
 
 _Number = TypeVar("_Number", bound=np.generic)
-KEYPOINT_SIDE = 192  # longest side of the picture whose keypoints are described, pixels
+KEYPOINT_SIDE = 192  # longest side on which keypoints are sought, pixels
 HISTOGRAM_BINS = 32  # of the stored histogram
 PIXELS_AT_ONCE = 200_000  # of frames that go through NumPy together: their planes stay in the cache
 HISTOGRAM_VERSION = SPECTRUM_VERSION = FRAME_VERSION = "1"

@@ -26,7 +26,7 @@ def test_photographs_differ_from_each_other():
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
-@pytest.mark.parametrize(("profile", "least"), [("fast", 0.995), ("default", 0.77)])
+@pytest.mark.parametrize(("profile", "least"), [("fast", 0.995), ("default", 0.8)])
 def test_the_mirrored_picture_has_the_mirrored_descriptor(name, profile, least):
     # SIFT itself is not quite symmetric: a shift by one pixel moves these descriptors as far (.76 to .95)
     settings = dataclasses.replace(SETTINGS, profile=profile)
