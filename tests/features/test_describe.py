@@ -48,7 +48,7 @@ def stack(seed: int, number: int, shape: tuple[int, int], *, colour: bool, maske
     return frames
 
 
-@pytest.mark.parametrize("shape", [(7, 7), (1, 9), (24, 13), (25, 25), (40, 60)])
+@pytest.mark.parametrize("shape", [(7, 7), (1, 9), (24, 13), (25, 25), (40, 60), (170, 256)])
 @pytest.mark.parametrize("colour", [False, True])
 @pytest.mark.parametrize("masked", [False, True])
 def test_a_stack_is_described_as_one_by_one(shape, colour, masked):
@@ -60,7 +60,8 @@ def test_a_stack_is_described_as_one_by_one(shape, colour, masked):
 def test_mixed_stacks_keep_their_order():
     frames = stack(0, 3, (7, 7), colour=False, masked=False) + stack(1, 2, (7, 7), colour=True, masked=False)
     frames += [*stack(2, 2, (9, 5), colour=False, masked=True), prepared(photograph("cat"))]
-    frames += stack(4, 2, (7, 7), colour=False, masked=True)
+    frames += stack(4, 2, (7, 7), colour=False, masked=True) + stack(5, 2, (90, 128), colour=True, masked=False)
+    frames += [prepared(photograph("cat")), *stack(6, 2, (90, 128), colour=True, masked=True)]
     described = describe_stack(frames, SETTINGS)
     for frame, found in zip(frames, described, strict=True):
         same_features(describe(frame, SETTINGS), found)
