@@ -118,10 +118,10 @@ def read_frame(source: Source, image: Image.Image, number: int) -> Frame:
         image.seek(number)
         check_frame(source, image.size[1], image.size[0], len(image.getbands()) * _SAMPLE_BYTES.get(image.mode, 1))
     height, width = image.size[1], image.size[0]
-    if number == 0 and source.min_side is not None and isinstance(image, JpegImagePlugin.JpegImageFile):
-        _reduce(image, source.min_side)
-    if isinstance(image, JpegImagePlugin.JpegImageFile):  # all at once: copying parts takes 3 % of the time
-        image.decodermaxblock = len(source.data)
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        image.decodermaxblock = len(source.data)  # all at once: copying parts takes 3 % of the time
+        if number == 0 and source.min_side is not None:
+            _reduce(image, source.min_side)
     if image.format == "TIFF":  # Pillow turns TIFF itself as it loads
         with native_stderr(source.notes):
             image.load()

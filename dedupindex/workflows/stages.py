@@ -17,7 +17,7 @@ from dedupindex.sources import decode_file
 from dedupindex.store.rows import FileState, NewImage
 from dedupindex.workflows.worker import WORKER_GONE
 
-TINY_SIDE = 24  # pixels; frames below are described many at a time
+TINY_SIDE = 24  # pixels; of frames up to this size a task may have more
 TINY_CHUNK = 8_192  # tiny frames of a stack a task: bounds what travels between processes (about 2.6 kB a frame)
 CHUNK = 1_024  # larger frames a task
 FILES_A_TASK = 8  # fewer means more traffic between processes, more means longer waits at the end
@@ -141,8 +141,8 @@ class _Opened:
 
     @property
     def bytes(self) -> int:
-        """Size of the decoded pixels."""
-        return sum(frame.pixels.nbytes for frame in self.frames)
+        """Size of all decoded pixels."""
+        return sum(frame.pixels.nbytes for frame in self.decoded.frames)
 
 
 def _open(task: FileTask) -> _Opened | FileResult:

@@ -4,9 +4,9 @@
 made; JPEGs of 12 megapixels are always made, with three amounts of grain and so of three sizes: what a smaller scale
 spares of decoding is everything but the compressed stream, and the larger that is, the less describing weighs. Medians
 over all files of CPU time of one thread, in one process, stage by stage for single files, and all stages together for
-files as an ingest hands them to a worker; the reference decodes at the scale at which the default
-profile does, which for small pictures is the full one. Then the real command with one worker and with two, and its
-memory with many and with ten times as many tiny files.
+files as an ingest hands them to a worker; the reference decodes at the scale at which the default profile does, which
+for small pictures is the full one. Then the real command with one worker and with two, and its memory with many and
+with ten times as many tiny files.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def test_a_fault_costs_one_file(tmp_path, monkeypatch, stage):
     work = getattr(stages, stage)
 
     def fault(frames, settings):
-        if any((frame.mask.shape) == (40, 60) for frame in frames):
+        if any(frame.mask.shape == (40, 60) for frame in frames):
             raise ZeroDivisionError("oh")
         return work(frames, settings)
 
