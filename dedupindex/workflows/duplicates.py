@@ -36,6 +36,7 @@ SEARCHED_AT_ONCE = 4_096  # images: products of matrices are the more worth the 
 FOUND_AT_ONCE = 1 << 18  # candidates that a probe of each of these may have: 30 MB; an image has two probes, or eight
 FORGOTTEN_EVERY = 16  # batches: pairs that nobody will ask for again
 BATCHES_AT_ONCE = 4  # of `Settings.batch` images: workers wait between batches
+DEARER = 100  # vettings that take as long as a comparison
 RANKING_SHARE = 0.3  # most of a time budget that goes into finding out what to begin with
 TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may be others
 
@@ -158,10 +159,10 @@ def _search_all(
         for batch, pairs in proposals:
             if deadline is not None and tally.taken and time.monotonic() > deadline:
                 return
-            _verify(database, pool, settings, batch, pairs, tally)
+            told = _verify(database, pool, settings, batch, pairs, tally, progress)
             _store(database, batch, run, tally)
             tally.taken += len(batch.ids)
-            progress.advance(len(batch.ids))
+            progress.advance(len(batch.ids) - told)
 
 
 def _store(database: Database, batch: _Batch, run: int, tally: _Tally) -> None:
@@ -267,11 +268,32 @@ def _verify(
     batch: _Batch,
     pairs: Pairs,
     tally: _Tally,
-) -> None:
+    progress: Progress,
+) -> int:
+    """Verify the pairs of a batch. Returns how many of its images were told to be done: the last one is when stored."""
+    vetted = passed = compared = told = 0
     with closing(verify_stored(database, pool, settings, pairs)) as results:
         for result in results:
             tally.verified += result.verified
+            decided = result.verified + len(result.lost)
+            if vetted < len(pairs):  # which comes first
+                vetted += decided + len(result.plausible)
+                passed += len(result.plausible)
+            else:
+                compared += decided
+            due = int((len(batch.ids) - 1) * _share_done(len(pairs), vetted, passed, compared))
+            progress.advance(max(0, due - told))
+            told = max(told, due)
             batch.lost.update(image for pair in result.lost for image in pair)
             for a, b, verification in result.accepted:
                 alike = [(a, b), *batch.copies.get((a, b), [])]
                 batch.accepted += [(one, other, verification) for one, other in alike]
+    return told
+
+
+def _share_done(pairs: int, vetted: int, passed: int, compared: int) -> float:
+    """Share of the work on pairs that is done, 0..1, as far as those vetted so far tell how many will be compared."""
+    if not vetted:
+        return 0.0
+    work = pairs * (1 + DEARER * passed / vetted)
+    return min(1.0, (vetted + DEARER * compared) / work)

@@ -89,7 +89,7 @@ def describe_files(tasks: Sequence[FileTask]) -> list[FileResult]:
     results: list[FileResult] = []
     held: list[_Opened | FileResult] = []
     for task in tasks:
-        held.append(_open(task))
+        held.append(_open(task, len(tasks)))
         if sum(one.bytes for one in held if isinstance(one, _Opened)) > HELD_BYTES:
             results += _finished(held)
             held = []
@@ -145,8 +145,8 @@ class _Opened:
         return sum(frame.pixels.nbytes for frame in self.decoded.frames)
 
 
-def _open(task: FileTask) -> _Opened | FileResult:
-    """Decode a file; a result where there is nothing to describe."""
+def _open(task: FileTask, together: int) -> _Opened | FileResult:
+    """Decode a file; a result where there is nothing to describe. So many files share one answer to the parent."""
     path = task.state.path
     try:
         decoded = decode_file(path, task.settings, first=task.first, found=task.found)
@@ -156,7 +156,7 @@ def _open(task: FileTask) -> _Opened | FileResult:
     if task.sha256 and decoded.sha256 != task.sha256:
         failure = Failure(path, Reason.CHANGED_WHILE_READ, "other content than when its first frames were read")
         return FileResult(task, state, failure=failure, bytes_read=decoded.size)
-    chunk = task.count or _chunk(decoded)
+    chunk = task.count or max(1, _chunk(decoded) // together)
     frames = tuple(frame for frame in decoded.frames if task.first <= frame.number < task.first + chunk)
     return _Opened(task, state, decoded, frames, chunk)
 

@@ -67,6 +67,56 @@ def test_only_the_new_image_is_compared(index, tree):
     (tree / "later" / "again2.jpg").unlink()
 
 
+class Listener:
+    def __init__(self):
+        self.advanced = []
+
+    def start(self, total, what):
+        self.total = total
+
+    def advance(self, n):
+        self.advanced.append(n)
+
+    def fail(self, n):
+        pass
+
+    def finish(self):
+        pass
+
+
+def test_progress_is_told_within_a_batch(index, tree, monkeypatch):
+    monkeypatch.setattr(verifying, "PAIRS_A_TASK", 1)
+    monkeypatch.setattr(verifying, "VETTED_A_TASK", 1)
+    stored = []
+    store = duplicates._store
+    listener = Listener()
+
+    def storing(*arguments):
+        stored.append(sum(listener.advanced))
+        store(*arguments)
+
+    monkeypatch.setattr(duplicates, "_store", storing)
+    index.settings = type(index.settings)(workers=1, radius=2.0)  # many pairs are candidates
+    index.ingest([tree])
+    index.find_duplicates(listener)
+    assert len(stored) == 1  # one batch
+    assert stored[0] == 8  # told before anything is stored: all but one of nine
+    assert min(listener.advanced) >= 0
+    assert sum(n > 0 for n in listener.advanced) > 4
+    assert sum(listener.advanced) == listener.total == 9
+
+
+def test_the_share_that_is_done():
+    share = duplicates._share_done
+    assert share(1000, 0, 0, 0) == 0
+    assert share(1000, 500, 0, 0) == 0.5  # all refused so far
+    assert share(1000, 1000, 0, 0) == 1
+    assert share(1000, 1000, 90, 0) == pytest.approx(0.1)  # 9,000 vettings' worth is to come
+    assert share(1000, 1000, 90, 45) == pytest.approx(0.55)
+    assert share(1000, 1000, 90, 90) == 1
+    assert share(1000, 1100, 90, 100) == 1
+
+
 def test_a_budget_leaves_the_least_promising_for_the_next_run(index, tree):
     index.ingest([tree])
     index.settings = type(index.settings)(batch=1, workers=1, budget=1e-9)
