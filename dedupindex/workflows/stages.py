@@ -77,7 +77,8 @@ def describe_files(tasks: Sequence[FileTask]) -> list[FileResult]:
     """Decode, prepare and describe files. A file that cannot be read is a result with a failure, never an error.
 
     Small files go through every stage together, with the same results as one after the other but in less time: what a
-    stage needs is in the caches then.
+    stage needs is in the caches then. Of a long stack among others fewer frames are described at once, so that what
+    travels back is no larger than for one file alone; `FileResult.rest` has the others.
 
     Raises
     ------
