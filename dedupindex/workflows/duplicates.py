@@ -36,7 +36,7 @@ SEARCHED_AT_ONCE = 4_096  # images: products of matrices are the more worth the 
 FOUND_AT_ONCE = 1 << 18  # candidates that a probe of each of these may have: 30 MB; an image has two probes, or eight
 FORGOTTEN_EVERY = 16  # batches: pairs that nobody will ask for again
 BATCHES_AT_ONCE = 4  # of `Settings.batch` images: workers wait between batches
-DEARER = 100  # vettings that take as long as a comparison
+VETTINGS_A_COMPARISON = 100  # that take as long as one
 RANKING_SHARE = 0.3  # most of a time budget that goes into finding out what to begin with
 TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may be others
 
@@ -282,8 +282,9 @@ def _verify(
             else:
                 compared += decided
             due = int((len(batch.ids) - 1) * _share_done(len(pairs), vetted, passed, compared))
-            progress.advance(max(0, due - told))
-            told = max(told, due)
+            if due > told:
+                progress.advance(due - told)
+                told = due
             batch.lost.update(image for pair in result.lost for image in pair)
             for a, b, verification in result.accepted:
                 alike = [(a, b), *batch.copies.get((a, b), [])]
@@ -295,5 +296,5 @@ def _share_done(pairs: int, vetted: int, passed: int, compared: int) -> float:
     """Share of the work on pairs that is done, 0..1, as far as those vetted so far tell how many will be compared."""
     if not vetted:
         return 0.0
-    work = pairs * (1 + DEARER * passed / vetted)
-    return min(1.0, (vetted + DEARER * compared) / work)
+    work = pairs * (1 + VETTINGS_A_COMPARISON * passed / vetted)
+    return min(1.0, (vetted + VETTINGS_A_COMPARISON * compared) / work)

@@ -77,8 +77,8 @@ def describe_files(tasks: Sequence[FileTask]) -> list[FileResult]:
     """Decode, prepare and describe files. A file that cannot be read is a result with a failure, never an error.
 
     Small files go through every stage together, with the same results as one after the other but in less time: what a
-    stage needs is in the caches then. Of a long stack among others fewer frames are described at once, so that what
-    travels back is no larger than for one file alone; `FileResult.rest` has the others.
+    stage needs is in the caches then. Of stacks after a long one fewer frames are described at once, so that what
+    travels back is less than twice what one file alone gives; `FileResult.rest` has the others.
 
     Raises
     ------
@@ -89,8 +89,12 @@ def describe_files(tasks: Sequence[FileTask]) -> list[FileResult]:
         raise ValueError("tasks with different settings")
     results: list[FileResult] = []
     held: list[_Opened | FileResult] = []
+    room = 1.0  # share of an answer that is left
     for task in tasks:
-        held.append(_open(task, len(tasks)))
+        one = _open(task, room)
+        if isinstance(one, _Opened):
+            room -= len(one.frames) / _most(one.decoded)
+        held.append(one)
         if sum(one.bytes for one in held if isinstance(one, _Opened)) > HELD_BYTES:
             results += _finished(held)
             held = []
@@ -146,8 +150,8 @@ class _Opened:
         return sum(frame.pixels.nbytes for frame in self.decoded.frames)
 
 
-def _open(task: FileTask, together: int) -> _Opened | FileResult:
-    """Decode a file; a result where there is nothing to describe. So many files share one answer to the parent."""
+def _open(task: FileTask, room: float) -> _Opened | FileResult:
+    """Decode a file; a result where there is nothing to describe. At least an eighth of an answer is its own."""
     path = task.state.path
     try:
         decoded = decode_file(path, task.settings, first=task.first, found=task.found)
@@ -157,7 +161,7 @@ def _open(task: FileTask, together: int) -> _Opened | FileResult:
     if task.sha256 and decoded.sha256 != task.sha256:
         failure = Failure(path, Reason.CHANGED_WHILE_READ, "other content than when its first frames were read")
         return FileResult(task, state, failure=failure, bytes_read=decoded.size)
-    chunk = task.count or max(1, _chunk(decoded) // together)
+    chunk = task.count or _chunk(decoded, max(room, 1 / FILES_A_TASK))
     frames = tuple(frame for frame in decoded.frames if task.first <= frame.number < task.first + chunk)
     return _Opened(task, state, decoded, frames, chunk)
 
@@ -217,10 +221,15 @@ def _failure(path: Path, error: Exception) -> Failure:
     return Failure(path, Reason.INTERNAL, f"a fault of dedupindex, {type(error).__name__} in {where}: {words}")
 
 
-def _chunk(decoded: DecodedFile) -> int:
-    tiny = all(max(frame.mask.shape) <= TINY_SIDE for frame in decoded.frames[:1])
-    most = TINY_CHUNK if tiny else CHUNK
+def _chunk(decoded: DecodedFile, room: float) -> int:
+    most = max(1, int(_most(decoded) * room))
     return min(most, decoded.part) if decoded.part else most
+
+
+def _most(decoded: DecodedFile) -> int:
+    """Most frames of such a file in an answer."""
+    tiny = all(max(frame.mask.shape) <= TINY_SIDE for frame in decoded.frames[:1])
+    return TINY_CHUNK if tiny else CHUNK
 
 
 def _no_valid_pixels(path: Path, frames: Sequence[Frame], valid: int) -> Failure | None:
