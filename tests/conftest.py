@@ -13,6 +13,17 @@ import pytest
 SERVER = "DEDUPINDEX_TEST_POSTGRES"
 
 
+os.environ.pop("PYTHONUNBUFFERED", None)  # it would hide output that nobody flushes
+SLOW_SECONDS = 3600
+
+
+def pytest_collection_modifyitems(items):
+    """Give long programmes longer than the time limit of pyproject.toml."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
+
+
 class Server:
     """Databases on a server: each path that a test names stands for one of its own."""
 

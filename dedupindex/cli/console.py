@@ -1,4 +1,8 @@
-"""Results to stdout, everything else to stderr; progress bars on a terminal only."""
+"""Results to stdout, everything else to stderr; progress bars on a terminal only.
+
+Everything is flushed at once: `serve` prints its address and goes on running, and whoever reads a pipe or a log file
+needs that line now.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 
 def out(text: str) -> None:
     """Print a result."""
-    print(text)
+    print(text, flush=True)
 
 
 def out_bytes(data: bytes) -> None:
@@ -33,7 +37,7 @@ def out_bytes(data: bytes) -> None:
 
 def note(text: str) -> None:
     """Say something on stderr."""
-    print(text, file=sys.stderr)
+    print(text, file=sys.stderr, flush=True)
 
 
 def complain(text: str) -> None:
