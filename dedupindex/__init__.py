@@ -26,7 +26,10 @@ if TYPE_CHECKING:
         UnsupportedImageError,
         VectorIndexError,
     )
+    from dedupindex.evaluation.evaluate import Evaluation, evaluate
+    from dedupindex.groups.report_records import Change, Coverage, Report, Selection
     from dedupindex.index import Index
+    from dedupindex.ingest.merge import MergeSummary
     from dedupindex.records import (
         Decision,
         DuplicateGroup,
@@ -49,9 +52,6 @@ if TYPE_CHECKING:
     )
     from dedupindex.settings import Settings
     from dedupindex.sources import SourceList
-    from dedupindex.workflows.evaluate import Evaluation, evaluate
-    from dedupindex.workflows.merge import MergeSummary
-    from dedupindex.workflows.outcome import Change, Coverage, Report, Selection
 
 __all__ = [
     "Change",
@@ -100,15 +100,15 @@ __all__ = [
 
 _MODULES = ("dedupindex.errors", "dedupindex.records", "dedupindex.settings")
 _HEAVY = {
-    "Change": "dedupindex.workflows.outcome",
-    "Coverage": "dedupindex.workflows.outcome",
+    "Change": "dedupindex.groups.report_records",
+    "Coverage": "dedupindex.groups.report_records",
     "Index": "dedupindex.index",
-    "MergeSummary": "dedupindex.workflows.merge",
-    "Report": "dedupindex.workflows.outcome",
-    "Selection": "dedupindex.workflows.outcome",
+    "MergeSummary": "dedupindex.ingest.merge",
+    "Report": "dedupindex.groups.report_records",
+    "Selection": "dedupindex.groups.report_records",
     "SourceList": "dedupindex.sources",
-    "Evaluation": "dedupindex.workflows.evaluate",
-    "evaluate": "dedupindex.workflows.evaluate",
+    "Evaluation": "dedupindex.evaluation.evaluate",
+    "evaluate": "dedupindex.evaluation.evaluate",
 }
 
 

@@ -13,8 +13,22 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dedupindex import __version__
+from dedupindex.actions import planning
+from dedupindex.actions.plans import Plan
+from dedupindex.engines.choosing import engine_for
 from dedupindex.errors import SettingsError, SettingsMismatchError
+from dedupindex.execution.engine import WORK
+from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.features import unpack, versions
+from dedupindex.groups import decisions as deciding
+from dedupindex.groups import report as reporting
+from dedupindex.groups.report_records import Report, Selection
+from dedupindex.groups.thumbnails import Portrait, stored_portraits
+from dedupindex.ingest import forget as forgetting
+from dedupindex.ingest import ingest as ingesting
+from dedupindex.ingest import merge as merging
+from dedupindex.ingest.query_pictures import describe_picture
+from dedupindex.ingest.settling import settle
 from dedupindex.places import absolute
 from dedupindex.records import (
     Decision,
@@ -28,32 +42,21 @@ from dedupindex.records import (
     Problem,
     RunRecord,
 )
+from dedupindex.search import candidates, duplicates
+from dedupindex.search.uploads import Uploads
+from dedupindex.search.vector_cache import VectorCache
 from dedupindex.settings import Settings
 from dedupindex.sources import SourceList, parse_address
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.database import Database, database_path
 from dedupindex.store.migrate import Upgrade, prepare_schema
 from dedupindex.store.migrate import upgrade as upgrade_schema
-from dedupindex.workflows import backup as backups
-from dedupindex.workflows import check as checking
-from dedupindex.workflows import decisions as deciding
-from dedupindex.workflows import duplicates, planning, rebuild, search, standing
-from dedupindex.workflows import forget as forgetting
-from dedupindex.workflows import info as describing
-from dedupindex.workflows import ingest as ingesting
-from dedupindex.workflows import merge as merging
-from dedupindex.workflows import report as reporting
-from dedupindex.workflows.arrays import describe_picture
-from dedupindex.workflows.engine import WORK, engine_for
-from dedupindex.workflows.opening import location_of, opened, places_of, settle_settings
-from dedupindex.workflows.outcome import Report, Selection
-from dedupindex.workflows.plans import Plan
-from dedupindex.workflows.portraits import Portrait, stored_portraits
-from dedupindex.workflows.progress import SILENT, Progress
-from dedupindex.workflows.settling import settle
-from dedupindex.workflows.uploads import Uploads
-from dedupindex.workflows.vector_cache import VectorCache
-from dedupindex.workflows.vitals import Vitals, pulse, vitals
+from dedupindex.upkeep import backup as backups
+from dedupindex.upkeep import check as checking
+from dedupindex.upkeep import info as describing
+from dedupindex.upkeep import rebuild
+from dedupindex.upkeep.opening import location_of, opened, places_of, settle_settings
+from dedupindex.upkeep.vitals import Vitals, pulse, vitals
 
 PathLike = str | os.PathLike[str]
 
@@ -223,7 +226,7 @@ class Index:
             A URL or list has no meaning, or a package is missing.
         """
         self._refuse_mismatch()
-        summary = ingesting.ingest(
+        return ingesting.ingest(
             self._database,
             self.settings,
             places_of(paths),
@@ -234,9 +237,6 @@ class Index:
             progress=progress or SILENT,
             engine=self._engine,
         )
-        if not dry_run:
-            standing.remember(self._database, summary.run_id)
-        return summary
 
     def find_duplicates(self, progress: Progress | None = None) -> DuplicatesSummary:
         """Search every image that is new for duplicates, and store the confirmed pairs.
@@ -246,11 +246,9 @@ class Index:
         StoreError
         """
         self._refuse_mismatch()
-        found = duplicates.find_duplicates(
+        return duplicates.find_duplicates(
             self._database, self._vectors, self.settings, progress=progress or SILENT, engine=self._engine
         )
-        standing.remember(self._database, found.run_id)
-        return found
 
     def query(self, picture: PathLike | NDArray[Any], limit: int = 10) -> list[Match]:
         """Best confirmed matches of a picture that need not be stored.
@@ -276,7 +274,7 @@ class Index:
         """
         self._refuse_mismatch()
         image, features = describe_picture(picture, self.settings)
-        return search.query(self._database, self._vectors.current(), self.settings, image, features, limit=limit)
+        return candidates.query(self._database, self._vectors.current(), self.settings, image, features, limit=limit)
 
     def report(
         self,
@@ -476,11 +474,9 @@ class Index:
         """
         self._refuse_mismatch()
         with opened(location_of(other)) as theirs:
-            merged = merging.merge(
+            return merging.merge(
                 self._database, theirs, self.settings, self.fingerprint, volume=volume, progress=progress or SILENT
             )
-        standing.remember(self._database, merged.run_id)
-        return merged
 
     def forget(self, paths: Sequence[PathLike], *, dry_run: bool = False) -> forgetting.ForgetSummary:
         """Take files, and folders with all below them, out of the index; the files themselves are never touched.

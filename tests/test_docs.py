@@ -99,7 +99,7 @@ def test_every_column_is_documented():
 
 
 def test_the_library_example_runs(tmp_path, monkeypatch, capsys):
-    from tests.workflows.pictures import half, picture, save
+    from tests.pictures import half, picture, save
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DEDUPINDEX_WORKERS", "1")

@@ -18,7 +18,7 @@ from dedupindex import (
     SettingsMismatchError,
     StoreError,
 )
-from tests.workflows.pictures import half, make_tree, picture, save
+from tests.pictures import half, make_tree, picture, save
 
 
 @pytest.fixture(scope="module")

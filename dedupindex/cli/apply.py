@@ -30,10 +30,10 @@ def apply(
 
     Interrupted, the same line goes on; `undo` takes it all back. Exit code 1 when a file was not as planned.
     """
+    from dedupindex.actions.applying import Outcome, apply_plan
+    from dedupindex.actions.plans import read_plan
     from dedupindex.reports.applied import applied_text, trouble_lines
     from dedupindex.reports.plans import plan_summary
-    from dedupindex.workflows.applying import Outcome, apply_plan
-    from dedupindex.workflows.plans import read_plan
 
     read = read_plan(plan)
     if not read.items:

@@ -31,10 +31,10 @@ def compare(
     """
     from dedupindex.cli.outputs import require_folders
     from dedupindex.compare.measures import compare_all
-    from dedupindex.compare.refinement import refined
-    from dedupindex.compare.verification import verify
     from dedupindex.reports.comparing import comparison_json, comparison_text
     from dedupindex.reports.jsonfile import to_json
+    from dedupindex.verify.refinement import refined
+    from dedupindex.verify.verification import verify
 
     require_folders(picture)
     settings = session.settings()
@@ -65,9 +65,9 @@ def _draw(path: Path, a: Frame, b: Frame, registration: Registration) -> None:
 
 def _described(address: str, settings: Settings) -> tuple[Frame, Features]:
     from dedupindex.errors import NoValidPixelsError, Reason
+    from dedupindex.ingest.describing import describe_frames
     from dedupindex.places import absolute
     from dedupindex.sources import decode_file, parse_address
-    from dedupindex.workflows.stages import describe_frames
 
     path, wanted = parse_address(address)
     decoded = decode_file(absolute(path), settings, min_side=None, frame=wanted)

@@ -16,7 +16,7 @@ def demo(
     folder: Annotated[Path, typer.Argument(help="Where to; made when it is not there.", show_default=False)],
 ) -> int:
     """Write made-up pictures with copies to try it on."""
-    from dedupindex.cli.scenery import demo_files
+    from dedupindex.cli.sample_pictures import demo_files
     from dedupindex.reports.files import write_whole
     from dedupindex.reports.names import shown
 

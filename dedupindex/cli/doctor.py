@@ -17,7 +17,7 @@ def doctor(session: Session, json: JsonOption = False) -> int:
 
     from dedupindex.reports.jsonfile import SCHEMA_VERSION, to_json
     from dedupindex.reports.names import shown
-    from dedupindex.workflows.doctor import doctor as examine
+    from dedupindex.upkeep.doctor import doctor as examine
 
     findings = examine(session.location())
     if json:

@@ -15,8 +15,8 @@ from dedupindex.cli.options import DONE, FOUND, JsonOption, Paths, Session
 def _list_attacks(wanted: bool) -> None:
     if not wanted:
         return
+    from dedupindex.evaluation.attacks import ATTACKS
     from dedupindex.reports.evaluation import attacks_text
-    from dedupindex.workflows.attacks import ATTACKS
 
     out(attacks_text(ATTACKS))
     raise typer.Exit(DONE)
@@ -75,11 +75,11 @@ def evaluate(
     give. Your pictures are only read, and no database of yours is touched.
     """
     from dedupindex.cli.outputs import require_folders
+    from dedupindex.evaluation.evaluate import evaluate as work
     from dedupindex.reports.evaluation import evaluation_json, evaluation_text
     from dedupindex.reports.evaluation_plot import evaluation_png, require_matplotlib
     from dedupindex.reports.files import write_whole
     from dedupindex.reports.jsonfile import to_json
-    from dedupindex.workflows.evaluate import evaluate as work
 
     require_folders(plot)
     if plot is not None:

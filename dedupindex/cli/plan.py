@@ -49,14 +49,14 @@ def plan(
     Unless told otherwise only files with the very same bytes as another one.
     """
     from dedupindex import durable
+    from dedupindex.actions.planning import PlanOptions
+    from dedupindex.actions.plans import Action
     from dedupindex.cli.outputs import require_folders
     from dedupindex.errors import SettingsError
     from dedupindex.places import absolute
     from dedupindex.records import Relation
     from dedupindex.reports.jsonfile import to_json
     from dedupindex.reports.plans import plan_json, plan_text
-    from dedupindex.workflows.planning import PlanOptions
-    from dedupindex.workflows.plans import Action
 
     names = relation or [str(Relation.SAME_BYTES)]
     unknown = [name for name in names if name not in set(Relation)]

@@ -24,7 +24,7 @@ from dedupindex.cli.selection import (
 )
 
 if TYPE_CHECKING:
-    from dedupindex.workflows.outcome import Report
+    from dedupindex.groups.report_records import Report
 
 
 class Format(StrEnum):

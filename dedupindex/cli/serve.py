@@ -75,7 +75,7 @@ def serve(
         log_names=log_names,
     )
     from dedupindex.web.service.options import Options
-    from dedupindex.web.serving import is_loopback
+    from dedupindex.web.shared.serving import is_loopback
 
     if not api_only and (tokens is not None or create or options != Options()):
         raise SettingsError("options of the service were given: they go with --api-only")
@@ -91,7 +91,7 @@ def serve(
 
 def review_page(session: Session, host: str, port: int, *, allow_apply: bool, open_browser: bool) -> None:
     """Serve the page until interrupted."""
-    from dedupindex.web.serving import serve as run
+    from dedupindex.web.shared.serving import serve as run
 
     def ready(address: str) -> None:
         out(address)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dedupindex.workflows.portraits import from_file, jpeg
+from dedupindex.groups.thumbnails import from_file, jpeg
 
 if TYPE_CHECKING:
     from dedupindex.cli.console import Bar, Quiet
+    from dedupindex.groups.thumbnails import Portrait
     from dedupindex.index import Index
     from dedupindex.records import ByteArray, ImageRecord, Pair
-    from dedupindex.workflows.portraits import Portrait
 
 SIDE = 320  # pixels
 FROM_FILES = 400  # pictures that are read from their files; further ones come from the database, which is quicker
@@ -56,7 +56,7 @@ class Thumbnails:
     def overlay(self, first: ImageRecord, pair: Pair) -> tuple[str, str, str] | None:
         """Return data URIs of `first`, of the pair's other picture laid over it, and of where they differ."""
         from dedupindex.compare.picture import lay_over
-        from dedupindex.compare.registration import invert
+        from dedupindex.verify.keypoint_registration import invert
 
         other = pair.a if pair.b.id == first.id else pair.b
         below, above = self._portrait(first), self._portrait(other)

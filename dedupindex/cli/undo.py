@@ -20,8 +20,8 @@ def undo(
 
     Nothing that came meanwhile is overwritten: such a file is told, and exit code 1 says so.
     """
+    from dedupindex.actions.applying import undo_journal
     from dedupindex.reports.applied import trouble_lines, undone_text
-    from dedupindex.workflows.applying import undo_journal
 
     with session.progress() as progress:
         done = undo_journal(journal, progress=progress)

@@ -1,6 +1,12 @@
-"""Two pictures against each other: correlation, registration, differences, histograms, and the verdict."""
+"""Two arrays in, numbers out: correlation, motion, differences, histograms.
 
-from dedupindex.compare.arrays import features_of_array, register, verify_arrays
+`features_of_array`, `register`, `verify` and `verify_arrays` can be imported from here too; they live in
+`dedupindex.verify`, which is loaded when one of them is first used.
+"""
+
+from importlib import import_module
+from typing import Any
+
 from dedupindex.compare.blocks import BlockScores, block_ncc
 from dedupindex.compare.correlation import CorrelationPeak, cross_correlate, masked_ncc_map, pearson
 from dedupindex.compare.direct import direct_scores, full_search
@@ -29,7 +35,6 @@ from dedupindex.compare.motion import (
 )
 from dedupindex.compare.picture import draw_alignment
 from dedupindex.compare.scales import search_scales
-from dedupindex.compare.verification import verify
 
 __all__ = [
     "BlockScores",
@@ -45,7 +50,6 @@ __all__ = [
     "descend_shift",
     "direct_scores",
     "draw_alignment",
-    "features_of_array",
     "fft_magnitude",
     "full_search",
     "hamming_distance",
@@ -56,14 +60,19 @@ __all__ = [
     "motion_vectors",
     "pearson",
     "pearson_after",
-    "register",
     "rgb_histogram",
     "sad_shift",
     "search_scales",
     "spectrum_cosine",
     "spectrum_l1",
     "ssd_shift",
-    "verify",
-    "verify_arrays",
     "weighted_jaccard",
 ]
+
+_OF_VERIFY = frozenset({"features_of_array", "register", "verify", "verify_arrays"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OF_VERIFY:
+        return getattr(import_module("dedupindex.verify"), name)
+    raise AttributeError(f"module 'dedupindex.compare' has no attribute {name!r}")

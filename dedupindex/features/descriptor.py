@@ -195,7 +195,7 @@ def lay_cosines(a: Features, b: Features, quarters: int = 3) -> FloatArray:
     Returns
     -------
     (2 + 2 quarters,) float32
-        -1..1, in the order of `dedupindex.compare.lays.eight_lays`.
+        -1..1, in the order of `dedupindex.verify.orientations.eight_lays`.
     """
     vectors = unit(np.stack([a.descriptor, b.descriptor]))
     lays = normalise_rows(_turned(vectors[1:], quarters))

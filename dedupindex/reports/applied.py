@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dedupindex.actions.applying import ApplySummary, Outcome
+from dedupindex.actions.plans import Action
 from dedupindex.reports.names import shown
 from dedupindex.reports.plans import size_text
 from dedupindex.reports.text import count
-from dedupindex.workflows.applying import ApplySummary, Outcome
-from dedupindex.workflows.plans import Action
 
 _DONE = {
     Action.TRASH: "moved to the trash",

@@ -7,10 +7,10 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dedupindex.groups.report_records import Report
+from dedupindex.groups.selection import copies_of, shown_places
 from dedupindex.records import LocationRecord
 from dedupindex.reports.names import for_spreadsheet
-from dedupindex.workflows.outcome import Report
-from dedupindex.workflows.selection import copies_of, shown_places
 
 COLUMNS = ("a", "b", "score", "relation", "dy", "dx", "scale", "rotation", "mirrored", "overlap")
 

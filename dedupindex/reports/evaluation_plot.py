@@ -8,9 +8,9 @@ from io import BytesIO
 from typing import Any
 
 from dedupindex.errors import SettingsError
+from dedupindex.evaluation.counting import Evaluation
+from dedupindex.evaluation.thresholds import Rate
 from dedupindex.reports.text import count
-from dedupindex.workflows.evaluation import Evaluation
-from dedupindex.workflows.scoring import Rate
 
 DPI = 120
 LINE = 0.24  # inches an attack

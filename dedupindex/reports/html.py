@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from dedupindex.groups.report_records import Report
 from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Pair, Verification
 from dedupindex.reports.names import shown
 from dedupindex.reports.text import (
@@ -25,7 +26,6 @@ from dedupindex.reports.text import (
     selection_words,
 )
 from dedupindex.reports.wording import MEANING, flag_keys, flag_words, pair_words, percent, shift_text
-from dedupindex.workflows.outcome import Report
 
 if TYPE_CHECKING:
     from jinja2 import Template

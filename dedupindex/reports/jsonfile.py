@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from dedupindex.groups.report_records import Change, Coverage, Report, Selection
 from dedupindex.places import text_of
 from dedupindex.records import (
     DuplicateGroup,
@@ -22,7 +23,6 @@ from dedupindex.records import (
 )
 from dedupindex.reports.decisionfile import decision_json
 from dedupindex.reports.names import is_text, shown
-from dedupindex.workflows.outcome import Change, Coverage, Report, Selection
 
 SCHEMA_VERSION = 1
 

@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from dedupindex.errors import SettingsError
+from dedupindex.groups.report_records import Report
 from dedupindex.records import LocationRecord
 from dedupindex.reports.csvfile import PairLine, pair_lines
 from dedupindex.reports.names import is_text, shown
-from dedupindex.workflows.outcome import Report
 
 SCHEMA_VERSION = "1"
 NUMBERS = ("score", "dy", "dx", "scale", "rotation", "overlap")

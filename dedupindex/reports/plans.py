@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dedupindex.actions.plans import PLAN_SCHEMA, Action, LeftOut, Plan, PlanItem, PlannedFile
 from dedupindex.reports.jsonfile import path_json
 from dedupindex.reports.names import short, shown
 from dedupindex.reports.text import count
 from dedupindex.reports.wording import relation_words
-from dedupindex.workflows.plans import PLAN_SCHEMA, Action, LeftOut, Plan, PlanItem, PlannedFile
 
 LISTED = 20  # files that stay, for each reason, before the text says "and N more"
 KINDS = 8  # relations that the text names
@@ -50,7 +50,7 @@ WHY = {
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """Return the plan as plain values; `dedupindex.workflows.plans.read_plan` reads them back."""
+    """Return the plan as plain values; `dedupindex.actions.plans.read_plan` reads them back."""
     return {
         "schema": PLAN_SCHEMA,
         "kind": "plan",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from dedupindex.groups.report_records import SAME_FOLDER, Change, Coverage, Report, Selection
+from dedupindex.ingest.merge import MergeSummary
 from dedupindex.records import (
     Decision,
     DuplicateGroup,
@@ -20,8 +22,6 @@ from dedupindex.records import (
 )
 from dedupindex.reports.names import short, shown
 from dedupindex.reports.wording import flag_keys, flag_words, pair_words, percent, shift_text
-from dedupindex.workflows.merge import MergeSummary
-from dedupindex.workflows.outcome import SAME_FOLDER, Change, Coverage, Report, Selection
 
 INDENT = "    "
 MANY = 20  # pictures without a duplicate that are listed for people

@@ -28,14 +28,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from dedupindex.cli.scenery import landscape
+from dedupindex.cli.sample_pictures import landscape
 from dedupindex.features import describe_stack, pack
+from dedupindex.ingest.describing import FileTask, describe_files, take_task
 from dedupindex.prepare.pipeline import prepare
 from dedupindex.records import FoundFile
 from dedupindex.settings import PROFILES, Settings
 from dedupindex.sources import decode_file, walk
 from dedupindex.store.rows import FileState
-from dedupindex.workflows.stages import FileTask, describe_files, take_task
 
 PLAIN = "Pillow: decode at draft scale and resize"
 SMALL, LARGE = (333, 500), (3000, 4000)  # rows, columns

@@ -21,20 +21,20 @@ from typing import Any
 
 import numpy as np
 
+from dedupindex.engines.executor import Executor
+from dedupindex.engines.folder import WorkFolder
+from dedupindex.engines.jobs import put_part
+from dedupindex.engines.joining import HITS, centres_table
+from dedupindex.engines.local import LocalBackend
+from dedupindex.engines.proposing import IMAGES_A_PART, Plan, images_table, join, plan_for
+from dedupindex.evaluation.synthetic import BLOCK, descriptors, make_pool
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
 from dedupindex.features.descriptor import lays
-from dedupindex.scale import pool_features
+from dedupindex.search.candidates import radius_for
 from dedupindex.settings import Settings
 from dedupindex.vectors import VectorIndex, sample_of, set_threads, train_centres
-from dedupindex.workflows.engines.executor import Executor
-from dedupindex.workflows.engines.folder import WorkFolder
-from dedupindex.workflows.engines.joining import HITS, centres_table
-from dedupindex.workflows.engines.local import LocalBackend
-from dedupindex.workflows.engines.orders import put_part
-from dedupindex.workflows.engines.proposing import IMAGES_A_PART, Plan, images_table, join, plan_for
-from dedupindex.workflows.search import radius_for
-from dedupindex.workflows.synthetic import BLOCK, descriptors, make_pool
 from tests.benchmarks.measuring import show, write
+from tests.tools.fill_synthetic import pool_features
 
 SAMPLE = 1_000  # images that are compared with everything, and asked of the vector index
 BINS = (0.45, 0.5, 0.6, 0.7, 0.95)

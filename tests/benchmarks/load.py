@@ -27,7 +27,7 @@ from PIL import Image
 
 from dedupindex import Index
 from tests.benchmarks.measuring import show, write
-from tests.workflows.pictures import half, picture, save
+from tests.pictures import half, picture, save
 
 SCRIPT = Path(sys.executable).parent / "dedupindex"
 HEIGHT, WIDTH = 360, 480

@@ -1,4 +1,4 @@
-"""How query, report and memory grow with the collection, on made-up images (`python -m dedupindex.scale`).
+"""How query, report and memory grow with the collection, on made-up images (`python -m tests.tools.fill_synthetic`).
 
 ``python -m tests.benchmarks.scale [--sizes 10000 100000 1000000] [--like PICTURES] [--effort NAME] [--work FOLDER]``.
 A million images take 27 GB and some hours. Of each size: opening, memory of the vectors, retrieval of one and of a
@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from dedupindex import Index
-from dedupindex.cli.scenery import landscape
+from dedupindex.cli.sample_pictures import landscape
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
-from dedupindex.scale import fill_database
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
 from dedupindex.vectors import set_threads
 from tests.benchmarks.measuring import middle, resident, show, write
+from tests.tools.fill_synthetic import fill_database
 
 ROUNDS = 9
 MORE = 1_000
@@ -132,7 +132,7 @@ def _some(path: Path) -> np.ndarray:
 
 def _found(path: Path) -> float:
     """Share of the planted copies that stand in a confirmed pair with another of their group."""
-    from dedupindex.workflows.synthetic import group_of
+    from dedupindex.evaluation.synthetic import group_of
 
     with Index.open(path, read_only=True) as index:
         members: dict[int, set[int]] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflows.pictures import make_tree
+from tests.pictures import make_tree
 
 SCRIPT = Path(sys.executable).parent / "dedupindex"
 PATIENCE = 120  # seconds for one command

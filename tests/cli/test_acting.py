@@ -10,9 +10,9 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from tests.actions.heaps import snapshot
 from tests.cli.conftest import PATIENCE, SCRIPT
-from tests.workflows.heaps import snapshot
-from tests.workflows.pictures import make_tree
+from tests.pictures import make_tree
 
 ACTIONS = ("trash", "move", "hardlink")
 

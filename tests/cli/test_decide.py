@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from tests.workflows.pictures import half, picture, save
+from tests.pictures import half, picture, save
 
 
 @pytest.fixture

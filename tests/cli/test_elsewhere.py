@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.workflows.pictures import half, picture, save
+from tests.pictures import half, picture, save
 
 LOGIN = {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "sesame", "AWS_DEFAULT_REGION": "us-east-1"}
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from dedupindex.workflows.attacks import ATTACKS
-from tests.workflows.pictures import picture, save
+from dedupindex.evaluation.attacks import ATTACKS
+from tests.pictures import picture, save
 
 FEW = ("--attack", "crop", "--attack", "mirror", "--attack", "recompress:0.5", "--per-picture", "1")
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.workflows.pictures import half, picture, save
+from tests.pictures import half, picture, save
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.workflows.pictures import half, picture, save
+from tests.pictures import half, picture, save
 
 
 def pairs(path):

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from tests.workflows.pictures import make_tree
+from tests.pictures import make_tree
 
 AWAY = "postgresql://me:hush@127.0.0.1:1/none"
 

@@ -7,7 +7,7 @@ from dedupindex import Index
 from dedupindex.cli import thumbnails
 from dedupindex.cli.console import progress
 from dedupindex.cli.thumbnails import Thumbnails
-from tests.workflows.pictures import picture, save
+from tests.pictures import picture, save
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from dedupindex.store import health
 from dedupindex.store.writer_lock import WriterLock
-from dedupindex.workflows.doctor import doctor
-from tests.workflows.pictures import make_tree
+from dedupindex.upkeep.doctor import doctor
+from tests.pictures import make_tree
 
 
 @pytest.fixture

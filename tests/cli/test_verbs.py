@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import SCRIPT
-from tests.workflows.pictures import half, picture, save
+from tests.pictures import half, picture, save
 
 VERBS = ("scan", "ingest", "query", "compare", "report", "failures", "info", "check", "rebuild", "upgrade", "demo")
 

@@ -10,7 +10,7 @@ from dedupindex.cli.watch import rest
 from dedupindex.errors import SettingsError
 from dedupindex.settings import seconds_of
 from tests.cli.conftest import SCRIPT
-from tests.workflows.pictures import picture, save
+from tests.pictures import picture, save
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy as np
 
 from dedupindex import Index
 from dedupindex.store import catalog, catalog_images
-from tests.workflows.pictures import picture, save
+from tests.pictures import picture, save
 
 
 def writer(database: Path, pictures: Path, number: int, until: float) -> dict:

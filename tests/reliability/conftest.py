@@ -1,9 +1,9 @@
 import pytest
 
 from dedupindex import Index
+from tests.ingest.test_ingest import content
 from tests.reliability.harness import Machine, make_pictures
 from tests.reliability.machine import seal
-from tests.workflows.test_ingest import content
 
 
 @pytest.fixture(scope="package")

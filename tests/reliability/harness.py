@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dedupindex import Index
+from tests.ingest.test_ingest import content
+from tests.pictures import half, picture, save
 from tests.reliability.machine import stored
-from tests.workflows.pictures import half, picture, save
-from tests.workflows.test_ingest import content
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("DEDUPINDEX_")}

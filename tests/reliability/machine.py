@@ -14,8 +14,6 @@ from pathlib import Path
 
 
 def serve() -> None:
-    import dedupindex.compare.verification
-    import dedupindex.index  # noqa: F401
 
     for line in sys.stdin:
         order = json.loads(line)

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from dedupindex import Index
+from tests.ingest.test_ingest import content
 from tests.reliability.harness import Machine, Tally, look_after, readable
-from tests.workflows.test_ingest import content
 
 SIZES = int(os.environ.get("RELIABILITY_DISKS", "200"))
 LARGEST = float(os.environ.get("RELIABILITY_LARGEST", "1"))  # of what is needed

@@ -23,8 +23,8 @@ from hypothesis.stateful import (
 from PIL import Image
 
 from dedupindex import Index
+from tests.pictures import half, picture
 from tests.reliability.harness import Machine
-from tests.workflows.pictures import half, picture
 
 CONTENTS = 9
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # without shrinking: a step takes a tenth of a second

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import environment, run  # noqa: F401  (fixtures)
-from tests.workflows.pictures import picture, save
+from tests.pictures import picture, save
 
 NAMES = (
     b"new\nline.png", b"tab\tand\rreturn.png", b"\x1b[2J\x1b]0;title\x07.png", b"latin1-\xe9.png", b"\xff\xfe.png",

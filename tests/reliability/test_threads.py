@@ -8,9 +8,9 @@ import time
 import pytest
 
 from dedupindex import Index
+from tests.pictures import picture, save
 from tests.reliability.harness import ROOT
 from tests.reliability.test_killed import copy_database
-from tests.workflows.pictures import picture, save
 
 VECTORS = """
 import sys, threading, time

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from dedupindex.errors import Reason
+from dedupindex.groups.grouping import build_groups
+from dedupindex.groups.report_records import Report
 from dedupindex.records import (
     Failure,
     ImageRecord,
@@ -12,8 +14,6 @@ from dedupindex.records import (
     Relation,
     Verification,
 )
-from dedupindex.workflows.groups import build_groups
-from dedupindex.workflows.outcome import Report
 
 HOSTILE = (
     "/pictures/new\nline.png",

@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 from dedupindex.errors import Reason, SettingsError
+from dedupindex.evaluation.attacked_copies import Variant
+from dedupindex.evaluation.attacks import ATTACKS
+from dedupindex.evaluation.counting import Attacked, Evidence, MissedCopy, WrongPair, count
+from dedupindex.evaluation.thresholds import rate, suggest, threshold_curve
 from dedupindex.records import Failure
 from dedupindex.reports.evaluation import (
     SHOWN,
@@ -20,10 +24,6 @@ from dedupindex.reports.evaluation import (
 )
 from dedupindex.reports.evaluation_plot import evaluation_png, require_matplotlib
 from dedupindex.reports.jsonfile import to_json
-from dedupindex.workflows.attacks import ATTACKS
-from dedupindex.workflows.copies import Variant
-from dedupindex.workflows.evaluation import Attacked, Evidence, MissedCopy, WrongPair, count
-from dedupindex.workflows.scoring import rate, suggest, threshold_curve
 
 CROP, BLUR = Variant("crop"), Variant("blur", 2.0)
 EVALUATION = replace(

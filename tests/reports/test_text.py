@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dedupindex.errors import Reason
+from dedupindex.groups.report_records import Change, Coverage, Selection
 from dedupindex.records import (
     Decision,
     DuplicatesSummary,
@@ -29,7 +30,6 @@ from dedupindex.reports.text import (
     search_text,
     selection_words,
 )
-from dedupindex.workflows.outcome import Change, Coverage, Selection
 from tests.reports.samples import hostile_report, image, pair, report, verification
 
 

@@ -12,7 +12,7 @@ from dedupindex.places import place_of
 from dedupindex.records import Failure, FoundFile, SkippedFile
 from dedupindex.settings import Settings
 from dedupindex.sources import Finder, decode_file, is_candidate, read_bytes, remote, status_of
-from tests.workflows.pictures import picture, save
+from tests.pictures import picture, save
 
 fsspec = pytest.importorskip("fsspec")
 LIMIT = 1 << 20

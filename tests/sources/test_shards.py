@@ -12,7 +12,7 @@ from dedupindex.records import Failure, FoundFile, SkippedFile
 from dedupindex.settings import Settings
 from dedupindex.sources import Finder, decode_file, read_bytes, status_of
 from dedupindex.sources.shards import safe_name, scan, status_of_shard
-from tests.workflows.pictures import picture, save
+from tests.pictures import picture, save
 
 LIMIT = 1 << 20
 

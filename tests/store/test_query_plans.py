@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, event, select
 
+from dedupindex.search.candidates import SAME_PIXELS
 from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_locations, catalog_merge, catalog_pairs
 from dedupindex.store.schema import Location
-from dedupindex.workflows.search import SAME_PIXELS
 from tests.store.samples import digest, new_image
 from tests.store.test_catalog import VERSIONS, put, state
 

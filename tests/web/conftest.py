@@ -11,9 +11,9 @@ pytest.importorskip("httpx2", reason="the test client needs httpx2")
 from starlette.testclient import TestClient
 
 from dedupindex import Index
-from dedupindex.web.app import create_app
-from dedupindex.web.guard import Keys, hosts_for
-from tests.workflows.pictures import half, make_tree, picture, save
+from dedupindex.web.page.app import create_app
+from dedupindex.web.page.guard import Keys, hosts_for
+from tests.pictures import half, make_tree, picture, save
 
 PORT = 8000
 BASE = f"http://127.0.0.1:{PORT}"

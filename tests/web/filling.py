@@ -6,13 +6,13 @@ from pathlib import Path
 
 from dedupindex import Index
 from dedupindex.features import pack, rounded, versions
+from dedupindex.ingest.describing import describe_frames
+from dedupindex.ingest.query_pictures import frame_of_array
 from dedupindex.records import Registration, Relation, Verification
 from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, NewImage
-from dedupindex.workflows.arrays import frame_of_array
-from dedupindex.workflows.stages import describe_frames
-from tests.workflows.pictures import picture
+from tests.pictures import picture
 
 RELATIONS = (
     (Relation.REENCODED,),

@@ -18,12 +18,12 @@ from dedupindex import __version__
 from dedupindex.errors import DedupIndexError, IndexBusyError, ReadError, Reason, SettingsError
 from dedupindex.index import Index
 from dedupindex.reports.names import shown
+from dedupindex.search.uploads import Uploads
 from dedupindex.web.service import health, routes
-from dedupindex.web.service.door import Door
+from dedupindex.web.service.middleware import Door
 from dedupindex.web.service.options import Options
 from dedupindex.web.service.site import Service
 from dedupindex.web.service.tokens import Tokens
-from dedupindex.workflows.uploads import Uploads
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from dedupindex.errors import ReadError
+from dedupindex.groups.decisions import KEY
+from dedupindex.groups.report_records import Selection
 from dedupindex.records import DuplicatesSummary, ImageRecord, Relation
 from dedupindex.reports.jsonfile import (
     SCHEMA_VERSION,
@@ -22,14 +24,12 @@ from dedupindex.reports.jsonfile import (
     report_json,
 )
 from dedupindex.reports.names import shown
-from dedupindex.web.api import Info, Json, Matches, OneGroup
-from dedupindex.web.queries import private_file
+from dedupindex.web.page.api import Info, Json, Matches, OneGroup
+from dedupindex.web.page.queries import private_file
 from dedupindex.web.service.places import path_of, place_of
 from dedupindex.web.service.reports import page_of
 from dedupindex.web.service.site import Service, service_of
 from dedupindex.web.service.tokens import Role, Token
-from dedupindex.workflows.decisions import KEY
-from dedupindex.workflows.outcome import Selection
 
 router = APIRouter(prefix="/api")
 

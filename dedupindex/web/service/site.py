@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from dedupindex.index import Index
-from dedupindex.web.pictures import Pictures
+from dedupindex.search.uploads import Uploads
 from dedupindex.web.service.measures import Measures
 from dedupindex.web.service.options import Options
 from dedupindex.web.service.reports import Reports
 from dedupindex.web.service.searching import Searcher
-from dedupindex.workflows.uploads import Uploads
+from dedupindex.web.shared.pictures import Pictures
 
 
 @dataclass(frozen=True)

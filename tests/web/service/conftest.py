@@ -7,12 +7,12 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from dedupindex import Index
+from dedupindex.execution.pool import Pool, limits_of
+from dedupindex.ingest.describing import describe_files, died
 from dedupindex.settings import Settings
 from dedupindex.web.service.app import create_service
 from dedupindex.web.service.options import Options
 from dedupindex.web.service.tokens import Role, Tokens, make_token
-from dedupindex.workflows.pool import Pool, limits_of
-from dedupindex.workflows.stages import describe_files, died
 
 BASE = "http://service.test"
 READER, READING = make_token("reader", Role.READ)

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dedupindex.web.service.accesslog import JsonLines
+from tests.pictures import half, picture
 from tests.web.service.conftest import READER, WRITER, by, encoded, ingest
-from tests.workflows.pictures import half, picture
 
 
 def measures(client):

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedupindex.errors import SettingsError
-from dedupindex.web.service.door import OTHER_BODY
+from dedupindex.search.uploads import MOST_FRAMES, Uploads
 from dedupindex.web.service.limits import Body, Buckets
+from dedupindex.web.service.middleware import OTHER_BODY
 from dedupindex.web.service.options import Options, Rate, parse_rate
-from dedupindex.workflows.uploads import MOST_FRAMES, Uploads
+from tests.pictures import picture
 from tests.web.service.conftest import READER, WRITER, by, encoded, ingest
-from tests.workflows.pictures import picture
 
 
 # ---------------------------------------------------------------------------------------------------------- rates

@@ -18,9 +18,9 @@ import pytest
 
 from dedupindex import Index
 from dedupindex.web.service.tokens import Role, line_of, make_token
+from tests.pictures import half, picture
 from tests.web.service.conftest import encoded
 from tests.web.service.test_searching import eventually
-from tests.workflows.pictures import half, picture
 
 SCRIPT = Path(sys.executable).parent / "dedupindex"
 

@@ -15,10 +15,10 @@ from dedupindex import Index
 from dedupindex.cli.selection import selection_of
 from dedupindex.errors import DedupIndexError, IndexBusyError, ReadError, Reason, StoreError
 from dedupindex.reports.jsonfile import path_json, report_json, to_json
+from dedupindex.search.uploads import Uploads
 from dedupindex.web.service.places import place_of
-from dedupindex.workflows.uploads import Uploads
+from tests.pictures import half, picture, save
 from tests.web.service.conftest import READER, WRITER, by, encoded, ingest
-from tests.workflows.pictures import half, picture, save
 
 SCRIPT = Path(sys.executable).parent / "dedupindex"
 PLACE = "s3://bucket/folder/new picture.png"

@@ -9,9 +9,9 @@ from dedupindex.errors import DedupIndexError, StoreError
 from dedupindex.web.service import searching
 from dedupindex.web.service.measures import Measures
 from dedupindex.web.service.searching import Searcher
+from tests.pictures import half, picture
 from tests.web.service.conftest import WRITER, by, encoded, ingest
 from tests.web.service.test_health import until_ready
-from tests.workflows.pictures import half, picture
 
 
 def eventually(check):

@@ -1,0 +1,1 @@
+"""What is done about duplicates: plans, keep rules, applying, undoing."""

@@ -1,0 +1,317 @@
+"""Following a plan: each file is compared with its keeper once more, announced in the journal, then dealt with.
+
+Nothing in the index is believed here, and nothing in the plan: both files are opened, hashed and (where they are to be
+the same) compared byte for byte just before, and what differs from the plan stops the run. A run that was interrupted
+goes on with the same plan and journal; `undo_journal` takes everything back, also from half a run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from dedupindex import durable
+from dedupindex.actions import file_operations, trash
+from dedupindex.actions.file_operations import Standing, Surprise
+from dedupindex.actions.journal import BEGUN, DONE, FAILED, UNDONE, Deed, Journal, open_journal
+from dedupindex.actions.plans import Action, Plan, PlanItem, check_plan
+from dedupindex.errors import PlanError
+from dedupindex.execution.progress import SILENT, Progress
+
+
+class Outcome(StrEnum):
+    """What became of a file."""
+
+    DONE = "done"
+    EARLIER = "done earlier"  # by a run before this one, with the same journal
+    SURPRISE = "not as planned"
+    FAILED = "failed"
+    LEFT = "left"  # the run had stopped before
+    BACK = "back"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOutcome:
+    """A file and what became of it."""
+
+    file: Path
+    outcome: Outcome
+    detail: str = ""
+    size: int = 0  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ApplySummary:
+    """What a run of `apply_plan` or `undo_journal` did, in the order of the plan."""
+
+    outcomes: tuple[ItemOutcome, ...]
+    journal: Path | None
+    database: str = ""  # that the plan was made from
+
+    @property
+    def well(self) -> bool:
+        """Whether everything was done."""
+        return all(some.outcome in (Outcome.DONE, Outcome.EARLIER, Outcome.BACK) for some in self.outcomes)
+
+    def of(self, *kinds: Outcome) -> list[ItemOutcome]:
+        """Those of some kinds."""
+        return [some for some in self.outcomes if some.outcome in kinds]
+
+
+def apply_plan(
+    plan: Plan,
+    journal: Path | None,
+    *,
+    go_on: bool = False,
+    progress: Progress = SILENT,
+) -> ApplySummary:
+    """Do what a plan says.
+
+    Parameters
+    ----------
+    plan : Plan
+    journal : Path or None
+        Written before each deed; one that is there is taken up where it ends. None: a rehearsal, in which every file is
+        compared and none is touched.
+    go_on : bool
+        Leave a file that is not as planned, or that the system will not let go, and go on with the next; else stop.
+
+    Raises
+    ------
+    PlanError
+        The plan could lose a picture; the journal belongs to another plan, was taken back or is in use.
+    OSError
+        The journal cannot be written; what was done stands in it.
+    """
+    check_plan(plan)
+    with contextlib.ExitStack() as stack:
+        book = None
+        if journal is not None:
+            book = stack.enter_context(open_journal(journal, plan=plan.digest(), database=plan.database))
+            if book.undone:
+                raise PlanError(f"{journal}: was taken back; name another journal with --journal")
+        progress.start(len(plan.items), "apply" if book is not None else "compare")
+        outcomes: list[ItemOutcome] = []
+        stopped = False
+        try:
+            for number, item in enumerate(plan.items):
+                if stopped:
+                    outcomes.append(ItemOutcome(item.file.path, Outcome.LEFT, "", item.file.size))
+                    continue
+                outcome, detail = _follow(book, number, item)
+                outcomes.append(ItemOutcome(item.file.path, outcome, detail, item.file.size))
+                failed = outcome in (Outcome.SURPRISE, Outcome.FAILED)
+                stopped = failed and not go_on
+                progress.advance(1)
+                if failed:
+                    progress.fail(1)
+        finally:
+            progress.finish()
+    return ApplySummary(tuple(outcomes), journal, plan.database)
+
+
+def _follow(book: Journal | None, number: int, item: PlanItem) -> tuple[Outcome, str]:
+    entry = None if book is None else book.entries.get(number)
+    if entry is not None and entry.state == DONE:
+        return Outcome.EARLIER, ""
+    try:
+        if book is not None and entry is not None and entry.state == BEGUN and _take_up(book, entry.deed):
+            return Outcome.EARLIER, "half done by the run before, done now"
+        if book is None:
+            with _compared(item):
+                return Outcome.DONE, ""
+        return _do(book, number, item)
+    except Surprise as error:
+        return Outcome.SURPRISE, str(error)
+    except OSError as error:
+        return Outcome.FAILED, f"{item.file.path}: {error.strerror or error}"
+
+
+def _do(book: Journal, number: int, item: PlanItem) -> tuple[Outcome, str]:
+    with _compared(item) as (status, keeper, descriptor):
+        deed, note = _announce(book, number, item, status, keeper, descriptor)
+        book.begin(deed)
+        try:
+            file_operations.perform(deed, status, note)
+        except (Surprise, OSError):
+            # Half a deed is taken back at once, if that can be done; if not, the journal's line stays open for later.
+            with contextlib.suppress(Surprise, OSError):
+                if file_operations.standing(deed) is not Standing.AFTER:
+                    file_operations.take_back(deed)
+                    book.note(number, FAILED)
+            raise
+        book.note(number, DONE)
+    return Outcome.DONE, ""
+
+
+def _take_up(book: Journal, deed: Deed) -> bool:
+    """See to a deed that the run before began; whether it is done now (else it begins anew)."""
+    where = file_operations.standing(deed)
+    if where is Standing.UNKNOWN:
+        raise Surprise(f"{deed.file}: the run before ended here, and neither the old nor the new state is found")
+    if where is Standing.BEFORE:
+        file_operations.tidy(deed)
+        return False
+    if where is Standing.BETWEEN:
+        file_operations.finish(deed)
+    else:
+        durable.sync_folder(deed.file.parent)
+        file_operations.remove(deed.temporary)
+    book.note(deed.number, DONE)
+    return True
+
+
+@contextlib.contextmanager
+def _compared(item: PlanItem) -> Iterator[tuple[os.stat_result, os.stat_result, int]]:
+    """Open both files and compare them with the plan and with each other; they stay open while it is acted upon.
+
+    Yields
+    ------
+    file, keeper : stat_result
+    descriptor : int
+        Of the file.
+
+    Raises
+    ------
+    Surprise
+    """
+    with (
+        file_operations.opened(item.keeper.path, "to be kept: ") as (kept, keeper),
+        file_operations.opened(item.file.path) as (descriptor, status),
+    ):
+        if file_operations.identity(status) == file_operations.identity(keeper):
+            raise Surprise(f"{item.file.path}: is the same file as {item.keeper.path}")
+        for found, planned, words in ((status, item.file, ""), (keeper, item.keeper, "to be kept: ")):
+            if (found.st_size, found.st_mtime_ns) != (planned.size, planned.mtime_ns):
+                raise Surprise(f"{words}{planned.path}: has changed since the plan was made")
+        digests = [hashlib.sha256(), hashlib.sha256()]
+        if item.exact:
+            _compare(kept, descriptor, item, digests[0], digests[1])
+        else:
+            for digest, source in zip(digests, (kept, descriptor), strict=True):
+                while data := os.read(source, file_operations.CHUNK):
+                    digest.update(data)
+        for digest, planned, words in zip(digests, (item.keeper, item.file), ("to be kept: ", ""), strict=True):
+            if digest.hexdigest() != planned.sha256:
+                raise Surprise(f"{words}{planned.path}: its content is not the planned one")
+        for path, found, words in ((item.file.path, status, ""), (item.keeper.path, keeper, "to be kept: ")):
+            now = file_operations.look(path)
+            if now is None or file_operations.state(now) != file_operations.state(found):
+                raise Surprise(f"{words}{path}: changed while it was read")
+        yield status, keeper, descriptor
+
+
+def _compare(kept: int, descriptor: int, item: PlanItem, first: hashlib._Hash, second: hashlib._Hash) -> None:
+    """Read two files side by side; every byte has to agree."""
+    while True:
+        one, other = os.read(kept, file_operations.CHUNK), os.read(descriptor, file_operations.CHUNK)
+        if one != other:
+            raise Surprise(f"{item.file.path}: differs from {item.keeper.path}")
+        if not one:
+            return
+        first.update(one)
+        second.update(other)
+
+
+def _announce(
+    book: Journal, number: int, item: PlanItem, status: os.stat_result, keeper: os.stat_result, descriptor: int
+) -> tuple[Deed, bytes]:
+    """Return the deed as the journal keeps it, and the trash's note."""
+    path = item.file.path
+    if item.action not in (Action.TRASH, Action.MOVE) and status.st_nlink > 1:
+        raise Surprise(f"{path}: has {status.st_nlink} hard links now; undo could not join them again")
+    target, info, note = item.target, None, b""
+    if item.action is Action.TRASH:
+        bin_, top = trash.trash_of(path)
+        trash.make_trash(bin_)
+        name = trash.free_name(bin_, path.name)
+        target, info = bin_ / "files" / name, bin_ / "info" / f"{name}.trashinfo"
+        note = trash.info_text(path, top, datetime.now())
+    if target is not None and os.path.lexists(target):
+        raise Surprise(f"{target}: something is there already")
+    deed = Deed(
+        number=number,
+        action=item.action,
+        file=path,
+        keeper=item.keeper.path,
+        sha256=item.file.sha256,
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        atime_ns=status.st_atime_ns,
+        mode=status.st_mode & 0o7777,
+        uid=status.st_uid,
+        gid=status.st_gid,
+        identity=file_operations.identity(status),
+        keeper_identity=file_operations.identity(keeper),
+        temporary=path.parent / f".dedupindex-{book.token}-{number}",
+        target=target,
+        info=info,
+        made=() if target is None else _missing_folders(target.parent),
+        xattrs=_attributes(descriptor),
+    )
+    return deed, note
+
+
+def _missing_folders(folder: Path) -> tuple[Path, ...]:
+    missing: list[Path] = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    return tuple(reversed(missing))
+
+
+def _attributes(descriptor: int) -> tuple[tuple[str, str], ...]:
+    if not hasattr(os, "listxattr"):
+        return ()
+    try:
+        return tuple((name, os.getxattr(descriptor, name).hex()) for name in os.listxattr(descriptor))
+    except OSError:  # a file system without them
+        return ()
+
+
+def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
+    """Take back everything that stands in a journal, the last deed first.
+
+    What cannot be taken back (something else has taken the file's place; its content is nowhere any more) is left as
+    it is and told; all the rest is taken back, and another call tries again.
+
+    Raises
+    ------
+    PlanError
+        It is no journal, or in use.
+    OSError
+        The journal cannot be written.
+    """
+    outcomes: list[ItemOutcome] = []
+    with open_journal(journal) as book:
+        progress.start(len(book.entries), "undo")
+        try:
+            for number in sorted(book.entries, reverse=True):
+                entry = book.entries[number]
+                if entry.state not in (UNDONE, FAILED):
+                    outcomes.append(_take_back(book, entry.deed))
+                progress.advance(1)
+            for number in sorted(book.entries, reverse=True):
+                # a folder may have been in use by a deed that was taken back later than the one it was made for
+                if book.entries[number].state == UNDONE:
+                    file_operations.remove_folders(book.entries[number].deed)
+        finally:
+            progress.finish()
+    return ApplySummary(tuple(reversed(outcomes)), journal, book.database)
+
+
+def _take_back(book: Journal, deed: Deed) -> ItemOutcome:
+    try:
+        file_operations.take_back(deed)
+    except Surprise as error:
+        return ItemOutcome(deed.file, Outcome.SURPRISE, str(error), deed.size)
+    except OSError as error:
+        return ItemOutcome(deed.file, Outcome.FAILED, f"{deed.file}: {error.strerror or error}", deed.size)
+    book.note(deed.number, UNDONE)
+    return ItemOutcome(deed.file, Outcome.BACK, "", deed.size)

@@ -1,0 +1,204 @@
+"""The journal of an applied plan: one JSON object a line, appended and synced before and after every deed.
+
+First what is about to be done, with all that it takes to take it back; then the deed; then that it is done. Whatever
+line the run ends at, the journal and the files together tell how far it came (`deeds.standing`). A last line that was
+not written whole announces nothing that has begun, and is cut off.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from dedupindex import durable
+from dedupindex.actions.plans import Action
+from dedupindex.errors import PlanError
+
+JOURNAL_SCHEMA = 1
+BEGUN, DONE, FAILED, UNDONE = "begun", "done", "failed", "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One deed with everything that is needed to finish it or to take it back."""
+
+    number: int  # of the plan's item
+    action: Action
+    file: Path
+    keeper: Path
+    sha256: str  # of the file
+    size: int
+    mtime_ns: int
+    atime_ns: int
+    mode: int  # permission bits
+    uid: int
+    gid: int
+    identity: tuple[int, int]  # device and inode of the file
+    keeper_identity: tuple[int, int]
+    temporary: Path  # what is made aside first; a name that nobody else uses
+    target: Path | None = None
+    info: Path | None = None  # the trash's note of where the file came from
+    made: tuple[Path, ...] = ()  # folders that the target needs and that were not there, outermost first
+    xattrs: tuple[tuple[str, str], ...] = ()  # name, value in hexadecimal
+
+
+@dataclass(slots=True)
+class Entry:
+    """A deed and the last that was written of it."""
+
+    deed: Deed
+    state: str
+
+
+@dataclass(slots=True)
+class Journal:
+    """An open journal; nobody else can have it open. Made by `open_journal`."""
+
+    path: Path
+    plan: str  # digest of the plan
+    token: str  # distinguishes the names of what is made aside
+    database: str
+    descriptor: int
+    entries: dict[int, Entry] = field(default_factory=dict)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self.descriptor)
+
+    def begin(self, deed: Deed) -> None:
+        """Announce a deed."""
+        _append(self, {"n": deed.number, "state": BEGUN, "deed": _plain(deed)})
+        self.entries[deed.number] = Entry(deed, BEGUN)
+
+    def note(self, number: int, state: str) -> None:
+        """Write what became of it."""
+        _append(self, {"n": number, "state": state})
+        self.entries[number].state = state
+
+    @property
+    def undone(self) -> bool:
+        """Whether taking back has begun."""
+        return any(entry.state == UNDONE for entry in self.entries.values())
+
+
+def open_journal(path: Path, *, plan: str | None = None, database: str = "") -> Journal:
+    """Open a journal, or with *plan* make one where there is none.
+
+    Parameters
+    ----------
+    plan : str, optional
+        Digest of the plan that it belongs to.
+    database : str
+        Goes into a new journal.
+
+    Raises
+    ------
+    PlanError
+        It is no journal, belongs to another plan, or somebody else has it open.
+    OSError
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(path, flags | (os.O_CREAT if plan is not None else 0), 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PlanError(f"{path}: another process is using it") from error
+        lines = _whole_lines(path, descriptor)
+        if not lines:
+            if plan is None:
+                raise PlanError(f"{path}: no journal")
+            token = os.urandom(6).hex()
+            made = Journal(path, plan, token, database, descriptor)
+            head = {"kind": "journal", "schema": JOURNAL_SCHEMA, "plan": plan, "token": token, "database": database}
+            _append(made, head)
+            durable.sync_folder(path.parent)
+            return made
+        return _read(path, descriptor, lines, plan)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _read(path: Path, descriptor: int, lines: list[bytes], plan: str | None) -> Journal:
+    try:
+        head, *rest = (json.loads(line) for line in lines)
+        if head["kind"] != "journal" or head["schema"] != JOURNAL_SCHEMA:
+            raise PlanError(f"{path}: no journal that this dedupindex can read")
+        journal = Journal(path, head["plan"], head["token"], head["database"], descriptor)
+        for line in rest:
+            if line["state"] == BEGUN:
+                journal.entries[line["n"]] = Entry(_deed(line["deed"]), BEGUN)
+            else:
+                journal.entries[line["n"]].state = line["state"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise PlanError(f"{path}: no journal: {error!r}") from error
+    if plan is not None and journal.plan != plan:
+        raise PlanError(f"{path}: is the journal of another plan; name another one with --journal")
+    return journal
+
+
+def _whole_lines(path: Path, descriptor: int) -> list[bytes]:
+    """Return the lines that were written whole; what follows them is cut off."""
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if data and not data.startswith(b'{"kind": "journal"'[: len(data)]):
+        raise PlanError(f"{path}: no journal")  # somebody's file: cut nothing off
+    if len(whole) < len(data):
+        durable.point("truncate", path)
+        os.ftruncate(descriptor, len(whole))
+    return whole.splitlines()
+
+
+def _append(journal: Journal, line: Mapping[str, Any]) -> None:
+    data = (json.dumps(line, ensure_ascii=True) + "\n").encode("ascii")
+    durable.point("write", journal.path)
+    end = os.fstat(journal.descriptor).st_size
+    try:
+        written = 0
+        while written < len(data):
+            written += os.write(journal.descriptor, data[written:])
+        durable.point("fsync", journal.path)
+        os.fsync(journal.descriptor)
+    except OSError:
+        os.ftruncate(journal.descriptor, end)  # a half line must not swallow the next one
+        raise
+
+
+def _plain(deed: Deed) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in Deed.__dataclass_fields__:
+        value = getattr(deed, name)
+        if isinstance(value, Path):
+            values[name] = _path(value)
+        elif name == "made":
+            values[name] = [_path(folder) for folder in value]
+        else:
+            values[name] = value
+    return values
+
+
+def _deed(values: Mapping[str, Any]) -> Deed:
+    known = dict(values)
+    for name in ("file", "keeper", "temporary", "target", "info"):
+        known[name] = None if values[name] is None else Path(os.fsdecode(bytes.fromhex(values[name]["bytes"])))
+    known["made"] = tuple(Path(os.fsdecode(bytes.fromhex(folder["bytes"]))) for folder in values["made"])
+    known["action"] = Action(values["action"])
+    known["identity"], known["keeper_identity"] = tuple(values["identity"]), tuple(values["keeper_identity"])
+    known["xattrs"] = tuple((name, value) for name, value in values["xattrs"])
+    return Deed(**known)
+
+
+def _path(path: Path) -> dict[str, str]:
+    name = os.fsencode(path)
+    return {"path": name.decode("utf-8", "backslashreplace"), "bytes": name.hex()}  # to read; to follow

@@ -1,0 +1,399 @@
+"""From duplicate groups to a plan: which file may go, in favour of which one, and why all the others stay.
+
+Files are looked at in the order of the keep rules. One that has a kept file beside it which shows all of it goes; every
+other one is kept. So what is kept is never taken away later, and nothing goes for the sake of a picture that it was
+not itself compared with. Only `stat` is asked here; bytes are compared when the plan is applied.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dedupindex.actions.coverage import covered, fineness, larger, unpacked
+from dedupindex.actions.keep_rules import SHOWS_MORE, Contender, Key, because, deciding, keys, parts, rule_order
+from dedupindex.actions.plans import (
+    NEAR_ACTIONS,
+    Action,
+    LeftOut,
+    Plan,
+    PlanItem,
+    PlannedFile,
+    check_plan,
+    is_under,
+)
+from dedupindex.errors import SettingsError
+from dedupindex.groups.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
+from dedupindex.groups.grouping import build_groups
+from dedupindex.groups.report import present, present_pairs
+from dedupindex.places import absolute, is_local, shards_above
+from dedupindex.records import Decision, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
+from dedupindex.settings import Settings
+from dedupindex.store import catalog_decisions, catalog_images
+from dedupindex.store.database import Database
+
+FINER = 1.05  # ratio of resolutions from which a part of a picture shows what the whole does not
+_BYTES = (Relation.SAME_BYTES,)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What somebody asked a plan for.
+
+    Raises
+    ------
+    SettingsError
+        The options contradict each other.
+    """
+
+    action: Action = Action.TRASH
+    to: Path | None = None  # where `move` moves to
+    relations: tuple[Relation, ...] = _BYTES  # a pair counts when all of its relations are among these
+    protect: tuple[Path, ...] = ()
+    keep: tuple[str, ...] = ()
+    prefer: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.action is Action.MOVE) != (self.to is not None):
+            raise SettingsError("a folder to move to belongs to the action move, and to no other")
+        near = [str(relation) for relation in self.relations if relation is not Relation.SAME_BYTES]
+        if near and self.action not in NEAR_ACTIONS:
+            raise SettingsError(f"{', '.join(near)}: only files with the same bytes may be linked or deleted")
+        if Relation.SHIFTED_OVERLAP in self.relations:
+            raise SettingsError("shifted_overlap: each of the two shows something of its own, neither may go")
+        rule_order(self.keep)
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A file of a group."""
+
+    contender: Contender
+    key: Key = ()
+    device: int = 0
+    stays: str = ""  # why it may not go, whatever its copies are
+    detail: str = ""
+
+    @property
+    def image(self) -> ImageRecord:
+        return self.contender.image
+
+    @property
+    def path(self) -> Path:
+        return self.contender.place.path
+
+
+@dataclass(slots=True)
+class _Maker:
+    """What the making of a plan needs to know everywhere."""
+
+    options: PlanOptions
+    rules: tuple[str, ...]
+    apart: frozenset[tuple[str, str]]  # pairs that somebody called no duplicates
+    both: frozenset[tuple[str, str]]  # pairs of which both are kept
+    decided: frozenset[str]  # keepers
+    items: list[PlanItem] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    files: dict[tuple[int, int], Path] = field(default_factory=dict)  # (device, inode) -> the first path to it
+
+
+def plan(
+    database: Database,
+    settings: Settings,
+    options: PlanOptions,
+    *,
+    version: str,
+    min_score: float | None = None,
+) -> Plan:
+    """Plan what to do about the duplicates that a database knows.
+
+    Parameters
+    ----------
+    options : PlanOptions
+        Where it names no keep rules or preferred folders, those of the settings count.
+    version : str
+        Of dedupindex.
+    min_score : float, optional
+        Leave out weaker pairs, 0..1.
+
+    Raises
+    ------
+    StoreError
+    """
+    with database.read() as connection:
+        decisions = catalog_decisions.decisions(connection)
+        several = catalog_images.by_id(connection, catalog_images.several_locations(connection))
+    apart = {(some.a, some.b) for some in decisions if some.kind == NOT_DUPLICATE}
+    pairs = [pair for pair in present_pairs(database, min_score=min_score) if _key(pair) not in apart]
+    options = dataclasses.replace(
+        options,
+        keep=options.keep or settings.keep_rules,
+        prefer=options.prefer or tuple(absolute(Path(folder)) for folder in settings.prefer_paths),
+    )
+    return make_plan(
+        build_groups(pairs, [present(image) for image in several.values()]),
+        decisions,
+        options,
+        database=database.name,
+        version=version,
+        made=datetime.now(UTC),
+    )
+
+
+def make_plan(
+    groups: Iterable[DuplicateGroup],
+    decisions: Iterable[Decision],
+    options: PlanOptions,
+    *,
+    database: str,
+    version: str,
+    made: datetime,
+) -> Plan:
+    """Decide which files go. Nothing is touched.
+
+    Parameters
+    ----------
+    groups : iterable of DuplicateGroup
+        With present locations only.
+    decisions : iterable of Decision
+    options : PlanOptions
+    database, version : str
+        For the record.
+    made : datetime
+    """
+    kinds: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for decision in decisions:
+        kinds[decision.kind].add((decision.a, decision.b))
+    maker = _Maker(
+        options,
+        rule_order(options.keep),
+        frozenset(kinds[NOT_DUPLICATE]),
+        frozenset(kinds[KEEP_BOTH]),
+        frozenset(a for a, _ in kinds[KEEPER]),
+    )
+    stacks: set[bytes] = set()
+    for group in groups:
+        _plan_group(maker, group, stacks)
+    plan = Plan(
+        database,
+        made,
+        version,
+        options.action,
+        maker.rules,
+        options.relations,
+        options.protect,
+        tuple(_with_targets(maker.items, options.to)),
+        tuple(maker.left_out),
+    )
+    check_plan(plan)
+    return plan
+
+
+def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> None:
+    pairs = [pair for pair in group.pairs if _key(pair) not in maker.apart]
+    part, fine, packed = parts(larger(pairs)), fineness(pairs), unpacked(pairs)
+    singles: list[_Node] = []
+    several: dict[bytes, list[_Node]] = defaultdict(list)
+    for member in group.members:
+        image = member.image
+        if image.frame_count > 1:
+            if image.sha256 not in stacks and image.sha256 not in several:  # one file, in many groups
+                several[image.sha256] = _nodes(maker, group, image)
+            continue
+        known = {"part": part.get(image.id, 0), "fineness": fine.get(image.id, 1.0), "unpacked": image.id in packed}
+        singles += _nodes(maker, group, image, **known)
+    stacks.update(several)
+    _choose(maker, group, singles, pairs)
+    for nodes in several.values():
+        _choose(maker, group, nodes, [])
+    for pair in pairs:
+        if any(image.frame_count > 1 for image in (pair.a, pair.b)):
+            _leave_stack(maker, group, pair)
+
+
+def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: Any) -> list[_Node]:
+    """The files that hold an image, each as it is found now; what is not as the index knows it is left out."""
+    found: list[_Node] = []
+    places = {place.path: place for place in image.locations if not place.missing}
+    for path, place in sorted(places.items()):
+        trouble, status = _look(place)
+        if status is None:
+            maker.left_out.append(LeftOut(group.id, path, None, *trouble))
+            continue
+        identity = (status.st_dev, status.st_ino)
+        first = maker.files.setdefault(identity, path)
+        protected = is_under(path, maker.options.protect)
+        if first != path and status.st_nlink < 2:
+            maker.left_out.append(LeftOut(group.id, path, first, "same_file", "the same file by another path"))
+            continue
+        stays, detail = "", ""
+        if protected:
+            stays, detail = "protected", "is protected"
+        elif status.st_nlink > 1:
+            stays, detail = "hard_link", f"has {status.st_nlink} hard links: to take one away frees nothing"
+        contender = Contender(image, place, image.key in maker.decided, protected=protected, **known)
+        found.append(_Node(contender, (), status.st_dev, stays, detail))
+    return found
+
+
+def _look(place: LocationRecord) -> tuple[tuple[str, str], os.stat_result | None]:
+    if not is_local(place.path):
+        return ("elsewhere", "lies in an object store or on another machine"), None
+    try:
+        status = os.lstat(place.path)
+    except NotADirectoryError as error:
+        if shards_above(place.path):
+            return ("in_archive", "is a member of an archive"), None
+        return ("gone", error.strerror or "cannot be read"), None
+    except OSError as error:
+        return ("gone", error.strerror or "cannot be read"), None
+    if not stat.S_ISREG(status.st_mode):
+        return ("not_regular", "is no regular file any more"), None
+    if (status.st_size, status.st_mtime_ns) != (place.size, place.mtime_ns):
+        return ("changed", "has changed since it was ingested"), None
+    return ("", ""), status
+
+
+def _choose(maker: _Maker, group: DuplicateGroup, nodes: Sequence[_Node], pairs: Sequence[Pair]) -> None:
+    """Go through the files in the order of the rules; keep or let go."""
+    sorted_keys = keys([node.contender for node in nodes], maker.rules, maker.options.prefer)
+    ranked = sorted(
+        (dataclasses.replace(node, key=key) for node, key in zip(nodes, sorted_keys, strict=True)),
+        key=lambda node: (node.key, os.fsencode(node.path)),
+    )
+    neighbours: dict[int, dict[int, Pair]] = defaultdict(dict)
+    for pair in pairs:
+        neighbours[pair.a.id][pair.b.id] = pair
+        neighbours[pair.b.id][pair.a.id] = pair
+    kept: dict[int, list[_Node]] = defaultdict(list)
+    for node in ranked:
+        own = node.image.id
+        reason: LeftOut | None = None
+        found: PlanItem | LeftOut | None = None
+        for keeper in kept[own]:
+            found = _same_bytes(maker, group, keeper, node)
+            if isinstance(found, PlanItem):
+                break
+            reason = reason or found
+        if not isinstance(found, PlanItem):
+            near = sorted((n.key, os.fsencode(n.path), n) for other in neighbours[own] for n in kept[other])
+            for *_, keeper in near:
+                found = _near(maker, group, keeper, node, neighbours[own][keeper.image.id])
+                if isinstance(found, PlanItem):
+                    break
+                reason = reason or found
+        if isinstance(found, PlanItem):
+            maker.items.append(found)
+            continue
+        kept[own].append(node)
+        if reason is not None:
+            maker.left_out.append(reason)
+
+
+def _same_bytes(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node) -> PlanItem | LeftOut:
+    if Relation.SAME_BYTES not in maker.options.relations:
+        return LeftOut(group.id, node.path, keeper.path, "relation", str(Relation.SAME_BYTES))
+    return _decide(maker, group, keeper, node, _BYTES, 1.0, 1.0)
+
+
+def _near(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node, pair: Pair) -> PlanItem | LeftOut:
+    relations = pair.verification.relations
+    own = node.image.key
+    if _key(pair) in maker.both or any(own in both for both in maker.both):
+        return LeftOut(group.id, node.path, keeper.path, "keep_both", "somebody decided to keep both")
+    if node.contender.decided:
+        return LeftOut(group.id, node.path, keeper.path, "keeper", "somebody decided to keep this one")
+    if not set(relations) <= set(maker.options.relations):
+        return LeftOut(group.id, node.path, keeper.path, "relation", "+".join(relations))
+    share = covered(pair, node.image)
+    if share is None:
+        return LeftOut(group.id, node.path, keeper.path, "shows_more", "shows something that its copy does not")
+    return _decide(maker, group, keeper, node, relations, share, pair.verification.score)
+
+
+def _decide(
+    maker: _Maker,
+    group: DuplicateGroup,
+    keeper: _Node,
+    node: _Node,
+    relations: tuple[Relation, ...],
+    covered: float,
+    score: float,
+) -> PlanItem | LeftOut:
+    if node.stays:
+        return LeftOut(group.id, node.path, keeper.path, node.stays, node.detail)
+    if maker.options.action is Action.HARDLINK and keeper.device != node.device:
+        return LeftOut(group.id, node.path, keeper.path, "other_device", "lies on another file system")
+    rule = deciding(maker.rules, keeper.key, node.key)
+    if rule is None:
+        return LeftOut(group.id, node.path, keeper.path, "tie", "no keep rule tells the two apart")
+    if rule == SHOWS_MORE and node.contender.fineness > keeper.contender.fineness * FINER:
+        return LeftOut(group.id, node.path, keeper.path, "finer", "shows only a part, but that in finer detail")
+    return PlanItem(
+        group=group.id,
+        action=maker.options.action,
+        file=_planned(node),
+        keeper=_planned(keeper),
+        relations=relations,
+        rule=rule,
+        because=because(rule, keeper.contender, node.contender),
+        covered=covered,
+        score=score,
+    )
+
+
+def _leave_stack(maker: _Maker, group: DuplicateGroup, pair: Pair) -> None:
+    """Say of the pictures that match a frame of a stack that they stay, where their relation was asked for."""
+    if not set(pair.verification.relations) <= set(maker.options.relations):
+        return
+    stack, other = (pair.a, pair.b) if pair.a.frame_count > 1 else (pair.b, pair.a)
+    detail = "a file of several frames goes only for one with the same bytes"
+    maker.left_out.append(LeftOut(group.id, stack.locations[0].path, other.locations[0].path, "stack", detail))
+
+
+def _planned(node: _Node) -> PlannedFile:
+    place = node.contender.place
+    return PlannedFile(place.path, node.image.sha256.hex(), place.size, place.mtime_ns)
+
+
+def _key(pair: Pair) -> tuple[str, str]:
+    first, second = sorted((pair.a.key, pair.b.key))
+    return (first, second)
+
+
+def _with_targets(items: Sequence[PlanItem], folder: Path | None) -> list[PlanItem]:
+    """Give every file that moves its own place, in the folders that it lies in now."""
+    if folder is None or not items:
+        return list(items)
+    common = Path(os.path.commonpath([item.file.path.parent for item in items]))
+    taken: set[Path] = set()
+    placed: list[PlanItem] = []
+    for item in items:
+        target = _free(folder / item.file.path.relative_to(common), taken)
+        taken.add(target)
+        placed.append(dataclasses.replace(item, target=target))
+    return placed
+
+
+def _free(path: Path, taken: set[Path]) -> Path:
+    """Return a name like this one that nobody has."""
+    number, chosen = 2, path
+    while chosen in taken or os.path.lexists(chosen):
+        chosen = path.with_name(f"{path.stem} {number}{path.suffix}")
+        number += 1
+    return chosen
+
+
+def count_reasons(left_out: Iterable[LeftOut]) -> Mapping[str, int]:
+    """Return how many files each reason kept, in the order in which the reasons come up."""
+    counted: dict[str, int] = {}
+    for some in left_out:
+        counted[some.why] = counted.get(some.why, 0) + 1
+    return counted

@@ -1,0 +1,73 @@
+"""The embedded engine: a pool of processes for each task, and the vector index."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from dedupindex.execution.engine import VectorSource
+from dedupindex.execution.pool import Pool, limits_of
+from dedupindex.execution.tasks import FileResult, FileTask, PairResult, PairTask
+from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
+from dedupindex.ingest.describing import describe_files, died
+from dedupindex.records import Candidate
+from dedupindex.search.candidates import radius_for, stored_candidates
+from dedupindex.search.pair_stages import pairs_died, verify_pairs
+from dedupindex.settings import Settings
+from dedupindex.store import catalog_images
+from dedupindex.store.database import Database
+
+RANKED_AT_ONCE = 2_000
+
+
+class Embedded:
+    """A pool of processes a task, and the vector index."""
+
+    def describing(self, settings: Settings) -> Pool[FileTask, FileResult]:
+        """Workers that describe files."""
+        return Pool(describe_files, died=died, workers=settings.workers, limits=limits_of(settings))
+
+    def verifying(self, settings: Settings) -> Pool[PairTask, PairResult]:
+        """Workers that verify pairs."""
+        return Pool(verify_pairs, died=pairs_died, workers=settings.workers, limits=limits_of(settings))
+
+    def proposer(
+        self, database: Database, vectors: VectorSource, settings: Settings, todo: Sequence[int]
+    ) -> IndexProposer:
+        """Candidates from the vector index."""
+        return IndexProposer(database, vectors, settings)
+
+    def close(self) -> None:
+        """Nothing: its pools end with their work."""
+
+
+class IndexProposer:
+    """Searches the vector index, as it is when this is made."""
+
+    def __init__(self, database: Database, vectors: VectorSource, settings: Settings) -> None:
+        vectors.current()
+        vectors.save()  # first of all: clusters that took minutes to make outlive an interrupt
+        self._database, self._settings, self._index = database, settings, vectors.current()
+        self.radius = radius_for(settings, len(self._index))
+
+    def near(self, ids: Sequence[int]) -> Mapping[int, tuple[list[Candidate], bool]]:
+        """Candidates of each image that is described."""
+        return stored_candidates(self._database, self._index, self._settings, ids)
+
+    def ranked(self, todo: Sequence[int], deadline: float) -> list[int]:
+        """Order images by the distance to their nearest neighbour, as many as can be asked until *deadline*."""
+        nearest: dict[int, float] = {}
+        for start in range(0, len(todo), RANKED_AT_ONCE):
+            if start and time.monotonic() > deadline:
+                break
+            some = np.array(todo[start : start + RANKED_AT_ONCE], np.int64)
+            with self._database.read() as connection:
+                ids, rows = catalog_images.descriptors(connection, some, DESCRIPTOR_DIMENSIONS)
+            shown = rows.any(axis=1)
+            ids, found = ids[shown], self._index.search(unit(rows[shown]), self._settings.radius, 2)
+            for image, near in zip(ids.tolist(), found, strict=True):
+                others = near.distances[near.ids != image]
+                nearest[image] = float(others[0]) if len(others) else 2.0
+        return sorted(todo, key=lambda image: (nearest.get(image, 2.0), image))

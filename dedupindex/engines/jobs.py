@@ -1,0 +1,166 @@
+"""What a worker is asked to do: make one output file from input files. Picklable, and done once however often asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from dedupindex.engines.folder import COUNTS, SUFFIX, WorkFolder
+
+
+class Stage(Protocol):
+    """A pure function of a table. Its `repr` tells all of its parameters, and so does a file's name."""
+
+    @property
+    def version(self) -> str:
+        """Changes when the outcome does."""
+
+    def __call__(self, table: pa.Table, folder: WorkFolder) -> pa.Table:
+        """What becomes of a part; *folder* holds the parts that parameters name."""
+
+
+class GroupStage(Protocol):
+    """A pure function of all rows of one key."""
+
+    @property
+    def version(self) -> str:
+        """Changes when the outcome does."""
+
+    def __call__(self, table: pa.Table, share: int, shares: int) -> pa.Table:
+        """What becomes of a group, or of share number *share* of a group that is shared out among several workers."""
+
+
+class Order(Protocol):
+    """One output file to make."""
+
+    @property
+    def output(self) -> str:
+        """Its name, which follows from all that shapes its content."""
+
+    def run(self) -> None:
+        """Make it, unless it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapOrder:
+    """Apply a stage to a part."""
+
+    folder: WorkFolder
+    stage: Stage
+    part: str
+
+    @property
+    def output(self) -> str:
+        """Name of the output."""
+        return name_of(self.stage, self.part)
+
+    def run(self) -> None:
+        """Make the output, unless it is there."""
+        if not self.folder.has(self.output):
+            self.folder.write(self.output, [self.stage(self.folder.read(self.part), self.folder)])
+
+
+@dataclass(frozen=True, slots=True)
+class SplitOrder:
+    """Order what a stage makes of a part by a key: bucket (key modulo *buckets*) number i is row group i."""
+
+    folder: WorkFolder
+    stage: Stage | None  # None: the part as it is
+    key: str
+    buckets: int
+    part: str
+
+    @property
+    def output(self) -> str:
+        """Name of the output."""
+        return name_of(self.stage, self.part, "split", self.key, str(self.buckets))
+
+    def run(self) -> None:
+        """Make the output, unless it is there."""
+        if self.folder.has(self.output):
+            return
+        table = self.folder.read(self.part)
+        if self.stage is not None:
+            table = self.stage(table, self.folder)
+        keys = table[self.key].to_numpy()
+        found, rows = np.unique(keys, return_counts=True)
+        counts = json.dumps(dict(zip(found.tolist(), rows.tolist(), strict=True)))
+        table = table.replace_schema_metadata({COUNTS: counts})
+        order = np.lexsort((keys, keys % self.buckets))
+        edges = np.searchsorted((keys % self.buckets)[order], np.arange(self.buckets + 1))
+        table = table.take(order)
+        self.folder.write(
+            self.output,
+            [table.slice(start, stop - start) for start, stop in pairwise(edges.tolist())],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOrder:
+    """Apply a stage to the groups of a bucket, or to a share of one large group.
+
+    Attributes
+    ----------
+    splits : tuple of str
+        Outputs of split orders.
+    keys : tuple of int
+        The groups.
+    """
+
+    folder: WorkFolder
+    stage: GroupStage
+    key: str
+    splits: tuple[str, ...]
+    bucket: int
+    keys: tuple[int, ...]
+    share: int = 0
+    shares: int = 1
+
+    @property
+    def output(self) -> str:
+        """Name of the output."""
+        words = (self.key, self.bucket, self.keys, self.share, self.shares)
+        return name_of(self.stage, *self.splits, *map(str, words))
+
+    def run(self) -> None:
+        """Make the output, unless it is there."""
+        if self.folder.has(self.output):
+            return
+        table = pa.concat_tables(self.folder.read(split, [self.bucket]) for split in self.splits)
+        table = table.replace_schema_metadata(None)
+        keys = table[self.key].to_numpy()
+        order = np.argsort(keys, kind="stable")
+        edges = np.searchsorted(keys[order], [(key, key + 1) for key in self.keys])
+        made = [self.stage(table.take(order[start:stop]), self.share, self.shares) for start, stop in edges.tolist()]
+        self.folder.write(self.output, [pa.concat_tables(made).combine_chunks()])
+
+
+def name_of(stage: object, *words: str) -> str:
+    """Name of a file: what made it, and a digest of everything that shaped it."""
+    version = getattr(stage, "version", "")
+    digest = hashlib.sha256("\0".join((repr(stage), version, *words)).encode("utf-8", "surrogatepass"))
+    return f"{type(stage).__name__.lower()}-{digest.hexdigest()[:32]}{SUFFIX}"
+
+
+def put_part(folder: WorkFolder, table: pa.Table) -> str:
+    """Write an input part, unless it is there; its name is a digest of its content."""
+    digest = hashlib.sha256(str(table.schema).encode())
+    for batch in table.combine_chunks().to_batches():
+        digest.update(batch.serialize())
+    name = f"part-{digest.hexdigest()[:32]}{SUFFIX}"
+    if not folder.has(name):
+        folder.write(name, [table])
+    return name
+
+
+def run_orders(orders: Sequence[Order]) -> None:
+    """Do what is asked."""
+    for order in orders:
+        order.run()

@@ -1,0 +1,296 @@
+"""The self-join of descriptors by cells: assign images to cells, join within each.
+
+Every image is a target in the cells whose centres are nearest to it, and every probe of a new image (itself, mirrored,
+turned) is compared with all targets of its own nearest cells. So new meets new from both sides, new meets old, and old
+never meets old: each image is searched once, when it is new. With a single cell the join is exhaustive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dedupindex.engines.folder import WorkFolder
+from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
+from dedupindex.features.descriptor import lays
+from dedupindex.records import CodeArray, FloatArray
+from dedupindex.vectors import SLACK, Ids, first_equal, nearest, pairs_by_sign, ranks
+
+_Number = TypeVar("_Number", bound=np.generic)
+PROBES_AT_ONCE, TARGETS_AT_ONCE = 1_024, 8_192  # a block of cosines: 32 MB
+PAIRS_AT_ONCE = 256
+HELD = 1 << 22  # hits held before all but the nearest of each probe are dropped
+CODE = pa.binary(DESCRIPTOR_DIMENSIONS)
+CENTRE = pa.binary(4 * DESCRIPTOR_DIMENSIONS)
+IMAGES = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("code", CODE),
+        ("probes", pa.int8()),  # lays that are searched for; 0 = not new
+        ("reach", pa.float64()),  # smallest cosine that can mean something; -1 = any
+        ("target", pa.bool_()),  # can be found; a negative only finds
+    ]
+)
+MEMBERS = pa.schema(
+    [
+        ("cell", pa.int64()),
+        ("id", pa.int64()),
+        ("code", CODE),
+        ("lay", pa.int8()),
+        ("reach", pa.float64()),
+        ("target", pa.bool_()),
+        ("probe", pa.bool_()),
+    ]
+)
+HITS = pa.schema(
+    [
+        ("image", pa.int64()),  # whose probe it was
+        ("other", pa.int64()),
+        ("distance", pa.float32()),
+        ("overflow", pa.bool_()),  # the probe found more than are kept
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Images to members of cells.
+
+    Attributes
+    ----------
+    centres : str
+        The part with the centres (`centres_table`); empty = a single cell.
+    copies : int
+        Cells in which an image is a target.
+    homes : int
+        Cells in which a probe is searched for; at most `copies`.
+    """
+
+    centres: str = ""
+    copies: int = 1
+    homes: int = 1
+    version: str = "1"
+
+    def __call__(self, table: pa.Table, folder: WorkFolder) -> pa.Table:
+        """`IMAGES` to `MEMBERS`."""
+        ids, codes = table["id"].to_numpy(), vectors_of(table["code"], np.int8)
+        probes, reach, found = (table[name].to_numpy() for name in ("probes", "reach", "target"))
+        centres = _centres(folder, self.centres) if self.centres else None
+        parts: list[pa.Table] = []
+        for lay in range(max(1, int(probes.max(initial=0)))):
+            chosen = np.arange(len(ids)) if lay == 0 else np.flatnonzero(probes > lay)
+            if not len(chosen):
+                continue
+            cells = nearest_cells(lay_of(codes[chosen], lay), centres, self.copies if lay == 0 else self.homes)
+            rows, ranks = np.repeat(chosen, cells.shape[1]), np.tile(np.arange(cells.shape[1]), len(chosen))
+            target, probe = found[rows] & (lay == 0), (probes[rows] > lay) & (ranks < self.homes)
+            kept = target | probe
+            rows = rows[kept]
+            columns = {
+                "cell": cells.ravel()[kept],
+                "id": ids[rows],
+                "code": codes_column(codes[rows], CODE),
+                "lay": np.full(len(rows), lay, np.int8),
+                "reach": reach[rows],
+                "target": target[kept],
+                "probe": probe[kept],
+            }
+            parts.append(pa.table(columns, schema=MEMBERS))
+        return pa.concat_tables(parts) if parts else MEMBERS.empty_table()
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Members of a cell to hits.
+
+    Attributes
+    ----------
+    radius : float
+        Largest distance.
+    most : int
+        Distinct vectors kept a probe, the nearest; of images with equal vectors at most so many each.
+    exhaustive : bool
+        Compute every cosine; else only those that the signs allow for.
+    """
+
+    radius: float
+    most: int
+    exhaustive: bool = True
+    version: str = "1"
+
+    def __call__(self, table: pa.Table, share: int, shares: int) -> pa.Table:
+        """`MEMBERS` of one cell to `HITS`."""
+        target, probe = (np.flatnonzero(table[name].to_numpy()) for name in ("target", "probe"))
+        ids, codes = table["id"].to_numpy(), vectors_of(table["code"], np.int8)
+        lay, reach = table["lay"].to_numpy(), table["reach"].to_numpy()
+        target = target[np.argsort(ids[target], kind="stable")]
+        probe = probe[np.lexsort((lay[probe], ids[probe]))][share::shares]
+        vectors = np.empty((len(probe), codes.shape[1]), np.float32)
+        for number in np.unique(lay[probe]).tolist():
+            some = lay[probe] == number
+            vectors[some] = lay_of(codes[probe[some]], number)
+        found = join_cell(ids[target], codes[target], vectors, self.radius, self.most, exhaustive=self.exhaustive)
+        own = np.minimum(self.radius, 1 - reach[probe])
+        image, within = ids[probe][found.probe], found.distance <= own[found.probe]
+        beyond = np.zeros(len(probe), bool)
+        beyond[found.probe[~within]] = True
+        overflow = (found.overflow & ~beyond)[found.probe]
+        kept = within & ((found.id != image) | overflow)
+        columns = (image[kept], found.id[kept], found.distance[kept], overflow[kept])
+        return pa.table(dict(zip(HITS.names, columns, strict=True)), schema=HITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Neighbours of probes, probe by probe, nearest first, equal distances by id.
+
+    Attributes
+    ----------
+    probe : (n,) int64
+        Number of the probe.
+    id : (n,) int64
+    distance : (n,) float32
+    overflow : (Q,) bool
+        By probe: more distinct vectors lay within the radius than were kept.
+    """
+
+    probe: Ids
+    id: Ids
+    distance: FloatArray
+    overflow: NDArray[np.bool_]
+
+
+def join_cell(
+    ids: Ids, codes: CodeArray, probes: FloatArray, radius: float, most: int, *, exhaustive: bool = True
+) -> Found:
+    """All targets within the radius of each probe, but no more than *most* distinct ones.
+
+    Parameters
+    ----------
+    ids : (N,) int64
+        Of the targets, rising.
+    codes : (N, D) int8
+    probes : (Q, D) float32
+        Unit length.
+    radius : float
+    most : int
+        Distinct vectors a probe, the nearest; besides the first image of a vector, at most *most* others of it.
+    exhaustive : bool
+        Compute every cosine; else only those that the signs allow for (`pairs_by_sign`).
+    """
+    heads = first_equal(codes) if len(codes) else np.empty(0, np.int64)
+    distinct = np.flatnonzero(heads == np.arange(len(ids)))
+    targets = unit(codes[distinct])
+    parts = [
+        _block(probes[start : start + PROBES_AT_ONCE], targets, radius, most, start, exhaustive)
+        for start in range(0, len(probes), PROBES_AT_ONCE)
+    ]
+    row, column, distance = (np.concatenate(some) for some in zip(*parts, strict=True)) if parts else _NOTHING
+    rank = ranks(row)
+    overflow = np.zeros(len(probes), bool)
+    overflow[row[rank >= most]] = True
+    row, column, distance = (some[rank < most] for some in (row, column, distance))
+    # the images of each distinct vector stand together: the first, then its twins
+    order = np.argsort(heads, kind="stable")
+    start = np.searchsorted(heads[order], distinct)
+    size = np.minimum(np.diff(start, append=len(ids)), most + 1)
+    each = size[column]
+    within = np.arange(int(each.sum())) - np.repeat(np.cumsum(each) - each, each)
+    found = ids[order[np.repeat(start[column], each) + within]]
+    row, distance = np.repeat(row, each), np.repeat(distance, each)
+    last = np.lexsort((found, distance, row))
+    return Found(row[last], found[last], distance[last], overflow)
+
+
+def _block(
+    probes: FloatArray, targets: FloatArray, radius: float, most: int, first: int, exhaustive: bool
+) -> tuple[Ids, Ids, FloatArray]:
+    """Probe number, target number and distance of the *most* + 1 nearest within the radius, in order."""
+    held: list[tuple[Ids, Ids, FloatArray]] = []
+    count = 0
+    for start in range(0, len(targets), TARGETS_AT_ONCE):
+        some = targets[start : start + TARGETS_AT_ONCE]
+        if exhaustive:
+            products = probes @ some.T
+            row, column = np.nonzero(products >= np.float32(1 - radius - SLACK))
+            cosines = products[row, column]
+        else:
+            row, column = pairs_by_sign(probes, some, 1 - radius)
+            cosines = _cosines(probes, some, row, column)
+        # rounded as the vector index does, because a product may differ in the last bit with the size of the block
+        distance = np.round(1.0 - cosines.astype(np.float64), 6).clip(0.0, 2.0).astype(np.float32)
+        kept = distance <= radius
+        held.append((row[kept], column[kept] + start, distance[kept]))
+        count += int(kept.sum())
+        if count > HELD:
+            held = [_nearest(held, most + 1)]
+            count = len(held[0][0])
+    row, column, distance = _nearest(held, most + 1)
+    return row + first, column, distance
+
+
+def _cosines(probes: FloatArray, targets: FloatArray, row: Ids, column: Ids) -> FloatArray:
+    """Of single pairs, as many at once as the cache of a core holds."""
+    found = np.empty(len(row), np.float32)
+    for start in range(0, len(row), PAIRS_AT_ONCE):
+        some = slice(start, start + PAIRS_AT_ONCE)
+        found[some] = np.einsum("ij,ij->i", probes[row[some]], targets[column[some]])
+    return found
+
+
+def _nearest(held: list[tuple[Ids, Ids, FloatArray]], most: int) -> tuple[Ids, Ids, FloatArray]:
+    row, column, distance = (np.concatenate(some) for some in zip(*held, strict=True)) if held else _NOTHING
+    order = nearest(row, distance, column, most)
+    return row[order], column[order], distance[order]
+
+
+_NOTHING = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+def nearest_cells(vectors: FloatArray, centres: FloatArray | None, count: int) -> Ids:
+    """Numbers (N, count) of the cells whose centres (C, D) are nearest, nearest first; without centres, cell 0."""
+    if centres is None:
+        return np.zeros((len(vectors), 1), np.int64)
+    cosines = vectors @ centres.T
+    count = min(count, len(centres))
+    some = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
+    order = np.argsort(-np.take_along_axis(cosines, some, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(some, order, axis=1).astype(np.int64)
+
+
+def lay_of(codes: CodeArray, lay: int) -> FloatArray:
+    """Unit-length probes (N, D) of descriptors laid down another way; lay 0 = as they are."""
+    return unit(codes) if lay == 0 else lays(codes, 2 if lay < 2 else 8)[lay]
+
+
+def centres_table(centres: FloatArray) -> pa.Table:
+    """Centres (C, D) as a part."""
+    return pa.table({"centre": codes_column(centres, CENTRE)})
+
+
+@lru_cache(maxsize=1)
+def _centres(folder: WorkFolder, name: str) -> FloatArray:
+    return vectors_of(folder.read(name)["centre"], np.float32)
+
+
+def codes_column(rows: NDArray[np.generic], kind: pa.DataType) -> pa.Array:
+    """Rows of an array as a column of fixed-size blobs."""
+    return pa.FixedSizeBinaryArray.from_buffers(kind, len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows))])
+
+
+def vectors_of(column: pa.ChunkedArray, kind: type[_Number]) -> NDArray[_Number]:
+    """Such a column as an array (N, D)."""
+    width = column.type.byte_width
+    chunks = [
+        np.frombuffer(chunk.buffers()[1], np.uint8, len(chunk) * width, chunk.offset * width)
+        for chunk in column.chunks
+        if len(chunk)
+    ]
+    data = chunks[0] if len(chunks) == 1 else np.concatenate([np.empty(0, np.uint8), *chunks])
+    result: NDArray[_Number] = data.view(kind).reshape(len(column), width // np.dtype(kind).itemsize)
+    return result

@@ -1,0 +1,208 @@
+"""Candidates of new images by a join over the whole collection, in parts.
+
+The program itself only writes descriptors into parts and reads hits out of them, a block of images at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dedupindex.engines.executor import Executor
+from dedupindex.engines.folder import WorkFolder
+from dedupindex.engines.jobs import put_part
+from dedupindex.engines.joining import CODE, HITS, IMAGES, Assign, Join, centres_table, codes_column
+from dedupindex.features import DESCRIPTOR_DIMENSIONS, packed_aim, unpack
+from dedupindex.features.negative import negative_descriptors
+from dedupindex.records import Candidate, CodeArray
+from dedupindex.search.candidates import NEGATIVE_RADIUS, merge, radius_for
+from dedupindex.settings import Settings
+from dedupindex.store import catalog_images
+from dedupindex.store.database import Database
+from dedupindex.vectors import FLAT_LIMIT, Ids, Neighbours, sample_of, train_centres
+
+IMAGES_A_PART = 8_192
+IMAGES_A_BLOCK = 32_768  # whose hits are read at once: at most 128 each, 17 bytes a hit
+MEMBERS_A_BUCKET = 65_536  # 26 MB
+MEMBERS_A_TASK = 32_768  # of a large cell, a worker's share
+IMAGES_A_CELL = 1_000
+FEATURES_AT_ONCE = 512  # images whose features are in memory, 29 kB each
+NEGATIVE_LAYS = 2  # as they are, and mirrored
+COPIES, HOMES = 16, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Hits with the number of the block in which their image stands."""
+
+    size: int
+    version: str = "1"
+
+    def __call__(self, table: pa.Table, folder: WorkFolder) -> pa.Table:
+        """`HITS`, and a column ``block``."""
+        return table.append_column("block", pa.array(table["image"].to_numpy() // self.size))
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Hits of a block, image by image."""
+
+    version: str = "1"
+
+    def __call__(self, table: pa.Table, share: int, shares: int) -> pa.Table:
+        """`HITS` in the order of their images."""
+        order = np.lexsort([table[name].to_numpy() for name in ("other", "distance", "image")])
+        return table.select(HITS.names).take(order)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a collection is divided.
+
+    Attributes
+    ----------
+    cells : int
+        1 = the join is exhaustive.
+    copies, homes : int
+        See `Assign`.
+    """
+
+    cells: int
+    copies: int
+    homes: int
+
+
+def plan_for(images: int) -> Plan:
+    """Exhaustive as far as the vector index is; then cells of one size, so that time grows with the collection."""
+    if images <= FLAT_LIMIT:
+        return Plan(1, 1, 1)
+    return Plan(max(1, images // IMAGES_A_CELL), COPIES, HOMES)
+
+
+def join(
+    executor: Executor, parts: Sequence[str], images: int, plan: Plan, centres: str, radius: float, most: int
+) -> dict[int, str]:
+    """Hits of all probes within parts of `IMAGES`: block of images -> part.
+
+    Raises
+    ------
+    DedupIndexError
+    """
+    members = images * (plan.copies + plan.homes)
+    joined = executor.group_apply(
+        Join(radius, most, exhaustive=plan.cells == 1),
+        "cell",
+        parts,
+        before=Assign(centres, plan.copies, plan.homes),
+        buckets=max(1, min(plan.cells, members // MEMBERS_A_BUCKET)),
+        most=MEMBERS_A_TASK,
+    )
+    hits = sorted(grouped.part for grouped in joined)
+    gathered = executor.group_apply(
+        Gather(), "block", hits, before=Blocks(IMAGES_A_BLOCK), buckets=images // IMAGES_A_BLOCK + 1
+    )
+    return {block: grouped.part for grouped in gathered for block in grouped.keys}
+
+
+class JoinProposer:
+    """Candidates by the join, made when this is made."""
+
+    def __init__(self, executor: Executor, database: Database, settings: Settings, todo: Sequence[int]) -> None:
+        self._executor, self._database = executor, database
+        with database.read() as connection:
+            ids = catalog_images.indexable_ids(connection)
+        plan = plan_for(len(ids))
+        negatives = len(ids) <= settings.negatives
+        parts, images = [], 0
+        for table in _image_tables(database, ids, set(todo), settings.profile, negatives=negatives):
+            parts.append(put_part(executor.folder, table))
+            images += int(np.count_nonzero(table["target"]))
+        self.radius = radius_for(settings, images)
+        centres = ""
+        if plan.cells > 1:
+            with database.read() as connection:
+                _, sample = catalog_images.descriptors(
+                    connection, ids[sample_of(len(ids), plan.cells)], DESCRIPTOR_DIMENSIONS
+                )
+            centres = put_part(executor.folder, centres_table(train_centres(sample, plan.cells)))
+        self._blocks = join(executor, parts, images, plan, centres, self.radius, settings.candidates)
+        self._block = lru_cache(maxsize=2)(self._read)
+
+    def near(self, ids: Sequence[int]) -> Mapping[int, tuple[list[Candidate], bool]]:
+        """Candidates of each image that is described."""
+        with self._database.read() as connection:
+            described = sorted(catalog_images.described(connection, ids))
+        return {image: self._merged(image) for image in described}
+
+    def ranked(self, todo: Sequence[int], deadline: float) -> list[int]:
+        """Order images by the distance to their nearest neighbour: all are known already."""
+        nearest: dict[int, float] = {}
+        for block in sorted(self._blocks):
+            images, others, distances, _ = self._block(block)
+            first = np.flatnonzero(np.diff(images[images != others], prepend=-1))
+            nearest.update(
+                zip(images[images != others][first].tolist(), distances[images != others][first].tolist(), strict=True)
+            )
+        return sorted(todo, key=lambda image: (nearest.get(image, 2.0), image))
+
+    def _merged(self, image: int) -> tuple[list[Candidate], bool]:
+        images, others, distances, overflow = self._block(image // IMAGES_A_BLOCK)
+        rows = slice(*np.searchsorted(images, (image, image + 1)).tolist())
+        some = Neighbours(others[rows], distances[rows], bool(overflow[rows].any()))
+        return merge([some], 2.0)  # the join has kept to the radius of each picture
+
+    def _read(self, block: int) -> tuple[Any, ...]:
+        part = self._blocks.get(block)
+        table = HITS.empty_table() if part is None else self._executor.folder.read(part)
+        return tuple(table[name].to_numpy() for name in HITS.names)
+
+
+def _image_tables(database: Database, ids: Ids, new: set[int], profile: str, *, negatives: bool) -> Iterator[pa.Table]:
+    """`IMAGES` of a database, some at a time; those without a descriptor are left out, as the vector index does.
+
+    With *negatives*, new images stand there a second time as their negatives, which find others and are not found.
+    """
+    for start in range(0, len(ids), IMAGES_A_PART):
+        some = ids[start : start + IMAGES_A_PART]
+        fresh = [image for image in some.tolist() if image in new]
+        probes = np.zeros(len(some), np.int8)
+        reach = np.full(len(some), -1.0)
+        with database.read() as connection:
+            known, codes = catalog_images.descriptors(connection, some, DESCRIPTOR_DIMENSIONS)
+            sketches = catalog_images.sketches(connection, fresh, "frame")
+        for row, image in enumerate(known.tolist()):
+            if image in sketches:
+                aim = packed_aim(sketches[image], profile)
+                probes[row], reach[row] = aim.probes, aim.reach
+        shown = codes.any(axis=1)
+        rows = np.flatnonzero(shown)
+        table = images_table(known[rows], codes[rows], probes[rows], reach[rows])
+        more = _negatives(database, fresh) if negatives else iter(())
+        yield pa.concat_tables([table, *more])
+
+
+def _negatives(database: Database, fresh: Sequence[int]) -> Iterator[pa.Table]:
+    """`IMAGES` of the negatives of new images."""
+    for start in range(0, len(fresh), FEATURES_AT_ONCE):
+        with database.read() as connection:
+            stored = catalog_images.features(connection, fresh[start : start + FEATURES_AT_ONCE])
+        ids = np.array(sorted(stored), np.int64)
+        with_one, codes = negative_descriptors([unpack(stored[image]) for image in ids.tolist()])
+        count = len(with_one)
+        probes, reach = np.full(count, NEGATIVE_LAYS, np.int8), np.full(count, 1 - NEGATIVE_RADIUS)
+        yield images_table(ids[with_one], codes, probes, reach, target=False)
+
+
+def images_table(
+    ids: Ids, codes: CodeArray, probes: NDArray[np.int8], reach: NDArray[np.float64], *, target: bool = True
+) -> pa.Table:
+    """`IMAGES` from their columns; *codes* are (N, 384) int8."""
+    targets = np.full(len(ids), target)
+    columns = {"id": ids, "code": codes_column(codes, CODE), "probes": probes, "reach": reach, "target": targets}
+    return pa.table(columns, schema=IMAGES)

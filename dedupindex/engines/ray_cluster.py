@@ -1,0 +1,157 @@
+"""Orders as tasks of Ray, on this machine or on a cluster.
+
+Inputs and outputs lie in the work folder, so a task carries names and nothing else: a worker or a node that is lost
+takes no data along. Ray's own port for remote clients is not used (its makers advise against it for work of this
+kind): the program runs on a machine of the cluster.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dedupindex.engines.jobs import Order
+from dedupindex.errors import DedupIndexError, Reason
+from dedupindex.execution.pool import CHANCES, IN_FLIGHT, cores
+from dedupindex.execution.worker import Limits, allow, begin_worker
+from dedupindex.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LONGEST_TASK = 3_600.0  # seconds of computing
+OBJECT_STORE = 100_000_000  # bytes; what travels is names
+_TOKENS = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class RayBackend:
+    """Ray, started or joined when there is something to do.
+
+    Parameters
+    ----------
+    address : str
+        ``auto`` or ``HOST:PORT`` of a running cluster; empty = start Ray on this machine, and end it with this.
+    """
+
+    def __init__(self, settings: Settings, address: str) -> None:
+        self._settings, self._address = settings, address
+        self._ray: Any = None
+        self._folder: Path | None = None
+        self._joined = False
+
+    @property
+    def started(self) -> bool:
+        """Whether Ray is there already; starting it takes some seconds."""
+        return self._ray is not None
+
+    def run(self, orders: Iterable[Order]) -> Iterator[tuple[Order, Reason | None]]:
+        """Each order as it gets done, or with the reason why it was not."""
+        source = iter(orders)
+        running: dict[Any, Order] = {}
+        try:
+            while True:
+                while len(running) < self._most() and (order := next(source, None)) is not None:
+                    running[self._submit(order)] = order
+                if not running:
+                    return
+                [done], _ = self._ray.wait(list(running), num_returns=1)
+                yield running.pop(done), self._outcome(done)
+        finally:
+            for reference in running:
+                self._ray.cancel(reference, force=True)
+
+    def close(self) -> None:
+        """Leave the cluster, or end it where it is ours."""
+        if self._ray is not None and not self._joined:
+            self._ray.shutdown()
+        self._ray = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _most(self) -> int:
+        if self._ray is None:
+            return 1  # nothing is started before there is an order
+        return IN_FLIGHT * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
+    def _submit(self, order: Order) -> Any:
+        if self._ray is None:
+            self._start()
+        return self._task.remote(order)
+
+    def _outcome(self, reference: Any) -> Reason | None:
+        failures = self._ray.exceptions
+        try:
+            self._ray.get(reference)
+        except (failures.WorkerCrashedError, failures.NodeDiedError, failures.LocalRayletDiedError):
+            return Reason.WORKER_DIED
+        except failures.OutOfMemoryError:
+            return Reason.OUT_OF_MEMORY
+        except failures.RayTaskError as error:
+            raise getattr(error, "cause", None) or DedupIndexError(f"on the cluster: {error}") from error
+        except failures.RayError as error:
+            raise DedupIndexError(f"Ray: {error}") from error
+        return None
+
+    def _start(self) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        options: dict[str, Any] = {"address": self._address}
+        if not self._address:
+            parent = "/tmp" if os.name == "posix" else None  # names of sockets have at most 107 bytes
+            self._folder = Path(tempfile.mkdtemp(prefix="dedupindex-ray-", dir=parent))
+            if not any(name in os.environ for name in _TOKENS):  # else Ray leaves one in the user's home
+                os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+            options = {
+                "address": "local",
+                "num_cpus": self._settings.workers or cores(),
+                "include_dashboard": False,
+                "object_store_memory": OBJECT_STORE,
+                "_temp_dir": str(self._folder),
+            }
+        import ray
+        from ray._private import worker
+
+        logging.getLogger("ray").setLevel(logging.WARNING)
+        if hasattr(worker, "print_to_stdstream"):  # Ray prints on stdout, where our results are; no option of it helps
+            worker.print_to_stdstream = _log_lines
+        self._joined = ray.is_initialized()  # by whoever uses us as a library
+        if not self._joined:
+            try:
+                ray.init(
+                    **options,
+                    configure_logging=False,
+                    log_to_driver=False,
+                    logging_level=logging.WARNING,
+                    runtime_env={"env_vars": _ONE_THREAD},
+                )
+            except (OSError, RuntimeError, ValueError) as error:
+                self.close()
+                raise DedupIndexError(f"Ray at {self._address or 'this machine'}: {error}") from error
+        self._ray = ray
+        self._task = ray.remote(max_retries=CHANCES - 1, num_cpus=1)(_run)
+
+
+def _log_lines(data: dict[str, Any], *_: object, **__: object) -> None:
+    """Log what the cluster tells: a worker that died is told of by the order's outcome."""
+    for line in data.get("lines", ()):
+        if line.strip():
+            log.info("Ray: %s", line.strip())
+
+
+@cache
+def _begin() -> None:
+    begin_worker(Limits())
+
+
+def _run(order: Order) -> None:
+    """What a worker of Ray does."""
+    _begin()
+    allow(LONGEST_TASK)
+    order.run()

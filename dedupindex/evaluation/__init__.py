@@ -1,0 +1,1 @@
+"""How well it does: attacked copies, counting, thresholds, synthetic collections."""

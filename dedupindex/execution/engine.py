@@ -1,0 +1,76 @@
+"""The protocol of an engine: what ingest and the search for duplicates need done by workers.
+
+An engine describes files, proposes candidates and verifies pairs. `dedupindex.engines` holds the engines. The same
+functions run in all of them, and only the program itself writes to the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
+
+from dedupindex.execution.tasks import FileResult, FileTask, PairResult, PairTask
+from dedupindex.records import Candidate
+from dedupindex.settings import Settings
+from dedupindex.store.database import Database
+from dedupindex.vectors import VectorIndex
+
+WORK = ".work"  # where an engine keeps parts, unless told: ``NAME.db.work`` beside the database
+_Item = TypeVar("_Item", contravariant=True)
+_Result = TypeVar("_Result", covariant=True)
+
+
+class Mapper(Protocol[_Item, _Result]):
+    """Maps a function over tasks (sequences of items), somewhere."""
+
+    @property
+    def started(self) -> bool:
+        """Whether workers are there already; starting them takes a second or more."""
+
+    def map(self, tasks: Iterable[Sequence[_Item]]) -> Iterator[Sequence[_Result]]:
+        """Results as they get ready; *tasks* is drawn from as workers get free, and asked again after every result."""
+
+
+class VectorSource(Protocol):
+    """The vector index of a database."""
+
+    def current(self) -> VectorIndex:
+        """The index, brought up to date with the database."""
+
+    def save(self) -> None:
+        """Write the index to its files."""
+
+
+class Proposer(Protocol):
+    """Where the candidates of images that are stored come from.
+
+    Attributes
+    ----------
+    radius : float
+        Largest distance of a candidate.
+    """
+
+    radius: float
+
+    def near(self, ids: Sequence[int]) -> Mapping[int, tuple[list[Candidate], bool]]:
+        """Candidates of each image that is described, nearest first, and whether there were more than are kept."""
+
+    def ranked(self, todo: Sequence[int], deadline: float) -> list[int]:
+        """Order images by the distance to their nearest neighbour, as many as can be asked until *deadline*."""
+
+
+class Engine(Protocol):
+    """Does the heavy work of a database."""
+
+    def describing(self, settings: Settings) -> AbstractContextManager[Mapper[FileTask, FileResult]]:
+        """Workers that describe files."""
+
+    def verifying(self, settings: Settings) -> AbstractContextManager[Mapper[PairTask, PairResult]]:
+        """Workers that verify pairs; candidates are proposed inside."""
+
+    def proposer(self, database: Database, vectors: VectorSource, settings: Settings, todo: Sequence[int]) -> Proposer:
+        """Candidates for images that were not searched yet."""
+
+    def close(self) -> None:
+        """End what was started."""

@@ -1,0 +1,72 @@
+"""What is handed to workers and what comes back: files to describe, pairs to verify."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dedupindex.records import Failure, FoundFile, Verification
+from dedupindex.settings import Settings
+from dedupindex.store.rows import FileState, NewImage
+
+
+@dataclass(frozen=True, slots=True)
+class FileTask:
+    """A file to describe, or some frames of it."""
+
+    state: FileState
+    settings: Settings
+    first: int = 0  # number of the first frame to describe
+    count: int = 0  # frames to describe; 0 = as many as suit a task
+    sha256: bytes = b""  # what the file was when its first frames were described
+    found: FoundFile | None = None  # what the walk knows of it
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What came of a file task.
+
+    Attributes
+    ----------
+    state : FileState
+        As it was when the bytes were read.
+    images : tuple of NewImage
+    failure : Failure or None
+        The whole file, or some of its frames, gave nothing.
+    rest : tuple of FileTask
+        With the first frames: the tasks that describe all the others.
+    bytes_read : int
+    """
+
+    task: FileTask
+    state: FileState
+    images: tuple[NewImage, ...] = ()
+    failure: Failure | None = None
+    rest: tuple[FileTask, ...] = ()
+    bytes_read: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PairTask:
+    """Pairs to verify, with the packed features of every image that stands in them.
+
+    Attributes
+    ----------
+    vet : bool
+        Only tell which pairs deserve it; `parts` holds what vetting needs.
+    """
+
+    parts: Mapping[int, Mapping[str, bytes]]
+    pairs: tuple[tuple[int, int], ...]
+    threshold: float
+    vet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    """How many pairs were decided, those that were accepted, those lost with a worker, those that passed vetting."""
+
+    verified: int
+    accepted: tuple[tuple[int, int, Verification], ...] = ()
+    lost: tuple[tuple[int, int], ...] = ()
+    plausible: tuple[tuple[int, int], ...] = ()

@@ -1,0 +1,292 @@
+"""A report: reads rows, compares nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from dedupindex.errors import SettingsError
+from dedupindex.groups import snapshots
+from dedupindex.groups.decisions import Judged, judged, sift
+from dedupindex.groups.grouping import build_groups, largest_first
+from dedupindex.groups.report_records import Change, Coverage, Report, Selection
+from dedupindex.groups.selection import Selected, below, select, settled, side, touches
+from dedupindex.records import Decision, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation, RunRecord
+from dedupindex.settings import seconds_of
+from dedupindex.store import catalog, catalog_decisions, catalog_images, catalog_locations, catalog_pairs
+from dedupindex.store.catalog_decisions import Places
+from dedupindex.store.database import Database
+
+LAST = "last"
+EVERYTHING = Selection()
+EXACT = {Relation.SAME_BYTES, Relation.SAME_PIXELS}
+
+
+def present_pairs(
+    database: Database, *, min_score: float | None = None, among: Collection[int] | None = None
+) -> list[Pair]:
+    """Confirmed pairs of images that are both still somewhere, best first; missing locations are left out."""
+    with database.read() as connection:
+        found = catalog_pairs.pairs(connection, min_score=min_score, among=among)
+    return [
+        dataclasses.replace(pair, a=present(pair.a), b=present(pair.b))
+        for pair in found
+        if is_present(pair.a) and is_present(pair.b)
+    ]
+
+
+def present(image: ImageRecord) -> ImageRecord:
+    """The image without its missing locations."""
+    if not any(place.missing for place in image.locations):
+        return image
+    return dataclasses.replace(image, locations=tuple(place for place in image.locations if not place.missing))
+
+
+def is_present(image: ImageRecord) -> bool:
+    """Whether the image is at some place (present locations come first)."""
+    return bool(image.locations) and not image.locations[0].missing
+
+
+def report(
+    database: Database, selection: Selection = EVERYTHING, *, since: int | str | datetime | None = None
+) -> Report:
+    """Duplicate groups as the database holds them.
+
+    Parameters
+    ----------
+    selection : Selection
+        Which pairs they are made of.
+    since : int, str or datetime, optional
+        Only what is different from the groups as they stood after that run: its number; a time ("2026-11-01", "7d"
+        ago), for the last run before it; "last", for the search for duplicates before the latest one.
+
+    Raises
+    ------
+    SettingsError
+        *since* is no run; the selection has no meaning, or goes across a path of which the index knows nothing.
+    """
+    selection = settled(selection)
+    with database.read() as connection:
+        searches = catalog.runs(connection, "duplicates", limit=2)
+        decisions = catalog_decisions.decisions(connection)
+        counts = catalog.counts(connection)
+        failures = tuple(catalog.failures(connection))
+    decided = judged(decisions)
+    found = Report(searches[0] if searches else None, (), (), counts["images"], counts["locations"], failures)
+    found = dataclasses.replace(found, selection=selection)
+    if since is None:
+        return _with_groups(database, found, decided, None)
+    run = run_before(database, since)
+    differences = snapshots.compare(snapshots.before(database, run.id) if run else {}, snapshots.current(database))
+    images = {image for some in differences if some.kind != "resolved" for image, _ in some.places}
+    found = _with_groups(database, found, decided, images)
+    return _with_changes(database, found, run, differences)
+
+
+def _with_groups(database: Database, report: Report, decided: Judged, among: set[int] | None) -> Report:
+    """Fill in the groups; *among*: only those of these images."""
+    selection = report.selection
+    found = present_pairs(database, min_score=selection.min_score, among=among)
+    with database.read() as connection:
+        several = catalog_images.several_locations(connection)
+        if among is not None:
+            several = [image for image in several if image in among]
+        copies = [present(image) for image in catalog_images.by_id(connection, several).values()]
+    asked = [pair for pair in found if selection.wants(pair.verification.relations)]
+    pairs = sift(asked, decided, show_kept=selection.decided)
+    shown = [i for i in copies if not decided.leaves_out(i.key, i.key, decided=selection.decided)]
+    slices = select(selection, pairs, shown)
+    groups, kept = _grouped(selection, slices, decided)
+    hidden = 0
+    if len(pairs) < len(asked) or len(shown) < len(copies):
+        hidden = _count(selection, select(selection, asked, copies)) - _count(selection, slices)
+    coverage = None
+    if selection.across is not None:  # a duplicate that is to be kept too is one all the same
+        everything = sift(asked, decided, show_kept=True)
+        known = [i for i in copies if not decided.leaves_out(i.key, i.key, decided=True)]
+        coverage = _coverage(database, report, selection.across, select(selection, everything, known))
+    return dataclasses.replace(
+        report,
+        groups=groups,
+        pairs=kept,
+        hidden=hidden,
+        decisions=_concerning(decided, groups),
+        coverage=coverage,
+    )
+
+
+def _grouped(
+    selection: Selection, slices: Iterable[Selected], decided: Judged
+) -> tuple[tuple[DuplicateGroup, ...], tuple[Pair, ...]]:
+    groups: list[DuplicateGroup] = []
+    for some in slices:
+        salt = b"" if some.folder is None else os.fsencode(some.folder)
+        groups += build_groups(some.pairs, some.alone, keepers=decided.keepers, apart=decided.apart.values(), salt=salt)
+    groups = [g for g in groups if touches(selection, (p for m in g.members for p in m.image.locations))]
+    groups.sort(key=largest_first)
+    return tuple(groups), _pairs_of(groups)
+
+
+def _count(selection: Selection, slices: Iterable[Selected]) -> int:
+    """How many pairs, and images at several places, there are at the paths asked for."""
+    return sum(
+        sum(touches(selection, (*pair.a.locations, *pair.b.locations)) for pair in some.pairs)
+        + sum(touches(selection, image.locations) for image in some.alone)
+        for some in slices
+    )
+
+
+def _pairs_of(groups: Iterable[DuplicateGroup]) -> tuple[Pair, ...]:
+    """All pairs, best first, then by content."""
+    pairs = [pair for group in groups for pair in group.pairs]
+    pairs.sort(key=lambda p: (-p.verification.score, p.a.sha256, p.a.frame, p.b.sha256, p.b.frame))
+    return tuple(pairs)
+
+
+def _concerning(decided: Judged, groups: Sequence[DuplicateGroup]) -> tuple[Decision, ...]:
+    """Decisions on images of these groups, oldest first."""
+    if not decided.all:
+        return ()
+    keys = {member.image.key for group in groups for member in group.members}
+    return tuple(some for some in decided.all if some.a in keys and (not some.b or some.b in keys))
+
+
+# --------------------------------------------------------------------------------------------------- coverage
+def _coverage(database: Database, report: Report, across: tuple[Path, Path], slices: Iterable[Selected]) -> Coverage:
+    selection = report.selection
+    source, target = across
+    with database.read() as connection:
+        there = [catalog_locations.present_under(connection, root) for root in (source, target)]
+    sides = [[place for place in some if side(selection, place.path) == number] for number, some in enumerate(there)]
+    unread = tuple(f for f in report.failures if below(f.path, source) and side(selection, f.path) == 0)
+    for root, places in zip((source, target), sides, strict=True):
+        if not places and not (root == source and unread):
+            raise SettingsError(f"the index knows no picture at or below {root}; scan it first")
+    covered: set[tuple[str, int]] = set()
+    exact: set[tuple[str, int]] = set()
+    for some in slices:
+        for image in some.alone:
+            _note(selection, image, exact)
+        for pair in some.pairs:
+            for image in (pair.a, pair.b):
+                _note(selection, image, covered)
+                if EXACT & set(pair.verification.relations) or (
+                    selection.wants_copies and _both_sides(selection, image)
+                ):
+                    _note(selection, image, exact)
+    covered |= exact
+    return Coverage(
+        source=source,
+        target=target,
+        places=len(sides[0]),
+        exact=len(exact),
+        uncovered=tuple(p for p in sides[0] if (os.fspath(p.path), p.frame) not in covered),
+        unread=unread,
+    )
+
+
+def _note(selection: Selection, image: ImageRecord, covered: set[tuple[str, int]]) -> None:
+    covered.update((os.fspath(p.path), p.frame) for p in image.locations if side(selection, p.path) == 0)
+
+
+def _both_sides(selection: Selection, image: ImageRecord) -> bool:
+    return {0, 1} <= {side(selection, place.path) for place in image.locations}
+
+
+# ---------------------------------------------------------------------------------------------------- changes
+def run_before(database: Database, since: int | str | datetime) -> RunRecord | None:
+    """The run with whose groups to compare; None: there was none yet.
+
+    Raises
+    ------
+    SettingsError
+        *since* is no run, no time and not "last".
+    """
+    with database.read() as connection:
+        if since == LAST:
+            searches = catalog.runs(connection, "duplicates", limit=2)
+            return searches[1] if len(searches) > 1 else None
+        if not isinstance(since, datetime):
+            try:
+                number = int(since)
+            except ValueError:
+                since = _moment(str(since))
+            else:
+                run = catalog.run_record(connection, number) if abs(number) < 1 << 63 else None
+                if run is None and number != 0:
+                    raise SettingsError(f"there is no run {number}")
+                return run
+        return catalog.last_run_before(connection, since.astimezone(UTC))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)  # without a zone: local time
+    except ValueError:
+        pass
+    try:
+        return datetime.now(UTC) - timedelta(seconds=seconds_of(text))
+    except (SettingsError, OverflowError) as error:
+        words = f"since is {text!r}, must be {LAST!r}, the number of a run, a date like 2026-11-01, or a time like 7d"
+        raise SettingsError(words) from error
+
+
+def _with_changes(
+    database: Database, report: Report, run: RunRecord | None, differences: Sequence[snapshots.Difference]
+) -> Report:
+    selection = report.selection
+    ids = {place for some in differences for _, place in (*some.added, *some.removed)}
+    with database.read() as connection:
+        known = catalog_decisions.locations_by_id(connection, ids)
+    group_of: dict[int, list[DuplicateGroup]] = {}
+    for group in report.groups:
+        for member in group.members:
+            group_of.setdefault(member.image.id, []).append(group)
+
+    def places(of: Places) -> tuple[LocationRecord, ...]:
+        found = (
+            # a place that shows another image now is gone for this one
+            dataclasses.replace(known[place][1], missing=known[place][1].missing or known[place][0] != image)
+            for image, place in of
+            if place in known
+        )
+        return tuple(sorted(found, key=lambda place: (place.path, place.frame)))
+
+    changes: list[Change] = []
+    seen: set[tuple[str, str]] = set()
+    for some in differences:
+        added, removed = places(some.added), places(some.removed)
+        if some.kind == "resolved":
+            if _plain(selection) and touches(selection, removed):
+                changes.append(Change(some.kind, some.id, None, some.before, (), removed))
+            continue
+        newer = {image for image, _ in some.added} or {image for image, _ in some.places}
+        for group in (group for image in sorted(newer) for group in group_of.get(image, ())):
+            if (some.kind, group.id) not in seen:
+                seen.add((some.kind, group.id))
+                inside = {place for member in group.members for place in member.image.locations}
+                here = added if _plain(selection) else tuple(place for place in added if place in inside)
+                changes.append(Change(some.kind, group.id, group, some.before, here, removed))
+    changed = {id(change.group) for change in changes}
+    groups = tuple(group for group in report.groups if id(group) in changed)
+    return dataclasses.replace(
+        report,
+        groups=groups,
+        pairs=_pairs_of(groups),
+        decisions=tuple(some for some in report.decisions if _stands_in(some, groups)),
+        since=run,
+        changes=tuple(changes),
+    )
+
+
+def _stands_in(decision: Decision, groups: Sequence[DuplicateGroup]) -> bool:
+    keys = {member.image.key for group in groups for member in group.members}
+    return decision.a in keys and (not decision.b or decision.b in keys)
+
+
+def _plain(selection: Selection) -> bool:
+    """Whether the groups are those that are remembered of runs, or some of them."""
+    return dataclasses.replace(selection, paths=(), decided=False) == EVERYTHING

@@ -1,0 +1,131 @@
+"""The groups as they stand after a run, and what is different later.
+
+What is remembered of a run are its groups as ids of images and places, and only where they differ from those of the
+run before it. A place that merely has another name (a moved file) is no change.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dedupindex.groups.decisions import content_of, judged
+from dedupindex.groups.grouping import group_id, join, root_of
+from dedupindex.store import catalog_decisions, catalog_images, catalog_pairs
+from dedupindex.store.catalog_decisions import Places
+from dedupindex.store.database import Database
+
+Standing = Mapping[str, Places]
+KINDS = ("new", "grown", "shrunk", "resolved")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a group differs from what stood before, in ids of images and places."""
+
+    kind: str  # one of KINDS
+    id: str  # of the group now; of a resolved one, as it was
+    places: Places  # of the group now; of a resolved one, as it was
+    before: tuple[str, ...] = ()  # groups that it shares an image with
+    added: Places = ()
+    removed: Places = ()
+
+
+def remember(database: Database, run: int) -> None:
+    """Write down the groups as they stand at the end of a run, if they are others than before it.
+
+    Raises
+    ------
+    StoreError
+    """
+    now = current(database)
+    with database.write() as connection:
+        known = catalog_decisions.standing(connection, run)
+        if known is None or known[1] != now:
+            catalog_decisions.put_standing(connection, run, now)
+
+
+def before(database: Database, run: int) -> dict[str, Places]:
+    """The groups as they stood at the end of a run; none where nothing is known of it."""
+    with database.read() as connection:
+        known = catalog_decisions.standing(connection, run)
+    return {} if known is None else known[1]
+
+
+def current(database: Database) -> dict[str, Places]:
+    """The groups as they stand: those of a report of everything, by the same rules, without its evidence."""
+    with database.read() as connection:
+        a, b, _ = catalog_pairs.edges(connection)
+        several = catalog_images.several_locations(connection)
+        decided = judged(catalog_decisions.decisions(connection))
+        parts = {key: content_of(key) for pair in decided.apart for key in pair}
+        ids = catalog_images.ids_of_content(connection, list(parts.values()))
+        places = catalog_decisions.location_ids(connection, {*a.tolist(), *b.tolist(), *several})
+        apart = {frozenset((ids.get(parts[one]), ids.get(parts[other]))) for one, other in decided.apart}
+        parent: dict[int, int] = {}
+        for one, other in zip(a.tolist(), b.tolist(), strict=True):
+            if one in places and other in places and frozenset((one, other)) not in apart:
+                parent.setdefault(one, one)
+                parent.setdefault(other, other)
+                join(parent, one, other)
+        members: dict[int, list[int]] = defaultdict(list)
+        for image in sorted(parent):
+            members[root_of(parent, image)].append(image)
+        for image in several:
+            if image not in parent and frozenset((image,)) not in apart:
+                members[image].append(image)
+        contents = catalog_images.contents(connection, members)
+    return {
+        group_id(*contents[root].key): tuple((image, place) for image in images for place in places[image])
+        for root, images in members.items()
+    }
+
+
+def compare(then: Standing, now: Standing) -> list[Difference]:
+    """What is different: new, grown, shrunk, resolved groups, in this order, each by id.
+
+    A group is *new* when none of its images stood in a group; *grown* when it has more images or places than the
+    groups that it comes from, or comes from several; *shrunk* when it only has fewer; *resolved* when none of its
+    images stands in a group any more.
+    """
+    owner = {image: group for group, places in then.items() for image, _ in places}
+    found: list[Difference] = []
+    claimed: set[str] = set()
+    for group, places in now.items():
+        images = _by_image(places)
+        origins = sorted({owner[image] for image in images if image in owner})
+        claimed.update(origins)
+        if not origins:
+            found.append(Difference("new", group, places, added=places))
+            continue
+        old = _by_image(place for origin in origins for place in then[origin])
+        added = _more(images, old)
+        removed = _more(old, images)
+        if added or len(origins) > 1:
+            found.append(Difference("grown", group, places, tuple(origins), added, removed))
+        elif removed:
+            found.append(Difference("shrunk", group, places, tuple(origins), added, removed))
+    found += [
+        Difference("resolved", group, places, (group,), removed=places)
+        for group, places in then.items()
+        if group not in claimed
+    ]
+    return sorted(found, key=lambda some: (KINDS.index(some.kind), some.id))
+
+
+def _by_image(places: Iterable[tuple[int, int]]) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = defaultdict(set)
+    for image, place in places:
+        found[image].add(place)
+    return found
+
+
+def _more(these: Mapping[int, set[int]], those: Mapping[int, set[int]]) -> Places:
+    """Places of images of which *these* have more places than *those*."""
+    return tuple(
+        (image, place)
+        for image, places in sorted(these.items())
+        if len(places) > len(those.get(image, ()))
+        for place in sorted(places - those.get(image, set()))
+    )

@@ -1,0 +1,216 @@
+"""The stage that describes files in workers: a file in, described images out. Pure, picklable functions."""
+
+from __future__ import annotations
+
+import traceback
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dedupindex.errors import ReadError, Reason
+from dedupindex.execution.tasks import FileResult, FileTask
+from dedupindex.execution.worker import WORKER_GONE
+from dedupindex.features import describe_stack, pack
+from dedupindex.prepare.pipeline import prepare_stack
+from dedupindex.records import DecodedFile, Failure, Features, Frame, PreparedFrame
+from dedupindex.settings import Settings
+from dedupindex.sources import decode_file
+from dedupindex.store.rows import FileState, NewImage
+
+TINY_SIDE = 24  # pixels; of frames up to this size a task may have more
+TINY_CHUNK = 8_192  # tiny frames of a stack a task: bounds what travels between processes (about 2.6 kB a frame)
+CHUNK = 1_024  # larger frames a task
+FILES_A_TASK = 8  # fewer means more traffic between processes, more means longer waits at the end
+BYTES_A_TASK = 1 << 24  # of files that share a worker's time limit
+HELD_BYTES = 1 << 20  # decoded pixels that are held before they are described: as much as stays in the cache
+
+
+def take_task(waiting: deque[FileTask]) -> list[FileTask]:
+    """Take from the front of a queue what a worker gets at once: some small files, or a larger one, or part of one."""
+    task = [waiting.popleft()]
+    size = task[0].state.size
+    while waiting and len(task) < FILES_A_TASK and not task[0].first and not waiting[0].first:
+        size += waiting[0].state.size
+        if size > BYTES_A_TASK:
+            break
+        task.append(waiting.popleft())
+    return task
+
+
+def describe_files(tasks: Sequence[FileTask]) -> list[FileResult]:
+    """Decode, prepare and describe files. A file that cannot be read is a result with a failure, never an error.
+
+    Small files go through every stage together, with the same results as one after the other but in less time: what a
+    stage needs is in the caches then. Of stacks after a long one fewer frames are described at once, so that what
+    travels back is less than twice what one file alone gives; `FileResult.rest` has the others.
+
+    Raises
+    ------
+    ValueError
+        The tasks' settings differ: they are not of one run.
+    """
+    if any(task.settings != tasks[0].settings for task in tasks):
+        raise ValueError("tasks with different settings")
+    results: list[FileResult] = []
+    held: list[_Opened | FileResult] = []
+    room = 1.0  # share of an answer that is left
+    for task in tasks:
+        one = _open(task, room)
+        if isinstance(one, _Opened):
+            room -= len(one.frames) / _most(one.decoded)
+        held.append(one)
+        if sum(one.bytes for one in held if isinstance(one, _Opened)) > HELD_BYTES:
+            results += _finished(held)
+            held = []
+    return results + _finished(held)
+
+
+def died(task: FileTask, reason: Reason) -> FileResult:
+    """The result for a file whose worker died or took too long, twice."""
+    return FileResult(task, task.state, failure=Failure(task.state.path, reason, WORKER_GONE[reason]))
+
+
+def describe_frames(frames: Sequence[Frame], settings: Settings) -> list[tuple[PreparedFrame, Features]]:
+    """Prepare and describe frames of one file."""
+    prepared = prepare_stack(frames, settings)
+    return list(zip(prepared, describe_stack(prepared, settings), strict=True))
+
+
+def new_image(decoded: DecodedFile, frame: Frame, prepared: PreparedFrame, features: Features) -> NewImage:
+    """All that is stored of a frame."""
+    height, width = prepared.full_shape
+    return NewImage(
+        sha256=decoded.sha256,
+        frame=frame.number,
+        format=decoded.format,
+        width=width,
+        height=height,
+        bits=prepared.bits,
+        channels=prepared.channels,
+        valid_share=float(prepared.valid_share),
+        low_information=bool(prepared.low_information),
+        scaling=prepared.scaling,
+        lossless=decoded.lossless,
+        metadata_count=decoded.metadata_count,
+        frame_count=decoded.frame_count,
+        pixel_sha256=prepared.pixel_sha256,
+        features=pack(features),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A decoded file, and of its frames those that were asked for, at most `chunk`."""
+
+    task: FileTask
+    state: FileState
+    decoded: DecodedFile
+    frames: tuple[Frame, ...]
+    chunk: int
+
+    @property
+    def bytes(self) -> int:
+        """Size of all decoded pixels."""
+        return sum(frame.pixels.nbytes for frame in self.decoded.frames)
+
+
+def _open(task: FileTask, room: float) -> _Opened | FileResult:
+    """Decode a file; a result where there is nothing to describe. At least an eighth of an answer is its own."""
+    path = task.state.path
+    try:
+        decoded = decode_file(path, task.settings, first=task.first, found=task.found)
+    except Exception as error:
+        return FileResult(task, task.state, failure=_failure(path, error))
+    state = FileState(path, decoded.size, decoded.mtime_ns, decoded.inode)
+    if task.sha256 and decoded.sha256 != task.sha256:
+        failure = Failure(path, Reason.CHANGED_WHILE_READ, "other content than when its first frames were read")
+        return FileResult(task, state, failure=failure, bytes_read=decoded.size)
+    chunk = task.count or _chunk(decoded, max(room, 1 / FILES_A_TASK))
+    frames = tuple(frame for frame in decoded.frames if task.first <= frame.number < task.first + chunk)
+    return _Opened(task, state, decoded, frames, chunk)
+
+
+def _finished(held: Sequence[_Opened | FileResult]) -> list[FileResult]:
+    described = iter(_described([one for one in held if isinstance(one, _Opened)]))
+    return [next(described) if isinstance(one, _Opened) else one for one in held]
+
+
+def _described(opened: Sequence[_Opened]) -> list[FileResult]:
+    """Results of decoded files, described together; one by one if that fails, so that each has its own faults only."""
+    if not opened:
+        return []
+    frames = [[frame for frame in one.frames if frame.mask.any()] for one in opened]
+    settings = opened[0].task.settings
+    try:
+        prepared = [prepare_stack(some, settings) for some in frames]
+        features = iter(describe_stack([frame for some in prepared for frame in some], settings))
+    except Exception as error:
+        if len(opened) > 1:
+            return [result for one in opened for result in _described([one])]
+        task = opened[0].task
+        return [FileResult(task, task.state, failure=_failure(task.state.path, error))]
+    results = []
+    for one, some, ready in zip(opened, frames, prepared, strict=True):
+        images = [new_image(one.decoded, f, p, next(features)) for f, p in zip(some, ready, strict=True)]
+        results.append(_result(one, tuple(images)))
+    return results
+
+
+def _result(one: _Opened, images: tuple[NewImage, ...]) -> FileResult:
+    """What came of a file, and the tasks for its further frames."""
+    task, decoded, path = one.task, one.decoded, one.task.state.path
+    rest: tuple[FileTask, ...] = ()
+    if task.first == 0:
+        end = decoded.frame_count if decoded.part else decoded.frames[-1].number + 1
+        starts = range(one.chunk, end, one.chunk)
+        rest = tuple(
+            FileTask(one.state, task.settings, start, one.chunk, decoded.sha256, task.found) for start in starts
+        )
+    empty = _no_valid_pixels(path, one.frames, len(images))
+    if decoded.part and not one.frames:
+        last = min(task.first + one.chunk, decoded.frame_count) - 1
+        empty = Failure(path, Reason.NO_VALID_PIXELS, f"every pixel of frames {task.first} to {last} is masked")
+    return FileResult(task, one.state, images, empty, rest, decoded.size if task.first == 0 else 0)
+
+
+def _failure(path: Path, error: Exception) -> Failure:
+    """What is remembered of a file in place of its frames; one that we cannot deal with must not end the run."""
+    if isinstance(error, ReadError):
+        return Failure(path, error.reason, error.detail)
+    words = " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError) or "Insufficient memory" in words:  # the latter is OpenCV's
+        return Failure(path, Reason.OUT_OF_MEMORY, "not enough memory; worker_memory says how much there may be")
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return Failure(path, Reason.INTERNAL, f"a fault of dedupindex, {type(error).__name__} in {where}: {words}")
+
+
+def _chunk(decoded: DecodedFile, room: float) -> int:
+    most = max(1, int(_most(decoded) * room))
+    return min(most, decoded.part) if decoded.part else most
+
+
+def _most(decoded: DecodedFile) -> int:
+    """Most frames of such a file in an answer."""
+    tiny = all(max(frame.mask.shape) <= TINY_SIDE for frame in decoded.frames[:1])
+    return TINY_CHUNK if tiny else CHUNK
+
+
+def _no_valid_pixels(path: Path, frames: Sequence[Frame], valid: int) -> Failure | None:
+    if valid == len(frames):
+        return None
+    empty = [str(frame.number) for frame in frames if not frame.mask.any()]
+    some = ", ".join(empty[:10]) + (f" and {len(empty) - 10} more" if len(empty) > 10 else "")
+    return Failure(path, Reason.NO_VALID_PIXELS, f"every pixel of frame {some} is masked")
+
+
+def file_state(path: Path) -> FileState:
+    """What `stat` says of a file.
+
+    Raises
+    ------
+    OSError
+    """
+    status = path.stat()
+    return FileState(path, status.st_size, status.st_mtime_ns, status.st_ino)

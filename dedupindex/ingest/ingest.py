@@ -1,0 +1,442 @@
+"""Files into the database: find, recognise what is unchanged, describe the rest in workers, write in batches.
+
+Identity follows content. An unchanged file (size, mtime in ns, inode) is not read. A moved file is a new location of a
+known image, a changed one shows another image at a known location, a vanished one is marked missing. What stands in
+the database afterwards does not depend on the order of the files nor on the number of workers; only ids do.
+
+Order of writing: images with all their features in one transaction, never half of one. A stack of many frames comes in
+several batches; its frames are images at once, but the location of its first frame, which says "this file was read",
+is written last. An interrupted stack is thus read again, and the frames already stored are recognised by content.
+
+Several processes may ingest the same files into a catalogue on a server. Each file is read by the one that claimed it
+(`dedupindex.store.claims`). What others hold is put aside and looked at again: it is in the catalogue by then, or its
+reader died and it is free. So an ingest ends when everything that it found is in the catalogue, whoever read it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from dedupindex.errors import Reason
+from dedupindex.execution.engine import Engine
+from dedupindex.execution.progress import SILENT, Progress
+from dedupindex.execution.tasks import FileResult, FileTask
+from dedupindex.features import versions
+from dedupindex.groups import snapshots
+from dedupindex.ingest.describing import take_task
+from dedupindex.places import absolute
+from dedupindex.records import Failure, FoundFile, IngestSummary, SkippedFile
+from dedupindex.settings import Settings
+from dedupindex.sources import Finder, SourceList, decoder_fingerprint, is_candidate
+from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_locations
+from dedupindex.store.claims import Claims, NoClaims
+from dedupindex.store.database import Database
+from dedupindex.store.rows import FileState, KnownFile, NewImage
+
+log = logging.getLogger(__name__)
+
+MOST_ASIDE = 4096  # files that others are reading; of more, the oldest ones are looked at again before the walk's end
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at what others are reading
+SAY_AFTER = 10.0  # seconds of waiting for others
+LONGEST_WAIT = 5.0  # seconds that described images may wait for a full batch
+# Reasons that may be gone next time although the file looks the same.
+PASSING = frozenset({Reason.UNREADABLE, Reason.MISSING, Reason.CHANGED_WHILE_READ})
+# Reasons that say nothing about the content: what was known of the place stays.
+NOT_CONTENT = PASSING | {Reason.WORKER_DIED, Reason.TIMED_OUT, Reason.OUT_OF_MEMORY}
+
+_Place: TypeAlias = tuple[FileState, int, tuple[bytes, int]]  # file, frame, content key
+
+
+def ingest(
+    database: Database,
+    settings: Settings,
+    paths: Sequence[Path],
+    *,
+    lists: Sequence[SourceList] = (),
+    recursive: bool = True,
+    dry_run: bool = False,
+    exclude: Sequence[Path] = (),
+    progress: Progress = SILENT,
+    engine: Engine,
+) -> IngestSummary:
+    """Bring the database up to date with files and folders, here and in object stores.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files, folders, tar shards and places in object stores (see `dedupindex.places`).
+    lists : sequence of SourceList
+        Lists of further files.
+    dry_run : bool
+        Only look and count; decode and write nothing.
+    exclude : sequence of Path
+        Never looked into (the program's own data).
+    engine : Engine
+        Where files are described; by default in a pool of processes.
+
+    Returns
+    -------
+    IngestSummary
+        Bad files are in its `failures`, those that failed before and did not change included.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be written. What was committed stays; the next run goes on from there.
+    SettingsError
+        A list cannot be read, or a package is missing.
+    """
+    began = time.monotonic()
+    roots = [absolute(path) for path in paths]
+    finder = Finder(roots, lists, recursive=recursive, exclude=exclude, mask_pattern=settings.mask_pattern)
+    decoder, run = decoder_fingerprint(settings), 0
+    with database.read() if dry_run else database.write() as connection:
+        same_decoder = catalog.get_meta(connection, "decoder") == decoder
+        if not dry_run:
+            run = catalog.start_run(connection, "ingest")
+        if not (dry_run or same_decoder):
+            catalog.give_another_chance(connection)
+            catalog.set_meta(connection, decoder=decoder)
+    tally = _Tally()
+    progress.start(None, "ingest")
+    try:
+        if dry_run:
+            for task in _Feed(database, settings, finder, NoClaims(), tally, trust_failures=same_decoder):
+                tally.read += len(task)
+                progress.advance(len(task))
+        else:
+            with database.claims() as claims:
+                feed = _Feed(database, settings, finder, claims, tally)
+                _describe_and_write(database, settings, engine, run, feed, tally, progress)
+        missing = _mark_missing(database, finder, run, dry_run)
+    finally:
+        progress.finish()
+    if not dry_run:
+        with database.write() as connection:
+            catalog.finish_run(connection, run, tally.numbers() | {"missing": missing})
+        snapshots.remember(database, run)
+    return IngestSummary(
+        run_id=run,
+        found=tally.found,
+        unchanged=tally.unchanged,
+        read=tally.read,
+        added=tally.added,
+        known=tally.known,
+        missing=missing,
+        skipped=dict(sorted(tally.skipped.items())),
+        failures=tuple(sorted(tally.failures.values(), key=lambda failure: os.fsencode(failure.path))),
+        seconds=time.monotonic() - began,
+        bytes_read=tally.bytes_read,
+    )
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts of one run."""
+
+    found: int = 0
+    unchanged: int = 0
+    read: int = 0
+    added: int = 0
+    placed: int = 0  # locations that are new or show another image
+    bytes_read: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    failures: dict[Path, Failure] = field(default_factory=dict)
+
+    @property
+    def known(self) -> int:
+        """New locations of images that were there already."""
+        return max(0, self.placed - self.added)
+
+    def numbers(self) -> dict[str, int | float | str]:
+        """For the run's summary."""
+        names = ("found", "unchanged", "read", "added", "known", "bytes_read")
+        return {name: getattr(self, name) for name in names} | {
+            "skipped": sum(self.skipped.values()),
+            "failures": len(self.failures),
+        }
+
+
+class _Feed:
+    """Tasks for the workers: walks, looks files up, passes over what is unchanged. Takes follow-up tasks as well."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        finder: Finder,
+        claims: Claims,
+        tally: _Tally,
+        *,
+        trust_failures: bool = True,
+    ) -> None:
+        self.database, self.settings, self.tally, self.trust_failures = database, settings, tally, trust_failures
+        self.claims = claims
+        self.back: list[Path] = []  # files that were missing and are there again, as they were
+        self.labels: dict[Path, str] = {}  # ids that lists gave
+        self._found = iter(finder)
+        self._files: deque[FileTask] = deque()
+        self._aside: deque[FileTask] = deque()  # to be read, but by others as it seems
+        self._further: deque[FileTask] = deque()
+
+    def __iter__(self) -> Iterator[Sequence[FileTask]]:
+        return self
+
+    def __next__(self) -> Sequence[FileTask]:
+        if self._further:
+            return [self._further.popleft()]
+        while not self._files:
+            if not self._look():
+                raise StopIteration
+        return take_task(self._files)
+
+    def put(self, tasks: Sequence[FileTask]) -> None:
+        """Add the tasks that describe further frames of a stack."""
+        self._further.extend(tasks)
+
+    def look_again(self) -> bool:
+        """Wait for what others are reading until it is known or free; whether there is something to read now.
+
+        Whoever calls this has written all of its own, so that no two wait for each other.
+        """
+        pause, say = FIRST_PAUSE, time.monotonic() + SAY_AFTER
+        while self._aside and not self._files:
+            if self._look_aside(len(self._aside)):
+                continue
+            if time.monotonic() > say:
+                log.warning("waiting for %d files that others read; `dedupindex doctor` tells who", len(self._aside))
+                say = math.inf
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        return bool(self._files)
+
+    def _look(self) -> bool:
+        """Walk on for some files and queue those that have to be read; whether there were any."""
+        files: list[FoundFile] = []
+        for found in self._found:
+            if isinstance(found, SkippedFile):
+                self.tally.skipped[found.why] += 1
+            elif isinstance(found, Failure):
+                self.tally.failures[found.path] = found
+            elif len(os.fsencode(found.path)) > self.database.longest_path:
+                words = f"its path is longer than {self.database.longest_path:,} bytes"
+                self.tally.failures[found.path] = Failure(found.path, Reason.UNREADABLE, words)
+            else:
+                files.append(found)
+                if len(files) == self.claims.at_once:
+                    break
+        if not files:
+            return False
+        self.labels.update((file.path, file.label) for file in files if file.label is not None)
+        tasks = [
+            FileTask(FileState(file.path, file.size, file.mtime_ns, file.inode), self.settings, found=file)
+            for file in files
+        ]
+        known = self._known(tasks)
+        unread: list[FileTask] = []
+        for file, task in zip(files, tasks, strict=True):
+            if file.path in known:
+                continue
+            if is_candidate(file):
+                self.tally.found += 1
+                unread.append(task)
+            else:
+                self.tally.skipped["not_an_image"] += 1
+        self._claim(unread)
+        if len(self._aside) > MOST_ASIDE:
+            self._look_aside(self.claims.at_once)
+        return True
+
+    def _look_aside(self, count: int) -> bool:
+        """Look again at the oldest files that were put aside; whether any of them is settled now."""
+        before = len(self._aside)
+        for start in range(0, count, self.claims.at_once):
+            some = [self._aside.popleft() for _ in range(min(self.claims.at_once, count - start))]
+            known = self._known(some, found=False)
+            self._claim([task for task in some if task.state.path not in known])
+        return len(self._aside) < before
+
+    def _claim(self, tasks: Sequence[FileTask]) -> None:
+        """Queue the files that are ours to read, and put the others aside."""
+        ours = self.claims.take([task.state.path for task in tasks])
+        known: set[Path] = set()
+        if self.database.shared and ours:  # their last reader may have ended just before we claimed them
+            known = self._known([task for task in tasks if task.state.path in ours], found=False)
+            self.claims.done(known)
+        for task in tasks:
+            if task.state.path not in ours:
+                self._aside.append(task)
+            elif task.state.path not in known:
+                self._files.append(task)
+
+    def _known(self, tasks: Sequence[FileTask], *, found: bool = True) -> set[Path]:
+        """Which files need not be read, because the database knows them as they are; counted, as *found* too."""
+        states = {task.state.path: task.state for task in tasks}
+        with self.database.read() as connection:
+            known = catalog_locations.known_files(connection, list(states))
+        unchanged = {path for path, state in states.items() if self._is_unchanged(known.get(path), state)}
+        self.tally.unchanged += len(unchanged)
+        self.tally.found += found * len(unchanged)
+        return unchanged
+
+    def _is_unchanged(self, known: KnownFile | None, state: FileState) -> bool:
+        if known is None or not catalog_locations.same_state(known, state):
+            return False
+        if known.failure is not None:
+            if known.failure.reason in PASSING or not self.trust_failures:
+                return False
+            self.tally.failures[state.path] = known.failure
+            return True
+        if self.settings.all_frames and known.frames < known.frame_count:
+            return False
+        if known.missing:
+            self.back.append(state.path)
+        return True
+
+
+def _describe_and_write(
+    database: Database, settings: Settings, engine: Engine, run: int, feed: _Feed, tally: _Tally, progress: Progress
+) -> None:
+    writer = _Writer(database, settings, run, feed.claims, tally)
+    with engine.describing(settings) as workers:
+        try:
+            more = True
+            while more:
+                for results in workers.map(feed):
+                    for result in results:
+                        tally.bytes_read += result.bytes_read
+                        if result.task.first == 0:
+                            tally.read += 1
+                            progress.advance(1)
+                        if result.failure is not None:
+                            progress.fail(1)
+                        writer.take(result)
+                        feed.put(result.rest)
+                    writer.write_when_full()
+                writer.write()
+                more = feed.look_again()
+        except KeyboardInterrupt:
+            writer.write()  # what is described already is not done twice
+            raise
+    if feed.back:
+        with database.write() as connection:
+            catalog_locations.mark(connection, feed.back, run, missing=False)
+    with database.read() as connection:
+        labels = catalog_labels.changed(connection, feed.labels)
+    if labels:
+        with database.write() as connection:
+            catalog_labels.put_labels(connection, labels)
+
+
+@dataclass(slots=True)
+class _OpenStack:
+    """A file of which some frames are still to come."""
+
+    tasks: int  # not yet back
+    first: list[_Place]  # the location that says "this file was read"
+    failure: Failure | None
+
+
+class _Writer:
+    """The one that writes: collects results and commits them in batches."""
+
+    def __init__(self, database: Database, settings: Settings, run: int, claims: Claims, tally: _Tally) -> None:
+        self._database, self._run, self._claims, self._tally = database, run, claims, tally
+        self._batch = settings.batch
+        self._versions: Mapping[str, str] = versions(settings)
+        self._open: dict[Path, _OpenStack] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._results = 0
+        self._images: list[NewImage] = []
+        self._places: list[_Place] = []
+        self._finished: list[FileState] = []
+        self._failed: list[tuple[FileState, Failure]] = []
+        self._last = time.monotonic()
+
+    def take(self, result: FileResult) -> None:
+        """Accept a result."""
+        self._results += 1
+        self._images += result.images
+        path = result.state.path
+        places = [(result.state, image.frame, image.key) for image in result.images]
+        failure = result.failure
+        if result.rest:
+            first = [place for place in places if place[1] == 0]
+            self._open[path] = _OpenStack(len(result.rest), first, failure)
+            self._places += [place for place in places if place[1] != 0]
+            return
+        self._places += places
+        stack = self._open.get(path)
+        if stack is not None:
+            stack.tasks -= 1
+            stack.failure = failure = stack.failure or failure
+            if stack.tasks:
+                return
+            del self._open[path]
+            self._places += stack.first
+        if failure is not None:
+            self._failed.append((result.state, failure))
+        if failure is None or places or stack is not None:
+            self._finished.append(result.state)
+
+    def write_when_full(self) -> None:
+        """Commit when a batch is full, or its images have waited long enough."""
+        full = max(self._results, len(self._images)) >= self._batch
+        if full or (self._results and time.monotonic() - self._last > LONGEST_WAIT):
+            self.write()
+
+    def write(self) -> None:
+        """Commit all that was taken."""
+        if not self._results:
+            return
+        with self._database.write() as connection:
+            ids, added = catalog_images.put_images(connection, self._images, self._versions, self._run)
+            held = [key for _, _, key in self._places if key not in ids]  # images of an earlier batch
+            ids |= catalog_images.ids_of_content(connection, held)
+            rows = [(state, frame, ids[key]) for state, frame, key in self._places]
+            changed = catalog_locations.put_locations(connection, rows, self._run)
+            whole = [state.path for state in self._finished]
+            catalog.clear_failures(connection, whole)
+            catalog_locations.drop_other_frames(connection, whole, self._run)
+            catalog.put_failures(connection, self._failed, self._run)
+            kept = set(whole)
+            gone = [s.path for s, f in self._failed if f.reason not in NOT_CONTENT and s.path not in kept]
+            catalog_locations.mark(connection, gone, self._run, missing=True)
+        self._claims.done([*whole, *(state.path for state, _ in self._failed)])
+        self._tally.added += added
+        self._tally.placed += changed
+        self._tally.failures.update((state.path, failure) for state, failure in self._failed)
+        self._begin()
+
+
+def _mark_missing(database: Database, finder: Finder, run: int, dry_run: bool) -> int:
+    """Mark stored files at places that were looked through and are gone; how many locations that are.
+
+    Only where the place is a folder that can be listed and holds something, or a file whose folder does: a disk that
+    is not mounted (its mount point is gone, or empty) takes nothing out of the database, and neither does an I/O error.
+    """
+    total = 0
+    for root in (*finder.places, *finder.absent):
+        whole = finder.holds_something(root)
+        if not whole and not finder.holds_something(root.parent):
+            continue
+        with database.read() as connection:
+            under = (p for some in catalog_locations.paths_under(connection, root) for p in some)
+            gone = [path for path in under if (whole or path == root) and finder.is_gone(root, path)]
+        if dry_run:
+            total += len(gone)
+        elif gone:
+            with database.write() as connection:
+                total += catalog_locations.mark(connection, gone, run, missing=True)
+                catalog.clear_failures(connection, gone)
+    return total

@@ -1,0 +1,293 @@
+"""Bring in a catalogue that was made elsewhere: its images with their features, places, pairs, failures, decisions.
+
+Nothing is described again; content says which images are the same. Images that are new here have to be searched,
+because nobody has compared them with ours; the pairs that the other catalogue confirmed come along and are not
+compared again. So the next search costs what it would have cost had the pictures been ingested here, but for those.
+
+The other catalogue's own paths become places on a volume (``laptop:/home/me/x.jpg``) where one is named. It is the
+authority on that volume: what is not in it any more is missing. Without a volume both catalogues speak of the same
+disk, and of two states of one place that with the later modification time counts: then it does not matter which
+catalogue is merged into which. At the same state a place is there when either says so; the next ingest looks.
+
+Images come first, then what refers to them, each in batches that are committed. An interrupted merge is gone on with
+by the next: what is there already is recognised.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from dedupindex.errors import SettingsError, SettingsMismatchError
+from dedupindex.execution.progress import SILENT, Progress
+from dedupindex.features import versions
+from dedupindex.groups import snapshots
+from dedupindex.groups.decisions import take_over
+from dedupindex.places import check_volume, is_local, on_volume
+from dedupindex.records import Failure
+from dedupindex.settings import Settings
+from dedupindex.store import (
+    catalog,
+    catalog_decisions,
+    catalog_images,
+    catalog_labels,
+    catalog_locations,
+    catalog_merge,
+    catalog_pairs,
+)
+from dedupindex.store.catalog_merge import Placed, StandingPlace, Transaction
+from dedupindex.store.database import Database
+from dedupindex.store.rows import FileState
+from dedupindex.verify.verification import VERSION
+
+BATCH = 500  # rows a transaction; of images some 12 MB of features
+
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True, slots=True)
+class MergeSummary:
+    """What a merge brought."""
+
+    run_id: int
+    source: str  # the other catalogue, for people
+    images: int = 0  # that were new here
+    known: int = 0  # that were here already
+    undescribed: int = 0  # left out: without features there, or with damaged ones
+    places: int = 0  # locations that are new or in another state
+    missing: int = 0  # locations on the volume that are gone
+    pairs: int = 0  # confirmed ones that were new here
+    pairs_left: int = 0  # of another decision rule, or below our threshold: to be found again
+    decisions: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Merge:
+    """One merge under way."""
+
+    ours: Database
+    other: Transaction
+    settings: Settings
+    volume: str
+    run: int
+    progress: Progress
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, name: str, number: int) -> None:
+        self.counts[name] = self.counts.get(name, 0) + number
+
+    def place(self, path: Path) -> Path:
+        """Where a place of the other catalogue lies as we call it."""
+        return on_volume(path, self.volume) if self.volume and is_local(path) else path
+
+    def is_theirs(self, path: Path) -> bool:
+        """Whether they are the authority on a place, given as they call it."""
+        return bool(self.volume) and is_local(path)
+
+
+def merge(
+    ours: Database,
+    other: Database,
+    settings: Settings,
+    fingerprint: str,
+    *,
+    volume: str = "",
+    progress: Progress = SILENT,
+) -> MergeSummary:
+    """Bring another catalogue into ours.
+
+    Parameters
+    ----------
+    other : Database
+        Of the same schema; only read, in one consistent state.
+    fingerprint : str
+        Of our features.
+    volume : str
+        What the other catalogue's own paths are known by here; empty = both catalogues are of this machine.
+
+    Raises
+    ------
+    SettingsError
+        The volume cannot have that name; or both are the same database.
+    SettingsMismatchError
+        The other catalogue's features were made with other settings.
+    StoreError
+        One of them cannot be used; what was committed stays, the next merge goes on from there.
+    """
+    began = time.monotonic()
+    if volume:
+        try:
+            check_volume(volume)
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
+    if ours.name == other.name:
+        raise SettingsError(f"{other.name} is the database into which is merged")
+    with other.read() as connection:
+        theirs = catalog.get_meta(connection, "fingerprint")
+        if theirs not in (None, fingerprint):
+            raise SettingsMismatchError(
+                f"{other.name} holds features made with other settings than {ours.name}; open both with the same "
+                f"settings, and run `dedupindex -d {other.name} rebuild --describe` where its pictures are"
+            )
+        with ours.write() as writing:
+            run = catalog.start_run(writing, "merge")
+        work = _Merge(ours, connection, settings, volume, run, progress)
+        progress.start(catalog.counts(connection)["images"], "merge")
+        try:
+            _images(work)
+            _places(work)
+            if volume:
+                _gone(work)
+            _failures(work)
+            _pairs(work)
+            taken, _ = take_over(ours, catalog_decisions.decisions(connection))
+            work.count("decisions", taken)
+        finally:
+            progress.finish()
+    summary = MergeSummary(run_id=run, source=other.name, seconds=time.monotonic() - began, **work.counts)
+    with ours.write() as writing:
+        catalog.finish_run(writing, run, {**work.counts, "from": other.name, "volume": volume})
+    snapshots.remember(ours, summary.run_id)
+    return summary
+
+
+def _images(work: _Merge) -> None:
+    damaged = {image for image, _ in catalog_images.damaged_features(work.other)}
+    bad = catalog_merge.keys_of(work.other, damaged)
+    made = versions(work.settings)
+    total = last = 0
+    while True:
+        images, last = catalog_merge.images_after(work.other, last, BATCH)
+        if not last:
+            break
+        images = [image for image in images if image.key not in bad]
+        with work.ours.write() as connection:
+            _, added = catalog_images.put_images(connection, images, made, work.run)
+        work.count("images", added)
+        work.count("known", len(images) - added)
+        total += len(images)
+        work.progress.advance(len(images))
+    work.count("undescribed", catalog.counts(work.other)["images"] - total)
+
+
+def _places(work: _Merge) -> None:
+    for rows in _batches(lambda last: catalog_merge.locations_after(work.other, last, BATCH)):
+        moved = [replace(row, state=replace(row.state, path=work.place(row.state.path))) for row in rows]
+        theirs = {
+            new.state.path for old, new in zip(rows, moved, strict=True) if work.is_theirs(old.state.path)
+        }  # as we call them
+        with work.ours.write() as connection:
+            ids = catalog_images.ids_of_content(connection, [row.key for row in moved])
+            standing = catalog_merge.standing_places(connection, [(row.state.path, row.frame) for row in moved])
+            chosen = [
+                row
+                for row in moved
+                if row.key in ids
+                and _is_news(
+                    row,
+                    ids[row.key],
+                    standing.get((row.state.path, row.frame)),
+                    authority=row.state.path in theirs,
+                )
+            ]
+            _put(work, connection, chosen, ids)
+
+
+def _put(work: _Merge, connection: Transaction, rows: Sequence[Placed], ids: dict[tuple[bytes, int], int]) -> None:
+    paths = list({row.state.path for row in rows})
+    catalog_locations.put_locations(connection, [(r.state, r.frame, ids[r.key]) for r in rows], work.run)
+    catalog_locations.mark(connection, [r.state.path for r in rows if r.missing], work.run, missing=True)
+    catalog_labels.put_labels(connection, {r.state.path: r.label for r in rows if r.label is not None})
+    catalog.clear_failures(connection, paths)
+    work.count("places", len(rows))
+
+
+def _is_news(row: Placed, image: int, standing: StandingPlace | None, *, authority: bool) -> bool:
+    """Whether a place of theirs says something that we do not know, or know less well."""
+    if standing is None:
+        return True
+    state = row.state
+    same = (state.size, state.mtime_ns, state.inode, image) == (
+        standing.size,
+        standing.mtime_ns,
+        standing.inode,
+        standing.image_id,
+    )
+    if same:
+        relabelled = row.label is not None and row.label != standing.label
+        return relabelled or (row.missing != standing.missing and (authority or not row.missing))
+    return authority or state.mtime_ns > standing.mtime_ns
+
+
+def _gone(work: _Merge) -> None:
+    """Mark what is on the volume and in the other catalogue no more; files that lost frames lose them here."""
+    root = Path(f"{work.volume}:")
+    with work.ours.read() as connection:
+        paths = [path for some in catalog_locations.paths_under(connection, root) for path in some]
+    for some in catalog.chunks(paths, BATCH):
+        back = {path: Path("/", *path.parts[1:]) for path in some}  # as they call it
+        there = catalog_merge.frames_at(work.other, list(back.values()))
+        there_at_all = {path for path, _ in there}
+        failed = catalog_merge.failed_at(work.other, list(back.values()))
+        with work.ours.write() as connection:
+            gone = [path for path, theirs in back.items() if theirs not in there_at_all]
+            ours = catalog_merge.frames_at(connection, [path for path in some if path not in gone])
+            lost = [(path, frame) for path, frame in ours if (back[path], frame) not in there]
+            catalog_merge.drop_frames(connection, lost)
+            work.count("missing", catalog_locations.mark(connection, gone, work.run, missing=True))
+            catalog.clear_failures(connection, [path for path, theirs in back.items() if theirs not in failed])
+
+
+def _failures(work: _Merge) -> None:
+    for rows in _batches(lambda last: catalog_merge.failures_after(work.other, last, BATCH)):
+        moved: list[tuple[FileState, Failure]] = []
+        for state, failure in rows:
+            path = work.place(state.path)
+            moved.append((replace(state, path=path), replace(failure, path=path)))
+        with work.ours.write() as connection:
+            known = catalog_locations.known_files(connection, [state.path for state, _ in moved])
+            taken = [
+                new
+                for old, new in zip(rows, moved, strict=True)
+                if work.is_theirs(old[0].path)
+                or (before := known.get(new[0].path)) is None
+                or before.state.mtime_ns < new[0].mtime_ns
+                or (before.failure is None and before.state == new[0])  # some frames of it
+            ]
+            catalog.put_failures(connection, taken, work.run)
+        work.count("failures", len(taken))
+
+
+def _pairs(work: _Merge) -> None:
+    after = (0, 0)
+    while True:
+        rows, last = catalog_merge.pairs_after(work.other, after, BATCH)
+        if last is None:
+            return
+        after = last
+        good = [row for row in rows if row[2].version == VERSION and row[2].score >= work.settings.threshold]
+        work.count("pairs_left", len(rows) - len(good))
+        with work.ours.write() as connection:
+            keys = list({key for a, b, _ in good for key in (a, b)})
+            ids = catalog_images.ids_of_content(connection, keys)
+            known = catalog_pairs.known_pairs(connection, sorted(ids.values()))
+            new = [
+                (ids[a], ids[b], found)
+                for a, b, found in good
+                if a in ids and b in ids and (ids[a], ids[b]) not in known
+            ]
+            work.count("pairs", catalog_pairs.put_pairs(connection, new, work.run))
+
+
+def _batches(read: Callable[[int], tuple[list[_Row], int]]) -> Iterator[list[_Row]]:
+    last = 0
+    while True:
+        rows, last = read(last)
+        if not last:
+            return
+        yield rows

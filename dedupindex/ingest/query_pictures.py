@@ -1,0 +1,102 @@
+"""Pictures that a caller asks about: arrays, as if a file had held them, and files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.features import rounded
+from dedupindex.ingest.describing import describe_frames, new_image
+from dedupindex.places import absolute
+from dedupindex.records import DecodedFile, Features, Frame
+from dedupindex.settings import Settings
+from dedupindex.sources import decode_file, parse_address
+from dedupindex.store.rows import NewImage
+
+NOWHERE = Path("<array>")
+
+
+def frame_of_array(pixels: NDArray[Any]) -> DecodedFile:
+    """Take an array for a picture.
+
+    Parameters
+    ----------
+    pixels : (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) array
+        Integers, floats (NaN and infinity = no data) or bool; a fourth channel is alpha, 0 = no data. A masked array's
+        masked pixels are no data.
+
+    Raises
+    ------
+    TypeError
+        No numbers, or complex ones.
+    ValueError
+        Another shape, or no pixel is valid.
+    """
+    if pixels.dtype.kind not in "buif":
+        raise TypeError(f"pixels are {pixels.dtype}, must be real numbers")
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (3, 4)) or 0 in pixels.shape:
+        raise ValueError(f"pixels have shape {pixels.shape}, must be (H, W), (H, W, 3) or (H, W, 4)")
+    mask = np.ones(pixels.shape[:2], np.bool_)
+    if isinstance(pixels, np.ma.MaskedArray):
+        hidden = np.ma.getmaskarray(pixels)
+        mask &= ~(hidden.any(axis=2) if pixels.ndim == 3 else hidden)
+        pixels = pixels.data
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        mask &= pixels[:, :, 3] > 0
+        pixels = pixels[:, :, :3]
+    if pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.uint8) * np.uint8(255)
+    elif pixels.dtype.kind == "f":
+        pixels = pixels.astype(np.float64 if pixels.dtype.itemsize > 4 else np.float32)
+        finite = np.isfinite(pixels)
+        mask &= finite.all(axis=2) if pixels.ndim == 3 else finite
+    elif pixels.dtype.itemsize == 8 or pixels.dtype == np.int8:
+        pixels = pixels.astype(np.float64)
+    if not mask.any():
+        raise ValueError("no pixel is valid")
+    pixels = np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder("="), copy=False))
+    digest = hashlib.sha256(f"array {pixels.dtype.str} {pixels.shape}".encode() + pixels.tobytes()).digest()
+    frame = Frame(pixels, mask, 0, (pixels.shape[0], pixels.shape[1]), 8 * pixels.dtype.itemsize)
+    return DecodedFile(NOWHERE, digest, pixels.nbytes, 0, 0, "ARRAY", (frame,), lossless=True)
+
+
+def describe_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: Settings) -> tuple[NewImage, Features]:
+    """Describe a picture that somebody asks about; the features are as the database would give them back.
+
+    Raises
+    ------
+    ReadError, ValueError, TypeError
+        As `decode_picture`.
+    """
+    decoded = decode_picture(picture, settings)
+    frame = decoded.frames[0]
+    [(prepared, features)] = describe_frames([frame], settings)
+    return new_image(decoded, frame, prepared, features), rounded(features)
+
+
+def decode_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: Settings) -> DecodedFile:
+    """A picture that somebody asks about, with one frame: of a file (``path#frame=12``), a URL, or an array.
+
+    Raises
+    ------
+    ReadError
+        The file cannot be read as a picture.
+    ValueError, TypeError
+        The array is no picture.
+    """
+    if isinstance(picture, np.ndarray):
+        return frame_of_array(picture)
+    path, number = parse_address(os.fspath(picture))
+    decoded = decode_file(absolute(path), settings, frame=number)
+    first = decoded.frames[0]
+    if number is not None:
+        first = next((some for some in decoded.frames if some.number == number), first)
+    return replace(decoded, frames=(first,))

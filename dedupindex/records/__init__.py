@@ -1,0 +1,66 @@
+"""What travels between the rooms: frozen, slotted dataclasses without behaviour beyond small properties.
+
+Words (one per idea): *image* = content (SHA-256 of a file's bytes + frame number); *location* = where it was seen;
+*frame* = one 2-D picture; *mask* = ``(H, W)`` bool, True = valid; *distance* small = near; *score* large = alike.
+Shifts are ``(dy, dx)``, rows first, in pixels of picture *a*.
+"""
+
+from dedupindex.records.answers import (
+    Decision,
+    DuplicateGroup,
+    DuplicatesSummary,
+    GroupMember,
+    ImageRecord,
+    IngestSummary,
+    LocationRecord,
+    Match,
+    Pair,
+    Problem,
+    RunRecord,
+)
+from dedupindex.records.files import Failure, FileStatus, FoundFile, SkippedFile
+from dedupindex.records.pictures import (
+    ByteArray,
+    CodeArray,
+    DecodedFile,
+    Features,
+    FloatArray,
+    Frame,
+    Keypoints,
+    Look,
+    Mask,
+    PreparedFrame,
+)
+from dedupindex.records.verdicts import Candidate, Registration, Relation, Verification
+
+__all__ = [
+    "ByteArray",
+    "Candidate",
+    "CodeArray",
+    "Decision",
+    "DecodedFile",
+    "DuplicateGroup",
+    "DuplicatesSummary",
+    "Failure",
+    "Features",
+    "FileStatus",
+    "FloatArray",
+    "FoundFile",
+    "Frame",
+    "GroupMember",
+    "ImageRecord",
+    "IngestSummary",
+    "Keypoints",
+    "LocationRecord",
+    "Look",
+    "Mask",
+    "Match",
+    "Pair",
+    "PreparedFrame",
+    "Problem",
+    "Registration",
+    "Relation",
+    "RunRecord",
+    "SkippedFile",
+    "Verification",
+]

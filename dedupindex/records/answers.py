@@ -1,0 +1,184 @@
+"""What the index answers: images, pairs, matches, groups, runs, decisions, problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from dedupindex.places import text_of
+from dedupindex.records.files import Failure
+from dedupindex.records.verdicts import Registration, Verification
+
+
+@dataclass(frozen=True, slots=True)
+class LocationRecord:
+    """A place where an image was seen."""
+
+    path: Path
+    frame: int = 0
+    size: int = 0
+    mtime_ns: int = 0
+    missing: bool = False
+    label: str | None = None  # the id that a list gave it
+
+    @property
+    def address(self) -> str:
+        """`path`, or `path#frame=N` for a later frame of a stack; of a place elsewhere its URL."""
+        text = text_of(self.path)
+        return text if self.frame == 0 else f"{text}#frame={self.frame}"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """A stored image: its content's identity, what is known of it, and where it was seen."""
+
+    id: int
+    sha256: bytes
+    frame: int
+    format: str
+    width: int
+    height: int
+    bits: int
+    channels: int
+    valid_share: float
+    low_information: bool
+    scaling: str
+    locations: tuple[LocationRecord, ...] = ()
+    frame_count: int = 1
+    lossless: bool = False
+    metadata_count: int = 0
+
+    @property
+    def key(self) -> str:
+        """Content identity for people and files: hex digest, `#frame` for a later frame."""
+        return self.sha256.hex() + (f"#{self.frame}" if self.frame else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two images with the verification that joins them. *a* is the one with the smaller content key."""
+
+    a: ImageRecord
+    b: ImageRecord
+    verification: Verification
+    found: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An answer to a query: a stored image, best locations first, with its verification (query = a, stored = b)."""
+
+    image: ImageRecord
+    verification: Verification
+    distance: float
+
+    @property
+    def path(self) -> Path:
+        """Where the image was first seen."""
+        return self.image.locations[0].path
+
+    @property
+    def score(self) -> float:
+        """Score of the verification, 0..1."""
+        return self.verification.score
+
+    @property
+    def relation(self) -> str:
+        """The relations, joined by `+`."""
+        return "+".join(self.verification.relations)
+
+    @property
+    def registration(self) -> Registration:
+        """How the stored image lies on the query."""
+        return self.verification.registration
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    """A member of a duplicate group and how it relates to the representative."""
+
+    image: ImageRecord
+    relation: str  # to the representative; "representative", or "" when only linked through others
+    score: float  # of its best confirmed pair inside the group
+    keeper: bool = False  # somebody decided to keep this one
+
+    @property
+    def path(self) -> Path:
+        """Where the image was first seen."""
+        return self.image.locations[0].path
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateGroup:
+    """Images joined by confirmed pairs."""
+
+    id: str
+    members: tuple[GroupMember, ...]  # the representative first
+    pairs: tuple[Pair, ...]  # confirmed pairs inside the group, best first
+    weakest: Pair | None  # None where the group is one image at many locations
+    flags: tuple[str, ...] = ()  # "bridge:KEY", "flood:KEY", "not_duplicate:KEY+KEY", "keep_both:KEY+KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One ingest or report run."""
+
+    id: int
+    kind: str
+    started: datetime
+    finished: datetime | None = None
+    summary: Mapping[str, int | float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSummary:
+    """What an ingest did, in files unless said otherwise."""
+
+    run_id: int
+    found: int = 0  # regular files looked at
+    unchanged: int = 0  # recognised by size, mtime and inode without reading
+    read: int = 0  # new or changed files that were decoded; in a dry run, that would be
+    added: int = 0  # images (frames) that were new
+    known: int = 0  # new locations of images already stored (copies, moved files)
+    missing: int = 0  # locations under the given folders that are gone
+    skipped: Mapping[str, int] = field(default_factory=dict)  # why -> how many directory entries
+    failures: tuple[Failure, ...] = ()
+    seconds: float = 0.0
+    bytes_read: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicatesSummary:
+    """What a search for duplicates among new images did."""
+
+    run_id: int
+    searched: int = 0
+    candidates: int = 0
+    verified: int = 0
+    accepted: int = 0
+    overflowed: int = 0  # images whose candidates hit the cap
+    left: int = 0  # images that a time budget left for the next run
+    radius: float = 0.0  # largest distance of a candidate, narrowed for the size of the collection
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What somebody decided on two images, or on one; bound to content, so it outlives moves and new ingests."""
+
+    kind: str  # "not-duplicate", "keep-both" (of two images), "keeper" (of one)
+    a: str  # content key
+    b: str  # content key, not smaller than a; "" for a decision on one image
+    note: str
+    decided: datetime  # UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that `check` found."""
+
+    code: str
+    detail: str
+    repairable: bool = True

@@ -1,0 +1,48 @@
+"""What is known of files before they are decoded, and why some gave nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dedupindex.errors import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A regular file that the walker found, with what `stat` said of it."""
+
+    path: Path  # absolute, not resolved
+    size: int  # bytes
+    mtime_ns: int
+    inode: int  # of an object in a store, and of a member of a tar shard: a digest of what it shows when it changes
+    explicit: bool = False  # named by the user, not found in a folder: then "not an image" is a failure, not a skip
+    offset: int | None = None  # of a member's bytes in its tar shard
+    masked: bool | None = None  # whether a mask file lies beside it; None = nobody has looked
+    label: str | None = None  # the id that a list gave it
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """What tells one state of a file from another without reading it."""
+
+    size: int  # bytes; -1 where an object store does not tell
+    mtime_ns: int  # 0 where an object store does not tell
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedFile:
+    """A directory entry that the walker passed over, and why (``hidden``, ``symlink``, ``not_regular``, ...)."""
+
+    path: Path
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that gave no frame, and why."""
+
+    path: Path
+    reason: Reason
+    detail: str

@@ -1,0 +1,178 @@
+"""Pictures on their way from a file to features: decoded frames, prepared frames, keypoints, features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float32]
+Mask: TypeAlias = NDArray[np.bool_]
+ByteArray: TypeAlias = NDArray[np.uint8]
+CodeArray: TypeAlias = NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One 2-D picture as it was decoded: native depth, upright, with its mask.
+
+    Attributes
+    ----------
+    pixels : (H, W) or (H, W, 3) array
+        uint8, uint16, uint32, int16, int32, float32 or float64 in native byte order. Palettes are mapped, alpha is
+        taken out into the mask. May be a view into a stack.
+    mask : (H, W) bool
+        True = valid.
+    number : int
+        Frame number in its file, from 0.
+    full_shape : (int, int)
+        (H, W) of the frame in the file, upright; larger than ``pixels.shape`` when a JPEG was decoded reduced.
+    bits : int
+        Significant bits a sample as the file says (8, 12, 16, 32, ...).
+    stack_range : (float, float) or None
+        Valid minimum and maximum over the whole stack, where the source is a stack.
+    """
+
+    pixels: NDArray[np.generic]
+    mask: Mask
+    number: int = 0
+    full_shape: tuple[int, int] = (0, 0)
+    bits: int = 8
+    stack_range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFile:
+    """All that one reading of a file gave: identity, frames, and what was odd on the way.
+
+    ``frames`` is what the options asked for; ``frame_count`` is how many the file has.
+    """
+
+    path: Path
+    sha256: bytes  # of the file's bytes, the very bytes that were decoded
+    size: int
+    mtime_ns: int
+    inode: int
+    format: str  # "JPEG", "PNG", "TIFF", "NPY", "FITS", ...
+    frames: tuple[Frame, ...]
+    frame_count: int = 1
+    warnings: tuple[str, ...] = ()
+    metadata_count: int = 0  # number of EXIF fields: more = richer, for keep rules
+    lossless: bool = False
+    part: int = 0  # frames a reading, where only a part of a large stack was decoded; else 0
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFrame:
+    """A frame brought to one scale: trimmed, luminance in [0, 1], small, with its mask.
+
+    Attributes
+    ----------
+    luminance : (h, w) float32, 0..1
+        Longest side at most ``settings.working_side``; values under the mask are 0 and mean nothing.
+    colour : (h, w, 3) float32, 0..1, or None
+        RGB at the same size; None for single-channel frames.
+    mask : (h, w) bool
+        True = valid.
+    box : (top, left, height, width)
+        The part of the upright full-resolution frame (pixels) that ``luminance`` shows: what trimming left over.
+    full_shape : (int, int)
+        (H, W) of the upright frame in the file.
+    valid_share : float
+        Share of valid pixels of the whole frame before trimming, 0..1.
+    low_information : bool
+        Constant, nearly empty or nearly all masked: never matches by appearance.
+    scaling : str
+        The scaling policy that was applied, for people: ``"dtype 0..255"``, ``"percentile 12.0..913.0"``.
+    pixel_sha256 : bytes
+        Digest of the decoded pixels (native depth), shape and mask.
+    """
+
+    luminance: FloatArray
+    colour: FloatArray | None
+    mask: Mask
+    box: tuple[int, int, int, int]
+    full_shape: tuple[int, int]
+    valid_share: float
+    low_information: bool
+    scaling: str
+    pixel_sha256: bytes
+    bits: int = 8
+    channels: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Keypoints:
+    """Local features of a prepared frame, strongest first.
+
+    Attributes
+    ----------
+    position : (K, 2) float32
+        (y, x) in units of the prepared frame's longest side, 0..1; pixel centres at (i + .5) / side.
+    scale : (K,) float32
+        Diameter in the same unit.
+    angle : (K,) float32
+        Orientation in radians, 0..2 pi, as OpenCV counts it (clockwise in image coordinates).
+    codes : (K, D) int8
+        RootSIFT, centred, rotated by a mirror-symmetric PCA, scaled to int8.
+    """
+
+    position: FloatArray
+    scale: FloatArray
+    angle: FloatArray
+    codes: CodeArray
+
+    def __len__(self) -> int:
+        return len(self.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Every feature of one prepared frame: all that later stages ever need of it.
+
+    Attributes
+    ----------
+    thumbnail : (h, w) uint8
+        Luminance, longest side at most 128, valid range stretched to 0..255.
+    mask : (h, w) bool
+        Of the thumbnail.
+    colour : (h, w, 3) uint8
+        Small colour picture (longest side at most 32); grey frames have three equal channels.
+    histogram : (3, 32) float32
+        RGB histogram of the valid pixels, each channel sums to 1.
+    spectrum : (16, 32) float32
+        Log-magnitude of the FFT of the windowed square thumbnail, lowest frequencies.
+    hashes : mapping of name to 8 bytes
+        phash, dhash, ahash, whash (64 bits each).
+    keypoints : Keypoints
+    descriptor : (D,) int8
+        The vector that goes into the index; all zero for low-information frames, which are not indexed.
+    """
+
+    thumbnail: ByteArray
+    mask: Mask
+    colour: ByteArray
+    histogram: FloatArray
+    spectrum: FloatArray
+    hashes: Mapping[str, bytes]
+    keypoints: Keypoints
+    descriptor: CodeArray
+    low_information: bool = False
+    box: tuple[int, int, int, int] = (0, 0, 0, 0)  # what of the full frame the features describe: top, left, h, w
+    full_shape: tuple[int, int] = (0, 0)
+    pixel_sha256: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What of the `Features` of a frame shows it to people; the attributes are theirs."""
+
+    thumbnail: ByteArray
+    mask: Mask
+    colour: ByteArray
+    box: tuple[int, int, int, int]
+    full_shape: tuple[int, int]

@@ -1,0 +1,101 @@
+"""What comparing two pictures says: relations, registration, verification, candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Relation(StrEnum):
+    """What was done to *b* to get *a*, or the other way round. Combinations are allowed."""
+
+    SAME_BYTES = "same_bytes"
+    SAME_PIXELS = "same_pixels"
+    REENCODED = "reencoded"
+    RESIZED = "resized"
+    TONE = "tone"
+    CROP_OF = "crop_of"
+    SHIFTED_OVERLAP = "shifted_overlap"
+    ROTATED = "rotated"
+    MIRRORED = "mirrored"
+    NEGATIVE = "negative"
+    BORDERED = "bordered"
+    EDITED = "edited"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """How *b* lies on *a*.
+
+    Attributes
+    ----------
+    shift : (dy, dx)
+        Where the centre of *b*'s content lands minus where it would lie unshifted, in pixels of the full frame *a*.
+    scale : float
+        Size of *b*'s content in *a*'s full-resolution pixels over its size in *b*'s own.
+    rotation : float
+        Degrees, counter-clockwise, by which *b* must be turned to lie on *a*; -180..180.
+    mirrored : bool
+        *b* must be mirrored left-right first.
+    overlap : float
+        Valid area that both show over the smaller one's valid area, 0..1.
+    matrix : ((float, float, float), (float, float, float))
+        Affine map of *b*'s full-resolution (x, y, 1) pixel coordinates to *a*'s.
+    method : str
+        ``identity``, ``translation``, ``keypoints``, ``log_polar``.
+    confidence : float
+        0..1, how sure the alignment is.
+    """
+
+    shift: tuple[float, float]
+    scale: float = 1.0
+    rotation: float = 0.0
+    mirrored: bool = False
+    overlap: float = 1.0
+    matrix: tuple[tuple[float, float, float], tuple[float, float, float]] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+    method: str = "identity"
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The verdict on a pair, with every number behind it.
+
+    Attributes
+    ----------
+    accepted : bool
+    score : float
+        0..1, larger = more alike; means the same whatever stage decided. Accepted pairs have a score of at least the
+        threshold in force.
+    relations : tuple of Relation
+        Empty when not accepted.
+    crop_box : (top, left, height, width) or None
+        For ``crop_of``: the part of the larger picture, in its pixels, that the smaller one shows.
+    crop_of : {"a", "b"} or None
+        Which of the two is the larger picture.
+    measures : mapping of str to float
+        Named evidence (``ncc``, ``area_agreement``, ``inliers``, ...).
+    reason : str
+        One line: what decided.
+    version : str
+        Of the decision rule.
+    """
+
+    accepted: bool
+    score: float
+    relations: tuple[Relation, ...]
+    registration: Registration
+    reason: str
+    measures: Mapping[str, float] = field(default_factory=dict)
+    crop_box: tuple[int, int, int, int] | None = None
+    crop_of: str | None = None
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A stored image that the vector index proposes for a query."""
+
+    image_id: int
+    distance: float  # 1 - cosine, 0..2; small = near

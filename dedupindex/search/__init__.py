@@ -1,0 +1,1 @@
+"""From stored images to confirmed pairs, and from a picture to its matches."""

@@ -1,0 +1,199 @@
+"""From a picture to confirmed matches: probes, candidates by distance, verification of each, best first."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from dedupindex.features import DESCRIPTOR_DIMENSIONS, Aim, aim, packed_aim, probes, unpack
+from dedupindex.features.model import load_model
+from dedupindex.features.negative import negative_probes
+from dedupindex.records import Candidate, Features, FloatArray, Match, Registration, Relation, Verification
+from dedupindex.settings import Settings
+from dedupindex.store import catalog_images
+from dedupindex.store.database import Database
+from dedupindex.store.rows import NewImage
+from dedupindex.vectors import Neighbours, VectorIndex
+from dedupindex.verify.verification import VERSION, same_bytes, verify
+from dedupindex.verify.vetting import plausible, sketch
+
+SAME_PIXELS = Verification(
+    accepted=True,
+    score=1.0,
+    relations=(Relation.SAME_PIXELS,),
+    registration=Registration(shift=(0.0, 0.0)),
+    reason="the decoded pixels are the same",
+    measures={"ncc": 1.0},
+    version=VERSION,
+)
+
+
+NEGATIVE_RADIUS = 0.72  # cosine .28: 11 strangers of a million; whole negatives lie beyond .9, halves about .4
+NEAR, NEAR_CELLS = 0.25, 16  # up to this distance a neighbour lies in the nearest cells: so many times fewer do
+NO_PROBES = np.empty((0, DESCRIPTOR_DIMENSIONS), np.float32)
+READ_AT_ONCE = 512  # images whose features are in memory: some 22 kB each
+CELLS_ALONE = 4  # times as many cells where only one of two copies is searched for: it finds fewer than both do
+SMALL, FALLING = 10_000, 1 / 3
+# Unrelated pictures of a million beyond a cosine of a descriptor: held-out photographs, 3,500 queries
+FALSE_COSINES = (0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40)
+FALSE_IN_A_MILLION = (22_000.0, 2_912.0, 228.0, 28.0, 6.0, 2.0, 1.0)
+
+
+def radius_for(settings: Settings, images: int) -> float:
+    """Largest distance of a candidate in a collection of *images*.
+
+    The setting, or less where within that more unrelated images would lie than a probe may meet: as many as
+    `settings.false_candidates` among `SMALL` images, and with ten times the images half as many, so that a first
+    report over everything costs a little more than in proportion, not its square. At default effort nothing is
+    narrowed up to 10^4 images; at 10^5 the radius is .79, at 10^6 .70. It depends on nothing but the number of images
+    when a run begins, so the order of files and the number of workers change nothing. Pairs that were confirmed while
+    the collection was smaller stay.
+    """
+    met = settings.false_candidates * min(1.0, (SMALL / max(images, 1)) ** FALLING)
+    allowed = met * 1e6 / max(images, 1)
+    cosine = np.interp(-np.log(allowed), -np.log(FALSE_IN_A_MILLION), FALSE_COSINES)
+    return settings.radius if allowed >= FALSE_IN_A_MILLION[0] else min(settings.radius, 1 - float(cosine))
+
+
+def candidates(
+    index: VectorIndex,
+    aims: Sequence[Aim],
+    settings: Settings,
+    *,
+    negatives: Sequence[FloatArray] = (),
+    alone: bool = False,
+) -> list[tuple[list[Candidate], bool]]:
+    """Stored images near each picture, nearest first.
+
+    Parameters
+    ----------
+    aims : sequence of Aim
+        Of N pictures.
+    negatives : sequence of (P, 384) float32
+        Probes of the negatives of each (`negative_probes`), N of them or none.
+    alone : bool
+        None of them is going to be found from the other side, so look more carefully.
+
+    Returns
+    -------
+    list of (list of Candidate, bool)
+        One a picture; True where a probe found more than `settings.candidates` within the radius.
+    """
+    radius = radius_for(settings, len(index))
+    nprobe = settings.nprobe * (CELLS_ALONE if alone else 1)
+    limits = [min(radius, 1 - aim.reach) for aim in aims]
+    probed = probes(aims)
+    wide = [some if limit > NEAR else NO_PROBES for some, limit in zip(probed, limits, strict=True)]
+    near = [some if limit <= NEAR else NO_PROBES for some, limit in zip(probed, limits, strict=True)]
+    sought: list[tuple[Sequence[FloatArray], float, int]] = [(wide, radius, nprobe)]
+    sought.append((near, NEAR, max(1, nprobe // NEAR_CELLS)))
+    if negatives:
+        sought.append((negatives, min(radius, NEGATIVE_RADIUS), nprobe))
+    found = [_neighbours(index, some, away, settings.candidates, cells) for some, away, cells in sought]
+    return [merge(itertools.chain(*parts), limit) for *parts, limit in zip(*found, limits, strict=True)]
+
+
+def stored_candidates(
+    database: Database, index: VectorIndex, settings: Settings, ids: Sequence[int]
+) -> dict[int, tuple[list[Candidate], bool]]:
+    """`candidates` of images that are stored, by id; those without features are left out."""
+    aims: dict[int, Aim] = {}
+    negatives: list[FloatArray] = []
+    negatives_too = len(index) <= settings.negatives  # asked once: it may grow meanwhile
+    for start in range(0, len(ids), READ_AT_ONCE):
+        some = ids[start : start + READ_AT_ONCE]
+        with database.read() as connection:
+            if negatives_too:
+                pictures = {image: unpack(parts) for image, parts in catalog_images.features(connection, some).items()}
+                aims |= {image: aim(picture, settings.profile) for image, picture in pictures.items()}
+                negatives += negative_probes(list(pictures.values()))
+            else:
+                sketches = catalog_images.sketches(connection, some, "frame")
+                aims |= {image: packed_aim(parts, settings.profile) for image, parts in sketches.items()}
+    found = candidates(index, list(aims.values()), settings, negatives=negatives)
+    return dict(zip(aims, found, strict=True))
+
+
+def _neighbours(
+    index: VectorIndex, probed: Sequence[FloatArray], radius: float, most: int, nprobe: int
+) -> list[list[Neighbours]]:
+    """What each picture's probes find."""
+    filled = [probe for probe in probed if len(probe)]
+    found = iter(index.search(np.concatenate(filled), radius, most, nprobe=nprobe) if filled else ())
+    return [[next(found) for _ in range(len(probe))] for probe in probed]
+
+
+def merge(neighbours: Iterable[Neighbours], radius: float) -> tuple[list[Candidate], bool]:
+    """What the probes of one picture found, within its own radius: nearest first; whether a probe found too many."""
+    nearest: dict[int, float] = {}
+    overflow = False
+    for some in neighbours:
+        overflow |= some.overflow and bool((some.distances <= radius).all())
+        for image, distance in zip(some.ids.tolist(), some.distances.tolist(), strict=True):
+            if distance <= radius:
+                nearest[image] = min(distance, nearest.get(image, distance))
+    merged = [Candidate(image, distance) for image, distance in nearest.items()]
+    merged.sort(key=lambda candidate: (candidate.distance, candidate.image_id))
+    return merged, overflow
+
+
+def query(
+    database: Database,
+    index: VectorIndex,
+    settings: Settings,
+    image: NewImage,
+    features: Features,
+    *,
+    limit: int = 10,
+) -> list[Match]:
+    """Stored images that are confirmed to show what *image* shows.
+
+    Parameters
+    ----------
+    image : NewImage
+        The picture asked about; it need not be stored.
+    features : Features
+        Of it, as they come back from the database (`dedupindex.features.rounded`).
+    limit : int
+        Most matches.
+
+    Returns
+    -------
+    list of Match
+        Best first: score, the very same bytes before all else of that score, then distance, then content. Images that
+        were never at any place are left out.
+    """
+    negatives = negative_probes([features]) if len(index) <= settings.negatives else ()
+    [(near, _)] = candidates(index, [aim(features, settings.profile)], settings, negatives=negatives, alone=True)
+    distance = {candidate.image_id: candidate.distance for candidate in near}
+    found: dict[int, Verification] = {}
+    with database.read() as connection:
+        for same in catalog_images.ids_of_content(connection, [image.key]).values():
+            found[same] = same_bytes()
+        if not features.low_information:
+            pixels = (image.pixel_sha256, image.width, image.height)
+            for same in catalog_images.ids_of_pixels(connection, *pixels, settings.candidates):
+                found.setdefault(same, SAME_PIXELS)
+        unknown = [candidate.image_id for candidate in near if candidate.image_id not in found]
+        wanted = _plausible(image, catalog_images.sketches(connection, unknown))
+        for image_id, parts in catalog_images.features(connection, wanted).items():
+            verification = verify(features, unpack(parts), threshold=settings.threshold)
+            if verification.accepted:
+                found[image_id] = verification
+        records = catalog_images.by_id(connection, found)
+    matches = [
+        Match(records[image_id], verification, distance.get(image_id, 0.0))
+        for image_id, verification in found.items()
+        if records[image_id].locations
+    ]
+    matches.sort(key=lambda m: (-m.score, m.image.sha256 != image.sha256, m.distance, m.image.sha256, m.image.frame))
+    return matches[:limit]
+
+
+def _plausible(image: NewImage, parts: Mapping[int, Mapping[str, bytes]]) -> list[int]:
+    """Those candidates that verification may accept, told by their keypoints alone."""
+    one = sketch(image.features)
+    kept = plausible([(one, sketch(some)) for some in parts.values()], load_model().local_parity)
+    return [number for number, keep in zip(parts, kept.tolist(), strict=True) if keep]

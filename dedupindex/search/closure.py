@@ -1,0 +1,103 @@
+"""Close groups: two images that are both confirmed copies of a third are compared with each other.
+
+The index misses a hard copy (a small crop, say) of the original more often than of another copy. Comparing the
+neighbours of neighbours finds the direct link, and tells a group's members how each relates to its representative.
+What is accepted is the smallest set of pairs closed under this step, whatever the order in which images came. Pairs of
+a run are open until a run that closed them has ended, so that an interrupt loses none.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import closing
+
+from dedupindex.execution.engine import Mapper
+from dedupindex.execution.tasks import PairResult, PairTask
+from dedupindex.records import Verification
+from dedupindex.search.verifying import verify_stored
+from dedupindex.settings import Settings
+from dedupindex.store import catalog, catalog_images, catalog_pairs
+from dedupindex.store.database import Database
+
+FLOOD = 50  # pairs of an image; one that matches more (a blank page, a title card) introduces nobody to each other
+CLOSED = "closed_run"  # meta key: the pairs of this run and of all before it are closed
+
+Pair = tuple[int, int]
+
+
+def close_groups(
+    database: Database, pool: Mapper[PairTask, PairResult], settings: Settings, run: int
+) -> tuple[int, int]:
+    """Verify the open pairs of neighbours until nothing new is found.
+
+    Parameters
+    ----------
+    database : Database
+    pool : Mapper
+        Where many pairs are verified.
+    settings : Settings
+    run : int
+        The run to which new pairs belong; all pairs up to it are closed afterwards.
+
+    Returns
+    -------
+    verified, accepted : int
+        Pairs.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be written; what was accepted stays, the next run goes on from there.
+    """
+    with database.read() as connection:
+        fresh = catalog_pairs.found_after(connection, int(catalog.get_meta(connection, CLOSED) or 0))
+    judged: set[Pair] = set()
+    verified = accepted = 0
+    while fresh:
+        wedges = sorted(_wedges(database, fresh) - judged)
+        judged.update(wedges)
+        fresh = set()
+        with closing(verify_stored(database, pool, settings, wedges)) as results:
+            for result in results:
+                verified += result.verified
+                stored = _store(database, result.accepted, run)
+                accepted += len(stored)
+                fresh.update(stored)
+    with database.write() as connection:
+        catalog.set_meta(connection, **{CLOSED: str(run)})
+    return verified, accepted
+
+
+def _wedges(database: Database, fresh: set[Pair]) -> set[Pair]:
+    """Unconnected pairs of images that share a neighbour through a fresh pair, in the order of their content keys."""
+    with database.read() as connection:
+        neighbours: defaultdict[int, set[int]] = defaultdict(set)
+        involved = sorted({image for pair in fresh for image in pair})
+        for a, b in catalog_pairs.known_pairs(connection, involved):
+            neighbours[a].add(b)
+            neighbours[b].add(a)
+        open_pairs = {
+            frozenset((one, other))
+            for pair in fresh
+            for middle, one in (pair, pair[::-1])
+            if len(neighbours[middle]) <= FLOOD
+            for other in neighbours[middle] - {one}
+        }
+        ends = sorted({image for pair in open_pairs for image in pair})
+        known = catalog_pairs.known_pairs(connection, ends)
+        contents = catalog_images.contents(connection, ends)
+    standing = (sorted(pair) for pair in open_pairs if pair <= contents.keys())  # others may have forgotten one
+    ordered = ((a, b) if contents[a].key < contents[b].key else (b, a) for a, b in standing)
+    return {pair for pair in ordered if pair not in known}
+
+
+def _store(database: Database, accepted: Sequence[tuple[int, int, Verification]], run: int) -> list[Pair]:
+    """Commit what was found, but for images that others have forgotten since."""
+    if not accepted:
+        return []
+    with database.write() as connection:
+        standing = catalog_images.described(connection, {image for a, b, _ in accepted for image in (a, b)})
+        stored = [(a, b, found) for a, b, found in accepted if a in standing and b in standing]
+        catalog_pairs.put_pairs(connection, stored, run)
+    return [(a, b) for a, b, _ in stored]

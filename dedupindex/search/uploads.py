@@ -1,0 +1,198 @@
+"""Pictures that somebody hands in: searched for, or taken into the database under the place they are known by.
+
+They come from strangers, so they are decoded and described in worker processes with limits, never in this one. What is
+stored is their content; no file of ours remains. An upload that is refused changes nothing, and one that comes twice
+changes nothing the second time. A stored picture is found by the next query of every process on the same database.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dedupindex.errors import DedupIndexError, ReadError, Reason
+from dedupindex.execution.pool import Pool, limits_of
+from dedupindex.execution.tasks import FileResult, FileTask
+from dedupindex.features import unpack, versions
+from dedupindex.ingest.describing import CHUNK, describe_files, died
+from dedupindex.records import Failure, ImageRecord, Match
+from dedupindex.search import candidates
+from dedupindex.search.vector_cache import VectorCache
+from dedupindex.settings import Settings
+from dedupindex.store import catalog, catalog_images, catalog_locations
+from dedupindex.store.database import Database
+from dedupindex.store.rows import FileState, NewImage
+
+MOST_FRAMES = CHUNK  # frames of one upload: as many as are described, and stored, at once
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a picture that was handed in.
+
+    Attributes
+    ----------
+    images : tuple of ImageRecord
+        Its frames as they are stored now, in their order.
+    added : int
+        How many of them were new.
+    placed : int
+        Places that are new, or show another image than before.
+    failure : Failure or None
+        Some of its frames gave nothing.
+    matches : tuple of Match
+        Other stored images that show what the first frame shows, where that was asked for.
+    """
+
+    images: tuple[ImageRecord, ...]
+    added: int
+    placed: int
+    failure: Failure | None = None
+    matches: tuple[Match, ...] = ()
+
+
+class Uploads:
+    """Takes files that were handed in; a context manager, because it has worker processes.
+
+    Its methods may be called in several threads.
+    """
+
+    def __init__(self, database: Database, vectors: VectorCache, settings: Settings) -> None:
+        self._database, self._vectors = database, vectors
+        self._settings = dataclasses.replace(settings, max_frames=min(settings.max_frames, MOST_FRAMES))
+        self._closed = False
+        self._pool = Pool(
+            describe_files, died=died, workers=settings.workers, limits=limits_of(settings), contained=True
+        )
+
+    def __enter__(self) -> Uploads:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker processes; whoever waits for one, or comes later, gets a `DedupIndexError`."""
+        self._closed = True
+        self._pool.close()
+
+    def warm(self) -> None:
+        """Start every worker process, so that the first uploads do not wait for that."""
+        nothing = FileState(Path("/nonexistent/picture"), 0, 0, 0)
+        for _ in self._pool.map([FileTask(nothing, self._settings)] for _ in range(self._pool.workers)):
+            pass
+
+    def matches(self, file: Path, name: Path, limit: int = 10) -> list[Match]:
+        """Best confirmed matches of the (first) picture in a file, as `Index.query` gives them.
+
+        Parameters
+        ----------
+        file : Path
+            Where it lies for now.
+        name : Path
+            What it is called in errors.
+        limit : int
+            Most matches.
+
+        Raises
+        ------
+        ReadError
+            It cannot be read as a picture, or reading it broke the limits.
+        StoreError
+        """
+        return self._search(self._describe(file, name, frames=1).images[0], limit)
+
+    def take(self, file: Path, place: Path, sha256: bytes, *, limit: int = 0) -> Taken:
+        """Store what a file shows under a place.
+
+        Parameters
+        ----------
+        file : Path
+            Where it lies for now.
+        place : Path
+            What it is to be known by; not opened. A place that showed something else shows this from now on.
+        sha256 : bytes
+            Of the file: one that is stored already is not described again.
+        limit : int
+            Most matches to give; 0 = do not search.
+
+        Raises
+        ------
+        ReadError
+            It cannot be read as a picture; nothing was changed.
+        StoreError
+            It could not be stored; nothing was changed.
+        """
+        size = file.stat().st_size
+        if not limit and (known := self._recognise(place, sha256, size)) is not None:
+            return known
+        described = self._describe(file, place)
+        taken = self._store(place, size, described.images)
+        found: list[Match] = []
+        if limit:
+            own = taken.images[0].id
+            found = [some for some in self._search(described.images[0], limit + 1) if some.image.id != own][:limit]
+        return dataclasses.replace(taken, failure=described.failure, matches=tuple(found))
+
+    def _describe(self, file: Path, name: Path, frames: int = 0) -> FileResult:
+        task = FileTask(FileState(file, 0, 0, 0), self._settings, count=frames)
+        results = [] if self._closed else [result for some in self._pool.map([[task]]) for result in some]
+        if not results:
+            raise DedupIndexError("the worker processes were ended")
+        [result] = results
+        failure = result.failure
+        if failure is not None:
+            failure = Failure(name, failure.reason, failure.detail.replace(str(file), str(name)))
+        if not result.images:
+            assert failure is not None
+            raise ReadError(failure.path, failure.reason, failure.detail)
+        if result.rest and not frames:
+            raise ReadError(
+                name, Reason.TOO_MANY_FRAMES, "it has more frames than are taken at once; ingest it as a file"
+            )
+        return dataclasses.replace(result, failure=failure)
+
+    def _search(self, image: NewImage, limit: int) -> list[Match]:
+        index = self._vectors.current()
+        return candidates.query(self._database, index, self._settings, image, unpack(image.features), limit=limit)
+
+    def _recognise(self, place: Path, sha256: bytes, size: int) -> Taken | None:
+        """Put a picture that is stored already at a place; None where it has to be described."""
+        with self._database.read() as connection:
+            ids = list(catalog_images.ids_of_content(connection, [(sha256, 0)]).values())
+            known = catalog_images.by_id(connection, ids)
+        if not known or known[ids[0]].frame_count > 1:
+            return None
+        if any(some.path == place and not some.missing for some in known[ids[0]].locations):
+            return Taken((known[ids[0]],), 0, 0)
+        try:
+            return self._store(place, size, known=ids[0])
+        except KeyError:  # forgotten meanwhile
+            return None
+
+    def _store(self, place: Path, size: int, images: Sequence[NewImage] = (), *, known: int = 0) -> Taken:
+        """Let a place show these images and no others, or one that is *known*; all of it or nothing.
+
+        Raises
+        ------
+        KeyError
+            What was known is no more.
+        """
+        state = FileState(place, size, time.time_ns(), 0)
+        with self._database.write() as connection:
+            if known and not catalog_images.described(connection, [known]):
+                raise KeyError(known)
+            run = catalog.start_run(connection, "ingest")
+            ids, added = catalog_images.put_images(connection, images, versions(self._settings), run)
+            frames = [(image.frame, ids[image.key]) for image in images] or [(0, known)]
+            placed = catalog_locations.put_locations(connection, [(state, *frame) for frame in frames], run)
+            catalog_locations.drop_other_frames(connection, [place], run)
+            catalog.clear_failures(connection, [place])
+            # by the names that an ingest of files uses
+            numbers = {"found": 1, "read": 1, "added": added, "known": max(0, placed - added), "bytes_read": size}
+            catalog.finish_run(connection, run, numbers)
+            stored = catalog_images.by_id(connection, [image for _, image in frames])
+        return Taken(tuple(stored[image] for _, image in frames), added, placed)

@@ -1,0 +1,90 @@
+"""Pairs of stored images to verifications: tasks with the features they need, here or in workers.
+
+Most candidates are nothing, and nearly all of those are told by their keypoints alone. So pairs are vetted many at a
+time first, with little loaded, and only what passes is loaded whole and verified. The verdicts are the same.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
+
+from dedupindex.execution.engine import Mapper
+from dedupindex.execution.tasks import PairResult, PairTask
+from dedupindex.search.pair_stages import verify_pairs
+from dedupindex.settings import Settings
+from dedupindex.store import catalog_images
+from dedupindex.store.database import Database
+
+PAIRS_A_TASK = 64  # some 0.2 s of work for some 3 MB of features
+VETTED_A_TASK = 1_024  # some 0.1 s of work for some 10 MB
+READERS = 3  # threads that load what workers will need
+FEW_PAIRS = 256  # fewer are verified here while there are no workers: starting them costs a second
+FEW_VETTED = 4_096  # likewise
+
+Pairs = Sequence[tuple[int, int]]
+
+
+def verify_stored(
+    database: Database, pool: Mapper[PairTask, PairResult], settings: Settings, pairs: Pairs
+) -> Generator[PairResult, None, None]:
+    """Verify pairs (id of a, id of b), a being the smaller content key.
+
+    Yields
+    ------
+    PairResult
+        One a task of some pairs, in any order; none but `accepted` pairs are copies. Close it when it is left early:
+        threads read ahead of it.
+    """
+    passed: list[tuple[int, int]] = []
+    few = VETTED_A_TASK if pool.started else FEW_VETTED
+    with closing(_tasks(database, pairs, settings.threshold, vet=True)) as vetting:
+        for result in _run(pool, vetting, here=len(pairs) < few):
+            passed += result.plausible
+            yield result
+    place = {pair: number for number, pair in enumerate(pairs)}
+    passed.sort(key=lambda pair: place[pair])  # they come in any order
+    few = PAIRS_A_TASK if pool.started else FEW_PAIRS
+    with closing(_tasks(database, passed, settings.threshold, vet=False)) as verifying:
+        yield from _run(pool, verifying, here=len(passed) < few)
+
+
+def _run(pool: Mapper[PairTask, PairResult], tasks: Iterator[list[PairTask]], *, here: bool) -> Iterator[PairResult]:
+    for results in (verify_pairs(task) for task in tasks) if here else pool.map(tasks):
+        yield from results
+
+
+def _tasks(database: Database, pairs: Pairs, threshold: float, *, vet: bool) -> Generator[list[PairTask], None, None]:
+    """Tasks with their features, a few of them loaded ahead of the workers.
+
+    Candidates lie anywhere in a database that may be larger than memory: what takes time then is not the number of
+    reads but that each waits for the one before. Pairs of images that another process has forgotten meanwhile, or is
+    describing anew, are left out.
+    """
+
+    def loaded(some: Pairs) -> PairTask:
+        ids = {image for pair in some for image in pair}
+        with database.read() as connection:
+            load = catalog_images.sketches if vet else catalog_images.features
+            parts = load(connection, ids)
+        standing = tuple((a, b) for a, b in some if a in parts and b in parts)
+        return PairTask(parts, standing, threshold, vet)
+
+    size = VETTED_A_TASK if vet else PAIRS_A_TASK
+    waiting = (pairs[start : start + size] for start in range(0, len(pairs), size))
+    if len(pairs) <= size:
+        yield from ([loaded(some)] for some in waiting)
+        return
+    with ThreadPoolExecutor(READERS, "features") as readers:
+        coming = deque(readers.submit(loaded, some) for some in islice(waiting, READERS))
+        try:
+            while coming:
+                task = coming.popleft().result()
+                coming.extend(readers.submit(loaded, some) for some in islice(waiting, 1))
+                yield [task]
+        finally:
+            for future in coming:
+                future.cancel()

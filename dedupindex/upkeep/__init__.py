@@ -1,0 +1,1 @@
+"""Keeping an index healthy: check, backup, rebuild, doctor, information."""

@@ -1,0 +1,230 @@
+"""Is everything as it should be? Compares rows with rows, vector files with rows, and on request files with rows."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from dedupindex.errors import ReadError, Reason, StoreError, VectorIndexError
+from dedupindex.execution.progress import SILENT, Progress
+from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit, unpack
+from dedupindex.places import is_local, shards_above, text_of, volume_of
+from dedupindex.records import Problem
+from dedupindex.search.vector_cache import VectorCache, load_segment
+from dedupindex.sources import read_bytes
+from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs
+from dedupindex.store.database import Database
+from dedupindex.store.rows import FileState, SegmentRow
+from dedupindex.vectors import VectorIndex, row_digest, strays
+
+TOLERANCE = 0.02  # a number of a unit vector in 8 bits against the exact one
+ASKED, NEAREST, NEAR = 100, 10, 0.5  # images asked about; neighbours of each, within this distance (1 - cosine)
+ENOUGH = 0.95  # of the near neighbours; cells miss fewer than 1 in 100
+_LOAD = 20_000
+
+
+def check(database: Database, fingerprint: str, *, deep: bool = False, progress: Progress = SILENT) -> list[Problem]:
+    """Look for damage and disagreement; changes nothing.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Of the settings in force.
+    deep : bool
+        Let the database check every page where it can, unpack every feature and hash every file again; and where all
+        is well so far, ask the index for the neighbours of some images that an exhaustive search finds.
+
+    Returns
+    -------
+    list of Problem
+        Empty when all is well. `repairable` ones go away with ``dedupindex rebuild`` or the next ``ingest``.
+    """
+    looks: list[Callable[[], Iterable[Problem]]] = [
+        lambda: _rows(database, fingerprint),
+        lambda: _vectors(database, fingerprint),
+    ]
+    if deep:
+        looks += [
+            lambda: [Problem("database_damaged", words, False) for words in database.integrity()],
+            lambda: _features(database, progress),
+            lambda: _pairs(database),
+            lambda: _parts(database),
+            lambda: _files(database, progress),
+            lambda: [] if problems else _answers(database, fingerprint),
+        ]
+    problems: list[Problem] = []
+    for look in looks:
+        try:
+            problems += look()
+        except StoreError as error:
+            problems.append(Problem("database_damaged", str(error), False))
+        except Exception as error:  # a row that means nothing: damage that no database can see
+            problems.append(Problem("database_damaged", f"{type(error).__name__}: {error}", False))
+    return problems
+
+
+def _rows(database: Database, fingerprint: str) -> Iterator[Problem]:
+    with database.read() as connection:
+        stored = catalog.get_meta(connection, "fingerprint")
+        if stored is not None and stored != fingerprint:
+            yield Problem(
+                "other_settings", "features were made with other settings; run `dedupindex rebuild --describe`"
+            )
+        for name, number in catalog.orphans(connection).items():
+            yield Problem(name, f"{number} rows", False)
+        wanted = catalog_images.indexable_ids(connection)
+        for start in range(0, len(wanted), _LOAD):
+            some = wanted[start : start + _LOAD]
+            ids, rows = catalog_images.descriptors(connection, some, DESCRIPTOR_DIMENSIONS)
+            for image in np.setdiff1d(some, ids).tolist():
+                yield Problem("no_descriptor", f"image {image}")
+            for image in ids[~rows.any(axis=1)].tolist():
+                yield Problem("empty_descriptor", f"image {image}")
+
+
+def _vectors(database: Database, fingerprint: str) -> Iterator[Problem]:
+    directory = database.vectors
+    with database.read() as connection:
+        segments = catalog.segments(connection)
+        wanted = catalog_images.indexable_ids(connection)
+    for path in strays(directory, {segment.file for segment in segments}):
+        yield Problem("leftover_file", str(path))
+    index = VectorIndex(DESCRIPTOR_DIMENSIONS)
+    for segment in segments:
+        if segment.fingerprint != fingerprint:
+            yield Problem("vector_file_of_other_settings", segment.file)
+            continue
+        try:
+            before = index.ids()
+            with database.read() as connection:
+                load_segment(database, connection, index, segment)
+        except (VectorIndexError, ValueError) as error:
+            yield Problem("vector_file_unusable", str(error))
+            continue
+        own = np.setdiff1d(index.ids(), before, assume_unique=True)
+        yield from _compare(database, segment, index, own, wanted)
+
+
+def _compare(
+    database: Database,
+    segment: SegmentRow,
+    index: VectorIndex,
+    own: np.typing.NDArray[np.int64],
+    wanted: np.typing.NDArray[np.int64],
+) -> Iterator[Problem]:
+    """Ids and vectors of a sealed file against the database. Images deleted since are no problem."""
+    with database.read() as connection:
+        parts = [
+            catalog_images.descriptors(connection, own[start : start + _LOAD], DESCRIPTOR_DIMENSIONS)
+            for start in range(0, len(own), _LOAD)
+        ]
+    ids = np.concatenate([part[0] for part in parts])
+    rows = np.concatenate([part[1] for part in parts])
+    if len(np.setdiff1d(own, wanted)) == 0 and row_digest(ids, rows) != segment.row_digest:
+        yield Problem("vector_file_behind", f"{segment.file} was made from other descriptors")
+    keys, vectors = index.sealed_vectors()[-1]
+    both, at_keys, at_ids = np.intersect1d(keys, ids, return_indices=True)
+    wrong = np.abs(vectors[at_keys] - unit(rows[at_ids])).max(axis=1, initial=0) > TOLERANCE
+    for image in both[wrong].tolist()[:20]:
+        yield Problem("wrong_vector", f"image {image} in {segment.file}")
+
+
+def _parts(database: Database) -> Iterator[Problem]:
+    """Vector files as a shared database hands them out."""
+    if not database.shared:
+        return
+    with database.read() as connection:
+        for segment in catalog.segments(connection):
+            digest = hashlib.sha256()
+            for part in catalog.parts(connection, segment.id):
+                digest.update(part)
+            if digest.hexdigest() != segment.sha256:
+                yield Problem("vector_file_unusable", f"{segment.file} as the database hands it out is not what it was")
+
+
+def _answers(database: Database, fingerprint: str) -> Iterator[Problem]:
+    """What the index finds near some images, against an exhaustive search through the database."""
+    index = VectorCache(database, fingerprint).current()
+    with database.read() as connection:
+        wanted = catalog_images.indexable_ids(connection)
+        chosen = wanted[:: max(1, len(wanted) // ASKED)][:ASKED]
+        _, rows = catalog_images.descriptors(connection, chosen, DESCRIPTOR_DIMENSIONS)
+        asked = unit(rows[rows.any(axis=1)])
+        near: list[list[float]] = [[] for _ in asked]
+        for start in range(0, len(wanted), _LOAD):
+            _, rows = catalog_images.descriptors(connection, wanted[start : start + _LOAD], DESCRIPTOR_DIMENSIONS)
+            for nearest, distances in zip(near, 1 - asked @ unit(rows).T, strict=True):
+                nearest += distances[distances <= NEAR].tolist()
+    answers = index.search(asked, NEAR + 2 * TOLERANCE, NEAREST)  # the index knows distances a little less exactly
+    total = hits = 0
+    for distances, answer in zip(near, answers, strict=True):
+        due = sorted(distances)[:NEAREST]
+        total += len(due)
+        if due:  # compared by distance, not by id: at equal distances either is right
+            hits += int((answer.distances[: len(due)] <= due[-1] + TOLERANCE).sum())
+    if hits < ENOUGH * total:
+        yield Problem("index_misses", f"the index finds {hits} of {total} near neighbours of {len(near)} images")
+
+
+def _features(database: Database, progress: Progress) -> Iterator[Problem]:
+    progress.start(None, "features")
+    with database.read() as connection:
+        for number, name in catalog_images.damaged_features(connection):
+            yield Problem("damaged_feature", f"image {number}: {name} is not what was written", False)
+        for image in catalog_images.all_images(connection, 200):
+            try:
+                features = unpack(catalog_images.features(connection, [image.id]).get(image.id, {}))
+            except (KeyError, ValueError, TypeError, IndexError, struct.error, zlib.error) as error:
+                yield Problem("damaged_feature", f"image {image.id}: {error!r}", False)
+                continue
+            if features.low_information != image.low_information:
+                yield Problem("damaged_feature", f"image {image.id}: disagrees on low information")
+            progress.advance(1)
+    progress.finish()
+
+
+def _pairs(database: Database) -> Iterator[Problem]:
+    """Every pair can be read, and lies within its bounds."""
+    with database.read() as connection:
+        for pair in catalog_pairs.pairs(connection):
+            found = pair.verification
+            if not (0 <= found.score <= 1 and found.relations and np.isfinite(found.registration.matrix).all()):
+                words = f"images {pair.a.id} and {pair.b.id}: score {found.score}, relations {found.relations}"
+                yield Problem("damaged_pair", words, False)
+
+
+def _files(database: Database, progress: Progress) -> Iterator[Problem]:
+    progress.start(None, "files")
+    with database.read() as connection:
+        for state, sha256, _ in catalog_locations.states(connection):
+            progress.advance(1)
+            if volume_of(state.path):
+                continue  # of another machine: nobody can look here
+            try:
+                found = _digest(state)
+            except ReadError as error:
+                missing = error.reason is Reason.MISSING
+                words = text_of(state.path) if missing else f"{text_of(state.path)}: {error.detail}"
+                yield Problem("file_missing" if missing else "file_unreadable", words)
+            except ValueError as error:  # a zero byte in a path
+                yield Problem("database_damaged", f"{state.path}: {error}", False)
+            except FileNotFoundError:
+                yield Problem("file_missing", str(state.path))
+            except OSError as error:
+                yield Problem("file_unreadable", f"{state.path}: {error.strerror or error}")
+            else:
+                if found != sha256:
+                    yield Problem("file_changed", f"{state.path}: other content than when it was ingested")
+    progress.finish()
+
+
+def _digest(state: FileState) -> bytes:
+    if not is_local(state.path) or shards_above(state.path):
+        data, _ = read_bytes(state.path, state.size + 1)  # one more, to see that it grew
+        return hashlib.sha256(data).digest()
+    with state.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

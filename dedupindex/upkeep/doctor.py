@@ -1,0 +1,105 @@
+"""Is this a machine on which it can work? Versions, extras, limits; and the place of the database."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from dedupindex import __version__
+from dedupindex.execution.pool import cores
+from dedupindex.store.health import Finding, place_findings, sqlite_findings
+
+# Distribution -> the least version with which it was tried.
+LIBRARIES = {
+    "pillow": (11, 3),
+    "faiss-cpu": (1, 9),
+    "opencv-python-headless": (4, 10),
+    "numpy": (2, 0),
+    "scipy": (1, 13),
+    "sqlalchemy": (2, 0, 30),
+    "tifffile": (2024, 8),
+}
+# Extra -> modules, and what for.
+EXTRAS = {
+    "science": (("astropy", "pydicom", "imagecodecs"), "FITS, DICOM, compressed TIFF"),
+    "heif": (("pillow_heif",), "HEIC and HEIF"),
+    "raw": (("rawpy",), "camera RAW"),
+    "plot": (("matplotlib",), "plots of `evaluate`"),
+    "watch": (("watchfiles",), "changes seen at once by `watch`"),
+    "postgres": (("psycopg",), "databases on a PostgreSQL server"),
+    "objects": (("fsspec", "s3fs", "gcsfs", "aiohttp"), "object stores and URLs"),
+    "web": (("fastapi", "uvicorn", "python_multipart", "prometheus_client"), "the review page and service of `serve`"),
+}
+_STAND_INS = {"opencv-python-headless": ("opencv-python", "opencv-contrib-python-headless"), "faiss-cpu": ("faiss",)}
+
+
+def doctor(database: Path | str) -> list[Finding]:
+    """Look at the machine and at the place of a database (file or URL); changes nothing, needs no sound database."""
+    return [*_system(), *sqlite_findings(), *_libraries(), *_codecs(), *_extras(), *place_findings(database)]
+
+
+def _system() -> Iterator[Finding]:
+    yield Finding("dedupindex", f"{__version__}, Python {platform.python_version()}, {platform.platform()}")
+    yield Finding("processor", f"{cores()} cores to use")
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower().replace("-", "") != "utf8":
+        yield Finding("file names", f"are {encoding}", "warning", "set LANG=C.UTF-8: other names are stored otherwise")
+    folder = Path(tempfile.gettempdir())
+    if not os.access(folder, os.W_OK):
+        yield Finding("temporary folder", f"{folder} cannot be written", "warning", "set TMPDIR")
+
+
+def _libraries() -> Iterator[Finding]:
+    for name, least in LIBRARIES.items():
+        found = _version(name)
+        wanted = ".".join(map(str, least))
+        if not found:
+            yield Finding(name, "not installed as a package", "warning", f"pip install '{name}>={wanted}'")
+        elif _numbers(found) < least:
+            yield Finding(name, found, "warning", f"pip install '{name}>={wanted}'")
+        else:
+            yield Finding(name, found)
+
+
+def _codecs() -> Iterator[Finding]:
+    from PIL import features
+
+    lacking = [name for name in ("jpg", "jpg_2000", "zlib", "libtiff", "webp", "avif") if not features.check(name)]
+    if lacking:
+        yield Finding("codecs", f"this Pillow lacks {', '.join(lacking)}", "warning", "such pictures cannot be read")
+    else:
+        yield Finding("codecs", "JPEG, JPEG 2000, PNG, TIFF, WebP, AVIF")
+
+
+def _extras() -> Iterator[Finding]:
+    for name, (modules, what) in EXTRAS.items():
+        lacking = [module for module in modules if importlib.util.find_spec(module) is None]
+        if lacking:
+            advice = f"pip install 'dedupindex[{name}]' for {what}"
+            yield Finding(f"extra {name}", f"without {', '.join(lacking)}", advice=advice)
+        else:
+            yield Finding(f"extra {name}", what)
+
+
+def _version(name: str) -> str:
+    for one in (name, *_STAND_INS.get(name, ())):
+        try:
+            return version(one)
+        except PackageNotFoundError:
+            continue
+    return ""
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    found = []
+    for part in text.split("."):
+        if not part.isdecimal():
+            break
+        found.append(int(part))
+    return tuple(found)

@@ -1,0 +1,6 @@
+"""Two images in, a verdict with its evidence out."""
+
+from dedupindex.verify.arrays import features_of_array, register, verify_arrays
+from dedupindex.verify.verification import verify
+
+__all__ = ["features_of_array", "register", "verify", "verify_arrays"]

@@ -1,0 +1,227 @@
+"""Where two aligned pictures agree: correlation over the valid overlap as a whole and in windows, judged by area.
+
+Judging by area, not by energy, is what tells two photographs under one overlay (few, strong edges agree) from two
+copies of one photograph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.records import ByteArray, Features, FloatArray, Mask
+from dedupindex.verify.keypoint_registration import invert
+
+WINDOW = 11  # side of the correlation windows, pixels of the coarser thumbnail
+TEXTURED = 7.0  # grey levels: a window with less contrast in both pictures says nothing
+COVER_STEP = 2  # pixels between the points whose coverage is asked
+AGREES = 0.4  # NCC of a window that shows the same
+EXACT = 0.8  # NCC of a window that shows the same undisturbed
+STRANGE, STRANGE_CONTRAST = 0.2, 12.0  # NCC below which, grey levels above which in both, two windows differ in subject
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """Two pictures on one grid: that of the coarser one.
+
+    Attributes
+    ----------
+    a, b : (H, W) float32
+        0..255.
+    mask : (H, W) bool
+        Where both are valid.
+    on_a : bool
+        The grid is that of thumbnail a.
+    overlap : float
+        Common valid area over the smaller valid area, 0..1.
+    cover_a, cover_b : float
+        Share of each picture's valid area that the other one covers, 0..1.
+    """
+
+    a: FloatArray
+    b: FloatArray
+    mask: Mask
+    on_a: bool
+    overlap: float
+    cover_a: float
+    cover_b: float
+
+
+def overlay(a: Features, b: Features, matrix: NDArray[np.float64]) -> Overlay:
+    """Bring both thumbnails onto the grid of the coarser one.
+
+    Parameters
+    ----------
+    a, b : Features
+    matrix : (2, 3) float64
+        Thumbnail coordinates of b to those of a.
+    """
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    on_a = scale <= 1
+    coarse, fine = (a, b) if on_a else (b, a)
+    forward = matrix if on_a else invert(matrix)
+    factor = scale if on_a else 1 / scale
+    moved, valid = _warp(fine.thumbnail, fine.mask, forward, factor, coarse.mask.shape)
+    mask = coarse.mask & valid
+    cover_a, cover_b = covered(a.mask, b.mask, invert(matrix)), covered(b.mask, a.mask, matrix)
+    areas = float(coarse.mask.sum()), float(fine.mask.sum()) * factor**2
+    common = max(cover_a * areas[0 if on_a else 1], cover_b * areas[1 if on_a else 0])
+    still = coarse.thumbnail.astype(np.float32)
+    first, second = (still, moved) if on_a else (moved, still)
+    return Overlay(first, second, mask, on_a, min(1.0, common / max(1.0, min(areas))), cover_a, cover_b)
+
+
+def covered(mask: Mask, other: Mask, matrix: NDArray[np.float64]) -> float:
+    """Share of the valid pixels of `mask` that `matrix` maps onto valid pixels of `other`, 0..1.
+
+    Exact to a pixel's share, where counting the pixels of a warped picture loses its rim.
+    """
+    rows, columns = np.nonzero(mask[::COVER_STEP, ::COVER_STEP])
+    if not len(rows):
+        return 0.0
+    points = np.column_stack([columns, rows]) * COVER_STEP + 0.5
+    moved = np.floor(points @ matrix[:, :2].T + matrix[:, 2]).astype(np.intp)
+    inside = ((moved >= 0) & (moved < other.shape[::-1])).all(axis=1)
+    moved = moved[inside]
+    return float(other[moved[:, 1], moved[:, 0]].sum()) / len(rows)
+
+
+def _warp(
+    picture: ByteArray, mask: Mask, matrix: NDArray[np.float64], factor: float, shape: tuple[int, ...]
+) -> tuple[FloatArray, Mask]:
+    """Warp with averaging: what shrinks is reduced by area first."""
+    source, valid = picture.astype(np.float32), mask.astype(np.float32)
+    scale_x = scale_y = 1.0
+    if factor < 0.8:
+        height, width = mask.shape
+        small = (max(1, round(width * factor)), max(1, round(height * factor)))
+        source = np.asarray(cv2.resize(source, small, interpolation=cv2.INTER_AREA))
+        valid = np.asarray(cv2.resize(valid, small, interpolation=cv2.INTER_AREA))
+        scale_x, scale_y = width / small[0], height / small[1]
+    linear = matrix[:, :2] * (scale_x, scale_y)
+    # continuous coordinates have pixel centres at .5, OpenCV has them at 0
+    steps = np.column_stack([linear, linear @ (0.5, 0.5) + matrix[:, 2] - 0.5])
+    size = (shape[1], shape[0])
+    moved = cv2.warpAffine(source, steps, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpAffine(valid, steps, size, flags=cv2.INTER_LINEAR, borderValue=0.0)
+    return np.asarray(moved, np.float32), np.asarray(inside) > 0.95
+
+
+def window_agreement(lay: Overlay) -> tuple[FloatArray, Mask, FloatArray]:
+    """Correlate the two pictures in a window around every pixel, forgiving one pixel of misalignment.
+
+    Returns
+    -------
+    ncc : (H, W) float32
+        -1..1, 0 where a window says nothing.
+    textured : (H, W) bool
+        Where the window is mostly valid and at least one of the two pictures has contrast in it.
+    contrast : (H, W) float32
+        Standard deviation within the window of the picture that has less of it, grey levels.
+    """
+    weight = lay.mask.astype(np.float32)
+    count = _box(weight)
+    first = lay.a * weight
+    mean_a = _box(first) / np.maximum(count, 1)
+    spread_a = np.maximum(_box(first * lay.a) / np.maximum(count, 1) - mean_a**2, 0)
+    # pictures smaller than the window are one window
+    solid = lay.mask & (count >= 0.6 * min(WINDOW, lay.mask.shape[0]) * min(WINDOW, lay.mask.shape[1]))
+    best = np.full(lay.mask.shape, -1.0, np.float32)
+    texture_b = np.zeros_like(best)
+    for dy, dx in ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)):
+        second = np.roll(lay.b, (dy, dx), (0, 1)) if dy or dx else lay.b
+        masked = second * weight
+        mean_b = _box(masked) / np.maximum(count, 1)
+        spread_b = np.maximum(_box(masked * second) / np.maximum(count, 1) - mean_b**2, 0)
+        product = _box(first * second) / np.maximum(count, 1) - mean_a * mean_b
+        best = np.maximum(best, product / np.sqrt(np.maximum(spread_a * spread_b, 1.0)))
+        if not (dy or dx):
+            texture_b = spread_b
+    textured = solid & (np.maximum(spread_a, texture_b) > TEXTURED**2)
+    contrast = np.sqrt(np.minimum(spread_a, texture_b)).astype(np.float32)
+    return np.where(solid, best, 0).astype(np.float32), textured, contrast
+
+
+def _box(values: FloatArray) -> FloatArray:
+    return np.asarray(
+        cv2.boxFilter(values, cv2.CV_32F, (WINDOW, WINDOW), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    )
+
+
+def masked_pearson(a: NDArray[np.floating], b: NDArray[np.floating], mask: Mask) -> float:
+    """Correlate two pictures over the mask; 0 where it is empty or one of them is constant there."""
+    if mask.sum() < 8:
+        return 0.0
+    first, second = a[mask].astype(np.float64), b[mask].astype(np.float64)
+    first -= first.mean()
+    second -= second.mean()
+    energy = float((first**2).sum() * (second**2).sum())
+    return float((first * second).sum() / np.sqrt(energy)) if energy > 1e-9 else 0.0
+
+
+def agreement(lay: Overlay) -> tuple[Mapping[str, float], FloatArray, Mask]:
+    """Measure how two aligned pictures agree.
+
+    Returns
+    -------
+    measures : mapping
+        ``ncc`` over the overlap; ``fine_ncc`` of what remains after a Gaussian of 4 pixels is taken off, so that two
+        smooth skies do not pass; ``area_agreement`` and ``area_exact``, the shares of textured windows with an NCC
+        above `AGREES` and `EXACT`; ``area_mean``, their mean NCC; ``shared_mean`` and ``shared_low``, mean NCC and
+        share of disagreement weighed by the contrast that both pictures have there (noise disturbs where there was
+        nothing, another subject where there is much); ``strange_patch``, the share of the overlap that the largest
+        patch takes in which both have contrast and show something else (of copies at most .04, of two photographs in
+        one frame or layout .04 to .2); ``textured``, the share of the overlap that has texture;
+        ``overlap``, ``cover_a``, ``cover_b``; ``pixels``, the size of the overlap on the coarser grid.
+    ncc, textured : (H, W) arrays
+        From `window_agreement`.
+    """
+    ncc, textured, contrast = window_agreement(lay)
+    share = float(textured.sum()) / max(1.0, float(lay.mask.sum()))
+    values, weight = ncc[textured], contrast[textured]
+    total = max(float(weight.sum()), 1e-3)
+    measures = {
+        "ncc": masked_pearson(lay.a, lay.b, lay.mask),
+        "fine_ncc": _fine_ncc(lay),
+        "area_agreement": float((values > AGREES).mean()) if values.size else 0.0,
+        "area_exact": float((values > EXACT).mean()) if values.size else 0.0,
+        "area_mean": float(values.mean()) if values.size else 0.0,
+        "shared_mean": float((values * weight).sum()) / total,
+        "shared_low": float(weight[values < AGREES].sum()) / total,
+        "strange_patch": strange_patch(ncc, textured, contrast) / max(1.0, float(lay.mask.sum())),
+        "textured": share,
+        "overlap": lay.overlap,
+        "cover_a": lay.cover_a,
+        "cover_b": lay.cover_b,
+        "pixels": float(lay.mask.sum()),
+    }
+    return measures, ncc, textured
+
+
+def strange_patch(ncc: FloatArray, textured: Mask, contrast: FloatArray) -> float:
+    """Pixels of the largest connected patch in which both pictures have contrast and do not correlate at all.
+
+    Noise and speckle disturb everywhere a little, another subject in one place and wholly.
+    """
+    strange = (textured & (ncc < STRANGE) & (contrast > STRANGE_CONTRAST)).astype(np.uint8)
+    kernel = np.ones((5, 5), np.uint8)
+    solid = cv2.morphologyEx(cv2.morphologyEx(strange, cv2.MORPH_OPEN, kernel), cv2.MORPH_CLOSE, kernel)
+    count, _, statistics, _ = cv2.connectedComponentsWithStats(solid)
+    return float(statistics[1:, cv2.CC_STAT_AREA].max()) if count > 1 else 0.0
+
+
+def _fine_ncc(lay: Overlay) -> float:
+    weight = lay.mask.astype(np.float32)
+    soft = np.maximum(cv2.GaussianBlur(weight, (0, 0), 4.0), 1e-3)
+    fine = [
+        plane - np.asarray(cv2.GaussianBlur(plane * weight, (0, 0), 4.0)) / soft
+        for plane in (
+            np.asarray(cv2.GaussianBlur(lay.a, (0, 0), 0.8)),
+            np.asarray(cv2.GaussianBlur(lay.b, (0, 0), 0.8)),
+        )
+    ]
+    return masked_pearson(fine[0], fine[1], lay.mask)

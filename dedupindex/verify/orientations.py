@@ -1,0 +1,214 @@
+"""Alignments for pictures that keypoints cannot align: all eight lays, rotation and scale by log-polar spectra.
+
+Each proposes a linear map of b; the shift that goes with it is where the masked NCC of a and the mapped b peaks.
+Reddy and Chatterji 1996, doi:10.1109/83.506761: rotation and scale of a picture become shifts of the log-polar
+magnitude of its spectrum; the high-pass before that is essential.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.compare.correlation import cross_correlate
+from dedupindex.features.descriptor import lay_cosines
+from dedupindex.features.layout import standardise
+from dedupindex.records import ByteArray, Features, FloatArray, Mask
+from dedupindex.verify.keypoint_registration import Alignment
+
+SIDE = 64  # longest side at which shifts are sought, pixels
+MIN_OVERLAP = 0.5
+SPECTRUM_SIDE = 128
+ANGLES, RADII = 180, 96
+SMALLEST, LARGEST = 4.0, 60.0  # cycles a side between which the log-polar grid runs
+PEAKS = 2
+BEST = 3  # proposals, of up to 15, that are worth a closer look
+MIN_PEAK = 0.5  # NCC at 64 pixels below which none is; hard copies reach .6
+SURE = 0.15  # cosine by which a lay may be further away than the nearest one and still be tried
+MIN_LOG_POLAR = 24  # pixels; below, a spectrum has no room for rotation and scale
+SIMILAR_ASPECT = 1.4  # up to which two aspects count as one picture stretched
+MIRROR = np.diag([-1.0, 1.0])
+QUARTER = np.array([[0.0, 1.0], [-1.0, 0.0]])  # counter-clockwise as seen, y pointing down
+
+
+def shift_after(
+    a: Features,
+    b: Features,
+    linear: NDArray[np.float64],
+    method: str,
+    *,
+    side: int = SIDE,
+    min_overlap: float = MIN_OVERLAP,
+) -> Alignment | None:
+    """Find the shift that completes a linear map of thumbnail b onto thumbnail a.
+
+    Parameters
+    ----------
+    a, b : Features
+    linear : (2, 2) float64
+        (x, y) of thumbnail b to directions in thumbnail a.
+    method : str
+        What the alignment will say of its origin.
+    side : int
+        Longest side at which the shift is sought, pixels.
+    min_overlap : float
+        Of the smaller valid area, 0..1.
+
+    Returns
+    -------
+    Alignment or None
+        None where nothing correlates.
+    """
+    height, width = b.mask.shape
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ linear.T
+    low, extent = corners.min(0), np.ptp(corners, axis=0)
+    factor = min(1.0, side / max(*a.mask.shape, *extent))
+    shape_a = (max(1, round(a.mask.shape[0] * factor)), max(1, round(a.mask.shape[1] * factor)))
+    first, mask_a = _warp(a.thumbnail, a.mask, np.eye(2) * factor, np.zeros(2), shape_a)
+    shape_b = (max(1, round(extent[1] * factor)), max(1, round(extent[0] * factor)))
+    second, mask_b = _warp(b.thumbnail, b.mask, linear * factor, -low * factor, shape_b)
+    if not mask_a.any() or not mask_b.any():
+        return None
+    peak = cross_correlate(first, second, mask_a, mask_b, min_overlap=min_overlap, subpixel=True)
+    if peak.score <= 0:
+        return None
+    moved = np.array(peak.shift[::-1]) / factor - low
+    return Alignment(np.column_stack([linear, moved]), method, peak=peak.score)
+
+
+def _warp(
+    picture: ByteArray, mask: Mask, linear: NDArray[np.float64], offset: NDArray[np.float64], shape: tuple[int, int]
+) -> tuple[FloatArray, Mask]:
+    """Warp a thumbnail by a linear map and an offset (continuous coordinates), averaging where it shrinks."""
+    source, weight = picture.astype(np.float32), mask.astype(np.float32)
+    factor = float(np.sqrt(abs(np.linalg.det(linear))))
+    if factor < 0.8:
+        height, width = mask.shape
+        small = (max(1, round(width * factor)), max(1, round(height * factor)))
+        reduced = np.asarray(cv2.resize(source * weight, small, interpolation=cv2.INTER_AREA))
+        weight = np.asarray(cv2.resize(weight, small, interpolation=cv2.INTER_AREA))
+        source = np.asarray(reduced / np.maximum(weight, 1e-6), np.float32)
+        linear = linear @ np.diag([width / small[0], height / small[1]])
+    # OpenCV has pixel centres at whole numbers, continuous coordinates at .5
+    matrix = np.column_stack([linear, linear @ (0.5, 0.5) + offset - 0.5])
+    moved = cv2.warpAffine(source, matrix, shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpAffine(weight, matrix, shape[::-1], flags=cv2.INTER_LINEAR, borderValue=0.0)
+    return np.asarray(moved, np.float32), np.asarray(inside) > 0.6
+
+
+def fitting(a: Features, b: Features, lay: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale a lay (a signed permutation of the axes) so that b fills a: each side where the aspects are near.
+
+    Parameters
+    ----------
+    a, b : Features
+    lay : (2, 2) float64
+
+    Returns
+    -------
+    (2, 2) float64
+    """
+    extent = np.abs(lay) @ np.array(b.mask.shape[::-1], float)
+    ratio = np.array(a.mask.shape[::-1]) / extent
+    if ratio.max() / ratio.min() > SIMILAR_ASPECT:
+        ratio = np.full(2, max(a.mask.shape) / extent.max())
+    return np.diag(ratio) @ lay
+
+
+def eight_lays() -> Iterator[NDArray[np.float64]]:
+    """Yield the four quarter turns and their mirror images as (2, 2) maps, the identity first."""
+    for first in (np.eye(2), MIRROR):
+        lay = first
+        for _ in range(4):
+            yield lay
+            lay = QUARTER @ lay
+
+
+def translate(a: Features, b: Features) -> Alignment | None:
+    """Align by a plain shift after bringing b to a's size."""
+    return shift_after(a, b, fitting(a, b, np.eye(2)), "translation")
+
+
+def without_keypoints(a: Features, b: Features) -> list[Alignment]:
+    """The `BEST` of the likely turned lays and log-polar registrations, by the peak of their correlation.
+
+    Likely are those in which the descriptors are about as near as in the nearest one.
+    """
+    cosines = lay_cosines(a, b)
+    likely = cosines >= cosines.max() - SURE
+    found = list(turned(a, b, likely))
+    if min(*a.mask.shape, *b.mask.shape) >= MIN_LOG_POLAR:
+        found += log_polar(a, b, (bool(likely[:4].any()), bool(likely[4:].any())))
+    worth = [alignment for alignment in found if alignment.peak >= MIN_PEAK]
+    return sorted(worth, key=lambda alignment: -alignment.peak)[:BEST]
+
+
+def turned(a: Features, b: Features, likely: NDArray[np.bool_] | None = None) -> Iterator[Alignment]:
+    """Propose the seven other lays, or those that are likely, each with its best shift."""
+    for number, lay in enumerate(eight_lays()):
+        if number and (likely is None or likely[number]):
+            found = shift_after(a, b, fitting(a, b, lay), "translation")
+            if found is not None:
+                yield found
+
+
+def log_polar(a: Features, b: Features, likely: tuple[bool, bool] = (True, True)) -> Iterator[Alignment]:
+    """Propose rotations and scales from the log-polar spectra, unmirrored and mirrored as is likely, each shifted."""
+    base = _log_polar_spectrum(a.thumbnail, a.mask)
+    for mirror, wanted in zip((np.eye(2), MIRROR), likely, strict=True):
+        if not wanted:
+            continue
+        flip = mirror[0, 0] < 0
+        picture = b.thumbnail[:, ::-1] if flip else b.thumbnail
+        other = _log_polar_spectrum(picture, b.mask[:, ::-1] if flip else b.mask)
+        for radians, scale in _peaks(base, other):
+            # spectra cannot tell a rotation from the same plus half a turn
+            for half in (0.0, np.pi):
+                cosine, sine = np.cos(radians + half) * scale, np.sin(radians + half) * scale
+                linear = np.array([[cosine, -sine], [sine, cosine]]) @ mirror
+                found = shift_after(a, b, linear, "log_polar")
+                if found is not None:
+                    yield found
+
+
+def _log_polar_spectrum(picture: ByteArray, mask: Mask) -> FloatArray:
+    """Return (ANGLES, RADII) high-passed magnitudes of the picture in the middle of a zero square."""
+    height, width = mask.shape
+    weight = mask.astype(np.float32) * np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
+    level = standardise(picture.astype(np.float32)[None], weight[None].astype(np.float32))[0]
+    square = np.zeros((SPECTRUM_SIDE, SPECTRUM_SIDE), np.float32)
+    top, left = (SPECTRUM_SIDE - height) // 2, (SPECTRUM_SIDE - width) // 2
+    square[top : top + height, left : left + width] = level * weight
+    spectrum = np.fft.fftshift(np.abs(np.fft.fft2(square)))
+    wave = np.cos(np.pi * np.linspace(-0.5, 0.5, SPECTRUM_SIDE))
+    valley = np.outer(wave, wave)
+    passed = np.log1p(spectrum) * (1 - valley) * (2 - valley)
+    angle = np.linspace(0, np.pi, ANGLES, endpoint=False)[:, None]
+    radius = SMALLEST * (LARGEST / SMALLEST) ** (np.arange(RADII) / (RADII - 1))
+    middle = SPECTRUM_SIDE / 2
+    columns = (middle + np.cos(angle) * radius).astype(np.float32)
+    rows = (middle + np.sin(angle) * radius).astype(np.float32)
+    polar = np.asarray(cv2.remap(passed.astype(np.float32), columns, rows, cv2.INTER_LINEAR))
+    return np.asarray(polar - polar.mean(), np.float32)
+
+
+def _peaks(base: FloatArray, other: FloatArray) -> list[tuple[float, float]]:
+    """Return the best (rotation in radians, scale) that turn `other` into `base`, best first."""
+    padding = ((0, 0), (0, RADII))
+    first, second = np.fft.rfft2(np.pad(base, padding)), np.fft.rfft2(np.pad(other, padding))
+    surface = np.fft.irfft2(first * np.conj(second), s=(ANGLES, 2 * RADII))
+    step = np.log(LARGEST / SMALLEST) / (RADII - 1)
+    reach = int(np.log(3.0) / step)
+    surface[:, reach + 1 : -reach] = -np.inf
+    found = []
+    for _ in range(PEAKS):
+        row, column = np.unravel_index(int(surface.argmax()), surface.shape)
+        signed = column if column < RADII else column - 2 * RADII
+        # a picture enlarged by s has its spectrum shrunk by s
+        found.append((float(row) * np.pi / ANGLES, float(np.exp(-signed * step))))
+        near = np.arange(row - 6, row + 7) % ANGLES
+        surface[np.ix_(near, np.arange(column - 4, column + 5) % (2 * RADII))] = -np.inf
+    return found

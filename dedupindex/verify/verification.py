@@ -1,0 +1,267 @@
+"""Two pictures' features in, a verdict with its evidence out; cheapest stage first.
+
+Stages: the same pixels; a plain shift by masked NCC; keypoints, mirrored or not; and where keypoints are too few, the
+other lays and log-polar spectra. Each alignment is judged by the same measures and the same rule; the first one that
+is beyond doubt ends the search, else the best one counts. Pictures that look so unlike each other that no search would
+have brought them together are tried as negatives too: one of them is inverted, and all goes the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.features.descriptor import lay_cosines, reach, unit
+from dedupindex.features.model import load_model
+from dedupindex.features.negative import has_negative, negative
+from dedupindex.features.thumbnail import SIDE
+from dedupindex.records import Features, FloatArray, Mask, Registration, Relation, Verification
+from dedupindex.verify import orientations, score
+from dedupindex.verify.agreement import Overlay, agreement, overlay
+from dedupindex.verify.keypoint_registration import Alignment, invert, register_keypoints
+from dedupindex.verify.relations import full_matrix, registration_of, relations_of, to_full
+
+CERTAIN = 0.995  # a probability that ends the search for better alignments
+WORTH = 0.02  # a probability from which an alignment is worth an exact one; the same at every threshold
+MIN_INLIERS = 6  # matches that must agree before an alignment is looked at
+ALIKE, MOST_ALIKE = 0.3, 0.45  # cosines from which pictures without agreeing keypoints are still correlated:
+SOME_KEYPOINTS = 100  # the first where one has fewer than these, the second where neither has
+MIN_PEAK = 0.5  # NCC at 64 pixels below which such pictures are not copies
+PLAIN = 0.035  # how near a fitted map must be to a plain one, relative
+MOVED = 3.0  # thumbnail pixels by which it may move the centre
+FEW_KEYPOINTS = 25  # in either picture: then lays and log-polar spectra are tried too
+UNLIKE = 0.15  # cosine below which a pair is no candidate as it is, unless by a thorough search: it may be negatives
+VERSION = f"3.{score.VERSION}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An alignment with what speaks for it.
+
+    Attributes
+    ----------
+    alignment : Alignment
+    lay : Overlay
+    ncc, textured : (H, W) float32 and bool
+        Of its windows, from `agreement`.
+    measures : mapping
+    probability : float
+        That the two are copies, 0..1.
+    """
+
+    alignment: Alignment
+    lay: Overlay
+    ncc: FloatArray
+    textured: Mask
+    measures: Mapping[str, float]
+    probability: float
+
+
+def verify(a: Features, b: Features, *, threshold: float = 0.5) -> Verification:
+    """Decide whether two pictures show the same, and how.
+
+    Parameters
+    ----------
+    a, b : Features
+    threshold : float
+        Smallest score that is accepted, 0..1.
+
+    Returns
+    -------
+    Verification
+        The same verdict and score for (b, a), with the direction turned round.
+    """
+    if _order(a) > _order(b):
+        return turned_round(_verify(b, a, threshold), b, a)
+    return _verify(a, b, threshold)
+
+
+def same_bytes() -> Verification:
+    """Verification of two locations with the same bytes."""
+    return Verification(True, 1.0, (Relation.SAME_BYTES,), Registration((0.0, 0.0)), "same bytes", version=VERSION)
+
+
+def _order(features: Features) -> bytes:
+    return features.pixel_sha256 + features.descriptor.tobytes() + features.thumbnail.tobytes()[:64]
+
+
+def _verify(a: Features, b: Features, threshold: float) -> Verification:
+    if a.pixel_sha256 and a.pixel_sha256 == b.pixel_sha256:
+        identity = registration_of(np.eye(2, 3), a, b, Alignment(np.eye(2, 3), "identity"), 1.0, 1.0)
+        return Verification(True, 1.0, (Relation.SAME_PIXELS,), identity, "same pixels", version=VERSION)
+    if a.low_information or b.low_information:
+        nothing = Registration((0.0, 0.0), overlap=0.0, method="none", confidence=0.0)
+        return Verification(False, 0.0, (), nothing, "too little information to compare", version=VERSION)
+    if not within_reach(a, b):
+        nothing = Registration((0.0, 0.0), overlap=0.0, method="none", confidence=0.0)
+        return Verification(False, 0.0, (), nothing, "descriptors too far apart", version=VERSION)
+    best = best_alignment(a, b)
+    if (best is None or best.probability < CERTAIN) and may_be_negatives(a, b):
+        inverted = negative(b)
+        other = best_alignment(a, inverted)
+        if other is not None and (best is None or other.probability > best.probability):
+            return as_negatives(_verdict(a, inverted, other, threshold))
+    if best is None:
+        nothing = Registration((0.0, 0.0), overlap=0.0, method="none", confidence=0.0)
+        return Verification(False, 0.0, (), nothing, "no alignment found", version=VERSION)
+    return _verdict(a, b, best, threshold)
+
+
+def best_alignment(a: Features, b: Features) -> Judged | None:
+    """Judge alignments until one is beyond doubt; the best of them, None where there is none."""
+    best: Judged | None = None
+    for alignment in alignments(a, b):
+        judged = judge(a, b, alignment)
+        if best is None or judged.probability > best.probability:
+            best = judged
+        if best.probability >= CERTAIN:
+            break
+    return best
+
+
+def may_be_negatives(a: Features, b: Features) -> bool:
+    """Whether one of two pictures is worth inverting: both have keypoints, and they look unlike each other."""
+    return has_negative(a) and has_negative(b) and bool(lay_cosines(a, b, quarters=0).max() < UNLIKE)
+
+
+def as_negatives(verification: Verification) -> Verification:
+    """Say of a verification that one of the two pictures was inverted for it."""
+    others = tuple(relation for relation in verification.relations if relation != Relation.REENCODED)
+    relations = (Relation.NEGATIVE, *others) if verification.accepted else ()
+    return replace(verification, relations=relations, reason=f"negative, {verification.reason}")
+
+
+def alignments(a: Features, b: Features) -> Iterator[Alignment]:
+    """Propose alignments, the most telling first.
+
+    Where both pictures have keypoints and those do not agree, only pictures of a like appearance are worth a
+    correlation: that is what most false candidates end at.
+    """
+    fewest = min(len(a.keypoints), len(b.keypoints))
+    few = fewest < FEW_KEYPOINTS
+    found = register_keypoints(a, b, load_model().local_parity)
+    agree = found is not None and found.inliers >= MIN_INLIERS
+    if found is not None and agree:
+        yield found
+    if few or agree or cosine(a, b) >= alike_from(fewest):
+        plain = orientations.translate(a, b)
+        if plain is not None and (few or agree or plain.peak >= MIN_PEAK):
+            yield plain
+    if few and not agree:
+        yield from orientations.without_keypoints(a, b)
+
+
+def alike_from(keypoints: int) -> float:
+    """Cosine from which two pictures are correlated though their keypoints do not agree; the fewer the less telling."""
+    return ALIKE if keypoints < SOME_KEYPOINTS else MOST_ALIKE
+
+
+def within_reach(a: Features, b: Features) -> bool:
+    """Whether pictures without keypoints are near enough, in any lay, to be copies; true for all others."""
+    needed = max(reach(a), reach(b))
+    if needed < 0:
+        return True
+    poor, other = (a, b) if reach(a) >= reach(b) else (b, a)
+    return bool(lay_cosines(other, poor).max() >= needed)
+
+
+def cosine(a: Features, b: Features) -> float:
+    """Cosine of the two descriptors, -1..1."""
+    vectors = unit(np.stack([a.descriptor, b.descriptor]))
+    return float(vectors[0] @ vectors[1])
+
+
+def judge(a: Features, b: Features, alignment: Alignment) -> Judged:
+    """Measure an alignment and weigh the measures."""
+    lay = overlay(a, b, alignment.matrix)
+    agreed, ncc, textured = agreement(lay)
+    measures = dict(agreed)
+    spread = score.null_spread(lay.a, lay.b, lay.mask.astype(np.float32))
+    measures["significance"] = score.significance(measures["ncc"], spread)
+    measures["matches"], measures["inliers"] = float(alignment.matches), float(alignment.inliers)
+    measures["keypoints"] = float(min(len(a.keypoints), len(b.keypoints)))
+    measures["zoom"] = max(alignment.scale, 1 / max(alignment.scale, 1e-6))
+    measures["cosine"] = cosine(a, b)
+    return Judged(alignment, lay, ncc, textured, measures, score.probability(measures))
+
+
+def _verdict(a: Features, b: Features, best: Judged, threshold: float) -> Verification:
+    if best.probability >= WORTH:
+        best = simplified(a, b, best)
+    accepted = best.probability >= threshold
+    matrix = full_matrix(best.alignment.matrix, a, b)
+    registration = registration_of(matrix, a, b, best.alignment, best.lay.overlap, best.probability)
+    reason = f"{best.alignment.method}: " + ", ".join(
+        f"{name} {best.measures[name]:.2f}" for name in ("ncc", "area_agreement", "inliers")
+    )
+    if not accepted:
+        return Verification(False, best.probability, (), registration, reason, measures=best.measures, version=VERSION)
+    found = relations_of(a, b, best.lay, best.ncc, best.textured, registration)
+    return Verification(
+        True,
+        best.probability,
+        found.relations,
+        registration,
+        reason,
+        measures=best.measures,
+        crop_box=found.crop_box,
+        crop_of=found.crop_of,
+        version=VERSION,
+    )
+
+
+def simplified(a: Features, b: Features, judged: Judged) -> Judged:
+    """Replace a fitted map by the plain one it stands for, where that agrees as well.
+
+    Keypoints give a shifted copy a scale of 1.003 and a turn of 0.1 degrees. Where the map is near a turn or mirror at
+    equal pixel scale, or near one picture laid over the whole of the other, that map with its best shift is exact.
+    """
+    linear = full_matrix(judged.alignment.matrix, a, b)[:, :2]
+    to_thumbnail, from_thumbnail = invert(to_full(a))[:, :2], to_full(b)[:, :2]
+    centre = np.array(b.mask.shape[::-1]) / 2
+    for plain in plain_maps(a, b):
+        if np.abs(plain - linear).max() > PLAIN * np.abs(plain).max():
+            continue
+        found = orientations.shift_after(
+            a, b, to_thumbnail @ plain @ from_thumbnail, judged.alignment.method, side=SIDE, min_overlap=0.15
+        )
+        if found is None:
+            continue
+        moved = (found.matrix - judged.alignment.matrix) @ (*centre, 1.0)
+        if np.abs(moved).max() > MOVED:
+            continue
+        alignment = replace(found, matches=judged.alignment.matches, inliers=judged.alignment.inliers)
+        other = judge(a, b, alignment)
+        as_good = other.measures["ncc"] > judged.measures["ncc"] - 0.01
+        if as_good and other.probability >= judged.probability - 0.02:
+            return other
+    return judged
+
+
+def plain_maps(a: Features, b: Features) -> Iterator[NDArray[np.float64]]:
+    """Yield linear maps between full frames that deserve to be tried: lays at equal pixel scale, then filling a."""
+    lay_maps = list(orientations.eight_lays())
+    yield from lay_maps
+    for lay in lay_maps:
+        extent = np.abs(lay) @ np.array(b.box[:1:-1], dtype=np.float64)
+        yield np.diag(np.array(a.box[:1:-1]) / extent) @ lay
+
+
+def turned_round(verification: Verification, a: Features, b: Features) -> Verification:
+    """Return the verification of (b, a) from that of (a, b)."""
+    registration = verification.registration
+    matrix = invert(np.array(registration.matrix, dtype=np.float64))
+    alignment = Alignment(matrix, registration.method)
+    other = {"a": "b", "b": "a", None: None}[verification.crop_of]
+    measures = dict(verification.measures)
+    if "cover_a" in measures:
+        measures["cover_a"], measures["cover_b"] = measures["cover_b"], measures["cover_a"]
+    return replace(
+        verification,
+        registration=registration_of(matrix, b, a, alignment, registration.overlap, registration.confidence),
+        crop_of=other,
+        measures=measures,
+    )

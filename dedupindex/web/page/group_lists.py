@@ -1,0 +1,203 @@
+"""The groups as the pages show them: kept in memory while the database stays as it is, filtered, in an order."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from dedupindex.groups.decisions import judged, sift
+from dedupindex.groups.grouping import build_groups, largest_first
+from dedupindex.groups.report_records import Report
+from dedupindex.index import Index
+from dedupindex.records import Decision, DuplicateGroup, Pair, Relation
+
+PAGE = 48  # groups
+QUICK = 0.3  # seconds: groups that are made in less are made after every change
+RESTS = 5  # times as long as making them took, others' changes are left alone
+OPEN, KEPT, ALL = "open", "kept", "all"
+STATES: Mapping[str, str] = {OPEN: "still open", KEPT: "with a keeper", ALL: "all"}
+LARGEST, DOUBTFUL = "largest", "doubtful"
+ORDERS: Mapping[str, str] = {LARGEST: "largest first", DOUBTFUL: "most doubtful first"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A group with what the lists ask of it."""
+
+    group: DuplicateGroup
+    relations: frozenset[str]
+    weakest: float  # score of the weakest link; 1 where all are one image
+    files: int
+    kept: bool  # somebody decided which to keep
+
+    @property
+    def id(self) -> str:
+        """The group's id."""
+        return self.group.id
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which groups a list shows, and in which order."""
+
+    relation: str = ""  # "" = any
+    least: float = 0.0  # score of the weakest link
+    most: float = 1.0
+    state: str = OPEN
+    order: str = LARGEST
+
+    def query(self, **more: str | int) -> str:
+        """Return it as the query part of an address, with what else is given."""
+        own: dict[str, str | int | float] = {
+            "relation": self.relation,
+            "least": self.least,
+            "most": self.most,
+            "state": self.state,
+            "order": self.order,
+        }
+        default = Filter()
+        changed = {name: value for name, value in own.items() if value != getattr(default, name)}
+        return urlencode({**changed, **more})
+
+    def shows(self, entry: Entry) -> bool:
+        """Whether a group is in the list."""
+        if self.relation and self.relation not in entry.relations:
+            return False
+        if not self.least <= entry.weakest <= self.most:
+            return False
+        return self.state == ALL or entry.kept == (self.state == KEPT)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """All groups as they stood at one generation of the database."""
+
+    generation: int
+    report: Report
+    entries: tuple[Entry, ...]
+    places: Mapping[str, int]  # group id -> place in `entries`
+    epoch: int  # the generation at which all of it was read
+    lists: dict[Filter, tuple[Entry, ...]] = field(default_factory=dict)
+
+    def group(self, group_id: str) -> Entry | None:
+        """Return the group of that id."""
+        place = self.places.get(group_id)
+        return None if place is None else self.entries[place]
+
+    def select(self, chosen: Filter) -> tuple[Entry, ...]:
+        """Return the groups of a list, in its order."""
+        if chosen not in self.lists:
+            found = [entry for entry in self.entries if chosen.shows(entry)]
+            if chosen.order == DOUBTFUL:
+                found.sort(key=lambda entry: (entry.weakest, entry.id))
+            if len(self.lists) > 100:
+                self.lists.clear()
+            self.lists[chosen] = tuple(found)
+        return self.lists[chosen]
+
+    def pair(self, group: DuplicateGroup, first: int, other: int) -> Pair | None:
+        """Return the confirmed pair of two images of a group."""
+        return next((pair for pair in group.pairs if {pair.a.id, pair.b.id} == {first, other}), None)
+
+
+class Standings:
+    """Keeps the latest `Standing`; to make one takes about a second for 5,000 groups.
+
+    After a decision of ours only its group is made anew, by the rules of the report. While others write all the time
+    (an ingest of a large collection), pages may show what stood a few seconds ago.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._lock = threading.Lock()
+        self._latest: Standing | None = None
+        self._rest_until = 0.0  # on the monotonic clock: before, what others write is not looked at
+        self._wanted = True  # what we wrote has to be seen
+
+    def current(self) -> Standing:
+        """Return the groups as the database has them now."""
+        latest = self._latest
+        if latest is not None and self._holds(latest):
+            return latest
+        with self._lock:
+            latest = self._latest
+            if latest is None or not self._holds(latest):
+                self._wanted = False
+                began = time.monotonic()
+                generation = self._index.generation  # read before the groups: what is written meanwhile is noticed
+                latest = _standing(self._index.report(find=False), generation)
+                took = time.monotonic() - began
+                self._rest_until = time.monotonic() + (RESTS * took if took > QUICK else 0.0)
+                self._latest = latest
+        return latest
+
+    def refresh(self) -> None:
+        """Say that we wrote something: the next page shows it."""
+        self._wanted = True
+
+    def follow(self, before: Standing, gone: Iterable[Entry], come: Iterable[DuplicateGroup], writes: int) -> None:
+        """Bring the standing up to date after decisions of ours, unless others wrote too.
+
+        Parameters
+        ----------
+        before : Standing
+            As it was just before.
+        gone : iterable of Entry
+            Groups of it that are no more, or are others now.
+        come : iterable of DuplicateGroup
+            Groups in their place.
+        writes : int
+            Transactions in which we wrote.
+        """
+        with self._lock:
+            if self._latest is not before or self._index.generation != before.generation + writes:
+                self._wanted = True
+                return
+            left = {entry.id for entry in gone}
+            entries = [entry for entry in before.entries if entry.id not in left] + [_entry(group) for group in come]
+            entries.sort(key=lambda entry: largest_first(entry.group))
+            self._latest = _arranged(before.report, entries, before.generation + writes, before.epoch)
+
+    def _holds(self, latest: Standing) -> bool:
+        if latest.generation == self._index.generation:
+            return True
+        return not self._wanted and time.monotonic() < self._rest_until
+
+
+def regrouped(group: DuplicateGroup, decisions: Iterable[Decision]) -> tuple[DuplicateGroup, ...]:
+    """Return what a group becomes by decisions on its pictures: itself, smaller ones, or nothing."""
+    decided = judged(decisions)
+    images = [member.image for member in group.members]
+    alone = [i for i in images if len(i.locations) > 1 and not decided.leaves_out(i.key, i.key, decided=False)]
+    pairs = sift(group.pairs, decided, show_kept=False)
+    return build_groups(pairs, alone, keepers=decided.keepers, apart=decided.apart.values())
+
+
+def _standing(report: Report, generation: int) -> Standing:
+    return _arranged(report, [_entry(group) for group in report.groups], generation, generation)
+
+
+def _arranged(report: Report, entries: Sequence[Entry], generation: int, epoch: int) -> Standing:
+    places = {entry.id: place for place, entry in enumerate(entries)}
+    return Standing(generation, report, tuple(entries), places, epoch)
+
+
+def _entry(group: DuplicateGroup) -> Entry:
+    relations = {str(relation) for pair in group.pairs for relation in pair.verification.relations}
+    files = sum(len(member.image.locations) for member in group.members)
+    if files > len(group.members):
+        relations.add(str(Relation.SAME_BYTES))
+    weakest = 1.0 if group.weakest is None else group.weakest.verification.score
+    return Entry(group, frozenset(relations), weakest, files, any(member.keeper for member in group.members))
+
+
+def neighbours(entries: Sequence[Entry], group_id: str) -> tuple[int, str, str]:
+    """Place of a group in a list (-1 = not in it), and the ids of those before and after it ("" = none)."""
+    ids = [entry.id for entry in entries]
+    if group_id not in ids:
+        return -1, "", ids[0] if ids else ""
+    place = ids.index(group_id)
+    return place, ids[place - 1] if place else "", ids[place + 1] if place + 1 < len(ids) else ""

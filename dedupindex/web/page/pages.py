@@ -1,0 +1,211 @@
+"""The pages for people."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Form, HTTPException, Query, Request, UploadFile
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from dedupindex.errors import ReadError
+from dedupindex.records import Relation
+from dedupindex.reports.text import pairs_with
+from dedupindex.web.page.group_lists import OPEN, ORDERS, PAGE, STATES, Filter, neighbours
+from dedupindex.web.page.site import site_of
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+MEMBERS = 60  # pictures of a group on a page
+RUNS = 8
+
+
+def chosen_filter(
+    relation: str = "", least: str = "", most: str = "", state: str = OPEN, order: str = "largest"
+) -> Filter:
+    """Return the filter that an address asks for; what means nothing counts as not given."""
+    return Filter(
+        relation if relation in set(Relation) else "",
+        _share(least, 0.0),
+        _share(most, 1.0),
+        state if state in STATES else OPEN,
+        order if order in ORDERS else "largest",
+    )
+
+
+def filter_of(query: str) -> Filter:
+    """Return the filter that the query part of an address asks for."""
+    known = dict(parse_qsl(query))
+    return chosen_filter(**{name: known[name] for name in Filter.__dataclass_fields__ if name in known})
+
+
+@router.get("/")
+def overview(request: Request, page: int = 1) -> Response:
+    """Show counts, runs and the list of groups."""
+    site = site_of(request)
+    chosen = filter_of(request.url.query)
+    standing = site.standings.current()
+    entries = standing.select(chosen)
+    pages = max(1, -(-len(entries) // PAGE))
+    page = min(max(1, page), pages)
+    return site.page(
+        request,
+        "overview.html.j2",
+        info=site.index.info(),
+        runs=site.index.runs(RUNS),
+        standing=standing,
+        chosen=chosen,
+        entries=entries[(page - 1) * PAGE : page * PAGE],
+        total=len(entries),
+        page=page,
+        pages=pages,
+        states=STATES,
+        orders=ORDERS,
+        relations=list(Relation),
+    )
+
+
+@router.get("/groups/{group_id}")
+def group(request: Request, group_id: str, show: Annotated[int, Query(alias="with")] = 2, start: int = 0) -> Response:
+    """Show a group for review."""
+    site = site_of(request)
+    chosen = filter_of(request.url.query)
+    standing = site.standings.current()
+    entry = standing.group(group_id)
+    if entry is None:
+        raise HTTPException(404, "There is no such group any more: it was decided on, or its pictures are gone.")
+    entries = standing.select(chosen)
+    place, before, after = neighbours(entries, group_id)
+    members = entry.group.members
+    start = max(0, min(start, len(members) - 1))
+    with_first = pairs_with(members[0], entry.group.pairs)
+    compared = [number for number, member in enumerate(members[1:], 2) if member.image.id in with_first]
+    return site.page(
+        request,
+        "group.html.j2",
+        entry=entry,
+        group=entry.group,
+        members=list(enumerate(members, 1))[start : start + MEMBERS],
+        start=start,
+        step=MEMBERS,
+        with_first=with_first,
+        compared=compared,
+        stage=show if show in compared else (compared[0] if compared else 0),
+        chosen=chosen,
+        place=place,
+        total=len(entries),
+        before=before,
+        after=after,
+        last=site.review.last,
+    )
+
+
+@router.post("/groups/{group_id}")
+def decide(request: Request, group_id: str, do: Annotated[str, Form()]) -> Response:
+    """Write down what was decided on a group (``keep:KEY``, ``both``, ``apart``, ``out:KEY``); go to the next one."""
+    site = site_of(request)
+    chosen = filter_of(request.url.query)
+    standing = site.standings.current()
+    entry = standing.group(group_id)
+    if entry is None:
+        raise HTTPException(404, "There is no such group any more: it was decided on, or its pictures are gone.")
+    _, before, after = neighbours(standing.select(chosen), group_id)
+    deed, _, key = do.partition(":")
+    site.review.act(entry, deed, key)
+    following = after or before
+    if deed == "out":  # what is left of the group, if anything; its name may be another one now
+        rest = {member.image.id for member in entry.group.members if member.image.key != key}
+        left = site.standings.current().entries
+        following = next((e.id for e in left if any(m.image.id in rest for m in e.group.members)), following)
+    path = f"/groups/{following}" if following else "/"
+    return _on(path, chosen)
+
+
+@router.post("/undo")
+def undo(request: Request) -> Response:
+    """Take the latest decision back, and show its group."""
+    site = site_of(request)
+    act = site.review.undo()
+    chosen = filter_of(request.url.query)
+    if act is None:
+        return _on("/", chosen)
+    there = site.standings.current().group(act.group) is not None
+    return _on(f"/groups/{act.group}" if there else "/", chosen)
+
+
+@router.get("/query")
+def ask(request: Request) -> Response:
+    """Show where to hand in a picture."""
+    return site_of(request).page(request, "query.html.j2", error="")
+
+
+@router.post("/query")
+def answer(request: Request, picture: UploadFile) -> Response:
+    """Search for a picture that is handed in."""
+    site = site_of(request)
+    if not picture.filename:
+        return site.page(request, "query.html.j2", status=422, error="Choose a picture first.")
+    try:
+        query = site.queries.ask(picture.filename, picture.file)
+    except ReadError as error:
+        return site.page(
+            request, "query.html.j2", status=422, error=f"{error.reason.replace('_', ' ')}: {error.detail}"
+        )
+    return RedirectResponse(f"/query/{query.id}", 303)
+
+
+@router.get("/query/{query_id}")
+def answers(request: Request, query_id: str) -> Response:
+    """Show what was found for a picture."""
+    site = site_of(request)
+    query = site.queries.find(query_id)
+    if query is None:
+        raise HTTPException(404, "This query is not known any more: hand the picture in again.")
+    return site.page(request, "answers.html.j2", query=query)
+
+
+@router.get("/decisions")
+def decisions(request: Request) -> Response:
+    """Show every decision, newest first."""
+    site = site_of(request)
+    found = list(reversed(site.index.decisions()))
+    shown = found[:500]
+    images = site.index.images_of({key for some in shown for key in (some.a, some.b) if key})
+    return site.page(request, "decisions.html.j2", decisions=shown, total=len(found), images=images)
+
+
+@router.post("/decisions/forget")
+def forget(request: Request, a: Annotated[str, Form()], b: Annotated[str, Form()] = "") -> Response:
+    """Forget one decision."""
+    site = site_of(request)
+    kinds = [some.kind for some in site.index.decisions() if (some.a, some.b) == (a, b)]
+    for kind in kinds:
+        site.index.undecide([a, b] if b else [a], kind)
+    site.standings.refresh()
+    return RedirectResponse("/decisions", 303)
+
+
+@router.get("/failures")
+def failures(request: Request) -> Response:
+    """Show the files that could not be read."""
+    site = site_of(request)
+    return site.page(request, "failures.html.j2", failures=site.index.failures())
+
+
+@router.get("/api/")
+@router.get("/api")
+def documentation(request: Request) -> Response:
+    """Show the JSON interface for people."""
+    return site_of(request).page(request, "api.html.j2", document=request.app.openapi())
+
+
+def _on(path: str, chosen: Filter) -> RedirectResponse:
+    query = chosen.query()
+    return RedirectResponse(f"{path}?{query}" if query else path, 303)
+
+
+def _share(text: str, default: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return default
+    return value if 0 <= value <= 1 else default

@@ -1,0 +1,183 @@
+"""Plans on pages: what would go, for whose sake, and (only where the start allowed it) doing it and taking it back."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from dedupindex import durable
+from dedupindex.actions.applying import Outcome, apply_plan, undo_journal
+from dedupindex.actions.planning import PlanOptions
+from dedupindex.actions.plans import Action, Plan
+from dedupindex.errors import SettingsError
+from dedupindex.places import absolute
+from dedupindex.records import Relation
+from dedupindex.reports.applied import applied_text, trouble_lines, undone_text
+from dedupindex.reports.jsonfile import to_json
+from dedupindex.reports.plans import WHY, plan_json, plan_summary
+from dedupindex.web.page.applied import Applied
+from dedupindex.web.page.site import Site, site_of
+
+router = APIRouter(include_in_schema=False)
+ITEMS = 100  # files on a page
+LEFT = 20  # files that stay, for each reason
+NEVER = (Relation.SHIFTED_OVERLAP,)  # each of the two shows something of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the form of the plan page asks for."""
+
+    action: str = str(Action.TRASH)
+    relation: tuple[str, ...] = (str(Relation.SAME_BYTES),)
+    to: str = ""
+    protect: str = ""  # a path a line
+
+    def options(self) -> PlanOptions:
+        """Return it as the options of a plan.
+
+        Raises
+        ------
+        SettingsError
+        """
+        if self.action not in set(Action):
+            raise SettingsError(f"no action {self.action}; there are: {', '.join(Action)}")
+        unknown = [name for name in self.relation if name not in set(Relation)]
+        if unknown:
+            raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
+        folder = self.to.strip() if self.action == Action.MOVE else ""
+        protected = [line.strip() for line in self.protect.splitlines() if line.strip()]
+        for path in (*protected, folder):
+            if path and not Path(path).expanduser().is_absolute():
+                raise SettingsError(f"{path}: give the whole path")
+        return PlanOptions(
+            action=Action(self.action),
+            to=absolute(Path(folder)) if folder else None,
+            relations=tuple(Relation(name) for name in self.relation),
+            protect=tuple(absolute(Path(path)) for path in protected),
+        )
+
+    def query(self, **more: int) -> str:
+        """Return it as the query part of an address."""
+        own = [("action", self.action), *(("relation", name) for name in self.relation)]
+        own += [(name, value) for name, value in (("to", self.to), ("protect", self.protect)) if value]
+        return urlencode([*own, *((name, str(value)) for name, value in more.items())])
+
+
+def wished(
+    action: str = str(Action.TRASH),
+    relation: Annotated[list[str] | None, Query()] = None,
+    to: str = "",
+    protect: str = "",
+) -> Wish:
+    """Return what an address asks for."""
+    return Wish(action, tuple(dict.fromkeys(relation or (str(Relation.SAME_BYTES),))), to, protect)
+
+
+Wished = Annotated[Wish, Depends(wished)]
+
+
+@router.get("/plan")
+def plan(request: Request, wish: Wished, page: int = 1) -> Response:
+    """Show what could be done. Nothing is touched."""
+    site = site_of(request)
+    made: Plan | None = None
+    error = ""
+    try:
+        made = site.index.plan(wish.options())
+    except SettingsError as wrong:
+        error = str(wrong)
+    items = made.items if made else ()
+    pages = max(1, -(-len(items) // ITEMS))
+    page = min(max(1, page), pages)
+    stay = Counter(some.why for some in made.left_out) if made else Counter()
+    return site.page(
+        request,
+        "plan.html.j2",
+        status=400 if error else 200,
+        wish=wish,
+        plan=made,
+        error=error,
+        summary=plan_summary(made) if made else "",
+        items=items[(page - 1) * ITEMS : page * ITEMS],
+        page=page,
+        pages=pages,
+        actions=list(Action),
+        relations=[relation for relation in Relation if relation not in NEVER],
+        stay=stay,
+        left={why: [some for some in made.left_out if some.why == why][:LEFT] for why in stay} if made else {},
+        why=WHY,
+    )
+
+
+@router.get("/plan.json")
+def plan_file(request: Request, wish: Wished) -> Response:
+    """Give the plan as a file for `dedupindex apply`."""
+    data = to_json(plan_json(site_of(request).index.plan(wish.options())))
+    headers = {"Content-Disposition": 'attachment; filename="plan.json"'}
+    return Response(data, media_type="application/json", headers=headers)
+
+
+@router.post("/plan/apply")
+def carry_out(request: Request, wish: Wished, digest: Annotated[str, Form()]) -> Response:
+    """Do what the plan that was shown says; anything else that it would say by now is refused."""
+    site = _allowed(request)
+    made = site.index.plan(wish.options())
+    if made.deeds_digest() != digest:
+        raise HTTPException(409, "The files are not as they were when this plan was shown: look at it again.")
+    stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{made.digest()[:8]}"
+    beside = site.index.beside(f"-plan-{stamp}.json")
+    durable.write_whole(beside, to_json(plan_json(made)))
+    journal = beside.with_suffix(".journal")
+    done = apply_plan(made, journal)
+    site.index.settle([some.file for some in done.outcomes])
+    site.standings.refresh()
+    applied = Applied(
+        secrets.token_urlsafe(12),
+        applied_text(done, made.action),
+        tuple(trouble_lines(done)),
+        journal,
+        anything=bool(done.of(Outcome.DONE, Outcome.EARLIER)),
+    )
+    site.applied.put(applied.id, applied)
+    return RedirectResponse(f"/plan/applied/{applied.id}", 303)
+
+
+@router.get("/plan/applied/{applied_id}")
+def applied(request: Request, applied_id: str) -> Response:
+    """Show what became of a plan."""
+    site = site_of(request)
+    found = site.applied.find(applied_id)
+    if found is None:
+        raise HTTPException(404, "This start of the page knows of no such run; its journal lies beside the database.")
+    return site.page(request, "applied.html.j2", applied=found)
+
+
+@router.post("/plan/applied/{applied_id}/undo")
+def take_back(request: Request, applied_id: str) -> Response:
+    """Take back what a plan did."""
+    site = _allowed(request)
+    found = site.applied.find(applied_id)
+    if found is None:
+        raise HTTPException(404, "This start of the page knows of no such run; its journal lies beside the database.")
+    done = undo_journal(found.journal)
+    site.index.settle([some.file for some in done.outcomes])
+    site.standings.refresh()
+    words, troubles = undone_text(done), tuple(trouble_lines(done))
+    site.applied.put(applied_id, Applied(applied_id, words, troubles, found.journal, undone=done.well))
+    return RedirectResponse(f"/plan/applied/{applied_id}", 303)
+
+
+def _allowed(request: Request) -> Site:
+    site = site_of(request)
+    if not site.allow_apply:
+        raise HTTPException(403, "This start of the page touches no files; start it with --allow-apply.")
+    return site

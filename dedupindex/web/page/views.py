@@ -1,0 +1,94 @@
+"""Routes that give pictures: by row id, with a tag that browsers keep them by."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
+
+from dedupindex.groups.thumbnails import jpeg
+from dedupindex.records import ImageRecord
+from dedupindex.web.page.site import Site, site_of
+from dedupindex.web.shared.pictures import SIDES, Picture
+
+router = APIRouter(include_in_schema=False)
+LAST_ID = 2**63 - 1
+View = Literal["first", "second", "difference", "outline"]
+
+
+@router.get("/thumbnail/{image_id}.jpg")
+def thumbnail(request: Request, image_id: int) -> Response:
+    """Give the small picture that the database keeps of an image."""
+    site = site_of(request)
+    return _answer(request, site.pictures.thumbnail(known_image(site, image_id)))
+
+
+@router.get("/picture/{image_id}.jpg")
+def picture(request: Request, image_id: int, side: int = SIDES[0]) -> Response:
+    """Give the picture of an image, encoded anew from its file."""
+    if side not in SIDES:
+        raise HTTPException(422, f"side is {side}, must be one of {SIDES}")
+    site = site_of(request)
+    return _answer(request, site.pictures.picture(known_image(site, image_id), side))
+
+
+@router.get("/aligned/{group_id}/{number}/{view}.jpg")
+def aligned(request: Request, group_id: str, number: int, view: View) -> Response:
+    """Give a view of picture *number* of a group, laid over its first one."""
+    site = site_of(request)
+    standing = site.standings.current()
+    entry = standing.group(group_id)
+    if entry is None or not 2 <= number <= len(entry.group.members):
+        raise HTTPException(404, "no such pictures")
+    first, other = entry.group.members[0].image, entry.group.members[number - 1].image
+    pair = standing.pair(entry.group, first.id, other.id)
+    if pair is None:
+        raise HTTPException(404, "these two were not compared with one another")
+    laid = site.pictures.laid(first, other, pair.verification.registration, turned=pair.a.id != first.id)
+    return _answer(request, laid.get(view))
+
+
+@router.get("/query/{query_id}/picture.jpg")
+def query_picture(request: Request, query_id: str) -> Response:
+    """Give what was handed in."""
+    query = site_of(request).queries.find(query_id)
+    if query is None:
+        raise HTTPException(404, "this query is not known any more")
+    return _answer(request, Picture(jpeg(query.portrait.pixels), query_id))
+
+
+@router.get("/query/{query_id}/{number}/{view}.jpg")
+def query_aligned(request: Request, query_id: str, number: int, view: View) -> Response:
+    """Give a view of match *number*, laid over what was handed in."""
+    site = site_of(request)
+    query = site.queries.find(query_id)
+    if query is None or not 1 <= number <= len(query.matches):
+        raise HTTPException(404, "this query is not known any more")
+    match = query.matches[number - 1]
+    laid = site.pictures.laid_on(query.portrait, query.image, match.image, match.registration)
+    return _answer(request, laid.get(view))
+
+
+def known_image(site: Site, image_id: int) -> ImageRecord:
+    """Return an image by its row id.
+
+    Raises
+    ------
+    HTTPException
+        404, there is none.
+    """
+    image = site.index.image(image_id) if 0 < image_id <= LAST_ID else None
+    if image is None:
+        raise HTTPException(404, "no such picture")
+    return image
+
+
+def _answer(request: Request, picture: Picture | None) -> Response:
+    if picture is None:
+        raise HTTPException(404, "there is no picture of it")
+    tag = f'"{picture.tag}"'
+    headers = {"ETag": tag, "Cache-Control": "private, max-age=3600"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(picture.data, media_type="image/jpeg", headers=headers)

@@ -1,0 +1,197 @@
+"""The door of the service, before anything else looks at a request: name, token, role, limits; and what it cost.
+
+There are no cookies, so no page on another site can use what a browser holds: whoever asks brings the token. The name
+(``Host``) is checked all the same, because ``/metrics`` may be open. Nothing that a proxy adds is believed, but for the
+address in the log, and that only where the service was told of a proxy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import re
+import secrets
+import time
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dedupindex.web.page.guard import HEADERS, SAFE
+from dedupindex.web.service import accesslog
+from dedupindex.web.service.accesslog import Served
+from dedupindex.web.service.limits import Body, Buckets, Places
+from dedupindex.web.service.measures import Measures
+from dedupindex.web.service.options import Options
+from dedupindex.web.service.tokens import Role, Token, Tokens
+
+log = logging.getLogger(__name__)
+
+HEALTH = ("/healthz", "/readyz")  # for whoever runs the service: no name, no token, no limits
+METRICS = "/metrics"
+READING = ("/api/query",)  # paths whose POST changes nothing
+UPLOADS = ("/api/query", "/api/ingest")
+OTHER_BODY = 64_000  # bytes of a body that is no upload
+ENDPOINT_UNKNOWN = "none"  # what no route answers: other people's paths are no labels
+_AUTHORIZATION = re.compile(r"bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
+
+_SECRET = re.compile(r"token=[^&]*", re.IGNORECASE)  # some put it into the address, where it is of no use
+
+
+class Refused(Exception):  # noqa: N818  (an answer)
+    """A request that goes no further."""
+
+    def __init__(self, status: int, reason: str, words: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(words)
+        self.answer = JSONResponse({"error": words, "reason": reason}, status, headers)
+
+
+@dataclass
+class _Exchange:
+    """One request and its answer."""
+
+    send: Send
+    request: str = field(default_factory=lambda: secrets.token_hex(8))
+    status: int = 0  # 0 = no answer has begun
+    sent: int = 0
+    closed: bool = False  # it was answered in the application's place
+
+    async def answer(self, message: Message) -> None:
+        """Send on what the application says."""
+        if not self.closed:
+            await self.put(message)
+
+    async def put(self, message: Message) -> None:
+        """Send a message with our headers."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers[name] = value
+            headers.setdefault("Cache-Control", "no-store")
+            headers["X-Request-Id"] = self.request
+        elif message["type"] == "http.response.body":
+            self.sent += len(message.get("body", b""))
+        await self.send(message)
+
+
+class Door:
+    """ASGI middleware."""
+
+    def __init__(
+        self, app: ASGIApp, tokens: Tokens, options: Options, measures: Measures, endpoints: frozenset[str]
+    ) -> None:
+        self._app, self._tokens, self._options, self._measures = app, tokens, options, measures
+        self._endpoints = endpoints  # paths of routes, as those that were refused are counted
+        self._buckets = Buckets(options.rate)
+        self._places = Places(options.concurrent)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or hand on."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # no web sockets here
+            raise ValueError(f"a connection of type {scope['type']} is not served")
+        began = time.monotonic()
+        exchange = _Exchange(send)
+        headers = Headers(scope=scope)
+        most = self._options.max_upload if scope["path"] in UPLOADS else OTHER_BODY
+        body = Body(receive, most, asyncio.get_running_loop().time() + self._options.timeout)
+        owner: Token | None = None
+        try:
+            with self._measures.in_flight.track_inprogress():
+                owner = self._owner(headers)
+                self._check(scope, headers, owner, most)
+                await self._hand_on(scope, body, exchange)
+        except Refused as refused:
+            await refused.answer(scope, receive, exchange.put)
+        except Exception:
+            log.exception("request %s failed", exchange.request)
+            if exchange.status == 0:
+                fault = Refused(500, "internal", "a fault of dedupindex; the log knows more")
+                await fault.answer(scope, receive, exchange.put)
+        finally:
+            self._write_down(scope, headers, exchange, owner, body, time.monotonic() - began)
+
+    def _owner(self, headers: Headers) -> Token | None:
+        brought = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
+        return self._tokens.owner(brought[1]) if brought else None
+
+    def _check(self, scope: Scope, headers: Headers, owner: Token | None, most: int) -> None:
+        """Raise `Refused` where a request may not pass."""
+        path, method = scope["path"], scope["method"]
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > most:
+            raise Refused(413, "too_large", f"more than {most:,} bytes")
+        if path in HEALTH:
+            return
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._options.answers_to(hosts[0]):
+            raise Refused(403, "host", "this name is none of this server's; --allow-host gives it one")
+        if path == METRICS and self._options.open_metrics:
+            return
+        if owner is None:
+            challenge = {"WWW-Authenticate": 'Bearer realm="dedupindex"'}
+            raise Refused(401, "token", "bring a token: Authorization: Bearer TOKEN", challenge)
+        if method not in SAFE and path not in READING and not owner.allows(Role.WRITE):
+            raise Refused(403, "role", "this token may read only")
+        wait = self._buckets.wait(owner.name)
+        if wait:
+            raise Refused(429, "rate", "too many requests with this token", {"Retry-After": str(math.ceil(wait))})
+        scope.setdefault("state", {})["token"] = owner
+
+    async def _hand_on(self, scope: Scope, body: Body, exchange: _Exchange) -> None:
+        """Let the application answer, within its time; work that takes longer keeps its place until it is done."""
+        limited = scope["path"] not in (*HEALTH, METRICS)
+        if limited and not self._places.take():
+            raise Refused(503, "busy", "too many requests at once", {"Retry-After": "1"})
+        try:
+            work = asyncio.ensure_future(self._app(scope, body, exchange.answer))
+            try:
+                await asyncio.wait({work}, timeout=self._options.timeout + 0.2)  # a slow body is told first, as 408
+                if not work.done() and exchange.status == 0:
+                    exchange.closed = True
+                    late = Refused(504, "timeout", f"no answer within {self._options.timeout:g} s")
+                    await late.answer(scope, body, exchange.put)
+                await work
+            except asyncio.CancelledError:
+                work.cancel()
+                raise
+        finally:
+            if limited:
+                self._places.leave()
+
+    def _write_down(
+        self, scope: Scope, headers: Headers, exchange: _Exchange, owner: Token | None, body: Body, seconds: float
+    ) -> None:
+        endpoint = getattr(scope.get("route"), "path", scope["path"])
+        endpoint = endpoint if endpoint in self._endpoints else ENDPOINT_UNKNOWN
+        method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
+        self._measures.requests.labels(endpoint, method, exchange.status or 500).inc()
+        self._measures.seconds.labels(endpoint).observe(seconds)
+        asked = scope.get("raw_path", b"").decode("ascii", "backslashreplace")  # as it came: without line breaks
+        query = scope["query_string"].decode("ascii", "backslashreplace")
+        asked += f"?{_SECRET.sub('token=...', query)}" if query else ""
+        accesslog.note(
+            Served(
+                request=exchange.request,
+                method=method,
+                endpoint=endpoint,
+                status=exchange.status or 500,
+                seconds=seconds,
+                received=body.bytes,
+                sent=exchange.sent,
+                token=owner.name if owner else "",
+                client=self._client(scope, headers),
+                path=asked if self._options.log_names else "",
+            )
+        )
+
+    def _client(self, scope: Scope, headers: Headers) -> str:
+        """Address of who asked; behind a proxy the one that the proxy itself saw, which stands last."""
+        forwarded = headers.getlist("x-forwarded-for") if self._options.proxy else []
+        last = forwarded[-1].rpartition(",")[2].strip() if forwarded else ""
+        return last[:64] or (scope["client"][0] if scope.get("client") else "")

@@ -1,0 +1,159 @@
+"""Pictures for the pages: always encoded anew as JPEG, never a file's own bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from dedupindex.compare.picture import OUTLINE_A, OUTLINE_B, draw_outline, lay_over
+from dedupindex.groups.thumbnails import Portrait, from_file, jpeg
+from dedupindex.index import Index
+from dedupindex.records import ByteArray, ImageRecord, Registration
+from dedupindex.verify.keypoint_registration import invert
+
+SIDES = (480, 1600)  # pixels, of a card and of a full view
+MOST_BYTES = 300_000_000  # larger files (stacks) are not read for a picture
+AT_ONCE = 2  # pictures decoded at a time
+VIEWS = ("first", "second", "difference", "outline")
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A JPEG with the name of its state."""
+
+    data: bytes
+    tag: str
+
+
+class Lately(Generic[_T]):
+    """The values asked for last, by key."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[object, _T] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: object, make: Callable[[], _T]) -> _T:
+        """Return the value, made now if it is not there."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = make()
+        self.put(key, value)
+        return value
+
+    def find(self, key: object) -> _T | None:
+        """Return the value if it is there."""
+        with self._lock:
+            return self._values.get(key)
+
+    def put(self, key: object, value: _T) -> None:
+        """Keep a value."""
+        with self._lock:
+            self._values[key] = value
+            self._values.move_to_end(key)
+            while len(self._values) > self._most:
+                self._values.popitem(last=False)
+
+
+class Pictures:
+    """Makes and keeps pictures."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._portraits: Lately[Portrait | None] = Lately(60)  # of 480 pixels: 0.7 MB each at most
+        self._small: Lately[Picture | None] = Lately(2000)
+        self._laid: Lately[dict[str, Picture] | None] = Lately(40)
+        self._turn = threading.BoundedSemaphore(AT_ONCE)
+
+    def thumbnail(self, image: ImageRecord) -> Picture | None:
+        """Return the small picture that the database keeps."""
+        return self._small.get(image.key, lambda: _picture(self._stored(image), f"{image.key}-s"))
+
+    def picture(self, image: ImageRecord, side: int) -> Picture | None:
+        """Return the picture of the file, with its mask's outline; the stored one where the file has changed."""
+        portrait = self._file(image, side) if side > SIDES[0] else self.portrait(image)
+        return _picture(_outlined(portrait), f"{image.key}-{side}")
+
+    def portrait(self, image: ImageRecord) -> Portrait | None:
+        """Return a picture to lay others over."""
+        return self._portraits.get(image.key, lambda: self._file(image, SIDES[0]))
+
+    def laid(self, first: ImageRecord, other: ImageRecord, lies: Registration, *, turned: bool) -> dict[str, Picture]:
+        """Return the views of one image laid over another one; empty where there is none.
+
+        Parameters
+        ----------
+        lies : Registration
+            How *other* lies on *first*; with *turned*, how *first* lies on *other*.
+        """
+        tag = hashlib.sha256(repr((first.key, other.key, lies.matrix, turned)).encode()).hexdigest()[:20]
+        made = self._laid.get(tag, lambda: self._lay(self.portrait(first), first, other, lies, tag, turned=turned))
+        return made or {}
+
+    def laid_on(
+        self, below: Portrait, shape: ImageRecord, other: ImageRecord, lies: Registration
+    ) -> dict[str, Picture]:
+        """Return the views of an image laid over a picture that is not stored; *shape* has its full size."""
+        tag = hashlib.sha256(repr((shape.key, other.key, lies.matrix)).encode()).hexdigest()[:20]
+        return self._laid.get(tag, lambda: self._lay(below, shape, other, lies, tag, turned=False)) or {}
+
+    def _lay(
+        self,
+        below: Portrait | None,
+        first: ImageRecord,
+        other: ImageRecord,
+        lies: Registration,
+        tag: str,
+        *,
+        turned: bool,
+    ) -> dict[str, Picture] | None:
+        above = self.portrait(other)
+        if below is None or above is None:
+            return None
+        matrix = np.array(lies.matrix, np.float64)
+        shapes = (first.height, first.width), (other.height, other.width)
+        try:
+            matrix = invert(matrix) if turned else matrix
+            laid = lay_over(below.pixels, above.pixels, matrix, *shapes, below.mask, above.mask)
+        except (ValueError, np.linalg.LinAlgError):
+            return None
+        both = laid.first_valid & laid.second_valid
+        mixed = np.where(both[..., None], laid.first // 2 + laid.second // 2, np.maximum(laid.first, laid.second))
+        outline = np.ascontiguousarray(mixed, np.uint8)
+        draw_outline(outline, laid.first_valid, OUTLINE_A)
+        draw_outline(outline, laid.second_valid, OUTLINE_B)
+        views = dict(zip(VIEWS, (laid.first, laid.second, laid.difference, outline), strict=True))
+        return {view: Picture(jpeg(pixels, 85), f"{tag}-{view}") for view, pixels in views.items()}
+
+    def _file(self, image: ImageRecord, side: int) -> Portrait | None:
+        with self._turn:
+            found = from_file(image, self._index.settings, side, max_bytes=MOST_BYTES)
+        return found or self._stored(image)
+
+    def _stored(self, image: ImageRecord) -> Portrait | None:
+        return self._index.stored_portraits([image.id]).get(image.id)
+
+
+def _outlined(portrait: Portrait | None) -> Portrait | None:
+    if portrait is None or portrait.mask.all():
+        return portrait
+    grey: ByteArray = portrait.pixels
+    colour = np.repeat(grey[..., None], 3, axis=2) if grey.ndim == 2 else grey.copy()
+    draw_outline(colour, portrait.mask, OUTLINE_A)
+    return Portrait(colour, portrait.mask)
+
+
+def _picture(portrait: Portrait | None, tag: str) -> Picture | None:
+    return (
+        None if portrait is None else Picture(jpeg(portrait.pixels, 85), hashlib.sha256(tag.encode()).hexdigest()[:20])
+    )

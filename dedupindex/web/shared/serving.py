@@ -1,0 +1,120 @@
+"""Running the application on a port of this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from dedupindex.index import Index
+from dedupindex.web.page.app import create_app
+from dedupindex.web.page.guard import Keys, hosts_for
+
+
+def serve(
+    index: Index,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    allow_apply: bool = False,
+    ready: Callable[[str], None],
+) -> None:
+    """Serve the review page until interrupted or terminated.
+
+    Parameters
+    ----------
+    host, port : str, int
+        Where to listen; port 0 takes a free one.
+    ready : callable
+        Is told the address with the token once the page answers.
+
+    Raises
+    ------
+    OSError
+        The port is taken, or the host is none of this machine's.
+    """
+    with listening(host, port) as listener:
+        port = int(listener.getsockname()[1])
+        keys = Keys(hosts_for(host, port))
+        app = create_app(index, keys, allow_apply=allow_apply)
+        app.state.site.standings.current()  # so that the first page is quick
+        run(app, listener, lambda: ready(f"http://{shown_host(host)}:{port}/?token={keys.token}"))
+
+
+def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], **options: Any) -> None:
+    """Serve an application until interrupted or terminated; what is in flight is finished first.
+
+    Parameters
+    ----------
+    ready : callable
+        Is called once requests are answered.
+    **options
+        Of `uvicorn.Config`.
+    """
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none", **options)
+    server = _Server(config, ready)
+    before = signal.signal(signal.SIGTERM, _interrupt)  # uvicorn passes on the signal that ended it
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a host."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 takes a free one.
+
+    Raises
+    ------
+    OSError
+        The port is taken, or the host is none of this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle on
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+    return listener
+
+
+def shown_host(host: str) -> str:
+    """Return a host as it stands in an address under which this machine reaches it."""
+    if host in ("0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,112 @@
+"""What the page keeps in memory after decisions is what a report made anew says."""
+
+import random
+
+import pytest
+
+pytest.importorskip("fastapi", reason="needs the extra web")
+
+from dedupindex import Index
+from dedupindex.errors import SettingsError
+from dedupindex.records import Relation
+from dedupindex.web.page import group_lists
+from dedupindex.web.page.group_lists import ALL, DOUBTFUL, KEPT, OPEN, Filter, Standings, neighbours
+from dedupindex.web.page.review import DEEDS, Review
+from tests.web.filling import fill
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    path = tmp_path_factory.mktemp("standing") / "p.db"
+    fill(path, 12, members=4, looks=2)
+    return path
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_decisions_are_followed_exactly(filled, tmp_path, seed):
+    copy = tmp_path / "p.db"
+    copy.write_bytes(filled.read_bytes())
+    rng = random.Random(seed)
+    with Index.open(copy, workers=1) as index:
+        standings = Standings(index)
+        review = Review(index, standings)
+        first = standings.current()
+        made = []
+        standings._index = Counting(index, made)
+        for _ in range(40):
+            entries = standings.current().entries
+            if entries and rng.random() < 0.7:
+                entry = rng.choice(entries)
+                review.act(entry, rng.choice(DEEDS), rng.choice(entry.group.members).image.key)
+            elif rng.random() < 0.8:
+                review.undo()
+            else:  # somebody else
+                image = rng.choice(first.entries).group.members[0].image.key
+                index.decide("keeper", [image])
+            assert standings.current().generation == index.generation
+            assert [e.group for e in standings.current().entries] == list(index.report(find=False).groups)
+        assert len(made) < 20  # most steps did without a new report
+        while review.undo():
+            pass
+        assert {e.id for e in standings.current().entries} == {e.id for e in first.entries}
+
+
+class Counting:
+    """An index that counts its reports."""
+
+    def __init__(self, index, made):
+        self._index, self._made = index, made
+
+    @property
+    def generation(self):
+        return self._index.generation
+
+    def report(self, **options):
+        self._made.append(1)
+        return self._index.report(**options)
+
+
+def test_what_others_write_all_the_time_is_looked_at_now_and_then(filled, tmp_path, monkeypatch):
+    copy = tmp_path / "p.db"
+    copy.write_bytes(filled.read_bytes())
+    monkeypatch.setattr(group_lists, "QUICK", -1.0)
+    monkeypatch.setattr(group_lists, "RESTS", 1e6)
+    with Index.open(copy, workers=1) as index:
+        standings = Standings(index)
+        first = standings.current()
+        entry, other = first.entries[:2]
+        index.decide("keep-both", [member.image.key for member in entry.group.members])  # somebody else
+        assert standings.current() is first
+        review = Review(index, standings)
+        review.act(other, "both")  # what we write is seen, and what others wrote with it
+        assert {e.id for e in first.entries} - {e.id for e in standings.current().entries} == {entry.id, other.id}
+
+
+def test_too_many_together(filled, tmp_path):
+    with Index.open(filled, workers=1) as index:
+        standings = Standings(index)
+        entry = standings.current().entries[0]
+        review = Review(index, standings)
+        many = type(entry.group)(entry.id, entry.group.members * 20, entry.group.pairs, entry.group.weakest)
+        with pytest.raises(SettingsError, match="too many"):
+            review.act(type(entry)(many, entry.relations, entry.weakest, entry.files, False), "both")
+
+
+def test_lists(filled):
+    with Index.open(filled, workers=1) as index:
+        now = Standings(index).current()
+    assert now.select(Filter(state=OPEN)) == now.select(Filter(state=ALL)) == now.entries
+    assert now.select(Filter(state=KEPT)) == ()
+    crops = now.select(Filter(relation=str(Relation.CROP_OF)))
+    assert 0 < len(crops) < 12
+    doubtful = [entry.weakest for entry in now.select(Filter(order=DOUBTFUL))]
+    assert doubtful == sorted(doubtful)
+    middle = now.select(Filter(least=0.56, most=0.58))
+    assert all(0.56 <= entry.weakest <= 0.58 for entry in middle)
+    ids = [entry.id for entry in now.entries]
+    assert neighbours(now.entries, ids[0]) == (0, "", ids[1])
+    assert neighbours(now.entries, ids[-1]) == (11, ids[-2], "")
+    assert neighbours(now.entries, "x") == (-1, "", ids[0])
+    assert neighbours((), "x") == (-1, "", "")
+    assert Filter().query() == ""
+    assert Filter(relation="tone", least=0.5).query(page=2) == "relation=tone&least=0.5&page=2"
