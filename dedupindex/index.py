@@ -23,7 +23,7 @@ from dedupindex.features import unpack, versions
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
 from dedupindex.groups.report_records import Report, Selection
-from dedupindex.groups.thumbnails import Portrait, stored_portraits
+from dedupindex.groups.thumbnails import Thumbnail, stored_thumbnails
 from dedupindex.ingest import forget as forgetting
 from dedupindex.ingest import ingest as ingesting
 from dedupindex.ingest import merge as merging
@@ -383,9 +383,9 @@ class Index:
         with self._database.read() as connection:
             return unpack(catalog_images.features(connection, [image_id])[image_id])
 
-    def stored_portraits(self, ids: Iterable[int]) -> dict[int, Portrait]:
+    def stored_thumbnails(self, ids: Iterable[int]) -> dict[int, Thumbnail]:
         """Small pictures of images as the database remembers them, by id; left out where it cannot."""
-        return stored_portraits(self._database, ids)
+        return stored_thumbnails(self._database, ids)
 
     def failures(self, run: int | None = None) -> list[Failure]:
         """Files that gave no frame, and why; by path. Of one ingest: those that failed anew in it."""

@@ -18,14 +18,14 @@ from pathlib import Path
 
 from dedupindex import durable
 from dedupindex.actions import file_operations, trash
-from dedupindex.actions.file_operations import Standing, Surprise
-from dedupindex.actions.journal import BEGUN, DONE, FAILED, UNDONE, Deed, Journal, open_journal
+from dedupindex.actions.file_operations import OperationState, Surprise
+from dedupindex.actions.journal import BEGUN, DONE, FAILED, UNDONE, FileOperation, Journal, open_journal
 from dedupindex.actions.plans import Action, Plan, PlanItem, check_plan
 from dedupindex.errors import PlanError
 from dedupindex.execution.progress import SILENT, Progress
 
 
-class Outcome(StrEnum):
+class OutcomeKind(StrEnum):
     """What became of a file."""
 
     DONE = "done"
@@ -41,7 +41,7 @@ class ItemOutcome:
     """A file and what became of it."""
 
     file: Path
-    outcome: Outcome
+    outcome: OutcomeKind
     detail: str = ""
     size: int = 0  # bytes
 
@@ -57,9 +57,9 @@ class ApplySummary:
     @property
     def well(self) -> bool:
         """Whether everything was done."""
-        return all(some.outcome in (Outcome.DONE, Outcome.EARLIER, Outcome.BACK) for some in self.outcomes)
+        return all(some.outcome in (OutcomeKind.DONE, OutcomeKind.EARLIER, OutcomeKind.BACK) for some in self.outcomes)
 
-    def of(self, *kinds: Outcome) -> list[ItemOutcome]:
+    def of(self, *kinds: OutcomeKind) -> list[ItemOutcome]:
         """Those of some kinds."""
         return [some for some in self.outcomes if some.outcome in kinds]
 
@@ -77,8 +77,8 @@ def apply_plan(
     ----------
     plan : Plan
     journal : Path or None
-        Written before each deed; one that is there is taken up where it ends. None: a rehearsal, in which every file is
-        compared and none is touched.
+        Written before each operation; an existing one is continued where it ends. None: a rehearsal, in which every
+        file is compared and none is touched.
     go_on : bool
         Leave a file that is not as planned, or that the system will not let go, and go on with the next; else stop.
 
@@ -102,11 +102,11 @@ def apply_plan(
         try:
             for number, item in enumerate(plan.items):
                 if stopped:
-                    outcomes.append(ItemOutcome(item.file.path, Outcome.LEFT, "", item.file.size))
+                    outcomes.append(ItemOutcome(item.file.path, OutcomeKind.LEFT, "", item.file.size))
                     continue
                 outcome, detail = _follow(book, number, item)
                 outcomes.append(ItemOutcome(item.file.path, outcome, detail, item.file.size))
-                failed = outcome in (Outcome.SURPRISE, Outcome.FAILED)
+                failed = outcome in (OutcomeKind.SURPRISE, OutcomeKind.FAILED)
                 stopped = failed and not go_on
                 progress.advance(1)
                 if failed:
@@ -116,54 +116,54 @@ def apply_plan(
     return ApplySummary(tuple(outcomes), journal, plan.database)
 
 
-def _follow(book: Journal | None, number: int, item: PlanItem) -> tuple[Outcome, str]:
+def _follow(book: Journal | None, number: int, item: PlanItem) -> tuple[OutcomeKind, str]:
     entry = None if book is None else book.entries.get(number)
     if entry is not None and entry.state == DONE:
-        return Outcome.EARLIER, ""
+        return OutcomeKind.EARLIER, ""
     try:
-        if book is not None and entry is not None and entry.state == BEGUN and _take_up(book, entry.deed):
-            return Outcome.EARLIER, "half done by the run before, done now"
+        if book is not None and entry is not None and entry.state == BEGUN and _take_up(book, entry.operation):
+            return OutcomeKind.EARLIER, "half done by the run before, done now"
         if book is None:
             with _compared(item):
-                return Outcome.DONE, ""
+                return OutcomeKind.DONE, ""
         return _do(book, number, item)
     except Surprise as error:
-        return Outcome.SURPRISE, str(error)
+        return OutcomeKind.SURPRISE, str(error)
     except OSError as error:
-        return Outcome.FAILED, f"{item.file.path}: {error.strerror or error}"
+        return OutcomeKind.FAILED, f"{item.file.path}: {error.strerror or error}"
 
 
-def _do(book: Journal, number: int, item: PlanItem) -> tuple[Outcome, str]:
+def _do(book: Journal, number: int, item: PlanItem) -> tuple[OutcomeKind, str]:
     with _compared(item) as (status, keeper, descriptor):
-        deed, note = _announce(book, number, item, status, keeper, descriptor)
-        book.begin(deed)
+        operation, note = _announce(book, number, item, status, keeper, descriptor)
+        book.begin(operation)
         try:
-            file_operations.perform(deed, status, note)
+            file_operations.perform(operation, status, note)
         except (Surprise, OSError):
-            # Half a deed is taken back at once, if that can be done; if not, the journal's line stays open for later.
+            # Half an operation is taken back at once where possible; else the journal's line stays open for later.
             with contextlib.suppress(Surprise, OSError):
-                if file_operations.standing(deed) is not Standing.AFTER:
-                    file_operations.take_back(deed)
+                if file_operations.state_of(operation) is not OperationState.AFTER:
+                    file_operations.take_back(operation)
                     book.note(number, FAILED)
             raise
         book.note(number, DONE)
-    return Outcome.DONE, ""
+    return OutcomeKind.DONE, ""
 
 
-def _take_up(book: Journal, deed: Deed) -> bool:
-    """See to a deed that the run before began; whether it is done now (else it begins anew)."""
-    where = file_operations.standing(deed)
-    if where is Standing.UNKNOWN:
-        raise Surprise(f"{deed.file}: the run before ended here, and neither the old nor the new state is found")
-    if where is Standing.BEFORE:
-        file_operations.tidy(deed)
+def _take_up(book: Journal, operation: FileOperation) -> bool:
+    """See to a operation that the run before began; whether it is done now (else it begins anew)."""
+    where = file_operations.state_of(operation)
+    if where is OperationState.UNKNOWN:
+        raise Surprise(f"{operation.file}: the run before ended here, and neither the old nor the new state is found")
+    if where is OperationState.BEFORE:
+        file_operations.tidy(operation)
         return False
-    if where is Standing.BETWEEN:
-        file_operations.finish(deed)
+    if where is OperationState.BETWEEN:
+        file_operations.finish(operation)
     else:
-        durable.sync_folder(deed.file.parent)
-        file_operations.remove(deed.temporary)
-    book.note(deed.number, DONE)
+        durable.sync_folder(operation.file.parent)
+        file_operations.remove(operation.temporary)
+    book.note(operation.number, DONE)
     return True
 
 
@@ -221,8 +221,8 @@ def _compare(kept: int, descriptor: int, item: PlanItem, first: hashlib._Hash, s
 
 def _announce(
     book: Journal, number: int, item: PlanItem, status: os.stat_result, keeper: os.stat_result, descriptor: int
-) -> tuple[Deed, bytes]:
-    """Return the deed as the journal keeps it, and the trash's note."""
+) -> tuple[FileOperation, bytes]:
+    """Return the operation as the journal keeps it, and the trash's note."""
     path = item.file.path
     if item.action not in (Action.TRASH, Action.MOVE) and status.st_nlink > 1:
         raise Surprise(f"{path}: has {status.st_nlink} hard links now; undo could not join them again")
@@ -235,7 +235,7 @@ def _announce(
         note = trash.info_text(path, top, datetime.now())
     if target is not None and os.path.lexists(target):
         raise Surprise(f"{target}: something is there already")
-    deed = Deed(
+    operation = FileOperation(
         number=number,
         action=item.action,
         file=path,
@@ -255,7 +255,7 @@ def _announce(
         made=() if target is None else _missing_folders(target.parent),
         xattrs=_attributes(descriptor),
     )
-    return deed, note
+    return operation, note
 
 
 def _missing_folders(folder: Path) -> tuple[Path, ...]:
@@ -276,7 +276,7 @@ def _attributes(descriptor: int) -> tuple[tuple[str, str], ...]:
 
 
 def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
-    """Take back everything that stands in a journal, the last deed first.
+    """Take back everything that stands in a journal, the last operation first.
 
     What cannot be taken back (something else has taken the file's place; its content is nowhere any more) is left as
     it is and told; all the rest is taken back, and another call tries again.
@@ -295,23 +295,25 @@ def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
             for number in sorted(book.entries, reverse=True):
                 entry = book.entries[number]
                 if entry.state not in (UNDONE, FAILED):
-                    outcomes.append(_take_back(book, entry.deed))
+                    outcomes.append(_take_back(book, entry.operation))
                 progress.advance(1)
             for number in sorted(book.entries, reverse=True):
-                # a folder may have been in use by a deed that was taken back later than the one it was made for
+                # a folder may have been in use by a operation that was taken back later than the one it was made for
                 if book.entries[number].state == UNDONE:
-                    file_operations.remove_folders(book.entries[number].deed)
+                    file_operations.remove_folders(book.entries[number].operation)
         finally:
             progress.finish()
     return ApplySummary(tuple(reversed(outcomes)), journal, book.database)
 
 
-def _take_back(book: Journal, deed: Deed) -> ItemOutcome:
+def _take_back(book: Journal, operation: FileOperation) -> ItemOutcome:
     try:
-        file_operations.take_back(deed)
+        file_operations.take_back(operation)
     except Surprise as error:
-        return ItemOutcome(deed.file, Outcome.SURPRISE, str(error), deed.size)
+        return ItemOutcome(operation.file, OutcomeKind.SURPRISE, str(error), operation.size)
     except OSError as error:
-        return ItemOutcome(deed.file, Outcome.FAILED, f"{deed.file}: {error.strerror or error}", deed.size)
-    book.note(deed.number, UNDONE)
-    return ItemOutcome(deed.file, Outcome.BACK, "", deed.size)
+        return ItemOutcome(
+            operation.file, OutcomeKind.FAILED, f"{operation.file}: {error.strerror or error}", operation.size
+        )
+    book.note(operation.number, UNDONE)
+    return ItemOutcome(operation.file, OutcomeKind.BACK, "", operation.size)

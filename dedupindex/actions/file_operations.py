@@ -1,7 +1,7 @@
-"""The deeds themselves, each of which can stop after any step: how far it came can be seen, and it can be taken back.
+"""File operations of a plan. Each can be interrupted after any step and resumed or undone.
 
-Every step that changes the disk is a `durable.point`. No clean-up happens on the way out of an interrupted deed: what
-an interrupt leaves is what a killed process leaves, and `standing` has to make sense of it either way.
+Every step that changes the disk is a `durable.point`. An interrupted operation cleans nothing up: what an interrupt
+leaves is what a killed process leaves, and `state_of` tells from the files how far the operation came.
 
 Nothing here replaces a file that it does not know: a name is taken by `link`, which fails where something is; and what
 `replace` replaces was looked at just before. (Between that look and the call another program could still swap the
@@ -21,7 +21,7 @@ from enum import Enum
 from pathlib import Path
 
 from dedupindex import durable
-from dedupindex.actions.journal import Deed
+from dedupindex.actions.journal import FileOperation
 from dedupindex.actions.plans import Action
 
 CHUNK = 1 << 20
@@ -33,12 +33,12 @@ class Surprise(Exception):  # noqa: N818  (what was found, not what went wrong)
     """Something is not as the plan or the journal says."""
 
 
-class Standing(Enum):
-    """How far a deed came."""
+class OperationState(Enum):
+    """How far a operation came."""
 
     BEFORE = "the file is where it was"
     BETWEEN = "the file is at both places"
-    AFTER = "the deed is done"
+    AFTER = "the operation is done"
     UNKNOWN = "neither"
 
 
@@ -93,12 +93,12 @@ def look(path: Path) -> os.stat_result | None:
 
 
 # ----------------------------------------------------------------------------------------------------- doing
-def perform(deed: Deed, seen: os.stat_result, note: bytes = b"") -> None:
+def perform(operation: FileOperation, seen: os.stat_result, note: bytes = b"") -> None:
     """Do it.
 
     Parameters
     ----------
-    deed : Deed
+    operation : FileOperation
         Announced in the journal already.
     seen : stat_result
         Of the file, when its content was compared.
@@ -111,76 +111,76 @@ def perform(deed: Deed, seen: os.stat_result, note: bytes = b"") -> None:
         The file or its keeper is another one than a moment ago.
     OSError
     """
-    if deed.action is Action.HARDLINK:
-        durable.point("link", deed.temporary)
-        os.link(deed.keeper, deed.temporary, follow_symlinks=False)
-        made = deed.temporary.lstat()
-        if identity(made) != deed.keeper_identity:
-            raise Surprise(f"{deed.keeper}: became another file")
-        _replace(deed, seen)
-    elif deed.action is Action.SYMLINK:
-        durable.point("symlink", deed.temporary)
-        deed.temporary.symlink_to(deed.keeper)
-        _replace(deed, seen)
-    elif deed.action is Action.DELETE:
-        _unlink(deed, seen)
+    if operation.action is Action.HARDLINK:
+        durable.point("link", operation.temporary)
+        os.link(operation.keeper, operation.temporary, follow_symlinks=False)
+        made = operation.temporary.lstat()
+        if identity(made) != operation.keeper_identity:
+            raise Surprise(f"{operation.keeper}: became another file")
+        _replace(operation, seen)
+    elif operation.action is Action.SYMLINK:
+        durable.point("symlink", operation.temporary)
+        operation.temporary.symlink_to(operation.keeper)
+        _replace(operation, seen)
+    elif operation.action is Action.DELETE:
+        _unlink(operation, seen)
     else:
-        _take_away(deed, seen, note)
+        _take_away(operation, seen, note)
 
 
-def _replace(deed: Deed, seen: os.stat_result) -> None:
-    _unchanged(deed, seen)
-    durable.replace(deed.temporary, deed.file)
+def _replace(operation: FileOperation, seen: os.stat_result) -> None:
+    _unchanged(operation, seen)
+    durable.replace(operation.temporary, operation.file)
 
 
-def _unlink(deed: Deed, seen: os.stat_result) -> None:
-    _unchanged(deed, seen)
-    durable.point("unlink", deed.file)
-    deed.file.unlink()
-    durable.sync_folder(deed.file.parent)
+def _unlink(operation: FileOperation, seen: os.stat_result) -> None:
+    _unchanged(operation, seen)
+    durable.point("unlink", operation.file)
+    operation.file.unlink()
+    durable.sync_folder(operation.file.parent)
 
 
-def _unchanged(deed: Deed, seen: os.stat_result) -> None:
+def _unchanged(operation: FileOperation, seen: os.stat_result) -> None:
     """Look once more: the name still stands for the very file whose bytes were compared, and its keeper is there."""
-    now, keeper = look(deed.file), look(deed.keeper)
+    now, keeper = look(operation.file), look(operation.keeper)
     linked = now is not None and (identity(now), now.st_size, now.st_mtime_ns) == (
         identity(seen), seen.st_size, seen.st_mtime_ns,
     )  # fmt: skip
     if not linked:
-        raise Surprise(f"{deed.file}: changed a moment ago")
-    if keeper is None or identity(keeper) != deed.keeper_identity:
-        raise Surprise(f"{deed.keeper}: changed a moment ago, and {deed.file} was to go for it")
+        raise Surprise(f"{operation.file}: changed a moment ago")
+    if keeper is None or identity(keeper) != operation.keeper_identity:
+        raise Surprise(f"{operation.keeper}: changed a moment ago, and {operation.file} was to go for it")
 
 
-def _take_away(deed: Deed, seen: os.stat_result, note: bytes) -> None:
-    target = _target(deed)
-    for folder in deed.made:
+def _take_away(operation: FileOperation, seen: os.stat_result, note: bytes) -> None:
+    target = _target(operation)
+    for folder in operation.made:
         durable.point("mkdir", folder)
         folder.mkdir(exist_ok=True)
-    if deed.info is not None:
-        durable.point("write", deed.info)
-        descriptor = os.open(deed.info, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    if operation.info is not None:
+        durable.point("write", operation.info)
+        descriptor = os.open(operation.info, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.write(descriptor, note)
-            durable.point("fsync", deed.info)
+            durable.point("fsync", operation.info)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        durable.sync_folder(deed.info.parent)
-    _unchanged(deed, seen)
+        durable.sync_folder(operation.info.parent)
+    _unchanged(operation, seen)
     try:
-        _take_name(deed.file, target)
+        _take_name(operation.file, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        copy_as(deed.file, deed, _beside(target, deed))
-        _take_name(_beside(target, deed), target)
-        remove(_beside(target, deed))
+        copy_as(operation.file, operation, _beside(target, operation))
+        _take_name(_beside(target, operation), target)
+        remove(_beside(target, operation))
     durable.sync_folder(target.parent)
-    if look(deed.file) is not None:  # where there are no hard links it was renamed
-        _unlink(deed, seen)
+    if look(operation.file) is not None:  # where there are no hard links it was renamed
+        _unlink(operation, seen)
     else:
-        durable.sync_folder(deed.file.parent)
+        durable.sync_folder(operation.file.parent)
 
 
 def _take_name(source: Path, target: Path) -> None:
@@ -204,24 +204,24 @@ def _take_name(source: Path, target: Path) -> None:
         source.rename(target)
 
 
-def copy_as(source: Path, deed: Deed, target: Path) -> None:
-    """Copy a file whole and synced, with the mode, times, owner and attributes that the deed's file had.
+def copy_as(source: Path, operation: FileOperation, target: Path) -> None:
+    """Copy a file whole and synced, with the mode, times, owner and attributes that the operation's file had.
 
     Raises
     ------
     Surprise
-        Its content is not that of the deed's file.
+        Its content is not that of the operation's file.
     OSError
     """
     durable.point("write", target)
     try:
-        _copy(source, deed, target)
+        _copy(source, operation, target)
     except (Surprise, OSError):
         remove(target)
         raise
 
 
-def _copy(source: Path, deed: Deed, target: Path) -> None:
+def _copy(source: Path, operation: FileOperation, target: Path) -> None:
     digest = hashlib.sha256()
     with opened(source) as (old, _):
         new = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -230,76 +230,76 @@ def _copy(source: Path, deed: Deed, target: Path) -> None:
                 digest.update(data)
                 while data:
                     data = data[os.write(new, data) :]
-            if digest.hexdigest() != deed.sha256:
-                raise Surprise(f"{source}: its content is not that of {deed.file} any more")
-            _dress(new, deed)
+            if digest.hexdigest() != operation.sha256:
+                raise Surprise(f"{source}: its content is not that of {operation.file} any more")
+            _dress(new, operation)
             durable.point("fsync", target)
             os.fsync(new)
         finally:
             os.close(new)
 
 
-def _dress(descriptor: int, deed: Deed) -> None:
+def _dress(descriptor: int, operation: FileOperation) -> None:
     status = os.fstat(descriptor)
-    if (status.st_uid, status.st_gid) != (deed.uid, deed.gid):
+    if (status.st_uid, status.st_gid) != (operation.uid, operation.gid):
         with contextlib.suppress(PermissionError):  # only root may give files away
-            os.fchown(descriptor, deed.uid, deed.gid)
-    for name, value in deed.xattrs:
+            os.fchown(descriptor, operation.uid, operation.gid)
+    for name, value in operation.xattrs:
         with contextlib.suppress(OSError):  # some are the system's own, some file systems have none
             os.setxattr(descriptor, name, bytes.fromhex(value))
-    os.fchmod(descriptor, deed.mode)
-    os.utime(descriptor, ns=(deed.atime_ns, deed.mtime_ns))
+    os.fchmod(descriptor, operation.mode)
+    os.utime(descriptor, ns=(operation.atime_ns, operation.mtime_ns))
 
 
 # -------------------------------------------------------------------------------------------------- how far it came
-def standing(deed: Deed) -> Standing:
-    """See from the files alone how far a deed came, or how far it was taken back."""
-    now = look(deed.file)
-    if deed.action is Action.HARDLINK and now is not None and identity(now) == deed.keeper_identity:
-        return Standing.AFTER
-    if deed.action is Action.SYMLINK and now is not None and stat.S_ISLNK(now.st_mode):
-        return Standing.AFTER if deed.file.readlink() == deed.keeper else Standing.UNKNOWN
-    original = now is not None and _is_original(deed, deed.file, now)
-    if deed.target is None:
+def state_of(operation: FileOperation) -> OperationState:
+    """See from the files alone how far a operation came, or how far it was taken back."""
+    now = look(operation.file)
+    if operation.action is Action.HARDLINK and now is not None and identity(now) == operation.keeper_identity:
+        return OperationState.AFTER
+    if operation.action is Action.SYMLINK and now is not None and stat.S_ISLNK(now.st_mode):
+        return OperationState.AFTER if operation.file.readlink() == operation.keeper else OperationState.UNKNOWN
+    original = now is not None and _is_original(operation, operation.file, now)
+    if operation.target is None:
         if now is None:
-            return Standing.AFTER if deed.action is Action.DELETE else Standing.UNKNOWN
-        return Standing.BEFORE if original else Standing.UNKNOWN
-    there = look(deed.target)
-    moved = there is not None and _is_original(deed, deed.target, there)
+            return OperationState.AFTER if operation.action is Action.DELETE else OperationState.UNKNOWN
+        return OperationState.BEFORE if original else OperationState.UNKNOWN
+    there = look(operation.target)
+    moved = there is not None and _is_original(operation, operation.target, there)
     if now is None:
-        return Standing.AFTER if moved else Standing.UNKNOWN
+        return OperationState.AFTER if moved else OperationState.UNKNOWN
     if not original:
-        return Standing.UNKNOWN
-    return Standing.BETWEEN if moved else Standing.BEFORE
+        return OperationState.UNKNOWN
+    return OperationState.BETWEEN if moved else OperationState.BEFORE
 
 
-def _is_original(deed: Deed, path: Path, now: os.stat_result) -> bool:
-    """Whether a name stands for the deed's file or a perfect copy of it."""
-    if not stat.S_ISREG(now.st_mode) or (now.st_size, now.st_mtime_ns) != (deed.size, deed.mtime_ns):
+def _is_original(operation: FileOperation, path: Path, now: os.stat_result) -> bool:
+    """Whether a name stands for the operation's file or a perfect copy of it."""
+    if not stat.S_ISREG(now.st_mode) or (now.st_size, now.st_mtime_ns) != (operation.size, operation.mtime_ns):
         return False
     try:
         with opened(path) as (descriptor, _):
-            return digest_of(descriptor) == deed.sha256
+            return digest_of(descriptor) == operation.sha256
     except Surprise:
         return False
 
 
-def finish(deed: Deed) -> None:
+def finish(operation: FileOperation) -> None:
     """Go on where the file is at both places.
 
     Raises
     ------
     OSError
     """
-    durable.sync_folder(_target(deed).parent)
-    remove(deed.file)
-    durable.sync_folder(deed.file.parent)
-    remove(_beside(_target(deed), deed))
+    durable.sync_folder(_target(operation).parent)
+    remove(operation.file)
+    durable.sync_folder(operation.file.parent)
+    remove(_beside(_target(operation), operation))
 
 
 # ------------------------------------------------------------------------------------------------------ taking back
-def take_back(deed: Deed) -> None:
-    """Bring everything back to where it was before the deed, however far that came; twice is as good as once.
+def take_back(operation: FileOperation) -> None:
+    """Bring everything back to where it was before the operation, however far that came; twice is as good as once.
 
     Raises
     ------
@@ -307,36 +307,36 @@ def take_back(deed: Deed) -> None:
         Something else has taken the file's place, or its content is nowhere any more.
     OSError
     """
-    where = standing(deed)
-    if where is Standing.UNKNOWN:
-        raise Surprise(_unknown(deed))
-    if where is Standing.AFTER:
-        _restore(deed)
-    elif where is Standing.BETWEEN:
-        durable.sync_folder(deed.file.parent)
-        remove(_target(deed))
-    tidy(deed)
+    where = state_of(operation)
+    if where is OperationState.UNKNOWN:
+        raise Surprise(_unknown(operation))
+    if where is OperationState.AFTER:
+        _restore(operation)
+    elif where is OperationState.BETWEEN:
+        durable.sync_folder(operation.file.parent)
+        remove(_target(operation))
+    tidy(operation)
 
 
-def tidy(deed: Deed) -> None:
-    """Remove what was made aside, and folders and notes that a deed which did not happen needed.
+def tidy(operation: FileOperation) -> None:
+    """Remove what was made aside, and folders and notes that a operation which did not happen needed.
 
     Raises
     ------
     OSError
     """
-    remove(deed.temporary)
-    if deed.target is None:
+    remove(operation.temporary)
+    if operation.target is None:
         return
-    remove(_beside(deed.target, deed))
-    if deed.info is not None and look(deed.target) is None:
-        remove(deed.info)
-    remove_folders(deed)
+    remove(_beside(operation.target, operation))
+    if operation.info is not None and look(operation.target) is None:
+        remove(operation.info)
+    remove_folders(operation)
 
 
-def remove_folders(deed: Deed) -> None:
-    """Remove the folders that were made for a deed and that nobody uses."""
-    for folder in reversed(deed.made):
+def remove_folders(operation: FileOperation) -> None:
+    """Remove the folders that were made for a operation and that nobody uses."""
+    for folder in reversed(operation.made):
         if folder.is_dir() and not folder.is_symlink():
             durable.point("rmdir", folder)
             with contextlib.suppress(OSError):  # not empty
@@ -349,31 +349,31 @@ def remove(path: Path) -> None:
         durable.remove(path)
 
 
-def _restore(deed: Deed) -> None:
-    file, temporary = deed.file, deed.temporary
+def _restore(operation: FileOperation) -> None:
+    file, temporary = operation.file, operation.temporary
     if not file.parent.is_dir():
         durable.point("mkdir", file.parent)
         file.parent.mkdir(parents=True, exist_ok=True)
     remove(temporary)
-    if deed.action in (Action.HARDLINK, Action.SYMLINK):
-        copy_as(file if deed.action is Action.HARDLINK else deed.keeper, deed, temporary)
-        if standing(deed) is not Standing.AFTER:
-            raise Surprise(_unknown(deed))
+    if operation.action in (Action.HARDLINK, Action.SYMLINK):
+        copy_as(file if operation.action is Action.HARDLINK else operation.keeper, operation, temporary)
+        if state_of(operation) is not OperationState.AFTER:
+            raise Surprise(_unknown(operation))
         durable.replace(temporary, file)
         return
-    if deed.action is Action.DELETE:
-        copy_as(deed.keeper, deed, temporary)
+    if operation.action is Action.DELETE:
+        copy_as(operation.keeper, operation, temporary)
         _take_name(temporary, file)
         remove(temporary)
         durable.sync_folder(file.parent)
         return
-    target = _target(deed)
+    target = _target(operation)
     try:
         _take_name(target, file)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        copy_as(target, deed, temporary)
+        copy_as(target, operation, temporary)
         _take_name(temporary, file)
         remove(temporary)
     durable.sync_folder(file.parent)
@@ -381,19 +381,19 @@ def _restore(deed: Deed) -> None:
     durable.sync_folder(target.parent)
 
 
-def _unknown(deed: Deed) -> str:
-    if look(deed.file) is not None:
-        return f"{deed.file}: something else is there now"
-    where = "" if deed.target is None else f", and {deed.target} does not hold it"
-    return f"{deed.file}: is gone{where}"
+def _unknown(operation: FileOperation) -> str:
+    if look(operation.file) is not None:
+        return f"{operation.file}: something else is there now"
+    where = "" if operation.target is None else f", and {operation.target} does not hold it"
+    return f"{operation.file}: is gone{where}"
 
 
-def _target(deed: Deed) -> Path:
-    if deed.target is None:
-        raise Surprise(f"{deed.file}: the journal does not say where it went")
-    return deed.target
+def _target(operation: FileOperation) -> Path:
+    if operation.target is None:
+        raise Surprise(f"{operation.file}: the journal does not say where it went")
+    return operation.target
 
 
-def _beside(target: Path, deed: Deed) -> Path:
+def _beside(target: Path, operation: FileOperation) -> Path:
     """Name of a copy in the making, in the target's folder."""
-    return target.parent / deed.temporary.name
+    return target.parent / operation.temporary.name

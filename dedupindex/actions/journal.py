@@ -1,8 +1,8 @@
-"""The journal of an applied plan: one JSON object a line, appended and synced before and after every deed.
+"""The journal of an applied plan: one JSON object a line, appended and synced before and after every operation.
 
-First what is about to be done, with all that it takes to take it back; then the deed; then that it is done. Whatever
-line the run ends at, the journal and the files together tell how far it came (`deeds.standing`). A last line that was
-not written whole announces nothing that has begun, and is cut off.
+First a line says what is about to be done, with all that undoing it needs; then the operation is done; then a line
+says so. Wherever the run ends, the journal and the files together tell how far it came (`file_operations.state_of`). A
+last line that was not written whole announces nothing that has begun, and is cut off.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ BEGUN, DONE, FAILED, UNDONE = "begun", "done", "failed", "undone"
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """One deed with everything that is needed to finish it or to take it back."""
+class FileOperation:
+    """One operation with everything that is needed to finish it or to take it back."""
 
     number: int  # of the plan's item
     action: Action
@@ -49,10 +49,10 @@ class Deed:
 
 
 @dataclass(slots=True)
-class Entry:
-    """A deed and the last that was written of it."""
+class JournalEntry:
+    """A operation and the last that was written of it."""
 
-    deed: Deed
+    operation: FileOperation
     state: str
 
 
@@ -65,7 +65,7 @@ class Journal:
     token: str  # distinguishes the names of what is made aside
     database: str
     descriptor: int
-    entries: dict[int, Entry] = field(default_factory=dict)
+    entries: dict[int, JournalEntry] = field(default_factory=dict)
 
     def __enter__(self) -> Journal:
         return self
@@ -75,10 +75,10 @@ class Journal:
     ) -> None:
         os.close(self.descriptor)
 
-    def begin(self, deed: Deed) -> None:
-        """Announce a deed."""
-        _append(self, {"n": deed.number, "state": BEGUN, "deed": _plain(deed)})
-        self.entries[deed.number] = Entry(deed, BEGUN)
+    def begin(self, operation: FileOperation) -> None:
+        """Announce a operation."""
+        _append(self, {"n": operation.number, "state": BEGUN, "deed": _plain(operation)})
+        self.entries[operation.number] = JournalEntry(operation, BEGUN)
 
     def note(self, number: int, state: str) -> None:
         """Write what became of it."""
@@ -138,7 +138,7 @@ def _read(path: Path, descriptor: int, lines: list[bytes], plan: str | None) -> 
         journal = Journal(path, head["plan"], head["token"], head["database"], descriptor)
         for line in rest:
             if line["state"] == BEGUN:
-                journal.entries[line["n"]] = Entry(_deed(line["deed"]), BEGUN)
+                journal.entries[line["n"]] = JournalEntry(_operation(line["deed"]), BEGUN)
             else:
                 journal.entries[line["n"]].state = line["state"]
     except (ValueError, KeyError, TypeError) as error:
@@ -175,10 +175,10 @@ def _append(journal: Journal, line: Mapping[str, Any]) -> None:
         raise
 
 
-def _plain(deed: Deed) -> dict[str, Any]:
+def _plain(operation: FileOperation) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for name in Deed.__dataclass_fields__:
-        value = getattr(deed, name)
+    for name in FileOperation.__dataclass_fields__:
+        value = getattr(operation, name)
         if isinstance(value, Path):
             values[name] = _path(value)
         elif name == "made":
@@ -188,7 +188,7 @@ def _plain(deed: Deed) -> dict[str, Any]:
     return values
 
 
-def _deed(values: Mapping[str, Any]) -> Deed:
+def _operation(values: Mapping[str, Any]) -> FileOperation:
     known = dict(values)
     for name in ("file", "keeper", "temporary", "target", "info"):
         known[name] = None if values[name] is None else Path(os.fsdecode(bytes.fromhex(values[name]["bytes"])))
@@ -196,7 +196,7 @@ def _deed(values: Mapping[str, Any]) -> Deed:
     known["action"] = Action(values["action"])
     known["identity"], known["keeper_identity"] = tuple(values["identity"]), tuple(values["keeper_identity"])
     known["xattrs"] = tuple((name, value) for name, value in values["xattrs"])
-    return Deed(**known)
+    return FileOperation(**known)
 
 
 def _path(path: Path) -> dict[str, str]:

@@ -100,13 +100,13 @@ class Plan:
 
     def digest(self) -> str:
         """Return what identifies the plan, made when it was: a journal belongs to one plan."""
-        return _digest([self.made.isoformat(timespec="seconds"), self._deeds()])
+        return _digest([self.made.isoformat(timespec="seconds"), self._operations()])
 
     def deeds_digest(self) -> str:
-        """Return what identifies the plan's deeds: the same for a plan that is made anew and says the same."""
-        return _digest(self._deeds())
+        """Return what identifies the plan's operations: the same for a plan that is made anew and says the same."""
+        return _digest(self._operations())
 
-    def _deeds(self) -> list[tuple[str, ...]]:
+    def _operations(self) -> list[tuple[str, ...]]:
         return [
             (i.action, os.fsencode(i.file.path).hex(), i.file.sha256, os.fsencode(i.keeper.path).hex(), str(i.target))
             for i in self.items

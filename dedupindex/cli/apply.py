@@ -30,7 +30,7 @@ def apply(
 
     Interrupted, the same line goes on; `undo` takes it all back. Exit code 1 when a file was not as planned.
     """
-    from dedupindex.actions.applying import Outcome, apply_plan
+    from dedupindex.actions.applying import OutcomeKind, apply_plan
     from dedupindex.actions.plans import read_plan
     from dedupindex.reports.applied import applied_text, trouble_lines
     from dedupindex.reports.plans import plan_summary
@@ -50,7 +50,7 @@ def apply(
     for line in trouble_lines(done):
         complain(line)
     if book is not None:
-        if done.of(Outcome.DONE, Outcome.EARLIER):
+        if done.of(OutcomeKind.DONE, OutcomeKind.EARLIER):
             note(f"to take it back: dedupindex undo {book}")
         settle_index(session, read.database, [some.file for some in done.outcomes])
     return DONE if done.well else FOUND

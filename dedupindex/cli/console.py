@@ -111,7 +111,7 @@ class Bar:
             self._bars.update(self._task, failed=f"{self._failed} failed")
 
     def finish(self) -> None:
-        """End the bar and leave it standing."""
+        """End the bar; it stays on the screen."""
         if self._task is not None:
             self._bars.stop_task(self._task)
         self._task = None

@@ -14,7 +14,7 @@ from dedupindex.groups.thumbnails import from_file, jpeg
 
 if TYPE_CHECKING:
     from dedupindex.cli.console import Bar, Quiet
-    from dedupindex.groups.thumbnails import Portrait
+    from dedupindex.groups.thumbnails import Thumbnail
     from dedupindex.index import Index
     from dedupindex.records import ByteArray, ImageRecord, Pair
 
@@ -41,17 +41,17 @@ class Thumbnails:
         self._progress = progress
         self._order = order
         self._place = {image: place for place, image in enumerate(order)}
-        self._stored: dict[int, Portrait] = {}
+        self._stored: dict[int, Thumbnail] = {}
         self._left = FROM_FILES
         self._seconds = FOR_FILES if len(order) > FROM_FILES else float("inf")
         self._overlays = OVERLAYS
-        self._lately: OrderedDict[int, Portrait | None] = OrderedDict()
+        self._lately: OrderedDict[int, Thumbnail | None] = OrderedDict()
 
     def __call__(self, image: ImageRecord) -> str | None:
         """Return a data URI, or None when there is no picture of the image."""
         self._progress.advance(1)
-        portrait = self._portrait(image)
-        return None if portrait is None else data_uri(portrait.pixels)
+        thumbnail = self._thumbnail(image)
+        return None if thumbnail is None else data_uri(thumbnail.pixels)
 
     def overlay(self, first: ImageRecord, pair: Pair) -> tuple[str, str, str] | None:
         """Return data URIs of `first`, of the pair's other picture laid over it, and of where they differ."""
@@ -59,7 +59,7 @@ class Thumbnails:
         from dedupindex.verify.keypoint_registration import invert
 
         other = pair.a if pair.b.id == first.id else pair.b
-        below, above = self._portrait(first), self._portrait(other)
+        below, above = self._thumbnail(first), self._thumbnail(other)
         if self._overlays <= 0 or below is None or above is None:
             return None
         matrix = np.array(pair.verification.registration.matrix, np.float64)
@@ -73,7 +73,7 @@ class Thumbnails:
         self._overlays -= 1
         return data_uri(laid.first), data_uri(laid.second), data_uri(laid.difference)
 
-    def _portrait(self, image: ImageRecord) -> Portrait | None:
+    def _thumbnail(self, image: ImageRecord) -> Thumbnail | None:
         if image.id not in self._lately:
             self._lately[image.id] = self._fetched(image)
             if len(self._lately) > LATELY:
@@ -81,17 +81,17 @@ class Thumbnails:
         self._lately.move_to_end(image.id)
         return self._lately[image.id]
 
-    def _fetched(self, image: ImageRecord) -> Portrait | None:
+    def _fetched(self, image: ImageRecord) -> Thumbnail | None:
         if self._left > 0 and self._seconds > 0 and image.frame_count <= MANY_FRAMES:
             self._left -= 1
             began = time.monotonic()
-            portrait = from_file(image, self._index.settings, SIDE)
+            thumbnail = from_file(image, self._index.settings, SIDE)
             self._seconds -= time.monotonic() - began
-            if portrait is not None:
-                return portrait
+            if thumbnail is not None:
+                return thumbnail
         if image.id not in self._stored:
             start = self._place.get(image.id, len(self._order))
-            self._stored = self._index.stored_portraits({image.id, *self._order[start : start + AT_ONCE]})
+            self._stored = self._index.stored_thumbnails({image.id, *self._order[start : start + AT_ONCE]})
         return self._stored.get(image.id)
 
 

@@ -57,7 +57,7 @@ class IndexProposer:
         return stored_candidates(self._database, self._index, self._settings, ids)
 
     def ranked(self, todo: Sequence[int], deadline: float) -> list[int]:
-        """Order images by the distance to their nearest neighbour, as many as can be asked until *deadline*."""
+        """Job images by the distance to their nearest neighbour, as many as can be asked until *deadline*."""
         nearest: dict[int, float] = {}
         for start in range(0, len(todo), RANKED_AT_ONCE):
             if start and time.monotonic() > deadline:

@@ -13,21 +13,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dedupindex.engines.folder import WorkFolder
-from dedupindex.engines.jobs import GroupOrder, GroupStage, MapOrder, Order, SplitOrder, Stage
+from dedupindex.engines.jobs import GroupJob, GroupStage, Job, MapJob, SplitJob, Stage
 from dedupindex.errors import DedupIndexError, Reason
 
 
-class Backend(Protocol):
+class JobRunner(Protocol):
     """What has workers."""
 
     @property
     def started(self) -> bool:
         """Whether workers are there already; starting them takes seconds."""
 
-    def run(self, orders: Iterable[Order]) -> Iterator[tuple[Order, Reason | None]]:
-        """Each order as it gets done, or with the reason why its worker was lost twice; a bounded number at once.
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Reason | None]]:
+        """Each job as it gets done, or with the reason why its worker was lost twice; a bounded number at once.
 
-        The iterator behind *orders* is asked again after every one, even when it had nothing the last time.
+        The iterator behind *jobs* is asked again after every one, even when it had nothing the last time.
         """
 
     def close(self) -> None:
@@ -45,7 +45,7 @@ class Grouped:
 class Executor:
     """A work folder and the workers that fill it."""
 
-    def __init__(self, folder: WorkFolder, backend: Backend) -> None:
+    def __init__(self, folder: WorkFolder, backend: JobRunner) -> None:
         self.folder = folder
         self.backend = backend
 
@@ -64,21 +64,21 @@ class Executor:
         Yields
         ------
         str
-            The output of each part, in any order.
+            The output of each part, in any job.
 
         Raises
         ------
         DedupIndexError
         """
-        orders = map(lambda part: MapOrder(self.folder, stage, part), parts)  # noqa: C417 - a generator ends for good
-        for order, reason in self.backend.run(orders):
-            assert isinstance(order, MapOrder)
+        jobs = map(lambda part: MapJob(self.folder, stage, part), parts)  # noqa: C417 - a generator ends for good
+        for job, reason in self.backend.run(jobs):
+            assert isinstance(job, MapJob)
             if reason is None:
-                yield order.output
+                yield job.output
             elif lost is None:
                 raise _lost(stage, reason)
             else:
-                lost(order.part, reason)
+                lost(job.part, reason)
 
     def group_apply(
         self,
@@ -107,27 +107,27 @@ class Executor:
         Yields
         ------
         Grouped
-            In any order; nothing of a bucket without rows.
+            In any job; nothing of a bucket without rows.
 
         Raises
         ------
         DedupIndexError
         """
         splits: list[str] = []
-        splitting = (SplitOrder(self.folder, before, key, buckets, part) for part in parts)
-        for order, reason in self.backend.run(splitting):
+        splitting = (SplitJob(self.folder, before, key, buckets, part) for part in parts)
+        for job, reason in self.backend.run(splitting):
             if reason is not None:
                 raise _lost(before or stage, reason)
-            splits.append(order.output)
-        for order, reason in self.backend.run(self._group_orders(stage, key, tuple(sorted(splits)), buckets, most)):
+            splits.append(job.output)
+        for job, reason in self.backend.run(self._group_jobs(stage, key, tuple(sorted(splits)), buckets, most)):
             if reason is not None:
                 raise _lost(stage, reason)
-            assert isinstance(order, GroupOrder)
-            yield Grouped(order.keys, order.output)
+            assert isinstance(job, GroupJob)
+            yield Grouped(job.keys, job.output)
 
-    def _group_orders(
+    def _group_jobs(
         self, stage: GroupStage, key: str, splits: tuple[str, ...], buckets: int, most: int
-    ) -> Iterator[GroupOrder]:
+    ) -> Iterator[GroupJob]:
         rows: Counter[int] = Counter()
         for split in splits:
             rows.update(self.folder.counts(split))
@@ -137,9 +137,9 @@ class Executor:
             if shares == 1:
                 together.setdefault(group % buckets, []).append(group)
             for share in range(shares if shares > 1 else 0):
-                yield GroupOrder(self.folder, stage, key, splits, group % buckets, (group,), share, shares)
+                yield GroupJob(self.folder, stage, key, splits, group % buckets, (group,), share, shares)
         for bucket, groups in together.items():
-            yield GroupOrder(self.folder, stage, key, splits, bucket, tuple(groups))
+            yield GroupJob(self.folder, stage, key, splits, bucket, tuple(groups))
 
 
 def _lost(stage: object, reason: Reason) -> DedupIndexError:

@@ -37,7 +37,7 @@ class GroupStage(Protocol):
         """What becomes of a group, or of share number *share* of a group that is shared out among several workers."""
 
 
-class Order(Protocol):
+class Job(Protocol):
     """One output file to make."""
 
     @property
@@ -49,7 +49,7 @@ class Order(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class MapOrder:
+class MapJob:
     """Apply a stage to a part."""
 
     folder: WorkFolder
@@ -68,8 +68,8 @@ class MapOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class SplitOrder:
-    """Order what a stage makes of a part by a key: bucket (key modulo *buckets*) number i is row group i."""
+class SplitJob:
+    """Job what a stage makes of a part by a key: bucket (key modulo *buckets*) number i is row group i."""
 
     folder: WorkFolder
     stage: Stage | None  # None: the part as it is
@@ -103,7 +103,7 @@ class SplitOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupOrder:
+class GroupJob:
     """Apply a stage to the groups of a bucket, or to a share of one large group.
 
     Attributes
@@ -160,7 +160,7 @@ def put_part(folder: WorkFolder, table: pa.Table) -> str:
     return name
 
 
-def run_orders(orders: Sequence[Order]) -> None:
+def run_jobs(orders: Sequence[Job]) -> None:
     """Do what is asked."""
     for order in orders:
         order.run()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dedupindex.engines.folder import WorkFolder
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
-from dedupindex.features.descriptor import lays
+from dedupindex.features.descriptor import orientations
 from dedupindex.records import CodeArray, FloatArray
 from dedupindex.vectors import SLACK, Ids, first_equal, nearest, pairs_by_sign, ranks
 
@@ -31,7 +31,7 @@ IMAGES = pa.schema(
     [
         ("id", pa.int64()),
         ("code", CODE),
-        ("probes", pa.int8()),  # lays that are searched for; 0 = not new
+        ("probes", pa.int8()),  # orientations that are searched for; 0 = not new
         ("reach", pa.float64()),  # smallest cosine that can mean something; -1 = any
         ("target", pa.bool_()),  # can be found; a negative only finds
     ]
@@ -82,20 +82,22 @@ class Assign:
         probes, reach, found = (table[name].to_numpy() for name in ("probes", "reach", "target"))
         centres = _centres(folder, self.centres) if self.centres else None
         parts: list[pa.Table] = []
-        for lay in range(max(1, int(probes.max(initial=0)))):
-            chosen = np.arange(len(ids)) if lay == 0 else np.flatnonzero(probes > lay)
+        for orientation in range(max(1, int(probes.max(initial=0)))):
+            chosen = np.arange(len(ids)) if orientation == 0 else np.flatnonzero(probes > orientation)
             if not len(chosen):
                 continue
-            cells = nearest_cells(lay_of(codes[chosen], lay), centres, self.copies if lay == 0 else self.homes)
+            cells = nearest_cells(
+                oriented(codes[chosen], orientation), centres, self.copies if orientation == 0 else self.homes
+            )
             rows, ranks = np.repeat(chosen, cells.shape[1]), np.tile(np.arange(cells.shape[1]), len(chosen))
-            target, probe = found[rows] & (lay == 0), (probes[rows] > lay) & (ranks < self.homes)
+            target, probe = found[rows] & (orientation == 0), (probes[rows] > orientation) & (ranks < self.homes)
             kept = target | probe
             rows = rows[kept]
             columns = {
                 "cell": cells.ravel()[kept],
                 "id": ids[rows],
                 "code": codes_column(codes[rows], CODE),
-                "lay": np.full(len(rows), lay, np.int8),
+                "lay": np.full(len(rows), orientation, np.int8),
                 "reach": reach[rows],
                 "target": target[kept],
                 "probe": probe[kept],
@@ -127,13 +129,13 @@ class Join:
         """`MEMBERS` of one cell to `HITS`."""
         target, probe = (np.flatnonzero(table[name].to_numpy()) for name in ("target", "probe"))
         ids, codes = table["id"].to_numpy(), vectors_of(table["code"], np.int8)
-        lay, reach = table["lay"].to_numpy(), table["reach"].to_numpy()
+        orientation, reach = table["lay"].to_numpy(), table["reach"].to_numpy()
         target = target[np.argsort(ids[target], kind="stable")]
-        probe = probe[np.lexsort((lay[probe], ids[probe]))][share::shares]
+        probe = probe[np.lexsort((orientation[probe], ids[probe]))][share::shares]
         vectors = np.empty((len(probe), codes.shape[1]), np.float32)
-        for number in np.unique(lay[probe]).tolist():
-            some = lay[probe] == number
-            vectors[some] = lay_of(codes[probe[some]], number)
+        for number in np.unique(orientation[probe]).tolist():
+            some = orientation[probe] == number
+            vectors[some] = oriented(codes[probe[some]], number)
         found = join_cell(ids[target], codes[target], vectors, self.radius, self.most, exhaustive=self.exhaustive)
         own = np.minimum(self.radius, 1 - reach[probe])
         image, within = ids[probe][found.probe], found.distance <= own[found.probe]
@@ -156,7 +158,7 @@ class Found:
     id : (n,) int64
     distance : (n,) float32
     overflow : (Q,) bool
-        By probe: more distinct vectors lay within the radius than were kept.
+        By probe: more distinct vectors orientation within the radius than were kept.
     """
 
     probe: Ids
@@ -263,9 +265,9 @@ def nearest_cells(vectors: FloatArray, centres: FloatArray | None, count: int) -
     return np.take_along_axis(some, order, axis=1).astype(np.int64)
 
 
-def lay_of(codes: CodeArray, lay: int) -> FloatArray:
-    """Unit-length probes (N, D) of descriptors laid down another way; lay 0 = as they are."""
-    return unit(codes) if lay == 0 else lays(codes, 2 if lay < 2 else 8)[lay]
+def oriented(codes: CodeArray, orientation: int) -> FloatArray:
+    """Unit-length probes (N, D) of descriptors laid down another way; orientation 0 = as they are."""
+    return unit(codes) if orientation == 0 else orientations(codes, 2 if orientation < 2 else 8)[orientation]
 
 
 def centres_table(centres: FloatArray) -> pa.Table:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from dedupindex.engines.embedded import IndexProposer
-from dedupindex.engines.executor import Backend, Executor
+from dedupindex.engines.executor import Executor, JobRunner
 from dedupindex.engines.folder import WorkFolder
-from dedupindex.engines.local import LocalBackend
+from dedupindex.engines.local import LocalRunner
 from dedupindex.engines.mapping import Each, PartMapper
 from dedupindex.engines.proposing import JoinProposer
 from dedupindex.execution.engine import Mapper, Proposer, VectorSource
@@ -82,12 +82,12 @@ class PartedEngine:
             self._executor = Executor(self._folder, self._backend(settings))
         return self._executor
 
-    def _backend(self, settings: Settings) -> Backend:
+    def _backend(self, settings: Settings) -> JobRunner:
         if self._address is None:
-            return LocalBackend(settings)
-        from dedupindex.engines.ray_cluster import RayBackend
+            return LocalRunner(settings)
+        from dedupindex.engines.ray_cluster import RayRunner
 
-        return RayBackend(settings, self._address)
+        return RayRunner(settings, self._address)
 
 
 def _ends(task: FileTask) -> bool:

@@ -62,7 +62,7 @@ class Gather:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class JoinLayout:
     """How a collection is divided.
 
     Attributes
@@ -78,15 +78,15 @@ class Plan:
     homes: int
 
 
-def plan_for(images: int) -> Plan:
+def layout_for(images: int) -> JoinLayout:
     """Exhaustive as far as the vector index is; then cells of one size, so that time grows with the collection."""
     if images <= FLAT_LIMIT:
-        return Plan(1, 1, 1)
-    return Plan(max(1, images // IMAGES_A_CELL), COPIES, HOMES)
+        return JoinLayout(1, 1, 1)
+    return JoinLayout(max(1, images // IMAGES_A_CELL), COPIES, HOMES)
 
 
 def join(
-    executor: Executor, parts: Sequence[str], images: int, plan: Plan, centres: str, radius: float, most: int
+    executor: Executor, parts: Sequence[str], images: int, layout: JoinLayout, centres: str, radius: float, most: int
 ) -> dict[int, str]:
     """Hits of all probes within parts of `IMAGES`: block of images -> part.
 
@@ -94,13 +94,13 @@ def join(
     ------
     DedupIndexError
     """
-    members = images * (plan.copies + plan.homes)
+    members = images * (layout.copies + layout.homes)
     joined = executor.group_apply(
-        Join(radius, most, exhaustive=plan.cells == 1),
+        Join(radius, most, exhaustive=layout.cells == 1),
         "cell",
         parts,
-        before=Assign(centres, plan.copies, plan.homes),
-        buckets=max(1, min(plan.cells, members // MEMBERS_A_BUCKET)),
+        before=Assign(centres, layout.copies, layout.homes),
+        buckets=max(1, min(layout.cells, members // MEMBERS_A_BUCKET)),
         most=MEMBERS_A_TASK,
     )
     hits = sorted(grouped.part for grouped in joined)
@@ -117,7 +117,7 @@ class JoinProposer:
         self._executor, self._database = executor, database
         with database.read() as connection:
             ids = catalog_images.indexable_ids(connection)
-        plan = plan_for(len(ids))
+        layout = layout_for(len(ids))
         negatives = len(ids) <= settings.negatives
         parts, images = [], 0
         for table in _image_tables(database, ids, set(todo), settings.profile, negatives=negatives):
@@ -125,13 +125,13 @@ class JoinProposer:
             images += int(np.count_nonzero(table["target"]))
         self.radius = radius_for(settings, images)
         centres = ""
-        if plan.cells > 1:
+        if layout.cells > 1:
             with database.read() as connection:
                 _, sample = catalog_images.descriptors(
-                    connection, ids[sample_of(len(ids), plan.cells)], DESCRIPTOR_DIMENSIONS
+                    connection, ids[sample_of(len(ids), layout.cells)], DESCRIPTOR_DIMENSIONS
                 )
-            centres = put_part(executor.folder, centres_table(train_centres(sample, plan.cells)))
-        self._blocks = join(executor, parts, images, plan, centres, self.radius, settings.candidates)
+            centres = put_part(executor.folder, centres_table(train_centres(sample, layout.cells)))
+        self._blocks = join(executor, parts, images, layout, centres, self.radius, settings.candidates)
         self._block = lru_cache(maxsize=2)(self._read)
 
     def near(self, ids: Sequence[int]) -> Mapping[int, tuple[list[Candidate], bool]]:
@@ -141,7 +141,7 @@ class JoinProposer:
         return {image: self._merged(image) for image in described}
 
     def ranked(self, todo: Sequence[int], deadline: float) -> list[int]:
-        """Order images by the distance to their nearest neighbour: all are known already."""
+        """Job images by the distance to their nearest neighbour: all are known already."""
         nearest: dict[int, float] = {}
         for block in sorted(self._blocks):
             images, others, distances, _ = self._block(block)

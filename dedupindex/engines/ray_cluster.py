@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dedupindex.engines.jobs import Order
+from dedupindex.engines.jobs import Job
 from dedupindex.errors import DedupIndexError, Reason
 from dedupindex.execution.pool import CHANCES, IN_FLIGHT, cores
 from dedupindex.execution.worker import Limits, allow, begin_worker
@@ -31,7 +31,7 @@ _TOKENS = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-class RayBackend:
+class RayRunner:
     """Ray, started or joined when there is something to do.
 
     Parameters
@@ -51,14 +51,14 @@ class RayBackend:
         """Whether Ray is there already; starting it takes some seconds."""
         return self._ray is not None
 
-    def run(self, orders: Iterable[Order]) -> Iterator[tuple[Order, Reason | None]]:
-        """Each order as it gets done, or with the reason why it was not."""
-        source = iter(orders)
-        running: dict[Any, Order] = {}
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Reason | None]]:
+        """Each job as it gets done, or with the reason why it was not."""
+        source = iter(jobs)
+        running: dict[Any, Job] = {}
         try:
             while True:
-                while len(running) < self._most() and (order := next(source, None)) is not None:
-                    running[self._submit(order)] = order
+                while len(running) < self._most() and (job := next(source, None)) is not None:
+                    running[self._submit(job)] = job
                 if not running:
                     return
                 [done], _ = self._ray.wait(list(running), num_returns=1)
@@ -78,13 +78,13 @@ class RayBackend:
 
     def _most(self) -> int:
         if self._ray is None:
-            return 1  # nothing is started before there is an order
+            return 1  # nothing is started before there is an job
         return IN_FLIGHT * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
-    def _submit(self, order: Order) -> Any:
+    def _submit(self, job: Job) -> Any:
         if self._ray is None:
             self._start()
-        return self._task.remote(order)
+        return self._task.remote(job)
 
     def _outcome(self, reference: Any) -> Reason | None:
         failures = self._ray.exceptions
@@ -139,7 +139,7 @@ class RayBackend:
 
 
 def _log_lines(data: dict[str, Any], *_: object, **__: object) -> None:
-    """Log what the cluster tells: a worker that died is told of by the order's outcome."""
+    """Log what the cluster tells: a worker that died is told of by the job's outcome."""
     for line in data.get("lines", ()):
         if line.strip():
             log.info("Ray: %s", line.strip())
@@ -150,8 +150,8 @@ def _begin() -> None:
     begin_worker(Limits())
 
 
-def _run(order: Order) -> None:
+def _run(job: Job) -> None:
     """What a worker of Ray does."""
     _begin()
     allow(LONGEST_TASK)
-    order.run()
+    job.run()

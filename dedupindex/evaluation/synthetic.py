@@ -59,7 +59,7 @@ class _Member:
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
+class PicturePool:
     """Real pictures' features, ready to be varied."""
 
     members: tuple[_Member, ...]
@@ -78,7 +78,7 @@ class _Block:
     original: NDArray[np.int64]  # number of the image that each one copies; -1 = none
 
 
-def make_pool(pictures: Sequence[Features], *, lean: bool = False) -> Pool:
+def make_picture_pool(pictures: Sequence[Features], *, lean: bool = False) -> PicturePool:
     """Prepare real features for variation.
 
     Parameters
@@ -101,13 +101,13 @@ def make_pool(pictures: Sequence[Features], *, lean: bool = False) -> Pool:
         spread = vectors.std(0)
     else:  # what photographs have
         spread = np.maximum(0.107 * np.arange(1, DESCRIPTOR_DIMENSIONS + 1, dtype=np.float32) ** -0.15, 0.046)
-    return Pool(tuple(_member(some) for some in useful), vectors, np.asarray(spread, np.float32))
+    return PicturePool(tuple(_member(some) for some in useful), vectors, np.asarray(spread, np.float32))
 
 
 def fill(
     database: Database,
     settings: Settings,
-    pool: Pool,
+    pool: PicturePool,
     count: int,
     *,
     copies: float = 0.05,
@@ -153,7 +153,9 @@ def fill(
     return Filled(count, planted, feature_bytes)
 
 
-def descriptors(pool: Pool, count: int, *, copies: float = 0.05, seed: int = 0) -> Iterator[tuple[CodeArray, Ids]]:
+def descriptors(
+    pool: PicturePool, count: int, *, copies: float = 0.05, seed: int = 0
+) -> Iterator[tuple[CodeArray, Ids]]:
     """Descriptors alone of the images that `fill` would add, some at a time, and what each one copies.
 
     Yields
@@ -184,7 +186,7 @@ def group_of(path: Path) -> int:
     return int(path.stem) if original is None else original
 
 
-def _images(pool: Pool, seed: int, copies: float, start: int, stop: int) -> Iterator[tuple[NewImage, Path]]:
+def _images(pool: PicturePool, seed: int, copies: float, start: int, stop: int) -> Iterator[tuple[NewImage, Path]]:
     number_of_block = start // BLOCK
     block = _block(pool, seed, copies, number_of_block)
     for number in range(start, stop):
@@ -225,7 +227,7 @@ def _images(pool: Pool, seed: int, copies: float, start: int, stop: int) -> Iter
 
 
 @lru_cache(maxsize=4)
-def _block(pool: Pool, seed: int, copies: float, number: int) -> _Block:
+def _block(pool: PicturePool, seed: int, copies: float, number: int) -> _Block:
     """A block of images; of those that are copies, the descriptor is drawn around their original's."""
     plain = _plain(pool, seed, copies, number)
     copied = plain.original == _COPY
@@ -245,7 +247,7 @@ def _block(pool: Pool, seed: int, copies: float, number: int) -> _Block:
 
 
 @lru_cache(maxsize=4)
-def _plain(pool: Pool, seed: int, copies: float, number: int) -> _Block:
+def _plain(pool: PicturePool, seed: int, copies: float, number: int) -> _Block:
     """A block of unrelated images, with those marked that are to become copies."""
     rng = np.random.default_rng([seed, number])
     share = SHARE * rng.random((BLOCK, 1), np.float32)

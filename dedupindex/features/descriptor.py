@@ -25,7 +25,7 @@ TINY = 24  # pixels; frames with no side above this have no keypoints
 TINY_REACH = 0.8  # random 7 x 7 frames reach a cosine of .7, copies of one another .99
 POOR_REACH = 0.5  # global features alone: beyond, nothing is found that they could have found
 FAST_REACH = 0.65  # of the fast profile: between .5 and this lie .6 % of the copies and 70 % of what else is found
-FEW_KEYPOINTS = 12  # fewer carry no retrieval: such pictures probe all eight lays instead
+FEW_KEYPOINTS = 12  # fewer carry no retrieval: such pictures probe all eight orientations instead
 
 
 def normalise_rows(vectors: FloatArray) -> FloatArray:
@@ -140,7 +140,7 @@ class Aim:
     ----------
     descriptor : (384,) int8
     probes : int
-        How many lays of it: 2, 8, or 0 for a low-information picture.
+        How many orientations of it: 2, 8, or 0 for a low-information picture.
     reach : float
         Smallest cosine at which another picture can be a copy (`reach`).
     """
@@ -157,7 +157,7 @@ def aim(features: Features, profile: str = "default") -> Aim:
 
 
 def probes(aims: Sequence[Aim]) -> list[FloatArray]:
-    """Search probes of pictures: each as it is, mirrored, and all other lays where keypoints do not see to rotation.
+    """Search probes of pictures: each as it is, mirrored, and turned where there are too few keypoints.
 
     Parameters
     ----------
@@ -172,44 +172,46 @@ def probes(aims: Sequence[Aim]) -> list[FloatArray]:
     wanted = np.array([some.probes for some in aims])
     for count in set(wanted[wanted > 0].tolist()):
         alike = np.flatnonzero(wanted == count).tolist()
-        turned = lays(np.stack([aims[number].descriptor for number in alike]), count)
+        turned = orientations(np.stack([aims[number].descriptor for number in alike]), count)
         for place, number in enumerate(alike):
             found[number] = np.ascontiguousarray(turned[:, place])
     return found
 
 
 def probes_wanted(keypoints: int) -> int:
-    """How many probes a picture with so many keypoints is searched with: itself and mirrored, or all eight lays."""
+    """How many probes a picture with so many keypoints needs: itself and mirrored, or all eight orientations."""
     return 8 if keypoints < FEW_KEYPOINTS else 2
 
 
-def lays(descriptors: CodeArray, count: int) -> FloatArray:
+def orientations(descriptors: CodeArray, count: int) -> FloatArray:
     """Unit-length vectors (count, N, 384) of descriptors (N, 384): as they are, mirrored, then with quarter turns."""
     turned = _turned(unit(descriptors), count // 2 - 1)
     return normalise_rows(turned).reshape(count, len(descriptors), -1)
 
 
-def lay_cosines(a: Features, b: Features, quarters: int = 3) -> FloatArray:
-    """Cosine of *a* and each lay of *b*: unturned, then by one quarter and more; then the same of its mirror image.
+def orientation_cosines(a: Features, b: Features, quarters: int = 3) -> FloatArray:
+    """Cosine of *a* and each orientation of *b*: turned by 0, 1 ... *quarters* quarters, then the same mirrored.
 
     Returns
     -------
     (2 + 2 quarters,) float32
-        -1..1, in the order of `dedupindex.verify.orientations.eight_lays`.
+        -1..1, in the order of `dedupindex.verify.orientations.eight_orientations`.
     """
     vectors = unit(np.stack([a.descriptor, b.descriptor]))
-    lays = normalise_rows(_turned(vectors[1:], quarters))
-    cosines: FloatArray = lays @ vectors[0]
+    orientations = normalise_rows(_turned(vectors[1:], quarters))
+    cosines: FloatArray = orientations @ vectors[0]
     return np.concatenate([cosines[::2], cosines[1::2]])
 
 
 def _turned(vectors: FloatArray, quarters: int) -> FloatArray:
     """Vectors (N, D) and their mirror images, then both by each number of quarter turns: (N (2 + 2 quarters), D)."""
     model = load_model()
-    lays = [vectors, vectors @ model.mirror]
+    orientations = [vectors, vectors @ model.mirror]
     for _ in range(quarters):  # a quarter turn = mirror, then transpose
-        lays += [np.asarray(lay @ model.mirror @ model.transpose, np.float32) for lay in lays[-2:]]
-    return np.concatenate(lays)
+        orientations += [
+            np.asarray(orientation @ model.mirror @ model.transpose, np.float32) for orientation in orientations[-2:]
+        ]
+    return np.concatenate(orientations)
 
 
 def reach(features: Features, profile: str = "default") -> float:

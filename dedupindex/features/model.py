@@ -2,7 +2,7 @@
 
 Everything in it commutes with mirroring a picture: the local PCA is split into parts that are even and odd under the
 mirror, so that the mirrored picture's code is the code with some signs flipped; the words of the codebook stand in
-mirrored pairs; and the fused PCA is trained on all eight lays of every picture (`symmetry.py`).
+mirrored pairs; and the fused PCA is trained on all eight orientations of every picture (`symmetry.py`).
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def mirror_vlad(words: int, parity: FloatArray) -> SignedPermutation:
 
 
 def dihedral_global() -> tuple[SignedPermutation, ...]:
-    """Actions of the eight lays of a square picture on its global blocks, the identity first."""
+    """Actions of the eight orientations of a square picture on its global blocks, the identity first."""
     mirror, transpose = mirror_global(), transpose_global()
     turn = mirror.then(transpose)
     turns = [identity(len(mirror.order))]

@@ -26,7 +26,7 @@ PathLike = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class DecidedPairs:
     """Decisions, ready to be looked up by content keys."""
 
     apart: Mapping[tuple[str, str], Decision]  # not-duplicate and keep-both, by (smaller key, larger key)
@@ -39,17 +39,17 @@ class Judged:
         return found is not None and not (decided and found.kind == KEEP_BOTH)
 
 
-def judged(decisions: Iterable[Decision]) -> Judged:
+def decided_pairs(decisions: Iterable[Decision]) -> DecidedPairs:
     """Arrange decisions for looking up."""
     known = tuple(decisions)
-    return Judged(
+    return DecidedPairs(
         {(some.a, some.b): some for some in known if some.kind != KEEPER},
         frozenset(some.a for some in known if some.kind == KEEPER),
         known,
     )
 
 
-def sift(pairs: Sequence[Pair], decided: Judged, *, show_kept: bool) -> list[Pair]:
+def sift(pairs: Sequence[Pair], decided: DecidedPairs, *, show_kept: bool) -> list[Pair]:
     """Pairs on which nobody decided that they are no duplicates, or (without *show_kept*) that both are to stay."""
     if not decided.apart:
         return list(pairs)

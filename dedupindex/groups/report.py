@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dedupindex.errors import SettingsError
 from dedupindex.groups import snapshots
-from dedupindex.groups.decisions import Judged, judged, sift
+from dedupindex.groups.decisions import DecidedPairs, decided_pairs, sift
 from dedupindex.groups.grouping import build_groups, largest_first
 from dedupindex.groups.report_records import Change, Coverage, Report, Selection
 from dedupindex.groups.selection import Selected, below, select, settled, side, touches
@@ -74,7 +74,7 @@ def report(
         decisions = catalog_decisions.decisions(connection)
         counts = catalog.counts(connection)
         failures = tuple(catalog.failures(connection))
-    decided = judged(decisions)
+    decided = decided_pairs(decisions)
     found = Report(searches[0] if searches else None, (), (), counts["images"], counts["locations"], failures)
     found = dataclasses.replace(found, selection=selection)
     if since is None:
@@ -86,7 +86,7 @@ def report(
     return _with_changes(database, found, run, differences)
 
 
-def _with_groups(database: Database, report: Report, decided: Judged, among: set[int] | None) -> Report:
+def _with_groups(database: Database, report: Report, decided: DecidedPairs, among: set[int] | None) -> Report:
     """Fill in the groups; *among*: only those of these images."""
     selection = report.selection
     found = present_pairs(database, min_score=selection.min_score, among=among)
@@ -119,7 +119,7 @@ def _with_groups(database: Database, report: Report, decided: Judged, among: set
 
 
 def _grouped(
-    selection: Selection, slices: Iterable[Selected], decided: Judged
+    selection: Selection, slices: Iterable[Selected], decided: DecidedPairs
 ) -> tuple[tuple[DuplicateGroup, ...], tuple[Pair, ...]]:
     groups: list[DuplicateGroup] = []
     for some in slices:
@@ -146,7 +146,7 @@ def _pairs_of(groups: Iterable[DuplicateGroup]) -> tuple[Pair, ...]:
     return tuple(pairs)
 
 
-def _concerning(decided: Judged, groups: Sequence[DuplicateGroup]) -> tuple[Decision, ...]:
+def _concerning(decided: DecidedPairs, groups: Sequence[DuplicateGroup]) -> tuple[Decision, ...]:
     """Decisions on images of these groups, oldest first."""
     if not decided.all:
         return ()

@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dedupindex.groups.decisions import content_of, judged
+from dedupindex.groups.decisions import content_of, decided_pairs
 from dedupindex.groups.grouping import group_id, join, root_of
 from dedupindex.store import catalog_decisions, catalog_images, catalog_pairs
 from dedupindex.store.catalog_decisions import Places
 from dedupindex.store.database import Database
 
-Standing = Mapping[str, Places]
+Snapshot = Mapping[str, Places]
 KINDS = ("new", "grown", "shrunk", "resolved")
 
 
@@ -41,15 +41,15 @@ def remember(database: Database, run: int) -> None:
     """
     now = current(database)
     with database.write() as connection:
-        known = catalog_decisions.standing(connection, run)
+        known = catalog_decisions.snapshot(connection, run)
         if known is None or known[1] != now:
-            catalog_decisions.put_standing(connection, run, now)
+            catalog_decisions.put_snapshot(connection, run, now)
 
 
 def before(database: Database, run: int) -> dict[str, Places]:
     """The groups as they stood at the end of a run; none where nothing is known of it."""
     with database.read() as connection:
-        known = catalog_decisions.standing(connection, run)
+        known = catalog_decisions.snapshot(connection, run)
     return {} if known is None else known[1]
 
 
@@ -58,7 +58,7 @@ def current(database: Database) -> dict[str, Places]:
     with database.read() as connection:
         a, b, _ = catalog_pairs.edges(connection)
         several = catalog_images.several_locations(connection)
-        decided = judged(catalog_decisions.decisions(connection))
+        decided = decided_pairs(catalog_decisions.decisions(connection))
         parts = {key: content_of(key) for pair in decided.apart for key in pair}
         ids = catalog_images.ids_of_content(connection, list(parts.values()))
         places = catalog_decisions.location_ids(connection, {*a.tolist(), *b.tolist(), *several})
@@ -82,7 +82,7 @@ def current(database: Database) -> dict[str, Places]:
     }
 
 
-def compare(then: Standing, now: Standing) -> list[Difference]:
+def compare(then: Snapshot, now: Snapshot) -> list[Difference]:
     """What is different: new, grown, shrunk, resolved groups, in this order, each by id.
 
     A group is *new* when none of its images stood in a group; *grown* when it has more images or places than the

@@ -27,7 +27,7 @@ TRIED = 2  # places of an image that are tried
 
 
 @dataclass(frozen=True, slots=True)
-class Portrait:
+class Thumbnail:
     """A reduced picture of a whole upright frame.
 
     Attributes
@@ -41,7 +41,7 @@ class Portrait:
     mask: Mask
 
 
-def from_file(image: ImageRecord, settings: Settings, side: int, *, max_bytes: int | None = None) -> Portrait | None:
+def from_file(image: ImageRecord, settings: Settings, side: int, *, max_bytes: int | None = None) -> Thumbnail | None:
     """Picture an image from the first of its files that still has its recorded size, time and content.
 
     Parameters
@@ -80,13 +80,13 @@ def frame_of(decoded: DecodedFile, number: int) -> Frame | None:
     return next((frame for frame in decoded.frames if frame.number == number), None)
 
 
-def from_frame(frame: Frame, side: int) -> Portrait:
+def from_frame(frame: Frame, side: int) -> Thumbnail:
     """Picture a frame of any depth; deeper ones than 8 bits by their valid range."""
     pixels = frame.pixels if frame.pixels.dtype == np.uint8 else stretch(_floats(frame), frame.mask)
-    return Portrait(*reduce(np.asarray(pixels, np.uint8), frame.mask, side))
+    return Thumbnail(*reduce(np.asarray(pixels, np.uint8), frame.mask, side))
 
 
-def stored_portraits(database: Database, ids: Iterable[int]) -> dict[int, Portrait]:
+def stored_thumbnails(database: Database, ids: Iterable[int]) -> dict[int, Thumbnail]:
     """Picture images by what the database holds; those without it, or with damaged features, are left out.
 
     Raises
@@ -101,13 +101,13 @@ def stored_portraits(database: Database, ids: Iterable[int]) -> dict[int, Portra
     return found
 
 
-def from_look(look: Look) -> Portrait:
+def from_look(look: Look) -> Thumbnail:
     """Picture an image by its stored thumbnail and colours; black where trimming took something off."""
     pixels, mask = coloured(look.thumbnail, look.colour), look.mask
     top, left, height, width = look.box
     full_height, full_width = look.full_shape
     if not height or not width or (height, width) == (full_height, full_width):
-        return Portrait(pixels, mask)
+        return Thumbnail(pixels, mask)
     down, right = pixels.shape[0] / height, pixels.shape[1] / width  # small pixels for a full one
     shape = max(1, round(full_height * down)), max(1, round(full_width * right))
     y = min(round(top * down), max(0, shape[0] - pixels.shape[0]))
@@ -116,7 +116,7 @@ def from_look(look: Look) -> Portrait:
     inner = pixels[: shape[0] - y, : shape[1] - x]
     whole[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
     valid[y : y + inner.shape[0], x : x + inner.shape[1]] = mask[: inner.shape[0], : inner.shape[1]]
-    return Portrait(whole, valid)
+    return Thumbnail(whole, valid)
 
 
 def coloured(luminance: ByteArray, colour: ByteArray) -> ByteArray:

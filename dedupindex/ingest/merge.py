@@ -38,7 +38,7 @@ from dedupindex.store import (
     catalog_merge,
     catalog_pairs,
 )
-from dedupindex.store.catalog_merge import Placed, StandingPlace, Transaction
+from dedupindex.store.catalog_merge import Placed, PresentPlace, Transaction
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState
 from dedupindex.verify.verification import VERSION
@@ -183,7 +183,7 @@ def _places(work: _Merge) -> None:
         }  # as we call them
         with work.ours.write() as connection:
             ids = catalog_images.ids_of_content(connection, [row.key for row in moved])
-            standing = catalog_merge.standing_places(connection, [(row.state.path, row.frame) for row in moved])
+            present = catalog_merge.present_places(connection, [(row.state.path, row.frame) for row in moved])
             chosen = [
                 row
                 for row in moved
@@ -191,7 +191,7 @@ def _places(work: _Merge) -> None:
                 and _is_news(
                     row,
                     ids[row.key],
-                    standing.get((row.state.path, row.frame)),
+                    present.get((row.state.path, row.frame)),
                     authority=row.state.path in theirs,
                 )
             ]
@@ -207,21 +207,21 @@ def _put(work: _Merge, connection: Transaction, rows: Sequence[Placed], ids: dic
     work.count("places", len(rows))
 
 
-def _is_news(row: Placed, image: int, standing: StandingPlace | None, *, authority: bool) -> bool:
+def _is_news(row: Placed, image: int, present: PresentPlace | None, *, authority: bool) -> bool:
     """Whether a place of theirs says something that we do not know, or know less well."""
-    if standing is None:
+    if present is None:
         return True
     state = row.state
     same = (state.size, state.mtime_ns, state.inode, image) == (
-        standing.size,
-        standing.mtime_ns,
-        standing.inode,
-        standing.image_id,
+        present.size,
+        present.mtime_ns,
+        present.inode,
+        present.image_id,
     )
     if same:
-        relabelled = row.label is not None and row.label != standing.label
-        return relabelled or (row.missing != standing.missing and (authority or not row.missing))
-    return authority or state.mtime_ns > standing.mtime_ns
+        relabelled = row.label is not None and row.label != present.label
+        return relabelled or (row.missing != present.missing and (authority or not row.missing))
+    return authority or state.mtime_ns > present.mtime_ns
 
 
 def _gone(work: _Merge) -> None:

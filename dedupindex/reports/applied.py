@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dedupindex.actions.applying import ApplySummary, Outcome
+from dedupindex.actions.applying import ApplySummary, OutcomeKind
 from dedupindex.actions.plans import Action
 from dedupindex.reports.names import shown
 from dedupindex.reports.plans import size_text
@@ -21,12 +21,12 @@ _DONE = {
 
 def applied_text(summary: ApplySummary, action: Action, *, dry_run: bool = False) -> str:
     """Return what a run of `apply` did, in a few lines; what went wrong is told by `trouble_lines`."""
-    done = summary.of(Outcome.DONE)
+    done = summary.of(OutcomeKind.DONE)
     size = size_text(sum(some.size for some in done))
     if dry_run:
         return f"{count(len(done), 'file')} of {size} compared and as planned; nothing was touched"
     lines = [f"{count(len(done), 'file')} of {size} {_DONE[action]}"]
-    earlier = summary.of(Outcome.EARLIER)
+    earlier = summary.of(OutcomeKind.EARLIER)
     if earlier:
         lines.append(f"{count(len(earlier), 'file')} had been dealt with by the run before")
     return "\n".join([*lines, *_left(summary)])
@@ -34,7 +34,7 @@ def applied_text(summary: ApplySummary, action: Action, *, dry_run: bool = False
 
 def undone_text(summary: ApplySummary) -> str:
     """Return what a run of `undo` did."""
-    back = summary.of(Outcome.BACK)
+    back = summary.of(OutcomeKind.BACK)
     size = size_text(sum(some.size for some in back))
     lines = [f"{count(len(back), 'file')} of {size} as before" if back else "nothing to take back"]
     return "\n".join([*lines, *_left(summary)])
@@ -42,11 +42,11 @@ def undone_text(summary: ApplySummary) -> str:
 
 def trouble_lines(summary: ApplySummary) -> list[str]:
     """Return a line for every file that was not dealt with."""
-    return [shown(f"{some.outcome}: {some.detail}") for some in summary.of(Outcome.SURPRISE, Outcome.FAILED)]
+    return [shown(f"{some.outcome}: {some.detail}") for some in summary.of(OutcomeKind.SURPRISE, OutcomeKind.FAILED)]
 
 
 def _left(summary: ApplySummary) -> Iterator[str]:
-    trouble, left = summary.of(Outcome.SURPRISE, Outcome.FAILED), summary.of(Outcome.LEFT)
+    trouble, left = summary.of(OutcomeKind.SURPRISE, OutcomeKind.FAILED), summary.of(OutcomeKind.LEFT)
     if trouble:
         yield f"{count(len(trouble), 'file')} left as found, see below"
     if left:

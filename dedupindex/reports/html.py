@@ -38,7 +38,7 @@ OPEN_GROUPS = 40  # groups that are open when the page is
 
 
 @dataclass(frozen=True, slots=True)
-class Lay:
+class Outline:
     """Where one picture of a pair lies on the other, for drawing, in pixels of the picture below."""
 
     width: int
@@ -101,7 +101,7 @@ def _template() -> Template:
         count=count,
         member_words=_member_words,
         pair_words=pair_words,
-        lay=lay,
+        outline_of=outline_of,
         names=_names,
     )
     return environment.from_string((TEMPLATES / "report.html.j2").read_text("utf-8"))
@@ -127,7 +127,7 @@ def _names(group: DuplicateGroup) -> dict[int, str]:
     return {member.image.id: f"no. {number}" for number, member in enumerate(group.members, 1)}
 
 
-def lay(pair: Pair) -> Lay:
+def outline_of(pair: Pair) -> Outline:
     """Return where *b* lies on *a*."""
     a, b = pair.a, pair.b
     points = [_moved(pair.verification, x, y) for x, y in _corners(b)]
@@ -135,7 +135,7 @@ def lay(pair: Pair) -> Lay:
     margin = 0.02 * max(a.width, a.height)
     left, top = min(xs) - margin, min(ys) - margin
     outside = (left, top, max(xs) + margin - left, max(ys) + margin - top)
-    return Lay(a.width, a.height, " ".join(f"{x:.1f},{y:.1f}" for x, y in points), outside)
+    return Outline(a.width, a.height, " ".join(f"{x:.1f},{y:.1f}" for x, y in points), outside)
 
 
 def _corners(image: ImageRecord) -> Iterator[tuple[float, float]]:

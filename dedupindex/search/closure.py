@@ -52,13 +52,13 @@ def close_groups(
     """
     with database.read() as connection:
         fresh = catalog_pairs.found_after(connection, int(catalog.get_meta(connection, CLOSED) or 0))
-    judged: set[Pair] = set()
+    verified_pairs: set[Pair] = set()
     verified = accepted = 0
     while fresh:
-        wedges = sorted(_wedges(database, fresh) - judged)
-        judged.update(wedges)
+        open_triples = sorted(_open_triples(database, fresh) - verified_pairs)
+        verified_pairs.update(open_triples)
         fresh = set()
-        with closing(verify_stored(database, pool, settings, wedges)) as results:
+        with closing(verify_stored(database, pool, settings, open_triples)) as results:
             for result in results:
                 verified += result.verified
                 stored = _store(database, result.accepted, run)
@@ -69,7 +69,7 @@ def close_groups(
     return verified, accepted
 
 
-def _wedges(database: Database, fresh: set[Pair]) -> set[Pair]:
+def _open_triples(database: Database, fresh: set[Pair]) -> set[Pair]:
     """Unconnected pairs of images that share a neighbour through a fresh pair, in the order of their content keys."""
     with database.read() as connection:
         neighbours: defaultdict[int, set[int]] = defaultdict(set)
@@ -87,8 +87,8 @@ def _wedges(database: Database, fresh: set[Pair]) -> set[Pair]:
         ends = sorted({image for pair in open_pairs for image in pair})
         known = catalog_pairs.known_pairs(connection, ends)
         contents = catalog_images.contents(connection, ends)
-    standing = (sorted(pair) for pair in open_pairs if pair <= contents.keys())  # others may have forgotten one
-    ordered = ((a, b) if contents[a].key < contents[b].key else (b, a) for a, b in standing)
+    present = (sorted(pair) for pair in open_pairs if pair <= contents.keys())  # others may have forgotten one
+    ordered = ((a, b) if contents[a].key < contents[b].key else (b, a) for a, b in present)
     return {pair for pair in ordered if pair not in known}
 
 
@@ -97,7 +97,7 @@ def _store(database: Database, accepted: Sequence[tuple[int, int, Verification]]
     if not accepted:
         return []
     with database.write() as connection:
-        standing = catalog_images.described(connection, {image for a, b, _ in accepted for image in (a, b)})
-        stored = [(a, b, found) for a, b, found in accepted if a in standing and b in standing]
+        present = catalog_images.described(connection, {image for a, b, _ in accepted for image in (a, b)})
+        stored = [(a, b, found) for a, b, found in accepted if a in present and b in present]
         catalog_pairs.put_pairs(connection, stored, run)
     return [(a, b) for a, b, _ in stored]

@@ -21,14 +21,14 @@ from dedupindex.groups import snapshots
 from dedupindex.records import Candidate, DuplicatesSummary, Verification
 from dedupindex.search.candidates import SAME_PIXELS
 from dedupindex.search.closure import close_groups
-from dedupindex.search.pair_set import Judged
+from dedupindex.search.pair_set import PairSet
 from dedupindex.search.vector_cache import VectorCache
 from dedupindex.search.verifying import verify_stored
 from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_pairs
 from dedupindex.store.backend import Purpose
 from dedupindex.store.database import Database
-from dedupindex.store.rows import Content
+from dedupindex.store.rows import ContentKey
 
 T = TypeVar("T")
 Pairs = list[tuple[int, int]]
@@ -172,9 +172,9 @@ def _store(database: Database, batch: _Batch, run: int, tally: _Tally) -> None:
     """Commit what was found; nothing of images that others have forgotten since, or are describing anew."""
     with database.write() as connection:
         paired = {image for a, b, _ in batch.accepted for image in (a, b)}
-        standing = catalog_images.described(connection, paired.union(batch.described))
-        accepted = [(a, b, found) for a, b, found in batch.accepted if a in standing and b in standing]
-        done = [image for image in batch.described if image in standing and image not in batch.lost]
+        present = catalog_images.described(connection, paired.union(batch.described))
+        accepted = [(a, b, found) for a, b, found in batch.accepted if a in present and b in present]
+        done = [image for image in batch.described if image in present and image not in batch.lost]
         tally.accepted += catalog_pairs.put_pairs(connection, accepted, run)
         catalog_images.mark_searched(connection, done, run)
     tally.searched += len(done)
@@ -191,7 +191,7 @@ def _proposals(
 ) -> Generator[tuple[_Batch, Pairs], None, None]:
     """The pairs to verify, in batches of *size* images; none twice. Neighbours are asked for of *searched* at once."""
     waiting = set(todo)
-    judged = Judged()  # pairs proposed in this run whose other image is still to be searched
+    proposed = PairSet()  # pairs proposed in this run whose other image is still to be searched
     asked = (proposer.near(todo[start : start + searched]) for start in range(0, len(todo), searched))
     with closing(_ahead(asked)) as found:
         neighbours: Mapping[int, Near] = {}
@@ -200,9 +200,9 @@ def _proposals(
                 neighbours = next(found)
             batch = _Batch(list(todo[start : start + size]))
             waiting.difference_update(batch.ids)
-            yield batch, _propose(database, neighbours, settings, batch, judged, waiting, tally)
+            yield batch, _propose(database, neighbours, settings, batch, proposed, waiting, tally)
             if number % FORGOTTEN_EVERY == FORGOTTEN_EVERY - 1:
-                judged.keep_open(waiting)
+                proposed.keep_open(waiting)
 
 
 def _ahead(steps: Generator[T, None, None]) -> Generator[T, None, None]:
@@ -220,7 +220,7 @@ def _propose(
     neighbours: Mapping[int, Near],
     settings: Settings,
     batch: _Batch,
-    judged: Judged,
+    proposed: PairSet,
     waiting: Container[int],
     tally: _Tally,
 ) -> Pairs:
@@ -239,22 +239,22 @@ def _propose(
         return (one, other) if contents[one].key < contents[other].key else (other, one)
 
     same = {ordered(image, twin) for image, others in twins.items() for twin in others} - known
-    proposed = {
+    near_pairs = {
         ordered(image, candidate.image_id)
         for image in batch.described
         for candidate in near[image][0]
         if candidate.image_id != image and candidate.image_id in contents
     }
-    tally.candidates += len(proposed | same)
-    fresh = sorted(pair for pair in proposed - same - known if contents[pair[0]].pixels != contents[pair[1]].pixels)
-    fresh, equal = judged.new(fresh), judged.new(sorted(same))
-    judged.add(pair for pair in (*fresh, *equal) if pair[0] in waiting or pair[1] in waiting)
+    tally.candidates += len(near_pairs | same)
+    fresh = sorted(pair for pair in near_pairs - same - known if contents[pair[0]].pixels != contents[pair[1]].pixels)
+    fresh, equal = proposed.new(fresh), proposed.new(sorted(same))
+    proposed.add(pair for pair in (*fresh, *equal) if pair[0] in waiting or pair[1] in waiting)
     batch.accepted += [(a, b, SAME_PIXELS) for a, b in equal]
     # the pairs of an image follow each other, so that a task needs the features of fewer images
     return sorted(_collapse(batch, fresh, contents), key=lambda pair: pair if pair[0] in near else pair[::-1])
 
 
-def _collapse(batch: _Batch, pairs: Pairs, contents: dict[int, Content]) -> Pairs:
+def _collapse(batch: _Batch, pairs: Pairs, contents: dict[int, ContentKey]) -> Pairs:
     """Keep one of the pairs that show the very same two pictures; the others share its verdict."""
     first: dict[tuple[object, object], tuple[int, int]] = {}
     for a, b in pairs:

@@ -13,7 +13,7 @@ Codes = NDArray[np.int64]
 SHIFT, LOW = 32, 0xFFFFFFFF
 
 
-class Judged:
+class PairSet:
     """Unordered pairs of image ids below 2^31.
 
     Sorted arrays, each at least twice as long as the one after it: every pair is moved a logarithmic number of times.

@@ -70,8 +70,8 @@ def _tasks(database: Database, pairs: Pairs, threshold: float, *, vet: bool) -> 
         with database.read() as connection:
             load = catalog_images.sketches if vet else catalog_images.features
             parts = load(connection, ids)
-        standing = tuple((a, b) for a, b in some if a in parts and b in parts)
-        return PairTask(parts, standing, threshold, vet)
+        present = tuple((a, b) for a, b in some if a in parts and b in parts)
+        return PairTask(parts, present, threshold, vet)
 
     size = VETTED_A_TASK if vet else PAIRS_A_TASK
     waiting = (pairs[start : start + size] for start in range(0, len(pairs), size))

@@ -39,7 +39,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class DecodedContent:
     """What a reader made of a file."""
 
     format: str
@@ -50,7 +50,7 @@ class Content:
     part: int = 0  # frames a reading, where `Source.first` asked for a part and did not get all; else 0
 
 
-Reader: TypeAlias = Callable[[Source], Content]
+Reader: TypeAlias = Callable[[Source], DecodedContent]
 
 
 def check_frame(source: Source, height: int, width: int, pixel_bytes: float) -> None:

@@ -15,7 +15,7 @@ from dedupindex.errors import LimitExceededError, NoValidPixelsError, ReadError,
 from dedupindex.records import DecodedFile, FoundFile, Frame
 from dedupindex.settings import Settings
 from dedupindex.sources import stacks, tiff
-from dedupindex.sources.content import Content, Reader, Source
+from dedupindex.sources.content import DecodedContent, Reader, Source
 from dedupindex.sources.files import parse_address
 from dedupindex.sources.pictures import PLUGINS, read_picture
 from dedupindex.sources.quiet import captured
@@ -129,7 +129,7 @@ def decode_file(
     )
 
 
-def _decode(source: Source) -> Content:
+def _decode(source: Source) -> DecodedContent:
     head = source.data[:HEAD_BYTES]
     format = format_of(head, source.path)
     if format is None:
@@ -142,7 +142,7 @@ def _decode(source: Source) -> Content:
     return _READERS[format](source)
 
 
-def _masked(source: Source, content: Content, masked: bool | None) -> tuple[Frame, ...]:
+def _masked(source: Source, content: DecodedContent, masked: bool | None) -> tuple[Frame, ...]:
     """Apply the mask file beside the picture; drop frames without a valid pixel.
 
     Raises

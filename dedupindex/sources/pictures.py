@@ -29,7 +29,7 @@ from PIL import (
 from dedupindex.errors import ReadError, Reason, UnsupportedImageError
 from dedupindex.records import Frame, Mask
 from dedupindex.sources import rasters
-from dedupindex.sources.content import Content, Source, check_frame, check_total, choose_frames, make_frame
+from dedupindex.sources.content import DecodedContent, Source, check_frame, check_total, choose_frames, make_frame
 from dedupindex.sources.deep import deep_bits, read_deep
 from dedupindex.sources.quiet import native_stderr
 
@@ -63,7 +63,7 @@ _LEAST_SHORT_SIDE = 32  # pixels: a reduced JPEG stays at least that high
 Array = NDArray[Any]
 
 
-def read_picture(source: Source, format: str) -> Content:
+def read_picture(source: Source, format: str) -> DecodedContent:
     """Decode a picture that Pillow reads.
 
     Parameters
@@ -98,7 +98,7 @@ def read_picture(source: Source, format: str) -> Content:
                     raise
                 source.note(f"frame {number} and later ones cannot be read: {error}")
                 break
-        return Content(format, tuple(frames), count, count_metadata(source, image), _is_lossless(source, format))
+        return DecodedContent(format, tuple(frames), count, count_metadata(source, image), _is_lossless(source, format))
 
 
 @contextmanager

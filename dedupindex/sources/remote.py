@@ -31,7 +31,7 @@ _SECRET = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RemoteEntry:
     """Something that stands in a folder of an object store."""
 
     name: str  # what is left of its key below the folder; no name that a path can hold where that is odd
@@ -39,7 +39,7 @@ class Entry:
     status: FileStatus
 
 
-def entries(folder: Path) -> list[Entry]:
+def entries(folder: Path) -> list[RemoteEntry]:
     """What stands in a folder of an object store, in the order of the keys.
 
     Raises
@@ -52,7 +52,7 @@ def entries(folder: Path) -> list[Entry]:
         system.invalidate_cache()
         start = len(inner.rstrip("/")) + 1
         found = [
-            Entry(item["name"][start:], item["type"] == "directory", _status(item))
+            RemoteEntry(item["name"][start:], item["type"] == "directory", _status(item))
             for item in system.ls(inner, detail=True)
         ]
     return sorted(found, key=lambda entry: entry.name + "/" * entry.is_folder)

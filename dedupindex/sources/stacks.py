@@ -18,7 +18,7 @@ from dedupindex.errors import ReadError, Reason, UnsupportedImageError
 from dedupindex.records import Frame, Mask
 from dedupindex.sources import rasters
 from dedupindex.sources.content import (
-    Content,
+    DecodedContent,
     Source,
     check_frame,
     check_total,
@@ -34,7 +34,7 @@ Array = NDArray[Any]
 _MASK_KEY, _DATA_KEY = "mask", "data"  # the parts of a numpy.ma array, as people save them with np.savez
 
 
-def read_npy(source: Source) -> Content:
+def read_npy(source: Source) -> DecodedContent:
     """A NumPy array file: one picture, or a stack whose frames are views into one array.
 
     ``(H, W)`` is one frame; ``(H, W, 3)`` and ``(H, W, 4)`` one colour frame (a fourth channel is alpha);
@@ -49,7 +49,7 @@ def read_npy(source: Source) -> Content:
     return _from_array(source, "NPY", array, mask)
 
 
-def read_npz(source: Source) -> Content:
+def read_npz(source: Source) -> DecodedContent:
     """An archive of NumPy arrays: the frames of its arrays in the order of their names.
 
     Two arrays ``data`` and ``mask`` of one shape are the parts of a `numpy.ma` array: mask True = no data.
@@ -74,7 +74,7 @@ def read_npz(source: Source) -> Content:
     return _from_stacks(source, "NPZ", stacks)
 
 
-def read_fits(source: Source) -> Content:
+def read_fits(source: Source) -> DecodedContent:
     """FITS through astropy: every image of two or more axes; BLANK and NaN are no data. Rows as they are stored.
 
     Raises
@@ -98,7 +98,7 @@ def read_fits(source: Source) -> Content:
     return _from_stacks(source, "FITS", stacks)
 
 
-def read_dicom(source: Source) -> Content:
+def read_dicom(source: Source) -> DecodedContent:
     """DICOM through pydicom: stored values (no rescaling), palette and YBR as RGB, MONOCHROME1 inverted.
 
     `Frame.bits` is BitsStored; pixel padding (value or range) is no data.
@@ -134,7 +134,7 @@ def read_dicom(source: Source) -> Content:
     return _finish(source, "DICOM", [(stack, mask)], numbers, bits=bits, metadata=len(data), lossless=lossless)
 
 
-def read_raw(source: Source) -> Content:
+def read_raw(source: Source) -> DecodedContent:
     """Camera raw files through rawpy: the sensor's picture, developed to 16-bit RGB with the camera's white balance.
 
     Raises
@@ -147,7 +147,7 @@ def read_raw(source: Source) -> Content:
         check_frame(source, int(raw.sizes.height), int(raw.sizes.width), 6)
         choose_frames(source, 1, stack=False)
         pixels = np.array(raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_bps=16))
-    return Content("RAW", (make_frame(source, pixels, bits=16),), 1, 0, lossless=True)
+    return DecodedContent("RAW", (make_frame(source, pixels, bits=16),), 1, 0, lossless=True)
 
 
 # ------------------------------------------------------------------------------------------------------- arrays
@@ -203,14 +203,14 @@ def _as_stack(source: Source, array: Array, mask: Mask | None) -> tuple[Array, M
     return stack, mask
 
 
-def _from_array(source: Source, format: str, array: Array, mask: Mask | None) -> Content:
+def _from_array(source: Source, format: str, array: Array, mask: Mask | None) -> DecodedContent:
     if array.ndim < 2:
         detail = f"an array of shape {array.shape} is no picture"
         raise UnsupportedImageError(source.path, Reason.NOT_AN_IMAGE, detail)
     return _from_stacks(source, format, [_as_stack(source, array, mask)] if array.size else [])
 
 
-def _from_stacks(source: Source, format: str, stacks: Sequence[tuple[Array, Mask | None]]) -> Content:
+def _from_stacks(source: Source, format: str, stacks: Sequence[tuple[Array, Mask | None]]) -> DecodedContent:
     count = sum(len(stack) for stack, _ in stacks)
     if not count:
         raise UnsupportedImageError(source.path, Reason.NOT_AN_IMAGE, "holds no picture")
@@ -226,7 +226,7 @@ def _finish(
     bits: int | None = None,
     metadata: int = 0,
     lossless: bool = True,
-) -> Content:
+) -> DecodedContent:
     """Frames of the stacks, those of `numbers`; each stack has its own range."""
     frames: list[Frame] = []
     start = 0
@@ -243,7 +243,7 @@ def _finish(
             stack, mask = stack[chosen], None if mask is None else mask[chosen]
         places = [mine.start + i for i in chosen]
         frames += frames_of_stack(source, stack, places, mask=mask, bits=bits, stack_range=limits)
-    return Content(format, tuple(frames), start, metadata, lossless)
+    return DecodedContent(format, tuple(frames), start, metadata, lossless)
 
 
 def _extra(source: Source, module: str, what: str, extra: str = "science") -> Any:

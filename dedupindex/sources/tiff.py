@@ -23,7 +23,7 @@ from dedupindex.errors import ReadError, Reason, UnsupportedImageError
 from dedupindex.records import Frame, Mask
 from dedupindex.sources import rasters
 from dedupindex.sources.content import (
-    Content,
+    DecodedContent,
     Source,
     check_frame,
     check_total,
@@ -64,7 +64,7 @@ class _Page:
         return max(1, int(self.page.imagedepth)) * (1 if _one_picture(self.page) else int(self.page.samplesperpixel))
 
 
-def read_tiff(source: Source) -> Content:
+def read_tiff(source: Source) -> DecodedContent:
     """Decode a TIFF or BigTIFF file.
 
     Raises
@@ -118,7 +118,7 @@ def _survey(source: Source, file: Any) -> tuple[list[_Page], Any]:
     return pages, None
 
 
-def _read_contiguous(source: Source, first: _Page, series: Any) -> Content:
+def _read_contiguous(source: Source, first: _Page, series: Any) -> DecodedContent:
     """A stack behind one directory (ImageJ, tifffile): views into the file's bytes."""
     page = first.page
     height, width = series.shape[-2:]
@@ -135,10 +135,10 @@ def _read_contiguous(source: Source, first: _Page, series: Any) -> Content:
     frames = frames_of_stack(
         source, chosen, numbers, no_data=first.no_data, bits=int(page.bitspersample), stack_range=limits
     )
-    return Content("TIFF", tuple(frames), count, _count_tags(page), lossless=True)
+    return DecodedContent("TIFF", tuple(frames), count, _count_tags(page), lossless=True)
 
 
-def _read_pages(source: Source, pages: list[_Page]) -> Content:
+def _read_pages(source: Source, pages: list[_Page]) -> DecodedContent:
     total, size, largest = 0, 0.0, 0.0
     for each in pages:
         page = each.page
@@ -174,7 +174,7 @@ def _read_pages(source: Source, pages: list[_Page]) -> Content:
     if not frames:
         raise failure
     frames = with_stack_range(frames)
-    return Content("TIFF", tuple(f for f in frames if f.number in wanted), total, metadata, lossless, part)
+    return DecodedContent("TIFF", tuple(f for f in frames if f.number in wanted), total, metadata, lossless, part)
 
 
 class _LazyPillow:

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, delete, insert, select
 
 from dedupindex.records import Decision, LocationRecord
 from dedupindex.store.catalog import chunks
-from dedupindex.store.schema import DecisionRow, Image, Location, Standing
+from dedupindex.store.schema import DecisionRow, Image, Location, Snapshot
 from dedupindex.store.upsert import upsert
 
-KEPT_STANDINGS = 200  # runs whose groups are remembered: some months of nightly runs
+KEPT_SNAPSHOTS = 200  # runs whose groups are remembered: some months of nightly runs
 
 Places = tuple[tuple[int, int], ...]  # (image id, location id) of each member's places
 
@@ -48,7 +48,7 @@ def delete_decisions(connection: Connection, pairs: Sequence[tuple[str, str]]) -
 
 
 def keys_between(connection: Connection, first: bytes, last: bytes, frame: int, *, limit: int) -> list[str]:
-    """Content keys of stored images of this frame number whose digest lies between two, smallest first."""
+    """ContentKey keys of stored images of this frame number whose digest lies between two, smallest first."""
     query = (
         select(Image.sha256)
         .where(Image.sha256 >= first, Image.sha256 <= last, Image.frame == frame)
@@ -60,18 +60,18 @@ def keys_between(connection: Connection, first: bytes, last: bytes, frame: int, 
 
 
 # -------------------------------------------------------------------------------------------------- standings
-def put_standing(connection: Connection, run: int, groups: Mapping[str, Places]) -> None:
+def put_snapshot(connection: Connection, run: int, groups: Mapping[str, Places]) -> None:
     """Remember the groups as they stand at the end of a run; those of runs long ago are forgotten."""
     data = zlib.compress(json.dumps({group: list(places) for group, places in sorted(groups.items())}).encode())
-    connection.execute(delete(Standing).where(Standing.run == run))
-    connection.execute(insert(Standing).values(run=run, groups=data))
-    old = select(Standing.run).order_by(Standing.run.desc()).offset(KEPT_STANDINGS)
-    connection.execute(delete(Standing).where(Standing.run.in_(old.scalar_subquery())))
+    connection.execute(delete(Snapshot).where(Snapshot.run == run))
+    connection.execute(insert(Snapshot).values(run=run, groups=data))
+    old = select(Snapshot.run).order_by(Snapshot.run.desc()).offset(KEPT_SNAPSHOTS)
+    connection.execute(delete(Snapshot).where(Snapshot.run.in_(old.scalar_subquery())))
 
 
-def standing(connection: Connection, run: int) -> tuple[int, dict[str, Places]] | None:
+def snapshot(connection: Connection, run: int) -> tuple[int, dict[str, Places]] | None:
     """The groups as they stood at the end of that run or the last one before it that left any; None: no such run."""
-    query = select(Standing.run, Standing.groups).where(Standing.run <= run).order_by(Standing.run.desc()).limit(1)
+    query = select(Snapshot.run, Snapshot.groups).where(Snapshot.run <= run).order_by(Snapshot.run.desc()).limit(1)
     row = connection.execute(query).one_or_none()
     if row is None:
         return None

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, LargeBinary, String, case, cast, delete, func
 
 from dedupindex.records import CodeArray, ImageRecord, LocationRecord
 from dedupindex.store.catalog import chunks, under_keys
-from dedupindex.store.rows import Content, NewImage
+from dedupindex.store.rows import ContentKey, NewImage
 from dedupindex.store.schema import Feature, Image, Location
 from dedupindex.store.upsert import upsert
 
@@ -40,7 +40,7 @@ def put_images(
     Returns
     -------
     ids : dict
-        Content key (sha256, frame) to image id, for all of *images*.
+        ContentKey key (sha256, frame) to image id, for all of *images*.
     added : int
         How many were new.
     """
@@ -323,13 +323,13 @@ def pixel_twins(connection: Connection, ids: Sequence[int], limit: int) -> dict[
     return found
 
 
-def contents(connection: Connection, ids: Iterable[int]) -> dict[int, Content]:
+def contents(connection: Connection, ids: Iterable[int]) -> dict[int, ContentKey]:
     """What orders images and tells equal ones, by id."""
-    found: dict[int, Content] = {}
+    found: dict[int, ContentKey] = {}
     for some in chunks(sorted(set(ids))):
         query = select(Image.id, Image.sha256, Image.frame, Image.pixel_sha256, Image.width, Image.height)
         for image, sha256, frame, pixels, width, height in connection.execute(query.where(Image.id.in_(some))):
-            found[image] = Content((bytes(sha256), frame), (bytes(pixels), width, height))
+            found[image] = ContentKey((bytes(sha256), frame), (bytes(pixels), width, height))
     return found
 
 

@@ -1,6 +1,6 @@
 """What a catalogue that was made elsewhere holds, in batches, as another one takes it in.
 
-The functions read the other catalogue, but for `standing_places` and `drop_frames`, which are about ours.
+The functions read the other catalogue, but for `present_places` and `drop_frames`, which are about ours.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class StandingPlace:
+class PresentPlace:
     """A location as it stands in our catalogue."""
 
     size: int
@@ -65,7 +65,7 @@ def images_after(connection: Connection, after: int, limit: int) -> tuple[list[N
 
 
 def keys_of(connection: Connection, ids: Iterable[int]) -> set[Key]:
-    """Content keys of images."""
+    """ContentKey keys of images."""
     found: set[Key] = set()
     for some in chunks(sorted(set(ids))):
         query = select(Image.sha256, Image.frame).where(Image.id.in_(some))
@@ -153,16 +153,14 @@ def failed_at(connection: Connection, paths: Sequence[Path]) -> set[Path]:
     return found
 
 
-def standing_places(
-    connection: Connection, places: Sequence[tuple[Path, int]]
-) -> dict[tuple[Path, int], StandingPlace]:
+def present_places(connection: Connection, places: Sequence[tuple[Path, int]]) -> dict[tuple[Path, int], PresentPlace]:
     """What stands at some (path, frame)."""
-    found: dict[tuple[Path, int], StandingPlace] = {}
+    found: dict[tuple[Path, int], PresentPlace] = {}
     keys = {(os.fsencode(path), frame) for path, frame in places}
     for query in under_keys(select(Location.__table__), Location.path, Location.frame, keys):
         for row in connection.execute(query).mappings():
-            values = {name: row[name] for name in StandingPlace.__dataclass_fields__}
-            found[Path(os.fsdecode(row["path"])), row["frame"]] = StandingPlace(**values)
+            values = {name: row[name] for name in PresentPlace.__dataclass_fields__}
+            found[Path(os.fsdecode(row["path"])), row["frame"]] = PresentPlace(**values)
     return found
 
 

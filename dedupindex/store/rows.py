@@ -41,7 +41,7 @@ class NewImage:
 
     @property
     def key(self) -> tuple[bytes, int]:
-        """Content key: what orders pairs and representatives."""
+        """ContentKey key: what orders pairs and representatives."""
         return (self.sha256, self.frame)
 
 
@@ -72,7 +72,7 @@ class SegmentRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class ContentKey:
     """What orders images (key) and tells those that look exactly alike (pixels)."""
 
     key: tuple[bytes, int]  # SHA-256 of the file, frame

@@ -212,7 +212,7 @@ class DecisionRow(Base):
     decided: Mapped[str] = mapped_column(Text)  # ISO 8601, UTC
 
 
-class Standing(Base):
+class Snapshot(Base):
     """The duplicate groups as they stood at the end of a run, to tell later what has changed."""
 
     __tablename__ = "standing"

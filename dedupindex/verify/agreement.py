@@ -111,7 +111,7 @@ def _warp(
     return np.asarray(moved, np.float32), np.asarray(inside) > 0.95
 
 
-def window_agreement(lay: Overlay) -> tuple[FloatArray, Mask, FloatArray]:
+def window_agreement(laid: Overlay) -> tuple[FloatArray, Mask, FloatArray]:
     """Correlate the two pictures in a window around every pixel, forgiving one pixel of misalignment.
 
     Returns
@@ -123,17 +123,17 @@ def window_agreement(lay: Overlay) -> tuple[FloatArray, Mask, FloatArray]:
     contrast : (H, W) float32
         Standard deviation within the window of the picture that has less of it, grey levels.
     """
-    weight = lay.mask.astype(np.float32)
+    weight = laid.mask.astype(np.float32)
     count = _box(weight)
-    first = lay.a * weight
+    first = laid.a * weight
     mean_a = _box(first) / np.maximum(count, 1)
-    spread_a = np.maximum(_box(first * lay.a) / np.maximum(count, 1) - mean_a**2, 0)
+    spread_a = np.maximum(_box(first * laid.a) / np.maximum(count, 1) - mean_a**2, 0)
     # pictures smaller than the window are one window
-    solid = lay.mask & (count >= 0.6 * min(WINDOW, lay.mask.shape[0]) * min(WINDOW, lay.mask.shape[1]))
-    best = np.full(lay.mask.shape, -1.0, np.float32)
+    solid = laid.mask & (count >= 0.6 * min(WINDOW, laid.mask.shape[0]) * min(WINDOW, laid.mask.shape[1]))
+    best = np.full(laid.mask.shape, -1.0, np.float32)
     texture_b = np.zeros_like(best)
     for dy, dx in ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)):
-        second = np.roll(lay.b, (dy, dx), (0, 1)) if dy or dx else lay.b
+        second = np.roll(laid.b, (dy, dx), (0, 1)) if dy or dx else laid.b
         masked = second * weight
         mean_b = _box(masked) / np.maximum(count, 1)
         spread_b = np.maximum(_box(masked * second) / np.maximum(count, 1) - mean_b**2, 0)
@@ -163,7 +163,7 @@ def masked_pearson(a: NDArray[np.floating], b: NDArray[np.floating], mask: Mask)
     return float((first * second).sum() / np.sqrt(energy)) if energy > 1e-9 else 0.0
 
 
-def agreement(lay: Overlay) -> tuple[Mapping[str, float], FloatArray, Mask]:
+def agreement(laid: Overlay) -> tuple[Mapping[str, float], FloatArray, Mask]:
     """Measure how two aligned pictures agree.
 
     Returns
@@ -180,24 +180,24 @@ def agreement(lay: Overlay) -> tuple[Mapping[str, float], FloatArray, Mask]:
     ncc, textured : (H, W) arrays
         From `window_agreement`.
     """
-    ncc, textured, contrast = window_agreement(lay)
-    share = float(textured.sum()) / max(1.0, float(lay.mask.sum()))
+    ncc, textured, contrast = window_agreement(laid)
+    share = float(textured.sum()) / max(1.0, float(laid.mask.sum()))
     values, weight = ncc[textured], contrast[textured]
     total = max(float(weight.sum()), 1e-3)
     measures = {
-        "ncc": masked_pearson(lay.a, lay.b, lay.mask),
-        "fine_ncc": _fine_ncc(lay),
+        "ncc": masked_pearson(laid.a, laid.b, laid.mask),
+        "fine_ncc": _fine_ncc(laid),
         "area_agreement": float((values > AGREES).mean()) if values.size else 0.0,
         "area_exact": float((values > EXACT).mean()) if values.size else 0.0,
         "area_mean": float(values.mean()) if values.size else 0.0,
         "shared_mean": float((values * weight).sum()) / total,
         "shared_low": float(weight[values < AGREES].sum()) / total,
-        "strange_patch": strange_patch(ncc, textured, contrast) / max(1.0, float(lay.mask.sum())),
+        "strange_patch": strange_patch(ncc, textured, contrast) / max(1.0, float(laid.mask.sum())),
         "textured": share,
-        "overlap": lay.overlap,
-        "cover_a": lay.cover_a,
-        "cover_b": lay.cover_b,
-        "pixels": float(lay.mask.sum()),
+        "overlap": laid.overlap,
+        "cover_a": laid.cover_a,
+        "cover_b": laid.cover_b,
+        "pixels": float(laid.mask.sum()),
     }
     return measures, ncc, textured
 
@@ -214,14 +214,14 @@ def strange_patch(ncc: FloatArray, textured: Mask, contrast: FloatArray) -> floa
     return float(statistics[1:, cv2.CC_STAT_AREA].max()) if count > 1 else 0.0
 
 
-def _fine_ncc(lay: Overlay) -> float:
-    weight = lay.mask.astype(np.float32)
+def _fine_ncc(laid: Overlay) -> float:
+    weight = laid.mask.astype(np.float32)
     soft = np.maximum(cv2.GaussianBlur(weight, (0, 0), 4.0), 1e-3)
     fine = [
         plane - np.asarray(cv2.GaussianBlur(plane * weight, (0, 0), 4.0)) / soft
         for plane in (
-            np.asarray(cv2.GaussianBlur(lay.a, (0, 0), 0.8)),
-            np.asarray(cv2.GaussianBlur(lay.b, (0, 0), 0.8)),
+            np.asarray(cv2.GaussianBlur(laid.a, (0, 0), 0.8)),
+            np.asarray(cv2.GaussianBlur(laid.b, (0, 0), 0.8)),
         )
     ]
-    return masked_pearson(fine[0], fine[1], lay.mask)
+    return masked_pearson(fine[0], fine[1], laid.mask)

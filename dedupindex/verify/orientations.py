@@ -1,4 +1,4 @@
-"""Alignments for pictures that keypoints cannot align: all eight lays, rotation and scale by log-polar spectra.
+"""Alignments for pictures that keypoints cannot align: all eight orientations, rotation and scale by log-polar spectra.
 
 Each proposes a linear map of b; the shift that goes with it is where the masked NCC of a and the mapped b peaks.
 Reddy and Chatterji 1996, doi:10.1109/83.506761: rotation and scale of a picture become shifts of the log-polar
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.compare.correlation import cross_correlate
-from dedupindex.features.descriptor import lay_cosines
+from dedupindex.features.descriptor import orientation_cosines
 from dedupindex.features.layout import standardise
 from dedupindex.records import ByteArray, Features, FloatArray, Mask
 from dedupindex.verify.keypoint_registration import Alignment
@@ -27,7 +27,7 @@ SMALLEST, LARGEST = 4.0, 60.0  # cycles a side between which the log-polar grid 
 PEAKS = 2
 BEST = 3  # proposals, of up to 15, that are worth a closer look
 MIN_PEAK = 0.5  # NCC at 64 pixels below which none is; hard copies reach .6
-SURE = 0.15  # cosine by which a lay may be further away than the nearest one and still be tried
+SURE = 0.15  # cosine by which a orientation may be further away than the nearest one and still be tried
 MIN_LOG_POLAR = 24  # pixels; below, a spectrum has no room for rotation and scale
 SIMILAR_ASPECT = 1.4  # up to which two aspects count as one picture stretched
 MIRROR = np.diag([-1.0, 1.0])
@@ -99,32 +99,32 @@ def _warp(
     return np.asarray(moved, np.float32), np.asarray(inside) > 0.6
 
 
-def fitting(a: Features, b: Features, lay: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scale a lay (a signed permutation of the axes) so that b fills a: each side where the aspects are near.
+def fitting(a: Features, b: Features, orientation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale a orientation (a signed permutation of the axes) so that b fills a: each side where the aspects are near.
 
     Parameters
     ----------
     a, b : Features
-    lay : (2, 2) float64
+    orientation : (2, 2) float64
 
     Returns
     -------
     (2, 2) float64
     """
-    extent = np.abs(lay) @ np.array(b.mask.shape[::-1], float)
+    extent = np.abs(orientation) @ np.array(b.mask.shape[::-1], float)
     ratio = np.array(a.mask.shape[::-1]) / extent
     if ratio.max() / ratio.min() > SIMILAR_ASPECT:
         ratio = np.full(2, max(a.mask.shape) / extent.max())
-    return np.diag(ratio) @ lay
+    return np.diag(ratio) @ orientation
 
 
-def eight_lays() -> Iterator[NDArray[np.float64]]:
+def eight_orientations() -> Iterator[NDArray[np.float64]]:
     """Yield the four quarter turns and their mirror images as (2, 2) maps, the identity first."""
     for first in (np.eye(2), MIRROR):
-        lay = first
+        orientation = first
         for _ in range(4):
-            yield lay
-            lay = QUARTER @ lay
+            yield orientation
+            orientation = QUARTER @ orientation
 
 
 def translate(a: Features, b: Features) -> Alignment | None:
@@ -133,11 +133,11 @@ def translate(a: Features, b: Features) -> Alignment | None:
 
 
 def without_keypoints(a: Features, b: Features) -> list[Alignment]:
-    """The `BEST` of the likely turned lays and log-polar registrations, by the peak of their correlation.
+    """The `BEST` of the likely turned orientations and log-polar registrations, by the peak of their correlation.
 
     Likely are those in which the descriptors are about as near as in the nearest one.
     """
-    cosines = lay_cosines(a, b)
+    cosines = orientation_cosines(a, b)
     likely = cosines >= cosines.max() - SURE
     found = list(turned(a, b, likely))
     if min(*a.mask.shape, *b.mask.shape) >= MIN_LOG_POLAR:
@@ -147,10 +147,10 @@ def without_keypoints(a: Features, b: Features) -> list[Alignment]:
 
 
 def turned(a: Features, b: Features, likely: NDArray[np.bool_] | None = None) -> Iterator[Alignment]:
-    """Propose the seven other lays, or those that are likely, each with its best shift."""
-    for number, lay in enumerate(eight_lays()):
+    """Propose the seven other orientations, or those that are likely, each with its best shift."""
+    for number, orientation in enumerate(eight_orientations()):
         if number and (likely is None or likely[number]):
-            found = shift_after(a, b, fitting(a, b, lay), "translation")
+            found = shift_after(a, b, fitting(a, b, orientation), "translation")
             if found is not None:
                 yield found
 

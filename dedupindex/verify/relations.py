@@ -83,14 +83,14 @@ def _turns(angle: float) -> bool:
 
 
 def relations_of(
-    a: Features, b: Features, lay: Overlay, ncc: FloatArray, textured: Mask, registration: Registration
+    a: Features, b: Features, laid: Overlay, ncc: FloatArray, textured: Mask, registration: Registration
 ) -> Found:
     """Name what was done.
 
     Parameters
     ----------
     a, b : Features
-    lay : Overlay
+    laid : Overlay
     ncc, textured : (H, W) float32 and bool
         From `agreement`.
     registration : Registration
@@ -101,7 +101,7 @@ def relations_of(
     """
     relations: list[Relation] = []
     crop_box, crop_of = None, None
-    whole_a, whole_b = lay.cover_a >= WHOLE, lay.cover_b >= WHOLE
+    whole_a, whole_b = laid.cover_a >= WHOLE, laid.cover_b >= WHOLE
     if whole_b and not whole_a:
         relations.append(Relation.CROP_OF)
         crop_of, crop_box = "a", _box_on(registration, b, a)
@@ -120,7 +120,7 @@ def relations_of(
         relations.append(Relation.BORDERED)
     if _tone_differs(a, b, registration):
         relations.append(Relation.TONE)
-    if edited_share(lay, ncc, textured) > EDITED:
+    if edited_share(laid, ncc, textured) > EDITED:
         relations.append(Relation.EDITED)
     return Found(tuple(relations) or (Relation.REENCODED,), crop_box, crop_of)
 
@@ -150,7 +150,7 @@ def _box_on(
     return int(low[1]), int(low[0]), int(high[1] - low[1]), int(high[0] - low[0])
 
 
-def edited_share(lay: Overlay, ncc: FloatArray, textured: Mask) -> float:
+def edited_share(laid: Overlay, ncc: FloatArray, textured: Mask) -> float:
     """Share of the overlap, by area, in which the pictures differ in structure or in level.
 
     *ncc* and *textured* (H, W) are those of `window_agreement`.
@@ -160,9 +160,9 @@ def edited_share(lay: Overlay, ncc: FloatArray, textured: Mask) -> float:
     """
     kernel = np.ones((3, 3), np.uint8)
     structure = np.asarray(cv2.erode((textured & (ncc < AGREES)).astype(np.uint8), kernel), bool)
-    off = np.minimum(_off_curve(lay.a, lay.b, lay.mask), _off_curve(lay.b, lay.a, lay.mask))
+    off = np.minimum(_off_curve(laid.a, laid.b, laid.mask), _off_curve(laid.b, laid.a, laid.mask))
     level = np.asarray(cv2.erode((off > LEVELS).astype(np.uint8), kernel), bool)
-    return float((structure | level).sum()) / max(1.0, float(lay.mask.sum()))
+    return float((structure | level).sum()) / max(1.0, float(laid.mask.sum()))
 
 
 def _off_curve(first: FloatArray, second: FloatArray, mask: Mask) -> FloatArray:

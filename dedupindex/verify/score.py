@@ -89,7 +89,7 @@ def evidence(measures: Mapping[str, float]) -> dict[str, float]:
     agreement, exact, fine = measures["area_agreement"], measures["area_exact"], measures["fine_ncc"]
     inliers = measures["inliers"]
     held = float(inliers > 0)  # keypoints hold the alignment; without, correlation alone has to speak
-    standing = float(np.clip(measures["significance"], -5, 25)) / 10
+    significant = float(np.clip(measures["significance"], -5, 25)) / 10
     log_cover = float(np.log(np.clip(min(measures["cover_a"], measures["cover_b"]), 0.02, 1)))
     log_inliers = float(np.log1p(inliers))
     return {
@@ -97,7 +97,7 @@ def evidence(measures: Mapping[str, float]) -> dict[str, float]:
         "fine_ncc": fine,
         "area_agreement": agreement,
         "area_mean": measures["area_mean"],
-        "significance": standing,
+        "significance": significant,
         "log_cover": log_cover,
         "log_overlap": float(np.log(np.clip(measures["overlap"], 0.05, 1))),
         "cosine": measures["cosine"],

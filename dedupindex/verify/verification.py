@@ -1,9 +1,9 @@
 """Two pictures' features in, a verdict with its evidence out; cheapest stage first.
 
 Stages: the same pixels; a plain shift by masked NCC; keypoints, mirrored or not; and where keypoints are too few, the
-other lays and log-polar spectra. Each alignment is judged by the same measures and the same rule; the first one that
-is beyond doubt ends the search, else the best one counts. Pictures that look so unlike each other that no search would
-have brought them together are tried as negatives too: one of them is inverted, and all goes the same way.
+other orientations and log-polar spectra. Each alignment is assessed by the same measures and the same rule; the first
+one that is beyond doubt ends the search, else the best one counts. Pictures that look very unlike each other are tried
+as negatives too: one of them is inverted, and the stages are the same.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.features.descriptor import lay_cosines, reach, unit
+from dedupindex.features.descriptor import orientation_cosines, reach, unit
 from dedupindex.features.model import load_model
 from dedupindex.features.negative import has_negative, negative
 from dedupindex.features.thumbnail import SIDE
@@ -32,19 +32,19 @@ SOME_KEYPOINTS = 100  # the first where one has fewer than these, the second whe
 MIN_PEAK = 0.5  # NCC at 64 pixels below which such pictures are not copies
 PLAIN = 0.035  # how near a fitted map must be to a plain one, relative
 MOVED = 3.0  # thumbnail pixels by which it may move the centre
-FEW_KEYPOINTS = 25  # in either picture: then lays and log-polar spectra are tried too
+FEW_KEYPOINTS = 25  # in either picture: then orientations and log-polar spectra are tried too
 UNLIKE = 0.15  # cosine below which a pair is no candidate as it is, unless by a thorough search: it may be negatives
 VERSION = f"3.{score.VERSION}"
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Assessment:
     """An alignment with what speaks for it.
 
     Attributes
     ----------
     alignment : Alignment
-    lay : Overlay
+    overlay : Overlay
     ncc, textured : (H, W) float32 and bool
         Of its windows, from `agreement`.
     measures : mapping
@@ -53,7 +53,7 @@ class Judged:
     """
 
     alignment: Alignment
-    lay: Overlay
+    overlay: Overlay
     ncc: FloatArray
     textured: Mask
     measures: Mapping[str, float]
@@ -110,13 +110,13 @@ def _verify(a: Features, b: Features, threshold: float) -> Verification:
     return _verdict(a, b, best, threshold)
 
 
-def best_alignment(a: Features, b: Features) -> Judged | None:
+def best_alignment(a: Features, b: Features) -> Assessment | None:
     """Judge alignments until one is beyond doubt; the best of them, None where there is none."""
-    best: Judged | None = None
+    best: Assessment | None = None
     for alignment in alignments(a, b):
-        judged = judge(a, b, alignment)
-        if best is None or judged.probability > best.probability:
-            best = judged
+        assessment = assess(a, b, alignment)
+        if best is None or assessment.probability > best.probability:
+            best = assessment
         if best.probability >= CERTAIN:
             break
     return best
@@ -124,7 +124,7 @@ def best_alignment(a: Features, b: Features) -> Judged | None:
 
 def may_be_negatives(a: Features, b: Features) -> bool:
     """Whether one of two pictures is worth inverting: both have keypoints, and they look unlike each other."""
-    return has_negative(a) and has_negative(b) and bool(lay_cosines(a, b, quarters=0).max() < UNLIKE)
+    return has_negative(a) and has_negative(b) and bool(orientation_cosines(a, b, quarters=0).max() < UNLIKE)
 
 
 def as_negatives(verification: Verification) -> Verification:
@@ -160,12 +160,12 @@ def alike_from(keypoints: int) -> float:
 
 
 def within_reach(a: Features, b: Features) -> bool:
-    """Whether pictures without keypoints are near enough, in any lay, to be copies; true for all others."""
+    """Whether pictures without keypoints are near enough, in any orientation, to be copies; true for all others."""
     needed = max(reach(a), reach(b))
     if needed < 0:
         return True
     poor, other = (a, b) if reach(a) >= reach(b) else (b, a)
-    return bool(lay_cosines(other, poor).max() >= needed)
+    return bool(orientation_cosines(other, poor).max() >= needed)
 
 
 def cosine(a: Features, b: Features) -> float:
@@ -174,32 +174,32 @@ def cosine(a: Features, b: Features) -> float:
     return float(vectors[0] @ vectors[1])
 
 
-def judge(a: Features, b: Features, alignment: Alignment) -> Judged:
+def assess(a: Features, b: Features, alignment: Alignment) -> Assessment:
     """Measure an alignment and weigh the measures."""
-    lay = overlay(a, b, alignment.matrix)
-    agreed, ncc, textured = agreement(lay)
+    overlaid = overlay(a, b, alignment.matrix)
+    agreed, ncc, textured = agreement(overlaid)
     measures = dict(agreed)
-    spread = score.null_spread(lay.a, lay.b, lay.mask.astype(np.float32))
+    spread = score.null_spread(overlaid.a, overlaid.b, overlaid.mask.astype(np.float32))
     measures["significance"] = score.significance(measures["ncc"], spread)
     measures["matches"], measures["inliers"] = float(alignment.matches), float(alignment.inliers)
     measures["keypoints"] = float(min(len(a.keypoints), len(b.keypoints)))
     measures["zoom"] = max(alignment.scale, 1 / max(alignment.scale, 1e-6))
     measures["cosine"] = cosine(a, b)
-    return Judged(alignment, lay, ncc, textured, measures, score.probability(measures))
+    return Assessment(alignment, overlaid, ncc, textured, measures, score.probability(measures))
 
 
-def _verdict(a: Features, b: Features, best: Judged, threshold: float) -> Verification:
+def _verdict(a: Features, b: Features, best: Assessment, threshold: float) -> Verification:
     if best.probability >= WORTH:
         best = simplified(a, b, best)
     accepted = best.probability >= threshold
     matrix = full_matrix(best.alignment.matrix, a, b)
-    registration = registration_of(matrix, a, b, best.alignment, best.lay.overlap, best.probability)
+    registration = registration_of(matrix, a, b, best.alignment, best.overlay.overlap, best.probability)
     reason = f"{best.alignment.method}: " + ", ".join(
         f"{name} {best.measures[name]:.2f}" for name in ("ncc", "area_agreement", "inliers")
     )
     if not accepted:
         return Verification(False, best.probability, (), registration, reason, measures=best.measures, version=VERSION)
-    found = relations_of(a, b, best.lay, best.ncc, best.textured, registration)
+    found = relations_of(a, b, best.overlay, best.ncc, best.textured, registration)
     return Verification(
         True,
         best.probability,
@@ -213,41 +213,41 @@ def _verdict(a: Features, b: Features, best: Judged, threshold: float) -> Verifi
     )
 
 
-def simplified(a: Features, b: Features, judged: Judged) -> Judged:
+def simplified(a: Features, b: Features, assessment: Assessment) -> Assessment:
     """Replace a fitted map by the plain one it stands for, where that agrees as well.
 
     Keypoints give a shifted copy a scale of 1.003 and a turn of 0.1 degrees. Where the map is near a turn or mirror at
     equal pixel scale, or near one picture laid over the whole of the other, that map with its best shift is exact.
     """
-    linear = full_matrix(judged.alignment.matrix, a, b)[:, :2]
+    linear = full_matrix(assessment.alignment.matrix, a, b)[:, :2]
     to_thumbnail, from_thumbnail = invert(to_full(a))[:, :2], to_full(b)[:, :2]
     centre = np.array(b.mask.shape[::-1]) / 2
     for plain in plain_maps(a, b):
         if np.abs(plain - linear).max() > PLAIN * np.abs(plain).max():
             continue
         found = orientations.shift_after(
-            a, b, to_thumbnail @ plain @ from_thumbnail, judged.alignment.method, side=SIDE, min_overlap=0.15
+            a, b, to_thumbnail @ plain @ from_thumbnail, assessment.alignment.method, side=SIDE, min_overlap=0.15
         )
         if found is None:
             continue
-        moved = (found.matrix - judged.alignment.matrix) @ (*centre, 1.0)
+        moved = (found.matrix - assessment.alignment.matrix) @ (*centre, 1.0)
         if np.abs(moved).max() > MOVED:
             continue
-        alignment = replace(found, matches=judged.alignment.matches, inliers=judged.alignment.inliers)
-        other = judge(a, b, alignment)
-        as_good = other.measures["ncc"] > judged.measures["ncc"] - 0.01
-        if as_good and other.probability >= judged.probability - 0.02:
+        alignment = replace(found, matches=assessment.alignment.matches, inliers=assessment.alignment.inliers)
+        other = assess(a, b, alignment)
+        as_good = other.measures["ncc"] > assessment.measures["ncc"] - 0.01
+        if as_good and other.probability >= assessment.probability - 0.02:
             return other
-    return judged
+    return assessment
 
 
 def plain_maps(a: Features, b: Features) -> Iterator[NDArray[np.float64]]:
-    """Yield linear maps between full frames that deserve to be tried: lays at equal pixel scale, then filling a."""
-    lay_maps = list(orientations.eight_lays())
-    yield from lay_maps
-    for lay in lay_maps:
-        extent = np.abs(lay) @ np.array(b.box[:1:-1], dtype=np.float64)
-        yield np.diag(np.array(a.box[:1:-1]) / extent) @ lay
+    """Yield linear maps between full frames to try: orientations at equal pixel scale, then filling a."""
+    orientation_maps = list(orientations.eight_orientations())
+    yield from orientation_maps
+    for orientation in orientation_maps:
+        extent = np.abs(orientation) @ np.array(b.box[:1:-1], dtype=np.float64)
+        yield np.diag(np.array(a.box[:1:-1]) / extent) @ orientation
 
 
 def turned_round(verification: Verification, a: Features, b: Features) -> Verification:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dedupindex import durable
-from dedupindex.actions.applying import Outcome, apply_plan, undo_journal
+from dedupindex.actions.applying import OutcomeKind, apply_plan, undo_journal
 from dedupindex.actions.plans import NEAR_ACTIONS, Action
 from dedupindex.errors import PlanError
 from dedupindex.records import Relation
@@ -230,12 +230,12 @@ def run_program(base: Path, recipe) -> None:
     back = watched(world, wanted, calm, lambda: undo_journal(world.journal))
     assert snapshot(world.pics) == before
     if back is not None:
-        assert {some.outcome for some in back.outcomes} <= {Outcome.BACK}
+        assert {some.outcome for some in back.outcomes} <= {OutcomeKind.BACK}
     assert wanted == world.contents()
 
 
 def tear(journal: Path, most: int, last: tuple[str, str]) -> None:
-    """Take away the end of a line that was not synced: a note, or of a deed that had not begun."""
+    """Take away the end of a line that was not synced: a note, or of an operation that had not begun."""
     if not journal.exists() or last[0] == "truncate":
         return
     data = journal.read_bytes()

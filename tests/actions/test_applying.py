@@ -9,7 +9,7 @@ import pytest
 
 from dedupindex import durable
 from dedupindex.actions import file_operations, trash
-from dedupindex.actions.applying import Outcome, apply_plan, undo_journal
+from dedupindex.actions.applying import OutcomeKind, apply_plan, undo_journal
 from dedupindex.actions.journal import open_journal
 from dedupindex.actions.plans import Action
 from dedupindex.errors import PlanError
@@ -50,7 +50,7 @@ def test_apply_and_undo(heap, action):
     assert snapshot(heap / "pics") == before
     assert not journal.exists()
     summary = apply_plan(plan, journal)
-    assert outcomes(summary) == [Outcome.DONE] * 2
+    assert outcomes(summary) == [OutcomeKind.DONE] * 2
     keeper = heap / "pics" / "keep.jpg"
     for item in plan.items:
         path = item.file.path
@@ -64,9 +64,9 @@ def test_apply_and_undo(heap, action):
             assert item.target.read_bytes() == b"content"
             assert item.target.is_relative_to(heap / "out" / "deep")
     again = apply_plan(plan, journal)
-    assert outcomes(again) == [Outcome.EARLIER] * 2
+    assert outcomes(again) == [OutcomeKind.EARLIER] * 2
     undone = undo_journal(journal)
-    assert outcomes(undone) == [Outcome.BACK] * 2
+    assert outcomes(undone) == [OutcomeKind.BACK] * 2
     assert snapshot(heap / "pics") == before
     assert not (heap / "out").exists()
     assert not [*(heap / "data").rglob("*.jpg*")]
@@ -151,11 +151,11 @@ def test_surprises_stop_the_run(heap, swap, victim):
     swap(path if victim == "file" else keeper, keeper if victim == "file" else path)
     before = snapshot(heap / "pics")
     summary = apply_plan(plan, heap / "j.jsonl")
-    assert outcomes(summary) == [Outcome.SURPRISE, Outcome.LEFT]
+    assert outcomes(summary) == [OutcomeKind.SURPRISE, OutcomeKind.LEFT]
     assert snapshot(heap / "pics") == before
     assert str(path) in summary.outcomes[0].detail or str(keeper) in summary.outcomes[0].detail
     on = apply_plan(plan, heap / "j.jsonl", go_on=True)
-    assert outcomes(on) == [Outcome.SURPRISE, Outcome.DONE if victim == "file" else Outcome.SURPRISE]
+    assert outcomes(on) == [OutcomeKind.SURPRISE, OutcomeKind.DONE if victim == "file" else OutcomeKind.SURPRISE]
 
 
 @pytest.mark.parametrize("action", [Action.MOVE, Action.TRASH])
@@ -186,15 +186,15 @@ def test_nothing_is_overwritten(heap):
     plan = exact(heap, Action.MOVE)
     write(plan.items[0].target, b"came meanwhile")
     summary = apply_plan(plan, heap / "j.jsonl", go_on=True)
-    assert outcomes(summary) == [Outcome.SURPRISE, Outcome.DONE]
+    assert outcomes(summary) == [OutcomeKind.SURPRISE, OutcomeKind.DONE]
     assert plan.items[0].target.read_bytes() == b"came meanwhile"
     write(plan.items[1].file.path, b"a new picture of that name")
     undone = undo_journal(heap / "j.jsonl")
-    assert outcomes(undone) == [Outcome.SURPRISE]
+    assert outcomes(undone) == [OutcomeKind.SURPRISE]
     assert "something else is there now" in undone.outcomes[0].detail
     assert plan.items[1].file.path.read_bytes() == b"a new picture of that name"
     plan.items[1].file.path.unlink()
-    assert outcomes(undo_journal(heap / "j.jsonl")) == [Outcome.BACK]
+    assert outcomes(undo_journal(heap / "j.jsonl")) == [OutcomeKind.BACK]
 
 
 def test_undo_refuses_what_cannot_be_exact(heap):
@@ -203,7 +203,7 @@ def test_undo_refuses_what_cannot_be_exact(heap):
     keeper = heap / "pics" / "keep.jpg"
     keeper.write_bytes(b"edited since")
     left = snapshot(heap / "pics")
-    assert outcomes(undo_journal(heap / "j.jsonl")) == [Outcome.SURPRISE] * 2
+    assert outcomes(undo_journal(heap / "j.jsonl")) == [OutcomeKind.SURPRISE] * 2
     assert snapshot(heap / "pics") == left
     keeper.write_bytes(b"content")
     assert undo_journal(heap / "j.jsonl").well
@@ -214,7 +214,7 @@ def test_undo_of_links_that_were_edited(heap):
     apply_plan(plan, heap / "j.jsonl")
     (heap / "pics" / "keep.jpg").write_bytes(b"edited through one of its names")
     left = snapshot(heap / "pics")
-    assert outcomes(undo_journal(heap / "j.jsonl")) == [Outcome.SURPRISE] * 2
+    assert outcomes(undo_journal(heap / "j.jsonl")) == [OutcomeKind.SURPRISE] * 2
     assert snapshot(heap / "pics") == left
 
 
@@ -224,7 +224,7 @@ def test_near_duplicates_go_for_a_keeper_that_is_still_the_same(heap):
     small = image(2, b"small", write(pics / "small.png", b"small"), width=90)
     plan = plan_of([], [crop(large, small)], relations=(Relation.CROP_OF,))
     write(pics / "large.png", b"LARGE")
-    assert outcomes(apply_plan(plan, heap / "j.jsonl")) == [Outcome.SURPRISE]
+    assert outcomes(apply_plan(plan, heap / "j.jsonl")) == [OutcomeKind.SURPRISE]
     write(pics / "large.png", b"large")
     assert apply_plan(plan, heap / "j.jsonl").well
     assert not (pics / "small.png").exists()
@@ -283,7 +283,7 @@ def test_attributes_come_back(heap):
 def test_files_with_several_names_are_not_linked_or_deleted(heap):
     plan = exact(heap, Action.DELETE)
     os.link(plan.items[0].file.path, heap / "twin")
-    assert outcomes(apply_plan(plan, heap / "j.jsonl"))[0] is Outcome.SURPRISE
+    assert outcomes(apply_plan(plan, heap / "j.jsonl"))[0] is OutcomeKind.SURPRISE
     assert file_operations.look(plan.items[0].file.path) is not None
 
 
@@ -300,7 +300,7 @@ def test_a_name_that_is_taken_at_the_last_moment_is_not_overwritten(heap):
         summary = apply_plan(plan, heap / "j.jsonl", go_on=True)
     finally:
         durable.listen(None)
-    assert outcomes(summary) == [Outcome.FAILED, Outcome.DONE]
+    assert outcomes(summary) == [OutcomeKind.FAILED, OutcomeKind.DONE]
     assert target.read_bytes() == b"just now"
     assert plan.items[0].file.path.read_bytes() == b"content"
     undo_journal(heap / "j.jsonl")
@@ -322,7 +322,7 @@ def test_a_keeper_swapped_at_the_last_moment_saves_the_file(heap):
             summary = apply_plan(plan, heap / f"{action}.jsonl")
         finally:
             durable.listen(None)
-        assert summary.outcomes[0].outcome in (Outcome.SURPRISE, Outcome.FAILED)
+        assert summary.outcomes[0].outcome in (OutcomeKind.SURPRISE, OutcomeKind.FAILED)
         (heap / "taken away").rename(keeper)
         assert snapshot(heap / "pics") == before
 
@@ -334,7 +334,7 @@ def test_a_twin_of_the_keeper_is_the_keeper(heap):
     plan = plan_of([image(1, b"twins", *paths)], action=Action.MOVE, to=heap / "out")
     assert [item.file.path for item in plan.items] == [pics / "tt"]
     swap_for_twin(pics / "tt", pics / "t")
-    assert outcomes(apply_plan(plan, heap / "j.jsonl")) == [Outcome.SURPRISE]
+    assert outcomes(apply_plan(plan, heap / "j.jsonl")) == [OutcomeKind.SURPRISE]
     assert (pics / "tt").exists()
 
 

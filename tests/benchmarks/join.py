@@ -26,10 +26,10 @@ from dedupindex.engines.folder import WorkFolder
 from dedupindex.engines.jobs import put_part
 from dedupindex.engines.joining import HITS, centres_table
 from dedupindex.engines.local import LocalBackend
-from dedupindex.engines.proposing import IMAGES_A_PART, Plan, images_table, join, plan_for
+from dedupindex.engines.proposing import IMAGES_A_PART, Plan, images_table, join, layout_for
 from dedupindex.evaluation.synthetic import BLOCK, descriptors, make_pool
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
-from dedupindex.features.descriptor import lays
+from dedupindex.features.descriptor import orientations
 from dedupindex.search.candidates import radius_for
 from dedupindex.settings import Settings
 from dedupindex.vectors import VectorIndex, sample_of, set_threads, train_centres
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found: dict[int, dict[str, float]] = {}
     for images in given.images:
         with tempfile.TemporaryDirectory(dir=given.work) as name:
-            plan = plan_for(images)
+            plan = layout_for(images)
             if given.cells:
                 plan = Plan(given.cells, plan.copies, plan.homes)
             _alone(prepare, images, Path(name))
@@ -181,7 +181,7 @@ def _judged(
         chosen = (cosine >= low) & (cosine < high)
         figures[f"recall at cosine {low} to {high}"] = float(seen[chosen].mean())
     within = found = 0
-    probes = lays(codes[sample], 2)
+    probes = orientations(codes[sample], 2)
     for start in range(0, images, 1 << 15):
         targets = unit(np.array(codes[start : start + (1 << 15)]))
         both = np.maximum(probes[0] @ targets.T, probes[1] @ targets.T)
@@ -209,7 +209,7 @@ def _index(codes: np.ndarray, truth: Truth, radius: float, settings: Settings) -
     sides = [(truth.copy[chosen], truth.original[chosen]), (truth.original[chosen], truth.copy[chosen])]
     hit = np.zeros(len(chosen), bool)
     for image, other in sides:
-        near = index.search(np.concatenate(lays(np.array(codes[image]), 2)), radius, settings.candidates)
+        near = index.search(np.concatenate(orientations(np.array(codes[image]), 2)), radius, settings.candidates)
         for row, some in enumerate(near):
             hit[row % len(chosen)] |= bool((some.ids == other[row % len(chosen)]).any())
     found = float(hit.mean())

@@ -1,4 +1,4 @@
-"""Where the pictures of a page come from. What they look like is tested with the portraits."""
+"""Where the pictures of a page come from. What they look like is tested with the thumbnails."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def counted(monkeypatch):
         return asked
 
     monkeypatch.setattr(thumbnails, "from_file", counting("file", thumbnails.from_file))
-    monkeypatch.setattr(Index, "stored_portraits", counting("database", Index.stored_portraits))
+    monkeypatch.setattr(Index, "stored_thumbnails", counting("database", Index.stored_thumbnails))
     return counts
 
 

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from dedupindex.engines.executor import Executor
 from dedupindex.engines.folder import WorkFolder
-from dedupindex.engines.jobs import MapOrder, put_part
-from dedupindex.engines.local import LocalBackend
+from dedupindex.engines.jobs import MapJob, put_part
+from dedupindex.engines.local import LocalRunner
 from dedupindex.errors import DedupIndexError
 from dedupindex.settings import Settings
 from tests.engines.stages import DieAlways, DieOnce, Double, Fail, Sum
 
 
 def executor(folder, workers=1):
-    return Executor(WorkFolder(str(folder)), LocalBackend(Settings(workers=workers)))
+    return Executor(WorkFolder(str(folder)), LocalRunner(Settings(workers=workers)))
 
 
 def table(keys, values):
@@ -147,11 +147,11 @@ def test_ray_makes_the_same_and_outlives_a_killed_worker(tmp_path):
 def ray_round(root):
     from pathlib import Path
 
-    from dedupindex.engines.ray_cluster import RayBackend
+    from dedupindex.engines.ray_cluster import RayRunner
 
     (Path(root) / "notes").mkdir()
     here = executor(Path(root) / "a")
-    there = Executor(WorkFolder(f"{root}/b"), RayBackend(Settings(workers=2), ""))
+    there = Executor(WorkFolder(f"{root}/b"), RayRunner(Settings(workers=2), ""))
     for work in (here, there):
         parts = [put_part(work.folder, table([n % 3], [n])) for n in range(6)]
         list(work.group_apply(Sum(), "key", parts, before=Double(f"{root}/notes"), buckets=2))
@@ -169,6 +169,6 @@ def ray_round(root):
 def test_an_order_travels(tmp_path):
     import pickle
 
-    order = MapOrder(WorkFolder(str(tmp_path)), Sum(), "part")
+    order = MapJob(WorkFolder(str(tmp_path)), Sum(), "part")
     assert pickle.loads(pickle.dumps(order)) == order
     assert np.unique([pickle.loads(pickle.dumps(order)).output, order.output]).size == 1

@@ -8,10 +8,10 @@ from dedupindex.engines.executor import Executor
 from dedupindex.engines.folder import WorkFolder
 from dedupindex.engines.jobs import put_part
 from dedupindex.engines.joining import HITS, centres_table, join_cell, nearest_cells
-from dedupindex.engines.local import LocalBackend
-from dedupindex.engines.proposing import IMAGES_A_BLOCK, Plan, images_table, join
+from dedupindex.engines.local import LocalRunner
+from dedupindex.engines.proposing import IMAGES_A_BLOCK, JoinLayout, images_table, join
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
-from dedupindex.features.descriptor import lays
+from dedupindex.features.descriptor import orientations
 from dedupindex.search.candidates import merge
 from dedupindex.settings import Settings
 from dedupindex.vectors import VectorIndex, pairs_by_sign, sample_of, train_centres
@@ -74,8 +74,8 @@ def test_signs_let_near_pairs_pass_and_few_others():
     assert len(pairs_by_sign(near, vectors, -1.0)[0]) == 400 * 400
 
 
-def joined(folder, codes, probes, plan, radius=0.8, most=6, reach=None):
-    work = Executor(WorkFolder(str(folder)), LocalBackend(Settings(workers=1)))
+def joined(folder, codes, probes, layout, radius=0.8, most=6, reach=None):
+    work = Executor(WorkFolder(str(folder)), LocalRunner(Settings(workers=1)))
     ids = np.arange(len(codes)) + IMAGES_A_BLOCK - 20  # two blocks
     reach = np.full(len(codes), -1.0) if reach is None else reach
     parts = [
@@ -83,10 +83,10 @@ def joined(folder, codes, probes, plan, radius=0.8, most=6, reach=None):
         for some in np.array_split(np.arange(len(codes)), 3)
     ]
     centres = ""
-    if plan.cells > 1:
-        sample = codes[sample_of(len(codes), plan.cells)]
-        centres = put_part(work.folder, centres_table(train_centres(sample, plan.cells)))
-    blocks = join(work, parts, len(codes), plan, centres, radius, most)
+    if layout.cells > 1:
+        sample = codes[sample_of(len(codes), layout.cells)]
+        centres = put_part(work.folder, centres_table(train_centres(sample, layout.cells)))
+    blocks = join(work, parts, len(codes), layout, centres, radius, most)
     return {(a, b): (d, o) for part in blocks.values() for a, b, d, o in _rows(work.folder.read(part))}, ids
 
 
@@ -100,13 +100,13 @@ def test_one_cell_is_exhaustive_new_meets_all_and_old_meets_none(tmp_path, monke
     codes = made(60, 3, equal=6)
     probes = np.where(np.arange(60) % 3 == 0, 8, np.where(np.arange(60) % 3 == 1, 2, 0)).astype(np.int8)
     reach = np.where(np.arange(60) % 5 == 0, 0.5, -1.0)
-    found, ids = joined(tmp_path, codes, probes, Plan(1, 1, 1), reach=reach)
+    found, ids = joined(tmp_path, codes, probes, JoinLayout(1, 1, 1), reach=reach)
     index = VectorIndex(DESCRIPTOR_DIMENSIONS)
     index.add(ids, codes)
     expected = {}
     for row in np.flatnonzero(probes):
         near, overflow = merge(
-            index.search(lays(codes[row : row + 1], int(probes[row]))[:, 0], 0.8, 6), min(0.8, 1 - reach[row])
+            index.search(orientations(codes[row : row + 1], int(probes[row]))[:, 0], 0.8, 6), min(0.8, 1 - reach[row])
         )
         expected |= {(int(ids[row]), c.image_id): overflow for c in near if c.image_id != ids[row]}
     flags = {}
@@ -120,7 +120,7 @@ def test_one_cell_is_exhaustive_new_meets_all_and_old_meets_none(tmp_path, monke
 
 def test_cells_find_near_pairs(tmp_path):
     codes = made(600, 5)
-    found, ids = joined(tmp_path, codes, np.full(600, 2, np.int8), Plan(12, 4, 2), radius=0.5, most=64)
+    found, ids = joined(tmp_path, codes, np.full(600, 2, np.int8), JoinLayout(12, 4, 2), radius=0.5, most=64)
     cosines = unit(codes) @ unit(codes).T
     wanted = {(a, b) for a, b in zip(*np.nonzero(cosines > 0.6), strict=True) if a != b}
     hit = {(a - ids[0], b - ids[0]) for a, b in found}
@@ -130,7 +130,7 @@ def test_cells_find_near_pairs(tmp_path):
 
 
 def _mirrored(codes, a, b):
-    return float(lays(codes[a : a + 1], 2)[1] @ unit(codes[b : b + 1])[0])
+    return float(orientations(codes[a : a + 1], 2)[1] @ unit(codes[b : b + 1])[0])
 
 
 @pytest.mark.parametrize("count", [1, 3, 9])

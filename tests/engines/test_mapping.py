@@ -10,7 +10,7 @@ import pytest
 
 from dedupindex.engines.executor import Executor
 from dedupindex.engines.folder import WorkFolder
-from dedupindex.engines.local import LocalBackend
+from dedupindex.engines.local import LocalRunner
 from dedupindex.engines.mapping import Each, PartMapper
 from dedupindex.errors import Reason
 from dedupindex.ingest.describing import FileResult, FileTask, describe_files, died
@@ -40,7 +40,7 @@ def task(name, settings=SETTINGS):
 
 
 def mapper(folder, function, settings, most=8, version=""):
-    executor = Executor(WorkFolder(str(folder)), LocalBackend(settings))
+    executor = Executor(WorkFolder(str(folder)), LocalRunner(settings))
     stage = Each(function, FileTask, FileResult, settings, version)
     ends = lambda item: zlib.crc32(item.state.path.name.encode()) % 4 == 0  # noqa: E731
     return PartMapper(executor, stage, died=died, ends=ends, most=most), executor

@@ -3,7 +3,7 @@ import pytest
 
 from dedupindex import Index
 from dedupindex.evaluation import synthetic
-from dedupindex.evaluation.synthetic import group_of, make_pool, original_of, path_of
+from dedupindex.evaluation.synthetic import group_of, make_picture_pool, original_of, path_of
 from dedupindex.features import unit, unpack
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
@@ -78,7 +78,7 @@ def test_a_database_of_files_is_not_filled(tmp_path, capsys):
 
 def test_a_pool_needs_pictures():
     with pytest.raises(ValueError, match="at least 2"):
-        make_pool([])
+        make_picture_pool([])
 
 
 def test_names_tell_the_original():

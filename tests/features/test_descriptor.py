@@ -14,9 +14,9 @@ MODEL = load_model()
 
 
 def turns(pixels: np.ndarray) -> list[np.ndarray]:
-    """All eight lays of a picture."""
-    lays = [np.rot90(pixels, k) for k in range(4)] + [np.rot90(pixels[:, ::-1], k) for k in range(4)]
-    return [np.ascontiguousarray(lay) for lay in lays]
+    """All eight orientations of a picture."""
+    orientations = [np.rot90(pixels, k) for k in range(4)] + [np.rot90(pixels[:, ::-1], k) for k in range(4)]
+    return [np.ascontiguousarray(orientation) for orientation in orientations]
 
 
 def test_photographs_differ_from_each_other():
@@ -52,7 +52,7 @@ def test_eight_probes_hold_all_eight_lays_of_a_smooth_picture(seed):
     assert len(described.keypoints) < descriptor.FEW_KEYPOINTS
     [found] = probes([aim(described)])
     assert found.shape == (8, DESCRIPTOR_DIMENSIONS)
-    near = np.array([unit(features(lay).descriptor[None])[0] @ found.T for lay in turns(picture)])
+    near = np.array([unit(features(orientation).descriptor[None])[0] @ found.T for orientation in turns(picture)])
     assert near.max(1).min() > 0.85
     assert sorted(near.argmax(1)) == list(range(8))
 

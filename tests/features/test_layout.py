@@ -64,8 +64,8 @@ def test_mirroring_and_transposing_are_signed_permutations(name, shape, masked):
 def test_the_eight_lays_in_the_order_of_the_group():
     picture, mask = scene("coffee", (90, 71)), np.ones((90, 71), bool)
     found = fuse_global(blocks(picture, mask))
-    lays = [np.rot90(picture, k) for k in range(4)] + [np.rot90(picture[:, ::-1], k) for k in range(4)]
-    expected = [fuse_global(blocks(lay, np.ones(lay.shape[:2], bool))) for lay in lays]
+    orientations = [np.rot90(picture, k) for k in range(4)] + [np.rot90(picture[:, ::-1], k) for k in range(4)]
+    expected = [fuse_global(blocks(orientation, np.ones(orientation.shape[:2], bool))) for orientation in orientations]
     matched = {}
     for number, action in enumerate(dihedral_global()):
         near = [float((action.apply(found) @ other.T)[0, 0]) for other in expected]

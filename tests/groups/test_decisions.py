@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedupindex import Index, Selection, SettingsError
-from dedupindex.groups.decisions import judged
+from dedupindex.groups.decisions import decided_pairs
 from dedupindex.records import Decision
 from tests.pictures import half, picture, save
 
@@ -169,7 +169,7 @@ def test_taking_over_keeps_the_later(index):
 @settings(max_examples=40, deadline=None)
 def test_looking_up_is_symmetric(pairs):
     kinds = itertools.cycle(("not-duplicate", "keep-both"))
-    known = judged(Decision(kind, a, b, "", NOW) for kind, (a, b) in zip(kinds, sorted(pairs), strict=False))
+    known = decided_pairs(Decision(kind, a, b, "", NOW) for kind, (a, b) in zip(kinds, sorted(pairs), strict=False))
     for a, b in itertools.product("abcd", repeat=2):
         assert known.leaves_out(a, b, decided=False) == ((min(a, b), max(a, b)) in pairs)
         assert known.leaves_out(a, b, decided=True) == known.leaves_out(b, a, decided=True)

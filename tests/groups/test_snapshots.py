@@ -161,7 +161,7 @@ def test_a_standing_like_the_one_before_takes_no_room(catalogue, tmp_path):
         assert all(index.report(since=run).changes == () for run in runs[:-1])
     database = Database(catalogue(tmp_path / "a.db"), read_only=True)
     with database.read() as connection:
-        assert catalog_decisions.standing(connection, runs[0])[0] == 2
+        assert catalog_decisions.snapshot(connection, runs[0])[0] == 2
     database.close()
 
 

@@ -15,7 +15,7 @@ def ingested(tmp_path, path):
     with Index.open(tmp_path / "p.db", create=True, workers=1) as index:
         index.ingest([path.parent])
         image = index.image_at(path)
-        stored = index.stored_portraits([image.id, 10**6])
+        stored = index.stored_thumbnails([image.id, 10**6])
         assert list(stored) == [image.id]
         return image, index.features_of(image.id), stored[image.id]
 

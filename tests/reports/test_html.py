@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from dedupindex.records import Registration, Relation
-from dedupindex.reports.html import lay, report_html
+from dedupindex.reports.html import outline_of, report_html
 from tests.reports.samples import hostile_report, image, pair, report
 
 DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
@@ -93,10 +93,10 @@ def test_an_empty_report():
 def test_where_one_lies_on_the_other():
     a, b = image(1, "/a.png", width=400, height=200), image(2, "/b.png", width=200, height=100)
     matrix = ((1.0, 0.0, 30.0), (0.0, 1.0, 20.0))
-    plain = lay(pair(a, b, Relation.CROP_OF, registration=Registration((0, 0), matrix=matrix)))
+    plain = outline_of(pair(a, b, Relation.CROP_OF, registration=Registration((0, 0), matrix=matrix)))
     assert plain.points == "30.0,20.0 230.0,20.0 230.0,120.0 30.0,120.0"
     doubled = ((2.0, 0.0, 0.5), (0.0, 2.0, 0.5))  # pixel centres: twice the size has no shift
-    assert lay(pair(a, b, Relation.RESIZED, registration=Registration((0, 0), matrix=doubled))).points == (
+    assert outline_of(pair(a, b, Relation.RESIZED, registration=Registration((0, 0), matrix=doubled))).points == (
         "0.0,0.0 400.0,0.0 400.0,200.0 0.0,200.0"
     )
 

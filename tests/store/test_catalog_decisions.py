@@ -39,16 +39,16 @@ def test_keys_between(database):
 
 
 def test_standings_of_long_ago_are_forgotten(database, monkeypatch):
-    monkeypatch.setattr(catalog_decisions, "KEPT_STANDINGS", 3)
+    monkeypatch.setattr(catalog_decisions, "KEPT_SNAPSHOTS", 3)
     with database.write() as connection:
         runs = [catalog.start_run(connection, "duplicates") for _ in range(6)]
-        assert catalog_decisions.standing(connection, runs[-1]) is None
+        assert catalog_decisions.snapshot(connection, runs[-1]) is None
         for run in runs[:5]:
-            catalog_decisions.put_standing(connection, run, {f"g{run}": ((1, 2), (3, 4))})
-            catalog_decisions.put_standing(connection, run, {f"g{run}": ((1, run),)})
-        assert catalog_decisions.standing(connection, runs[5]) == (runs[4], {f"g{runs[4]}": ((1, runs[4]),)})
-        assert catalog_decisions.standing(connection, runs[2])[0] == runs[2]
-        assert catalog_decisions.standing(connection, runs[1]) is None
+            catalog_decisions.put_snapshot(connection, run, {f"g{run}": ((1, 2), (3, 4))})
+            catalog_decisions.put_snapshot(connection, run, {f"g{run}": ((1, run),)})
+        assert catalog_decisions.snapshot(connection, runs[5]) == (runs[4], {f"g{runs[4]}": ((1, runs[4]),)})
+        assert catalog_decisions.snapshot(connection, runs[2])[0] == runs[2]
+        assert catalog_decisions.snapshot(connection, runs[1]) is None
 
 
 def test_places_by_id(database):

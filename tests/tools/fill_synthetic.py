@@ -17,7 +17,7 @@ from pathlib import Path
 from dedupindex.cli.console import progress
 from dedupindex.cli.sample_pictures import landscape
 from dedupindex.errors import DedupIndexError
-from dedupindex.evaluation.synthetic import Filled, fill, group_of, make_pool, stored_pool
+from dedupindex.evaluation.synthetic import Filled, fill, group_of, make_picture_pool, stored_pool
 from dedupindex.features import rounded, unpack
 from dedupindex.index import Index
 from dedupindex.ingest.describing import FileTask, describe_files, describe_frames, file_state
@@ -98,7 +98,7 @@ def fill_database(
             made = int(catalog.get_meta(connection, "synthetic") or 0)
             if catalog.counts(connection)["images"] != made:
                 raise ValueError(f"{path} holds images of files: fill a database of its own")
-        pool = make_pool(pool_features(like, settings), lean=lean)
+        pool = make_picture_pool(pool_features(like, settings), lean=lean)
         return fill(
             database, settings, pool, images, copies=copies, seed=seed, progress=progress(quiet=not show, verbose=False)
         )

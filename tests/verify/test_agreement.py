@@ -85,20 +85,20 @@ def test_masked_pixels_of_the_moved_picture_do_not_bleed():
 def test_the_coarser_picture_gives_the_grid(factor):
     a, b = photograph_features("coffee"), photograph_features("coffee")
     matrix = np.array([[factor, 0, 0], [0, factor, 0]], float)
-    lay = overlay(a, b, matrix)
-    assert lay.on_a == (factor <= 1)
-    assert lay.a.shape == lay.b.shape == lay.mask.shape == a.mask.shape
+    laid = overlay(a, b, matrix)
+    assert laid.on_a == (factor <= 1)
+    assert laid.a.shape == laid.b.shape == laid.mask.shape == a.mask.shape
     small = min(factor, 1 / factor)
-    assert min(lay.cover_a, lay.cover_b) == pytest.approx(small**2, rel=0.1)
-    assert lay.overlap > 0.9
+    assert min(laid.cover_a, laid.cover_b) == pytest.approx(small**2, rel=0.1)
+    assert laid.overlap > 0.9
 
 
 def test_pictures_apart_share_nothing():
     a = of(textured(0))
     far = np.array([[1.0, 0, 500], [0, 1, 0]])
-    lay = overlay(a, a, far)
-    measures, _, solid = agreement(lay)
-    assert not lay.mask.any()
+    laid = overlay(a, a, far)
+    measures, _, solid = agreement(laid)
+    assert not laid.mask.any()
     assert not solid.any()
     assert measures["ncc"] == measures["area_agreement"] == measures["overlap"] == 0
 

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dedupindex.features.descriptor import lay_cosines
+from dedupindex.features.descriptor import orientation_cosines
 from dedupindex.verify import orientations
 from dedupindex.verify.keypoint_registration import Alignment
 from tests.scenes import features, grey, holes, photograph, photograph_features, smooth
@@ -17,11 +17,11 @@ def best(a, b, found: list[Alignment]) -> Alignment:
 
 
 def test_the_eight_lays_are_the_dihedral_group():
-    found = list(orientations.eight_lays())
+    found = list(orientations.eight_orientations())
     assert len(found) == 8
     np.testing.assert_array_equal(found[0], np.eye(2))
-    assert [round(np.linalg.det(lay)) for lay in found] == [1] * 4 + [-1] * 4
-    keys = {tuple(np.rint(lay).astype(int).ravel()) for lay in found}
+    assert [round(np.linalg.det(orientation)) for orientation in found] == [1] * 4 + [-1] * 4
+    keys = {tuple(np.rint(orientation).astype(int).ravel()) for orientation in found}
     assert len(keys) == 8
     assert {tuple(np.rint(p @ q).astype(int).ravel()) for p in found for q in found} == keys
 
@@ -101,13 +101,13 @@ def test_flat_pictures_align_with_nothing():
 @pytest.mark.parametrize("shapes", [((100, 100), (100, 130)), ((60, 120), (120, 60)), ((40, 160), (100, 100))])
 def test_fitting_keeps_the_picture_inside(shapes):
     a, b = (features(grey(smooth(0, shape, 6))) for shape in shapes)
-    for lay in orientations.eight_lays():
-        linear = orientations.fitting(a, b, lay)
+    for orientation in orientations.eight_orientations():
+        linear = orientations.fitting(a, b, orientation)
         extent = np.abs(linear) @ np.array(b.mask.shape[::-1])
         assert (
             extent.max() <= max(a.mask.shape) + 1e-6 or extent.max() / max(a.mask.shape) < orientations.SIMILAR_ASPECT
         )
-        assert np.sign(np.linalg.det(linear)) == np.sign(np.linalg.det(lay))
+        assert np.sign(np.linalg.det(linear)) == np.sign(np.linalg.det(orientation))
 
 
 def test_masked_pixels_do_not_pull():
@@ -124,15 +124,15 @@ def test_masked_pixels_do_not_pull():
 @pytest.mark.parametrize("quarters", range(4))
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_the_descriptors_say_in_which_lay_a_copy_is(quarters, mirrored):
-    """`lay_cosines` and `eight_lays` have one order."""
+    """`orientation_cosines` and `eight_orientations` have one order."""
     picture = photograph("coffee")
     turned_picture = np.rot90(picture, quarters)
     other = np.ascontiguousarray(turned_picture[:, ::-1] if mirrored else turned_picture)
     a, b = features(picture), features(other)
-    cosines = lay_cosines(a, b)
+    cosines = orientation_cosines(a, b)
     peaks = []
-    for lay in orientations.eight_lays():
-        found = orientations.shift_after(a, b, orientations.fitting(a, b, lay), "translation")
+    for orientation in orientations.eight_orientations():
+        found = orientations.shift_after(a, b, orientations.fitting(a, b, orientation), "translation")
         peaks.append(0.0 if found is None else found.peak)
     assert cosines.argmax() == int(np.argmax(peaks))
     assert cosines.max() > 0.8

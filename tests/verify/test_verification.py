@@ -331,9 +331,9 @@ def test_no_accepted_pair_scores_below_the_threshold():
 
 
 # ----------------------------------------------------------------------------------------------- smooth pictures
-def lays(pixels: np.ndarray) -> list[np.ndarray]:
+def orientations(pixels: np.ndarray) -> list[np.ndarray]:
     found = [np.rot90(pixels, k) for k in range(4)] + [np.rot90(pixels[:, ::-1], k) for k in range(4)]
-    return [np.ascontiguousarray(lay) for lay in found]
+    return [np.ascontiguousarray(orientation) for orientation in found]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -341,8 +341,8 @@ def lays(pixels: np.ndarray) -> list[np.ndarray]:
 def test_smooth_fields_in_every_lay(seed, sigma):
     picture = grey(smooth(seed, (150, 120), sigma))
     a = features(picture)
-    for number, lay in enumerate(lays(picture)[1:], 1):
-        found = verify(a, features(lay))
+    for number, orientation in enumerate(orientations(picture)[1:], 1):
+        found = verify(a, features(orientation))
         assert found.accepted, number
         assert found.registration.mirrored == (number >= 4)
         assert_shift(found, 0, 0, 1.5)

@@ -1,4 +1,4 @@
-"""What the tests of the pages and of the door share: a walk over the routes, reading of pages, deeds."""
+"""What the tests of the pages and of the door share: a walk over the routes, reading of pages, choices."""
 
 import io
 import re
@@ -75,7 +75,7 @@ def group_of(client, name):
     return None, []
 
 
-def deed(client, keys, group, do, **more):
+def choice(client, keys, group, do, **more):
     return client.post(f"/groups/{group}", data={"csrf": keys.form, "do": do}, follow_redirects=False, **more)
 
 

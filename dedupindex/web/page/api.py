@@ -100,7 +100,7 @@ def groups(
 ) -> GroupList:
     """List duplicate groups."""
     chosen = Filter("" if relation is None else str(relation), min_score, max_score, state, order)
-    found = site_of(request).standings.current().select(chosen)
+    found = site_of(request).group_lists.current().select(chosen)
     some = [group_json(entry.group) for entry in found[offset : offset + limit]]
     return {"schema": SCHEMA_VERSION, "kind": "groups", "total": len(found), "groups": some}
 
@@ -108,7 +108,7 @@ def groups(
 @router.get("/groups/{group_id}", responses={**FAULTS, 404: {"model": Fault}})
 def group(request: Request, group_id: str) -> OneGroup:
     """Give one group with its pairs and their evidence."""
-    entry = site_of(request).standings.current().group(group_id)
+    entry = site_of(request).group_lists.current().group(group_id)
     if entry is None:
         raise HTTPException(404, f"no group {group_id}")
     return {"schema": SCHEMA_VERSION, "kind": "group", "group": group_json(entry.group)}
@@ -138,7 +138,7 @@ def decide(request: Request, order: DecisionOrder) -> DecisionList:
     """Remember a decision; what was decided before on the same pictures is replaced."""
     site = site_of(request)
     made = site.index.decide(order.kind, order.pictures, order.note)
-    site.standings.refresh()
+    site.group_lists.refresh()
     return _list(made)
 
 

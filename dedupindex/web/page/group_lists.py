@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from dedupindex.groups.decisions import judged, sift
+from dedupindex.groups.decisions import decided_pairs, sift
 from dedupindex.groups.grouping import build_groups, largest_first
 from dedupindex.groups.report_records import Report
 from dedupindex.index import Index
@@ -24,7 +24,7 @@ ORDERS: Mapping[str, str] = {LARGEST: "largest first", DOUBTFUL: "most doubtful 
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedGroup:
     """A group with what the lists ask of it."""
 
     group: DuplicateGroup
@@ -62,7 +62,7 @@ class Filter:
         changed = {name: value for name, value in own.items() if value != getattr(default, name)}
         return urlencode({**changed, **more})
 
-    def shows(self, entry: Entry) -> bool:
+    def shows(self, entry: ListedGroup) -> bool:
         """Whether a group is in the list."""
         if self.relation and self.relation not in entry.relations:
             return False
@@ -72,22 +72,22 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Standing:
+class GroupList:
     """All groups as they stood at one generation of the database."""
 
     generation: int
     report: Report
-    entries: tuple[Entry, ...]
+    entries: tuple[ListedGroup, ...]
     places: Mapping[str, int]  # group id -> place in `entries`
     epoch: int  # the generation at which all of it was read
-    lists: dict[Filter, tuple[Entry, ...]] = field(default_factory=dict)
+    lists: dict[Filter, tuple[ListedGroup, ...]] = field(default_factory=dict)
 
-    def group(self, group_id: str) -> Entry | None:
+    def group(self, group_id: str) -> ListedGroup | None:
         """Return the group of that id."""
         place = self.places.get(group_id)
         return None if place is None else self.entries[place]
 
-    def select(self, chosen: Filter) -> tuple[Entry, ...]:
+    def select(self, chosen: Filter) -> tuple[ListedGroup, ...]:
         """Return the groups of a list, in its order."""
         if chosen not in self.lists:
             found = [entry for entry in self.entries if chosen.shows(entry)]
@@ -103,8 +103,8 @@ class Standing:
         return next((pair for pair in group.pairs if {pair.a.id, pair.b.id} == {first, other}), None)
 
 
-class Standings:
-    """Keeps the latest `Standing`; to make one takes about a second for 5,000 groups.
+class GroupLists:
+    """Keeps the latest `GroupList`; to make one takes about a second for 5,000 groups.
 
     After a decision of ours only its group is made anew, by the rules of the report. While others write all the time
     (an ingest of a large collection), pages may show what stood a few seconds ago.
@@ -113,11 +113,11 @@ class Standings:
     def __init__(self, index: Index) -> None:
         self._index = index
         self._lock = threading.Lock()
-        self._latest: Standing | None = None
+        self._latest: GroupList | None = None
         self._rest_until = 0.0  # on the monotonic clock: before, what others write is not looked at
         self._wanted = True  # what we wrote has to be seen
 
-    def current(self) -> Standing:
+    def current(self) -> GroupList:
         """Return the groups as the database has them now."""
         latest = self._latest
         if latest is not None and self._holds(latest):
@@ -128,7 +128,7 @@ class Standings:
                 self._wanted = False
                 began = time.monotonic()
                 generation = self._index.generation  # read before the groups: what is written meanwhile is noticed
-                latest = _standing(self._index.report(find=False), generation)
+                latest = _group_list(self._index.report(find=False), generation)
                 took = time.monotonic() - began
                 self._rest_until = time.monotonic() + (RESTS * took if took > QUICK else 0.0)
                 self._latest = latest
@@ -138,14 +138,16 @@ class Standings:
         """Say that we wrote something: the next page shows it."""
         self._wanted = True
 
-    def follow(self, before: Standing, gone: Iterable[Entry], come: Iterable[DuplicateGroup], writes: int) -> None:
-        """Bring the standing up to date after decisions of ours, unless others wrote too.
+    def follow(
+        self, before: GroupList, gone: Iterable[ListedGroup], come: Iterable[DuplicateGroup], writes: int
+    ) -> None:
+        """Bring the list of groups up to date after decisions of ours, unless others wrote too.
 
         Parameters
         ----------
-        before : Standing
+        before : GroupList
             As it was just before.
-        gone : iterable of Entry
+        gone : iterable of ListedGroup
             Groups of it that are no more, or are others now.
         come : iterable of DuplicateGroup
             Groups in their place.
@@ -161,7 +163,7 @@ class Standings:
             entries.sort(key=lambda entry: largest_first(entry.group))
             self._latest = _arranged(before.report, entries, before.generation + writes, before.epoch)
 
-    def _holds(self, latest: Standing) -> bool:
+    def _holds(self, latest: GroupList) -> bool:
         if latest.generation == self._index.generation:
             return True
         return not self._wanted and time.monotonic() < self._rest_until
@@ -169,32 +171,32 @@ class Standings:
 
 def regrouped(group: DuplicateGroup, decisions: Iterable[Decision]) -> tuple[DuplicateGroup, ...]:
     """Return what a group becomes by decisions on its pictures: itself, smaller ones, or nothing."""
-    decided = judged(decisions)
+    decided = decided_pairs(decisions)
     images = [member.image for member in group.members]
     alone = [i for i in images if len(i.locations) > 1 and not decided.leaves_out(i.key, i.key, decided=False)]
     pairs = sift(group.pairs, decided, show_kept=False)
     return build_groups(pairs, alone, keepers=decided.keepers, apart=decided.apart.values())
 
 
-def _standing(report: Report, generation: int) -> Standing:
+def _group_list(report: Report, generation: int) -> GroupList:
     return _arranged(report, [_entry(group) for group in report.groups], generation, generation)
 
 
-def _arranged(report: Report, entries: Sequence[Entry], generation: int, epoch: int) -> Standing:
+def _arranged(report: Report, entries: Sequence[ListedGroup], generation: int, epoch: int) -> GroupList:
     places = {entry.id: place for place, entry in enumerate(entries)}
-    return Standing(generation, report, tuple(entries), places, epoch)
+    return GroupList(generation, report, tuple(entries), places, epoch)
 
 
-def _entry(group: DuplicateGroup) -> Entry:
+def _entry(group: DuplicateGroup) -> ListedGroup:
     relations = {str(relation) for pair in group.pairs for relation in pair.verification.relations}
     files = sum(len(member.image.locations) for member in group.members)
     if files > len(group.members):
         relations.add(str(Relation.SAME_BYTES))
     weakest = 1.0 if group.weakest is None else group.weakest.verification.score
-    return Entry(group, frozenset(relations), weakest, files, any(member.keeper for member in group.members))
+    return ListedGroup(group, frozenset(relations), weakest, files, any(member.keeper for member in group.members))
 
 
-def neighbours(entries: Sequence[Entry], group_id: str) -> tuple[int, str, str]:
+def neighbours(entries: Sequence[ListedGroup], group_id: str) -> tuple[int, str, str]:
     """Place of a group in a list (-1 = not in it), and the ids of those before and after it ("" = none)."""
     ids = [entry.id for entry in entries]
     if group_id not in ids:

@@ -43,8 +43,8 @@ def overview(request: Request, page: int = 1) -> Response:
     """Show counts, runs and the list of groups."""
     site = site_of(request)
     chosen = filter_of(request.url.query)
-    standing = site.standings.current()
-    entries = standing.select(chosen)
+    group_list = site.group_lists.current()
+    entries = group_list.select(chosen)
     pages = max(1, -(-len(entries) // PAGE))
     page = min(max(1, page), pages)
     return site.page(
@@ -52,7 +52,7 @@ def overview(request: Request, page: int = 1) -> Response:
         "overview.html.j2",
         info=site.index.info(),
         runs=site.index.runs(RUNS),
-        standing=standing,
+        group_list=group_list,
         chosen=chosen,
         entries=entries[(page - 1) * PAGE : page * PAGE],
         total=len(entries),
@@ -69,11 +69,11 @@ def group(request: Request, group_id: str, show: Annotated[int, Query(alias="wit
     """Show a group for review."""
     site = site_of(request)
     chosen = filter_of(request.url.query)
-    standing = site.standings.current()
-    entry = standing.group(group_id)
+    group_list = site.group_lists.current()
+    entry = group_list.group(group_id)
     if entry is None:
         raise HTTPException(404, "There is no such group any more: it was decided on, or its pictures are gone.")
-    entries = standing.select(chosen)
+    entries = group_list.select(chosen)
     place, before, after = neighbours(entries, group_id)
     members = entry.group.members
     start = max(0, min(start, len(members) - 1))
@@ -104,17 +104,17 @@ def decide(request: Request, group_id: str, do: Annotated[str, Form()]) -> Respo
     """Write down what was decided on a group (``keep:KEY``, ``both``, ``apart``, ``out:KEY``); go to the next one."""
     site = site_of(request)
     chosen = filter_of(request.url.query)
-    standing = site.standings.current()
-    entry = standing.group(group_id)
+    group_list = site.group_lists.current()
+    entry = group_list.group(group_id)
     if entry is None:
         raise HTTPException(404, "There is no such group any more: it was decided on, or its pictures are gone.")
-    _, before, after = neighbours(standing.select(chosen), group_id)
-    deed, _, key = do.partition(":")
-    site.review.act(entry, deed, key)
+    _, before, after = neighbours(group_list.select(chosen), group_id)
+    choice, _, key = do.partition(":")
+    site.review.act(entry, choice, key)
     following = after or before
-    if deed == "out":  # what is left of the group, if anything; its name may be another one now
+    if choice == "out":  # what is left of the group, if anything; its name may be another one now
         rest = {member.image.id for member in entry.group.members if member.image.key != key}
-        left = site.standings.current().entries
+        left = site.group_lists.current().entries
         following = next((e.id for e in left if any(m.image.id in rest for m in e.group.members)), following)
     path = f"/groups/{following}" if following else "/"
     return _on(path, chosen)
@@ -128,7 +128,7 @@ def undo(request: Request) -> Response:
     chosen = filter_of(request.url.query)
     if act is None:
         return _on("/", chosen)
-    there = site.standings.current().group(act.group) is not None
+    there = site.group_lists.current().group(act.group) is not None
     return _on(f"/groups/{act.group}" if there else "/", chosen)
 
 
@@ -180,7 +180,7 @@ def forget(request: Request, a: Annotated[str, Form()], b: Annotated[str, Form()
     kinds = [some.kind for some in site.index.decisions() if (some.a, some.b) == (a, b)]
     for kind in kinds:
         site.index.undecide([a, b] if b else [a], kind)
-    site.standings.refresh()
+    site.group_lists.refresh()
     return RedirectResponse("/decisions", 303)
 
 

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from dedupindex import durable
-from dedupindex.actions.applying import Outcome, apply_plan, undo_journal
+from dedupindex.actions.applying import OutcomeKind, apply_plan, undo_journal
 from dedupindex.actions.planning import PlanOptions
 from dedupindex.actions.plans import Action, Plan
 from dedupindex.errors import SettingsError
@@ -139,13 +139,13 @@ def carry_out(request: Request, wish: Wished, digest: Annotated[str, Form()]) ->
     journal = beside.with_suffix(".journal")
     done = apply_plan(made, journal)
     site.index.settle([some.file for some in done.outcomes])
-    site.standings.refresh()
+    site.group_lists.refresh()
     applied = Applied(
         secrets.token_urlsafe(12),
         applied_text(done, made.action),
         tuple(trouble_lines(done)),
         journal,
-        anything=bool(done.of(Outcome.DONE, Outcome.EARLIER)),
+        anything=bool(done.of(OutcomeKind.DONE, OutcomeKind.EARLIER)),
     )
     site.applied.put(applied.id, applied)
     return RedirectResponse(f"/plan/applied/{applied.id}", 303)
@@ -170,7 +170,7 @@ def take_back(request: Request, applied_id: str) -> Response:
         raise HTTPException(404, "This start of the page knows of no such run; its journal lies beside the database.")
     done = undo_journal(found.journal)
     site.index.settle([some.file for some in done.outcomes])
-    site.standings.refresh()
+    site.group_lists.refresh()
     words, troubles = undone_text(done), tuple(trouble_lines(done))
     site.applied.put(applied_id, Applied(applied_id, words, troubles, found.journal, undone=done.well))
     return RedirectResponse(f"/plan/applied/{applied_id}", 303)

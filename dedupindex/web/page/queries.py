@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dedupindex.errors import ReadError
-from dedupindex.groups.thumbnails import Portrait, from_frame
+from dedupindex.groups.thumbnails import Thumbnail, from_frame
 from dedupindex.index import Index
 from dedupindex.records import ImageRecord, Match, Pair
 from dedupindex.reports.names import shown
@@ -32,7 +32,7 @@ class Query:
     id: str
     name: str  # as the browser gave it, made harmless
     image: ImageRecord  # of what was handed in; it has no id and no place
-    portrait: Portrait
+    thumbnail: Thumbnail
     matches: tuple[Match, ...]
 
     def pair(self, match: Match) -> Pair:

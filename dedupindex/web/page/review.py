@@ -10,11 +10,11 @@ from dedupindex.errors import SettingsError
 from dedupindex.groups.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
 from dedupindex.index import Index
 from dedupindex.records import Decision, DuplicateGroup, ImageRecord
-from dedupindex.web.page.group_lists import Entry, Standings, regrouped
+from dedupindex.web.page.group_lists import GroupLists, ListedGroup, regrouped
 
 MOST_TOGETHER = 60  # pictures of which every two are decided on at once: 1,770 decisions
 REMEMBERED = 200  # acts that can be taken back
-DEEDS = ("keep", "both", "apart", "out")
+CHOICES = ("keep", "both", "apart", "out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +26,15 @@ class Act:
     made: tuple[Decision, ...]
     before: tuple[Decision, ...]  # what stood on the same pictures
     whole: DuplicateGroup  # the group as it was
-    epoch: int  # of the standing that it was done on
+    epoch: int  # of the group_list that it was done on
 
 
 class Review:
     """Writes decisions through the index, and remembers them to undo the latest."""
 
-    def __init__(self, index: Index, standings: Standings) -> None:
+    def __init__(self, index: Index, group_lists: GroupLists) -> None:
         self._index = index
-        self._standings = standings
+        self._group_lists = group_lists
         self._acts: deque[Act] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()
 
@@ -43,48 +43,48 @@ class Review:
         """What `undo` would take back."""
         return self._acts[-1] if self._acts else None
 
-    def act(self, entry: Entry, deed: str, key: str = "") -> Act:
-        """Do one of `DEEDS` on a group of the current standing.
+    def act(self, entry: ListedGroup, choice: str, key: str = "") -> Act:
+        """Do one of `CHOICES` on a group of the current group_list.
 
         Parameters
         ----------
-        deed : str
+        choice : str
             ``keep``: picture *key* is the one to keep, no other of the group; ``both``: all of it is to stay;
             ``apart``: no two pictures of it are the same; ``out``: picture *key* is the same as none of the others.
 
         Raises
         ------
         SettingsError
-            The deed makes no sense here.
+            The choice makes no sense here.
         StoreError
         """
         group = entry.group
         images = [member.image for member in group.members]
         keys = [image.key for image in images]
-        if deed not in DEEDS:
-            raise SettingsError(f"no deed {deed!r}; there are: {', '.join(DEEDS)}")
-        if deed in ("keep", "out") and key not in keys:
+        if choice not in CHOICES:
+            raise SettingsError(f"no choice {choice!r}; there are: {', '.join(CHOICES)}")
+        if choice in ("keep", "out") and key not in keys:
             raise SettingsError("that picture is not in this group")
-        if deed in ("both", "apart") and len(images) > MOST_TOGETHER:
+        if choice in ("both", "apart") and len(images) > MOST_TOGETHER:
             raise SettingsError(
                 f"{len(images):,} pictures are too many to decide on together, at most {MOST_TOGETHER}; "
                 "take those out that do not belong"
             )
-        if deed == "apart" and len(images) < 2:
+        if choice == "apart" and len(images) < 2:
             raise SettingsError("the same bytes at several places are duplicates")
         with self._lock:
-            standing = self._standings.current()
-            now = standing.group(group.id)
+            group_list = self._group_lists.current()
+            now = group_list.group(group.id)
             if now is None or now.group.members != group.members:
                 raise SettingsError("the group has changed meanwhile: look at it again")
             before = self._index.decisions()
-            made, writes = self._write(images, deed, key, before)
+            made, writes = self._write(images, choice, key, before)
             concerned = {*keys}
             stood = tuple(some for some in before if some.a in concerned and (not some.b or some.b in concerned))
-            act = Act(group.id, _words(group, deed, key), tuple(made), stood, group, standing.epoch)
+            act = Act(group.id, _words(group, choice, key), tuple(made), stood, group, group_list.epoch)
             self._acts.append(act)
             come = regrouped(group, self._index.decisions())
-            self._standings.follow(standing, [entry], come, writes)
+            self._group_lists.follow(group_list, [entry], come, writes)
         return act
 
     def undo(self) -> Act | None:
@@ -93,45 +93,45 @@ class Review:
             if not self._acts:
                 return None
             act = self._acts.pop()
-            standing = self._standings.current()
+            group_list = self._group_lists.current()
             writes = 1
             for some in act.made:
                 self._index.undecide([some.a, some.b] if some.b else [some.a], some.kind)
                 writes += 1
             there = {(some.a, some.b) for some in self._index.decisions()}
             self._index.take_over([some for some in act.before if (some.a, some.b) not in there])
-            if standing.epoch == act.epoch:  # else others decided or wrote in between: all groups are made anew
+            if group_list.epoch == act.epoch:  # else others decided or wrote in between: all groups are made anew
                 ids = {member.image.id for member in act.whole.members}
-                gone = [e for e in standing.entries if any(member.image.id in ids for member in e.group.members)]
-                self._standings.follow(standing, gone, [act.whole], writes)
+                gone = [e for e in group_list.entries if any(member.image.id in ids for member in e.group.members)]
+                self._group_lists.follow(group_list, gone, [act.whole], writes)
             else:
-                self._standings.refresh()
+                self._group_lists.refresh()
         return act
 
     def _write(
-        self, images: list[ImageRecord], deed: str, key: str, before: list[Decision]
+        self, images: list[ImageRecord], choice: str, key: str, before: list[Decision]
     ) -> tuple[list[Decision], int]:
         """Decide; what was decided, and in how many transactions."""
         keys = [image.key for image in images]
-        if deed == "keep":
+        if choice == "keep":
             others = [some for some in before if some.kind == KEEPER and some.a in keys and some.a != key]
             for some in others:
                 self._index.undecide([some.a], KEEPER)
             return self._index.decide(KEEPER, [key]), len(others) + 1
-        if deed == "both":  # a picture at several places is named twice: all of its files are to stay
+        if choice == "both":  # a picture at several places is named twice: all of its files are to stay
             return self._index.decide(KEEP_BOTH, [*keys, *(i.key for i in images if len(i.locations) > 1)]), 1
-        if deed == "apart":
+        if choice == "apart":
             return self._index.decide(NOT_DUPLICATE, keys), 1
         others_keys = [other for other in keys if other != key]
         made = [some for other in others_keys for some in self._index.decide(NOT_DUPLICATE, [key, other])]
         return made, len(others_keys)
 
 
-def _words(group: DuplicateGroup, deed: str, key: str) -> str:
+def _words(group: DuplicateGroup, choice: str, key: str) -> str:
     number = next((n for n, member in enumerate(group.members, 1) if member.image.key == key), 0)
     return {
         "keep": f"no. {number} is the one to keep",
         "both": "all of them are to stay",
         "apart": "they are not the same",
         "out": f"no. {number} is not the same as the others",
-    }[deed]
+    }[choice]

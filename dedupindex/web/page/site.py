@@ -12,13 +12,13 @@ from starlette.responses import HTMLResponse
 
 from dedupindex.index import Index
 from dedupindex.records import DuplicateGroup, GroupMember, Pair
-from dedupindex.reports.html import lay
+from dedupindex.reports.html import outline_of
 from dedupindex.reports.names import shown
 from dedupindex.reports.plans import size_text
 from dedupindex.reports.text import count, frame_words, image_words
 from dedupindex.reports.wording import MEANING, flag_words, pair_words, percent, shift_text
 from dedupindex.web.page.applied import Applied
-from dedupindex.web.page.group_lists import Standings
+from dedupindex.web.page.group_lists import GroupLists
 from dedupindex.web.page.guard import Keys
 from dedupindex.web.page.queries import Queries
 from dedupindex.web.page.review import Review
@@ -32,7 +32,7 @@ class Site:
     index: Index
     keys: Keys
     allow_apply: bool
-    standings: Standings
+    group_lists: GroupLists
     pictures: Pictures
     queries: Queries
     review: Review
@@ -41,9 +41,9 @@ class Site:
     @classmethod
     def over(cls, index: Index, keys: Keys, *, allow_apply: bool = False) -> Site:
         """Return the site over an index."""
-        standings = Standings(index)
-        kept = Pictures(index), Queries(index), Review(index, standings)
-        return cls(index, keys, allow_apply, standings, *kept, Lately(50))
+        group_lists = GroupLists(index)
+        kept = Pictures(index), Queries(index), Review(index, group_lists)
+        return cls(index, keys, allow_apply, group_lists, *kept, Lately(50))
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page."""
@@ -86,7 +86,7 @@ def _environment() -> Environment:
     )
     environment.globals.update(
         count=count,
-        lay=lay,
+        outline_of=outline_of,
         pair_words=pair_words,
         member_words=member_words,
         gist=gist,

@@ -37,12 +37,12 @@ def picture(request: Request, image_id: int, side: int = SIDES[0]) -> Response:
 def aligned(request: Request, group_id: str, number: int, view: View) -> Response:
     """Give a view of picture *number* of a group, laid over its first one."""
     site = site_of(request)
-    standing = site.standings.current()
-    entry = standing.group(group_id)
+    group_list = site.group_lists.current()
+    entry = group_list.group(group_id)
     if entry is None or not 2 <= number <= len(entry.group.members):
         raise HTTPException(404, "no such pictures")
     first, other = entry.group.members[0].image, entry.group.members[number - 1].image
-    pair = standing.pair(entry.group, first.id, other.id)
+    pair = group_list.pair(entry.group, first.id, other.id)
     if pair is None:
         raise HTTPException(404, "these two were not compared with one another")
     laid = site.pictures.laid(first, other, pair.verification.registration, turned=pair.a.id != first.id)
@@ -55,7 +55,7 @@ def query_picture(request: Request, query_id: str) -> Response:
     query = site_of(request).queries.find(query_id)
     if query is None:
         raise HTTPException(404, "this query is not known any more")
-    return _answer(request, Picture(jpeg(query.portrait.pixels), query_id))
+    return _answer(request, Picture(jpeg(query.thumbnail.pixels), query_id))
 
 
 @router.get("/query/{query_id}/{number}/{view}.jpg")
@@ -66,7 +66,7 @@ def query_aligned(request: Request, query_id: str, number: int, view: View) -> R
     if query is None or not 1 <= number <= len(query.matches):
         raise HTTPException(404, "this query is not known any more")
     match = query.matches[number - 1]
-    laid = site.pictures.laid_on(query.portrait, query.image, match.image, match.registration)
+    laid = site.pictures.laid_on(query.thumbnail, query.image, match.image, match.registration)
     return _answer(request, laid.get(view))
 
 

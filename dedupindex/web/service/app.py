@@ -20,7 +20,7 @@ from dedupindex.index import Index
 from dedupindex.reports.names import shown
 from dedupindex.search.uploads import Uploads
 from dedupindex.web.service import health, routes
-from dedupindex.web.service.middleware import Door
+from dedupindex.web.service.middleware import Middleware
 from dedupindex.web.service.options import Options
 from dedupindex.web.service.site import Service
 from dedupindex.web.service.tokens import Tokens
@@ -58,7 +58,7 @@ def create_service(index: Index, uploads: Uploads, tokens: Tokens, options: Opti
     app.include_router(routes.router, dependencies=[Depends(HTTPBearer(auto_error=False))])  # for the document
     app.include_router(health.router)
     endpoints = frozenset(getattr(route, "path", "") for route in (*routes.router.routes, *health.router.routes))
-    app.add_middleware(Door, tokens=tokens, options=options, measures=service.measures, endpoints=endpoints)
+    app.add_middleware(Middleware, tokens=tokens, options=options, measures=service.measures, endpoints=endpoints)
     app.add_exception_handler(DedupIndexError, _said)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StarletteHTTPException, _http)

@@ -77,7 +77,7 @@ class _Exchange:
         await self.send(message)
 
 
-class Door:
+class Middleware:
     """ASGI middleware."""
 
     def __init__(

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from dedupindex.compare.picture import OUTLINE_A, OUTLINE_B, draw_outline, lay_over
-from dedupindex.groups.thumbnails import Portrait, from_file, jpeg
+from dedupindex.groups.thumbnails import Thumbnail, from_file, jpeg
 from dedupindex.index import Index
 from dedupindex.records import ByteArray, ImageRecord, Registration
 from dedupindex.verify.keypoint_registration import invert
@@ -70,7 +70,7 @@ class Pictures:
 
     def __init__(self, index: Index) -> None:
         self._index = index
-        self._portraits: Lately[Portrait | None] = Lately(60)  # of 480 pixels: 0.7 MB each at most
+        self._thumbnails: Lately[Thumbnail | None] = Lately(60)  # of 480 pixels: 0.7 MB each at most
         self._small: Lately[Picture | None] = Lately(2000)
         self._laid: Lately[dict[str, Picture] | None] = Lately(40)
         self._turn = threading.BoundedSemaphore(AT_ONCE)
@@ -81,12 +81,12 @@ class Pictures:
 
     def picture(self, image: ImageRecord, side: int) -> Picture | None:
         """Return the picture of the file, with its mask's outline; the stored one where the file has changed."""
-        portrait = self._file(image, side) if side > SIDES[0] else self.portrait(image)
-        return _picture(_outlined(portrait), f"{image.key}-{side}")
+        thumbnail = self._file(image, side) if side > SIDES[0] else self.base(image)
+        return _picture(_outlined(thumbnail), f"{image.key}-{side}")
 
-    def portrait(self, image: ImageRecord) -> Portrait | None:
-        """Return a picture to lay others over."""
-        return self._portraits.get(image.key, lambda: self._file(image, SIDES[0]))
+    def base(self, image: ImageRecord) -> Thumbnail | None:
+        """Return a picture that others are drawn over."""
+        return self._thumbnails.get(image.key, lambda: self._file(image, SIDES[0]))
 
     def laid(self, first: ImageRecord, other: ImageRecord, lies: Registration, *, turned: bool) -> dict[str, Picture]:
         """Return the views of one image laid over another one; empty where there is none.
@@ -97,11 +97,11 @@ class Pictures:
             How *other* lies on *first*; with *turned*, how *first* lies on *other*.
         """
         tag = hashlib.sha256(repr((first.key, other.key, lies.matrix, turned)).encode()).hexdigest()[:20]
-        made = self._laid.get(tag, lambda: self._lay(self.portrait(first), first, other, lies, tag, turned=turned))
+        made = self._laid.get(tag, lambda: self._lay(self.base(first), first, other, lies, tag, turned=turned))
         return made or {}
 
     def laid_on(
-        self, below: Portrait, shape: ImageRecord, other: ImageRecord, lies: Registration
+        self, below: Thumbnail, shape: ImageRecord, other: ImageRecord, lies: Registration
     ) -> dict[str, Picture]:
         """Return the views of an image laid over a picture that is not stored; *shape* has its full size."""
         tag = hashlib.sha256(repr((shape.key, other.key, lies.matrix)).encode()).hexdigest()[:20]
@@ -109,7 +109,7 @@ class Pictures:
 
     def _lay(
         self,
-        below: Portrait | None,
+        below: Thumbnail | None,
         first: ImageRecord,
         other: ImageRecord,
         lies: Registration,
@@ -117,7 +117,7 @@ class Pictures:
         *,
         turned: bool,
     ) -> dict[str, Picture] | None:
-        above = self.portrait(other)
+        above = self.base(other)
         if below is None or above is None:
             return None
         matrix = np.array(lies.matrix, np.float64)
@@ -135,25 +135,27 @@ class Pictures:
         views = dict(zip(VIEWS, (laid.first, laid.second, laid.difference, outline), strict=True))
         return {view: Picture(jpeg(pixels, 85), f"{tag}-{view}") for view, pixels in views.items()}
 
-    def _file(self, image: ImageRecord, side: int) -> Portrait | None:
+    def _file(self, image: ImageRecord, side: int) -> Thumbnail | None:
         with self._turn:
             found = from_file(image, self._index.settings, side, max_bytes=MOST_BYTES)
         return found or self._stored(image)
 
-    def _stored(self, image: ImageRecord) -> Portrait | None:
-        return self._index.stored_portraits([image.id]).get(image.id)
+    def _stored(self, image: ImageRecord) -> Thumbnail | None:
+        return self._index.stored_thumbnails([image.id]).get(image.id)
 
 
-def _outlined(portrait: Portrait | None) -> Portrait | None:
-    if portrait is None or portrait.mask.all():
-        return portrait
-    grey: ByteArray = portrait.pixels
+def _outlined(thumbnail: Thumbnail | None) -> Thumbnail | None:
+    if thumbnail is None or thumbnail.mask.all():
+        return thumbnail
+    grey: ByteArray = thumbnail.pixels
     colour = np.repeat(grey[..., None], 3, axis=2) if grey.ndim == 2 else grey.copy()
-    draw_outline(colour, portrait.mask, OUTLINE_A)
-    return Portrait(colour, portrait.mask)
+    draw_outline(colour, thumbnail.mask, OUTLINE_A)
+    return Thumbnail(colour, thumbnail.mask)
 
 
-def _picture(portrait: Portrait | None, tag: str) -> Picture | None:
+def _picture(thumbnail: Thumbnail | None, tag: str) -> Picture | None:
     return (
-        None if portrait is None else Picture(jpeg(portrait.pixels, 85), hashlib.sha256(tag.encode()).hexdigest()[:20])
+        None
+        if thumbnail is None
+        else Picture(jpeg(thumbnail.pixels, 85), hashlib.sha256(tag.encode()).hexdigest()[:20])
     )

@@ -43,7 +43,7 @@ def serve(
         port = int(listener.getsockname()[1])
         keys = Keys(hosts_for(host, port))
         app = create_app(index, keys, allow_apply=allow_apply)
-        app.state.site.standings.current()  # so that the first page is quick
+        app.state.site.group_lists.current()  # so that the first page is quick
         run(app, listener, lambda: ready(f"http://{shown_host(host)}:{port}/?token={keys.token}"))
 
 

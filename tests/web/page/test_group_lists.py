@@ -10,8 +10,8 @@ from dedupindex import Index
 from dedupindex.errors import SettingsError
 from dedupindex.records import Relation
 from dedupindex.web.page import group_lists
-from dedupindex.web.page.group_lists import ALL, DOUBTFUL, KEPT, OPEN, Filter, Standings, neighbours
-from dedupindex.web.page.review import DEEDS, Review
+from dedupindex.web.page.group_lists import ALL, DOUBTFUL, KEPT, OPEN, Filter, GroupLists, neighbours
+from dedupindex.web.page.review import CHOICES, Review
 from tests.web.filling import fill
 
 
@@ -28,27 +28,27 @@ def test_decisions_are_followed_exactly(filled, tmp_path, seed):
     copy.write_bytes(filled.read_bytes())
     rng = random.Random(seed)
     with Index.open(copy, workers=1) as index:
-        standings = Standings(index)
-        review = Review(index, standings)
-        first = standings.current()
+        lists = GroupLists(index)
+        review = Review(index, lists)
+        first = lists.current()
         made = []
-        standings._index = Counting(index, made)
+        lists._index = Counting(index, made)
         for _ in range(40):
-            entries = standings.current().entries
+            entries = lists.current().entries
             if entries and rng.random() < 0.7:
                 entry = rng.choice(entries)
-                review.act(entry, rng.choice(DEEDS), rng.choice(entry.group.members).image.key)
+                review.act(entry, rng.choice(CHOICES), rng.choice(entry.group.members).image.key)
             elif rng.random() < 0.8:
                 review.undo()
             else:  # somebody else
                 image = rng.choice(first.entries).group.members[0].image.key
                 index.decide("keeper", [image])
-            assert standings.current().generation == index.generation
-            assert [e.group for e in standings.current().entries] == list(index.report(find=False).groups)
+            assert lists.current().generation == index.generation
+            assert [e.group for e in lists.current().entries] == list(index.report(find=False).groups)
         assert len(made) < 20  # most steps did without a new report
         while review.undo():
             pass
-        assert {e.id for e in standings.current().entries} == {e.id for e in first.entries}
+        assert {e.id for e in lists.current().entries} == {e.id for e in first.entries}
 
 
 class Counting:
@@ -72,21 +72,21 @@ def test_what_others_write_all_the_time_is_looked_at_now_and_then(filled, tmp_pa
     monkeypatch.setattr(group_lists, "QUICK", -1.0)
     monkeypatch.setattr(group_lists, "RESTS", 1e6)
     with Index.open(copy, workers=1) as index:
-        standings = Standings(index)
-        first = standings.current()
+        lists = GroupLists(index)
+        first = lists.current()
         entry, other = first.entries[:2]
         index.decide("keep-both", [member.image.key for member in entry.group.members])  # somebody else
-        assert standings.current() is first
-        review = Review(index, standings)
+        assert lists.current() is first
+        review = Review(index, lists)
         review.act(other, "both")  # what we write is seen, and what others wrote with it
-        assert {e.id for e in first.entries} - {e.id for e in standings.current().entries} == {entry.id, other.id}
+        assert {e.id for e in first.entries} - {e.id for e in lists.current().entries} == {entry.id, other.id}
 
 
 def test_too_many_together(filled, tmp_path):
     with Index.open(filled, workers=1) as index:
-        standings = Standings(index)
-        entry = standings.current().entries[0]
-        review = Review(index, standings)
+        lists = GroupLists(index)
+        entry = lists.current().entries[0]
+        review = Review(index, lists)
         many = type(entry.group)(entry.id, entry.group.members * 20, entry.group.pairs, entry.group.weakest)
         with pytest.raises(SettingsError, match="too many"):
             review.act(type(entry)(many, entry.relations, entry.weakest, entry.files, False), "both")
@@ -94,7 +94,7 @@ def test_too_many_together(filled, tmp_path):
 
 def test_lists(filled):
     with Index.open(filled, workers=1) as index:
-        now = Standings(index).current()
+        now = GroupLists(index).current()
     assert now.select(Filter(state=OPEN)) == now.select(Filter(state=ALL)) == now.entries
     assert now.select(Filter(state=KEPT)) == ()
     crops = now.select(Filter(relation=str(Relation.CROP_OF)))

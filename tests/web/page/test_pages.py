@@ -9,7 +9,7 @@ from PIL import Image
 
 from dedupindex import Index
 from tests.pictures import half, picture
-from tests.web.clients import Page, deed, group_ids, group_of, png
+from tests.web.clients import Page, choice, group_ids, group_of, png
 from tests.web.conftest import MARKUP, make_pictures
 
 
@@ -143,13 +143,13 @@ def test_decide_and_undo(site):
     group, members = group_of(client, "p0.png")
     ids = group_ids(client, "state=open")
     after = ids[ids.index(group) + 1]
-    answer = deed(client, keys, group, f"keep:{members[1]['key']}")
+    answer = choice(client, keys, group, f"keep:{members[1]['key']}")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/groups/{after}")
     assert group not in group_ids(client, "state=open")
     assert group in group_ids(client, "state=kept")
     assert client.get(f"/api/groups/{group}").json()["group"]["members"][0]["keeper"]
     assert "keeper chosen" in client.get(f"/groups/{group}?state=all").text
-    deed(client, keys, group, f"keep:{members[0]['key']}")
+    choice(client, keys, group, f"keep:{members[0]['key']}")
     assert [d["a"] for d in client.get("/api/decisions").json()["decisions"]] == [members[0]["key"]]
     answer = client.post("/undo", data={"csrf": keys.form}, follow_redirects=False)
     assert answer.headers["location"] == f"/groups/{group}"
@@ -164,7 +164,7 @@ def test_decide_and_undo(site):
 def test_whole_groups(site, do, kind):
     client, keys = site
     group, members = group_of(client, "p0.png")
-    deed(client, keys, group, do)
+    choice(client, keys, group, do)
     assert group_of(client, "p0.png")[0] is None or do == "apart"
     made = client.get("/api/decisions").json()["decisions"]
     assert {some["kind"] for some in made} == {kind}
@@ -174,7 +174,7 @@ def test_whole_groups(site, do, kind):
     client.post("/undo", data={"csrf": keys.form})
     assert client.get("/api/decisions").json()["decisions"] == []
     assert group_of(client, "p0.png")[0] == group
-    deed(client, keys, group, do)
+    choice(client, keys, group, do)
     for some in made:
         answer = client.post("/decisions/forget", data={"csrf": keys.form, "a": some["a"], "b": some["b"]})
         assert answer.status_code == 200
@@ -195,7 +195,7 @@ def test_one_that_does_not_belong(serve, tmp_path):
     group, members = group_of(client, "c.png")
     assert len(members) == 3
     out = next(member["key"] for member in members if member["locations"][0]["path"].endswith("c.png"))
-    answer = deed(client, keys, group, f"out:{out}")
+    answer = choice(client, keys, group, f"out:{out}")
     assert answer.headers["location"] == f"/groups/{group}"
     assert group_of(client, "c.png") == (None, [])
     assert len(group_of(client, "a.png")[1]) == 2
@@ -208,8 +208,8 @@ def test_deeds_that_make_no_sense(site):
     group, _ = group_of(client, "p0.png")
     _, strangers = group_of(client, "p1.png")
     for do in ("", "nonsense", "keep:", "keep:abc", f"keep:{strangers[0]['key']}", f"out:{strangers[0]['key']}"):
-        assert deed(client, keys, group, do).status_code in (400, 422), do
-    assert deed(client, keys, "nothing", "both").status_code == 404
+        assert choice(client, keys, group, do).status_code in (400, 422), do
+    assert choice(client, keys, "nothing", "both").status_code == 404
     assert client.get("/api/decisions").json()["decisions"] == []
 
 
@@ -220,7 +220,7 @@ def test_others_may_decide_meanwhile(site, own):
         index.decide("keep-both", [member["key"] for member in members] * 2)
     assert group_of(client, "p0.png")[0] is None
     assert client.get(f"/groups/{group}").status_code == 404
-    assert deed(client, keys, group, "both").status_code == 404
+    assert choice(client, keys, group, "both").status_code == 404
 
 
 # --------------------------------------------------------------------------------------------- queries and plans

@@ -240,18 +240,18 @@ def test_a_report_is_that_of_the_command_page_by_page(reader, own):
 def test_a_page_begins_where_the_last_one_ended_whatever_comes_between(writer):
     first = writer.get("/api/report?limit=2").json()
     seen = [group["id"] for group in first["groups"]]
-    standing = {group["id"] for group in writer.get("/api/report").json()["groups"]}
+    group_list = {group["id"] for group in writer.get("/api/report").json()["groups"]}
     for number in range(4):
         for copy in ("a", "b"):
             ingest(writer, encoded(picture(80 + number)), f"upload:/{number}{copy}.png")
-    assert writer.get("/api/report").json()["total"] == len(standing) + 4
+    assert writer.get("/api/report").json()["total"] == len(group_list) + 4
     after = first["next"]
     while after is not None:
         page = writer.get("/api/report", params={"limit": 2, "after": after}).json()
         seen += [group["id"] for group in page["groups"]]
         after = page["next"]
     assert len(seen) == len(set(seen))
-    assert standing <= set(seen)
+    assert group_list <= set(seen)
 
 
 def test_a_report_is_narrowed_as_by_the_flags(reader, own, scanned):
