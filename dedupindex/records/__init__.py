@@ -31,6 +31,7 @@ from dedupindex.records.pictures import (
     Mask,
     PreparedFrame,
 )
+from dedupindex.records.proofs import Outcome, Proof, Region, relations_after
 from dedupindex.records.verdicts import Candidate, Registration, Relation, Verification
 
 __all__ = [
@@ -55,12 +56,16 @@ __all__ = [
     "Look",
     "Mask",
     "Match",
+    "Outcome",
     "Pair",
     "PreparedFrame",
     "Problem",
+    "Proof",
+    "Region",
     "Registration",
     "Relation",
     "RunRecord",
     "SkippedFile",
     "Verification",
+    "relations_after",
 ]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from dedupindex.places import text_of
 from dedupindex.records.files import Failure
-from dedupindex.records.verdicts import Registration, Verification
+from dedupindex.records.proofs import Proof, relations_after
+from dedupindex.records.verdicts import Registration, Relation, Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,12 @@ class Pair:
     b: ImageRecord
     verification: Verification
     found: datetime | None = None
+    proof: Proof | None = None  # None: the files were not compared
+
+    @property
+    def relations(self) -> tuple[Relation, ...]:
+        """What may be said of the two after the proof; see `relations_after`."""
+        return relations_after(self.verification.relations, self.proof)
 
 
 @dataclass(frozen=True, slots=True)

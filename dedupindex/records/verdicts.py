@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Relation(StrEnum):
-    """What was done to *b* to get *a*, or the other way round. Combinations are allowed."""
+    """What was done to *b* to get *a*, or the other way round; `alternate` and `unproven` say what the proof found."""
 
     SAME_BYTES = "same_bytes"
     SAME_PIXELS = "same_pixels"
@@ -21,7 +21,9 @@ class Relation(StrEnum):
     MIRRORED = "mirrored"
     NEGATIVE = "negative"
     BORDERED = "bordered"
-    EDITED = "edited"
+    EDITED = "edited"  # the same picture, with places that were changed
+    ALTERNATE = "alternate"  # the same scene or template with other content: no copy
+    UNPROVEN = "unproven"  # what stands besides was seen at 128 pixels only; the files were not compared
 
 
 @dataclass(frozen=True, slots=True)
