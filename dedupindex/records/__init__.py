@@ -9,6 +9,8 @@ from dedupindex.records.answers import (
     Decision,
     DuplicateGroup,
     DuplicatesSummary,
+    FlagKind,
+    GroupFlag,
     GroupMember,
     ImageRecord,
     IngestSummary,
@@ -17,8 +19,11 @@ from dedupindex.records.answers import (
     Pair,
     Problem,
     RunRecord,
+    Series,
+    SeriesMember,
 )
 from dedupindex.records.files import Failure, FileStatus, FoundFile, SkippedFile
+from dedupindex.records.links import Link, link_of
 from dedupindex.records.pictures import (
     ByteArray,
     CodeArray,
@@ -45,13 +50,16 @@ __all__ = [
     "Failure",
     "Features",
     "FileStatus",
+    "FlagKind",
     "FloatArray",
     "FoundFile",
     "Frame",
+    "GroupFlag",
     "GroupMember",
     "ImageRecord",
     "IngestSummary",
     "Keypoints",
+    "Link",
     "LocationRecord",
     "Look",
     "Mask",
@@ -65,7 +73,10 @@ __all__ = [
     "Registration",
     "Relation",
     "RunRecord",
+    "Series",
+    "SeriesMember",
     "SkippedFile",
     "Verification",
+    "link_of",
     "relations_after",
 ]

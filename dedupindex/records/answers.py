@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 from dedupindex.places import text_of
 from dedupindex.records.files import Failure
+from dedupindex.records.links import Link, link_of
 from dedupindex.records.proofs import Proof, relations_after
 from dedupindex.records.verdicts import Registration, Relation, Verification
 
@@ -72,6 +74,11 @@ class Pair:
         """What may be said of the two after the proof; see `relations_after`."""
         return relations_after(self.verification.relations, self.proof)
 
+    @property
+    def link(self) -> Link:
+        """Whether the pair joins its two images into one group."""
+        return link_of(self.relations)
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -80,6 +87,7 @@ class Match:
     image: ImageRecord
     verification: Verification
     distance: float
+    proof: Proof | None = None  # None: the files were not compared
 
     @property
     def path(self) -> Path:
@@ -92,9 +100,14 @@ class Match:
         return self.verification.score
 
     @property
+    def relations(self) -> tuple[Relation, ...]:
+        """What may be said of the two after the proof; see `relations_after`."""
+        return relations_after(self.verification.relations, self.proof)
+
+    @property
     def relation(self) -> str:
         """The relations, joined by `+`."""
-        return "+".join(self.verification.relations)
+        return "+".join(self.relations)
 
     @property
     def registration(self) -> Registration:
@@ -117,15 +130,62 @@ class GroupMember:
         return self.image.locations[0].path
 
 
+class FlagKind(StrEnum):
+    """Why a group should be looked at twice."""
+
+    BRIDGE = "bridge"  # one picture alone joins parts that have nothing else in common
+    FLOOD = "flood"  # one picture matches very many others
+    ALTERNATE = "alternate"  # two pictures are proven alternates, and yet hang together through others
+    NOT_DUPLICATE = "not_duplicate"  # two pictures that somebody called no duplicates hang together through others
+    KEEP_BOTH = "keep_both"  # both of two pictures are to be kept, as was decided
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFlag:
+    """A reason to look at a group twice, with the pictures that it is about.
+
+    As text it is ``KIND:KEY`` or ``KIND:KEY+KEY``.
+    """
+
+    kind: FlagKind
+    keys: tuple[str, ...]  # content keys
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{'+'.join(self.keys)}"
+
+
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """Images joined by confirmed pairs."""
+    """Images joined by confirmed pairs of copies."""
 
     id: str
     members: tuple[GroupMember, ...]  # the representative first
     pairs: tuple[Pair, ...]  # confirmed pairs inside the group, best first
     weakest: Pair | None  # None where the group is one image at many locations
-    flags: tuple[str, ...] = ()  # "bridge:KEY", "flood:KEY", "not_duplicate:KEY+KEY", "keep_both:KEY+KEY"
+    flags: tuple[GroupFlag, ...] = ()
+    alternates: tuple[Pair, ...] = ()  # pairs of a member with another picture of the same scene or template
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesMember:
+    """A picture of a series; it stands for its whole duplicate group where it has one."""
+
+    image: ImageRecord
+    group: str = ""  # id of the duplicate group that it stands for, "" = none
+
+    @property
+    def path(self) -> Path:
+        """Where the image was first seen."""
+        return self.image.locations[0].path
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Pictures of one scene or template with different content: a burst, versions of a form, frames of a film."""
+
+    id: str
+    members: tuple[SeriesMember, ...]  # by path
+    pairs: tuple[Pair, ...]  # proven alternates, best first
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class Verification:
         0..1, larger = more alike; means the same whatever stage decided. Accepted pairs have a score of at least the
         threshold in force.
     relations : tuple of Relation
-        Empty when not accepted.
+        What was positively seen to be done. Empty when not accepted, and where nothing was seen but a likeness.
     crop_box : (top, left, height, width) or None
         For ``crop_of``: the part of the larger picture, in its pixels, that the smaller one shows.
     crop_of : {"a", "b"} or None

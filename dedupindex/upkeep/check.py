@@ -192,8 +192,8 @@ def _pairs(database: Database) -> Iterator[Problem]:
     with database.read() as connection:
         for pair in catalog_pairs.pairs(connection):
             found = pair.verification
-            if not (0 <= found.score <= 1 and found.relations and np.isfinite(found.registration.matrix).all()):
-                words = f"images {pair.a.id} and {pair.b.id}: score {found.score}, relations {found.relations}"
+            if not (0 <= found.score <= 1 and np.isfinite(found.registration.matrix).all()):
+                words = f"images {pair.a.id} and {pair.b.id}: score {found.score}, matrix {found.registration.matrix}"
                 yield Problem("damaged_pair", words, False)
 
 

@@ -85,7 +85,9 @@ def _turns(angle: float) -> bool:
 def relations_of(
     a: Features, b: Features, laid: Overlay, ncc: FloatArray, textured: Mask, registration: Registration
 ) -> Found:
-    """Name what was done.
+    """Name what was positively seen to be done; nothing where only the encoding may differ.
+
+    That two pictures are the same one, encoded again, is not seen at this size: the proof says it.
 
     Parameters
     ----------
@@ -122,7 +124,7 @@ def relations_of(
         relations.append(Relation.TONE)
     if edited_share(laid, ncc, textured) > EDITED:
         relations.append(Relation.EDITED)
-    return Found(tuple(relations) or (Relation.REENCODED,), crop_box, crop_of)
+    return Found(tuple(relations), crop_box, crop_of)
 
 
 def _stretched(registration: Registration) -> bool:

@@ -129,8 +129,7 @@ def may_be_negatives(a: Features, b: Features) -> bool:
 
 def as_negatives(verification: Verification) -> Verification:
     """Say of a verification that one of the two pictures was inverted for it."""
-    others = tuple(relation for relation in verification.relations if relation != Relation.REENCODED)
-    relations = (Relation.NEGATIVE, *others) if verification.accepted else ()
+    relations = (Relation.NEGATIVE, *verification.relations) if verification.accepted else ()
     return replace(verification, relations=relations, reason=f"negative, {verification.reason}")
 
 
