@@ -1,0 +1,178 @@
+"""What a proof at full resolution says of two pictures, and how it is written as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+Box: TypeAlias = tuple[int, int, int, int]
+Affine: TypeAlias = tuple[tuple[float, float, float], tuple[float, float, float]]
+
+
+class Outcome(StrEnum):
+    """What the files of two pictures show when they are compared pixel by pixel."""
+
+    SAME = "same"  # all that both show is the same, apart from resampling, tone, compression and noise
+    EDITED = "edited"  # some places were changed, the rest is proven the same
+    ALTERNATE = "alternate"  # the same scene or template with other content
+    DIFFERENT = "different"  # not the same picture at all
+    NONE = "none"  # cannot be told: a file is out of reach, or too little is shown by both
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A connected place in which two pictures differ.
+
+    Attributes
+    ----------
+    box : (top, left, height, width)
+        In pixels of the full frame of picture a.
+    box_b : (top, left, height, width)
+        The same place in pixels of the full frame of picture b.
+    share : float
+        Area of the region over the area that was compared, 0..1.
+    contrast : float
+        How much it differs beyond what tone and noise explain: root mean square over its most different window, 0..1.
+    moved : (float, float) or None
+        (dy, dx) in pixels of the full frame a, where the content of b lies elsewhere in a.
+    """
+
+    box: Box
+    box_b: Box
+    share: float
+    contrast: float
+    moved: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was found when two pictures were compared at the resolution that both have.
+
+    Attributes
+    ----------
+    outcome : Outcome
+    regions : tuple of Region
+        Where the pictures differ, the largest evidence first; at most 32.
+    changed : float
+        Share of the compared area that differs, 0..1.
+    moved : float
+        Share of the compared area whose content lies elsewhere in the other picture, 0..1.
+    largest : float
+        Largest difference that tone does not explain, averaged over 3 x 3 pixels, 0..1.
+    noise : float
+        Typical difference where nothing was changed (standard deviation), 0..1.
+    grid : (int, int)
+        Height and width of the grid on which the pictures were compared, pixels.
+    scale_a, scale_b : float
+        Full-frame pixels of a and of b for one pixel of the grid.
+    compared : float
+        Share of the smaller picture's valid area that was compared, 0..1.
+    colour : bool
+        Colours were compared, not only luminance.
+    reason : str
+        What decided, in words.
+    matrix : ((float, float, float), (float, float, float))
+        The refined registration: full-frame (x, y, 1) pixel indices of b to those of a.
+    measures : mapping of str to float
+        Further numbers behind the outcome.
+    version : str
+        Of the method and its thresholds.
+    """
+
+    outcome: Outcome
+    regions: tuple[Region, ...] = ()
+    changed: float = 0.0
+    moved: float = 0.0
+    largest: float = 0.0
+    noise: float = 0.0
+    grid: tuple[int, int] = (0, 0)
+    scale_a: float = 1.0
+    scale_b: float = 1.0
+    compared: float = 0.0
+    colour: bool = False
+    reason: str = ""
+    matrix: Affine = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+    measures: Mapping[str, float] | None = None
+    version: str = ""
+
+    @property
+    def largest_level(self) -> int:
+        """The largest difference in levels of an 8-bit picture, 0..255."""
+        return round(255 * self.largest)
+
+
+def proof_to_plain(proof: Proof) -> dict[str, Any]:
+    """Return a proof as what JSON can hold; `proof_from_plain` is the way back."""
+    return asdict(proof) | {"outcome": proof.outcome.value}
+
+
+def proof_from_plain(plain: Mapping[str, Any]) -> Proof:
+    """Return the proof that `proof_to_plain` wrote, also after a way through JSON.
+
+    Raises
+    ------
+    ValueError
+        An outcome or a field that is not known, or a value of another kind.
+    """
+    values = dict(plain)
+    try:
+        values["outcome"] = Outcome(values["outcome"])
+        values["regions"] = tuple(_region(region) for region in values.get("regions", ()))
+        if "grid" in values:
+            values["grid"] = (int(values["grid"][0]), int(values["grid"][1]))
+        if "matrix" in values:
+            first, second = (tuple(float(v) for v in row) for row in values["matrix"])
+            values["matrix"] = (first, second)
+        return Proof(**values)
+    except (TypeError, KeyError, IndexError) as error:
+        raise ValueError(f"no stored proof: {error}") from error
+
+
+def turned_round(proof: Proof) -> Proof:
+    """Return the proof of (b, a) from that of (a, b).
+
+    Raises
+    ------
+    ValueError
+        The registration cannot be inverted.
+    """
+    (xx, xy, x0), (yx, yy, y0) = proof.matrix
+    determinant = xx * yy - xy * yx
+    if not determinant:
+        raise ValueError(f"the registration {proof.matrix} cannot be inverted")
+    ixx, ixy, iyx, iyy = yy / determinant, -xy / determinant, -yx / determinant, xx / determinant
+    regions = tuple(_region_turned(region, (ixx, ixy, iyx, iyy)) for region in proof.regions)
+    values = {name: getattr(proof, name) for name in Proof.__dataclass_fields__}
+    values |= {
+        "regions": regions,
+        "scale_a": proof.scale_b,
+        "scale_b": proof.scale_a,
+        "matrix": ((ixx, ixy, -ixx * x0 - ixy * y0), (iyx, iyy, -iyx * x0 - iyy * y0)),
+    }
+    return Proof(**values)
+
+
+def _region_turned(region: Region, inverse: tuple[float, float, float, float]) -> Region:
+    moved = region.moved
+    if moved is not None:
+        ixx, ixy, iyx, iyy = inverse
+        moved = (-(iyx * moved[1] + iyy * moved[0]), -(ixx * moved[1] + ixy * moved[0]))
+    return Region(region.box_b, region.box, region.share, region.contrast, moved)
+
+
+def _region(plain: Mapping[str, Any]) -> Region:
+    moved = plain.get("moved")
+    return Region(
+        box=_box(plain["box"]),
+        box_b=_box(plain["box_b"]),
+        share=float(plain["share"]),
+        contrast=float(plain["contrast"]),
+        moved=None if moved is None else (float(moved[0]), float(moved[1])),
+    )
+
+
+def _box(values: Any) -> Box:
+    top, left, height, width = (int(value) for value in values)
+    return top, left, height, width
