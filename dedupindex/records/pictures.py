@@ -64,6 +64,7 @@ class DecodedFile:
     metadata_count: int = 0  # number of EXIF fields: more = richer, for keep rules
     lossless: bool = False
     part: int = 0  # frames a reading, where only a part of a large stack was decoded; else 0
+    quantisation: tuple[tuple[int, ...], ...] = ()  # of a JPEG: 64 steps a table, row by row, luminance first
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class DecodedContent:
     metadata_count: int = 0
     lossless: bool = False
     part: int = 0  # frames a reading, where `Source.first` asked for a part and did not get all; else 0
+    quantisation: tuple[tuple[int, ...], ...] = ()  # of a JPEG: 64 steps a table, row by row, luminance first
 
 
 Reader: TypeAlias = Callable[[Source], DecodedContent]

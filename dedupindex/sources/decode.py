@@ -126,6 +126,7 @@ def decode_file(
         metadata_count=content.metadata_count,
         lossless=content.lossless,
         part=content.part,
+        quantisation=content.quantisation,
     )
 
 

@@ -98,7 +98,14 @@ def read_picture(source: Source, format: str) -> DecodedContent:
                     raise
                 source.note(f"frame {number} and later ones cannot be read: {error}")
                 break
-        return DecodedContent(format, tuple(frames), count, count_metadata(source, image), _is_lossless(source, format))
+        return DecodedContent(
+            format,
+            tuple(frames),
+            count,
+            count_metadata(source, image),
+            _is_lossless(source, format),
+            quantisation=_quantisation(image),
+        )
 
 
 @contextmanager
@@ -287,6 +294,11 @@ def _from_lab(image: Image.Image) -> Array:
     )
     turned = ImageCms.applyTransform(image, transform)
     return np.asarray(image.getchannel("L") if turned is None else turned)
+
+
+def _quantisation(image: Image.Image) -> tuple[tuple[int, ...], ...]:
+    tables: dict[int, list[int]] = getattr(image, "quantization", None) or {}
+    return tuple(tuple(int(step) for step in tables[number]) for number in sorted(tables) if len(tables[number]) == 64)
 
 
 def _is_lossless(source: Source, format: str) -> bool:

@@ -1,0 +1,249 @@
+"""Two pictures and how they lie on each other, compared at the resolution that both have: is it the same picture?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.records import ByteArray, FloatArray, Mask
+from dedupindex.records.proofs import Affine, Box, Outcome, Proof, Region, turned_round
+from dedupindex.verify.colour import colour_excess
+from dedupindex.verify.keypoint_registration import compose, invert
+from dedupindex.verify.proof_picture import GRID_SIDE, Laid, ProofPicture, lay
+from dedupindex.verify.proof_thresholds import THRESHOLDS, VERSION
+from dedupindex.verify.regions import SOUGHT, Place, changed_places, movement
+from dedupindex.verify.residual import CELL, Residual, residual
+from dedupindex.verify.subpixel import refine
+from dedupindex.verify.tone import curve_of, joint_histogram
+
+SOFT = 0.6  # standard deviation of the blur that both pictures get, pixels: evens out what warping did to one
+RIM = 2  # pixels of the grid along the edge of what both show that are not compared
+LEAST_SIDE = 16  # pixels of the grid: what is smaller is not compared
+CONTENT = 8.0  # levels: contrast of a window from which it shows something
+MOST_REGIONS = 32
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """Two pictures on one grid with what they differ by."""
+
+    first: ByteArray
+    second: ByteArray
+    mask: Mask
+    residual: Residual
+    excess: FloatArray
+    colour: bool
+    matrix: Matrix  # grid to the moving picture
+
+
+def prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, *, side: int = GRID_SIDE) -> Proof:
+    """Compare two pictures at the resolution that both have.
+
+    Parameters
+    ----------
+    a, b : ProofPicture
+        Decoded at the sides that `sides_for` gives, or finer.
+    matrix : (2, 3) float64
+        Full-frame (x, y, 1) pixel indices of b to those of a (`Registration.matrix`), good to about a pixel of a
+        thumbnail of 128 pixels.
+    side : int
+        Longest side of the grid, pixels.
+
+    Returns
+    -------
+    Proof
+        The same for (b, a) with the inverse matrix, turned round.
+
+    Raises
+    ------
+    ValueError
+        The matrix is no invertible map.
+    """
+    given = np.asarray(matrix, np.float64)
+    if given.shape != (2, 3) or not np.isfinite(given).all() or abs(np.linalg.det(given[:, :2])) < 1e-12:
+        raise ValueError(f"registration {given.tolist()} is no invertible (2, 3) map")
+    if a.key > b.key:
+        return turned_round(_prove(b, a, invert(given), side))
+    return _prove(a, b, given, side)
+
+
+def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof:
+    laid = lay(a, b, matrix, side)
+    if laid is None or min(laid.still.shape) < LEAST_SIDE:
+        return _nothing(matrix, "too little is shown by both to compare")
+    refined, sign = refine(laid.still, laid.moving, laid.matrix, laid.still_mask, laid.moving_mask)
+    first, second, mask = _warped(laid, refined)
+    if mask.sum() < LEAST_SIDE**2:
+        return _nothing(matrix, "too little is shown by both to compare")
+    joint = joint_histogram(first, second, None if mask.all() else mask)
+    curves = curve_of(joint.T, sign), curve_of(joint, sign)
+    found = residual(first, second, mask, curves, _tables(a, b, laid, refined))
+    colours = _colour_excess(laid, refined, mask)
+    excess = found.excess
+    if colours is not None:
+        rows, columns = min(excess.shape[0], colours.shape[0]), min(excess.shape[1], colours.shape[1])
+        excess = excess.copy()
+        part = excess[:rows, :columns]
+        np.maximum(part, colours[:rows, :columns] * found.valid[:rows, :columns], out=part)
+    compared = _Compared(first, second, mask, found, excess, colours is not None, refined)
+    return _judged(a, b, laid, compared)
+
+
+def _warped(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
+    """Both pictures on the grid, equally soft, and where both are valid, clear of edges and holes."""
+    rows, columns = laid.still.shape
+    size = (columns, rows)
+    moved = cv2.warpAffine(
+        laid.moving, matrix, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
+    inside = np.full(laid.moving.shape, 255, np.uint8)
+    if laid.moving_mask is not None:
+        inside[~laid.moving_mask] = 0
+    valid = cv2.warpAffine(inside, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=0.0)
+    mask = (np.asarray(valid) > 250).astype(np.uint8)
+    if laid.still_mask is not None:
+        mask &= laid.still_mask.astype(np.uint8)
+    kernel = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
+    mask = cv2.erode(mask, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0.0)
+    first = cv2.GaussianBlur(laid.still, (0, 0), SOFT)
+    second = cv2.GaussianBlur(moved, (0, 0), SOFT)
+    return np.asarray(first, np.uint8), np.asarray(second, np.uint8), np.asarray(mask, bool)
+
+
+def _tables(a: ProofPicture, b: ProofPicture, laid: Laid, matrix: Matrix) -> list[tuple[tuple[int, ...], float]]:
+    """Luminance tables of both files with the pixels of each file for one of the grid."""
+    still, moving = (b, a) if laid.swapped else (a, b)
+    found = []
+    to_moving = compose(laid.moving_to_full, matrix)
+    for picture, linear in ((still, laid.still_to_full[:, :2]), (moving, to_moving[:, :2])):
+        if picture.quantisation:
+            found.append((picture.quantisation[0], float(np.sqrt(abs(np.linalg.det(linear))))))
+    return found
+
+
+def _colour_excess(laid: Laid, matrix: Matrix, mask: Mask) -> FloatArray | None:
+    if laid.still_colour is None or laid.moving_colour is None:
+        return None
+    rows, columns = laid.still.shape[0] // 2, laid.still.shape[1] // 2
+    if min(rows, columns) < LEAST_SIDE // 2 or min(laid.moving.shape) < 2:
+        return None
+    still = cv2.resize(laid.still_colour[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
+    height, width = laid.moving.shape[0] // 2, laid.moving.shape[1] // 2
+    half = cv2.resize(laid.moving_colour[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+    linear = matrix[:, :2]
+    own = np.column_stack([linear, (matrix[:, 2] + linear @ (0.5, 0.5) - 0.5) / 2])
+    moved = cv2.warpAffine(
+        half, own, (columns, rows), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
+    small = mask[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2).all(axis=(1, 3))
+    return colour_excess(np.asarray(still, np.uint8), np.asarray(moved, np.uint8), small)
+
+
+def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -> Proof:
+    found = compared.residual
+    places, changed = changed_places(compared.excess, THRESHOLDS.low, THRESHOLDS.high)
+    area = max(1, int(found.valid.sum()))
+    content = found.valid & (found.contrast > CONTENT)
+    changed_content = float((changed & content).sum()) / max(1, int(content.sum()))
+    share = float(changed.sum()) / area
+    moves = [movement(compared.first, compared.second, compared.mask, place, changed) for place in places[:SOUGHT]]
+    moved_cells = sum(place.cells for place, move in zip(places, moves, strict=False) if move is not None)
+    outcome, reason = _outcome(len(places), share, changed_content, moved_cells / area)
+    to_moving = compose(laid.moving_to_full, compared.matrix)
+    to_a, to_b = (to_moving, laid.still_to_full) if laid.swapped else (laid.still_to_full, to_moving)
+    regions = []
+    for number, place in enumerate(places[:MOST_REGIONS]):
+        move = moves[number] if number < len(moves) else None
+        regions.append(_region(place, move, area, to_a, to_b, a, b, swapped=laid.swapped))
+    full = compose(to_a, invert(to_b))
+    covered = float(compared.mask.sum()) * abs(float(np.linalg.det(to_a[:, :2])))
+    smaller = min(_valid_area(a), _valid_area(b) * abs(float(np.linalg.det(full[:, :2]))))
+    return Proof(
+        outcome=outcome,
+        regions=tuple(regions),
+        changed=share,
+        moved=moved_cells / area,
+        largest=min(1.0, found.largest / 255),
+        noise=found.noise / 255,
+        grid=(compared.first.shape[0], compared.first.shape[1]),
+        scale_a=float(np.sqrt(abs(np.linalg.det(to_a[:, :2])))),
+        scale_b=float(np.sqrt(abs(np.linalg.det(to_b[:, :2])))),
+        compared=min(1.0, covered / max(smaller, 1.0)),
+        colour=compared.colour,
+        reason=reason,
+        matrix=_plain(full),
+        measures={
+            "changed_content": changed_content,
+            "peak": float(compared.excess.max()),
+            "evidence": places[0].evidence if places else 0.0,
+            "places": float(len(places)),
+        },
+        version=VERSION,
+    )
+
+
+def _outcome(places: int, share: float, changed_content: float, moved: float) -> tuple[Outcome, str]:
+    limits = THRESHOLDS
+    if not places:
+        return Outcome.SAME, "no place differs beyond what tone, resampling and compression explain"
+    where = f"{places} place{'s' if places > 1 else ''}, {100 * share:.2g} % of the area"
+    if changed_content > limits.different:
+        return Outcome.DIFFERENT, f"most of what they show differs ({where})"
+    if moved > 0:
+        return Outcome.ALTERNATE, f"something moved, {100 * moved:.2g} % of the area ({where} differ)"
+    if changed_content > limits.alternate or (places > limits.places and changed_content > limits.alternate / 4):
+        return Outcome.ALTERNATE, f"the same scene or template with other content ({where})"
+    return Outcome.EDITED, f"changed in {where}; the rest is the same"
+
+
+def _region(
+    place: Place, move: tuple[int, int] | None, area: int, to_a: Matrix, to_b: Matrix,
+    a: ProofPicture, b: ProofPicture, *, swapped: bool,
+) -> Region:  # fmt: skip
+    moved = None
+    if move is not None:
+        # the shift is of the second picture's content on the grid: that of b, unless the two are swapped
+        dy, dx = (-move[0], -move[1]) if swapped else move
+        step = to_a[:, :2] @ (dx, dy)
+        moved = float(step[1]), float(step[0])
+    return Region(
+        box=_box(place, to_a, a.full_shape),
+        box_b=_box(place, to_b, b.full_shape),
+        share=place.cells / area,
+        contrast=min(1.0, place.peak / 255),
+        moved=moved,
+    )
+
+
+def _box(place: Place, matrix: Matrix, shape: tuple[int, int]) -> Box:
+    """The bounding box of a region in pixels of a full frame."""
+    left, top = place.left - 0.5, place.top - 0.5
+    corners = np.array([[left + x * place.width, top + y * place.height] for x in (0, 1) for y in (0, 1)], np.float64)
+    moved = corners @ matrix[:, :2].T + matrix[:, 2] + 0.5
+    limit = np.array(shape[::-1], np.float64)
+    low = np.clip(np.floor(moved.min(0)), 0, limit - 1).astype(int)
+    high = np.clip(np.ceil(moved.max(0)), low + 1, limit).astype(int)
+    return int(low[1]), int(low[0]), int(high[1] - low[1]), int(high[0] - low[0])
+
+
+def _valid_area(picture: ProofPicture) -> float:
+    """Valid pixels of the full frame."""
+    whole = float(picture.full_shape[0] * picture.full_shape[1])
+    return whole if picture.mask is None else whole * float(picture.mask.mean())
+
+
+def _plain(matrix: Matrix) -> Affine:
+    (xx, xy, x0), (yx, yy, y0) = matrix.tolist()
+    return (xx, xy, x0), (yx, yy, y0)
+
+
+def _nothing(matrix: Matrix, reason: str) -> Proof:
+    return Proof(Outcome.NONE, reason=reason, matrix=_plain(matrix), version=VERSION)
+
+
+_ = CELL

@@ -1,0 +1,116 @@
+"""The tone of one picture predicted from the levels of the other, and how well: from their joint histogram.
+
+For each level of one picture, the levels that the other shows at the same pixels have a median and a spread. The
+median is the tone curve; it rises or falls everywhere, as the curves of exposure, contrast, gamma, posterisation and
+negatives do. The spread says how far tone is known at all: where one picture is clipped, anything brighter is as good.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.records import ByteArray, FloatArray, Mask
+
+SMOOTHED = 1.5  # levels over which the joint histogram is smoothed
+QUARTILES = 1.349  # between the quartiles of a normal distribution, standard deviations
+
+Joint = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What one picture shows for each level of the other.
+
+    Attributes
+    ----------
+    levels : (256,) float32
+        Predicted levels, 0..255, monotonic.
+    spread : (256,) float32
+        Standard deviation around them, from the quartiles, levels.
+    """
+
+    levels: FloatArray
+    spread: FloatArray
+
+
+def joint_histogram(first: ByteArray, second: ByteArray, mask: Mask | None = None) -> Joint:
+    """Count how often each pair of levels occurs at one pixel.
+
+    Parameters
+    ----------
+    first, second : (H, W) uint8
+    mask : (H, W) bool or None
+        True = counted.
+
+    Returns
+    -------
+    (256, 256) float64
+        Rows: levels of `first`; columns: levels of `second`.
+    """
+    codes = first.astype(np.uint16) << 8
+    codes |= second
+    flat = codes.reshape(-1) if mask is None else codes[mask]
+    return np.bincount(flat, minlength=1 << 16).astype(np.float64).reshape(256, 256)
+
+
+def curve_of(joint: Joint, sign: float = 1.0) -> Curve:
+    """Predict the levels of the second picture (columns) for each level of the first (rows).
+
+    Parameters
+    ----------
+    joint : (256, 256) float64
+        From `joint_histogram`; its transpose gives the other direction.
+    sign : float
+        -1 where the pictures are negatives of each other.
+    """
+    smooth = np.asarray(cv2.GaussianBlur(joint, (1, 0), sigmaX=1e-3, sigmaY=SMOOTHED, borderType=cv2.BORDER_REPLICATE))
+    count = smooth.sum(1)
+    known = count > max(1e-3, 1e-6 * float(count.sum()))
+    if not known.any():
+        return Curve(np.arange(256, dtype=np.float32), np.zeros(256, np.float32))
+    below = np.cumsum(smooth, axis=1)
+    quartiles = [_quantile(below, count, share) for share in (0.25, 0.5, 0.75)]
+    rows = np.flatnonzero(known)
+    middle = sign * rising(sign * quartiles[1][rows], count[rows])
+    width = (quartiles[2] - quartiles[0])[rows] / QUARTILES
+    levels = np.arange(256)
+    return Curve(np.interp(levels, rows, middle).astype(np.float32), np.interp(levels, rows, width).astype(np.float32))
+
+
+def rising(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rising sequence nearest to `values` in weighted least squares (pool adjacent violators).
+
+    Parameters
+    ----------
+    values, weights : (N,) float64
+        Weights are positive.
+    """
+    means: list[float] = []
+    masses: list[float] = []
+    lengths: list[int] = []
+    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        mean, mass, length = value, weight, 1
+        while means and means[-1] > mean:
+            mean = (mean * mass + means[-1] * masses[-1]) / (mass + masses[-1])
+            mass += masses.pop()
+            length += lengths.pop()
+            means.pop()
+        means.append(mean)
+        masses.append(mass)
+        lengths.append(length)
+    return np.repeat(np.array(means), lengths)
+
+
+def _quantile(below: Joint, count: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Level below which `share` of each row lies, interpolated within the level."""
+    target = share * count
+    index = (below < target[:, None]).sum(1).clip(0, 255)
+    rows = np.arange(len(count))
+    upper = below[rows, index]
+    lower = np.where(index > 0, below[rows, np.maximum(index - 1, 0)], 0.0)
+    inside = (target - lower) / np.maximum(upper - lower, 1e-12)
+    return index + inside.clip(0, 1) - 0.5
