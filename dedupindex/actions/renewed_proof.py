@@ -1,0 +1,60 @@
+"""Comparing the files of a near-duplicate once more, just before one of them goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from dedupindex.actions.file_operations import Surprise
+from dedupindex.actions.plans import PlanItem
+from dedupindex.records import Outcome, Proof
+
+
+@dataclass(frozen=True, slots=True)
+class FileProof:
+    """A proof with the content that it was made from.
+
+    Attributes
+    ----------
+    proof : Proof
+        Of the keeper as picture *a* and the file as *b*.
+    keeper_sha256, file_sha256 : str
+        Hexadecimal, of the very bytes that were decoded.
+    """
+
+    proof: Proof
+    keeper_sha256: str
+    file_sha256: str
+
+
+Prover: TypeAlias = Callable[[PlanItem], FileProof]
+"""Decodes and compares the two files of an item. Raises `DedupIndexError` where one cannot be read."""
+
+
+def require_proof(item: PlanItem, found: FileProof) -> None:
+    """Refuse an item whose files do not show now what the plan says.
+
+    Parameters
+    ----------
+    item : PlanItem
+        A near-duplicate.
+    found : FileProof
+
+    Raises
+    ------
+    Surprise
+        The files are not the planned ones, or are not proven the same (or edited, where the plan says so). What was
+        planned without a proof may still be impossible to tell, but must not be something else.
+    """
+    path, keeper = item.file.path, item.keeper.path
+    if (found.keeper_sha256, found.file_sha256) != (item.keeper.sha256, item.file.sha256):
+        raise Surprise(f"{path}: the content that was compared with {keeper} is not the planned one")
+    allowed = {Outcome.SAME}
+    if item.edited:
+        allowed.add(Outcome.EDITED)
+    if item.unproven:
+        allowed.add(Outcome.NONE)
+    if found.proof.outcome not in allowed:
+        words = f"{found.proof.outcome}: {found.proof.reason}" if found.proof.reason else str(found.proof.outcome)
+        raise Surprise(f"{path}: compared with {keeper} again, it is not as planned ({words})")
