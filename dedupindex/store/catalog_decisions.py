@@ -59,7 +59,7 @@ def keys_between(connection: Connection, first: bytes, last: bytes, frame: int, 
     return [bytes(digest).hex() + end for digest in connection.execute(query).scalars()]
 
 
-# -------------------------------------------------------------------------------------------------- standings
+# -------------------------------------------------------------------------------------------------- snapshots
 def put_snapshot(connection: Connection, run: int, groups: Mapping[str, Places]) -> None:
     """Remember the groups as they stand at the end of a run; those of runs long ago are forgotten."""
     data = zlib.compress(json.dumps({group: list(places) for group, places in sorted(groups.items())}).encode())

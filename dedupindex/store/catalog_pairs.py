@@ -9,13 +9,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy import Connection, and_, delete, or_, select
 
-from dedupindex.records import Pair, Registration, Relation, Verification
+from dedupindex.records import Pair, Proof, Registration, Relation, Verification
 from dedupindex.store.catalog import chunks
 from dedupindex.store.catalog_images import by_id
-from dedupindex.store.schema import PairRow, Run
+from dedupindex.store.catalog_proofs import proof_of
+from dedupindex.store.schema import PairRow, ProofRow, Run
 from dedupindex.store.upsert import upsert
+
+_PROOF = [
+    column.label(f"proof_{column.key}")
+    for column in (ProofRow.outcome, ProofRow.changed, ProofRow.version, ProofRow.detail)
+]
 
 
 def put_pairs(connection: Connection, pairs: Iterable[tuple[int, int, Verification]], run: int) -> int:
@@ -68,14 +74,22 @@ def found_after(connection: Connection, run: int) -> set[tuple[int, int]]:
 def pairs(
     connection: Connection, *, min_score: float | None = None, among: Collection[int] | None = None
 ) -> list[Pair]:
-    """Pairs with both images, best first, then by content key.
+    """Pairs with both images and their proofs, best first, then by content key.
+
+    Those that are proven different are among them.
 
     Parameters
     ----------
     among : collection of int, optional
         Only pairs of two of these images.
     """
-    query = select(PairRow.__table__, Run.started.label("found")).join(Run, Run.id == PairRow.run)
+    query = (
+        select(
+            PairRow.__table__, Run.started.label("found"), *(column.label(f"proof_{column.key}") for column in _PROOF)
+        )
+        .join(Run, Run.id == PairRow.run)
+        .outerjoin(ProofRow, and_(ProofRow.a == PairRow.a, ProofRow.b == PairRow.b))
+    )
     if min_score is not None:
         query = query.where(PairRow.score >= min_score)
     if among is None:
@@ -86,11 +100,24 @@ def pairs(
         rows = [row for row in rows if row["b"] in among]
     images = by_id(connection, {row["a"] for row in rows} | {row["b"] for row in rows})
     found = [
-        Pair(images[row["a"]], images[row["b"]], verification_of(row), datetime.fromisoformat(row["found"]))
+        Pair(
+            images[row["a"]],
+            images[row["b"]],
+            verification_of(row),
+            datetime.fromisoformat(row["found"]),
+            _proof(row),
+        )
         for row in rows
     ]
     found.sort(key=lambda p: (-p.verification.score, p.a.sha256, p.a.frame, p.b.sha256, p.b.frame))
     return found
+
+
+def _proof(row: Mapping[Any, Any]) -> Proof | None:
+    """The proof beside a pair in a row of `pairs`."""
+    if row["proof_outcome"] is None:
+        return None
+    return proof_of({label.name.removeprefix("proof_"): row[label.name] for label in _PROOF})
 
 
 def _row(a: int, b: int, verification: Verification, run: int) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 ```
 run ──< image ──< feature        image = content: SHA-256 of a file's bytes + frame number
           │  └──< location       location = where it was seen: path + frame
-          └──<< pair             accepted pairs only; a is the image with the smaller content key
+          └──<< pair ── proof    accepted pairs only; a is the image with the smaller content key
 failure   files that gave no frame        segment   sealed vector files        meta   fingerprint, generation, ...
-decision  what people said of pictures    standing  groups at the end of a run
+decision  what people said of pictures    snapshot  groups at the end of a run
 claim     files that somebody is reading  segment_part   vector files to hand out (both: shared databases only)
 ```
 
@@ -15,7 +15,17 @@ and is 16 % smaller than ``WITHOUT ROWID`` in either key order, so `Feature` is 
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from dedupindex.store.text import Text
@@ -146,6 +156,30 @@ class PairRow(Base):
     run: Mapped[int] = mapped_column(ForeignKey("run.id"))
 
 
+class ProofRow(Base):
+    """What the files of an accepted pair show at full resolution.
+
+    A table of its own: most proofs are written later than their pair, by other runs, and a pair's row need not be
+    rewritten for that. Images are content, so a proof holds as long as its pair does; `version` is the method's.
+    """
+
+    __tablename__ = "proof"
+    __table_args__ = (
+        ForeignKeyConstraint(["a", "b"], ["pair.a", "pair.b"], ondelete="CASCADE"),
+        Index(None, "b"),
+        Index(None, "outcome"),
+    )
+
+    a: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=False)
+    b: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=False)
+    outcome: Mapped[str] = mapped_column(Text)
+    changed: Mapped[float] = mapped_column(Double)  # share of the compared area, 0..1
+    derived: Mapped[bool] = mapped_column()  # concluded from the proofs of other pairs
+    version: Mapped[str] = mapped_column(Text)  # of the method
+    detail: Mapped[str] = mapped_column(Text)  # JSON: everything else that is known
+    run: Mapped[int] = mapped_column(ForeignKey("run.id"))
+
+
 class FailureRow(Base):
     """A file that gave no frame (or not all), kept so that it is not read again until it changes."""
 
@@ -215,7 +249,7 @@ class DecisionRow(Base):
 class Snapshot(Base):
     """The duplicate groups as they stood at the end of a run, to tell later what has changed."""
 
-    __tablename__ = "standing"
+    __tablename__ = "snapshot"
 
     run: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True, autoincrement=False)
     groups: Mapped[bytes] = mapped_column(LargeBinary)  # zlib of JSON: group id -> [[image id, location id], ...]

@@ -48,7 +48,7 @@ STEPS: dict[str, Callable[[Connection, int], object]] = {
     "pairs_after": lambda c, run: catalog_merge.pairs_after(c, (1, 1), 5),
     "locations_after": lambda c, run: catalog_merge.locations_after(c, 1, 5),
     "frames_at": lambda c, run: catalog_merge.frames_at(c, [Path("/a")]),
-    "standing_places": lambda c, run: catalog_merge.standing_places(c, [(Path("/a"), 0), (Path("/b"), 0)]),
+    "present_places": lambda c, run: catalog_merge.present_places(c, [(Path("/a"), 0), (Path("/b"), 0)]),
     "drop_frames": lambda c, run: catalog_merge.drop_frames(c, [(Path("/a"), 0)]),
 }
 
