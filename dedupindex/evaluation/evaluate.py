@@ -320,7 +320,7 @@ def _evidence(pipeline: _Pipeline, made: Sequence[Copies], own: set[IdPair]) -> 
     ]
     pairs = pipeline.pairs()
     reported = {
-        _ids(pair): (pair.verification.score, "+".join(pair.verification.relations))
+        _ids(pair): (pair.verification.score, "+".join(pair.relations))
         for pair in pairs
         if _ids(pair) not in own
     }

@@ -1,4 +1,7 @@
-"""Duplicate groups from confirmed pairs: who belongs together, who stands for them, and how far to trust it."""
+"""Duplicate groups from confirmed pairs: who belongs together, who stands for them, and how far to trust it.
+
+Groups are made of copies. Pairs that are proven alternates join nothing; they stand beside the groups.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,17 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from dedupindex.records import Decision, DuplicateGroup, GroupMember, ImageRecord, Pair
+from dedupindex.groups.joining import joined
+from dedupindex.records import (
+    Decision,
+    DuplicateGroup,
+    FlagKind,
+    GroupFlag,
+    GroupMember,
+    ImageRecord,
+    Link,
+    Pair,
+)
 
 FLOOD = 50  # pairs of one image beyond which it is suspicious: a blank page, a logo, a title card
 LINKED = "representative"
@@ -20,12 +33,12 @@ def build_groups(
     apart: Iterable[Decision] = (),
     salt: bytes = b"",
 ) -> tuple[DuplicateGroup, ...]:
-    """Connected components of confirmed pairs, and images at several places.
+    """Connected components of pairs of copies (`joined`), and images at several places.
 
     Parameters
     ----------
     pairs : sequence of Pair
-        Best first.
+        Best first. Alternates among them join nothing; withdrawn ones are left out.
     alone : iterable of ImageRecord
         Images with several present locations; those that stand in no pair make a group of their own.
     keepers : collection of str
@@ -42,28 +55,37 @@ def build_groups(
         Largest first, then by path (`largest_first`). The id comes from the content of the member that was stored
         first: it stays while others join and leave.
     """
+    links = [(pair, pair.link) for pair in pairs]
+    root = joined((pair.a.id, pair.b.id, link) for pair, link in links)
     images: dict[int, ImageRecord] = {}
-    parent: dict[int, int] = {}
-    for pair in pairs:
-        for image in (pair.a, pair.b):
-            images[image.id] = image
-            parent.setdefault(image.id, image.id)
-        join(parent, pair.a.id, pair.b.id)
-    members: dict[int, list[ImageRecord]] = defaultdict(list)
     inside: dict[int, list[Pair]] = defaultdict(list)
+    beside: dict[int, list[Pair]] = defaultdict(list)
+    for pair, link in links:
+        ends = root.get(pair.a.id), root.get(pair.b.id)
+        if link is Link.ALTERNATE:
+            for group in {end for end in ends if end is not None}:
+                beside[group].append(pair)
+        elif link is not Link.WITHDRAWN and ends[0] is not None and ends[0] == ends[1]:
+            images[pair.a.id], images[pair.b.id] = pair.a, pair.b
+            inside[ends[0]].append(pair)
+    members: dict[int, list[ImageRecord]] = defaultdict(list)
     for image_id, image in images.items():
-        members[root_of(parent, image_id)].append(image)
-    for pair in pairs:
-        inside[root_of(parent, pair.a.id)].append(pair)
+        members[root[image_id]].append(image)
     severed: dict[int, list[Decision]] = defaultdict(list)
     by_key = {image.key: image.id for image in images.values()}
     for some in apart:
         if some.a in by_key and some.b in by_key:
-            root = root_of(parent, by_key[some.a])
-            if root == root_of(parent, by_key[some.b]):
-                severed[root].append(some)
-    groups = [_group(members[root], inside[root], keepers, severed[root], salt) for root in members]
-    groups += [_group([image], [], keepers, (), salt) for image in alone if image.id not in images]
+            group = root[by_key[some.a]]
+            if group == root[by_key[some.b]]:
+                severed[group].append(some)
+    groups = [_group(members[g], inside[g], beside[g], keepers, severed[g], salt) for g in members]
+    single: dict[int, list[Pair]] = defaultdict(list)  # alternates of images that are in no pair of copies
+    for pair, link in links:
+        if link is Link.ALTERNATE:
+            for image in (pair.a, pair.b):
+                if image.id not in images:
+                    single[image.id].append(pair)
+    groups += [_group([image], [], single[image.id], keepers, (), salt) for image in alone if image.id not in images]
     groups.sort(key=largest_first)
     return tuple(groups)
 
@@ -103,23 +125,13 @@ def group_id(sha256: bytes, frame: int, salt: bytes = b"") -> str:
     return hashlib.sha256(sha256 + frame.to_bytes(8, "big") + salt).hexdigest()[:12]
 
 
-def join(parent: dict[int, int], a: int, b: int) -> None:
-    """Join two sets of a union-find forest; the smallest number becomes the root."""
-    a, b = root_of(parent, a), root_of(parent, b)
-    if a != b:
-        parent[max(a, b)] = min(a, b)
-
-
-def root_of(parent: dict[int, int], node: int) -> int:
-    """Root of a node; the way to it is halved."""
-    while parent[node] != node:
-        parent[node] = parent[parent[node]]
-        node = parent[node]
-    return node
-
-
 def _group(
-    images: list[ImageRecord], pairs: list[Pair], keepers: Collection[str], severed: Sequence[Decision], salt: bytes
+    images: list[ImageRecord],
+    pairs: list[Pair],
+    beside: list[Pair],
+    keepers: Collection[str],
+    severed: Sequence[Decision],
+    salt: bytes,
 ) -> DuplicateGroup:
     kept = {image.id for image in images if image.key in keepers}
     ranked = sorted(images, key=lambda image: (image.id not in kept, representative_order(image)))
@@ -130,7 +142,7 @@ def _group(
         for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
             best[one.id] = max(best[one.id], pair.verification.score)
             if other.id == first.id:
-                relation[one.id] = "+".join(pair.verification.relations)
+                relation[one.id] = "+".join(pair.relations)
     if not pairs:
         best[first.id] = 1.0  # the same bytes at several places
     members = [GroupMember(image, relation.get(image.id, ""), best[image.id], image.id in kept) for image in ranked]
@@ -140,19 +152,27 @@ def _group(
         members=tuple(members),
         pairs=tuple(pairs),
         weakest=min(pairs, key=lambda pair: pair.verification.score) if pairs else None,
-        flags=_flags(images, pairs) + tuple(f"{d.kind.replace('-', '_')}:{d.a}+{d.b}" for d in severed),
+        flags=(
+            *_flags(images, pairs, beside),
+            *(GroupFlag(FlagKind(some.kind.replace("-", "_")), (some.a, some.b)) for some in severed),
+        ),
+        alternates=tuple(beside),
     )
 
 
-def _flags(images: Sequence[ImageRecord], pairs: Sequence[Pair]) -> tuple[str, ...]:
+def _flags(images: Sequence[ImageRecord], pairs: Sequence[Pair], beside: Sequence[Pair]) -> list[GroupFlag]:
     neighbours: dict[int, set[int]] = defaultdict(set)
     for pair in pairs:
         neighbours[pair.a.id].add(pair.b.id)
         neighbours[pair.b.id].add(pair.a.id)
     keys = {image.id: image.key for image in images}
-    flags = sorted(f"bridge:{keys[image]}" for image in bridges(neighbours))
-    flags += sorted(f"flood:{keys[image]}" for image, others in neighbours.items() if len(others) > FLOOD)
-    return tuple(flags)
+    floods = (keys[image] for image, others in neighbours.items() if len(others) > FLOOD)
+    inside = ((pair.a.key, pair.b.key) for pair in beside if pair.a.id in keys and pair.b.id in keys)
+    return [
+        *(GroupFlag(FlagKind.BRIDGE, (key,)) for key in sorted(keys[image] for image in bridges(neighbours))),
+        *(GroupFlag(FlagKind.FLOOD, (key,)) for key in sorted(floods)),
+        *(GroupFlag(FlagKind.ALTERNATE, both) for both in sorted(inside)),
+    ]
 
 
 def bridges(neighbours: Mapping[int, set[int]]) -> list[int]:

@@ -14,7 +14,18 @@ from dedupindex.groups.decisions import DecidedPairs, decided_pairs, sift
 from dedupindex.groups.grouping import build_groups, largest_first
 from dedupindex.groups.report_records import Change, Coverage, Report, Selection
 from dedupindex.groups.selection import Selected, below, select, settled, side, touches
-from dedupindex.records import Decision, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation, RunRecord
+from dedupindex.groups.series import build_series
+from dedupindex.records import (
+    Decision,
+    DuplicateGroup,
+    ImageRecord,
+    Link,
+    LocationRecord,
+    Pair,
+    Relation,
+    RunRecord,
+    Series,
+)
 from dedupindex.settings import seconds_of
 from dedupindex.store import catalog, catalog_decisions, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.catalog_decisions import Places
@@ -28,13 +39,16 @@ EXACT = {Relation.SAME_BYTES, Relation.SAME_PIXELS}
 def present_pairs(
     database: Database, *, min_score: float | None = None, among: Collection[int] | None = None
 ) -> list[Pair]:
-    """Confirmed pairs of images that are both still somewhere, best first; missing locations are left out."""
+    """Confirmed pairs of images that are both still somewhere, best first; missing locations are left out.
+
+    Pairs that the proof withdrew are left out too.
+    """
     with database.read() as connection:
         found = catalog_pairs.pairs(connection, min_score=min_score, among=among)
     return [
         dataclasses.replace(pair, a=present(pair.a), b=present(pair.b))
         for pair in found
-        if is_present(pair.a) and is_present(pair.b)
+        if is_present(pair.a) and is_present(pair.b) and pair.link is not Link.WITHDRAWN
     ]
 
 
@@ -95,11 +109,11 @@ def _with_groups(database: Database, report: Report, decided: DecidedPairs, amon
         if among is not None:
             several = [image for image in several if image in among]
         copies = [present(image) for image in catalog_images.by_id(connection, several).values()]
-    asked = [pair for pair in found if selection.wants(pair.verification.relations)]
+    asked = [pair for pair in found if selection.wants(pair.relations)]
     pairs = sift(asked, decided, show_kept=selection.decided)
     shown = [i for i in copies if not decided.leaves_out(i.key, i.key, decided=selection.decided)]
     slices = select(selection, pairs, shown)
-    groups, kept = _grouped(selection, slices, decided)
+    groups, kept, series = _grouped(selection, slices, decided)
     hidden = 0
     if len(pairs) < len(asked) or len(shown) < len(copies):
         hidden = _count(selection, select(selection, asked, copies)) - _count(selection, slices)
@@ -112,6 +126,7 @@ def _with_groups(database: Database, report: Report, decided: DecidedPairs, amon
         report,
         groups=groups,
         pairs=kept,
+        series=series,
         hidden=hidden,
         decisions=_concerning(decided, groups),
         coverage=coverage,
@@ -120,14 +135,19 @@ def _with_groups(database: Database, report: Report, decided: DecidedPairs, amon
 
 def _grouped(
     selection: Selection, slices: Iterable[Selected], decided: DecidedPairs
-) -> tuple[tuple[DuplicateGroup, ...], tuple[Pair, ...]]:
+) -> tuple[tuple[DuplicateGroup, ...], tuple[Pair, ...], tuple[Series, ...]]:
     groups: list[DuplicateGroup] = []
+    series: list[Series] = []
     for some in slices:
         salt = b"" if some.folder is None else os.fsencode(some.folder)
-        groups += build_groups(some.pairs, some.alone, keepers=decided.keepers, apart=decided.apart.values(), salt=salt)
+        made = build_groups(some.pairs, some.alone, keepers=decided.keepers, apart=decided.apart.values(), salt=salt)
+        groups += made
+        series += build_series(made, some.pairs, salt=salt)
     groups = [g for g in groups if touches(selection, (p for m in g.members for p in m.image.locations))]
+    series = [s for s in series if touches(selection, (p for m in s.members for p in m.image.locations))]
     groups.sort(key=largest_first)
-    return tuple(groups), _pairs_of(groups)
+    series.sort(key=lambda one: -len(one.members))
+    return tuple(groups), _pairs_of(groups, series), tuple(series)
 
 
 def _count(selection: Selection, slices: Iterable[Selected]) -> int:
@@ -139,9 +159,10 @@ def _count(selection: Selection, slices: Iterable[Selected]) -> int:
     )
 
 
-def _pairs_of(groups: Iterable[DuplicateGroup]) -> tuple[Pair, ...]:
-    """All pairs, best first, then by content."""
+def _pairs_of(groups: Iterable[DuplicateGroup], series: Iterable[Series] = ()) -> tuple[Pair, ...]:
+    """All pairs, those of alternates too, best first, then by content."""
     pairs = [pair for group in groups for pair in group.pairs]
+    pairs += [pair for one in series for pair in one.pairs]
     pairs.sort(key=lambda p: (-p.verification.score, p.a.sha256, p.a.frame, p.b.sha256, p.b.frame))
     return tuple(pairs)
 
@@ -167,15 +188,19 @@ def _coverage(database: Database, report: Report, across: tuple[Path, Path], sli
             raise SettingsError(f"the index knows no picture at or below {root}; scan it first")
     covered: set[tuple[str, int]] = set()
     exact: set[tuple[str, int]] = set()
+    proven: set[tuple[str, int]] = set()
     for some in slices:
         for image in some.alone:
             _note(selection, image, exact)
         for pair in some.pairs:
+            copies = pair.link in (Link.COPY, Link.UNPROVEN)  # an alternate shows something else
+            same = bool(EXACT & set(pair.relations))
             for image in (pair.a, pair.b):
-                _note(selection, image, covered)
-                if EXACT & set(pair.verification.relations) or (
-                    selection.wants_copies and _both_sides(selection, image)
-                ):
+                if copies:
+                    _note(selection, image, covered)
+                if pair.link is Link.COPY:
+                    _note(selection, image, proven)
+                if same or (selection.wants_copies and _both_sides(selection, image)):
                     _note(selection, image, exact)
     covered |= exact
     return Coverage(
@@ -185,6 +210,7 @@ def _coverage(database: Database, report: Report, across: tuple[Path, Path], sli
         exact=len(exact),
         uncovered=tuple(p for p in sides[0] if (os.fspath(p.path), p.frame) not in covered),
         unread=unread,
+        unproven=len(covered - proven - exact),
     )
 
 
@@ -276,6 +302,7 @@ def _with_changes(
         report,
         groups=groups,
         pairs=_pairs_of(groups),
+        series=(),
         decisions=tuple(some for some in report.decisions if _stands_in(some, groups)),
         since=run,
         changes=tuple(changes),

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dedupindex.records import Decision, DuplicateGroup, Failure, LocationRecord, Pair, Relation, RunRecord
+from dedupindex.records import (
+    Decision,
+    DuplicateGroup,
+    Failure,
+    Link,
+    LocationRecord,
+    Pair,
+    Relation,
+    RunRecord,
+    Series,
+)
 
 SAME_FOLDER, OTHER_FOLDER = "same", "other"
 
@@ -63,6 +73,7 @@ class Coverage:
     exact: int  # those of them with a duplicate of the same bytes or pixels
     uncovered: tuple[LocationRecord, ...]  # those of them without a duplicate in the target, by path
     unread: tuple[Failure, ...] = ()  # files of the source that could not be read, so nobody knows
+    unproven: int = 0  # places whose only duplicates are not proven
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,7 @@ class Report:
 
     run: RunRecord | None  # the latest search for duplicates
     groups: tuple[DuplicateGroup, ...]
-    pairs: tuple[Pair, ...]  # confirmed pairs of different images, best first
+    pairs: tuple[Pair, ...]  # confirmed pairs of different images, alternates too, best first
     images: int  # stored images
     locations: int  # present locations
     failures: tuple[Failure, ...] = ()
@@ -93,3 +104,9 @@ class Report:
     since: RunRecord | None = None  # the run to whose groups these were compared
     changes: tuple[Change, ...] | None = None  # where changes were asked for: the groups are the changed ones
     coverage: Coverage | None = None  # where the selection goes across two paths
+    series: tuple[Series, ...] = ()  # alternates, largest series first; none where changes were asked for
+
+    @property
+    def unproven(self) -> int:
+        """How many of the pairs are not proven."""
+        return sum(pair.link is Link.UNPROVEN for pair in self.pairs)

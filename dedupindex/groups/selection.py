@@ -65,7 +65,7 @@ def select(selection: Selection, pairs: Sequence[Pair], copies: Sequence[ImageRe
     copies : sequence of ImageRecord
         Images at several present places.
     """
-    pairs = [pair for pair in pairs if selection.wants(pair.verification.relations)]
+    pairs = [pair for pair in pairs if selection.wants(pair.relations)]
     if not selection.wants_copies:
         copies = ()
     slices = _by_folder(pairs, copies) if selection.folder == SAME_FOLDER else [Selected(tuple(pairs), tuple(copies))]

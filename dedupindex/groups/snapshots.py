@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dedupindex.groups.decisions import content_of, decided_pairs
-from dedupindex.groups.grouping import group_id, join, root_of
+from dedupindex.groups.grouping import group_id
+from dedupindex.groups.joining import joined
 from dedupindex.store import catalog_decisions, catalog_images, catalog_pairs
 from dedupindex.store.catalog_decisions import Places
 from dedupindex.store.database import Database
@@ -56,29 +57,29 @@ def before(database: Database, run: int) -> dict[str, Places]:
 def current(database: Database) -> dict[str, Places]:
     """The groups as they stand: those of a report of everything, by the same rules, without its evidence."""
     with database.read() as connection:
-        a, b, _ = catalog_pairs.edges(connection)
+        edges = catalog_pairs.edges(connection)
         several = catalog_images.several_locations(connection)
         decided = decided_pairs(catalog_decisions.decisions(connection))
         parts = {key: content_of(key) for pair in decided.apart for key in pair}
         ids = catalog_images.ids_of_content(connection, list(parts.values()))
-        places = catalog_decisions.location_ids(connection, {*a.tolist(), *b.tolist(), *several})
+        ends = {image for a, b, _ in edges for image in (a, b)}
+        places = catalog_decisions.location_ids(connection, {*ends, *several})
         apart = {frozenset((ids.get(parts[one]), ids.get(parts[other]))) for one, other in decided.apart}
-        parent: dict[int, int] = {}
-        for one, other in zip(a.tolist(), b.tolist(), strict=True):
-            if one in places and other in places and frozenset((one, other)) not in apart:
-                parent.setdefault(one, one)
-                parent.setdefault(other, other)
-                join(parent, one, other)
+        root = joined(
+            (one, other, link)
+            for one, other, link in edges
+            if one in places and other in places and frozenset((one, other)) not in apart
+        )
         members: dict[int, list[int]] = defaultdict(list)
-        for image in sorted(parent):
-            members[root_of(parent, image)].append(image)
+        for image in sorted(root):
+            members[root[image]].append(image)
         for image in several:
-            if image not in parent and frozenset((image,)) not in apart:
+            if image not in root and frozenset((image,)) not in apart:
                 members[image].append(image)
         contents = catalog_images.contents(connection, members)
     return {
-        group_id(*contents[root].key): tuple((image, place) for image in images for place in places[image])
-        for root, images in members.items()
+        group_id(*contents[first].key): tuple((image, place) for image in images for place in places[image])
+        for first, images in members.items()
     }
 
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, and_, delete, or_, select
 
-from dedupindex.records import Pair, Proof, Registration, Relation, Verification
+from dedupindex.records import (
+    Link,
+    Outcome,
+    Pair,
+    Proof,
+    Registration,
+    Relation,
+    Verification,
+    link_of,
+    relations_after,
+)
 from dedupindex.store.catalog import chunks
 from dedupindex.store.catalog_images import by_id
 from dedupindex.store.catalog_proofs import proof_of
@@ -51,18 +60,23 @@ def clear_pairs(connection: Connection) -> None:
     connection.execute(delete(PairRow))
 
 
-def edges(
-    connection: Connection, *, min_score: float | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """All pairs as arrays of ids a, ids b and scores: enough to build groups from."""
-    query = select(PairRow.a, PairRow.b, PairRow.score).order_by(PairRow.a, PairRow.b)
+def edges(connection: Connection, *, min_score: float | None = None) -> list[tuple[int, int, Link]]:
+    """All pairs as (id a, id b, what the pair is to the groups), by ids: enough to build groups from."""
+    query = (
+        select(PairRow.a, PairRow.b, PairRow.relations, ProofRow.outcome)
+        .outerjoin(ProofRow, and_(ProofRow.a == PairRow.a, ProofRow.b == PairRow.b))
+        .order_by(PairRow.a, PairRow.b)
+    )
     if min_score is not None:
         query = query.where(PairRow.score >= min_score)
-    rows = connection.execute(query).all()
-    if not rows:
-        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64)
-    a, b, score = zip(*rows, strict=True)
-    return np.array(a, np.int64), np.array(b, np.int64), np.array(score, np.float64)
+    return [(a, b, _link(relations, outcome or "")) for a, b, relations, outcome in connection.execute(query)]
+
+
+@lru_cache(maxsize=4096)
+def _link(relations: str, outcome: str) -> Link:
+    """What a pair is to the groups, from its row: the relations that were seen, and the outcome of the proof or ""."""
+    seen = tuple(Relation(name) for name in relations.split("+") if name)
+    return link_of(relations_after(seen, Proof(Outcome(outcome)) if outcome else None))
 
 
 def found_after(connection: Connection, run: int) -> set[tuple[int, int]]:
