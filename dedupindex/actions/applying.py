@@ -1,7 +1,8 @@
 """Following a plan: each file is compared with its keeper once more, announced in the journal, then dealt with.
 
-Nothing in the index is believed here, and nothing in the plan: both files are opened, hashed and (where they are to be
-the same) compared byte for byte just before, and what differs from the plan stops the run. A run that was interrupted
+Nothing in the index is believed here, and nothing in the plan: both files are opened, hashed and compared just before,
+byte for byte where they are to be the same file, as pictures at full resolution where they are near-duplicates; and
+what differs from the plan stops the run. A run that was interrupted
 goes on with the same plan and journal; `undo_journal` takes everything back, also from half a run.
 """
 
@@ -21,7 +22,8 @@ from dedupindex.actions import file_operations, trash
 from dedupindex.actions.file_operations import OperationState, Surprise
 from dedupindex.actions.journal import BEGUN, DONE, FAILED, UNDONE, FileOperation, Journal, open_journal
 from dedupindex.actions.plans import Action, Plan, PlanItem, check_plan
-from dedupindex.errors import PlanError
+from dedupindex.actions.renewed_proof import Prover, require_proof
+from dedupindex.errors import DedupIndexError, PlanError
 from dedupindex.execution.progress import SILENT, Progress
 
 
@@ -68,6 +70,7 @@ def apply_plan(
     plan: Plan,
     journal: Path | None,
     *,
+    prover: Prover | None = None,
     go_on: bool = False,
     progress: Progress = SILENT,
 ) -> ApplySummary:
@@ -79,6 +82,8 @@ def apply_plan(
     journal : Path or None
         Written before each operation; an existing one is continued where it ends. None: a rehearsal, in which every
         file is compared and none is touched.
+    prover : callable, optional
+        Compares the files of a near-duplicate as pictures; see `Prover`. Without, near-duplicates are left.
     go_on : bool
         Leave a file that is not as planned, or that the system will not let go, and go on with the next; else stop.
 
@@ -104,7 +109,7 @@ def apply_plan(
                 if stopped:
                     outcomes.append(ItemOutcome(item.file.path, OutcomeKind.LEFT, "", item.file.size))
                     continue
-                outcome, detail = _follow(book, number, item)
+                outcome, detail = _follow(book, number, item, prover)
                 outcomes.append(ItemOutcome(item.file.path, outcome, detail, item.file.size))
                 failed = outcome in (OutcomeKind.SURPRISE, OutcomeKind.FAILED)
                 stopped = failed and not go_on
@@ -116,7 +121,7 @@ def apply_plan(
     return ApplySummary(tuple(outcomes), journal, plan.database)
 
 
-def _follow(book: Journal | None, number: int, item: PlanItem) -> tuple[OutcomeKind, str]:
+def _follow(book: Journal | None, number: int, item: PlanItem, prover: Prover | None) -> tuple[OutcomeKind, str]:
     entry = None if book is None else book.entries.get(number)
     if entry is not None and entry.state == DONE:
         return OutcomeKind.EARLIER, ""
@@ -124,17 +129,17 @@ def _follow(book: Journal | None, number: int, item: PlanItem) -> tuple[OutcomeK
         if book is not None and entry is not None and entry.state == BEGUN and _take_up(book, entry.operation):
             return OutcomeKind.EARLIER, "half done by the run before, done now"
         if book is None:
-            with _compared(item):
+            with _compared(item, prover):
                 return OutcomeKind.DONE, ""
-        return _do(book, number, item)
+        return _do(book, number, item, prover)
     except Surprise as error:
         return OutcomeKind.SURPRISE, str(error)
     except OSError as error:
         return OutcomeKind.FAILED, f"{item.file.path}: {error.strerror or error}"
 
 
-def _do(book: Journal, number: int, item: PlanItem) -> tuple[OutcomeKind, str]:
-    with _compared(item) as (status, keeper, descriptor):
+def _do(book: Journal, number: int, item: PlanItem, prover: Prover | None) -> tuple[OutcomeKind, str]:
+    with _compared(item, prover) as (status, keeper, descriptor):
         operation, note = _announce(book, number, item, status, keeper, descriptor)
         book.begin(operation)
         try:
@@ -168,7 +173,9 @@ def _take_up(book: Journal, operation: FileOperation) -> bool:
 
 
 @contextlib.contextmanager
-def _compared(item: PlanItem) -> Iterator[tuple[os.stat_result, os.stat_result, int]]:
+def _compared(
+    item: PlanItem, prover: Prover | None
+) -> Iterator[tuple[os.stat_result, os.stat_result, int]]:
     """Open both files and compare them with the plan and with each other; they stay open while it is acted upon.
 
     Yields
@@ -200,6 +207,8 @@ def _compared(item: PlanItem) -> Iterator[tuple[os.stat_result, os.stat_result, 
         for digest, planned, words in zip(digests, (item.keeper, item.file), ("to be kept: ", ""), strict=True):
             if digest.hexdigest() != planned.sha256:
                 raise Surprise(f"{words}{planned.path}: its content is not the planned one")
+        if not item.exact:
+            _prove_again(item, prover)
         for path, found, words in ((item.file.path, status, ""), (item.keeper.path, keeper, "to be kept: ")):
             now = file_operations.look(path)
             if now is None or file_operations.state(now) != file_operations.state(found):
@@ -217,6 +226,22 @@ def _compare(kept: int, descriptor: int, item: PlanItem, first: hashlib._Hash, s
             return
         first.update(one)
         second.update(other)
+
+
+def _prove_again(item: PlanItem, prover: Prover | None) -> None:
+    """Compare the pictures; that what is read here by name is what is open, their digests say.
+
+    Raises
+    ------
+    Surprise
+    """
+    if prover is None:
+        raise Surprise(f"{item.file.path}: cannot be compared with {item.keeper.path} again here")
+    try:
+        found = prover(item)
+    except DedupIndexError as error:
+        raise Surprise(f"{item.file.path}: cannot be compared with {item.keeper.path} again: {error}") from error
+    require_proof(item, found)
 
 
 def _announce(

@@ -14,7 +14,7 @@ MORE = 0.01  # by which the file may be covered less than the keeper before it c
 def covered(pair: Pair, image: ImageRecord) -> float | None:
     """Share of an image that the other one of the pair shows; None where that is not all, or is not known."""
     verdict = pair.verification
-    if verdict.relations == (Relation.SAME_PIXELS,):
+    if pair.relations == (Relation.SAME_PIXELS,):
         return 1.0
     side, other = ("a", "b") if pair.a.id == image.id else ("b", "a")
     own, others = verdict.measures.get(f"cover_{side}"), verdict.measures.get(f"cover_{other}")
@@ -61,7 +61,7 @@ def unpacked(pairs: Sequence[Pair]) -> set[int]:
     return {
         one.id
         for pair in pairs
-        if pair.verification.relations == (Relation.SAME_PIXELS,)
+        if pair.relations == (Relation.SAME_PIXELS,)
         for one, other in ((pair.a, pair.b), (pair.b, pair.a))
         if one.lossless and not other.lossless
     }

@@ -2,7 +2,9 @@
 
 Files are looked at in the order of the keep rules. One that has a kept file beside it which shows all of it goes; every
 other one is kept. So what is kept is never taken away later, and nothing goes for the sake of a picture that it was
-not itself compared with. Only `stat` is asked here; bytes are compared when the plan is applied.
+not itself compared with. Near-duplicates go only where their files are proven the same (or edited, where that was
+named), unless somebody asked for unproven ones. Only `stat` is asked here; bytes and pixels are compared when the plan
+is applied.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from dedupindex.actions.keep_rules import SHOWS_MORE, Contender, Key, because, d
 from dedupindex.actions.plans import (
     NEAR_ACTIONS,
     Action,
+    Evidence,
     LeftOut,
     Plan,
     PlanItem,
@@ -35,11 +38,13 @@ from dedupindex.groups.grouping import build_groups
 from dedupindex.groups.report import present, present_pairs
 from dedupindex.places import absolute, is_local, shards_above
 from dedupindex.records import Decision, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
+from dedupindex.records.proofs import DIRECT, inverted, turned_round
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_decisions, catalog_images
 from dedupindex.store.database import Database
 
 FINER = 1.05  # ratio of resolutions from which a part of a picture shows what the whole does not
+COMPARED = 0.9  # share of the smaller picture that the proof must have compared
 _BYTES = (Relation.SAME_BYTES,)
 
 
@@ -59,6 +64,7 @@ class PlanOptions:
     protect: tuple[Path, ...] = ()
     keep: tuple[str, ...] = ()
     prefer: tuple[Path, ...] = ()
+    unproven: bool = False  # take also what was seen at 128 pixels only, where its relations are named
 
     def __post_init__(self) -> None:
         if (self.action is Action.MOVE) != (self.to is not None):
@@ -68,6 +74,10 @@ class PlanOptions:
             raise SettingsError(f"{', '.join(near)}: only files with the same bytes may be linked or deleted")
         if Relation.SHIFTED_OVERLAP in self.relations:
             raise SettingsError("shifted_overlap: each of the two shows something of its own, neither may go")
+        if Relation.ALTERNATE in self.relations:
+            raise SettingsError("alternate: the two show different content, neither may go")
+        if Relation.UNPROVEN in self.relations:
+            raise SettingsError("unproven: says nothing of what was done; name that, and add --unproven")
         rule_order(self.keep)
 
 
@@ -144,6 +154,7 @@ def plan(
         database=database.name,
         version=version,
         made=datetime.now(UTC),
+        settings=settings.shaping(),
     )
 
 
@@ -155,6 +166,7 @@ def make_plan(
     database: str,
     version: str,
     made: datetime,
+    settings: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Decide which files go. Nothing is touched.
 
@@ -167,6 +179,8 @@ def make_plan(
     database, version : str
         For the record.
     made : datetime
+    settings : mapping, optional
+        Those that shape how files are read (`Settings.shaping`), for comparing the files again.
     """
     kinds: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for decision in decisions:
@@ -191,6 +205,8 @@ def make_plan(
         options.protect,
         tuple(_with_targets(maker.items, options.to)),
         tuple(maker.left_out),
+        options.unproven,
+        dict(settings or {}),
     )
     check_plan(plan)
     return plan
@@ -304,18 +320,49 @@ def _same_bytes(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node
 
 
 def _near(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node, pair: Pair) -> PlanItem | LeftOut:
-    relations = pair.verification.relations
+    relations = pair.relations
     own = node.image.key
     if _key(pair) in maker.both or any(own in both for both in maker.both):
         return LeftOut(group.id, node.path, keeper.path, "keep_both", "somebody decided to keep both")
     if node.contender.decided:
         return LeftOut(group.id, node.path, keeper.path, "keeper", "somebody decided to keep this one")
-    if not set(relations) <= set(maker.options.relations):
+    if not needed(relations) <= set(maker.options.relations):
         return LeftOut(group.id, node.path, keeper.path, "relation", "+".join(relations))
+    doubt = _doubt(pair)
+    if doubt and not maker.options.unproven:
+        return LeftOut(group.id, node.path, keeper.path, "unproven", doubt)
     share = covered(pair, node.image)
     if share is None:
         return LeftOut(group.id, node.path, keeper.path, "shows_more", "shows something that its copy does not")
-    return _decide(maker, group, keeper, node, relations, share, pair.verification.score)
+    evidence = _evidence(pair, keeper.image)
+    return _decide(maker, group, keeper, node, relations, share, pair.verification.score, evidence)
+
+
+def needed(relations: tuple[Relation, ...]) -> set[Relation]:
+    """Return the relations that have to be named for a pair to count; `reencoded` where none was seen."""
+    return set(relations) - {Relation.UNPROVEN} or {Relation.REENCODED}
+
+
+def _doubt(pair: Pair) -> str:
+    """Return why two files are not proven to be copies, in words; nothing where they are."""
+    if DIRECT.intersection(pair.relations):
+        return ""
+    if pair.proof is None:
+        return "the files were not compared"
+    if Relation.UNPROVEN in pair.relations:
+        return pair.proof.reason or "the comparison could not tell"
+    if pair.proof.compared < COMPARED:
+        return f"only {100 * pair.proof.compared:.0f} % could be compared"
+    return ""
+
+
+def _evidence(pair: Pair, keeper: ImageRecord) -> Evidence:
+    """Return what a pair goes by, with the keeper as the first picture."""
+    matrix, proof, other = pair.verification.registration.matrix, pair.proof, pair.b
+    if pair.a.id != keeper.id:
+        other = pair.a
+        matrix, proof = inverted(matrix), None if proof is None else turned_round(proof)
+    return Evidence(matrix, (keeper.height, keeper.width), (other.height, other.width), proof)
 
 
 def _decide(
@@ -326,6 +373,7 @@ def _decide(
     relations: tuple[Relation, ...],
     covered: float,
     score: float,
+    evidence: Evidence | None = None,
 ) -> PlanItem | LeftOut:
     if node.stays:
         return LeftOut(group.id, node.path, keeper.path, node.stays, node.detail)
@@ -346,12 +394,13 @@ def _decide(
         because=because(rule, keeper.contender, node.contender),
         covered=covered,
         score=score,
+        evidence=evidence,
     )
 
 
 def _leave_stack(maker: _Maker, group: DuplicateGroup, pair: Pair) -> None:
     """Say of the pictures that match a frame of a stack that they stay, where their relation was asked for."""
-    if not set(pair.verification.relations) <= set(maker.options.relations):
+    if not needed(pair.relations) <= set(maker.options.relations):
         return
     stack, other = (pair.a, pair.b) if pair.a.frame_count > 1 else (pair.b, pair.a)
     detail = "a file of several frames goes only for one with the same bytes"

@@ -10,16 +10,18 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from dedupindex.errors import PlanError
-from dedupindex.records import Relation
+from dedupindex.errors import PlanError, SettingsError
+from dedupindex.records import Outcome, Proof, Relation
+from dedupindex.records.proofs import Affine, proof_from_plain
+from dedupindex.settings import Settings
 
-PLAN_SCHEMA = 1
+PLAN_SCHEMA = 2
 COVERED = 0.955  # share of a picture that its keeper must show; from here on relations call it whole
 NEAR_ACTIONS: frozenset[Action]
 
@@ -48,6 +50,26 @@ class PlannedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a near-duplicate goes by, and what it takes to compare the two files again.
+
+    Attributes
+    ----------
+    matrix : ((float, float, float), (float, float, float))
+        Full-frame (x, y, 1) pixel indices of the file to those of the keeper.
+    keeper_shape, file_shape : (int, int)
+        Height and width of the upright frames, pixels.
+    proof : Proof or None
+        Of the keeper as picture *a* and the file as *b*; None where their files were not compared.
+    """
+
+    matrix: Affine
+    keeper_shape: tuple[int, int]
+    file_shape: tuple[int, int]
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PlanItem:
     """One file that is to go, and the one that is kept for it."""
 
@@ -61,11 +83,27 @@ class PlanItem:
     covered: float  # share of the file that the keeper shows, 0..1
     target: Path | None = None  # where it goes; None: the trash chooses, or it goes nowhere
     score: float = 1.0
+    evidence: Evidence | None = None  # of near-duplicates
 
     @property
     def exact(self) -> bool:
         """Whether the two hold the same bytes."""
         return self.relations == (Relation.SAME_BYTES,)
+
+    @property
+    def same_pixels(self) -> bool:
+        """Whether every pixel of the two is the same."""
+        return self.relations == (Relation.SAME_PIXELS,)
+
+    @property
+    def unproven(self) -> bool:
+        """Whether the files of the two were not compared, or the comparison could not tell."""
+        return Relation.UNPROVEN in self.relations
+
+    @property
+    def edited(self) -> bool:
+        """Whether the two are known to differ in some places."""
+        return Relation.EDITED in self.relations
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +130,8 @@ class Plan:
     protect: tuple[Path, ...]
     items: tuple[PlanItem, ...]
     left_out: tuple[LeftOut, ...] = ()
+    unproven: bool = False  # pairs whose files were not compared were asked for too
+    settings: Mapping[str, Any] = field(default_factory=dict)  # that shape how files are read (`Settings.shaping`)
 
     @property
     def bytes(self) -> int:
@@ -124,7 +164,7 @@ def check_plan(plan: Plan) -> None:
     ------
     PlanError
         A keeper is to go too; a file goes twice; files of different content are to be linked or deleted; a keeper does
-        not show all of a picture; a protected file is to go.
+        not show all of a picture; a protected file is to go; a near-duplicate is not proven to be one.
     """
     gone: set[Path] = set()
     for item in plan.items:
@@ -143,6 +183,7 @@ def check_plan(plan: Plan) -> None:
             raise PlanError(f"{path}: only the same bytes may be linked or deleted, this is {'+'.join(item.relations)}")
         if not item.relations or Relation.SHIFTED_OVERLAP in item.relations or item.covered < COVERED:
             raise PlanError(f"{path}: shows something that {item.keeper.path} does not")
+        _check_evidence(plan, item)
         if (item.action is Action.MOVE) != (item.target is not None):
             raise PlanError(f"{path}: a target must be given where the action is move, and only there")
         if item.target is not None and (not item.target.is_absolute() or ".." in item.target.parts):
@@ -155,6 +196,35 @@ def check_plan(plan: Plan) -> None:
     for item in plan.items:
         if item.keeper.path in gone:
             raise PlanError(f"{item.keeper.path}: is kept for {item.file.path} and would go itself")
+
+
+def _check_evidence(plan: Plan, item: PlanItem) -> None:
+    """Refuse a near-duplicate that is not proven, and what is proven to be something else.
+
+    Raises
+    ------
+    PlanError
+    """
+    path, keeper = item.file.path, item.keeper.path
+    if item.exact:
+        return
+    if Relation.ALTERNATE in item.relations:
+        raise PlanError(f"{path}: shows other content than {keeper}")
+    if Relation.SAME_BYTES in item.relations:
+        raise PlanError(f"{path}: the same bytes, and yet {'+'.join(item.relations)}")
+    if item.evidence is None:
+        raise PlanError(f"{path}: the plan does not say how to compare it with {keeper} again")
+    if item.edited and Relation.EDITED not in plan.relations:
+        raise PlanError(f"{path}: is edited, which the plan was not asked for")
+    if item.unproven:
+        if not plan.unproven:
+            raise PlanError(f"{path}: is not proven to be a copy of {keeper}")
+        return
+    if item.same_pixels:
+        return
+    wanted = Outcome.EDITED if item.edited else Outcome.SAME
+    if item.evidence.proof is None or item.evidence.proof.outcome is not wanted:
+        raise PlanError(f"{path}: is not proven to be a copy of {keeper}")
 
 
 def is_under(path: Path, folders: Sequence[Path]) -> bool:
@@ -183,11 +253,16 @@ def read_plan(path: Path) -> Plan:
         raise PlanError(f"{path}: no plan: {error}") from error
     if not isinstance(values, dict) or values.get("kind") != "plan":
         raise PlanError(f"{path}: no plan")
+    if values.get("schema") == 1:
+        words = "was made by an older dedupindex, without what it takes to compare the files again; make the plan again"
+        raise PlanError(f"{path}: {words}")
     if values.get("schema") != PLAN_SCHEMA:
         raise PlanError(f"{path}: its schema is {values.get('schema')!r}, this dedupindex reads {PLAN_SCHEMA}")
     try:
         plan = _plan(values)
-    except (KeyError, TypeError, ValueError) as error:
+    except SettingsError as error:
+        raise PlanError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise PlanError(f"{path}: no whole plan: {error!r}") from error
     check_plan(plan)
     return plan
@@ -210,7 +285,18 @@ def _plan(values: Mapping[str, Any]) -> Plan:
         relations=tuple(Relation(name) for name in values["relations"]),
         protect=tuple(path_of(value) for value in values["protect"]),
         items=tuple(_item(value) for value in values["items"]),
+        unproven=values["unproven"] is True,
+        settings=_settings(values["settings"]),
     )
+
+
+def _settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Check that the settings have a meaning; they stay as they are."""
+    known = Settings.load(environment={}, **values).shaping()
+    strange = [name for name in values if name not in known]
+    if strange:
+        raise SettingsError(f"{', '.join(strange)}: no setting that shapes how files are read")
+    return dict(values)
 
 
 def _item(value: Mapping[str, Any]) -> PlanItem:
@@ -225,7 +311,20 @@ def _item(value: Mapping[str, Any]) -> PlanItem:
         covered=float(value["covered"]),
         target=None if value["target"] is None else path_of(value["target"]),
         score=float(value["score"]),
+        evidence=None if value["evidence"] is None else _evidence(value["evidence"]),
     )
+
+
+def _evidence(value: Mapping[str, Any]) -> Evidence:
+    (xx, xy, x0), (yx, yy, y0) = ((float(number) for number in row) for row in value["matrix"])
+    shapes = []
+    for name in ("keeper_shape", "file_shape"):
+        height, width = (int(side) for side in value[name])
+        if height < 1 or width < 1:
+            raise ValueError(f"{name} is {value[name]!r}")
+        shapes.append((height, width))
+    proof = None if value["proof"] is None else proof_from_plain(value["proof"])
+    return Evidence(((xx, xy, x0), (yx, yy, y0)), shapes[0], shapes[1], proof)
 
 
 def _file(value: Mapping[str, Any]) -> PlannedFile:

@@ -26,14 +26,16 @@ def apply(
         bool, typer.Option("--continue", help="Leave what is not as planned and go on; else stop there.")
     ] = False,
 ) -> int:
-    """Do what a plan says, each file only after it was compared with the one that is kept, byte by byte.
+    """Do what a plan says, each file only after it was compared with the one that is kept.
 
+    Byte by byte where the two are to be the same file, as pictures at full resolution where they are near-duplicates.
     Interrupted, the same line goes on; `undo` takes it all back. Exit code 1 when a file was not as planned.
     """
     from dedupindex.actions.applying import OutcomeKind, apply_plan
     from dedupindex.actions.plans import read_plan
     from dedupindex.reports.applied import applied_text, trouble_lines
     from dedupindex.reports.plans import plan_summary
+    from dedupindex.search.file_proofs import prover
 
     read = read_plan(plan)
     if not read.items:
@@ -44,8 +46,8 @@ def apply(
     book = None if dry_run else journal or plan.with_name(f"{plan.stem}.{read.digest()[:8]}.journal")
     if book is not None:
         note(f"journal: {book}")
-    with session.progress() as progress:
-        done = apply_plan(read, book, go_on=go_on, progress=progress)
+    with session.progress() as progress, prover(session.settings(), read.settings) as compared:
+        done = apply_plan(read, book, prover=compared, go_on=go_on, progress=progress)
     out(applied_text(done, read.action, dry_run=dry_run))
     for line in trouble_lines(done):
         complain(line)

@@ -42,11 +42,19 @@ def plan(
         list[Path] | None,
         typer.Option("--prefer", metavar="DIR", help="Rather keep files here (rule path-order); in this order."),
     ] = None,
+    unproven: Annotated[
+        bool,
+        typer.Option(
+            "--unproven",
+            help="Also files of pairs whose files could not be compared, or were not, where their relations are named.",
+        ),
+    ] = False,
     min_score: MinScore = None,
 ) -> int:
     """Write down which files could go, in favour of which ones, and why. Nothing is touched.
 
-    Unless told otherwise only files with the very same bytes as another one.
+    Unless told otherwise only files with the very same bytes as another one. Near-duplicates go only where the files
+    are proven the same; edited ones where `edited` is named; alternates never.
     """
     from dedupindex import durable
     from dedupindex.actions.planning import PlanOptions
@@ -71,6 +79,7 @@ def plan(
         protect=tuple(absolute(path) for path in protect or ()),
         keep=tuple(keep or ()),
         prefer=tuple(absolute(path) for path in prefer or ()),
+        unproven=unproven,
     )
     require_folders(output)
     with session.open() as index:

@@ -140,20 +140,28 @@ def turned_round(proof: Proof) -> Proof:
     ValueError
         The registration cannot be inverted.
     """
-    (xx, xy, x0), (yx, yy, y0) = proof.matrix
+    matrix = inverted(proof.matrix)
+    (xx, xy, _), (yx, yy, _) = matrix
+    regions = tuple(_region_turned(region, (xx, xy, yx, yy)) for region in proof.regions)
+    values = {name: getattr(proof, name) for name in Proof.__dataclass_fields__}
+    values |= {"regions": regions, "scale_a": proof.scale_b, "scale_b": proof.scale_a, "matrix": matrix}
+    return Proof(**values)
+
+
+def inverted(matrix: Affine) -> Affine:
+    """Return the map back.
+
+    Raises
+    ------
+    ValueError
+        It cannot be inverted.
+    """
+    (xx, xy, x0), (yx, yy, y0) = matrix
     determinant = xx * yy - xy * yx
     if not determinant:
-        raise ValueError(f"the registration {proof.matrix} cannot be inverted")
+        raise ValueError(f"the registration {matrix} cannot be inverted")
     ixx, ixy, iyx, iyy = yy / determinant, -xy / determinant, -yx / determinant, xx / determinant
-    regions = tuple(_region_turned(region, (ixx, ixy, iyx, iyy)) for region in proof.regions)
-    values = {name: getattr(proof, name) for name in Proof.__dataclass_fields__}
-    values |= {
-        "regions": regions,
-        "scale_a": proof.scale_b,
-        "scale_b": proof.scale_a,
-        "matrix": ((ixx, ixy, -ixx * x0 - ixy * y0), (iyx, iyy, -iyx * x0 - iyy * y0)),
-    }
-    return Proof(**values)
+    return (ixx, ixy, -ixx * x0 - ixy * y0), (iyx, iyy, -iyx * x0 - iyy * y0)
 
 
 def _region_turned(region: Region, inverse: tuple[float, float, float, float]) -> Region:

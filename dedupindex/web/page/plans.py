@@ -23,13 +23,14 @@ from dedupindex.records import Relation
 from dedupindex.reports.applied import applied_text, trouble_lines, undone_text
 from dedupindex.reports.jsonfile import to_json
 from dedupindex.reports.plans import WHY, plan_json, plan_summary
+from dedupindex.search.file_proofs import prover
 from dedupindex.web.page.applied import Applied
 from dedupindex.web.page.site import Site, site_of
 
 router = APIRouter(include_in_schema=False)
 ITEMS = 100  # files on a page
 LEFT = 20  # files that stay, for each reason
-NEVER = (Relation.SHIFTED_OVERLAP,)  # each of the two shows something of its own
+NEVER = (Relation.SHIFTED_OVERLAP, Relation.ALTERNATE)  # each of the two shows something of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Wish:
     """What the form of the plan page asks for."""
 
     action: str = str(Action.TRASH)
-    relation: tuple[str, ...] = (str(Relation.SAME_BYTES),)
+    relation: tuple[str, ...] = (str(Relation.SAME_BYTES),)  # "unproven" takes what is not proven too
     to: str = ""
     protect: str = ""  # a path a line
 
@@ -61,7 +62,8 @@ class Wish:
         return PlanOptions(
             action=Action(self.action),
             to=absolute(Path(folder)) if folder else None,
-            relations=tuple(Relation(name) for name in self.relation),
+            relations=tuple(Relation(name) for name in self.relation if name != Relation.UNPROVEN),
+            unproven=str(Relation.UNPROVEN) in self.relation,
             protect=tuple(absolute(Path(path)) for path in protected),
         )
 
@@ -137,7 +139,8 @@ def carry_out(request: Request, wish: Wished, digest: Annotated[str, Form()]) ->
     beside = site.index.beside(f"-plan-{stamp}.json")
     durable.write_whole(beside, to_json(plan_json(made)))
     journal = beside.with_suffix(".journal")
-    done = apply_plan(made, journal)
+    with prover(site.index.settings, made.settings) as compared:
+        done = apply_plan(made, journal, prover=compared)
     site.index.settle([some.file for some in done.outcomes])
     site.group_lists.refresh()
     applied = Applied(
