@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from dedupindex.groups.report_records import Report
 from dedupindex.groups.selection import copies_of, shown_places
-from dedupindex.records import LocationRecord
+from dedupindex.records import LocationRecord, Outcome, Pair
+from dedupindex.records.proofs import DIRECT
 from dedupindex.reports.names import for_spreadsheet
 
-COLUMNS = ("a", "b", "score", "relation", "dy", "dx", "scale", "rotation", "mirrored", "overlap")
+COLUMNS = ("a", "b", "score", "relation", "dy", "dx", "scale", "rotation", "mirrored", "overlap", "proof", "changed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class PairLine:
     rotation: float = 0.0
     mirrored: bool = False
     overlap: float = 1.0
+    proof: str = "same"  # outcome of the proof; "" = the files were not compared
+    changed: float | None = 0.0  # share of what was compared that differs, 0..1; None = not known
 
 
 def pair_lines(report: Report) -> Iterator[PairLine]:
@@ -48,14 +51,24 @@ def pair_lines(report: Report) -> Iterator[PairLine]:
             a,
             b,
             found.score,
-            "+".join(found.relations),
+            "+".join(pair.relations),
             round(registration.shift[0], 2) + 0.0,  # no minus zero
             round(registration.shift[1], 2) + 0.0,
             registration.scale,
             round(registration.rotation, 3) + 0.0,
             registration.mirrored,
             registration.overlap,
+            *proof_columns(pair),
         )
+
+
+def proof_columns(pair: Pair) -> tuple[str, float | None]:
+    """Return the outcome of a pair's proof, and the share that differs; the same bytes and pixels need no proof."""
+    if DIRECT.intersection(pair.relations):
+        return str(Outcome.SAME), 0.0
+    if pair.proof is None:
+        return "", None
+    return str(pair.proof.outcome), None if pair.proof.outcome is Outcome.NONE else pair.proof.changed
 
 
 class _Lines:
@@ -96,6 +109,8 @@ def pairs_csv(report: Report, *, spreadsheet: bool = False) -> bytes:
                 f"{line.rotation:.3f}",
                 str(line.mirrored).lower(),
                 f"{line.overlap:.4f}",
+                line.proof,
+                "" if line.changed is None else f"{line.changed:.6f}",
             )
         )
     return text.getvalue().encode("utf-8", "surrogateescape")

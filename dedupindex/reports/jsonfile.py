@@ -18,13 +18,17 @@ from dedupindex.records import (
     LocationRecord,
     Match,
     Pair,
+    Proof,
+    Relation,
     RunRecord,
+    Series,
     Verification,
 )
+from dedupindex.records.proofs import proof_to_plain
 from dedupindex.reports.decisionfile import decision_json
 from dedupindex.reports.names import is_text, shown
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -37,6 +41,8 @@ def report_json(report: Report) -> dict[str, Any]:
         "images": report.images,
         "locations": report.locations,
         "groups": [group_json(group) for group in report.groups],
+        "series": [series_json(series) for series in report.series],
+        "unproven": report.unproven,
         "decisions": [decision_json(decision) for decision in report.decisions],
         "hidden": report.hidden,
         "failures": [failure_json(failure) for failure in report.failures],
@@ -81,6 +87,7 @@ def coverage_json(coverage: Coverage) -> dict[str, Any]:
         "places": coverage.places,
         "covered": coverage.places - len(coverage.uncovered),
         "exact": coverage.exact,
+        "unproven": coverage.unproven,
         "uncovered": [location_json(place) for place in coverage.uncovered],
         "unread": [failure_json(failure) for failure in coverage.unread],
     }
@@ -90,10 +97,20 @@ def group_json(group: DuplicateGroup) -> dict[str, Any]:
     """Return a group as plain values."""
     return {
         "id": group.id,
-        "flags": list(group.flags),
+        "flags": [str(flag) for flag in group.flags],
         "weakest_score": None if group.weakest is None else round(group.weakest.verification.score, 6),
         "members": [{**image_json(member.image), **_role(member)} for member in group.members],
         "pairs": [pair_json(pair) for pair in group.pairs],
+        "alternates": [pair_json(pair) for pair in group.alternates],
+    }
+
+
+def series_json(series: Series) -> dict[str, Any]:
+    """Return a series of alternates as plain values."""
+    return {
+        "id": series.id,
+        "members": [{**image_json(member.image), "group": member.group or None} for member in series.members],
+        "pairs": [pair_json(pair) for pair in series.pairs],
     }
 
 
@@ -103,16 +120,41 @@ def _role(member: GroupMember) -> dict[str, Any]:
 
 def pair_json(pair: Pair) -> dict[str, Any]:
     """Return a pair as plain values; the pictures by their keys."""
-    return {"a": pair.a.key, "b": pair.b.key, **verification_json(pair.verification)}
+    return {"a": pair.a.key, "b": pair.b.key, **verification_json(pair.verification, pair.relations, pair.proof)}
 
 
-def verification_json(verification: Verification) -> dict[str, Any]:
-    """Return a verification with its registration as plain values."""
+def proof_json(proof: Proof | None) -> dict[str, Any] | None:
+    """Return a proof with its regions as plain values; None where the files were not compared."""
+    if proof is None:
+        return None
+    plain: dict[str, Any] = _rounded(proof_to_plain(proof))
+    return plain
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, Mapping):
+        return {name: _rounded(some) for name, some in value.items()}
+    return [_rounded(some) for some in value] if isinstance(value, list | tuple) else value
+
+
+def verification_json(
+    verification: Verification, relations: Sequence[Relation], proof: Proof | None
+) -> dict[str, Any]:
+    """Return a verification with its registration as plain values.
+
+    Parameters
+    ----------
+    relations : sequence of Relation
+        What may be said after the proof.
+    proof : Proof or None
+    """
     registration = verification.registration
     return {
         "score": round(verification.score, 6),
         "accepted": verification.accepted,
-        "relations": [str(relation) for relation in verification.relations],
+        "relations": [str(relation) for relation in relations],
         "shift": [round(value, 3) for value in registration.shift],
         "scale": round(registration.scale, 6),
         "rotation": round(registration.rotation, 4),
@@ -124,6 +166,7 @@ def verification_json(verification: Verification) -> dict[str, Any]:
         "reason": verification.reason,
         "measures": {name: round(float(value), 6) for name, value in verification.measures.items()},
         "version": verification.version,
+        "proof": proof_json(proof),
     }
 
 
@@ -162,7 +205,7 @@ def match_json(match: Match) -> dict[str, Any]:
     return {
         "image": image_json(match.image),
         "distance": round(match.distance, 6),
-        **verification_json(match.verification),
+        **verification_json(match.verification, match.relations, match.proof),
     }
 
 

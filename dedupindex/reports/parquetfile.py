@@ -11,7 +11,7 @@ from dedupindex.records import LocationRecord
 from dedupindex.reports.csvfile import PairLine, pair_lines
 from dedupindex.reports.names import is_text, shown
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 NUMBERS = ("score", "dy", "dx", "scale", "rotation", "overlap")
 
 
@@ -59,7 +59,10 @@ def pairs_parquet(report: Report) -> bytes:
         columns[number] = pyarrow.array([getattr(line, number) for line in lines], pyarrow.float64())
     columns["mirrored"] = pyarrow.array([line.mirrored for line in lines], pyarrow.bool_())
     columns["relation"] = pyarrow.array([line.relation for line in lines], pyarrow.string())
-    columns["group"] = pyarrow.array([group_of[line.a.path, line.a.frame] for line in lines], pyarrow.string())
+    columns["proof"] = pyarrow.array([line.proof for line in lines], pyarrow.string())
+    columns["changed"] = pyarrow.array([line.changed for line in lines], pyarrow.float64())
+    groups = [group_of.get((line.a.path, line.a.frame)) for line in lines]  # None: an alternate that is in no group
+    columns["group"] = pyarrow.array(groups, pyarrow.string())
     table = pyarrow.table(columns).replace_schema_metadata({"dedupindex.schema": SCHEMA_VERSION})
     sink = pyarrow.BufferOutputStream()
     parquet.write_table(table, sink, compression="zstd")

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dedupindex.actions.plans import PLAN_SCHEMA, Action, LeftOut, Plan, PlanItem, PlannedFile
+from dedupindex.actions.plans import PLAN_SCHEMA, Action, Evidence, LeftOut, Plan, PlanItem, PlannedFile
+from dedupindex.records.proofs import proof_to_plain
 from dedupindex.reports.jsonfile import path_json
 from dedupindex.reports.names import short, shown
 from dedupindex.reports.text import count
-from dedupindex.reports.wording import relation_words
+from dedupindex.reports.wording import percent, proof_words, relation_words
 
 LISTED = 20  # files that stay, for each reason, before the text says "and N more"
+PLACES = 8  # changed places of a file that the text lists
 KINDS = 8  # relations that the text names
 _DEED = {
     Action.TRASH: "to the trash",
@@ -32,6 +34,7 @@ _GAIN = {
 WHY = {
     "tie": "no keep rule tells them from the copy that is kept (add one, e.g. --keep first-path)",
     "relation": "their relation was not asked for (--relation)",
+    "unproven": "not proven to be copies: dedupindex prove compares their files (--unproven takes them all the same)",
     "shows_more": "they show something that the copy that is kept does not",
     "finer": "they show a part of the copy that is kept, but in finer detail",
     "protected": "protected",
@@ -61,6 +64,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "relations": [str(relation) for relation in plan.relations],
         "keep_rules": list(plan.rules),
         "protect": [path_json(path) for path in plan.protect],
+        "unproven": plan.unproven,
+        "settings": dict(plan.settings),
         "bytes": plan.bytes,
         "items": [item_json(item) for item in plan.items],
         "left_out": [left_json(some) for some in plan.left_out],
@@ -83,6 +88,17 @@ def item_json(item: PlanItem) -> dict[str, Any]:
         "because": item.because,
         "target": None if item.target is None else path_json(item.target),
         "bytes": item.file.size,
+        "evidence": None if item.evidence is None else evidence_json(item.evidence),
+    }
+
+
+def evidence_json(evidence: Evidence) -> dict[str, Any]:
+    """Return what a near-duplicate goes by as plain values, exact enough to compare its files again."""
+    return {
+        "matrix": [list(row) for row in evidence.matrix],
+        "keeper_shape": list(evidence.keeper_shape),
+        "file_shape": list(evidence.file_shape),
+        "proof": None if evidence.proof is None else proof_to_plain(evidence.proof),
     }
 
 
@@ -126,8 +142,25 @@ def _item_lines(plan: Plan, base: Path | None) -> Iterator[str]:
         relation = "+".join(item.relations)
         score = "" if item.exact else f", score {item.score:.3f}"
         yield f"        {relation}{score}; kept by {item.rule}: {shown(item.because)}"
+        yield from (f"        {shown(words)}" for words in evidence_words(item))
     if plan.items:
         yield ""
+
+
+def evidence_words(item: PlanItem) -> Iterator[str]:
+    """Yield what the files of a near-duplicate showed: the proof, and the places that differ, the clearest first."""
+    if item.exact or item.same_pixels or item.evidence is None:
+        return
+    proof = item.evidence.proof
+    yield proof_words(proof)
+    if proof is None or not item.edited:
+        return
+    for region in proof.regions[:PLACES]:
+        top, left, height, width = region.box_b
+        words = f"{width} x {height} pixels at ({left}, {top}), {percent(region.share)}"
+        yield f"  differs: {words}" + ("" if region.moved is None else ", moved")
+    if len(proof.regions) > PLACES:
+        yield f"  and {len(proof.regions) - PLACES} more places"
 
 
 def _left_lines(plan: Plan, base: Path | None) -> Iterator[str]:

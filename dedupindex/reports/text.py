@@ -18,10 +18,12 @@ from dedupindex.records import (
     LocationRecord,
     Match,
     Pair,
+    Relation,
     RunRecord,
+    Series,
 )
 from dedupindex.reports.names import short, shown
-from dedupindex.reports.wording import flag_keys, flag_words, pair_words, percent, shift_text
+from dedupindex.reports.wording import flag_words, pair_words, percent, proof_words, shift_text
 
 INDENT = "    "
 MANY = 20  # pictures without a duplicate that are listed for people
@@ -82,24 +84,74 @@ def failure_lines(failures: Sequence[Failure]) -> list[str]:
     return [f"{shown(f.path)}: {f.reason}: {shown(f.detail)}" for f in failures]
 
 
-def report_text(report: Report, base: Path | None = None) -> str:
+def report_text(report: Report, base: Path | None = None, *, alternates: bool = False) -> str:
     """Return groups with their members, and how each relates to the one that stands first.
 
     Parameters
     ----------
     base : Path, optional
         Paths below it are shown relative to it.
+    alternates : bool
+        The series of alternates instead of the groups.
     """
-    lines = [summary_line(report)]
+    lines = [series_summary(report) if alternates else summary_line(report)]
     words = selection_words(report.selection, base)
     if words:
         lines.append(f"only {words}")
     if report.coverage is not None:
         lines += coverage_lines(report.coverage, base)
+    if alternates:
+        for series in report.series:
+            lines.append("")
+            lines += series_lines(series, base)
+        return "\n".join(lines)
     for group in report.groups:
         lines.append("")
         lines += group_lines(group, base)
-    return "\n".join(lines)
+    closing = closing_lines(report)
+    return "\n".join([*lines, *(["", *closing] if closing else [])])
+
+
+def closing_lines(report: Report) -> list[str]:
+    """Return what a report of groups says at its end: what is not proven, and what stands beside the groups."""
+    lines = []
+    unproven = report.unproven
+    if unproven:
+        lines.append(f"{count(unproven, 'pair')} not proven, so never planned: dedupindex prove compares their files")
+    if report.series:
+        pictures = sum(len(series.members) for series in report.series)
+        lines.append(
+            f"{count(pictures, 'picture')} in {count(len(report.series), 'series', 'series')} of alternates "
+            "(one scene or template, other content): dedupindex report --alternates"
+        )
+    return lines
+
+
+def series_summary(report: Report) -> str:
+    """Return how many series of alternates there are, in a line."""
+    if not report.series:
+        return f"no alternates, among {count(report.images, 'image')} at {count(report.locations, 'place')}"
+    pictures = sum(len(series.members) for series in report.series)
+    return (
+        f"{count(len(report.series), 'series', 'series')} of alternates with {count(pictures, 'picture')}, "
+        f"among {count(report.images, 'image')} at {count(report.locations, 'place')}"
+    )
+
+
+def series_lines(series: Series, base: Path | None = None) -> Iterator[str]:
+    """Yield the lines of a series; each picture with how it differs from one before it, where that is known."""
+    yield f"series {series.id}: {count(len(series.members), 'picture')}"
+    before: set[int] = set()
+    for member in series.members:
+        image = member.image
+        group = f", group {member.group}" if member.group else ""
+        yield f"    {place_words(image, base)}  ({image_words(image)}{group})"
+        for pair in series.pairs:
+            ends = {pair.a.id: pair.b, pair.b.id: pair.a}
+            if image.id in ends and ends[image.id].id in before:
+                yield f"{INDENT}  {proof_words(pair.proof)} (against {place_words(ends[image.id], base)})"
+                break
+        before.add(image.id)
 
 
 def summary_line(report: Report) -> str:
@@ -144,6 +196,8 @@ def coverage_lines(coverage: Coverage, base: Path | None = None) -> Iterator[str
         yield f"{INDENT}{short(place.path, base)}{frame_words(place.frame)}"
     if len(coverage.uncovered) > MANY:
         yield f"{INDENT}and {len(coverage.uncovered) - MANY:,} more (--json lists all)"
+    if coverage.unproven:
+        yield f"{source}: {count(coverage.unproven, 'picture')} with a duplicate that is not proven, and no other"
     if coverage.unread:
         yield f"{source}: {count(len(coverage.unread), 'file')} could not be read, so nobody knows"
 
@@ -211,7 +265,7 @@ def marked_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[tu
     yield None, f"group {group.id}: {count(files, 'picture')}{weakest}"
     names = {member.image.key: place_words(member.image, base) for member in group.members}
     for flag in group.flags:
-        about = " and ".join(names[key] for key in flag_keys(flag) if key in names)
+        about = " and ".join(names[key] for key in flag.keys if key in names)
         yield None, f"{INDENT}! {flag_words(flag)}: {about}"
     with_first = pairs_with(group.members[0], group.pairs)
     for member in group.members:
@@ -228,6 +282,11 @@ def marked_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[tu
             yield None, f"{INDENT}  {words}"
         for place in others:
             yield place, f"  = {short(place.path, base)}{frame_words(place.frame)}"
+    outside = {i.key: (i, pair) for pair in group.alternates for i in (pair.a, pair.b) if i.key not in names}
+    for image, pair in list(outside.values())[:MANY]:
+        yield None, f"  ~ {place_words(image, base)}, not in the group: {proof_words(pair.proof)}"
+    if len(outside) > MANY:
+        yield None, f"  ~ and {len(outside) - MANY:,} more alternates"
 
 
 def pairs_with(member: GroupMember, pairs: Sequence[Pair]) -> dict[int, Pair]:
@@ -295,13 +354,19 @@ def matches_text(name: str, matches: Sequence[Match], base: Path | None = None) 
             f"  {match.score:.3f}  {short(first.path, base)}{frame_words(first.frame)}  ({image_words(match.image)})"
         )
         lines.append(
-            f"         {match.relation}; shift {shift_text(match.verification)} px, scale {registration.scale:.3f}, "
-            f"rotation {registration.rotation:.1f}°, {percent(registration.overlap)} in common"
+            f"         {match.relation}{_match_proof(match)}; shift {shift_text(match.verification)} px, "
+            f"scale {registration.scale:.3f}, rotation {registration.rotation:.1f}°, {percent(registration.overlap)} in common"
         )
         lines += [
             f"       = {short(place.path, base)}{frame_words(place.frame)}" for place in match.image.locations[1:]
         ]
     return "\n".join(lines)
+
+
+def _match_proof(match: Match) -> str:
+    if match.proof is None or Relation.SAME_BYTES in match.relations:
+        return ""
+    return f" ({proof_words(match.proof)})"
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dedupindex.records import ImageRecord, Pair, Relation, Verification
+from dedupindex.records import FlagKind, GroupFlag, ImageRecord, Outcome, Pair, Proof, Relation, Verification
+from dedupindex.records.proofs import DIRECT
 
 MEANING: Mapping[Relation, str] = {
     Relation.SAME_BYTES: "the same file content, byte for byte",
@@ -19,13 +20,16 @@ MEANING: Mapping[Relation, str] = {
     Relation.MIRRORED: "mirrored left-right",
     Relation.NEGATIVE: "one is the photographic negative of the other",
     Relation.BORDERED: "one has a border, frame or letterbox bars around it",
-    Relation.EDITED: "aligned, but parts of it differ: a caption, a logo, something retouched",
+    Relation.EDITED: "the same picture, but places of it were changed: a caption, a logo, something retouched",
+    Relation.ALTERNATE: "no copy: the same scene or template with other content, as the next shot of a burst",
+    Relation.UNPROVEN: "the rest was seen at 128 pixels only: the files were not compared, or could not tell",
 }
-FLAGS = {
-    "bridge": "this picture alone joins parts of the group that have nothing else in common: look twice",
-    "flood": "this picture matches more than fifty others: a blank page, a logo or a title card?",
-    "not_duplicate": "these were said to be different pictures, and yet hang together through others",
-    "keep_both": "these two are to be kept both, as was decided",
+FLAGS: Mapping[FlagKind, str] = {
+    FlagKind.BRIDGE: "this picture alone joins parts of the group that have nothing else in common: look twice",
+    FlagKind.FLOOD: "this picture matches more than fifty others: a blank page, a logo or a title card?",
+    FlagKind.ALTERNATE: "these two show different content, and yet hang together through others",
+    FlagKind.NOT_DUPLICATE: "these were said to be different pictures, and yet hang together through others",
+    FlagKind.KEEP_BOTH: "these two are to be kept both, as was decided",
 }
 
 
@@ -37,10 +41,13 @@ class Sides:
     b: ImageRecord
     name_a: str
     name_b: str
+    proof: Proof | None = None
 
 
 def pair_words(pair: Pair, name_a: str = "a", name_b: str = "b") -> tuple[str, ...]:
-    """Return what was done, a phrase for each relation; where direction matters, it says of which against which.
+    """Return what was done, a phrase for each relation, and how well it is proven.
+
+    Where direction matters, it says of which against which.
 
     Parameters
     ----------
@@ -48,11 +55,67 @@ def pair_words(pair: Pair, name_a: str = "a", name_b: str = "b") -> tuple[str, .
     name_a, name_b : str
         What the words call the two pictures.
     """
-    sides = Sides(pair.a, pair.b, name_a, name_b)
-    relations = pair.verification.relations
+    sides = Sides(pair.a, pair.b, name_a, name_b, pair.proof)
+    relations = pair.relations
     if Relation.MIRRORED in relations and _half_turn(pair.verification):  # two words for one deed
         relations = tuple(relation for relation in relations if relation != Relation.ROTATED)
-    return tuple(_PHRASES[relation](pair.verification, sides) for relation in relations)
+    phrases = [_PHRASES[relation](pair.verification, sides) for relation in relations]
+    if pair.proof is not None and pair.proof.outcome is Outcome.SAME and not DIRECT.intersection(relations):
+        phrases.append(f"proven, {largest_words(pair.proof)}")
+    return tuple(phrases)
+
+
+def headline(relations: tuple[Relation, ...], proof: Proof | None, done: str = "") -> str:
+    """Return first of all what two pictures are to each other, in a line.
+
+    Parameters
+    ----------
+    relations : tuple of Relation
+        What may be said after the proof; empty = different pictures.
+    proof : Proof or None
+    done : str
+        What was done, in words, where they are the same picture.
+    """
+    if Relation.SAME_BYTES in relations:
+        return "the same file content, byte for byte"
+    if Relation.SAME_PIXELS in relations:
+        return "the same picture, every pixel the same"
+    if not relations:
+        return "different pictures"
+    if proof is None or proof.outcome is Outcome.NONE:
+        why = f": {proof.reason}" if proof is not None and proof.reason else ""
+        return f"taken for the same picture at 128 pixels, not proven{why}"
+    if proof.outcome is Outcome.SAME:
+        return f"the same picture, {done or 'encoded again'}; {largest_words(proof)}"
+    return proof_words(proof)
+
+
+def proof_words(proof: Proof | None) -> str:
+    """Return what a proof says, in a phrase."""
+    if proof is None:
+        return "not proven"
+    if proof.outcome is Outcome.SAME:
+        return f"proven the same, {largest_words(proof)}"
+    if proof.outcome is Outcome.EDITED:
+        return f"edited: {places_words(proof)}, {percent(proof.changed)} of the area"
+    if proof.outcome is Outcome.ALTERNATE:
+        if proof.moved > 0:
+            return f"another shot of the same scene: {percent(proof.moved)} moved"
+        return f"the same scene or template with other content: {percent(proof.changed)} differs"
+    if proof.outcome is Outcome.DIFFERENT:
+        return "different pictures"
+    return "not proven" + (f": {proof.reason}" if proof.reason else "")
+
+
+def places_words(proof: Proof) -> str:
+    """Return in how many places two pictures differ."""
+    number = max(len(proof.regions), int((proof.measures or {}).get("places", 0)))
+    return f"{number:,} {'place' if number == 1 else 'places'}"
+
+
+def largest_words(proof: Proof) -> str:
+    """Return the largest difference that tone does not explain, in levels of an 8-bit picture."""
+    return f"largest difference {proof.largest_level} of 255"
 
 
 def relation_words(relation: str) -> str:
@@ -60,14 +123,9 @@ def relation_words(relation: str) -> str:
     return "; ".join(MEANING[Relation(name)] for name in relation.split("+") if name in set(Relation))
 
 
-def flag_words(flag: str) -> str:
+def flag_words(flag: GroupFlag) -> str:
     """Return the words for a group's flag."""
-    return FLAGS.get(flag.partition(":")[0], flag)
-
-
-def flag_keys(flag: str) -> tuple[str, ...]:
-    """Return the content keys of the pictures that a flag is about."""
-    return tuple(flag.partition(":")[2].split("+"))
+    return FLAGS[flag.kind]
 
 
 def shift_text(verification: Verification) -> str:
@@ -129,6 +187,16 @@ def _half_turn(verification: Verification) -> bool:
     return abs(verification.registration.rotation) > 179.5
 
 
+def _edited(verification: Verification, sides: Sides) -> str:
+    if sides.proof is None or sides.proof.outcome is not Outcome.EDITED:
+        return "edited: parts of it differ"
+    return proof_words(sides.proof)
+
+
+def _proof(verification: Verification, sides: Sides) -> str:
+    return proof_words(sides.proof)
+
+
 def _plain(words: str) -> Callable[[Verification, Sides], str]:
     return lambda verification, sides: words
 
@@ -145,5 +213,7 @@ _PHRASES: Mapping[Relation, Callable[[Verification, Sides], str]] = {
     Relation.MIRRORED: _mirrored,
     Relation.NEGATIVE: _plain("one is the negative of the other"),
     Relation.BORDERED: _plain("one has a border"),
-    Relation.EDITED: _plain("edited: parts of it differ"),
+    Relation.EDITED: _edited,
+    Relation.ALTERNATE: _proof,
+    Relation.UNPROVEN: _proof,
 }
