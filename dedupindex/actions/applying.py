@@ -173,9 +173,7 @@ def _take_up(book: Journal, operation: FileOperation) -> bool:
 
 
 @contextlib.contextmanager
-def _compared(
-    item: PlanItem, prover: Prover | None
-) -> Iterator[tuple[os.stat_result, os.stat_result, int]]:
+def _compared(item: PlanItem, prover: Prover | None) -> Iterator[tuple[os.stat_result, os.stat_result, int]]:
     """Open both files and compare them with the plan and with each other; they stay open while it is acted upon.
 
     Yields

@@ -52,6 +52,7 @@ def write_html(path: Path, report: Report, index: Index, progress: Bar | Quiet) 
 
     with progress:
         images = [member.image.id for group in report.groups for member in group.members]
+        images += [member.image.id for series in report.series for member in series.members]
         progress.start(len(images), "page")
         thumbnails = Thumbnails(index, images, progress)
         page = report_html(report, thumbnails, overlay=thumbnails.overlay)

@@ -68,13 +68,22 @@ def report(
     other_folder: OtherFolder = False,
     decided: Decided = False,
     since: Since = None,
+    alternates: Annotated[
+        bool,
+        typer.Option(
+            "--alternates",
+            help="Show the series of alternates instead of the groups: bursts, versions of a form, frames of a film.",
+        ),
+    ] = False,
     exit_code: ExitCode = False,
 ) -> int:
     """Show the duplicate groups. Pictures that were ingested but not searched for yet are searched for first.
 
+    Groups are made of copies; pictures of one scene or template with other content are alternates, see --alternates.
     With --since, only what is different; nothing is said where nothing is.
     """
     from dedupindex.cli.outputs import require_folders, write_html, write_pairs, write_parquet
+    from dedupindex.errors import SettingsError
     from dedupindex.reports.parquetfile import require_pyarrow
 
     form = _format(form, json, csv, print0)
@@ -88,6 +97,10 @@ def report(
         other_folder=other_folder,
         decided=decided,
     )
+    if alternates and since is not None:
+        raise SettingsError("--alternates lists what there is now, it does not go with --since")
+    if alternates and form in (Format.CSV, Format.FDUPES):
+        raise SettingsError("--alternates gives text or JSON; for pairs as CSV use --relation alternate")
     require_folders(pairs, html, parquet)
     if parquet is not None:
         require_pyarrow()
@@ -95,20 +108,20 @@ def report(
         with session.progress() as progress:
             found = index.report(since, selection=selection, progress=progress)
         if form is not None:
-            show(found, form, null=print0)
+            show(found, form, null=print0, alternates=alternates)
         elif html is None and pairs is None and parquet is None:
-            show(found, Format.TEXT)
+            show(found, Format.TEXT, alternates=alternates)
         if pairs is not None:
             write_pairs(pairs, found)
         if parquet is not None:
             write_parquet(parquet, found)
         if html is not None:
             write_html(html, found, index, session.progress())
-    return ANY if exit_code and anything(found) else DONE
+    return ANY if exit_code and (found.series if alternates else anything(found)) else DONE
 
 
-def show(report: Report, form: Format, *, null: bool = False) -> None:
-    """Print a report."""
+def show(report: Report, form: Format, *, null: bool = False, alternates: bool = False) -> None:
+    """Print a report; with *alternates* its series instead of its groups."""
     from dedupindex.reports.csvfile import pairs_csv
     from dedupindex.reports.jsonfile import report_json, to_json
     from dedupindex.reports.lists import path_lists
@@ -128,9 +141,16 @@ def show(report: Report, form: Format, *, null: bool = False) -> None:
         if lists.names:
             complain(f"{count(lists.names, 'path')} with a line break left out; use --print0")
     elif report.changes is None:
-        out(report_text(report, Path.cwd()))
+        out(report_text(report, Path.cwd(), alternates=alternates or asks_for_alternates(report)))
     elif report.changes:
         out(changes_text(report, Path.cwd()))
+
+
+def asks_for_alternates(report: Report) -> bool:
+    """Whether a report was narrowed to alternates, of which no group is made."""
+    from dedupindex.records import Relation
+
+    return report.selection.relations == (Relation.ALTERNATE,)
 
 
 def anything(report: Report) -> bool:

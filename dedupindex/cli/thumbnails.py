@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dedupindex.groups.thumbnails import from_file, jpeg
+from dedupindex.groups.thumbnails import from_file, jpeg, regions_on
 
 if TYPE_CHECKING:
     from dedupindex.cli.console import Bar, Quiet
@@ -54,8 +54,11 @@ class Thumbnails:
         return None if thumbnail is None else data_uri(thumbnail.pixels)
 
     def overlay(self, first: ImageRecord, pair: Pair) -> tuple[str, str, str] | None:
-        """Return data URIs of `first`, of the pair's other picture laid over it, and of where they differ."""
-        from dedupindex.compare.picture import lay_over
+        """Return data URIs of `first`, of the pair's other picture laid over it, and of where they differ.
+
+        The places that the proof found changed are outlined.
+        """
+        from dedupindex.compare.picture import draw_boxes, lay_over
         from dedupindex.verify.keypoint_registration import invert
 
         other = pair.a if pair.b.id == first.id else pair.b
@@ -71,6 +74,9 @@ class Thumbnails:
         except (ValueError, np.linalg.LinAlgError):
             return None
         self._overlays -= 1
+        boxes = regions_on(pair, first)
+        for picture in (laid.first, laid.second, laid.difference):
+            draw_boxes(picture, boxes, shapes[0])
         return data_uri(laid.first), data_uri(laid.second), data_uri(laid.difference)
 
     def _thumbnail(self, image: ImageRecord) -> Thumbnail | None:

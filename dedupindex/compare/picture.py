@@ -15,6 +15,7 @@ from dedupindex.prepare import contrast_normalise
 from dedupindex.prepare.masks import valid_from_finite
 from dedupindex.prepare.pipeline import LUMINANCE_WEIGHTS, reduce_area
 from dedupindex.records import ByteArray, FloatArray, Mask, Registration
+from dedupindex.records.proofs import Box, Proof
 
 PANEL = 640  # longest side of a panel, pixels
 GAP = 8
@@ -22,6 +23,7 @@ LABEL = 15  # height of the letters, pixels
 BACKGROUND = 24
 OUTLINE_A = (255, 215, 0)
 OUTLINE_B = (255, 0, 200)
+OUTLINE_REGION = (0, 255, 120)
 SMALLEST = 160  # a picture smaller than this is enlarged by whole pixels to be seen
 
 Affine = NDArray[np.float64]
@@ -96,6 +98,7 @@ def draw_alignment(
     registration: Registration,
     mask_a: Mask | None = None,
     mask_b: Mask | None = None,
+    proof: Proof | None = None,
 ) -> ByteArray:
     """Draw a, b, b on a (red = a only, cyan = b only, grey = both), and their difference, side by side.
 
@@ -110,6 +113,8 @@ def draw_alignment(
         `Registration.matrix` maps full (x, y, 1) pixel indices of b to those of a.
     mask_a, mask_b : bool arrays or None
         True = valid.
+    proof : Proof, optional
+        Of a and b: its regions are outlined in green, and its largest difference is given as a number.
 
     Returns
     -------
@@ -135,8 +140,12 @@ def draw_alignment(
     draw_outline(over, moved_valid, OUTLINE_B)
     difference, mean = _difference(grey_a, moved, both)
     draw_outline(difference, both, OUTLINE_A)
+    if proof is not None:
+        for panel in (panel_a, over, difference):
+            draw_boxes(panel, [region.box for region in proof.regions], a.shape)
+        draw_boxes(panel_b, [region.box_b for region in proof.regions], b.shape)
     panels = (panel_a, panel_b, over, difference)
-    return _side_by_side([_enlarged(panel) for panel in panels], _labels(a, b, registration, mean))
+    return _side_by_side([_enlarged(panel) for panel in panels], _labels(a, b, registration, mean, proof))
 
 
 def _shown(pixels: NDArray[Any], mask: Mask | None) -> tuple[FloatArray, Mask, tuple[float, float]]:
@@ -206,6 +215,29 @@ def draw_outline(panel: ByteArray, mask: Mask, colour: tuple[int, int, int]) -> 
     panel[mask & (inner == 0)] = colour
 
 
+def draw_boxes(
+    panel: ByteArray,
+    boxes: Sequence[Box],
+    shape: tuple[int, ...],
+    colour: tuple[int, int, int] = OUTLINE_REGION,
+) -> None:
+    """Draw the edges of boxes, (top, left, height, width) in pixels of a full picture, into a reduced RGB one of it.
+
+    Parameters
+    ----------
+    panel : (h, w, 3) uint8
+        Is drawn into.
+    boxes : sequence of (int, int, int, int)
+    shape : (int, int, ...)
+        Height and width of the full picture.
+    """
+    rows, columns = panel.shape[0] / shape[0], panel.shape[1] / shape[1]
+    for top, left, height, width in boxes:
+        first = round(left * columns) - 1, round(top * rows) - 1
+        last = round((left + width) * columns), round((top + height) * rows)
+        cv2.rectangle(panel, first, last, colour, 1)
+
+
 def _difference(a: FloatArray, b: FloatArray, both: Mask) -> tuple[ByteArray, float]:
     """Absolute difference after levels are matched, from black over red and yellow to white, and its mean, 0..1."""
     result = np.zeros((*both.shape, 3), np.float32)
@@ -224,7 +256,9 @@ def _enlarged(panel: ByteArray) -> ByteArray:
     return np.repeat(np.repeat(panel, times, axis=0), times, axis=1)
 
 
-def _labels(a: NDArray[Any], b: NDArray[Any], registration: Registration, mean: float) -> tuple[str, str, str, str]:
+def _labels(
+    a: NDArray[Any], b: NDArray[Any], registration: Registration, mean: float, proof: Proof | None
+) -> tuple[str, str, str, str]:
     dy, dx = registration.shift
     parts = [f"shift ({dy:+.1f}, {dx:+.1f})"]
     if abs(registration.scale - 1) > 0.001:
@@ -233,12 +267,13 @@ def _labels(a: NDArray[Any], b: NDArray[Any], registration: Registration, mean: 
         parts.append(f"turn {registration.rotation:+.1f} deg")
     if registration.mirrored:
         parts.append("mirrored")
+    largest = "" if proof is None or not proof.compared else f", largest {proof.largest_level} of 255"
     how = ", ".join(parts) if registration.confidence > 0 else "no alignment found"
     return (
         f"a  {a.shape[1]}x{a.shape[0]} {a.dtype}",
         f"b  {b.shape[1]}x{b.shape[0]} {b.dtype}",
         f"b on a: {how}",
-        f"|a - b|, mean {mean:.1%} of the range",
+        f"|a - b|, mean {mean:.1%} of the range{largest}",
     )
 
 

@@ -320,9 +320,7 @@ def _evidence(pipeline: _Pipeline, made: Sequence[Copies], own: set[IdPair]) -> 
     ]
     pairs = pipeline.pairs()
     reported = {
-        _ids(pair): (pair.verification.score, "+".join(pair.relations))
-        for pair in pairs
-        if _ids(pair) not in own
+        _ids(pair): (pair.verification.score, "+".join(pair.relations)) for pair in pairs if _ids(pair) not in own
     }
     known = {*originals, *(copy.image for copy in copies)}
     reported = {pair: found for pair, found in reported.items() if known.issuperset(pair)}

@@ -14,7 +14,8 @@ from dedupindex.errors import DedupIndexError, ReadError
 from dedupindex.features.packing import LOOK, unpack_look
 from dedupindex.features.thumbnail import reduce, stretch
 from dedupindex.places import volume_of
-from dedupindex.records import ByteArray, DecodedFile, Frame, ImageRecord, LocationRecord, Look, Mask
+from dedupindex.records import ByteArray, DecodedFile, Frame, ImageRecord, LocationRecord, Look, Mask, Pair
+from dedupindex.records.proofs import Box
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, status_of
 from dedupindex.store import catalog_images
@@ -135,6 +136,13 @@ def coloured(luminance: ByteArray, colour: ByteArray) -> ByteArray:
     both = cv2.cvtColor(wide, cv2.COLOR_RGB2YCrCb)
     both[..., 0] = luminance
     return np.asarray(cv2.cvtColor(both, cv2.COLOR_YCrCb2RGB), np.uint8)
+
+
+def regions_on(pair: Pair, image: ImageRecord) -> tuple[Box, ...]:
+    """Boxes of the places in which the two of a pair differ, in pixels of one of them; none where nothing is proven."""
+    if pair.proof is None:
+        return ()
+    return tuple(region.box if pair.a.id == image.id else region.box_b for region in pair.proof.regions)
 
 
 def jpeg(picture: ByteArray, quality: int = 80) -> bytes:

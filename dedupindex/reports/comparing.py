@@ -2,28 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dedupindex.compare.measures import Measure
-from dedupindex.records import Verification
+from dedupindex.records import Outcome, Pair, Proof, Relation, Verification
 from dedupindex.reports.jsonfile import SCHEMA_VERSION, path_json, verification_json
 from dedupindex.reports.names import shown
-from dedupindex.reports.wording import percent, relation_words, shift_text
+from dedupindex.reports.wording import (
+    headline,
+    largest_words,
+    pair_words,
+    percent,
+    proof_words,
+    relation_words,
+    shift_text,
+)
 
 
-def comparison_text(a: str, b: str, verification: Verification, measures: Sequence[Measure]) -> str:
-    """Return the verdict, the alignment, and every measure in a table."""
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two pictures with all that was found.
+
+    Attributes
+    ----------
+    a, b : str
+        Their addresses.
+    pair : Pair
+        What is known of the two frames, the verification, and the proof (None where they do not lie on one another,
+        or need none).
+    measures : tuple of Measure
+    """
+
+    a: str
+    b: str
+    pair: Pair
+    measures: tuple[Measure, ...]
+
+    @property
+    def relations(self) -> tuple[Relation, ...]:
+        """What may be said of the two; nothing where they are different pictures."""
+        return self.pair.relations if self.pair.verification.accepted else ()
+
+
+def verdict_words(comparison: Comparison) -> str:
+    """Return what two pictures that were compared are to each other, in a line."""
+    relations, pair = comparison.relations, comparison.pair
+    done = tuple(relation for relation in relations if relation not in (Relation.REENCODED, Relation.UNPROVEN))
+    seen = replace(pair.verification, relations=done)
+    words = [words for words in pair_words(replace(pair, proof=None, verification=seen)) if words != proof_words(None)]
+    return headline(relations, pair.proof, ", ".join(words))
+
+
+def region_lines(proof: Proof | None) -> list[str]:
+    """Return the places in which two pictures differ, a line each, those with the clearest difference first."""
+    if proof is None or not proof.regions:
+        return []
+    lines = ["", f"{'differs at (a)':<28}{'share':>8}{'contrast':>10}  in b"]
+    for region in proof.regions:
+        where, there = (f"{w} x {h} at ({x}, {y})" for y, x, h, w in (region.box, region.box_b))
+        moved = "" if region.moved is None else ", moved by ({:.1f}, {:.1f})".format(*region.moved)
+        lines.append(f"{where:<28}{percent(region.share):>8}{percent(region.contrast):>10}  {there}{moved}")
+    return lines
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Return first what the two are to each other, then the alignment, the places that differ, and every measure."""
+    verification, proof, measures = comparison.pair.verification, comparison.pair.proof, comparison.measures
     lines = [
-        f"a  {shown(a)}",
-        f"b  {shown(b)}",
+        verdict_words(comparison),
         "",
-        f"verdict    {'the same' if verification.accepted else 'not the same'}, score {verification.score:.4f}",
+        f"a  {shown(comparison.a)}",
+        f"b  {shown(comparison.b)}",
+        "",
+        f"verdict    {'the same' if verification.accepted else 'not the same'} at 128 pixels, "
+        f"score {verification.score:.4f}",
         f"because    {shown(verification.reason)}",
     ]
-    if verification.relations:
-        joined = "+".join(verification.relations)
+    if proof is not None:
+        lines.append(f"proof      {proof.outcome}: {shown(proof.reason)}")
+        if proof.outcome is not Outcome.NONE:
+            lines.append(
+                f"           on {proof.grid[1]} x {proof.grid[0]} pixels, {percent(proof.compared)} compared, "
+                f"{largest_words(proof)}, noise {255 * proof.noise:.1f}"
+            )
+    if comparison.relations:
+        joined = "+".join(comparison.relations)
         lines.append(f"relation   {joined}: {relation_words(joined)}")
     if verification.crop_box is not None:
         lines.append(
@@ -31,6 +96,7 @@ def comparison_text(a: str, b: str, verification: Verification, measures: Sequen
             + f" of {verification.crop_of}"
         )
     lines += alignment_lines(verification)
+    lines += region_lines(proof)
     if measures:
         width = max(len(measure.name) for measure in measures)
         lines += ["", f"{'measure':<{width}}  {'value':>12}  better  detail"]
@@ -52,16 +118,18 @@ def alignment_lines(verification: Verification) -> list[str]:
     ]
 
 
-def comparison_json(a: Path, b: Path, verification: Verification, measures: Sequence[Measure]) -> dict[str, Any]:
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """Return the comparison as plain values."""
+    pair = comparison.pair
     return {
         "schema": SCHEMA_VERSION,
         "kind": "compare",
-        "a": path_json(a),
-        "b": path_json(b),
-        "verification": verification_json(verification),
+        "a": path_json(Path(comparison.a)),
+        "b": path_json(Path(comparison.b)),
+        "words": verdict_words(comparison),
+        "verification": verification_json(pair.verification, comparison.relations, pair.proof),
         "measures": [
             {"name": m.name, "value": round(float(m.value), 8), "better": m.better, "detail": m.detail}
-            for m in measures
+            for m in comparison.measures
         ],
     }

@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from dedupindex.groups.report_records import Report
-from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Pair, Verification
+from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Outcome, Pair, Relation, Verification
 from dedupindex.reports.names import shown
 from dedupindex.reports.text import (
     changes_words,
@@ -25,7 +25,16 @@ from dedupindex.reports.text import (
     run_words,
     selection_words,
 )
-from dedupindex.reports.wording import MEANING, flag_keys, flag_words, pair_words, percent, shift_text
+from dedupindex.reports.wording import (
+    MEANING,
+    flag_words,
+    largest_words,
+    pair_words,
+    percent,
+    places_words,
+    proof_words,
+    shift_text,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -34,6 +43,7 @@ Thumbnail = Callable[[ImageRecord], str | None]
 Overlaid = Callable[[ImageRecord, Pair], tuple[str, str, str] | None]
 TEMPLATES = files("dedupindex.reports") / "templates"
 MANY_PAIRS = 200  # pairs of a group that are listed; a flood has thousands
+MANY_ALTERNATES = 48  # pictures beside a group that are shown
 OPEN_GROUPS = 40  # groups that are open when the page is
 
 
@@ -45,6 +55,7 @@ class Outline:
     height: int
     points: str  # corners of the other one, "x,y x,y x,y x,y"
     outside: tuple[float, float, float, float]  # x, y, width, height of what has to be drawn to show both
+    changed: tuple[tuple[int, int, int, int], ...] = ()  # x, y, width, height of the places that differ
 
 
 def report_html(
@@ -92,7 +103,6 @@ def _template() -> Template:
         image_words=image_words,
         frame_words=frame_words,
         flag_words=flag_words,
-        flag_keys=flag_keys,
         places=_places,
     )
     environment.globals.update(
@@ -103,6 +113,10 @@ def _template() -> Template:
         pair_words=pair_words,
         outline_of=outline_of,
         names=_names,
+        edited=_edited,
+        proof_words=proof_words,
+        difference_words=difference_words,
+        alternates_of=alternates_of,
     )
     return environment.from_string((TEMPLATES / "report.html.j2").read_text("utf-8"))
 
@@ -122,6 +136,11 @@ def _member_words(member: GroupMember, pair: Pair | None) -> tuple[str, ...]:
     return pair_words(pair, *(("no. 1", "this") if pair.b.id == member.image.id else ("this", "no. 1")))
 
 
+def _edited(pair: Pair) -> bool:
+    """Whether a pair's pictures are to be shown at once, because places of them differ."""
+    return Relation.EDITED in pair.relations
+
+
 def _names(group: DuplicateGroup) -> dict[int, str]:
     """Return the numbers by which a group's pictures are called, by image id."""
     return {member.image.id: f"no. {number}" for number, member in enumerate(group.members, 1)}
@@ -135,7 +154,27 @@ def outline_of(pair: Pair) -> Outline:
     margin = 0.02 * max(a.width, a.height)
     left, top = min(xs) - margin, min(ys) - margin
     outside = (left, top, max(xs) + margin - left, max(ys) + margin - top)
-    return Outline(a.width, a.height, " ".join(f"{x:.1f},{y:.1f}" for x, y in points), outside)
+    boxes = () if pair.proof is None else tuple(region.box for region in pair.proof.regions)
+    changed = tuple((left, top, width, height) for top, left, height, width in boxes)
+    return Outline(a.width, a.height, " ".join(f"{x:.1f},{y:.1f}" for x, y in points), outside, changed)
+
+
+def difference_words(pair: Pair | None) -> str:
+    """Return the largest difference of a pair that was compared, and in how many places it differs; else nothing."""
+    if pair is None or pair.proof is None or pair.proof.outcome is Outcome.NONE:
+        return ""
+    return largest_words(pair.proof) + (f", {places_words(pair.proof)} outlined" if pair.proof.regions else "")
+
+
+def alternates_of(group: DuplicateGroup) -> list[tuple[ImageRecord, Pair]]:
+    """Return the pictures beside a group that show the same scene or template, each with its best pair; at most 48."""
+    own = {member.image.id for member in group.members}
+    found: dict[int, tuple[ImageRecord, Pair]] = {}
+    for pair in group.alternates:
+        for image in (pair.a, pair.b):
+            if image.id not in own and image.locations:
+                found.setdefault(image.id, (image, pair))
+    return list(found.values())[:MANY_ALTERNATES]
 
 
 def _corners(image: ImageRecord) -> Iterator[tuple[float, float]]:

@@ -139,9 +139,7 @@ def _rounded(value: Any) -> Any:
     return [_rounded(some) for some in value] if isinstance(value, list | tuple) else value
 
 
-def verification_json(
-    verification: Verification, relations: Sequence[Relation], proof: Proof | None
-) -> dict[str, Any]:
+def verification_json(verification: Verification, relations: Sequence[Relation], proof: Proof | None) -> dict[str, Any]:
     """Return a verification with its registration as plain values.
 
     Parameters

@@ -174,7 +174,7 @@ def regrouped(group: DuplicateGroup, decisions: Iterable[Decision]) -> tuple[Dup
     decided = decided_pairs(decisions)
     images = [member.image for member in group.members]
     alone = [i for i in images if len(i.locations) > 1 and not decided.leaves_out(i.key, i.key, decided=False)]
-    pairs = sift(group.pairs, decided, show_kept=False)
+    pairs = sift([*group.pairs, *group.alternates], decided, show_kept=False)
     return build_groups(pairs, alone, keepers=decided.keepers, apart=decided.apart.values())
 
 
@@ -188,7 +188,7 @@ def _arranged(report: Report, entries: Sequence[ListedGroup], generation: int, e
 
 
 def _entry(group: DuplicateGroup) -> ListedGroup:
-    relations = {str(relation) for pair in group.pairs for relation in pair.verification.relations}
+    relations = {str(relation) for pair in (*group.pairs, *group.alternates) for relation in pair.relations}
     files = sum(len(member.image.locations) for member in group.members)
     if files > len(group.members):
         relations.add(str(Relation.SAME_BYTES))

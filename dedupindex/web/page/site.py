@@ -12,11 +12,11 @@ from starlette.responses import HTMLResponse
 
 from dedupindex.index import Index
 from dedupindex.records import DuplicateGroup, GroupMember, Pair
-from dedupindex.reports.html import outline_of
+from dedupindex.reports.html import alternates_of, difference_words, outline_of
 from dedupindex.reports.names import shown
 from dedupindex.reports.plans import size_text
 from dedupindex.reports.text import count, frame_words, image_words
-from dedupindex.reports.wording import MEANING, flag_words, pair_words, percent, shift_text
+from dedupindex.reports.wording import MEANING, flag_words, pair_words, percent, proof_words, shift_text
 from dedupindex.web.page.applied import Applied
 from dedupindex.web.page.group_lists import GroupLists
 from dedupindex.web.page.guard import Keys
@@ -90,6 +90,9 @@ def _environment() -> Environment:
         pair_words=pair_words,
         member_words=member_words,
         gist=gist,
+        proof_words=proof_words,
+        difference_words=difference_words,
+        alternates_of=alternates_of,
         meaning={str(relation): words for relation, words in MEANING.items()},
     )
     return environment
@@ -106,5 +109,5 @@ def gist(group: DuplicateGroup) -> str:
     """Return in a few words how the pictures of a group relate."""
     if not group.pairs:
         return "the same bytes"
-    found = dict.fromkeys(relation for pair in group.pairs for relation in pair.verification.relations)
+    found = dict.fromkeys(relation for pair in group.pairs for relation in pair.relations)
     return ", ".join(str(relation).replace("_", " ") for relation in list(found)[:4])

@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-from dedupindex.groups.thumbnails import jpeg
+from dedupindex.groups.thumbnails import jpeg, regions_on
 from dedupindex.records import ImageRecord
 from dedupindex.web.page.site import Site, site_of
 from dedupindex.web.shared.pictures import SIDES, Picture
@@ -45,7 +45,9 @@ def aligned(request: Request, group_id: str, number: int, view: View) -> Respons
     pair = group_list.pair(entry.group, first.id, other.id)
     if pair is None:
         raise HTTPException(404, "these two were not compared with one another")
-    laid = site.pictures.laid(first, other, pair.verification.registration, turned=pair.a.id != first.id)
+    turned = pair.a.id != first.id
+    changed = regions_on(pair, first)
+    laid = site.pictures.laid(first, other, pair.verification.registration, turned=turned, changed=changed)
     return _answer(request, laid.get(view))
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 
-from dedupindex.compare.picture import OUTLINE_A, OUTLINE_B, draw_outline, lay_over
+from dedupindex.compare.picture import OUTLINE_A, OUTLINE_B, draw_boxes, draw_outline, lay_over
 from dedupindex.groups.thumbnails import Thumbnail, from_file, jpeg
 from dedupindex.index import Index
 from dedupindex.records import ByteArray, ImageRecord, Registration
+from dedupindex.records.proofs import Box
 from dedupindex.verify.keypoint_registration import invert
 
 SIDES = (480, 1600)  # pixels, of a card and of a full view
@@ -88,17 +89,25 @@ class Pictures:
         """Return a picture that others are drawn over."""
         return self._thumbnails.get(image.key, lambda: self._file(image, SIDES[0]))
 
-    def laid(self, first: ImageRecord, other: ImageRecord, lies: Registration, *, turned: bool) -> dict[str, Picture]:
+    def laid(
+        self, first: ImageRecord, other: ImageRecord, lies: Registration, *, turned: bool, changed: Sequence[Box] = ()
+    ) -> dict[str, Picture]:
         """Return the views of one image laid over another one; empty where there is none.
 
         Parameters
         ----------
         lies : Registration
             How *other* lies on *first*; with *turned*, how *first* lies on *other*.
+        changed : sequence of boxes
+            Places in which the two differ, (top, left, height, width) in full pixels of *first*; they are outlined.
         """
-        tag = hashlib.sha256(repr((first.key, other.key, lies.matrix, turned)).encode()).hexdigest()[:20]
-        made = self._laid.get(tag, lambda: self._lay(self.base(first), first, other, lies, tag, turned=turned))
-        return made or {}
+        key = (first.key, other.key, lies.matrix, turned, tuple(changed))
+        tag = hashlib.sha256(repr(key).encode()).hexdigest()[:20]
+
+        def make() -> dict[str, Picture] | None:
+            return self._lay(self.base(first), first, other, lies, tag, turned=turned, changed=changed)
+
+        return self._laid.get(tag, make) or {}
 
     def laid_on(
         self, below: Thumbnail, shape: ImageRecord, other: ImageRecord, lies: Registration
@@ -116,6 +125,7 @@ class Pictures:
         tag: str,
         *,
         turned: bool,
+        changed: Sequence[Box] = (),
     ) -> dict[str, Picture] | None:
         above = self.base(other)
         if below is None or above is None:
@@ -132,6 +142,8 @@ class Pictures:
         outline = np.ascontiguousarray(mixed, np.uint8)
         draw_outline(outline, laid.first_valid, OUTLINE_A)
         draw_outline(outline, laid.second_valid, OUTLINE_B)
+        for view in (laid.first, laid.second, laid.difference, outline):
+            draw_boxes(view, changed, shapes[0])
         views = dict(zip(VIEWS, (laid.first, laid.second, laid.difference, outline), strict=True))
         return {view: Picture(jpeg(pixels, 85), f"{tag}-{view}") for view, pixels in views.items()}
 

@@ -24,6 +24,8 @@ function show(number) {
     image.src = `/aligned/${stage.dataset.group}/${number}/${image.dataset.view}.jpg`;
   }
   for (const text of stage.querySelectorAll(".of")) text.textContent = number;
+  const most = byId(`no-${number}`)?.dataset.most;
+  for (const text of stage.querySelectorAll(".most")) text.textContent = most ? `, ${most}` : "";
   for (const member of document.querySelectorAll(".member")) {
     member.classList.toggle("current", member.dataset.number === String(number));
   }
