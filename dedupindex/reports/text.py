@@ -355,7 +355,8 @@ def matches_text(name: str, matches: Sequence[Match], base: Path | None = None) 
         )
         lines.append(
             f"         {match.relation}{_match_proof(match)}; shift {shift_text(match.verification)} px, "
-            f"scale {registration.scale:.3f}, rotation {registration.rotation:.1f}°, {percent(registration.overlap)} in common"
+            f"scale {registration.scale:.3f}, rotation {registration.rotation:.1f}°, "
+            f"{percent(registration.overlap)} in common"
         )
         lines += [
             f"       = {short(place.path, base)}{frame_words(place.frame)}" for place in match.image.locations[1:]
