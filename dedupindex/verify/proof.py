@@ -16,6 +16,7 @@ from dedupindex.verify.proof_picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof_thresholds import THRESHOLDS, VERSION
 from dedupindex.verify.regions import SOUGHT, Place, changed_places, movement
 from dedupindex.verify.residual import CELL, Residual, residual
+from dedupindex.verify.sharpness import match_sharpness
 from dedupindex.verify.subpixel import refine
 from dedupindex.verify.tone import curve_of, joint_histogram
 
@@ -83,7 +84,7 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
     joint = joint_histogram(first, second, None if mask.all() else mask)
     curves = curve_of(joint.T, sign), curve_of(joint, sign)
     found = residual(first, second, mask, curves, _tables(a, b, laid, refined))
-    colours = _colour_excess(laid, refined, mask)
+    colours = _colour_excess(laid, refined, mask, _tables(a, b, laid, refined, 1))
     excess = found.excess
     if colours is not None:
         rows, columns = min(excess.shape[0], colours.shape[0]), min(excess.shape[1], colours.shape[1])
@@ -110,23 +111,29 @@ def _warped(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
         mask &= laid.still_mask.astype(np.uint8)
     kernel = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
     mask = cv2.erode(mask, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0.0)
-    first = cv2.GaussianBlur(laid.still, (0, 0), SOFT)
-    second = cv2.GaussianBlur(moved, (0, 0), SOFT)
-    return np.asarray(first, np.uint8), np.asarray(second, np.uint8), np.asarray(mask, bool)
+    valid_both = np.asarray(mask, bool)
+    first, second, _ = match_sharpness(laid.still, np.asarray(moved, np.uint8), valid_both)
+    first, second = cv2.GaussianBlur(first, (0, 0), SOFT), cv2.GaussianBlur(second, (0, 0), SOFT)
+    return np.asarray(first, np.uint8), np.asarray(second, np.uint8), valid_both
 
 
-def _tables(a: ProofPicture, b: ProofPicture, laid: Laid, matrix: Matrix) -> list[tuple[tuple[int, ...], float]]:
-    """Luminance tables of both files with the pixels of each file for one of the grid."""
+def _tables(
+    a: ProofPicture, b: ProofPicture, laid: Laid, matrix: Matrix, number: int = 0
+) -> list[tuple[tuple[int, ...], float]]:
+    """Quantisation tables (0 luminance, 1 colour) of both files with the pixels of each file for one of the grid."""
     still, moving = (b, a) if laid.swapped else (a, b)
     found = []
     to_moving = compose(laid.moving_to_full, matrix)
     for picture, linear in ((still, laid.still_to_full[:, :2]), (moving, to_moving[:, :2])):
         if picture.quantisation:
-            found.append((picture.quantisation[0], float(np.sqrt(abs(np.linalg.det(linear))))))
+            table = picture.quantisation[min(number, len(picture.quantisation) - 1)]
+            found.append((table, float(np.sqrt(abs(np.linalg.det(linear))))))
     return found
 
 
-def _colour_excess(laid: Laid, matrix: Matrix, mask: Mask) -> FloatArray | None:
+def _colour_excess(
+    laid: Laid, matrix: Matrix, mask: Mask, tables: list[tuple[tuple[int, ...], float]]
+) -> FloatArray | None:
     if laid.still_colour is None or laid.moving_colour is None:
         return None
     rows, columns = laid.still.shape[0] // 2, laid.still.shape[1] // 2
@@ -141,7 +148,7 @@ def _colour_excess(laid: Laid, matrix: Matrix, mask: Mask) -> FloatArray | None:
         half, own, (columns, rows), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     )
     small = mask[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2).all(axis=(1, 3))
-    return colour_excess(np.asarray(still, np.uint8), np.asarray(moved, np.uint8), small)
+    return colour_excess(np.asarray(still, np.uint8), np.asarray(moved, np.uint8), small, tables)
 
 
 def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -> Proof:
@@ -223,9 +230,7 @@ def _region(
 def _box(place: Place, matrix: Matrix, shape: tuple[int, int]) -> Box:
     """The bounding box of a region in pixels of a full frame."""
     left, top = place.left - 0.5, place.top - 0.5
-    corners = np.array(
-        [[left + x * place.width, top + y * place.height] for x in (0, 1) for y in (0, 1)], np.float64
-    )
+    corners = np.array([[left + x * place.width, top + y * place.height] for x in (0, 1) for y in (0, 1)], np.float64)
     moved = corners @ matrix[:, :2].T + matrix[:, 2] + 0.5
     limit = np.array(shape[::-1], np.float64)
     low = np.clip(np.floor(moved.min(0)), 0, limit - 1).astype(int)

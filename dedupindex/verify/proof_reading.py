@@ -98,7 +98,9 @@ def proof_picture_from_frame(
     return ProofPicture(luminance, np.ascontiguousarray(values, np.uint8), mask, full, quantisation)
 
 
-def _reduced(values: NDArray[np.generic], mask: Mask | None, shape: tuple[int, int]) -> tuple[NDArray[np.generic], Mask | None]:
+def _reduced(
+    values: NDArray[np.generic], mask: Mask | None, shape: tuple[int, int]
+) -> tuple[NDArray[np.generic], Mask | None]:
     """Averages over areas; valid where all that goes into a pixel is."""
     if shape == values.shape[:2]:
         return values, mask

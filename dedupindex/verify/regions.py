@@ -47,9 +47,7 @@ class Place:
     evidence: float
 
 
-def changed_places(
-    excess: FloatArray, low: float, high: float, gap: int = 1
-) -> tuple[list[Place], Mask]:
+def changed_places(excess: FloatArray, low: float, high: float, gap: int = 1) -> tuple[list[Place], Mask]:
     """Join windows that differ by more than `low` to regions, and keep those that differ by more than `high` somewhere.
 
     Parameters

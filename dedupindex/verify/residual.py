@@ -26,7 +26,10 @@ CONTRAST_BINS = 12
 BIN_CELLS = 60  # fewer cells of a like contrast say nothing
 MOST_NOISE = 0.35  # of the local contrast that may count as typical beyond the noise of flat areas
 
+BENT = 4.0  # levels by which a tone curve leaves a straight line from which averages of tones are looked at
+
 _CROSS = np.ones((3, 3), np.uint8)
+_WIDE = np.ones((5, 5), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +111,16 @@ def residual(
         predicted = cv2.LUT(other, np.clip(np.rint(curve.levels), 0, 255).astype(np.uint8))
         spread = cv2.LUT(other, np.square(curve.spread).astype(np.float32))
         beyond = outside(own, predicted)
+        if curve.bent > BENT:
+            beyond = cv2.min(beyond, _off_chord(own, other, curve))
         if unmask is not None:
             beyond[unmask] = 0
             spread[unmask] = 0
         squared = windows(cells(cv2.multiply(beyond, beyond, dtype=cv2.CV_32F))) / divisor
         low, high = _contrasts(own, predicted, weight, divisor)
         tone = TONE_SHARE**2 * windows(cells(spread)) / divisor
-        typical, floor = _typical(squared, low, valid)
-        allowed = tone + TYPICAL**2 * typical + _compression(high, tables)
+        usual, floor = typical(squared, low, valid)
+        allowed = tone + TYPICAL**2 * usual + compression(high, tables)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
         np.maximum(contrast, high, out=contrast)
         mean = cv2.blur(beyond, (3, 3))
@@ -125,7 +130,23 @@ def residual(
     return Residual(excess, valid, contrast, noise, largest)
 
 
-def _contrasts(own: ByteArray, predicted: ByteArray, weight: FloatArray, divisor: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _off_chord(own: ByteArray, other: ByteArray, curve: Curve) -> ByteArray:
+    """`outside` for a picture whose tone was changed before it was averaged.
+
+    Where light and dark meet within a pixel, the average of the changed tones lies on the chord of the curve, not on
+    the curve: what is brighter than white before the change is clipped only in the light part.
+    """
+    low, high = cv2.erode(other, _WIDE).astype(np.float32), cv2.dilate(other, _WIDE)
+    table = curve.levels.astype(np.float32)
+    start, end = cv2.LUT(cv2.erode(other, _WIDE), table), cv2.LUT(high, table)
+    span = np.maximum(high.astype(np.float32) - low, 1)
+    chord = start + (other.astype(np.float32) - low) / span * (end - start)
+    return outside(own, np.clip(np.rint(chord), 0, 255).astype(np.uint8))
+
+
+def _contrasts(
+    own: ByteArray, predicted: ByteArray, weight: FloatArray, divisor: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Standard deviation within the windows: of the picture that has less, and of the one that has more."""
     spreads: list[FloatArray] = []
     for picture in (own, predicted):
@@ -136,7 +157,7 @@ def _contrasts(own: ByteArray, predicted: ByteArray, weight: FloatArray, divisor
     return np.minimum(*spreads), np.maximum(*spreads)
 
 
-def _typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> tuple[FloatArray, float]:
+def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> tuple[FloatArray, float]:
     """Median squared difference of windows of a like contrast, and the standard deviation in flat areas."""
     values, levels = squared[valid], contrast[valid]
     if values.size < BIN_CELLS:
@@ -158,7 +179,7 @@ def _typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> tuple[Fl
     return np.interp(contrast, edges, found).astype(np.float32), float(np.sqrt(floor))
 
 
-def _compression(contrast: FloatArray, tables: Sequence[tuple[Sequence[int], float]]) -> FloatArray:
+def compression(contrast: FloatArray, tables: Sequence[tuple[Sequence[int], float]]) -> FloatArray:
     """Squared difference that quantisation explains, given the contrast around a window."""
     if not tables:
         return np.zeros_like(contrast)

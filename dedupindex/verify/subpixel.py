@@ -171,7 +171,10 @@ def _sign(level: _Level, points: NDArray[np.intp], matrix: Matrix) -> float:
     own = _at_level(matrix, level.factor)
     x, y = points[:, 1].astype(np.float64), points[:, 0].astype(np.float64)
     moved, inside = _sampled(
-        level.moving, level.moving_valid, own[0, 0] * x + own[0, 1] * y + own[0, 2], own[1, 0] * x + own[1, 1] * y + own[1, 2]
+        level.moving,
+        level.moving_valid,
+        own[0, 0] * x + own[0, 1] * y + own[0, 2],
+        own[1, 0] * x + own[1, 1] * y + own[1, 2],
     )
     still = level.still[points[:, 0], points[:, 1]]
     return -1.0 if float((moved * still)[inside].sum()) < 0 else 1.0
