@@ -23,6 +23,7 @@ TYPICAL = 2.0  # times the typical difference of cells of a like colourfulness i
 ROUNDS = 4  # of reweighting
 LEAST_CELLS = 30
 KNOTS = 0.0, 64.0, 128.0, 192.0, 230.0, 255.0  # levels of luminance at which the map of colours is fitted
+MOST_SAMPLES = 5_000  # cells
 RIDGE = 20.0  # cells that speak for colours as they are, at each of them
 
 _CROSS = np.ones((3, 3), np.uint8)
@@ -112,10 +113,12 @@ def _grey(colour: ByteArray) -> ByteArray:
 
 def _predicted(target: FloatArray, signals: FloatArray, luminance: ByteArray, share: FloatArray) -> FloatArray:
     """Colour signals from the other picture's, by a map that most cells follow: linear at each level of luminance."""
-    inside = share > 0.99
-    x = _cells_of(signals)[inside].astype(np.float64)
-    y = _cells_of(target)[inside].astype(np.float64)
-    hats = _hats(_cells_of(luminance.astype(np.float32))[inside].astype(np.float64))
+    step = max(1, round(np.sqrt(share.size / MOST_SAMPLES)))
+    some = np.s_[::step, ::step]
+    inside = share[some] > 0.99
+    x = _cells_of(signals)[some][inside].astype(np.float64)
+    y = _cells_of(target)[some][inside].astype(np.float64)
+    hats = _hats(_cells_of(luminance)[some][inside].astype(np.float64))
     # on a page nearly all is white: what has colour must not be taken for the exception
     strong = (np.square(x).sum(1) > GREY**2) | (np.square(y).sum(1) > GREY**2)
     prior = np.repeat(np.eye(3, 2), len(KNOTS), axis=0)  # the same colours
@@ -162,7 +165,7 @@ def _hats(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     return hats
 
 
-def _cells_of(planes: FloatArray) -> NDArray[np.float32]:
+def _cells_of(planes: FloatArray | ByteArray) -> NDArray[np.float32]:
     rows, columns = planes.shape[0] // CELL, planes.shape[1] // CELL
     whole = planes[: rows * CELL, : columns * CELL]
     return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)

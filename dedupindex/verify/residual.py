@@ -23,7 +23,8 @@ SIDE = 3  # side of a window, cells
 TONE_SHARE = 0.5  # of the spread of the tone curve that is taken off
 TYPICAL = 2.0  # times the difference that is typical of the pair at a like contrast is taken off
 CONTRAST_BINS = 12
-BIN_CELLS = 60  # fewer cells of a like contrast say nothing
+MOST_SAMPLES = 8_000  # windows that say what is typical
+BIN_CELLS = 40  # fewer cells of a like contrast say nothing
 MOST_NOISE = 0.35  # of the local contrast that may count as typical beyond the noise of flat areas
 
 BENT = 4.0  # levels by which a tone curve leaves a straight line from which averages of tones are looked at
@@ -159,7 +160,9 @@ def _contrasts(
 
 def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> tuple[FloatArray, float]:
     """Median squared difference of windows of a like contrast, and the standard deviation in flat areas."""
-    values, levels = squared[valid], contrast[valid]
+    step = max(1, int(np.sqrt(squared.size / MOST_SAMPLES)))
+    some = valid[::step, ::step]
+    values, levels = squared[::step, ::step][some], contrast[::step, ::step][some]
     if values.size < BIN_CELLS:
         return np.zeros_like(squared), 0.0
     edges = np.concatenate([[0.0], np.geomspace(2.0, 128.0, CONTRAST_BINS - 1)])
