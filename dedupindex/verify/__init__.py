@@ -1,1 +1,1 @@
-""""""
+"""From two images to a verdict, and to a proof at full resolution."""

@@ -15,7 +15,7 @@ from dedupindex.records import ByteArray, FloatArray, Mask
 ROUNDS = 3
 LEAST_VARIANCE = 0.06  # squared pixels: smaller ones are left alone
 MOST_STEP = 1.5  # squared pixels a round
-MOST_SAMPLES = 24_000
+MOST_SAMPLES = 14_000
 EDGE_SHARE = 0.3  # of the samples, those with the strongest Laplacian, that decide
 LEAST_SAMPLES = 200
 

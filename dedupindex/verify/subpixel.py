@@ -183,7 +183,9 @@ def _moved(
 
 
 def _sign(level: _Level, points: NDArray[np.intp], matrix: Matrix) -> float:
-    moved, inside = _moved(level, _at_level(matrix, level.factor), points[:, 1].astype(float), points[:, 0].astype(float))
+    moved, inside = _moved(
+        level, _at_level(matrix, level.factor), points[:, 1].astype(float), points[:, 0].astype(float)
+    )
     still = level.still[points[:, 0], points[:, 1]]
     return -1.0 if float((moved * still)[inside].sum()) < 0 else 1.0
 
