@@ -16,6 +16,7 @@ from dedupindex.records.answers import (
     Match,
     Pair,
     Problem,
+    ProofSummary,
     RunRecord,
 )
 from dedupindex.records.files import Failure, FileStatus, FoundFile, SkippedFile
@@ -61,6 +62,7 @@ __all__ = [
     "PreparedFrame",
     "Problem",
     "Proof",
+    "ProofSummary",
     "Region",
     "Registration",
     "Relation",

@@ -80,6 +80,7 @@ class Match:
     image: ImageRecord
     verification: Verification
     distance: float
+    proof: Proof | None = None  # None: the files were not compared
 
     @property
     def path(self) -> Path:
@@ -92,9 +93,14 @@ class Match:
         return self.verification.score
 
     @property
+    def relations(self) -> tuple[Relation, ...]:
+        """What may be said of the two after the proof; see `relations_after`."""
+        return relations_after(self.verification.relations, self.proof)
+
+    @property
     def relation(self) -> str:
         """The relations, joined by `+`."""
-        return "+".join(self.verification.relations)
+        return "+".join(self.relations)
 
     @property
     def registration(self) -> Registration:
@@ -168,6 +174,25 @@ class DuplicatesSummary:
     overflowed: int = 0  # images whose candidates hit the cap
     left: int = 0  # images that a time budget left for the next run
     radius: float = 0.0  # largest distance of a candidate, narrowed for the size of the collection
+    seconds: float = 0.0
+    proof: ProofSummary | None = None  # what the files of accepted pairs showed; None: they were not compared
+
+
+@dataclass(frozen=True, slots=True)
+class ProofSummary:
+    """What comparing the files of confirmed pairs showed, in pairs."""
+
+    run_id: int
+    due: int = 0  # that had to be proven
+    proven: int = 0  # of them, those that were told
+    derived: int = 0  # of these, those that followed from the proofs of others
+    same: int = 0
+    edited: int = 0
+    alternate: int = 0
+    different: int = 0  # withdrawn
+    untold: int = 0  # both files were read, but too little is shown by both
+    unreachable: int = 0  # a file was gone, unreadable or another one
+    left: int = 0  # that a time budget left for the next run
     seconds: float = 0.0
 
 
