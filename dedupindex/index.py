@@ -40,12 +40,14 @@ from dedupindex.records import (
     Match,
     Pair,
     Problem,
+    ProofSummary,
     RunRecord,
 )
-from dedupindex.search import candidates, duplicates
+from dedupindex.search import candidates, duplicates, proving
+from dedupindex.search.match_proofs import prove_matches
 from dedupindex.search.uploads import Uploads
 from dedupindex.search.vector_cache import VectorCache
-from dedupindex.settings import Settings
+from dedupindex.settings import ProofMode, Settings
 from dedupindex.sources import SourceList, parse_address
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.database import Database, database_path
@@ -250,6 +252,23 @@ class Index:
             self._database, self._vectors, self.settings, progress=progress or SILENT, engine=self._engine
         )
 
+    def prove(self, again: bool = False, progress: Progress | None = None) -> ProofSummary:
+        """Compare the files of confirmed pairs that were not proven yet, whatever the setting `proof` says.
+
+        Parameters
+        ----------
+        again : bool
+            Also pairs that could not be told before, though no ingest saw a file of theirs come back.
+
+        Raises
+        ------
+        StoreError
+        """
+        self._refuse_mismatch()
+        return proving.prove(
+            self._database, self.settings, progress=progress or SILENT, engine=self._engine, again=again
+        )
+
     def query(self, picture: PathLike | NDArray[Any], limit: int = 10) -> list[Match]:
         """Best confirmed matches of a picture that need not be stored.
 
@@ -263,7 +282,8 @@ class Index:
         Returns
         -------
         list of Match
-            Best first; the query is *a*, the stored image *b*.
+            Best first; the query is *a*, the stored image *b*. With the setting `proof`, the files are compared, and
+            what turns out to be another picture is left out.
 
         Raises
         ------
@@ -274,7 +294,9 @@ class Index:
         """
         self._refuse_mismatch()
         image, features = describe_picture(picture, self.settings)
-        return candidates.query(self._database, self._vectors.current(), self.settings, image, features, limit=limit)
+        index = self._vectors.current()
+        matches = candidates.query(self._database, index, self.settings, image, features, limit=limit)
+        return prove_matches(self._database, self.settings, picture, image, matches)
 
     def report(
         self,
@@ -308,7 +330,11 @@ class Index:
         if (
             find
             and not self._database.read_only
-            and duplicates.is_due(self._database, after_any=since == reporting.LAST)
+            and duplicates.is_due(
+                self._database,
+                after_any=since == reporting.LAST,
+                proof=self.settings.proof is ProofMode.FULL,
+            )
         ):
             self.find_duplicates(progress)
         chosen = selection or Selection()

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,13 @@ EFFORTS: Mapping[str, Mapping[str, float]] = {
 _TIME_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LEAST_WORKER_MEMORY = 600_000_000  # bytes; libraries alone take 420 MB of address space
 TIMES = ("budget",)  # settings that are given like 10m
+
+
+class ProofMode(StrEnum):
+    """Whether the files of confirmed pairs are compared at full resolution."""
+
+    FULL = "full"
+    OFF = "off"
 
 
 def _setting(default: Any, help: str, *, shapes: bool = False) -> Any:
@@ -88,6 +96,9 @@ class Settings:
     nprobe: int = _setting(256, "cells of the vector index looked into for a probe, from 50,000 images on")
     negatives: int = _setting(50_000, "largest collection in which photographic negatives are searched for; 0 = none")
     threshold: float = _setting(0.5, "smallest score of a confirmed pair, 0..1")
+    proof: ProofMode = _setting(  # noqa: RUF009  (as immutable as the others)
+        ProofMode.FULL, "full: compare the files of confirmed pairs at the resolution that both have; off: do not"
+    )
     budget: float = _setting(0.0, "most time for a search, e.g. 10m, the most promising first; 0 = as long as it takes")
     batch: int = _setting(256, "images a transaction")
     engine: str = _setting(
@@ -237,11 +248,12 @@ def _coerce(name: str, value: Any) -> Any:
             return bool(value)
         if isinstance(default, tuple):
             items = value.split(",") if isinstance(value, str) else tuple(value)
-            kind = float if name == "no_data" else str
-            return tuple(kind(item) for item in items if item != "")
+            number = float if name == "no_data" else str
+            return tuple(number(item) for item in items if item != "")
         return type(default)(value)
     except (KeyError, TypeError, ValueError) as error:
-        raise SettingsError(f"{name} is {value!r}, must be a {type(default).__name__}") from error
+        kind = f"one of {', '.join(type(default))}" if isinstance(default, StrEnum) else f"a {type(default).__name__}"
+        raise SettingsError(f"{name} is {str(value)!r}, must be {kind}") from error
 
 
 def _plain(value: Any) -> Any:

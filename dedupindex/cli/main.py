@@ -28,6 +28,7 @@ from dedupindex.cli import (
     ingest,
     merge,
     plan,
+    prove,
     query,
     rebuild,
     report,
@@ -64,9 +65,10 @@ app.callback(invoke_without_command=True)(common)
 add_verb(app, "scan", scan.scan, settings=(*WORKING, *ENGINE, *FINDING, *SHAPING, *READING))
 add_verb(app, "ingest", ingest.ingest, settings=(*WORKING, *ENGINE, *SHAPING, *READING))
 add_verb(app, "merge", merge.merge, settings=SHAPING)
-add_verb(app, "query", query.query, settings=(*SEARCHING, *READING))
+add_verb(app, "query", query.query, settings=(*SEARCHING, "proof", *READING))
 add_verb(app, "compare", compare.compare, settings=("threshold", *SHAPING, *READING))
 add_verb(app, "report", report.report, settings=(*WORKING, *ENGINE, *FINDING))
+add_verb(app, "prove", prove.prove, settings=(*WORKING, *ENGINE, "budget", *READING))
 add_verb(app, "plan", plan.plan, settings=(*WORKING, *FINDING))
 add_verb(app, "apply", apply.apply)
 add_verb(app, "undo", undo.undo)

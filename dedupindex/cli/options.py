@@ -39,7 +39,7 @@ READING = (
     "worker_memory",
 )
 SEARCHING = ("threshold", "effort", "radius", "candidates", "nprobe", "negatives")
-FINDING = (*SEARCHING, "false_candidates", "budget")
+FINDING = (*SEARCHING, "false_candidates", "budget", "proof")
 WORKING = ("workers", "batch")
 ENGINE = ("engine", "work")
 _FLAGS = {"filters": "--filter"}

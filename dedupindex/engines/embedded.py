@@ -9,12 +9,13 @@ import numpy as np
 
 from dedupindex.execution.engine import VectorSource
 from dedupindex.execution.pool import Pool, limits_of
-from dedupindex.execution.tasks import FileResult, FileTask, PairResult, PairTask
+from dedupindex.execution.tasks import FileResult, FileTask, PairResult, PairTask, ProofResult, ProofTask
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
 from dedupindex.ingest.describing import describe_files, died
 from dedupindex.records import Candidate
 from dedupindex.search.candidates import radius_for, stored_candidates
 from dedupindex.search.pair_stages import pairs_died, verify_pairs
+from dedupindex.search.proof_stages import proofs_died, prove_pairs
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
@@ -32,6 +33,10 @@ class Embedded:
     def verifying(self, settings: Settings) -> Pool[PairTask, PairResult]:
         """Workers that verify pairs."""
         return Pool(verify_pairs, died=pairs_died, workers=settings.workers, limits=limits_of(settings))
+
+    def proving(self, settings: Settings) -> Pool[ProofTask, ProofResult]:
+        """Workers that compare the files of pairs."""
+        return Pool(prove_pairs, died=proofs_died, workers=settings.workers, limits=limits_of(settings))
 
     def proposer(
         self, database: Database, vectors: VectorSource, settings: Settings, todo: Sequence[int]

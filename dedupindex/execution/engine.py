@@ -1,7 +1,7 @@
 """The protocol of an engine: what ingest and the search for duplicates need done by workers.
 
-An engine describes files, proposes candidates and verifies pairs. `dedupindex.engines` holds the engines. The same
-functions run in all of them, and only the program itself writes to the database.
+An engine describes files, proposes candidates, verifies pairs and proves them. `dedupindex.engines` holds the engines.
+The same functions run in all of them, and only the program itself writes to the database.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
-from dedupindex.execution.tasks import FileResult, FileTask, PairResult, PairTask
+from dedupindex.execution.tasks import FileResult, FileTask, PairResult, PairTask, ProofResult, ProofTask
 from dedupindex.records import Candidate
 from dedupindex.settings import Settings
 from dedupindex.store.database import Database
@@ -68,6 +68,9 @@ class Engine(Protocol):
 
     def verifying(self, settings: Settings) -> AbstractContextManager[Mapper[PairTask, PairResult]]:
         """Workers that verify pairs; candidates are proposed inside."""
+
+    def proving(self, settings: Settings) -> AbstractContextManager[Mapper[ProofTask, ProofResult]]:
+        """Workers that compare the files of pairs."""
 
     def proposer(self, database: Database, vectors: VectorSource, settings: Settings, todo: Sequence[int]) -> Proposer:
         """Candidates for images that were not searched yet."""

@@ -17,6 +17,7 @@ from dedupindex.places import absolute
 from dedupindex.records import DecodedFile, Features, Frame
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, parse_address
+from dedupindex.sources.decode import BY_PROFILE
 from dedupindex.store.rows import NewImage
 
 NOWHERE = Path("<array>")
@@ -82,8 +83,15 @@ def describe_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: S
     return new_image(decoded, frame, prepared, features), rounded(features)
 
 
-def decode_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: Settings) -> DecodedFile:
+def decode_picture(
+    picture: str | os.PathLike[str] | NDArray[Any], settings: Settings, *, min_side: int | None = BY_PROFILE
+) -> DecodedFile:
     """A picture that somebody asks about, with one frame: of a file (``path#frame=12``), a URL, or an array.
+
+    Parameters
+    ----------
+    min_side : int, optional
+        As `decode_file` takes it.
 
     Raises
     ------
@@ -95,7 +103,7 @@ def decode_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: Set
     if isinstance(picture, np.ndarray):
         return frame_of_array(picture)
     path, number = parse_address(os.fspath(picture))
-    decoded = decode_file(absolute(path), settings, frame=number)
+    decoded = decode_file(absolute(path), settings, min_side=min_side, frame=number)
     first = decoded.frames[0]
     if number is not None:
         first = next((some for some in decoded.frames if some.number == number), first)

@@ -229,6 +229,25 @@ class DuplicatesSummary:
     left: int = 0  # images that a time budget left for the next run
     radius: float = 0.0  # largest distance of a candidate, narrowed for the size of the collection
     seconds: float = 0.0
+    proof: ProofSummary | None = None  # what the files of accepted pairs showed; None: they were not compared
+
+
+@dataclass(frozen=True, slots=True)
+class ProofSummary:
+    """What comparing the files of confirmed pairs showed, in pairs."""
+
+    run_id: int
+    due: int = 0  # that had to be proven
+    proven: int = 0  # of them, those that were told
+    derived: int = 0  # of these, those that followed from the proofs of others
+    same: int = 0
+    edited: int = 0
+    alternate: int = 0
+    different: int = 0  # withdrawn
+    untold: int = 0  # both files were read, but too little is shown by both
+    unreachable: int = 0  # a file was gone, unreadable or another one
+    left: int = 0  # that a time budget left for the next run
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -28,6 +29,10 @@ SAME_PIXELS = Verification(
     measures={"ncc": 1.0},
     version=VERSION,
 )
+# Of animations only the first frame is stored: nothing is known of the others until the files are compared.
+SAME_FIRST_FRAME = dataclasses.replace(
+    SAME_PIXELS, relations=(Relation.REENCODED,), reason="the first frames have the same pixels"
+)
 
 
 NEGATIVE_RADIUS = 0.72  # cosine .28: 11 strangers of a million; whole negatives lie beyond .9, halves about .4
@@ -39,6 +44,11 @@ SMALL, FALLING = 10_000, 1 / 3
 # Unrelated pictures of a million beyond a cosine of a descriptor: held-out photographs, 3,500 queries
 FALSE_COSINES = (0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40)
 FALSE_IN_A_MILLION = (22_000.0, 2_912.0, 228.0, 28.0, 6.0, 2.0, 1.0)
+
+
+def first_frames(found: Verification) -> Verification:
+    """What may be said of two animations of whose first frames this was found."""
+    return SAME_FIRST_FRAME if found.relations == (Relation.SAME_PIXELS,) else found
 
 
 def radius_for(settings: Settings, images: int) -> float:
@@ -174,8 +184,11 @@ def query(
             found[same] = same_bytes()
         if not features.low_information:
             pixels = (image.pixel_sha256, image.width, image.height)
-            for same in catalog_images.ids_of_pixels(connection, *pixels, settings.candidates):
-                found.setdefault(same, SAME_PIXELS)
+            twins = catalog_images.ids_of_pixels(connection, *pixels, settings.candidates)
+            animated = catalog_images.animations(connection, twins)
+            alone = not image.frame and image.frame_count > 1 and image.format in catalog_images.ANIMATED
+            for same in twins:
+                found.setdefault(same, SAME_FIRST_FRAME if alone or same in animated else SAME_PIXELS)
         unknown = [candidate.image_id for candidate in near if candidate.image_id not in found]
         wanted = _plausible(image, catalog_images.sketches(connection, unknown))
         for image_id, parts in catalog_images.features(connection, wanted).items():

@@ -15,6 +15,7 @@ from contextlib import closing
 from dedupindex.execution.engine import Mapper
 from dedupindex.execution.tasks import PairResult, PairTask
 from dedupindex.records import Verification
+from dedupindex.search.candidates import first_frames
 from dedupindex.search.verifying import verify_stored
 from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_pairs
@@ -98,6 +99,11 @@ def _store(database: Database, accepted: Sequence[tuple[int, int, Verification]]
         return []
     with database.write() as connection:
         present = catalog_images.described(connection, {image for a, b, _ in accepted for image in (a, b)})
-        stored = [(a, b, found) for a, b, found in accepted if a in present and b in present]
+        animated = catalog_images.animations(connection, present)
+        stored = [
+            (a, b, first_frames(found) if animated & {a, b} else found)
+            for a, b, found in accepted
+            if a in present and b in present
+        ]
         catalog_pairs.put_pairs(connection, stored, run)
     return [(a, b) for a, b, _ in stored]

@@ -1,4 +1,4 @@
-"""Search every image that is new for duplicates, once, and store the pairs that are confirmed.
+"""Search every image that is new for duplicates, once; store the pairs that are confirmed, and prove them.
 
 Accepted pairs and the note "searched" are committed together, batch by batch, so an interrupt loses nothing. A pair of
 an old and a new image is found when the new one is searched. Verification runs on (a, b) in the order of their content
@@ -19,13 +19,14 @@ from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.execution.tasks import PairResult, PairTask
 from dedupindex.groups import snapshots
 from dedupindex.records import Candidate, DuplicatesSummary, Verification
-from dedupindex.search.candidates import SAME_PIXELS
+from dedupindex.search.candidates import SAME_FIRST_FRAME, SAME_PIXELS
 from dedupindex.search.closure import close_groups
 from dedupindex.search.pair_set import PairSet
+from dedupindex.search.proving import counts_of, prove_due
 from dedupindex.search.vector_cache import VectorCache
 from dedupindex.search.verifying import verify_stored
-from dedupindex.settings import Settings
-from dedupindex.store import catalog, catalog_images, catalog_pairs
+from dedupindex.settings import ProofMode, Settings
+from dedupindex.store import catalog, catalog_images, catalog_pairs, catalog_proofs
 from dedupindex.store.backend import Purpose
 from dedupindex.store.database import Database
 from dedupindex.store.rows import ContentKey
@@ -55,7 +56,7 @@ def find_duplicates(
     Of a database on a server there is one search at a time; a second one waits, and then finds what is left.
 
     With `settings.budget`, no further batch is begun after so many seconds. The images with the nearest neighbours come
-    first then; what is left is searched by the next run.
+    first then; what is left is searched, and proven, by the next run.
 
     Returns
     -------
@@ -94,6 +95,10 @@ def _find(
         tally.accepted += accepted
     finally:
         progress.finish()
+    proof = None
+    if settings.proof is ProofMode.FULL:
+        deadline = began + settings.budget if settings.budget else None
+        proof = prove_due(database, settings, run, progress=progress, engine=engine, deadline=deadline)
     summary = DuplicatesSummary(
         run_id=run,
         searched=tally.searched,
@@ -104,18 +109,29 @@ def _find(
         left=len(todo) - tally.taken,
         radius=tally.radius,
         seconds=time.monotonic() - began,
+        proof=proof,
     )
     with database.write() as connection:
         names = ("searched", "candidates", "verified", "accepted", "overflowed", "left", "radius", "seconds")
-        catalog.finish_run(connection, run, {name: getattr(summary, name) for name in names})
+        counts = {name: getattr(summary, name) for name in names}
+        if proof is not None:
+            counts |= {f"proof_{name}": number for name, number in counts_of(proof).items()}
+        catalog.finish_run(connection, run, counts)
     return summary
 
 
-def is_due(database: Database, *, after_any: bool) -> bool:
-    """Whether there are images to search; with *after_any*, also whether the latest run took something in."""
+def is_due(database: Database, *, after_any: bool, proof: bool = False) -> bool:
+    """Whether there are images to search; with *after_any*, also whether the latest run took something in.
+
+    With *proof*, also whether an interrupted run left pairs to prove.
+    """
     with database.read() as connection:
         latest = catalog.runs(connection, limit=1) if after_any else []
-        return bool(catalog_images.unsearched(connection, 1)) or any(run.kind in TAKING_IN for run in latest)
+        return (
+            bool(catalog_images.unsearched(connection, 1))
+            or any(run.kind in TAKING_IN for run in latest)
+            or (proof and catalog_proofs.is_unfinished(connection))
+        )
 
 
 @dataclass(slots=True)
@@ -233,6 +249,9 @@ def _propose(
         involved = set(batch.described).union(*(twins.values()))
         involved.update(candidate.image_id for found, _ in near.values() for candidate in found)
         contents = catalog_images.contents(connection, involved)
+        animated = catalog_images.animations(
+            connection, {image for some in twins.items() for image in (some[0], *some[1])}
+        )
     tally.overflowed += sum(near[image][1] for image in batch.described)
 
     def ordered(one: int, other: int) -> tuple[int, int]:
@@ -249,7 +268,7 @@ def _propose(
     fresh = sorted(pair for pair in near_pairs - same - known if contents[pair[0]].pixels != contents[pair[1]].pixels)
     fresh, equal = proposed.new(fresh), proposed.new(sorted(same))
     proposed.add(pair for pair in (*fresh, *equal) if pair[0] in waiting or pair[1] in waiting)
-    batch.accepted += [(a, b, SAME_PIXELS) for a, b in equal]
+    batch.accepted += [(a, b, SAME_FIRST_FRAME if animated & {a, b} else SAME_PIXELS) for a, b in equal]
     # the pairs of an image follow each other, so that a task needs the features of fewer images
     return sorted(_collapse(batch, fresh, contents), key=lambda pair: pair if pair[0] in near else pair[::-1])
 

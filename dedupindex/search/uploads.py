@@ -15,16 +15,30 @@ from pathlib import Path
 
 from dedupindex.errors import DedupIndexError, ReadError, Reason
 from dedupindex.execution.pool import Pool, limits_of
-from dedupindex.execution.tasks import FileResult, FileTask
+from dedupindex.execution.tasks import FileResult, FileTask, ProofResult, ProofTask
 from dedupindex.features import unpack, versions
 from dedupindex.ingest.describing import CHUNK, describe_files, died
 from dedupindex.records import Failure, ImageRecord, Match
 from dedupindex.search import candidates
+from dedupindex.search.match_proofs import task_of, with_proofs
+from dedupindex.search.proof_stages import proofs_died, prove_pairs
 from dedupindex.search.vector_cache import VectorCache
-from dedupindex.settings import Settings
+from dedupindex.settings import ProofMode, Settings
 from dedupindex.store import catalog, catalog_images, catalog_locations
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, NewImage
+
+
+def _work(tasks: Sequence[FileTask | ProofTask]) -> Sequence[FileResult | ProofResult]:
+    """Describe files, or compare some; a worker is asked for one of them at a time."""
+    describing = [task for task in tasks if isinstance(task, FileTask)]
+    comparing = [task for task in tasks if isinstance(task, ProofTask)]
+    return [*(describe_files(describing) if describing else ()), *prove_pairs(comparing)]
+
+
+def _died(task: FileTask | ProofTask, reason: Reason) -> FileResult | ProofResult:
+    return died(task, reason) if isinstance(task, FileTask) else proofs_died(task, reason)
+
 
 MOST_FRAMES = CHUNK  # frames of one upload: as many as are described, and stored, at once
 
@@ -64,8 +78,8 @@ class Uploads:
         self._database, self._vectors = database, vectors
         self._settings = dataclasses.replace(settings, max_frames=min(settings.max_frames, MOST_FRAMES))
         self._closed = False
-        self._pool = Pool(
-            describe_files, died=died, workers=settings.workers, limits=limits_of(settings), contained=True
+        self._pool: Pool[FileTask | ProofTask, FileResult | ProofResult] = Pool(
+            _work, died=_died, workers=settings.workers, limits=limits_of(settings), contained=True
         )
 
     def __enter__(self) -> Uploads:
@@ -103,7 +117,7 @@ class Uploads:
             It cannot be read as a picture, or reading it broke the limits.
         StoreError
         """
-        return self._search(self._describe(file, name, frames=1).images[0], limit)
+        return self._search(self._describe(file, name, frames=1).images[0], file, name, limit)
 
     def take(self, file: Path, place: Path, sha256: bytes, *, limit: int = 0) -> Taken:
         """Store what a file shows under a place.
@@ -134,15 +148,14 @@ class Uploads:
         found: list[Match] = []
         if limit:
             own = taken.images[0].id
-            found = [some for some in self._search(described.images[0], limit + 1) if some.image.id != own][:limit]
+            matches = self._search(described.images[0], file, place, limit + 1)
+            found = [some for some in matches if some.image.id != own][:limit]
         return dataclasses.replace(taken, failure=described.failure, matches=tuple(found))
 
     def _describe(self, file: Path, name: Path, frames: int = 0) -> FileResult:
         task = FileTask(FileState(file, 0, 0, 0), self._settings, count=frames)
-        results = [] if self._closed else [result for some in self._pool.map([[task]]) for result in some]
-        if not results:
-            raise DedupIndexError("the worker processes were ended")
-        [result] = results
+        result = self._ask(task)
+        assert isinstance(result, FileResult)
         failure = result.failure
         if failure is not None:
             failure = Failure(name, failure.reason, failure.detail.replace(str(file), str(name)))
@@ -155,9 +168,24 @@ class Uploads:
             )
         return dataclasses.replace(result, failure=failure)
 
-    def _search(self, image: NewImage, limit: int) -> list[Match]:
+    def _ask(self, task: FileTask | ProofTask) -> FileResult | ProofResult:
+        results = [] if self._closed else [result for some in self._pool.map([[task]]) for result in some]
+        if not results:
+            raise DedupIndexError("the worker processes were ended")
+        return results[0]
+
+    def _search(self, image: NewImage, file: Path, name: Path, limit: int) -> list[Match]:
         index = self._vectors.current()
-        return candidates.query(self._database, index, self._settings, image, unpack(image.features), limit=limit)
+        features = unpack(image.features)
+        matches = candidates.query(self._database, index, self._settings, image, features, limit=limit)
+        if self._settings.proof is not ProofMode.FULL:
+            return matches
+        task = task_of(self._database, self._settings, file, image, matches)
+        if task is None:
+            return matches
+        result = self._ask(task)
+        assert isinstance(result, ProofResult)
+        return with_proofs(matches, result, {str(file): str(name)})
 
     def _recognise(self, place: Path, sha256: bytes, size: int) -> Taken | None:
         """Put a picture that is stored already at a place; None where it has to be described."""

@@ -20,6 +20,7 @@ from dedupindex.store.schema import Feature, Image, Location
 from dedupindex.store.upsert import upsert
 
 IDS_AT_ONCE = 1 << 20  # listed in one text of some 8 MB
+ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")  # formats of which only the first frame is taken by default
 DESCRIPTOR = "descriptor"  # name of the feature that goes into the vector index
 _COLUMNS = (
     "sha256", "frame", "format", "width", "height", "bits", "channels", "valid_share", "low_information", "scaling",
@@ -330,6 +331,19 @@ def contents(connection: Connection, ids: Iterable[int]) -> dict[int, ContentKey
         query = select(Image.id, Image.sha256, Image.frame, Image.pixel_sha256, Image.width, Image.height)
         for image, sha256, frame, pixels, width, height in connection.execute(query.where(Image.id.in_(some))):
             found[image] = ContentKey((bytes(sha256), frame), (bytes(pixels), width, height))
+    return found
+
+
+def animations(connection: Connection, ids: Iterable[int]) -> set[int]:
+    """Those of *ids* that stand for a whole animation: frames of files whose other frames are not stored."""
+    frame = Image.__table__.alias("frame")
+    stored = select(func.count()).select_from(frame).where(frame.c.sha256 == Image.sha256).scalar_subquery()
+    found: set[int] = set()
+    for some in chunks(sorted(set(ids))):
+        several = select(Image.id, Image.frame_count, stored).where(
+            Image.id.in_(some), Image.frame_count > 1, Image.format.in_(ANIMATED)
+        )
+        found.update(image for image, frames, present in connection.execute(several) if present < frames)
     return found
 
 

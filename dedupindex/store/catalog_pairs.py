@@ -98,9 +98,7 @@ def pairs(
         Only pairs of two of these images.
     """
     query = (
-        select(
-            PairRow.__table__, Run.started.label("found"), *(column.label(f"proof_{column.key}") for column in _PROOF)
-        )
+        select(PairRow.__table__, Run.started.label("found"), *_PROOF)
         .join(Run, Run.id == PairRow.run)
         .outerjoin(ProofRow, and_(ProofRow.a == PairRow.a, ProofRow.b == PairRow.b))
     )

@@ -42,8 +42,8 @@ class DuePair:
     matrix: Affine  # of the verification: full-frame pixels of b to those of a
 
 
-def due_pairs(connection: Connection, version: str, *, again: bool = False) -> list[tuple[int, int]]:
-    """Pairs (a, b) of images that are both at some place, and whose files have to be compared.
+def due_pairs(connection: Connection, version: str, *, again: bool = False) -> list[tuple[int, int, float]]:
+    """Pairs (a, b, score) of images that are both at some place, and whose files have to be compared.
 
     That are pairs without a proof, with one of another version, and those that could not be told while a file of
     theirs was written down anew since (it is back, or is another one). Equal bytes and pixels need no proof.
@@ -57,7 +57,7 @@ def due_pairs(connection: Connection, version: str, *, again: bool = False) -> l
     """
     run, _, known = (catalog.get_meta(connection, PROVEN) or "0 ").partition(" ")
     fresh = [] if known != version or again else [PairRow.run > int(run)]
-    base = select(PairRow.a, PairRow.b).where(
+    base = select(PairRow.a, PairRow.b, PairRow.score).where(
         PairRow.relations.not_in([str(relation) for relation in DIRECT]), _is_present(PairRow.a), _is_present(PairRow.b)
     )
     proof = and_(ProofRow.a == PairRow.a, ProofRow.b == PairRow.b)
@@ -67,8 +67,8 @@ def due_pairs(connection: Connection, version: str, *, again: bool = False) -> l
         none = none.where(
             exists().where(Location.image_id.in_([PairRow.a, PairRow.b]), Location.changed_run > ProofRow.run)
         )
-    found = {(a, b) for query in (without, none) for a, b in connection.execute(query)}
-    return sorted(found)
+    found = {(a, b): score for query in (without, none) for a, b, score in connection.execute(query)}
+    return [(a, b, score) for (a, b), score in sorted(found.items())]
 
 
 def is_unfinished(connection: Connection) -> bool:

@@ -1,40 +1,40 @@
 """Where the colours of two aligned pictures differ beyond what a change of colour as a whole explains.
 
-Colours are compared at half the scale of the grid, as most files store them. White balance, saturation, tints and
-conversion to grey are linear maps of the colour signals: those of the more colourful picture predict the other's. The
-other way round is only tried where both are colourful: a grey copy cannot tell the colours.
+Colours are compared at half the scale of the grid, as most files store them. White balance, saturation, tints, gamma
+and conversion to grey are maps of the two colour signals that are linear at each level of luminance: those of the more
+colourful picture predict the other's. The other way round is only tried where both are colourful: a grey copy cannot
+tell the colours.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import ByteArray, FloatArray, Mask
-from dedupindex.verify.residual import cells, windows
+from dedupindex.verify.residual import cells, compression, outside, typical, windows
 
 CELL = 2  # side of a cell, pixels at half the scale of the grid
 GREY = 3.0  # levels: a picture whose typical colour signal is below shows no colours
 LESS = 0.5  # of the other's colour signal: below, it cannot be predicted the other way
-TYPICAL = 2.0  # times the typical difference of cells of a like colourfulness is taken off
+TYPICAL = 2.0  # times the typical difference of windows of a like contrast is taken off
 ROUNDS = 4  # of reweighting
 LEAST_CELLS = 30
+MOST_SAMPLES = 5_000  # cells
+KNOTS = 0.0, 64.0, 128.0, 192.0, 230.0, 255.0  # levels of luminance at which the map of colours is fitted
+RIDGE = 20.0  # cells that speak for colours as they are, at each of them
+NEUTRAL = 128  # level of a colour signal that stands for grey
 
-_CROSS = np.ones((3, 3), np.uint8)
-
-
-def colourfulness(colour: ByteArray, mask: Mask) -> float:
-    """Root mean square of the two colour signals over the quarter of the pixels with most of it, levels."""
-    signals = _signals(colour)
-    energy = np.square(signals).sum(2)[mask]
-    if not energy.size:
-        return 0.0
-    middle = np.median(energy)
-    return float(np.sqrt(energy[energy >= middle].mean()))
+Planes: TypeAlias = tuple[ByteArray, ByteArray, ByteArray]  # luminance and two colour signals
 
 
-def colour_excess(first: ByteArray, second: ByteArray, mask: Mask) -> FloatArray | None:
+def colour_excess(
+    first: ByteArray, second: ByteArray, mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = ()
+) -> FloatArray | None:
     """Compare the colours of two aligned pictures.
 
     Parameters
@@ -42,81 +42,124 @@ def colour_excess(first: ByteArray, second: ByteArray, mask: Mask) -> FloatArray
     first, second : (H, W, 3) uint8
         RGB at half the scale of the grid.
     mask : (H, W) bool
+    tables : sequence of (64 int, float)
+        Quantisation tables for colour of the files, and pixels of the file for one of the grid.
 
     Returns
     -------
     (H // 2, W // 2) float32 or None
         Difference that nothing explains, levels, on the cells of the grid; None where one picture shows no colours.
     """
-    strength = colourfulness(first, mask), colourfulness(second, mask)
+    pictures = _planes(first), _planes(second)
+    strength = colourfulness(pictures[0], mask), colourfulness(pictures[1], mask)
     if min(strength) < GREY:
         return None
-    weight = mask.astype(np.float32)
+    whole = bool(mask.all())
+    weight = np.ones(mask.shape, np.float32) if whole else mask.astype(np.float32)
     share = windows(cells(weight, CELL))
     if (share > 0.99).sum() < LEAST_CELLS:
         return None
-    signals = _signals(first), _signals(second)
-    luminance = _grey(first), _grey(second)
+    valid, divisor = share > 0.5, np.maximum(share, 1e-3)
     excess = np.zeros(share.shape, np.float32)
     for own, other in ((0, 1), (1, 0)):
         if strength[other] < LESS * strength[own]:
             continue
-        predicted = _predicted(signals[own], signals[other], luminance[other], share)
+        predicted = _predicted(pictures[own], pictures[other], share)
         squared = np.zeros(share.shape, np.float32)
-        for channel in range(2):
-            target, guess = signals[own][..., channel], predicted[..., channel]
-            beyond = cv2.max(_above(target, guess), _above(guess, target)) * weight
-            squared += windows(cells(cv2.multiply(beyond, beyond), CELL))
-        squared /= np.maximum(share, 1e-3)
-        allowed = TYPICAL**2 * float(np.median(squared[share > 0.5]))
+        low, high = np.zeros(share.shape, np.float32), np.zeros(share.shape, np.float32)
+        for target, guess in zip(pictures[own][1:], predicted, strict=True):
+            beyond = outside(target, guess)
+            if not whole:
+                beyond[~mask] = 0
+            squared += windows(cells(np.asarray(cv2.multiply(beyond, beyond, dtype=cv2.CV_32F), np.float32), CELL))
+            spreads = _variance(target, weight, divisor), _variance(guess, weight, divisor)
+            low += np.minimum(*spreads)
+            high += np.maximum(*spreads)
+        squared /= divisor
+        usual, _ = typical(squared, np.sqrt(low), valid)
+        allowed = TYPICAL**2 * usual + compression(np.sqrt(high), tables)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
-    excess[share <= 0.5] = 0
+    excess[~valid] = 0
     return excess
 
 
-def _above(first: FloatArray, second: FloatArray) -> FloatArray:
-    high = cv2.subtract(first, cv2.dilate(second, _CROSS))
-    low = cv2.subtract(cv2.erode(second, _CROSS), first)
-    return np.asarray(cv2.max(cv2.max(high, low), 0.0), np.float32)
+def colourfulness(planes: Planes, mask: Mask) -> float:
+    """Root mean square of the colour signals over the half of the pixels with most of it, levels."""
+    some = np.s_[::4, ::4]
+    inside = mask[some]
+    signals = [plane[some][inside].astype(np.float32) - NEUTRAL for plane in planes[1:]]
+    energy = signals[0] ** 2 + signals[1] ** 2
+    if not energy.size:
+        return 0.0
+    return float(np.sqrt(energy[energy >= np.median(energy)].mean()))
 
 
-def _signals(colour: ByteArray) -> FloatArray:
-    """The two colour difference signals of ITU-R BT.601, levels around 0."""
-    turned = cv2.cvtColor(colour, cv2.COLOR_RGB2YCrCb)[..., 1:]
-    return turned.astype(np.float32) - np.float32(128)
+def _planes(colour: ByteArray) -> Planes:
+    """Luminance and the two colour difference signals of ITU-R BT.601."""
+    luminance, first, second = cv2.split(cv2.cvtColor(colour, cv2.COLOR_RGB2YCrCb))
+    return np.asarray(luminance, np.uint8), np.asarray(first, np.uint8), np.asarray(second, np.uint8)
 
 
-def _grey(colour: ByteArray) -> FloatArray:
-    return cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY).astype(np.float32)
+def _variance(plane: ByteArray, weight: FloatArray, divisor: FloatArray) -> FloatArray:
+    values = (plane.astype(np.float32) - NEUTRAL) * weight
+    mean = windows(cells(values, CELL)) / divisor
+    square = windows(cells(values * values, CELL)) / divisor
+    return np.asarray(np.maximum(square - mean * mean, 0), np.float32)
 
 
-def _predicted(target: FloatArray, signals: FloatArray, luminance: FloatArray, share: FloatArray) -> FloatArray:
-    """Colour signals from the other picture's, by a linear map that most cells follow."""
-    terms = np.dstack([signals, luminance, np.ones_like(luminance)])
-    inside = share > 0.99
-    x = _cells_of(terms)[inside].astype(np.float64)
-    y = _cells_of(target)[inside].astype(np.float64)
+def _predicted(target: Planes, source: Planes, share: FloatArray) -> tuple[ByteArray, ByteArray]:
+    """Colour signals of one picture from the other's, by a map that most cells follow."""
+    map_of = _fitted(target, source, share)
+    tables = np.tensordot(_hats(np.arange(256.0)), map_of, axes=(1, 1)).astype(np.float32)  # level, term, signal
+    signals = [plane.astype(np.float32) - NEUTRAL for plane in source[1:]]
+    planes = []
+    for k in range(2):
+        gains = [cv2.LUT(source[0], np.ascontiguousarray(tables[:, term, k])) for term in range(3)]
+        value = cv2.add(cv2.multiply(signals[0], gains[0]), cv2.multiply(signals[1], gains[1]))
+        value = np.asarray(cv2.add(value, gains[2]), np.float32)
+        planes.append(np.clip(np.rint(value + NEUTRAL), 0, 255).astype(np.uint8))
+    return planes[0], planes[1]
+
+
+def _fitted(target: Planes, source: Planes, share: FloatArray) -> NDArray[np.float64]:
+    """(3, knots, 2): gains of the two signals and an offset, at each level of luminance, for each signal."""
+    step = max(1, round(np.sqrt(share.size / MOST_SAMPLES)))
+    some = np.s_[::step, ::step]
+    inside = share[some] > 0.99
+    own = [cells(plane, CELL)[some][inside].astype(np.float64) for plane in source]
+    x = np.column_stack(own[1:]) - NEUTRAL
+    y = np.column_stack([cells(plane, CELL)[some][inside] for plane in target[1:]]).astype(np.float64) - NEUTRAL
+    prior = np.repeat(np.eye(3, 2), len(KNOTS), axis=0)  # the same colours
     # on a page nearly all is white: what has colour must not be taken for the exception
-    strong = (np.square(x[:, :2]).sum(1) > GREY**2) | (np.square(y).sum(1) > GREY**2)
+    strong = (np.square(x).sum(1) > GREY**2) | (np.square(y).sum(1) > GREY**2)
+    if strong.sum() < LEAST_CELLS:
+        return prior.reshape(3, len(KNOTS), 2)
     weight = np.where(strong, 1.0, min(1.0, float(strong.sum()) / max(1.0, float((~strong).sum()))))
-    prior = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [0.0, 0.0]])
+    hats = _hats(own[0])
+    terms = np.concatenate([x[:, :1] * hats, x[:, 1:] * hats, hats], axis=1)
+    mean = float(np.square(x[strong]).mean())
+    ridge = RIDGE * np.repeat([mean, mean, 1.0], len(KNOTS))
     solution = prior
-    if strong.sum() >= LEAST_CELLS:
-        for number in range(ROUNDS):
-            away = np.sqrt(np.square(y - x @ solution).sum(1))
-            robust = np.ones(len(x))
-            if number:
-                spread = 1.5 * float(np.median(away[strong])) + 1.0
-                robust = 1 / (1 + (away / spread) ** 2) ** 2
-            weighted = x * (weight * robust)[:, None]
-            normal = weighted.T @ x
-            ridge = 1e-3 * np.diag(normal) + 1e-6
-            normal[np.diag_indices(4)] += ridge
-            solution = np.linalg.solve(normal, weighted.T @ y + ridge[:, None] * prior)
-    return np.asarray(cv2.transform(terms, solution.T.astype(np.float32)), np.float32)
+    for number in range(ROUNDS):
+        away = np.sqrt(np.square(y - terms @ solution).sum(1))
+        robust = np.ones(len(x))
+        if number:
+            spread = 1.5 * float(np.median(away[strong])) + 1.0
+            robust = 1 / (1 + (away / spread) ** 2) ** 2
+        weighted = terms * (weight * robust)[:, None]
+        normal = weighted.T @ terms
+        normal[np.diag_indices(len(normal))] += ridge
+        solution = np.linalg.solve(normal, weighted.T @ y + ridge[:, None] * prior)
+    return np.asarray(solution.reshape(3, len(KNOTS), 2), np.float64)
 
 
-def _cells_of(planes: FloatArray) -> NDArray[np.float32]:
-    rows, columns = planes.shape[0] // CELL, planes.shape[1] // CELL
-    whole = planes[: rows * CELL, : columns * CELL]
-    return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
+def _hats(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights of the two knots next to each level; they sum to 1."""
+    knots = np.array(KNOTS)
+    right = np.clip(np.searchsorted(knots, levels, side="right"), 1, len(knots) - 1)
+    part = np.clip((levels - knots[right - 1]) / (knots[right] - knots[right - 1]), 0, 1)
+    hats = np.zeros((len(levels), len(knots)))
+    rows = np.arange(len(levels))
+    hats[rows, right - 1] = 1 - part
+    hats[rows, right] = part
+    return hats

@@ -15,7 +15,8 @@ from dedupindex.verify.keypoint_registration import compose, invert
 from dedupindex.verify.proof_picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof_thresholds import THRESHOLDS, VERSION
 from dedupindex.verify.regions import SOUGHT, Place, changed_places, movement
-from dedupindex.verify.residual import CELL, Residual, residual
+from dedupindex.verify.residual import Residual, halved, residual
+from dedupindex.verify.sharpness import match_sharpness
 from dedupindex.verify.subpixel import refine
 from dedupindex.verify.tone import curve_of, joint_histogram
 
@@ -24,6 +25,7 @@ RIM = 2  # pixels of the grid along the edge of what both show that are not comp
 LEAST_SIDE = 16  # pixels of the grid: what is smaller is not compared
 CONTENT = 8.0  # levels: contrast of a window from which it shows something
 MOST_REGIONS = 32
+HISTOGRAM_PIXELS = 250_000  # that tell the tone, about
 
 Matrix = NDArray[np.float64]
 
@@ -80,10 +82,11 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
     first, second, mask = _warped(laid, refined)
     if mask.sum() < LEAST_SIDE**2:
         return _nothing(matrix, "too little is shown by both to compare")
-    joint = joint_histogram(first, second, None if mask.all() else mask)
+    some = np.s_[:: max(1, first.size // HISTOGRAM_PIXELS)]
+    joint = joint_histogram(first[some], second[some], mask[some])
     curves = curve_of(joint.T, sign), curve_of(joint, sign)
     found = residual(first, second, mask, curves, _tables(a, b, laid, refined))
-    colours = _colour_excess(laid, refined, mask)
+    colours = _colour_excess(laid, refined, mask, _tables(a, b, laid, refined, 1))
     excess = found.excess
     if colours is not None:
         rows, columns = min(excess.shape[0], colours.shape[0]), min(excess.shape[1], colours.shape[1])
@@ -97,36 +100,75 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
 def _warped(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
     """Both pictures on the grid, equally soft, and where both are valid, clear of edges and holes."""
     rows, columns = laid.still.shape
-    size = (columns, rows)
-    moved = cv2.warpAffine(
-        laid.moving, matrix, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    moved = np.asarray(
+        cv2.warpAffine(
+            laid.moving,
+            matrix,
+            (columns, rows),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        np.uint8,
     )
-    inside = np.full(laid.moving.shape, 255, np.uint8)
-    if laid.moving_mask is not None:
-        inside[~laid.moving_mask] = 0
-    valid = cv2.warpAffine(inside, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=0.0)
-    mask = (np.asarray(valid) > 250).astype(np.uint8)
-    if laid.still_mask is not None:
-        mask &= laid.still_mask.astype(np.uint8)
-    kernel = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
-    mask = cv2.erode(mask, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0.0)
-    first = cv2.GaussianBlur(laid.still, (0, 0), SOFT)
-    second = cv2.GaussianBlur(moved, (0, 0), SOFT)
-    return np.asarray(first, np.uint8), np.asarray(second, np.uint8), np.asarray(mask, bool)
+    mask = _covered(laid.moving.shape, laid.still.shape, matrix)
+    holes = [hole for hole in (laid.still_mask, _warped_mask(laid, matrix)) if hole is not None]
+    if holes:
+        valid = np.logical_and.reduce(holes).astype(np.uint8)
+        kernel = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
+        mask &= np.asarray(cv2.erode(valid, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1.0), bool)
+    first, second, _ = match_sharpness(laid.still, moved, mask)
+    return (
+        np.asarray(cv2.GaussianBlur(first, (0, 0), SOFT), np.uint8),
+        np.asarray(cv2.GaussianBlur(second, (0, 0), SOFT), np.uint8),
+        mask,
+    )
 
 
-def _tables(a: ProofPicture, b: ProofPicture, laid: Laid, matrix: Matrix) -> list[tuple[tuple[int, ...], float]]:
-    """Luminance tables of both files with the pixels of each file for one of the grid."""
+def _warped_mask(laid: Laid, matrix: Matrix) -> Mask | None:
+    if laid.moving_mask is None:
+        return None
+    size = laid.still.shape[::-1]
+    inside = laid.moving_mask.astype(np.uint8) * np.uint8(255)
+    return np.asarray(
+        cv2.warpAffine(inside, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=0.0) > 250
+    )
+
+
+def _covered(shape: tuple[int, ...], grid: tuple[int, ...], matrix: Matrix) -> Mask:
+    """Where the grid lies on the moving picture, both without their rims."""
+    rows, columns = shape[:2]
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    rim = RIM * scale
+    if min(rows, columns) <= 2 * rim + 1 or min(grid[:2]) <= 2 * RIM + 1:
+        return np.zeros(grid[:2], np.bool_)
+    right, bottom = columns - 1 - rim, rows - 1 - rim
+    corners = np.array([[rim, rim], [right, rim], [right, bottom], [rim, bottom]], np.float64)
+    back = invert(matrix)
+    moved = np.rint((corners @ back[:, :2].T + back[:, 2]) * 16).astype(np.int32)  # sixteenths of a pixel
+    mask = np.zeros(grid[:2], np.uint8)
+    cv2.fillConvexPoly(mask, moved, (1,), lineType=cv2.LINE_8, shift=4)
+    mask[:RIM] = mask[-RIM:] = 0
+    mask[:, :RIM] = mask[:, -RIM:] = 0
+    return mask.astype(np.bool_)
+
+
+def _tables(
+    a: ProofPicture, b: ProofPicture, laid: Laid, matrix: Matrix, number: int = 0
+) -> list[tuple[tuple[int, ...], float]]:
+    """Quantisation tables (0 luminance, 1 colour) of both files with the pixels of each file for one of the grid."""
     still, moving = (b, a) if laid.swapped else (a, b)
     found = []
     to_moving = compose(laid.moving_to_full, matrix)
     for picture, linear in ((still, laid.still_to_full[:, :2]), (moving, to_moving[:, :2])):
         if picture.quantisation:
-            found.append((picture.quantisation[0], float(np.sqrt(abs(np.linalg.det(linear))))))
+            table = picture.quantisation[min(number, len(picture.quantisation) - 1)]
+            found.append((table, float(np.sqrt(abs(np.linalg.det(linear))))))
     return found
 
 
-def _colour_excess(laid: Laid, matrix: Matrix, mask: Mask) -> FloatArray | None:
+def _colour_excess(
+    laid: Laid, matrix: Matrix, mask: Mask, tables: list[tuple[tuple[int, ...], float]]
+) -> FloatArray | None:
     if laid.still_colour is None or laid.moving_colour is None:
         return None
     rows, columns = laid.still.shape[0] // 2, laid.still.shape[1] // 2
@@ -140,18 +182,24 @@ def _colour_excess(laid: Laid, matrix: Matrix, mask: Mask) -> FloatArray | None:
     moved = cv2.warpAffine(
         half, own, (columns, rows), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     )
-    small = mask[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2).all(axis=(1, 3))
-    return colour_excess(np.asarray(still, np.uint8), np.asarray(moved, np.uint8), small)
+    small = mask[1 : 2 * rows : 2, 1 : 2 * columns : 2] & mask[: 2 * rows : 2, : 2 * columns : 2]
+    return colour_excess(np.asarray(still, np.uint8), np.asarray(moved, np.uint8), small, tables)
 
 
 def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -> Proof:
     found = compared.residual
-    places, changed = changed_places(compared.excess, THRESHOLDS.low, THRESHOLDS.high)
+    every, labels = changed_places(compared.excess, THRESHOLDS.low)
+    places = [place for place in every if place.weight > THRESHOLDS.high]
+    changed = np.isin(labels, [place.label for place in places])
     area = max(1, int(found.valid.sum()))
     content = found.valid & (found.contrast > CONTENT)
     changed_content = float((changed & content).sum()) / max(1, int(content.sum()))
     share = float(changed.sum()) / area
-    moves = [movement(compared.first, compared.second, compared.mask, place, changed) for place in places[:SOUGHT]]
+    moves: list[tuple[int, int] | None] = []
+    if places:
+        halves = halved(compared.first), halved(compared.second)
+        small = compared.mask[1::2, 1::2][: halves[0].shape[0], : halves[0].shape[1]]
+        moves = [movement(*halves, small, place, labels == place.label) for place in places[:SOUGHT]]
     moved_cells = sum(place.cells for place, move in zip(places, moves, strict=False) if move is not None)
     outcome, reason = _outcome(len(places), share, changed_content, moved_cells / area)
     to_moving = compose(laid.moving_to_full, compared.matrix)
@@ -180,7 +228,7 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
         measures={
             "changed_content": changed_content,
             "peak": float(compared.excess.max()),
-            "evidence": places[0].evidence if places else 0.0,
+            "weight": every[0].weight if every else 0.0,
             "places": float(len(places)),
         },
         version=VERSION,
@@ -244,6 +292,3 @@ def _plain(matrix: Matrix) -> Affine:
 
 def _nothing(matrix: Matrix, reason: str) -> Proof:
     return Proof(Outcome.NONE, reason=reason, matrix=_plain(matrix), version=VERSION)
-
-
-_ = CELL

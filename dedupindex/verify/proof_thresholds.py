@@ -29,5 +29,5 @@ class Thresholds:
     places: int
 
 
-THRESHOLDS = Thresholds(low=4.0, high=9.0, different=0.5, alternate=0.15, places=8)
+THRESHOLDS = Thresholds(low=4.0, high=13.5, different=0.5, alternate=0.15, places=8)
 VERSION = "1"

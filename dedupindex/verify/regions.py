@@ -9,17 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import ByteArray, FloatArray, Mask
-from dedupindex.verify.residual import CELL
+from dedupindex.verify.residual import CELL, SIDE
 
-PATCH = 24  # side of the patches that are sought, pixels of the grid
-LEAST_PATCH = 12
-PATCHES = 12  # a region
-MOVED_SHARE = 0.4  # of the patches of a region that must be found elsewhere
+HALF = 2  # pixels of the grid for one of the pictures in which is sought
+PATCH, LEAST_PATCH = 14, 8  # side of the patches that are sought, pixels
+PATCHES = 10  # a region
+LEAST_PATCHES = 3  # that must be found at one and the same distance
+MOVED_SHARE = 0.3  # of the patches, so many must be found elsewhere, in both directions together
+ONE_WAY_SHARE = 0.5  # or so many in one: what was there before is hidden now
 FOUND, BETTER = 0.8, 0.3  # NCC of a patch at its other place, and by how much it exceeds that at its own
 TEXTURE = 6.0  # levels: patches with less contrast are not sought
-NEAR = 0.08  # of the longest side: how far is sought
-MOST_NEAR = 64  # pixels of the grid
-SOUGHT = 4  # regions, the largest first, whose content is sought
+NEAR = 0.085  # of the longest side: how far is sought
+MOST_NEAR = 44  # pixels
+SOUGHT = 3  # regions, the largest first, whose content is sought
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Place:
         Largest excess of a window, levels.
     evidence : float
         Root of the summed squared excess, in levels of one window.
+    label : int
     """
 
     top: int
@@ -45,16 +48,22 @@ class Place:
     cells: int
     peak: float
     evidence: float
+    label: int = 0
+
+    @property
+    def weight(self) -> float:
+        """Geometric mean of the largest difference and the evidence, levels: what is weak must be large."""
+        return float(np.sqrt(self.peak * self.evidence))
 
 
-def changed_places(excess: FloatArray, low: float, high: float, gap: int = 1) -> tuple[list[Place], Mask]:
-    """Join windows that differ by more than `low` to regions, and keep those that differ by more than `high` somewhere.
+def changed_places(excess: FloatArray, low: float, gap: int = 1) -> tuple[list[Place], NDArray[np.int32]]:
+    """Join windows that differ by more than `low` to regions.
 
     Parameters
     ----------
     excess : (h, w) float32
         By windows, levels.
-    low, high : float
+    low : float
         Levels.
     gap : int
         Cells between windows that are joined.
@@ -62,76 +71,92 @@ def changed_places(excess: FloatArray, low: float, high: float, gap: int = 1) ->
     Returns
     -------
     places : list of Place
-        Most evidence first.
-    changed : (h, w) bool
-        The cells of all of them.
+        The heaviest first.
+    labels : (h, w) int32
+        `Place.label` at the cells that differ, else 0.
     """
     above = (excess > low).astype(np.uint8)
     joined = cv2.dilate(above, np.ones((2 * gap + 1, 2 * gap + 1), np.uint8)) if gap else above
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    changed = np.zeros(excess.shape, np.bool_)
-    places: list[Place] = []
-    if count < 2:
-        return places, changed
+    count, found, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    labels = np.where(above > 0, found, 0).astype(np.int32)
+    rows, columns = np.nonzero(labels)
+    if not len(rows):
+        return [], labels
+    own, values = labels[rows, columns], excess[rows, columns].astype(np.float64)
     peaks = np.zeros(count)
-    np.maximum.at(peaks, labels[above > 0], excess[above > 0])
-    kept = np.flatnonzero(peaks > high)
-    kept = kept[kept > 0]
-    if not len(kept):
-        return places, changed
-    energy = np.bincount(labels.reshape(-1), weights=np.square(excess).reshape(-1), minlength=count)
-    area = np.bincount(labels.reshape(-1), weights=above.reshape(-1), minlength=count)
-    changed = np.isin(labels, kept) & (above > 0)
-    for k in kept:
+    np.maximum.at(peaks, own, values)
+    evidence = np.sqrt(np.bincount(own, weights=values * values, minlength=count)) / SIDE
+    area = np.bincount(own, minlength=count)
+    places = []
+    for k in range(1, count):
         x, y, width, height = (int(v) for v in boxes[k, :4])
-        inset = gap
-        top, left = (y + inset) * CELL, (x + inset) * CELL
+        right, bottom = x + width, y + height
+        # what was joined is wider by the gap, except at the edges of the grid
+        top, left = y + gap if y else 0, x + gap if x else 0
+        bottom = bottom - gap if bottom < excess.shape[0] else bottom
+        right = right - gap if right < excess.shape[1] else right
         places.append(
             Place(
-                top=top if y else 0,
-                left=left if x else 0,
-                height=max(1, height - 2 * inset) * CELL,
-                width=max(1, width - 2 * inset) * CELL,
+                top=top * CELL,
+                left=left * CELL,
+                height=max(1, bottom - top) * CELL,
+                width=max(1, right - left) * CELL,
                 cells=int(area[k]),
                 peak=float(peaks[k]),
-                evidence=float(np.sqrt(energy[k]) / 3),
+                evidence=float(evidence[k]),
+                label=k,
             )
         )
-    places.sort(key=lambda place: -place.evidence)
-    return places, changed
+    places.sort(key=lambda place: -place.weight)
+    return places, labels
 
 
 def movement(first: ByteArray, second: ByteArray, mask: Mask, place: Place, changed: Mask) -> tuple[int, int] | None:
     """(dy, dx) in pixels of the grid by which what `second` shows in a region lies elsewhere in `first`; None if not.
 
-    Something has moved where patches of each picture are found near by in the other one, and not at their own place.
+    Something has moved where patches of each picture are found near by in the other one, all at one distance, and not
+    at their own place.
 
     Parameters
     ----------
-    first, second : (H, W) uint8
-        Aligned.
-    mask : (H, W) bool
+    first, second : (H // 2, W // 2) uint8
+        Aligned, at half the scale of the grid.
+    mask : (H // 2, W // 2) bool
     place : Place
     changed : (h, w) bool
         Changed cells.
     """
     reach = min(MOST_NEAR, round(NEAR * max(first.shape)))
-    side = min(PATCH, max(LEAST_PATCH, min(place.height, place.width)))
-    points = _patches(place, changed, side, first.shape)
+    side = min(PATCH, max(LEAST_PATCH, min(place.height, place.width) // HALF))
+    points = [(y, x) for y, x in _patches(place, changed, side, first.shape) if mask[y : y + side, x : x + side].all()]
     if len(points) < 2 or reach < 3:
         return None
-    there = [_found(second, first, mask, y, x, side, reach) for y, x in points]
-    back = [_found(first, second, mask, y, x, side, reach) for y, x in points]
-    steps_there = [step for step in there if step is not None]
-    steps_back = [step for step in back if step is not None]
-    needed = max(2, MOVED_SHARE * len(points))
-    if len(steps_there) < needed or len(steps_back) < needed:
+    there = _steps([_found(second, first, y, x, side, reach) for y, x in points])
+    back = -_steps([_found(first, second, y, x, side, reach) for y, x in points])
+    sought = len(points)
+    shift, agreeing = _agreed(np.concatenate([there, back]))
+    near_there = int(_near(there, shift).sum())
+    both = min(near_there, agreeing - near_there) >= 1 and agreeing >= MOVED_SHARE * sought
+    if agreeing < LEAST_PATCHES or not (both or max(near_there, agreeing - near_there) >= ONE_WAY_SHARE * sought):
         return None
-    shift = np.median(np.array(steps_there), axis=0)
-    other = np.median(np.array(steps_back), axis=0)
-    if np.abs(shift + other).max() > 0.5 * np.abs(shift).max() + 2:
-        return None
-    return round(float(shift[0])), round(float(shift[1]))
+    return round(HALF * float(shift[0])), round(HALF * float(shift[1]))
+
+
+def _steps(found: list[tuple[int, int] | None]) -> NDArray[np.float64]:
+    return np.array([step for step in found if step is not None], np.float64).reshape(-1, 2)
+
+
+def _near(steps: NDArray[np.float64], shift: NDArray[np.float64]) -> Mask:
+    return np.asarray(np.abs(steps - shift).max(axis=1) <= 1.5, np.bool_)
+
+
+def _agreed(steps: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """The shift that most others agree with to a pixel or so, and how many."""
+    if not len(steps):
+        return np.zeros(2), 0
+    close = np.abs(steps[:, None] - steps[None]).max(axis=2) <= 1.5
+    best = int(close.sum(1).argmax())
+    return steps[close[best]].mean(0), int(close[best].sum())
 
 
 def _patches(place: Place, changed: Mask, side: int, shape: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -142,18 +167,17 @@ def _patches(place: Place, changed: Mask, side: int, shape: tuple[int, ...]) -> 
     if not len(rows):
         return []
     step = max(1, len(rows) // PATCHES)
-    chosen = range(step // 2, len(rows), step)
-    y = np.clip(place.top + rows[list(chosen)] * CELL + CELL // 2 - side // 2, 0, max(0, shape[0] - side))
-    x = np.clip(place.left + columns[list(chosen)] * CELL + CELL // 2 - side // 2, 0, max(0, shape[1] - side))
+    chosen = np.arange(step // 2, len(rows), step)
+    y = (place.top + rows[chosen] * CELL + CELL // 2) // HALF - side // 2
+    x = (place.left + columns[chosen] * CELL + CELL // 2) // HALF - side // 2
+    y, x = y.clip(0, max(0, shape[0] - side)), x.clip(0, max(0, shape[1] - side))
     return [(int(v), int(u)) for v, u in zip(y, x, strict=True)][:PATCHES]
 
 
-def _found(
-    own: ByteArray, other: ByteArray, mask: Mask, y: int, x: int, side: int, reach: int
-) -> tuple[int, int] | None:
+def _found(own: ByteArray, other: ByteArray, y: int, x: int, side: int, reach: int) -> tuple[int, int] | None:
     """Where a patch of `own` lies in `other`, relative to its own place; None where it is not found elsewhere."""
     patch = own[y : y + side, x : x + side]
-    if patch.shape != (side, side) or not mask[y : y + side, x : x + side].all() or float(patch.std()) < TEXTURE:
+    if patch.shape != (side, side) or float(patch.std()) < TEXTURE:
         return None
     top, left = max(0, y - reach), max(0, x - reach)
     field = other[top : y + side + reach, left : x + side + reach]
@@ -161,8 +185,8 @@ def _found(
     row, column = np.unravel_index(int(scores.argmax()), scores.shape)
     dy, dx = int(row) + top - y, int(column) + left - x
     best = float(scores[row, column])
-    near = scores[max(0, y - top - 1) : y - top + 2, max(0, x - left - 1) : x - left + 2]
-    if best < FOUND or best < float(near.max()) + BETTER or max(abs(dy), abs(dx)) < 2:
+    own_place = float(scores[y - top, x - left])
+    if best < FOUND or best < own_place + BETTER or max(abs(dy), abs(dx)) < 1:
         return None
     return dy, dx
 

@@ -23,10 +23,14 @@ SIDE = 3  # side of a window, cells
 TONE_SHARE = 0.5  # of the spread of the tone curve that is taken off
 TYPICAL = 2.0  # times the difference that is typical of the pair at a like contrast is taken off
 CONTRAST_BINS = 12
-BIN_CELLS = 60  # fewer cells of a like contrast say nothing
+MOST_SAMPLES = 8_000  # windows that say what is typical
+BIN_CELLS = 40  # fewer cells of a like contrast say nothing
 MOST_NOISE = 0.35  # of the local contrast that may count as typical beyond the noise of flat areas
 
+BENT = 4.0  # levels by which a tone curve leaves a straight line from which averages of tones are looked at
+
 _CROSS = np.ones((3, 3), np.uint8)
+_WIDE = np.ones((5, 5), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,8 @@ class Residual:
     largest: float
 
 
-def cells(plane: FloatArray, cell: int = CELL) -> FloatArray:
-    """Average over cells; what is left over at the lower and right edge is dropped."""
+def cells(plane: FloatArray | ByteArray, cell: int = CELL) -> FloatArray:
+    """Average over cells; what is left over at the lower and right edge is dropped. 8 bits are rounded."""
     rows, columns = plane.shape[0] // cell, plane.shape[1] // cell
     whole = plane[: rows * cell, : columns * cell]
     return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
@@ -96,51 +100,93 @@ def residual(
     tables : sequence of (64 int, float)
         Quantisation tables of the files, and pixels of the file for one of the grid.
     """
-    weight = mask.astype(np.float32)
-    share = windows(cells(weight))
+    whole = bool(mask.all())
+    weight = None if whole else mask.astype(np.float32)
+    share = windows(cells(np.ones(mask.shape, np.float32) if weight is None else weight))
     valid = share > 0.5
     divisor = np.maximum(share, 1e-3)
-    unmask = None if mask.all() else ~mask
+    small = [halved(first), halved(second)]
+    small_weight = None if weight is None else _halved_plane(weight)
     excess = np.zeros(share.shape, np.float32)
     contrast = np.zeros(share.shape, np.float32)
     noise, largest = 0.0, 0.0
-    for own, other, curve in ((first, second, curves[0]), (second, first, curves[1])):
-        predicted = cv2.LUT(other, np.clip(np.rint(curve.levels), 0, 255).astype(np.uint8))
-        spread = cv2.LUT(other, np.square(curve.spread).astype(np.float32))
+    for own, other, small_own, small_other, curve in (
+        (first, second, *small, curves[0]),
+        (second, first, *small[::-1], curves[1]),
+    ):
+        table = np.clip(np.rint(curve.levels), 0, 255).astype(np.uint8)
+        predicted = _looked_up(other, table)
         beyond = outside(own, predicted)
-        if unmask is not None:
-            beyond[unmask] = 0
-            spread[unmask] = 0
-        squared = windows(cells(cv2.multiply(beyond, beyond, dtype=cv2.CV_32F))) / divisor
-        low, high = _contrasts(own, predicted, weight, divisor)
-        tone = TONE_SHARE**2 * windows(cells(spread)) / divisor
-        typical, floor = _typical(squared, low, valid)
-        allowed = tone + TYPICAL**2 * typical + _compression(high, tables)
+        if curve.bent > BENT:
+            beyond = np.asarray(cv2.min(beyond, _off_chord(own, other, curve)), np.uint8)
+        if not whole:
+            beyond[~mask] = 0
+        squared = windows(cells(np.asarray(cv2.multiply(beyond, beyond, dtype=cv2.CV_32F), np.float32))) / divisor
+        low, high = _contrasts((small_own, _looked_up(small_other, table)), small_weight, divisor)
+        spread = np.asarray(cv2.LUT(small_other, np.square(curve.spread).astype(np.float32)), np.float32)
+        tone = TONE_SHARE**2 * _small_windows(spread, small_weight) / divisor
+        usual, floor = typical(squared, low, valid)
+        allowed = tone + TYPICAL**2 * usual + compression(high, tables)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
         np.maximum(contrast, high, out=contrast)
-        mean = cv2.blur(beyond, (3, 3))
-        noise, largest = max(noise, floor), max(largest, float(mean.max()))
+        noise, largest = max(noise, floor), max(largest, float(cv2.blur(beyond, (3, 3)).max()))
     excess[~valid] = 0
     contrast[~valid] = 0
     return Residual(excess, valid, contrast, noise, largest)
 
 
+def _looked_up(picture: ByteArray, table: ByteArray) -> ByteArray:
+    return np.asarray(cv2.LUT(picture, table), np.uint8)
+
+
+def halved(picture: ByteArray) -> ByteArray:
+    """Average over 2 x 2 pixels."""
+    rows, columns = picture.shape[0] // 2, picture.shape[1] // 2
+    whole = picture[: 2 * rows, : 2 * columns]
+    return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _halved_plane(plane: FloatArray) -> FloatArray:
+    return cells(plane, 2)
+
+
+def _small_windows(plane: FloatArray, weight: FloatArray | None) -> FloatArray:
+    """Average a plane at half the scale of the grid over the windows."""
+    return windows(cells(plane if weight is None else plane * weight, CELL // 2))
+
+
+def _off_chord(own: ByteArray, other: ByteArray, curve: Curve) -> ByteArray:
+    """`outside` for a picture whose tone was changed before it was averaged.
+
+    Where light and dark meet within a pixel, the average of the changed tones lies on the chord of the curve, not on
+    the curve: what is brighter than white before the change is clipped only in the light part.
+    """
+    low, high = np.asarray(cv2.erode(other, _WIDE), np.uint8), np.asarray(cv2.dilate(other, _WIDE), np.uint8)
+    table = curve.levels.astype(np.float32)
+    start, end = cv2.LUT(low, table), cv2.LUT(high, table)
+    part = cv2.divide(cv2.subtract(other, low), cv2.max(cv2.subtract(high, low), 1.0), dtype=cv2.CV_32F)
+    chord = cv2.add(start, cv2.multiply(cv2.subtract(end, start), part))
+    return outside(own, np.asarray(cv2.convertScaleAbs(chord), np.uint8))
+
+
 def _contrasts(
-    own: ByteArray, predicted: ByteArray, weight: FloatArray, divisor: FloatArray
+    pictures: tuple[ByteArray, ByteArray], weight: FloatArray | None, divisor: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Standard deviation within the windows: of the picture that has less, and of the one that has more."""
     spreads: list[FloatArray] = []
-    for picture in (own, predicted):
-        values = cv2.multiply(picture, weight, dtype=cv2.CV_32F)
-        mean = windows(cells(values)) / divisor
-        square = windows(cells(cv2.multiply(values, values))) / divisor
+    for picture in pictures:
+        values = picture.astype(np.float32)
+        mean = _small_windows(values, weight) / divisor
+        square = _small_windows(values * values, weight) / divisor
         spreads.append(np.sqrt(np.maximum(square - mean * mean, 0)))
     return np.minimum(*spreads), np.maximum(*spreads)
 
 
-def _typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> tuple[FloatArray, float]:
+def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> tuple[FloatArray, float]:
     """Median squared difference of windows of a like contrast, and the standard deviation in flat areas."""
-    values, levels = squared[valid], contrast[valid]
+    step = max(1, int(np.sqrt(squared.size / MOST_SAMPLES)))
+    some = valid[::step, ::step]
+    values, levels = squared[::step, ::step][some], contrast[::step, ::step][some]
     if values.size < BIN_CELLS:
         return np.zeros_like(squared), 0.0
     edges = np.concatenate([[0.0], np.geomspace(2.0, 128.0, CONTRAST_BINS - 1)])
@@ -160,7 +206,7 @@ def _typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> tuple[Fl
     return np.interp(contrast, edges, found).astype(np.float32), float(np.sqrt(floor))
 
 
-def _compression(contrast: FloatArray, tables: Sequence[tuple[Sequence[int], float]]) -> FloatArray:
+def compression(contrast: FloatArray, tables: Sequence[tuple[Sequence[int], float]]) -> FloatArray:
     """Squared difference that quantisation explains, given the contrast around a window."""
     if not tables:
         return np.zeros_like(contrast)

@@ -17,10 +17,13 @@ from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.verify.keypoint_registration import compose, invert
 
 COARSEST = 96  # longest side below which no coarser level is made, pixels
+FINEST = 640  # longest side above which the finest level is half of it: a fiftieth of a pixel there is enough
 ROUNDS = 6  # iterations a level
+SCORED = 0.5  # of the typical contrast of the points: a residual that counts half
 STILL = 0.02  # pixels of a level: a step that moves no corner further ends it
-MOST_POINTS = 12_000
+MOST_POINTS = 8_000
 LEAST_POINTS = 40
+NEAR = 0.5  # pixels of a level: maps that differ by less are one
 REACH = 0.035  # share of the longest side by which the refinement may move a corner
 CONTEXT = 5.0  # standard deviation of the neighbourhood that local contrast is relative to, pixels
 FLOOR = 4.0  # grey levels added to the local spread, so that noise in flat areas is not blown up
@@ -67,14 +70,19 @@ def refine(
     levels = 0
     while side / 2 ** (levels + 1) >= COARSEST and levels < 5:
         levels += 1
-    for number in range(levels, -1, -1):
-        level = _level(still, moving, still_mask, moving_mask, 2**number, plain=number == 0 and levels > 0)
+    finest = 1 if side > FINEST else 0
+    for number in range(levels, finest - 1, -1):
+        level = _level(still, moving, still_mask, moving_mask, 2**number, plain=number == finest and levels > finest)
         points = _points(level)
         if len(points) < LEAST_POINTS:
             continue
         if not sign:
             sign = _sign(level, points, matrix)
-        matrix = _aligned(level, points, matrix, sign)
+        # a coarse level can go astray on a page of few, thin lines; what was given is tried again on every level
+        starts = [matrix]
+        if _corner_shift(first, matrix, still.shape) > NEAR * level.factor:
+            starts.append(first)
+        matrix = max((_aligned(level, points, start, sign) for start in starts), key=lambda found: found[1])[0]
     limit = max(REACH * side, 3.0)
     if _corner_shift(first, matrix, still.shape) > limit:
         return first, sign or 1.0
@@ -94,19 +102,18 @@ def _level(
 
 
 def _shrunk(picture: ByteArray, factor: int) -> FloatArray:
-    if factor == 1:
-        return picture.astype(np.float32)
-    rows, columns = picture.shape[0] // factor, picture.shape[1] // factor
-    whole = picture[: rows * factor, : columns * factor]
-    return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8).astype(np.float32)
+    """Every `factor`-th pixel after Gaussian smoothing: averages over squares would show thin lines by chance."""
+    while factor > 1:
+        picture = np.asarray(cv2.pyrDown(picture), np.uint8)
+        factor //= 2
+    return picture.astype(np.float32)
 
 
 def _shrunk_mask(mask: Mask, factor: int) -> Mask:
-    rows, columns = mask.shape[0] // factor, mask.shape[1] // factor
-    whole = mask[: rows * factor, : columns * factor].astype(np.uint8)
-    if factor > 1:
-        whole = whole.reshape(rows, factor, columns, factor).min(axis=(1, 3))
-    return np.asarray(cv2.erode(whole, np.ones((7, 7), np.uint8), borderValue=1.0), bool)
+    """Valid where all that the smoothed pixel and its local contrast look at is."""
+    reach = 2 * factor + 1
+    solid = cv2.erode(mask.astype(np.uint8), np.ones((reach, reach), np.uint8), borderValue=1.0)[::factor, ::factor]
+    return np.asarray(cv2.erode(solid, np.ones((7, 7), np.uint8), borderValue=1.0), bool)
 
 
 def local_contrast(picture: FloatArray) -> FloatArray:
@@ -155,32 +162,36 @@ def _sampled(
 
 
 def _at_level(matrix: Matrix, factor: int) -> Matrix:
-    """The map between pictures reduced by `factor`, pixel indices."""
-    linear = matrix[:, :2]
-    half = (factor - 1) / 2
-    return np.column_stack([linear, (matrix[:, 2] + linear @ (half, half) - half) / factor])
+    """The map between pictures of which every `factor`-th pixel is left."""
+    return np.column_stack([matrix[:, :2], matrix[:, 2] / factor])
 
 
 def _from_level(matrix: Matrix, factor: int) -> Matrix:
-    linear = matrix[:, :2]
-    half = (factor - 1) / 2
-    return np.column_stack([linear, matrix[:, 2] * factor + half - linear @ (half, half)])
+    return np.column_stack([matrix[:, :2], matrix[:, 2] * factor])
 
 
-def _sign(level: _Level, points: NDArray[np.intp], matrix: Matrix) -> float:
-    own = _at_level(matrix, level.factor)
-    x, y = points[:, 1].astype(np.float64), points[:, 0].astype(np.float64)
-    moved, inside = _sampled(
+def _moved(
+    level: _Level, own: Matrix, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], Mask]:
+    """The moving picture where points of the still one lie on it."""
+    return _sampled(
         level.moving,
         level.moving_valid,
         own[0, 0] * x + own[0, 1] * y + own[0, 2],
         own[1, 0] * x + own[1, 1] * y + own[1, 2],
     )
+
+
+def _sign(level: _Level, points: NDArray[np.intp], matrix: Matrix) -> float:
+    moved, inside = _moved(
+        level, _at_level(matrix, level.factor), points[:, 1].astype(float), points[:, 0].astype(float)
+    )
     still = level.still[points[:, 0], points[:, 1]]
     return -1.0 if float((moved * still)[inside].sum()) < 0 else 1.0
 
 
-def _aligned(level: _Level, points: NDArray[np.intp], matrix: Matrix, sign: float) -> Matrix:
+def _aligned(level: _Level, points: NDArray[np.intp], matrix: Matrix, sign: float) -> tuple[Matrix, float]:
+    """The map that explains the points best, of those on the way from `matrix`; and how well, 0..1."""
     picture = level.still
     row, column = points[:, 0], points[:, 1]
     target = picture[row, column].astype(np.float64)
@@ -191,24 +202,28 @@ def _aligned(level: _Level, points: NDArray[np.intp], matrix: Matrix, sign: floa
     x, y = column.astype(np.float64), row.astype(np.float64)
     u, v = (x - centre[0]) / unit, (y - centre[1]) / unit
     jacobian = np.column_stack([gx, gx * u, gx * v, gy, gy * u, gy * v, target, np.ones(len(x))])
-    own = _at_level(matrix, level.factor)
-    gain, offset = sign, 0.0
-    start = _corner_residual = None
-    for number in range(ROUNDS):
-        moved, inside = _sampled(
-            level.moving, level.moving_valid, own[0, 0] * x + own[0, 1] * y + own[0, 2],
-            own[1, 0] * x + own[1, 1] * y + own[1, 2],
-        )  # fmt: skip
+    scale = SCORED * (float(np.median(np.abs(target - np.median(target)))) + 1e-6)
+    own = best = _at_level(matrix, level.factor)
+    gain, offset, best_score = sign, 0.0, -1.0
+    for number in range(ROUNDS + 1):
+        moved, inside = _moved(level, own, x, y)
         if inside.sum() < LEAST_POINTS:
-            return matrix
+            break
         if number == 0:
             gain, offset = _gain(target[inside], moved[inside], sign)
         residual = gain * moved + offset - target
+        score = float(np.mean(inside / (1 + (residual / scale) ** 2)))
+        if score > best_score:
+            best, best_score = own, score
+        elif score < best_score - 0.02:
+            break
+        if number == ROUNDS:
+            break
         spread = 1.5 * float(np.median(np.abs(residual[inside]))) + 1e-6
         weight = np.where(inside, 1 / (1 + (residual / spread) ** 2), 0.0)
         weighted = jacobian * weight[:, None]
         normal = weighted.T @ jacobian
-        normal[np.diag_indices(8)] += 1e-9 * float(np.trace(normal)) + 1e-12
+        normal[np.diag_indices(8)] += 1e-6 * np.diag(normal) + 1e-12
         step = np.linalg.solve(normal, weighted.T @ residual)
         # target tone follows the moving picture: its own gain and offset take up what the step says of them
         gain, offset = gain * (1 - step[6]), offset * (1 - step[6]) - step[7]
@@ -217,9 +232,9 @@ def _aligned(level: _Level, points: NDArray[np.intp], matrix: Matrix, sign: floa
         own_step = np.column_stack([np.eye(2) + change, shift])
         own = compose(own, invert(own_step))
         if _corner_shift(own_step, np.eye(2, 3), picture.shape) < STILL:
+            best = own if best is not None and score >= best_score else best
             break
-    _ = start, _corner_residual
-    return _from_level(own, level.factor)
+    return _from_level(best, level.factor), best_score
 
 
 def _gain(target: NDArray[np.float64], moved: NDArray[np.float64], sign: float) -> tuple[float, float]:

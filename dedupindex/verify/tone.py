@@ -31,10 +31,13 @@ class Curve:
         Predicted levels, 0..255, monotonic.
     spread : (256,) float32
         Standard deviation around them, from the quartiles, levels.
+    bent : float
+        How far the curve leaves a straight line, levels.
     """
 
     levels: FloatArray
     spread: FloatArray
+    bent: float = 0.0
 
 
 def joint_histogram(first: ByteArray, second: ByteArray, mask: Mask | None = None) -> Joint:
@@ -78,7 +81,12 @@ def curve_of(joint: Joint, sign: float = 1.0) -> Curve:
     middle = sign * rising(sign * quartiles[1][rows], count[rows])
     width = (quartiles[2] - quartiles[0])[rows] / QUARTILES
     levels = np.arange(256)
-    return Curve(np.interp(levels, rows, middle).astype(np.float32), np.interp(levels, rows, width).astype(np.float32))
+    chord = middle[0] + (middle[-1] - middle[0]) * (rows - rows[0]) / max(1, rows[-1] - rows[0])
+    return Curve(
+        np.interp(levels, rows, middle).astype(np.float32),
+        np.interp(levels, rows, width).astype(np.float32),
+        float(np.abs(middle - chord).max()),
+    )
 
 
 def rising(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

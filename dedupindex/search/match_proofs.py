@@ -1,0 +1,125 @@
+"""Matches of a picture that somebody asks about, proven from the files."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.execution.tasks import ProofFile, ProofResult, ProofTask
+from dedupindex.ingest.query_pictures import frame_of_array
+from dedupindex.places import absolute
+from dedupindex.records import Match, Outcome, Proof
+from dedupindex.records.proofs import DIRECT
+from dedupindex.search.proof_reading import proof_picture_of
+from dedupindex.search.proof_stages import prove_pairs, prove_with, unreached
+from dedupindex.search.proving import file_of
+from dedupindex.settings import ProofMode, Settings
+from dedupindex.sources import parse_address
+from dedupindex.store import catalog_images
+from dedupindex.store.database import Database
+from dedupindex.store.rows import NewImage
+from dedupindex.verify.proof_picture import MOST_SIDE
+
+QUERY = 0  # id of the picture asked about; stored images count from 1
+
+
+def prove_matches(
+    database: Database,
+    settings: Settings,
+    picture: str | os.PathLike[str] | NDArray[Any],
+    image: NewImage,
+    matches: Sequence[Match],
+) -> list[Match]:
+    """Return the matches of a picture with their proofs, without those that turn out to be other pictures.
+
+    Parameters
+    ----------
+    picture : path, address or array
+        What was asked about.
+    image : NewImage
+        Its description.
+    matches : sequence of Match
+        As `candidates.query` gives them.
+    """
+    if settings.proof is not ProofMode.FULL:
+        return list(matches)
+    if isinstance(picture, np.ndarray):
+        return _prove_array(database, settings, picture, matches)
+    path, number = parse_address(os.fspath(picture))
+    task = task_of(database, settings, absolute(path), image, matches, alone=number is not None)
+    return list(matches) if task is None else with_proofs(matches, prove_pairs([task])[0])
+
+
+def task_of(
+    database: Database,
+    settings: Settings,
+    path: Path,
+    image: NewImage,
+    matches: Sequence[Match],
+    *,
+    alone: bool = False,
+) -> ProofTask | None:
+    """What a worker has to do to prove the matches of a file; None where nothing is to be proven.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file lies now.
+    alone : bool
+        A single frame of the file was asked about.
+    """
+    open_matches = [match for match in matches if not DIRECT.intersection(match.verification.relations)]
+    if not open_matches:
+        return None
+    whole = not alone and image.frame_count > 1 and image.format in catalog_images.ANIMATED
+    asked = ProofFile(QUERY, image.sha256, image.frame, image.frame_count, whole, image.height, image.width, (path,))
+    pairs = tuple((QUERY, match.image.id, match.verification.registration.matrix) for match in open_matches)
+    return ProofTask((asked, *_files(database, open_matches)), pairs, settings)
+
+
+def with_proofs(matches: Sequence[Match], result: ProofResult, names: Mapping[str, str] | None = None) -> list[Match]:
+    """Return matches with the proofs that were found, without those that turn out to be other pictures.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        What to write for places in the reasons.
+    """
+    proofs = {b: proof for _, b, proof in result.proofs}
+    proofs |= {b: unreached(result.reason, matrix) for _, b, matrix in result.lost}
+    for place, name in (names or {}).items():
+        proofs = {
+            image: dataclasses.replace(proof, reason=proof.reason.replace(place, name))
+            for image, proof in proofs.items()
+        }
+    return _kept(matches, proofs)
+
+
+def _prove_array(database: Database, settings: Settings, pixels: NDArray[Any], matches: Sequence[Match]) -> list[Match]:
+    open_matches = [match for match in matches if not DIRECT.intersection(match.verification.relations)]
+    if not open_matches:
+        return list(matches)
+    picture = proof_picture_of(frame_of_array(pixels), settings, side=MOST_SIDE)
+    files = {file.image: file for file in _files(database, open_matches)}
+    proofs = {
+        match.image.id: prove_with(picture, files[match.image.id], match.verification.registration.matrix, settings)
+        for match in open_matches
+    }
+    return _kept(matches, proofs)
+
+
+def _kept(matches: Sequence[Match], proofs: Mapping[int, Proof]) -> list[Match]:
+    found = [dataclasses.replace(match, proof=proofs.get(match.image.id)) for match in matches]
+    return [match for match in found if match.proof is None or match.proof.outcome is not Outcome.DIFFERENT]
+
+
+def _files(database: Database, matches: Sequence[Match]) -> list[ProofFile]:
+    with database.read() as connection:
+        animated = catalog_images.animations(connection, [match.image.id for match in matches])
+    return [file_of(match.image, whole=match.image.id in animated) for match in matches]

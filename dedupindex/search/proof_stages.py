@@ -1,0 +1,199 @@
+"""The stage that compares the files of pairs in workers: a picklable function of places and registrations."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from dedupindex.errors import ReadError, Reason
+from dedupindex.execution.tasks import ProofFile, ProofResult, ProofTask
+from dedupindex.execution.worker import WORKER_GONE
+from dedupindex.records import DecodedFile, Frame, Outcome, Proof
+from dedupindex.records.proofs import Affine
+from dedupindex.search.proof_reading import proof_picture_from_frame, proof_picture_of
+from dedupindex.settings import Settings
+from dedupindex.sources import decode_file
+from dedupindex.verify.proof import prove
+from dedupindex.verify.proof_picture import ProofPicture, sides_for
+from dedupindex.verify.proof_thresholds import VERSION
+
+MOST_PLACES = 4  # of a file that are tried
+MOST_FRAMES = 64  # frames of an animation that are compared; of longer ones, so many evenly spaced ones
+
+
+def prove_pairs(tasks: Sequence[ProofTask]) -> list[ProofResult]:
+    """Compare the files of pairs; each file is decoded once a task. What cannot be read is `Outcome.NONE`."""
+    return [_prove_pairs(task) for task in tasks]
+
+
+def proofs_died(task: ProofTask, reason: Reason) -> ProofResult:
+    """The result for pairs whose worker died or took too long, twice."""
+    return ProofResult(lost=task.pairs, reason=WORKER_GONE[reason])
+
+
+def unreached(reason: str, matrix: Affine) -> Proof:
+    """The proof of a pair of which a file could not be read."""
+    return Proof(Outcome.NONE, reason=reason, matrix=matrix, measures={"unreachable": 1.0}, version=VERSION)
+
+
+def prove_with(picture: ProofPicture, file: ProofFile, matrix: Affine, settings: Settings, *, whole: int = 0) -> Proof:
+    """Compare a picture that is at hand (a) with a stored file (b).
+
+    Parameters
+    ----------
+    matrix : ((float, float, float), (float, float, float))
+        Full-frame pixels of the file to those of the picture.
+    whole : int
+        Frames of the animation of which the picture is the first one; 0 = it stands for itself.
+    """
+    _, side = sides_for(picture.full_shape, (file.height, file.width), np.array(matrix))
+    opened = _opened(file, side, settings)
+    if not isinstance(opened, _Opened):
+        return unreached(opened, matrix)
+    proof = prove(picture, opened.picture, np.array(matrix))
+    if (whole or file.whole) and proof.outcome in (Outcome.SAME, Outcome.EDITED):
+        frames = max(1, whole), file.frame_count if file.whole else 1
+        words = f"only the first frames were compared; one has {frames[0]}, the other {frames[1]}"
+        return replace(proof, outcome=Outcome.ALTERNATE if frames[0] != frames[1] else Outcome.NONE, reason=words)
+    return proof
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A file that was read, where, and its frame as it is compared."""
+
+    path: Path
+    picture: ProofPicture
+
+
+def _prove_pairs(task: ProofTask) -> ProofResult:
+    files = {file.image: file for file in task.files}
+    sides: dict[int, int] = {}
+    for a, b, matrix in task.pairs:
+        shapes = [(files[image].height, files[image].width) for image in (a, b)]
+        for image, side in zip((a, b), sides_for(shapes[0], shapes[1], np.array(matrix)), strict=True):
+            sides[image] = max(side, sides.get(image, 0))
+    needed = Counter(image for a, b, _ in task.pairs for image in (a, b))
+    opened: dict[int, _Opened | str] = {}
+    proofs: list[tuple[int, int, Proof]] = []
+    equal: list[tuple[int, int]] = []
+    for a, b, matrix in task.pairs:
+        for image in (a, b):
+            if image not in opened:
+                opened[image] = _opened(files[image], sides[image], task.settings)
+        try:
+            proof, exact = _proven(files[a], files[b], opened[a], opened[b], matrix, task.settings)
+        except Exception as error:  # one that we cannot deal with must not end the run
+            proof, exact = unreached(_fault(error), matrix), False
+        proofs.append((a, b, proof))
+        if exact:
+            equal.append((a, b))
+        for image in (a, b):
+            needed[image] -= 1
+            if not needed[image]:
+                del opened[image]  # megabytes
+    return ProofResult(tuple(proofs), tuple(equal))
+
+
+def _proven(
+    a: ProofFile, b: ProofFile, first: _Opened | str, second: _Opened | str, matrix: Affine, settings: Settings
+) -> tuple[Proof, bool]:
+    if not isinstance(first, _Opened):
+        return unreached(first, matrix), False
+    if not isinstance(second, _Opened):
+        return unreached(second, matrix), False
+    proof = prove(first.picture, second.picture, np.array(matrix))
+    if (a.whole or b.whole) and proof.outcome in (Outcome.SAME, Outcome.EDITED):
+        return _with_further_frames(proof, a, b, first.path, second.path, settings)
+    return proof, False
+
+
+def _opened(file: ProofFile, side: int, settings: Settings) -> _Opened | str:
+    """The image as some place still holds it, or why none does."""
+    found = _decoded(file, side, settings)
+    if isinstance(found, str):
+        return found
+    try:
+        return _Opened(found.path, proof_picture_of(found, settings, frame=file.frame, side=side))
+    except ReadError as error:
+        return str(error)
+    except Exception as error:
+        return _fault(error)
+
+
+def _decoded(file: ProofFile, side: int | None, settings: Settings, frame: int | None = -1) -> DecodedFile | str:
+    trouble = "no place is known where it is"
+    for path in file.places[:MOST_PLACES]:
+        try:
+            decoded = decode_file(path, settings, min_side=side, frame=file.frame if frame == -1 else frame)
+        except ReadError as error:
+            trouble = str(error)
+            continue
+        except Exception as error:
+            trouble = _fault(error)
+            continue
+        if decoded.sha256 == file.sha256:
+            return decoded
+        trouble = f"{path} holds other content now"
+    return trouble
+
+
+def _with_further_frames(
+    proof: Proof, a: ProofFile, b: ProofFile, path_a: Path, path_b: Path, settings: Settings
+) -> tuple[Proof, bool]:
+    """The proof of two animations whose first frames are the same or edited; and whether all pixels are equal."""
+    counts = [file.frame_count if file.whole else 1 for file in (a, b)]
+    if counts[0] != counts[1]:
+        words = f"the first frames show the same; one file has {counts[0]} frames, the other {counts[1]}"
+        return replace(proof, outcome=Outcome.ALTERNATE, reason=words), False
+    numbers = np.unique(np.linspace(0, counts[0] - 1, min(counts[0], MOST_FRAMES)).round().astype(int)).tolist()
+    same_pixels = True
+    matrix = np.array(proof.matrix)
+    for number in numbers:
+        frames = [_frame(replace(file, places=(path,)), number, settings) for file, path in ((a, path_a), (b, path_b))]
+        first, second = frames
+        if not isinstance(first, Frame) or not isinstance(second, Frame):
+            words = next(some for some in frames if isinstance(some, str))
+            return unreached(f"frame {number + 1}: {words}", proof.matrix), False
+        if _equal(first, second):
+            continue
+        same_pixels = False
+        if number == 0:
+            continue  # proven already
+        further = prove(proof_picture_from_frame(first, settings), proof_picture_from_frame(second, settings), matrix)
+        words = f"frame {number + 1} of {counts[0]}: {further.reason}"
+        if further.outcome is Outcome.EDITED:
+            proof = replace(proof, outcome=Outcome.EDITED, changed=max(proof.changed, further.changed), reason=words)
+        elif further.outcome is not Outcome.SAME:
+            return replace(proof, outcome=Outcome.ALTERNATE, reason=words), False
+    if proof.outcome is Outcome.SAME:
+        proof = replace(proof, reason=f"{proof.reason} ({len(numbers)} of {counts[0]} frames were compared)")
+    return proof, same_pixels and len(numbers) == counts[0]
+
+
+def _frame(file: ProofFile, number: int, settings: Settings) -> Frame | str:
+    decoded = _decoded(file, None, settings, number)
+    if isinstance(decoded, str):
+        return decoded
+    return next((frame for frame in decoded.frames if frame.number == number), "nothing of it is valid")
+
+
+def _equal(first: Frame, second: Frame) -> bool:
+    """Whether two frames have the very same pixels where they are valid, and are valid in the same places."""
+    one, other = first.pixels, second.pixels
+    if one.shape != other.shape or one.dtype != other.dtype or not np.array_equal(first.mask, second.mask):
+        return False
+    return bool(np.array_equal(one[first.mask], other[first.mask]))
+
+
+def _fault(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "not enough memory; worker_memory says how much there may be"
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    words = " ".join(str(error).split())[:200]
+    return f"a fault of dedupindex, {type(error).__name__} in {Path(place.filename).name}:{place.lineno}: {words}"
