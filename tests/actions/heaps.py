@@ -8,8 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dedupindex.actions.planning import PlanOptions, make_plan
+from dedupindex.actions.renewed_proof import FileProof
 from dedupindex.groups.grouping import build_groups
-from dedupindex.records import ImageRecord, LocationRecord, Pair, Registration, Relation, Verification
+from dedupindex.records import (
+    ImageRecord,
+    LocationRecord,
+    Outcome,
+    Pair,
+    Proof,
+    Registration,
+    Relation,
+    Verification,
+)
 
 
 def write(path: Path, data: bytes, mtime: int = 1_600_000_000, mode: int = 0o644) -> Path:
@@ -39,8 +49,17 @@ def image(number: int, data: bytes, *paths: Path, frame: int = 0, **known) -> Im
     )
 
 
+SAME = Proof(Outcome.SAME, compared=1.0)
+
+
 def pair(
-    a: ImageRecord, b: ImageRecord, *relations: Relation, covers=(1.0, 1.0), crop_of: str | None = None, score=0.9
+    a: ImageRecord,
+    b: ImageRecord,
+    *relations: Relation,
+    covers=(1.0, 1.0),
+    crop_of: str | None = None,
+    score=0.9,
+    proof: Proof | None = SAME,
 ) -> Pair:
     """Of two images; *covers*: share of a that b shows, and of b that a shows."""
     if (b.sha256, b.frame) < (a.sha256, a.frame):
@@ -48,7 +67,8 @@ def pair(
         crop_of = None if crop_of is None else {"a": "b", "b": "a"}[crop_of]
     measures = {"cover_a": covers[0], "cover_b": covers[1]}
     registration = Registration((0.0, 0.0), scale=1.0 if crop_of else a.width / b.width)
-    return Pair(a, b, Verification(True, score, relations, registration, "", measures=measures, crop_of=crop_of))
+    found = Verification(True, score, relations, registration, "", measures=measures, crop_of=crop_of)
+    return Pair(a, b, found, proof=proof)
 
 
 def crop(large: ImageRecord, small: ImageRecord, *more: Relation, scale: float = 1.0) -> Pair:
@@ -69,6 +89,16 @@ def plan_of(images, pairs=(), decisions=(), **options):
         version="0",
         made=datetime(2026, 1, 1, tzinfo=UTC),
     )
+
+
+def proves(outcome: Outcome = Outcome.SAME, reason: str = ""):
+    """A prover that reads the files as they are, and finds always the same."""
+
+    def prover(item):
+        keeper, file = (hashlib.sha256(some.path.read_bytes()).hexdigest() for some in (item.keeper, item.file))
+        return FileProof(Proof(outcome, compared=1.0, reason=reason), keeper, file)
+
+    return prover
 
 
 def gone(plan) -> dict[str, str]:

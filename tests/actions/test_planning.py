@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 
 from dedupindex.actions.plans import Action, check_plan, read_plan
 from dedupindex.errors import PlanError, SettingsError
-from dedupindex.records import Relation
+from dedupindex.records import Outcome, Proof, Region, Relation
 from dedupindex.reports.jsonfile import to_json
 from dedupindex.reports.plans import WHY, plan_json, plan_text, size_text
 from tests.actions.heaps import crop, gone, image, pair, plan_of, reasons, write
@@ -180,6 +181,8 @@ def test_targets_keep_their_folders_and_take_nobodys_place(tmp_path):
         {"action": Action.DELETE, "relations": (R.RESIZED,)},
         {"action": Action.HARDLINK, "relations": (R.SAME_BYTES, R.SAME_PIXELS)},
         {"relations": (R.SHIFTED_OVERLAP,)},
+        {"relations": (R.ALTERNATE,)},
+        {"relations": (R.UNPROVEN,)},
         {"keep": ("largest",)},
     ],
 )
@@ -201,6 +204,119 @@ def test_a_plan_survives_its_file(tmp_path):
         path.write_text(spoiled)
         with pytest.raises(PlanError):
             read_plan(path)
+
+
+def near_plan(tmp_path, proof, *seen, **options):
+    large = copies(tmp_path, "large.png", number=1, data=b"large", width=200)
+    small = copies(tmp_path, "small.jpg", number=2, data=b"small")
+    options = {"relations": (R.RESIZED, R.REENCODED, R.EDITED)} | options
+    return plan_of([], [pair(large, small, *seen, proof=proof)], **options)
+
+
+REGION = Region((8, 4, 20, 10), (4, 2, 10, 5), 0.01, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("proof", "seen", "reason"),
+    [
+        (None, (R.RESIZED,), "unproven"),
+        (None, (), "unproven"),
+        (Proof(Outcome.NONE, reason="too little in common"), (R.RESIZED,), "unproven"),
+        (Proof(Outcome.SAME, compared=0.6), (R.RESIZED,), "unproven"),
+        (Proof(Outcome.SAME, compared=1.0), (R.RESIZED,), ""),
+        (Proof(Outcome.SAME, compared=1.0), (), ""),
+        (Proof(Outcome.EDITED, (REGION,), compared=1.0), (R.RESIZED,), ""),
+    ],
+)
+def test_only_what_is_proven_goes(tmp_path, proof, seen, reason):
+    plan = near_plan(tmp_path, proof, *seen)
+    assert reasons(plan) == ({"small.jpg": reason} if reason else {})
+    assert gone(plan) == ({} if reason else {"small.jpg": "large.png"})
+    asked = near_plan(tmp_path, proof, *seen, unproven=True)
+    assert gone(asked) == {"small.jpg": "large.png"}
+    assert not reason or proof is None or asked.items[0].evidence.proof.outcome is proof.outcome
+
+
+@pytest.mark.parametrize("unproven", [False, True])
+@pytest.mark.parametrize("outcome", [Outcome.ALTERNATE, Outcome.DIFFERENT])
+def test_alternates_and_others_never_go(tmp_path, outcome, unproven):
+    every = tuple(set(R) - {R.ALTERNATE, R.UNPROVEN, R.SHIFTED_OVERLAP})
+    plan = near_plan(tmp_path, Proof(outcome, compared=1.0), R.RESIZED, relations=every, unproven=unproven)
+    assert (plan.items, plan.left_out) == ((), ())
+
+
+def test_what_is_edited_goes_only_where_that_is_named(tmp_path):
+    proof = Proof(Outcome.EDITED, (REGION,), changed=0.01, compared=1.0)
+    plan = near_plan(tmp_path, proof, R.RESIZED, relations=(R.RESIZED,))
+    assert reasons(plan) == {"small.jpg": "relation"}
+    text = plan_text(near_plan(tmp_path, proof, R.RESIZED), tmp_path)
+    assert "edited: 1 place, 1 % of the area" in text
+    [item] = near_plan(tmp_path, proof, R.RESIZED).items
+    place = item.evidence.proof.regions[0].box_b  # on the file that goes
+    assert f"differs: {place[3]} x {place[2]} pixels at ({place[1]}, {place[0]}), 1 %" in text
+
+
+def test_nothing_seen_but_a_likeness_has_to_be_named_too(tmp_path):
+    plan = near_plan(tmp_path, None, relations=(R.SAME_BYTES,), unproven=True)
+    assert gone(plan) == {}
+    assert reasons(plan) == {"small.jpg": "relation"}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_evidence_is_about_the_keeper_and_the_file(tmp_path, turned):
+    names = [b"1", b"2"] if not turned else [b"2", b"1"]
+    names.sort(key=lambda data: hashlib.sha256(data).digest(), reverse=turned)
+    large = copies(tmp_path, "large", number=1, data=names[0], width=200, height=160)
+    small = copies(tmp_path, "small", number=2, data=names[1], width=100, height=80)
+    made = pair(large, small, R.RESIZED)
+    assert (made.a is large) == (not turned)
+    scale = 2.0 if made.a is large else 0.5
+    matrix = ((scale, 0.0, 3.0), (0.0, scale, 5.0))
+    registration = dataclasses.replace(made.verification.registration, matrix=matrix)
+    made = dataclasses.replace(made, verification=dataclasses.replace(made.verification, registration=registration))
+    [item] = plan_of([], [made], relations=(R.RESIZED,)).items
+    found = item.evidence
+    assert (found.keeper_shape, found.file_shape) == ((160, 200), (80, 100))
+    (xx, _, x0), (_, yy, y0) = found.matrix
+    assert (xx, yy) == (2.0, 2.0)
+    assert (x0, y0) == ((3.0, 5.0) if not turned else (-6.0, -10.0))
+
+
+def test_a_near_plan_survives_its_file_and_is_believed_in_nothing(tmp_path):
+    proof = Proof(Outcome.EDITED, (REGION,), changed=0.01, compared=1.0, measures={"places": 1.0}, version="1")
+    plan = near_plan(tmp_path, proof, R.RESIZED)
+    path = tmp_path / "plan.json"
+    path.write_bytes(to_json(plan_json(plan)))
+    assert read_plan(path) == dataclasses.replace(plan, left_out=())
+    plain = json.loads(path.read_text())
+
+    def spoiled(change):
+        values = json.loads(json.dumps(plain))
+        change(values, values["items"][0])
+        path.write_text(json.dumps(values))
+        with pytest.raises(PlanError):
+            read_plan(path)
+
+    spoiled(lambda plan, item: item.update(evidence=None))
+    spoiled(lambda plan, item: item.pop("evidence"))
+    spoiled(lambda plan, item: item["evidence"].update(proof=None))
+    spoiled(lambda plan, item: item["evidence"]["proof"].update(outcome="same"))
+    spoiled(lambda plan, item: item["evidence"]["proof"].update(outcome="alternate"))
+    spoiled(lambda plan, item: item["evidence"]["proof"].update(outcome="sure"))
+    spoiled(lambda plan, item: item["evidence"].update(matrix=[[1, 0], [0, 1]]))
+    spoiled(lambda plan, item: item["evidence"].update(file_shape=[0, 5]))
+    spoiled(lambda plan, item: item.update(relation="resized+alternate"))
+    spoiled(lambda plan, item: item.update(relation="resized+unproven"))
+    spoiled(lambda plan, item: plan.update(relations=["resized"]))
+    spoiled(lambda plan, item: plan.update(settings={"scaling": "by magic"}))
+    spoiled(lambda plan, item: plan.update(settings={"max_pixels": 10}))
+
+
+def test_an_older_plan_is_refused_with_words(tmp_path):
+    path = tmp_path / "plan.json"
+    path.write_text('{"kind": "plan", "schema": 1}')
+    with pytest.raises(PlanError, match="older dedupindex.*make the plan again"):
+        read_plan(path)
 
 
 def test_a_plan_that_could_lose_a_picture_is_refused(tmp_path):

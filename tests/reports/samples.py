@@ -5,11 +5,14 @@ from pathlib import Path
 from dedupindex.errors import Reason
 from dedupindex.groups.grouping import build_groups
 from dedupindex.groups.report_records import Report
+from dedupindex.groups.series import build_series
 from dedupindex.records import (
     Failure,
     ImageRecord,
     LocationRecord,
+    Outcome,
     Pair,
+    Proof,
     Registration,
     Relation,
     Verification,
@@ -39,15 +42,19 @@ def verification(*relations: Relation, score: float = 0.9, **fields) -> Verifica
     return Verification(True, score, relations, registration, **values)
 
 
-def pair(a: ImageRecord, b: ImageRecord, *relations: Relation, **fields) -> Pair:
-    return Pair(a, b, verification(*relations, **fields))
+SAME = Proof(Outcome.SAME, largest=0.012, compared=1.0)
+
+
+def pair(a: ImageRecord, b: ImageRecord, *relations: Relation, proof: Proof | None = SAME, **fields) -> Pair:
+    return Pair(a, b, verification(*relations, **fields), proof=proof)
 
 
 def report(pairs, copies=(), failures=()) -> Report:
     images = {i.id: i for p in pairs for i in (p.a, p.b)} | {i.id: i for i in copies}
     groups = build_groups(list(pairs), list(copies))
     locations = sum(len(i.locations) for i in images.values())
-    return Report(None, groups, tuple(pairs), len(images), locations, tuple(failures))
+    series = build_series(groups, pairs)
+    return Report(None, groups, tuple(pairs), len(images), locations, tuple(failures), series=series)
 
 
 def hostile_report() -> Report:

@@ -2,7 +2,9 @@ import csv
 import io
 import os
 
-from dedupindex.records import LocationRecord, Registration, Relation
+import pytest
+
+from dedupindex.records import LocationRecord, Outcome, Proof, Registration, Relation
 from dedupindex.reports.csvfile import COLUMNS, pair_lines, pairs_csv
 from tests.reports.samples import HOSTILE, hostile_report, image, pair, report
 
@@ -17,9 +19,62 @@ def test_known_rows():
     found = report([pair(a, b, Relation.RESIZED, Relation.MIRRORED, score=0.875, registration=registration)])
     assert read(pairs_csv(found)) == [
         list(COLUMNS),
-        ["/a.png", "/z.png", "1.000000", "same_bytes", "0.00", "0.00", "1.00000", "0.000", "false", "1.0000"],
-        ["/a.png", "/b.png", "0.875000", "resized+mirrored", "1.50", "0.00", "2.00000", "-90.000", "true", "0.7500"],
+        [
+            *[
+                "/a.png",
+                "/z.png",
+                "1.000000",
+                "same_bytes",
+                "0.00",
+                "0.00",
+                "1.00000",
+                "0.000",
+                "false",
+                "1.0000",
+                "same",
+                "0.000000",
+            ]
+        ],
+        [
+            *[
+                "/a.png",
+                "/b.png",
+                "0.875000",
+                "resized+mirrored",
+                "1.50",
+                "0.00",
+                "2.00000",
+                "-90.000",
+                "true",
+                "0.7500",
+                "same",
+                "0.000000",
+            ]
+        ],
     ]
+
+
+@pytest.mark.parametrize(
+    ("proof", "wanted"),
+    [
+        (None, ["resized+unproven", "", ""]),
+        (Proof(Outcome.NONE), ["resized+unproven", "none", ""]),
+        (Proof(Outcome.EDITED, changed=0.0125), ["resized+edited", "edited", "0.012500"]),
+        (Proof(Outcome.ALTERNATE, changed=0.3), ["alternate", "alternate", "0.300000"]),
+    ],
+)
+def test_what_the_proof_says(proof, wanted):
+    a, b = image(1, "/a.png"), image(2, "/b.png")
+    found = report([pair(a, b, Relation.RESIZED, proof=proof)])
+    [_, row] = read(pairs_csv(found))
+    named = dict(zip(COLUMNS, row, strict=True))
+    assert [named["relation"], named["proof"], named["changed"]] == wanted
+
+
+def test_the_same_pixels_need_no_proof():
+    found = report([pair(image(1, "/a.png"), image(2, "/b.png"), Relation.SAME_PIXELS, proof=None)])
+    [line] = pair_lines(found)
+    assert (line.relation, line.proof, line.changed) == ("same_pixels", "same", 0.0)
 
 
 def test_best_first():

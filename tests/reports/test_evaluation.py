@@ -154,7 +154,7 @@ def test_intervals_are_rounded_outwards():
 
 def test_json():
     value = json.loads(to_json(evaluation_json(EVALUATION)))
-    assert (value["schema"], value["kind"]) == (1, "evaluate")
+    assert (value["schema"], value["kind"]) == (2, "evaluate")
     assert (
         value["recall"]
         == rate_json(rate(2, 4))

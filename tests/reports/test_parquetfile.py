@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dedupindex.errors import SettingsError
-from dedupindex.records import Registration, Relation
+from dedupindex.records import Outcome, Proof, Registration, Relation
 from dedupindex.reports import parquetfile
 from dedupindex.reports.parquetfile import pairs_parquet
 from tests.reports.samples import HOSTILE, hostile_report, image, pair, report
@@ -22,14 +22,14 @@ def test_known_rows():
     a, b = image(1, "/a.png", "/z.png"), image(2, "/b.png")
     found = report([pair(a, b, Relation.RESIZED, Relation.MIRRORED, score=0.875, registration=registration)])
     table = read(pairs_parquet(found))
-    assert table.schema.metadata[b"dedupindex.schema"] == b"1"
+    assert table.schema.metadata[b"dedupindex.schema"] == b"2"
     copy, row = table.to_pylist()
     assert (copy["a"], copy["b"], copy["relation"], copy["score"]) == ("/a.png", "/z.png", "same_bytes", 1.0)
     assert row == {
         "a": "/a.png", "a_bytes": b"/a.png", "a_frame": 0, "a_label": None,
         "b": "/b.png", "b_bytes": b"/b.png", "b_frame": 0, "b_label": None,
         "score": 0.875, "dy": 1.5, "dx": 0.0, "scale": 2.0, "rotation": -90.0, "overlap": 0.75, "mirrored": True,
-        "relation": "resized+mirrored", "group": found.groups[0].id,
+        "relation": "resized+mirrored", "proof": "same", "changed": 0.0, "group": found.groups[0].id,
     }  # fmt: skip
 
 
@@ -40,6 +40,14 @@ def test_names_of_any_bytes_survive_and_text_stays_text():
         row[side] for row in rows for side in ("a_bytes", "b_bytes")
     }
     assert any(row["b"] == "/pictures/\\xff\\xfe.png" for row in rows)
+
+
+def test_alternates_are_in_no_group():
+    pytest.importorskip("pyarrow")
+    proof = Proof(Outcome.ALTERNATE, changed=0.25)
+    found = report([pair(image(1, "/a.png"), image(2, "/b.png"), Relation.RESIZED, proof=proof)])
+    [row] = read(pairs_parquet(found)).to_pylist()
+    assert (row["relation"], row["proof"], row["changed"], row["group"]) == ("alternate", "alternate", 0.25, None)
 
 
 def test_an_empty_report_keeps_its_columns():

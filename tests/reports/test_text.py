@@ -13,6 +13,8 @@ from dedupindex.records import (
     IngestSummary,
     LocationRecord,
     Match,
+    Outcome,
+    Proof,
     Relation,
     RunRecord,
 )
@@ -41,9 +43,38 @@ def test_report():
         "  * a.png  (400 x 100 PNG)",
         "  = c.png",
         "    b.jpg  (200 x 100 16 bit JPEG)",
-        "      score 0.875: mirrored, other exposure, colours or filter",
+        "      score 0.875: mirrored, other exposure, colours or filter, proven, largest difference 3 of 255",
     ]
     assert text.startswith("1 duplicate group with 3 pictures, among 2 images at 3 places")
+
+
+def test_what_is_not_proven_is_said():
+    a, b = image(1, "/a.png"), image(2, "/b.png")
+    lines = report_text(report([pair(a, b, Relation.TONE, proof=None)])).splitlines()
+    assert "score 0.900: other exposure, colours or filter, not proven" in lines[5]
+    assert lines[-1] == "1 pair not proven, so never planned: dedupindex prove compares their files"
+
+
+def test_alternates_stand_beside_the_group_and_in_series():
+    a, b, c, d = (image(n, f"/{n}.png") for n in (1, 2, 3, 4))
+    moved = Proof(Outcome.ALTERNATE, moved=0.07, changed=0.1)
+    other = Proof(Outcome.ALTERNATE, changed=0.2)
+    found = report([pair(a, b, Relation.RESIZED), pair(b, c, proof=moved), pair(c, d, proof=other)])
+    text = report_text(found)
+    assert "  ~ /3.png, not in the group: another shot of the same scene: 7 % moved" in text.splitlines()
+    assert text.endswith("(one scene or template, other content): dedupindex report --alternates")
+    assert "/4.png" not in text
+    lines = report_text(found, alternates=True).splitlines()
+    assert lines[0] == "1 series of alternates with 3 pictures, among 4 images at 4 places"
+    [series] = found.series
+    assert lines[2:] == [
+        f"series {series.id}: 3 pictures",
+        f"    /1.png  (200 x 100 PNG, group {found.groups[0].id})",
+        "    /3.png  (200 x 100 PNG)",
+        "    /4.png  (200 x 100 PNG)",
+        "      the same scene or template with other content: 20 % differs (against /3.png)",
+    ]
+    assert report_text(report([]), alternates=True) == "no alternates, among 0 images at 0 places"
 
 
 def test_a_member_linked_through_another():
@@ -120,7 +151,7 @@ def test_what_is_different():
         "  * a.png  (400 x 100 PNG)",
         "  = c.png",
         "+   b.jpg  (200 x 100 PNG)",
-        "      score 0.875: other exposure, colours or filter",
+        "      score 0.875: other exposure, colours or filter, proven, largest difference 3 of 255",
         "-   old.png#frame=3  (gone)",
         "",
         "resolved group abc",

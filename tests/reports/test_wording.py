@@ -1,7 +1,16 @@
 import pytest
 
-from dedupindex.records import Registration, Relation
-from dedupindex.reports.wording import FLAGS, MEANING, flag_words, pair_words, percent, relation_words, shift_text
+from dedupindex.records import FlagKind, GroupFlag, Outcome, Proof, Region, Registration, Relation
+from dedupindex.reports.wording import (
+    FLAGS,
+    MEANING,
+    flag_words,
+    headline,
+    pair_words,
+    percent,
+    relation_words,
+    shift_text,
+)
 from tests.reports.samples import image, pair, verification
 
 A, B = image(1, "/a.png", width=400, height=200), image(2, "/b.png")
@@ -9,9 +18,68 @@ A, B = image(1, "/a.png", width=400, height=200), image(2, "/b.png")
 
 def test_every_relation_has_a_meaning_and_a_phrase():
     assert set(MEANING) == set(Relation)
-    for relation in Relation:
-        [words] = pair_words(pair(A, B, relation))
+    for relation in set(Relation) - {Relation.ALTERNATE, Relation.UNPROVEN, Relation.EDITED}:
+        words, *proven = pair_words(pair(A, B, relation))
         assert words
+        direct = relation in (Relation.SAME_BYTES, Relation.SAME_PIXELS)
+        assert proven == ([] if direct else ["proven, largest difference 3 of 255"])
+
+
+REGION = Region((0, 0, 10, 10), (0, 0, 10, 10), 0.004, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("proof", "words"),
+    [
+        (None, ("other exposure, colours or filter", "not proven")),
+        (Proof(Outcome.NONE, reason="gone"), ("other exposure, colours or filter", "not proven: gone")),
+        (Proof(Outcome.EDITED, (REGION, REGION), changed=0.008), ("edited: 2 places, 0.8 % of the area",)),
+        (
+            Proof(Outcome.EDITED, (REGION,), changed=0.02, measures={"places": 40.0}),
+            ("edited: 40 places, 2 % of the area",),
+        ),
+        (Proof(Outcome.ALTERNATE, moved=0.07), ("another shot of the same scene: 7 % moved",)),
+        (
+            Proof(Outcome.ALTERNATE, changed=0.3),
+            ("the same scene or template with other content: 30 % differs",),
+        ),
+        (Proof(Outcome.DIFFERENT), ()),
+    ],
+)
+def test_what_the_proof_adds(proof, words):
+    assert pair_words(pair(A, B, Relation.TONE, proof=proof)) == words
+
+
+@pytest.mark.parametrize(
+    ("relations", "proof", "done", "words"),
+    [
+        ((Relation.SAME_BYTES,), None, "", "the same file content, byte for byte"),
+        ((Relation.SAME_PIXELS,), None, "", "the same picture, every pixel the same"),
+        ((), Proof(Outcome.DIFFERENT), "", "different pictures"),
+        ((), None, "", "different pictures"),
+        (
+            (Relation.REENCODED,),
+            Proof(Outcome.SAME, largest=3 / 255),
+            "",
+            "the same picture, encoded again; largest difference 3 of 255",
+        ),
+        (
+            (Relation.RESIZED,),
+            Proof(Outcome.SAME, largest=1 / 255),
+            "resized: b at 50 % of the size of a",
+            "the same picture, resized: b at 50 % of the size of a; largest difference 1 of 255",
+        ),
+        ((Relation.EDITED,), Proof(Outcome.EDITED, (REGION,), 0.004), "", "edited: 1 place, 0.4 % of the area"),
+        (
+            (Relation.UNPROVEN,),
+            Proof(Outcome.NONE, reason="too small"),
+            "",
+            "taken for the same picture at 128 pixels, not proven: too small",
+        ),
+    ],
+)
+def test_the_headline(relations, proof, done, words):
+    assert headline(relations, proof, done) == words
 
 
 @pytest.mark.parametrize(
@@ -51,12 +119,13 @@ def test_every_relation_has_a_meaning_and_a_phrase():
     ],
 )
 def test_numbers_in_words(fields, relation, words):
-    assert pair_words(pair(A, B, relation, **fields)) == (words,)
+    assert pair_words(pair(A, B, relation, **fields))[:-1] == (words,)
 
 
 def test_several_relations_and_other_names():
     found = pair(A, B, Relation.MIRRORED, Relation.RESIZED, registration=Registration((0, 0), scale=2.0))
-    assert pair_words(found, "the first", "this") == ("mirrored", "resized: this at 50 % of the size of the first")
+    words = pair_words(found, "the first", "this")
+    assert words[:-1] == ("mirrored", "resized: this at 50 % of the size of the first")
 
 
 def test_a_turned_window_does_not_boast_of_its_shift():
@@ -67,9 +136,8 @@ def test_a_turned_window_does_not_boast_of_its_shift():
 
 def test_mirrored_top_to_bottom_is_one_deed():
     registration = Registration((0, 0), rotation=180.0, mirrored=True)
-    assert pair_words(pair(A, B, Relation.ROTATED, Relation.MIRRORED, registration=registration)) == (
-        "mirrored top-bottom",
-    )
+    words = pair_words(pair(A, B, Relation.ROTATED, Relation.MIRRORED, registration=registration))
+    assert words[:-1] == ("mirrored top-bottom",)
 
 
 def test_small_pieces():
@@ -78,5 +146,5 @@ def test_small_pieces():
     assert percent(0) == "0 %"
     assert shift_text(verification(registration=Registration((-0.01, 3.25)))) == "(0, 3.2)"
     assert relation_words("mirrored+tone") == f"{MEANING[Relation.MIRRORED]}; {MEANING[Relation.TONE]}"
-    assert flag_words("bridge:abc") == FLAGS["bridge"]
-    assert flag_words("flood") == FLAGS["flood"]
+    assert set(FLAGS) == set(FlagKind)
+    assert flag_words(GroupFlag(FlagKind.FLOOD, ("abc",))) == FLAGS[FlagKind.FLOOD]

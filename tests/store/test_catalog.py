@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from dedupindex.errors import Reason
-from dedupindex.records import Failure, Registration, Relation, Verification
+from dedupindex.records import Failure, Link, Registration, Relation, Verification
 from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.rows import FileState, SegmentRow
 from tests.store.samples import digest, new_image
@@ -157,8 +157,8 @@ def test_pairs_come_back_as_they_went_in(database):
         assert catalog_pairs.known_pairs(connection, [b]) == {(a, b)}
         assert catalog_pairs.pairs(connection, among={a}) == []
         assert catalog_pairs.pairs(connection, among={a, b, 99}) == [pair]
-        assert [list(part) for part in catalog_pairs.edges(connection, min_score=0.5)] == [[a], [b], [0.91]]
-        assert len(catalog_pairs.edges(connection, min_score=0.95)[0]) == 0
+        assert catalog_pairs.edges(connection, min_score=0.5) == [(a, b, Link.UNPROVEN)]
+        assert catalog_pairs.edges(connection, min_score=0.95) == []
 
 
 def test_runs_failures_and_segments(database):
