@@ -33,14 +33,14 @@ Planes: TypeAlias = tuple[ByteArray, ByteArray, ByteArray]  # luminance and two 
 
 
 def colour_excess(
-    first: ByteArray, second: ByteArray, mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = ()
+    sides: Sequence[tuple[ByteArray, ByteArray]], mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = ()
 ) -> FloatArray | None:
     """Compare the colours of two aligned pictures.
 
     Parameters
     ----------
-    first, second : (H, W, 3) uint8
-        RGB at half the scale of the grid.
+    sides : sequence of two pairs of (H, W, 3) uint8
+        Each picture, and the other one with the same tone; RGB at half the scale of the grid.
     mask : (H, W) bool
     tables : sequence of (64 int, float)
         Quantisation tables for colour of the files, and pixels of the file for one of the grid.
@@ -50,8 +50,8 @@ def colour_excess(
     (H // 2, W // 2) float32 or None
         Difference that nothing explains, levels, on the cells of the grid; None where one picture shows no colours.
     """
-    pictures = _planes(first), _planes(second)
-    strength = colourfulness(pictures[0], mask), colourfulness(pictures[1], mask)
+    planes = [(_planes(own), _planes(other)) for own, other in sides]
+    strength = [colourfulness(own, mask) for own, _ in planes]
     if min(strength) < GREY:
         return None
     whole = bool(mask.all())
@@ -61,13 +61,13 @@ def colour_excess(
         return None
     valid, divisor = share > 0.5, np.maximum(share, 1e-3)
     excess = np.zeros(share.shape, np.float32)
-    for own, other in ((0, 1), (1, 0)):
-        if strength[other] < LESS * strength[own]:
+    for number, (own, other) in enumerate(planes):
+        if strength[1 - number] < LESS * strength[number]:
             continue
-        predicted = _predicted(pictures[own], pictures[other], share)
+        predicted = _predicted(own, other, share)
         squared = np.zeros(share.shape, np.float32)
         low, high = np.zeros(share.shape, np.float32), np.zeros(share.shape, np.float32)
-        for target, guess in zip(pictures[own][1:], predicted, strict=True):
+        for target, guess in zip(own[1:], predicted, strict=True):
             beyond = outside(target, guess)
             if not whole:
                 beyond[~mask] = 0

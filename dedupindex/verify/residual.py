@@ -34,6 +34,23 @@ _WIDE = np.ones((5, 5), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """One of two aligned pictures, and what predicts it from the other one.
+
+    Attributes
+    ----------
+    own, other : (H, W) uint8
+        The picture, and the other one's luminance.
+    curve : Curve
+        Tone of `own` from the levels of `other`.
+    """
+
+    own: ByteArray
+    other: ByteArray
+    curve: Curve
+
+
+@dataclass(frozen=True, slots=True)
 class Residual:
     """What two pictures differ by, by windows around cells of 4 x 4 grid pixels.
 
@@ -81,22 +98,15 @@ def _above(first: ByteArray, second: ByteArray) -> ByteArray:
     return np.asarray(cv2.max(high, low), np.uint8)
 
 
-def residual(
-    first: ByteArray,
-    second: ByteArray,
-    mask: Mask,
-    curves: tuple[Curve, Curve],
-    tables: Sequence[tuple[Sequence[int], float]] = (),
-) -> Residual:
+def residual(sides: Sequence[Side], mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = ()) -> Residual:
     """Compare the luminance of two aligned pictures.
 
     Parameters
     ----------
-    first, second : (H, W) uint8
+    sides : sequence of Side
+        Each picture with what predicts it.
     mask : (H, W) bool
         Where both are valid.
-    curves : (Curve, Curve)
-        Tone of `first` from the levels of `second`, and the other way.
     tables : sequence of (64 int, float)
         Quantisation tables of the files, and pixels of the file for one of the grid.
     """
@@ -105,15 +115,13 @@ def residual(
     share = windows(cells(np.ones(mask.shape, np.float32) if weight is None else weight))
     valid = share > 0.5
     divisor = np.maximum(share, 1e-3)
-    small = [halved(first), halved(second)]
     small_weight = None if weight is None else _halved_plane(weight)
     excess = np.zeros(share.shape, np.float32)
     contrast = np.zeros(share.shape, np.float32)
     noise, largest = 0.0, 0.0
-    for own, other, small_own, small_other, curve in (
-        (first, second, *small, curves[0]),
-        (second, first, *small[::-1], curves[1]),
-    ):
+    for side in sides:
+        own, other, curve = side.own, side.other, side.curve
+        small_own, small_other = halved(own), halved(other)
         table = np.clip(np.rint(curve.levels), 0, 255).astype(np.uint8)
         predicted = _looked_up(other, table)
         beyond = outside(own, predicted)
@@ -125,7 +133,7 @@ def residual(
         low, high = _contrasts((small_own, _looked_up(small_other, table)), small_weight, divisor)
         spread = np.asarray(cv2.LUT(small_other, np.square(curve.spread).astype(np.float32)), np.float32)
         tone = TONE_SHARE**2 * _small_windows(spread, small_weight) / divisor
-        usual, floor = typical(squared, low, valid)
+        usual, floor = typical(squared, np.sqrt(low * low + tone), valid)
         allowed = tone + TYPICAL**2 * usual + compression(high, tables)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
         np.maximum(contrast, high, out=contrast)
