@@ -9,6 +9,7 @@ tell the colours.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import cv2
@@ -32,15 +33,32 @@ NEUTRAL = 128  # level of a colour signal that stands for grey
 Planes: TypeAlias = tuple[ByteArray, ByteArray, ByteArray]  # luminance and two colour signals
 
 
+@dataclass(frozen=True, slots=True)
+class ColourSide:
+    """One of two aligned pictures in colour, and the other one in its tone, at half the scale of the grid.
+
+    Attributes
+    ----------
+    own, other : (H, W, 3) uint8
+        RGB.
+    unsure : (H, W) float32 or None
+        Squared uncertainty of the other one's tone, squared levels; None = its tone was not changed.
+    """
+
+    own: ByteArray
+    other: ByteArray
+    unsure: FloatArray | None = None
+
+
 def colour_excess(
-    sides: Sequence[tuple[ByteArray, ByteArray]], mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = ()
+    sides: Sequence[ColourSide], mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = ()
 ) -> FloatArray | None:
     """Compare the colours of two aligned pictures.
 
     Parameters
     ----------
-    sides : sequence of two pairs of (H, W, 3) uint8
-        Each picture, and the other one with the same tone; RGB at half the scale of the grid.
+    sides : sequence of two `ColourSide`
+        One for each picture.
     mask : (H, W) bool
     tables : sequence of (64 int, float)
         Quantisation tables for colour of the files, and pixels of the file for one of the grid.
@@ -50,7 +68,7 @@ def colour_excess(
     (H // 2, W // 2) float32 or None
         Difference that nothing explains, levels, on the cells of the grid; None where one picture shows no colours.
     """
-    planes = [(_planes(own), _planes(other)) for own, other in sides]
+    planes = [(_planes(side.own), _planes(side.other)) for side in sides]
     strength = [colourfulness(own, mask) for own, _ in planes]
     if min(strength) < GREY:
         return None
@@ -68,7 +86,7 @@ def colour_excess(
         squared = np.zeros(share.shape, np.float32)
         low, high = np.zeros(share.shape, np.float32), np.zeros(share.shape, np.float32)
         for target, guess in zip(own[1:], predicted, strict=True):
-            beyond = outside(target, guess)
+            beyond = outside(target, guess, guess)
             if not whole:
                 beyond[~mask] = 0
             squared += windows(cells(np.asarray(cv2.multiply(beyond, beyond, dtype=cv2.CV_32F), np.float32), CELL))
@@ -78,6 +96,8 @@ def colour_excess(
         squared /= divisor
         usual, _ = typical(squared, np.sqrt(low), valid)
         allowed = TYPICAL**2 * usual + compression(np.sqrt(high), tables)
+        if (unsure := sides[number].unsure) is not None:
+            allowed += windows(cells(unsure * weight, CELL)) / divisor
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
     excess[~valid] = 0
     return excess

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from dedupindex.compare.registration import invert
 from dedupindex.prepare.reduction import LUMINANCE_WEIGHTS
-from dedupindex.records import ByteArray, Mask
+from dedupindex.records import ByteArray, FloatArray, Mask
+from dedupindex.verify.colour import ColourSide
 from dedupindex.verify.proof_picture import Laid
 from dedupindex.verify.residual import Side, halved
 from dedupindex.verify.sharpness import match_sharpness
-from dedupindex.verify.tone import Curve, curve_of, joint_histogram
+from dedupindex.verify.tone import BENT, Curve, curve_of, joint_histogram, limits, look_up, mixed
 
 SOFT = 0.6  # standard deviation of the blur that both pictures get, pixels: evens out what warping did to one
 RIM = 2  # pixels of the grid along the edge of what both show that are not compared
@@ -22,7 +23,7 @@ HISTOGRAM_PIXELS = 250_000  # that tell the tone, about
 TONED = 8.0  # levels by which the tone curve leaves equal levels from which each colour channel gets a curve of its own
 
 Matrix = NDArray[np.float64]
-ColourSides: TypeAlias = tuple[tuple[ByteArray, ByteArray], tuple[ByteArray, ByteArray]]
+ColourSides: TypeAlias = tuple[ColourSide, ColourSide]
 
 
 def aligned(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
@@ -110,19 +111,24 @@ def matched(
     Returns
     -------
     sides : (Side, Side)
-    colours : two pairs of (H // 2, W // 2, 3) uint8, or None
-        Each picture and the other one in its tone; None where one has no colours.
+    colours : two `ColourSide`, or None
+        None where one picture has no colours.
     """
-    sides = _sides(first, second, mask, sign)
-    if laid.still_colour is None or laid.moving_colour is None:
-        return sides, None
-    if max(_off(side, mask, sign) for side in sides) < TONED:
+    first, second = match_sharpness(first, second, mask)
+    first, second = _soft(first), _soft(second)
+    curves = _curves(first, second, mask, sign)
+    still, moving = laid.still_colour, laid.moving_colour
+    if still is None or moving is None or max(
+        _off(second, mask, curves[0], sign), _off(first, mask, curves[1], sign)
+    ) < TONED:  # fmt: skip
+        sides = _side(first, second, curves[0], sign), _side(second, first, curves[1], sign)
         colours = _small_colours(laid, matrix)
-        return sides, None if colours is None else (colours, colours[::-1])
-    own = laid.still_colour
+        if colours is None:
+            return sides, None
+        return sides, (ColourSide(*colours), ColourSide(*colours[::-1]))
     moved = np.asarray(
         cv2.warpAffine(
-            laid.moving_colour,
+            moving,
             matrix,
             laid.still.shape[::-1],
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
@@ -130,10 +136,13 @@ def matched(
         ),
         np.uint8,
     )
-    moved_as_own, own_as_moved = _toned(own, moved, mask, sign)
-    there = _sides(first, _grey(moved_as_own), mask, 1.0)[0]
-    back = _sides(second, _grey(own_as_moved), mask, 1.0)[0]
-    return (there, back), ((halved(own), halved(moved_as_own)), (halved(moved), halved(own_as_moved)))
+    there, moved_toned = _by_channel(still, moved, mask, sign)
+    back, still_toned = _by_channel(moved, still, mask, sign)
+    colour_sides = (
+        ColourSide(halved(still), halved(moved_toned), _unsure(there)),
+        ColourSide(halved(moved), halved(still_toned), _unsure(back)),
+    )
+    return (there, back), colour_sides
 
 
 def halved_mask(mask: Mask) -> Mask:
@@ -144,11 +153,52 @@ def halved_mask(mask: Mask) -> Mask:
     return np.asarray(cv2.erode(small.astype(np.uint8), cross, borderType=cv2.BORDER_CONSTANT, borderValue=0.0), bool)
 
 
-def _sides(first: ByteArray, second: ByteArray, mask: Mask, sign: float) -> tuple[Side, Side]:
-    first, second = match_sharpness(first, second, mask)
-    first, second = _soft(first), _soft(second)
-    there, back = _curves(first, second, mask, sign)
-    return Side(first, second, there), Side(second, first, back)
+def _side(own: ByteArray, other: ByteArray, curve: Curve, sign: float) -> Side:
+    low, high = limits(curve, sign)
+    return Side(
+        own=own,
+        predicted=look_up(other, curve.levels),
+        low=look_up(other, low),
+        high=look_up(other, high),
+        mixed=mixed(other, curve) if curve.bent > BENT else None,
+        spread=np.asarray(cv2.LUT(halved(other), np.square(curve.spread).astype(np.float32)), np.float32),
+    )
+
+
+def _by_channel(own: ByteArray, other: ByteArray, mask: Mask, sign: float) -> tuple[Side, ByteArray]:
+    """Luminance of `own` predicted channel by channel, and `other` in its tone, (H, W, 3)."""
+    toned, low, high, chord = (np.empty_like(other) for _ in range(4))
+    spread = np.zeros((own.shape[0] // 2, own.shape[1] // 2), np.float32)
+    bent = False
+    matched_own = np.empty_like(own)
+    for channel, share in enumerate(LUMINANCE_WEIGHTS):
+        first, second = np.ascontiguousarray(own[..., channel]), np.ascontiguousarray(other[..., channel])
+        first, second = match_sharpness(first, second, mask)
+        first, second = _soft(first), _soft(second)
+        curve = _curves(first, second, mask, sign)[0]
+        lowest, highest = limits(curve, sign)
+        matched_own[..., channel] = first
+        toned[..., channel] = look_up(second, curve.levels)
+        low[..., channel], high[..., channel] = look_up(second, lowest), look_up(second, highest)
+        chord[..., channel] = mixed(second, curve)
+        bent |= curve.bent > BENT
+        # what one channel does not tell, its neighbours do not tell either: standard deviations add up
+        spread += share * cv2.LUT(halved(second), curve.spread.astype(np.float32))
+    side = Side(
+        own=_grey(matched_own),
+        predicted=_grey(toned),
+        low=_grey(low),
+        high=_grey(high),
+        mixed=_grey(chord) if bent else None,
+        spread=np.square(spread),
+    )
+    return side, toned
+
+
+def _unsure(side: Side) -> FloatArray:
+    """Squared uncertainty of colours whose channels were predicted one by one: more where one of them is clipped."""
+    clipped = cv2.subtract(halved(side.high), halved(side.low)).astype(np.float32)
+    return np.square(np.sqrt(side.spread) + clipped)
 
 
 def _soft(picture: ByteArray) -> ByteArray:
@@ -161,25 +211,14 @@ def _curves(first: ByteArray, second: ByteArray, mask: Mask, sign: float) -> tup
     return curve_of(joint.T, sign), curve_of(joint, sign)
 
 
-def _off(side: Side, mask: Mask, sign: float) -> float:
-    """How far the tone curve leaves equal levels, over the middle of what the picture shows."""
-    levels = side.other[::8, ::8][mask[::8, ::8]]
+def _off(other: ByteArray, mask: Mask, curve: Curve, sign: float) -> float:
+    """How far the tone curve leaves equal levels, over most of what the picture shows."""
+    levels = other[::8, ::8][mask[::8, ::8]]
     if not levels.size:
         return 0.0
-    away = np.abs(side.curve.levels - np.arange(256)) if sign > 0 else np.full(256, np.float32(255))
-    return float(np.quantile(away[levels], 0.9))
-
-
-def _toned(own: ByteArray, moved: ByteArray, mask: Mask, sign: float) -> tuple[ByteArray, ByteArray]:
-    """`moved` with each channel in the tone of `own`, and the other way."""
-    there, back = np.empty_like(moved), np.empty_like(own)
-    for channel in range(3):
-        first, second = np.ascontiguousarray(own[..., channel]), np.ascontiguousarray(moved[..., channel])
-        curves = _curves(first, second, mask, sign)
-        tables = [np.clip(np.rint(curve.levels), 0, 255).astype(np.uint8) for curve in curves]
-        there[..., channel] = cv2.LUT(second, tables[0])
-        back[..., channel] = cv2.LUT(first, tables[1])
-    return there, back
+    if sign < 0:
+        return 255.0
+    return float(np.quantile(np.abs(curve.levels - np.arange(256))[levels], 0.9))
 
 
 def _grey(colour: ByteArray) -> ByteArray:

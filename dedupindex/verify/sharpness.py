@@ -6,6 +6,8 @@ there is detail, robustly, so that a changed place does not count; the sharper p
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +57,7 @@ def _weights(target: ByteArray, source: ByteArray, softer: list[ByteArray], mask
     levels = [plane[some][inside].astype(np.float64) for plane in (source, *softer)]
     if levels[0].size < LEAST_SAMPLES:
         return None
-    bands = [upper - lower for upper, lower in zip(levels[:-1], levels[1:], strict=True)]
+    bands = [upper - lower for upper, lower in itertools.pairwise(levels)]
     detail = np.abs(bands[0]) + np.abs(bands[1])
     chosen = detail >= max(LEAST_DETAIL, float(np.quantile(detail, 1 - EDGE_SHARE)))
     if chosen.sum() < LEAST_SAMPLES:
