@@ -9,6 +9,7 @@ tell the colours.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import cv2
@@ -32,15 +33,32 @@ NEUTRAL = 128  # level of a colour signal that stands for grey
 Planes: TypeAlias = tuple[ByteArray, ByteArray, ByteArray]  # luminance and two colour signals
 
 
+@dataclass(frozen=True, slots=True)
+class ColourSide:
+    """One of two aligned pictures in colour, and the other one in its tone, at half the scale of the grid.
+
+    Attributes
+    ----------
+    own, other : (H, W, 3) uint8
+        RGB.
+    unsure : (H, W) float32 or None
+        Squared uncertainty of the other one's tone, squared levels; None = its tone was not changed.
+    """
+
+    own: ByteArray
+    other: ByteArray
+    unsure: FloatArray | None = None
+
+
 def colour_excess(
-    first: ByteArray, second: ByteArray, mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = ()
+    sides: Sequence[ColourSide], mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = ()
 ) -> FloatArray | None:
     """Compare the colours of two aligned pictures.
 
     Parameters
     ----------
-    first, second : (H, W, 3) uint8
-        RGB at half the scale of the grid.
+    sides : sequence of two `ColourSide`
+        One for each picture.
     mask : (H, W) bool
     tables : sequence of (64 int, float)
         Quantisation tables for colour of the files, and pixels of the file for one of the grid.
@@ -50,8 +68,8 @@ def colour_excess(
     (H // 2, W // 2) float32 or None
         Difference that nothing explains, levels, on the cells of the grid; None where one picture shows no colours.
     """
-    pictures = _planes(first), _planes(second)
-    strength = colourfulness(pictures[0], mask), colourfulness(pictures[1], mask)
+    planes = [(_planes(side.own), _planes(side.other)) for side in sides]
+    strength = [colourfulness(own, mask) for own, _ in planes]
     if min(strength) < GREY:
         return None
     whole = bool(mask.all())
@@ -61,14 +79,14 @@ def colour_excess(
         return None
     valid, divisor = share > 0.5, np.maximum(share, 1e-3)
     excess = np.zeros(share.shape, np.float32)
-    for own, other in ((0, 1), (1, 0)):
-        if strength[other] < LESS * strength[own]:
+    for number, (own, other) in enumerate(planes):
+        if strength[1 - number] < LESS * strength[number]:
             continue
-        predicted = _predicted(pictures[own], pictures[other], share)
+        predicted = _predicted(own, other, share)
         squared = np.zeros(share.shape, np.float32)
         low, high = np.zeros(share.shape, np.float32), np.zeros(share.shape, np.float32)
-        for target, guess in zip(pictures[own][1:], predicted, strict=True):
-            beyond = outside(target, guess)
+        for target, guess in zip(own[1:], predicted, strict=True):
+            beyond = outside(target, guess, guess)
             if not whole:
                 beyond[~mask] = 0
             squared += windows(cells(np.asarray(cv2.multiply(beyond, beyond, dtype=cv2.CV_32F), np.float32), CELL))
@@ -78,6 +96,8 @@ def colour_excess(
         squared /= divisor
         usual, _ = typical(squared, np.sqrt(low), valid)
         allowed = TYPICAL**2 * usual + compression(np.sqrt(high), tables)
+        if (unsure := sides[number].unsure) is not None:
+            allowed += windows(cells(unsure * weight, CELL)) / divisor
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
     excess[~valid] = 0
     return excess

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,20 +11,16 @@ from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.records.proofs import Affine, Box, Outcome, Proof, Region, turned_round
 from dedupindex.verify.colour import colour_excess
 from dedupindex.verify.keypoint_registration import compose, invert
+from dedupindex.verify.matching import aligned, halved_mask, matched
 from dedupindex.verify.proof_picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof_thresholds import THRESHOLDS, VERSION
 from dedupindex.verify.regions import SOUGHT, Place, changed_places, movement
 from dedupindex.verify.residual import Residual, halved, residual
-from dedupindex.verify.sharpness import match_sharpness
 from dedupindex.verify.subpixel import refine
-from dedupindex.verify.tone import curve_of, joint_histogram
 
-SOFT = 0.6  # standard deviation of the blur that both pictures get, pixels: evens out what warping did to one
-RIM = 2  # pixels of the grid along the edge of what both show that are not compared
 LEAST_SIDE = 16  # pixels of the grid: what is smaller is not compared
 CONTENT = 8.0  # levels: contrast of a window from which it shows something
 MOST_REGIONS = 32
-HISTOGRAM_PIXELS = 250_000  # that tell the tone, about
 
 Matrix = NDArray[np.float64]
 
@@ -79,14 +74,14 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
     if laid is None or min(laid.still.shape) < LEAST_SIDE:
         return _nothing(matrix, "too little is shown by both to compare")
     refined, sign = refine(laid.still, laid.moving, laid.matrix, laid.still_mask, laid.moving_mask)
-    first, second, mask = _warped(laid, refined)
+    first, second, mask = aligned(laid, refined)
     if mask.sum() < LEAST_SIDE**2:
         return _nothing(matrix, "too little is shown by both to compare")
-    some = np.s_[:: max(1, first.size // HISTOGRAM_PIXELS)]
-    joint = joint_histogram(first[some], second[some], mask[some])
-    curves = curve_of(joint.T, sign), curve_of(joint, sign)
-    found = residual(first, second, mask, curves, _tables(a, b, laid, refined))
-    colours = _colour_excess(laid, refined, mask, _tables(a, b, laid, refined, 1))
+    sides, colour_sides = matched(laid, refined, first, second, mask, sign)
+    found = residual(sides, mask, _tables(a, b, laid, refined))
+    colours = None
+    if colour_sides is not None:
+        colours = colour_excess(colour_sides, halved_mask(mask), _tables(a, b, laid, refined, 1))
     excess = found.excess
     if colours is not None:
         rows, columns = min(excess.shape[0], colours.shape[0]), min(excess.shape[1], colours.shape[1])
@@ -95,61 +90,6 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
         np.maximum(part, colours[:rows, :columns] * found.valid[:rows, :columns], out=part)
     compared = _Compared(first, second, mask, found, excess, colours is not None, refined)
     return _judged(a, b, laid, compared)
-
-
-def _warped(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
-    """Both pictures on the grid, equally soft, and where both are valid, clear of edges and holes."""
-    rows, columns = laid.still.shape
-    moved = np.asarray(
-        cv2.warpAffine(
-            laid.moving,
-            matrix,
-            (columns, rows),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.uint8,
-    )
-    mask = _covered(laid.moving.shape, laid.still.shape, matrix)
-    holes = [hole for hole in (laid.still_mask, _warped_mask(laid, matrix)) if hole is not None]
-    if holes:
-        valid = np.logical_and.reduce(holes).astype(np.uint8)
-        kernel = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
-        mask &= np.asarray(cv2.erode(valid, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1.0), bool)
-    first, second, _ = match_sharpness(laid.still, moved, mask)
-    return (
-        np.asarray(cv2.GaussianBlur(first, (0, 0), SOFT), np.uint8),
-        np.asarray(cv2.GaussianBlur(second, (0, 0), SOFT), np.uint8),
-        mask,
-    )
-
-
-def _warped_mask(laid: Laid, matrix: Matrix) -> Mask | None:
-    if laid.moving_mask is None:
-        return None
-    size = laid.still.shape[::-1]
-    inside = laid.moving_mask.astype(np.uint8) * np.uint8(255)
-    return np.asarray(
-        cv2.warpAffine(inside, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=0.0) > 250
-    )
-
-
-def _covered(shape: tuple[int, ...], grid: tuple[int, ...], matrix: Matrix) -> Mask:
-    """Where the grid lies on the moving picture, both without their rims."""
-    rows, columns = shape[:2]
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    rim = RIM * scale
-    if min(rows, columns) <= 2 * rim + 1 or min(grid[:2]) <= 2 * RIM + 1:
-        return np.zeros(grid[:2], np.bool_)
-    right, bottom = columns - 1 - rim, rows - 1 - rim
-    corners = np.array([[rim, rim], [right, rim], [right, bottom], [rim, bottom]], np.float64)
-    back = invert(matrix)
-    moved = np.rint((corners @ back[:, :2].T + back[:, 2]) * 16).astype(np.int32)  # sixteenths of a pixel
-    mask = np.zeros(grid[:2], np.uint8)
-    cv2.fillConvexPoly(mask, moved, (1,), lineType=cv2.LINE_8, shift=4)
-    mask[:RIM] = mask[-RIM:] = 0
-    mask[:, :RIM] = mask[:, -RIM:] = 0
-    return mask.astype(np.bool_)
 
 
 def _tables(
@@ -164,26 +104,6 @@ def _tables(
             table = picture.quantisation[min(number, len(picture.quantisation) - 1)]
             found.append((table, float(np.sqrt(abs(np.linalg.det(linear))))))
     return found
-
-
-def _colour_excess(
-    laid: Laid, matrix: Matrix, mask: Mask, tables: list[tuple[tuple[int, ...], float]]
-) -> FloatArray | None:
-    if laid.still_colour is None or laid.moving_colour is None:
-        return None
-    rows, columns = laid.still.shape[0] // 2, laid.still.shape[1] // 2
-    if min(rows, columns) < LEAST_SIDE // 2 or min(laid.moving.shape) < 2:
-        return None
-    still = cv2.resize(laid.still_colour[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
-    height, width = laid.moving.shape[0] // 2, laid.moving.shape[1] // 2
-    half = cv2.resize(laid.moving_colour[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
-    linear = matrix[:, :2]
-    own = np.column_stack([linear, (matrix[:, 2] + linear @ (0.5, 0.5) - 0.5) / 2])
-    moved = cv2.warpAffine(
-        half, own, (columns, rows), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-    )
-    small = mask[1 : 2 * rows : 2, 1 : 2 * columns : 2] & mask[: 2 * rows : 2, : 2 * columns : 2]
-    return colour_excess(np.asarray(still, np.uint8), np.asarray(moved, np.uint8), small, tables)
 
 
 def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -> Proof:

@@ -16,21 +16,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import ByteArray, FloatArray, Mask
-from dedupindex.verify.tone import Curve
 
 CELL = 4  # side of a cell, pixels of the grid
 SIDE = 3  # side of a window, cells
-TONE_SHARE = 0.5  # of the spread of the tone curve that is taken off
+TONE_SHARE = 1.25  # of the spread of the tone curve that is taken off
 TYPICAL = 2.0  # times the difference that is typical of the pair at a like contrast is taken off
 CONTRAST_BINS = 12
 MOST_SAMPLES = 8_000  # windows that say what is typical
 BIN_CELLS = 40  # fewer cells of a like contrast say nothing
 MOST_NOISE = 0.35  # of the local contrast that may count as typical beyond the noise of flat areas
 
-BENT = 4.0  # levels by which a tone curve leaves a straight line from which averages of tones are looked at
 
 _CROSS = np.ones((3, 3), np.uint8)
-_WIDE = np.ones((5, 5), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two aligned pictures, and what the other one predicts it to be.
+
+    Attributes
+    ----------
+    own, predicted : (H, W) uint8
+    low, high : (H, W) uint8
+        Between which the prediction lies: they differ where the other picture is clipped.
+    mixed : (H, W) uint8 or None
+        Another prediction that is as good: see `Tone.mixed`.
+    spread : (H // 2, W // 2) float32
+        Squared standard deviation of the prediction, squared levels.
+    """
+
+    own: ByteArray
+    predicted: ByteArray
+    low: ByteArray
+    high: ByteArray
+    mixed: ByteArray | None
+    spread: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +90,22 @@ def windows(plane: FloatArray) -> FloatArray:
     return np.asarray(cv2.boxFilter(plane, cv2.CV_32F, (SIDE, SIDE), borderType=cv2.BORDER_REFLECT_101), np.float32)
 
 
-def outside(first: ByteArray, second: ByteArray) -> ByteArray:
-    """How far each pixel of one picture lies outside the range of the other's 3 x 3 pixels, both ways."""
-    return np.asarray(cv2.max(_above(first, second), _above(second, first)), np.uint8)
+def outside(own: ByteArray, low: ByteArray, high: ByteArray) -> ByteArray:
+    """How far each pixel lies outside the range that the other picture allows in 3 x 3 pixels, both ways."""
+    beyond = cv2.max(cv2.subtract(own, cv2.dilate(high, _CROSS)), cv2.subtract(cv2.erode(low, _CROSS), own))
+    back = cv2.max(cv2.subtract(low, cv2.dilate(own, _CROSS)), cv2.subtract(cv2.erode(own, _CROSS), high))
+    return np.asarray(cv2.max(beyond, back), np.uint8)
 
 
-def _above(first: ByteArray, second: ByteArray) -> ByteArray:
-    high = cv2.subtract(first, cv2.dilate(second, _CROSS))
-    low = cv2.subtract(cv2.erode(second, _CROSS), first)
-    return np.asarray(cv2.max(high, low), np.uint8)
-
-
-def residual(
-    first: ByteArray,
-    second: ByteArray,
-    mask: Mask,
-    curves: tuple[Curve, Curve],
-    tables: Sequence[tuple[Sequence[int], float]] = (),
-) -> Residual:
+def residual(sides: Sequence[Side], mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = ()) -> Residual:
     """Compare the luminance of two aligned pictures.
 
     Parameters
     ----------
-    first, second : (H, W) uint8
+    sides : sequence of Side
+        Each picture with what predicts it.
     mask : (H, W) bool
         Where both are valid.
-    curves : (Curve, Curve)
-        Tone of `first` from the levels of `second`, and the other way.
     tables : sequence of (64 int, float)
         Quantisation tables of the files, and pixels of the file for one of the grid.
     """
@@ -105,27 +114,20 @@ def residual(
     share = windows(cells(np.ones(mask.shape, np.float32) if weight is None else weight))
     valid = share > 0.5
     divisor = np.maximum(share, 1e-3)
-    small = [halved(first), halved(second)]
     small_weight = None if weight is None else _halved_plane(weight)
     excess = np.zeros(share.shape, np.float32)
     contrast = np.zeros(share.shape, np.float32)
     noise, largest = 0.0, 0.0
-    for own, other, small_own, small_other, curve in (
-        (first, second, *small, curves[0]),
-        (second, first, *small[::-1], curves[1]),
-    ):
-        table = np.clip(np.rint(curve.levels), 0, 255).astype(np.uint8)
-        predicted = _looked_up(other, table)
-        beyond = outside(own, predicted)
-        if curve.bent > BENT:
-            beyond = np.asarray(cv2.min(beyond, _off_chord(own, other, curve)), np.uint8)
+    for side in sides:
+        beyond = outside(side.own, side.low, side.high)
+        if side.mixed is not None:
+            beyond = np.asarray(cv2.min(beyond, outside(side.own, side.mixed, side.mixed)), np.uint8)
         if not whole:
             beyond[~mask] = 0
         squared = windows(cells(np.asarray(cv2.multiply(beyond, beyond, dtype=cv2.CV_32F), np.float32))) / divisor
-        low, high = _contrasts((small_own, _looked_up(small_other, table)), small_weight, divisor)
-        spread = np.asarray(cv2.LUT(small_other, np.square(curve.spread).astype(np.float32)), np.float32)
-        tone = TONE_SHARE**2 * _small_windows(spread, small_weight) / divisor
-        usual, floor = typical(squared, low, valid)
+        low, high = _contrasts((halved(side.own), halved(side.predicted)), small_weight, divisor)
+        tone = TONE_SHARE**2 * _small_windows(side.spread, small_weight) / divisor
+        usual, floor = typical(squared, np.sqrt(low * low + tone), valid)
         allowed = tone + TYPICAL**2 * usual + compression(high, tables)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
         np.maximum(contrast, high, out=contrast)
@@ -133,10 +135,6 @@ def residual(
     excess[~valid] = 0
     contrast[~valid] = 0
     return Residual(excess, valid, contrast, noise, largest)
-
-
-def _looked_up(picture: ByteArray, table: ByteArray) -> ByteArray:
-    return np.asarray(cv2.LUT(picture, table), np.uint8)
 
 
 def halved(picture: ByteArray) -> ByteArray:
@@ -153,20 +151,6 @@ def _halved_plane(plane: FloatArray) -> FloatArray:
 def _small_windows(plane: FloatArray, weight: FloatArray | None) -> FloatArray:
     """Average a plane at half the scale of the grid over the windows."""
     return windows(cells(plane if weight is None else plane * weight, CELL // 2))
-
-
-def _off_chord(own: ByteArray, other: ByteArray, curve: Curve) -> ByteArray:
-    """`outside` for a picture whose tone was changed before it was averaged.
-
-    Where light and dark meet within a pixel, the average of the changed tones lies on the chord of the curve, not on
-    the curve: what is brighter than white before the change is clipped only in the light part.
-    """
-    low, high = np.asarray(cv2.erode(other, _WIDE), np.uint8), np.asarray(cv2.dilate(other, _WIDE), np.uint8)
-    table = curve.levels.astype(np.float32)
-    start, end = cv2.LUT(low, table), cv2.LUT(high, table)
-    part = cv2.divide(cv2.subtract(other, low), cv2.max(cv2.subtract(high, low), 1.0), dtype=cv2.CV_32F)
-    chord = cv2.add(start, cv2.multiply(cv2.subtract(end, start), part))
-    return outside(own, np.asarray(cv2.convertScaleAbs(chord), np.uint8))
 
 
 def _contrasts(
