@@ -94,7 +94,7 @@ def colour_excess(
             low += np.minimum(*spreads)
             high += np.maximum(*spreads)
         squared /= divisor
-        usual, _ = typical(squared, np.sqrt(low), valid)
+        usual = typical(squared, np.sqrt(low), valid)
         allowed = TYPICAL**2 * usual + compression(np.sqrt(high), tables)
         if (unsure := sides[number].unsure) is not None:
             allowed += windows(cells(unsure * weight, CELL)) / divisor

@@ -18,7 +18,7 @@ from dedupindex.verify.sharpness import match_sharpness
 from dedupindex.verify.tone import BENT, Curve, curve_of, joint_histogram, limits, look_up, mixed
 
 SOFT = 0.6  # standard deviation of the blur that both pictures get, pixels: evens out what warping did to one
-RIM = 2  # pixels of the grid along the edge of what both show that are not compared
+RIM = 4  # pixels of the grid along the edge of what both show that are not compared
 HISTOGRAM_PIXELS = 250_000  # that tell the tone, about
 TONED = 8.0  # levels by which the tone curve leaves equal levels from which each colour channel gets a curve of its own
 
@@ -92,11 +92,11 @@ def _covered(shape: tuple[int, ...], grid: tuple[int, ...], matrix: Matrix) -> M
 
 def matched(
     laid: Laid, matrix: Matrix, first: ByteArray, second: ByteArray, mask: Mask, sign: float
-) -> tuple[tuple[Side, Side], ColourSides | None]:
+) -> list[tuple[tuple[Side, Side], ColourSides | None]]:
     """Match tone and sharpness of two aligned pictures, in both directions.
 
-    Where the tone was changed, the channels were: clipping, posterisation and white balance are curves of red, green
-    and blue, not of luminance. So each channel gets its own curve then.
+    Where the tone was changed, either luminance was, or the channels were: clipping, posterisation and white balance
+    are curves of red, green and blue. There are two explanations then, and either will do.
 
     Parameters
     ----------
@@ -110,22 +110,19 @@ def matched(
 
     Returns
     -------
-    sides : (Side, Side)
-    colours : two `ColourSide`, or None
-        None where one picture has no colours.
+    list of (sides, colours)
+        One explanation or two: (Side, Side), and two `ColourSide` or None where one picture has no colours.
     """
     first, second = match_sharpness(first, second, mask)
     first, second = _soft(first), _soft(second)
     curves = _curves(first, second, mask, sign)
+    sides = _side(first, second, curves[0], sign), _side(second, first, curves[1], sign)
+    colours = _small_colours(laid, matrix)
+    plain = sides, None if colours is None else (ColourSide(*colours), ColourSide(*colours[::-1]))
     still, moving = laid.still_colour, laid.moving_colour
-    if still is None or moving is None or max(
-        _off(second, mask, curves[0], sign), _off(first, mask, curves[1], sign)
-    ) < TONED:  # fmt: skip
-        sides = _side(first, second, curves[0], sign), _side(second, first, curves[1], sign)
-        colours = _small_colours(laid, matrix)
-        if colours is None:
-            return sides, None
-        return sides, (ColourSide(*colours), ColourSide(*colours[::-1]))
+    off = max(_off(second, mask, curves[0], sign), _off(first, mask, curves[1], sign))
+    if still is None or moving is None or off < TONED:
+        return [plain]
     moved = np.asarray(
         cv2.warpAffine(
             moving,
@@ -142,7 +139,7 @@ def matched(
         ColourSide(halved(still), halved(moved_toned), _unsure(there)),
         ColourSide(halved(moved), halved(still_toned), _unsure(back)),
     )
-    return (there, back), colour_sides
+    return [plain, ((there, back), colour_sides)]
 
 
 def halved_mask(mask: Mask) -> Mask:

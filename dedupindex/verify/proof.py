@@ -10,17 +10,22 @@ from numpy.typing import NDArray
 from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.records.proofs import Affine, Box, Outcome, Proof, Region, turned_round
 from dedupindex.verify.colour import colour_excess
+<<<<<<< HEAD
 from dedupindex.verify.keypoint_registration import compose, invert
+=======
+from dedupindex.verify.displacement import displacements
+>>>>>>> d2ce341
 from dedupindex.verify.matching import aligned, halved_mask, matched
 from dedupindex.verify.proof_picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof_thresholds import THRESHOLDS, VERSION
 from dedupindex.verify.regions import SOUGHT, Place, changed_places, movement
-from dedupindex.verify.residual import Residual, halved, residual
+from dedupindex.verify.residual import Residual, Side, halved, residual
 from dedupindex.verify.subpixel import refine
 
 LEAST_SIDE = 16  # pixels of the grid: what is smaller is not compared
 CONTENT = 8.0  # levels: contrast of a window from which it shows something
 MOST_REGIONS = 32
+DISPLACED_SHARE = 0.9  # of the blocks: how far they lie off each other at most is what counts
 
 Matrix = NDArray[np.float64]
 
@@ -36,6 +41,7 @@ class _Compared:
     excess: FloatArray
     colour: bool
     matrix: Matrix  # grid to the moving picture
+    displaced: float  # how far blocks lie off each other, pixels of the grid
 
 
 def prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, *, side: int = GRID_SIDE) -> Proof:
@@ -77,18 +83,27 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
     first, second, mask = aligned(laid, refined)
     if mask.sum() < LEAST_SIDE**2:
         return _nothing(matrix, "too little is shown by both to compare")
-    sides, colour_sides = matched(laid, refined, first, second, mask, sign)
-    found = residual(sides, mask, _tables(a, b, laid, refined))
-    colours = None
-    if colour_sides is not None:
-        colours = colour_excess(colour_sides, halved_mask(mask), _tables(a, b, laid, refined, 1))
-    excess = found.excess
-    if colours is not None:
-        rows, columns = min(excess.shape[0], colours.shape[0]), min(excess.shape[1], colours.shape[1])
-        excess = excess.copy()
-        part = excess[:rows, :columns]
-        np.maximum(part, colours[:rows, :columns] * found.valid[:rows, :columns], out=part)
-    compared = _Compared(first, second, mask, found, excess, colours is not None, refined)
+    best: tuple[Residual, FloatArray, tuple[Side, Side], bool] | None = None
+    for sides, colour_sides in matched(laid, refined, first, second, mask, sign):
+        found = residual(sides, mask, _tables(a, b, laid, refined))
+        excess = found.excess
+        colours = None
+        if colour_sides is not None:
+            colours = colour_excess(colour_sides, halved_mask(mask), _tables(a, b, laid, refined, 1))
+        if colours is not None:
+            rows, columns = min(excess.shape[0], colours.shape[0]), min(excess.shape[1], colours.shape[1])
+            excess = excess.copy()
+            part = excess[:rows, :columns]
+            np.maximum(part, colours[:rows, :columns] * found.valid[:rows, :columns], out=part)
+        if best is None or float(np.square(excess).sum()) < float(np.square(best[1]).sum()):
+            best = found, excess, sides, colours is not None
+    if best is None:
+        raise AssertionError("there is always one explanation")
+    found, excess, sides, in_colour = best
+    small = mask[1::2, 1::2][: mask.shape[0] // 2, : mask.shape[1] // 2]
+    steps = displacements(halved(sides[0].own), halved(sides[0].predicted), small)
+    displaced = 2 * float(np.quantile(np.hypot(*steps.T), DISPLACED_SHARE)) if len(steps) else 0.0
+    compared = _Compared(first, second, mask, found, excess, in_colour, refined, displaced)
     return _judged(a, b, laid, compared)
 
 
@@ -121,7 +136,7 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
         small = compared.mask[1::2, 1::2][: halves[0].shape[0], : halves[0].shape[1]]
         moves = [movement(*halves, small, place, labels == place.label) for place in places[:SOUGHT]]
     moved_cells = sum(place.cells for place, move in zip(places, moves, strict=False) if move is not None)
-    outcome, reason = _outcome(len(places), share, changed_content, moved_cells / area)
+    outcome, reason = _outcome(places, share, changed_content, moved_cells / area, compared)
     to_moving = compose(laid.moving_to_full, compared.matrix)
     to_a, to_b = (to_moving, laid.still_to_full) if laid.swapped else (laid.still_to_full, to_moving)
     regions = []
@@ -150,22 +165,32 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
             "peak": float(compared.excess.max()),
             "weight": every[0].weight if every else 0.0,
             "places": float(len(places)),
+            "agreement": found.agreement,
+            "displaced": compared.displaced,
         },
         version=VERSION,
     )
 
 
-def _outcome(places: int, share: float, changed_content: float, moved: float) -> tuple[Outcome, str]:
-    limits = THRESHOLDS
+def _outcome(
+    places: list[Place], share: float, changed_content: float, moved: float, compared: _Compared
+) -> tuple[Outcome, str]:
+    limits, agreement = THRESHOLDS, compared.residual.agreement
+    count = len(places)
+    where = f"{count} place{'' if count == 1 else 's'}, {100 * share:.2g} % of the area"
+    if changed_content > limits.different or agreement < limits.unlike:
+        return Outcome.DIFFERENT, f"most of what they show differs ({where}; correlation {agreement:.2f})"
+    if moved > 0:
+        return Outcome.ALTERNATE, f"something moved, {100 * moved:.2g} % of the area ({where})"
+    if changed_content > limits.alternate or (count > limits.places and changed_content > limits.alternate / 4):
+        return Outcome.ALTERNATE, f"the same scene or template with other content ({where})"
+    if agreement < limits.agreement:
+        return Outcome.ALTERNATE, f"what they show is alike and not the same (correlation {agreement:.2f})"
+    if compared.displaced > limits.displaced:
+        text = f"parts lie up to {compared.displaced:.1f} pixels off each other"
+        return Outcome.ALTERNATE, f"another view of the scene: {text}"
     if not places:
         return Outcome.SAME, "no place differs beyond what tone, resampling and compression explain"
-    where = f"{places} place{'s' if places > 1 else ''}, {100 * share:.2g} % of the area"
-    if changed_content > limits.different:
-        return Outcome.DIFFERENT, f"most of what they show differs ({where})"
-    if moved > 0:
-        return Outcome.ALTERNATE, f"something moved, {100 * moved:.2g} % of the area ({where} differ)"
-    if changed_content > limits.alternate or (places > limits.places and changed_content > limits.alternate / 4):
-        return Outcome.ALTERNATE, f"the same scene or template with other content ({where})"
     return Outcome.EDITED, f"changed in {where}; the rest is the same"
 
 

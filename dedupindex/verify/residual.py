@@ -24,6 +24,8 @@ TYPICAL = 2.0  # times the difference that is typical of the pair at a like cont
 CONTRAST_BINS = 12
 MOST_SAMPLES = 8_000  # windows that say what is typical
 BIN_CELLS = 40  # fewer cells of a like contrast say nothing
+LEAST_MEAN = 0.657  # mean of the nine tenths least absolute values of a normal distribution, standard deviations
+SHOWN = 6.0  # levels: contrast of a window in which a picture shows something
 MOST_NOISE = 0.35  # of the local contrast that may count as typical beyond the noise of flat areas
 
 
@@ -69,6 +71,8 @@ class Residual:
         Typical difference of a pixel (standard deviation) where nothing was changed, levels.
     largest : float
         Largest difference of the mean of 3 x 3 pixels beyond tone, levels.
+    agreement : float
+        Mean correlation of the windows in which both show something, -1..1; 1 where nearly none does.
     """
 
     excess: FloatArray
@@ -76,6 +80,7 @@ class Residual:
     contrast: FloatArray
     noise: float
     largest: float
+    agreement: float
 
 
 def cells(plane: FloatArray | ByteArray, cell: int = CELL) -> FloatArray:
@@ -117,7 +122,7 @@ def residual(sides: Sequence[Side], mask: Mask, tables: Sequence[tuple[Sequence[
     small_weight = None if weight is None else _halved_plane(weight)
     excess = np.zeros(share.shape, np.float32)
     contrast = np.zeros(share.shape, np.float32)
-    noise, largest = 0.0, 0.0
+    noise, largest, agreement = 0.0, 0.0, 1.0
     for side in sides:
         beyond = outside(side.own, side.low, side.high)
         if side.mixed is not None:
@@ -125,16 +130,19 @@ def residual(sides: Sequence[Side], mask: Mask, tables: Sequence[tuple[Sequence[
         if not whole:
             beyond[~mask] = 0
         squared = windows(cells(np.asarray(cv2.multiply(beyond, beyond, dtype=cv2.CV_32F), np.float32))) / divisor
-        low, high = _contrasts((halved(side.own), halved(side.predicted)), small_weight, divisor)
+        low, high, ncc = _contrasts((halved(side.own), halved(side.predicted)), small_weight, divisor)
+        shown = valid & (low > SHOWN)
+        agreement = min(agreement, float(ncc[shown].mean()) if shown.sum() >= BIN_CELLS else 1.0)
         tone = TONE_SHARE**2 * _small_windows(side.spread, small_weight) / divisor
-        usual, floor = typical(squared, np.sqrt(low * low + tone), valid)
+        usual = typical(squared, np.sqrt(low * low + tone), valid)
         allowed = tone + TYPICAL**2 * usual + compression(high, tables)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
         np.maximum(contrast, high, out=contrast)
-        noise, largest = max(noise, floor), max(largest, float(cv2.blur(beyond, (3, 3)).max()))
+        noise = max(noise, _noise(side, mask))
+        largest = max(largest, float(cv2.blur(beyond, (3, 3)).max()))
     excess[~valid] = 0
     contrast[~valid] = 0
-    return Residual(excess, valid, contrast, noise, largest)
+    return Residual(excess, valid, contrast, noise, largest, agreement)
 
 
 def halved(picture: ByteArray) -> ByteArray:
@@ -155,24 +163,36 @@ def _small_windows(plane: FloatArray, weight: FloatArray | None) -> FloatArray:
 
 def _contrasts(
     pictures: tuple[ByteArray, ByteArray], weight: FloatArray | None, divisor: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Standard deviation within the windows: of the picture that has less, and of the one that has more."""
-    spreads: list[FloatArray] = []
-    for picture in pictures:
-        values = picture.astype(np.float32)
-        mean = _small_windows(values, weight) / divisor
-        square = _small_windows(values * values, weight) / divisor
-        spreads.append(np.sqrt(np.maximum(square - mean * mean, 0)))
-    return np.minimum(*spreads), np.maximum(*spreads)
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Standard deviation within the windows of the picture that has less, and of the other one; their correlation."""
+    first, second = (picture.astype(np.float32) for picture in pictures)
+    means = [_small_windows(values, weight) / divisor for values in (first, second)]
+    spreads = [
+        np.sqrt(np.maximum(_small_windows(values * values, weight) / divisor - mean * mean, 0))
+        for values, mean in zip((first, second), means, strict=True)
+    ]
+    product = _small_windows(first * second, weight) / divisor - means[0] * means[1]
+    ncc = product / np.maximum(spreads[0] * spreads[1], 1.0)
+    return np.minimum(*spreads), np.maximum(*spreads), np.asarray(ncc, np.float32)
 
 
-def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> tuple[FloatArray, float]:
-    """Median squared difference of windows of a like contrast, and the standard deviation in flat areas."""
+def _noise(side: Side, mask: Mask) -> float:
+    """Standard deviation of what remains, from the nine tenths of the pixels that differ least."""
+    some = np.s_[::3, ::3]
+    away = np.abs(side.own[some].astype(np.float32) - side.predicted[some])[mask[some]]
+    if not away.size:
+        return 0.0
+    least = np.sort(away)[: max(1, round(0.9 * away.size))]
+    return float(least.mean()) / LEAST_MEAN
+
+
+def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> FloatArray:
+    """Median squared difference of the windows of a like contrast."""
     step = max(1, int(np.sqrt(squared.size / MOST_SAMPLES)))
     some = valid[::step, ::step]
     values, levels = squared[::step, ::step][some], contrast[::step, ::step][some]
     if values.size < BIN_CELLS:
-        return np.zeros_like(squared), 0.0
+        return np.zeros_like(squared)
     edges = np.concatenate([[0.0], np.geomspace(2.0, 128.0, CONTRAST_BINS - 1)])
     number = np.searchsorted(edges, levels, side="right") - 1
     order = np.lexsort((values, number))
@@ -183,11 +203,11 @@ def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> tuple[Flo
         medians[k] = values[order[starts[k] + counts[k] // 2]]
     known = np.flatnonzero(~np.isnan(medians))
     if not len(known):
-        return np.zeros_like(squared), 0.0
+        return np.zeros_like(squared)
     floor = float(medians[known].min())
     limit = floor + (MOST_NOISE * edges) ** 2
     found = np.minimum(np.interp(np.arange(CONTRAST_BINS), known, medians[known]), limit)
-    return np.interp(contrast, edges, found).astype(np.float32), float(np.sqrt(floor))
+    return np.interp(contrast, edges, found).astype(np.float32)
 
 
 def compression(contrast: FloatArray, tables: Sequence[tuple[Sequence[int], float]]) -> FloatArray:

