@@ -10,11 +10,8 @@ from numpy.typing import NDArray
 from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.records.proofs import Affine, Box, Outcome, Proof, Region, turned_round
 from dedupindex.verify.colour import colour_excess
-<<<<<<< HEAD
-from dedupindex.verify.keypoint_registration import compose, invert
-=======
 from dedupindex.verify.displacement import displacements
->>>>>>> d2ce341
+from dedupindex.verify.keypoint_registration import compose, invert
 from dedupindex.verify.matching import aligned, halved_mask, matched
 from dedupindex.verify.proof_picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof_thresholds import THRESHOLDS, VERSION

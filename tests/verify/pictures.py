@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dedupindex.records import Frame
-from dedupindex.settings import Settings
 from dedupindex.search.proof_reading import proof_picture_from_frame
+from dedupindex.settings import Settings
 
 SETTINGS = Settings()
 IDENTITY = np.eye(2, 3)
