@@ -285,3 +285,33 @@ def test_matches_of_an_upload_are_proven_in_a_worker(opened, folder, tmp_path):
         found = {match.path.name: match for match in uploads.matches(tmp_path / "handed-in", tmp_path / "new.jpg")}
     assert found["o1.png"].proof.outcome is Outcome.SAME
     assert "edited" in found["edit1.jpg"].relation
+
+
+def test_a_merge_brings_proofs_along_and_makes_none_anew(opened, folder, tmp_path):
+    source = opened("theirs.db")
+    source.ingest([folder])
+    source.find_duplicates()
+    wanted = told(source)
+    for path in folder.iterdir():
+        path.unlink()  # whoever compares files now finds none
+    index = opened("ours.db")
+    index.merge(source.location)
+    assert told(index) == wanted
+    assert index.find_duplicates().proof.due == 0
+    assert index.check(deep=False) == []
+
+
+def test_check_notices_a_proof_whose_pair_is_gone(opened, folder):
+    from sqlalchemy import text
+
+    index = opened()
+    index.ingest([folder])
+    index.find_duplicates()
+    if index._database.shared:
+        pytest.skip("a server lets nobody do that")
+    with index._database._backend.writing() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.execute(text("DELETE FROM pair WHERE a = (SELECT min(a) FROM proof)"))
+    assert "proofs_without_pair" in {problem.code for problem in index.check()}
