@@ -28,7 +28,7 @@ LEAST_CELLS = 30
 MOST_SAMPLES = 3_000  # cells
 KNOTS = 0.0, 64.0, 128.0, 192.0, 230.0, 255.0  # levels of luminance at which the map of colours is fitted
 RIDGE = 20.0  # cells that speak for colours as they are, at each of them
-EXPLAINED = 0.3  # of the variance of the colours: what explains less does not tell them
+EXPLAINED = 0.5  # of the variance of the colours: what explains less does not tell them
 NOISE = 9.0  # squared levels: smaller variances count as this one
 NEUTRAL = 128  # level of a colour signal that stands for grey
 
