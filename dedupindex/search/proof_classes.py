@@ -20,7 +20,7 @@ from dedupindex.records import Outcome, Proof, Region
 from dedupindex.records.proofs import Affine, Box, turned_round
 from dedupindex.store.catalog_proofs import DuePair, StoredProof
 from dedupindex.verify.keypoint_registration import compose, invert
-from dedupindex.verify.proof import RIM
+from dedupindex.verify.matching import RIM
 from dedupindex.verify.proof_picture import MOST_SIDE, sides_for
 from dedupindex.verify.proof_thresholds import VERSION
 

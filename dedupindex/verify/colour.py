@@ -9,6 +9,7 @@ tell the colours.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import cv2
@@ -24,23 +25,42 @@ LESS = 0.5  # of the other's colour signal: below, it cannot be predicted the ot
 TYPICAL = 2.0  # times the typical difference of windows of a like contrast is taken off
 ROUNDS = 4  # of reweighting
 LEAST_CELLS = 30
-MOST_SAMPLES = 5_000  # cells
+MOST_SAMPLES = 3_000  # cells
 KNOTS = 0.0, 64.0, 128.0, 192.0, 230.0, 255.0  # levels of luminance at which the map of colours is fitted
 RIDGE = 20.0  # cells that speak for colours as they are, at each of them
+EXPLAINED = 0.5  # of the variance of the colours: what explains less does not tell them
+NOISE = 9.0  # squared levels: smaller variances count as this one
 NEUTRAL = 128  # level of a colour signal that stands for grey
 
 Planes: TypeAlias = tuple[ByteArray, ByteArray, ByteArray]  # luminance and two colour signals
 
 
+@dataclass(frozen=True, slots=True)
+class ColourSide:
+    """One of two aligned pictures in colour, and the other one in its tone, at half the scale of the grid.
+
+    Attributes
+    ----------
+    own, other : (H, W, 3) uint8
+        RGB.
+    unsure : (H, W) float32 or None
+        Squared uncertainty of the other one's tone, squared levels; None = its tone was not changed.
+    """
+
+    own: ByteArray
+    other: ByteArray
+    unsure: FloatArray | None = None
+
+
 def colour_excess(
-    first: ByteArray, second: ByteArray, mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = ()
+    sides: Sequence[ColourSide], mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = ()
 ) -> FloatArray | None:
     """Compare the colours of two aligned pictures.
 
     Parameters
     ----------
-    first, second : (H, W, 3) uint8
-        RGB at half the scale of the grid.
+    sides : sequence of two `ColourSide`
+        One for each picture.
     mask : (H, W) bool
     tables : sequence of (64 int, float)
         Quantisation tables for colour of the files, and pixels of the file for one of the grid.
@@ -50,8 +70,8 @@ def colour_excess(
     (H // 2, W // 2) float32 or None
         Difference that nothing explains, levels, on the cells of the grid; None where one picture shows no colours.
     """
-    pictures = _planes(first), _planes(second)
-    strength = colourfulness(pictures[0], mask), colourfulness(pictures[1], mask)
+    planes = [(_planes(side.own), _planes(side.other)) for side in sides]
+    strength = [colourfulness(own, mask) for own, _ in planes]
     if min(strength) < GREY:
         return None
     whole = bool(mask.all())
@@ -61,14 +81,17 @@ def colour_excess(
         return None
     valid, divisor = share > 0.5, np.maximum(share, 1e-3)
     excess = np.zeros(share.shape, np.float32)
-    for own, other in ((0, 1), (1, 0)):
-        if strength[other] < LESS * strength[own]:
+    for number, (own, other) in enumerate(planes):
+        if strength[1 - number] < LESS * strength[number]:
             continue
-        predicted = _predicted(pictures[own], pictures[other], share)
+        map_of, explained = _fitted(own, other, share)
+        if explained < EXPLAINED:  # as those of a picture that was tinted as a whole
+            continue
+        predicted = _predicted(other, map_of)
         squared = np.zeros(share.shape, np.float32)
         low, high = np.zeros(share.shape, np.float32), np.zeros(share.shape, np.float32)
-        for target, guess in zip(pictures[own][1:], predicted, strict=True):
-            beyond = outside(target, guess)
+        for target, guess in zip(own[1:], predicted, strict=True):
+            beyond = outside(target, guess, guess)
             if not whole:
                 beyond[~mask] = 0
             squared += windows(cells(np.asarray(cv2.multiply(beyond, beyond, dtype=cv2.CV_32F), np.float32), CELL))
@@ -76,8 +99,10 @@ def colour_excess(
             low += np.minimum(*spreads)
             high += np.maximum(*spreads)
         squared /= divisor
-        usual, _ = typical(squared, np.sqrt(low), valid)
+        usual = typical(squared, np.sqrt(low), valid)
         allowed = TYPICAL**2 * usual + compression(np.sqrt(high), tables)
+        if (unsure := sides[number].unsure) is not None:
+            allowed += windows(cells(unsure * weight, CELL)) / divisor
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
     excess[~valid] = 0
     return excess
@@ -107,9 +132,8 @@ def _variance(plane: ByteArray, weight: FloatArray, divisor: FloatArray) -> Floa
     return np.asarray(np.maximum(square - mean * mean, 0), np.float32)
 
 
-def _predicted(target: Planes, source: Planes, share: FloatArray) -> tuple[ByteArray, ByteArray]:
-    """Colour signals of one picture from the other's, by a map that most cells follow."""
-    map_of = _fitted(target, source, share)
+def _predicted(source: Planes, map_of: NDArray[np.float64]) -> tuple[ByteArray, ByteArray]:
+    """Colour signals of one picture from the other's."""
     tables = np.tensordot(_hats(np.arange(256.0)), map_of, axes=(1, 1)).astype(np.float32)  # level, term, signal
     signals = [plane.astype(np.float32) - NEUTRAL for plane in source[1:]]
     planes = []
@@ -121,8 +145,11 @@ def _predicted(target: Planes, source: Planes, share: FloatArray) -> tuple[ByteA
     return planes[0], planes[1]
 
 
-def _fitted(target: Planes, source: Planes, share: FloatArray) -> NDArray[np.float64]:
-    """(3, knots, 2): gains of the two signals and an offset, at each level of luminance, for each signal."""
+def _fitted(target: Planes, source: Planes, share: FloatArray) -> tuple[NDArray[np.float64], float]:
+    """A map of colours that most cells follow, and the share of the colours' variance that it explains.
+
+    The map is (3, knots, 2): gains of the two signals and an offset, at each level of luminance, for each signal.
+    """
     step = max(1, round(np.sqrt(share.size / MOST_SAMPLES)))
     some = np.s_[::step, ::step]
     inside = share[some] > 0.99
@@ -133,7 +160,7 @@ def _fitted(target: Planes, source: Planes, share: FloatArray) -> NDArray[np.flo
     # on a page nearly all is white: what has colour must not be taken for the exception
     strong = (np.square(x).sum(1) > GREY**2) | (np.square(y).sum(1) > GREY**2)
     if strong.sum() < LEAST_CELLS:
-        return prior.reshape(3, len(KNOTS), 2)
+        return prior.reshape(3, len(KNOTS), 2), 1.0
     weight = np.where(strong, 1.0, min(1.0, float(strong.sum()) / max(1.0, float((~strong).sum()))))
     hats = _hats(own[0])
     terms = np.concatenate([x[:, :1] * hats, x[:, 1:] * hats, hats], axis=1)
@@ -150,7 +177,10 @@ def _fitted(target: Planes, source: Planes, share: FloatArray) -> NDArray[np.flo
         normal = weighted.T @ terms
         normal[np.diag_indices(len(normal))] += ridge
         solution = np.linalg.solve(normal, weighted.T @ y + ridge[:, None] * prior)
-    return np.asarray(solution.reshape(3, len(KNOTS), 2), np.float64)
+    left = np.median(np.square(y - terms @ solution).sum(1)[strong])
+    all_of_it = np.median(np.square(y - np.median(y[strong], axis=0)).sum(1)[strong])
+    explained = 1 - float(left) / max(float(all_of_it), NOISE)
+    return np.asarray(solution.reshape(3, len(KNOTS), 2), np.float64), explained
 
 
 def _hats(levels: NDArray[np.float64]) -> NDArray[np.float64]:

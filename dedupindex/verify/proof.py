@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.records.proofs import Affine, Box, Outcome, Proof, Region, turned_round
 from dedupindex.verify.colour import colour_excess
+from dedupindex.verify.displacement import displacements
 from dedupindex.verify.keypoint_registration import compose, invert
+from dedupindex.verify.matching import aligned, halved_mask, matched
 from dedupindex.verify.proof_picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof_thresholds import THRESHOLDS, VERSION
 from dedupindex.verify.regions import SOUGHT, Place, changed_places, movement
-from dedupindex.verify.residual import Residual, halved, residual
-from dedupindex.verify.sharpness import match_sharpness
+from dedupindex.verify.residual import Residual, Side, halved, residual
 from dedupindex.verify.subpixel import refine
-from dedupindex.verify.tone import curve_of, joint_histogram
 
-SOFT = 0.6  # standard deviation of the blur that both pictures get, pixels: evens out what warping did to one
-RIM = 2  # pixels of the grid along the edge of what both show that are not compared
 LEAST_SIDE = 16  # pixels of the grid: what is smaller is not compared
 CONTENT = 8.0  # levels: contrast of a window from which it shows something
 MOST_REGIONS = 32
-HISTOGRAM_PIXELS = 250_000  # that tell the tone, about
+DISPLACED_SHARE = 0.9  # of the blocks: how far they lie off each other at most is what counts
 
 Matrix = NDArray[np.float64]
 
@@ -41,6 +38,7 @@ class _Compared:
     excess: FloatArray
     colour: bool
     matrix: Matrix  # grid to the moving picture
+    displaced: float  # how far blocks lie off each other, pixels of the grid
 
 
 def prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, *, side: int = GRID_SIDE) -> Proof:
@@ -79,77 +77,31 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
     if laid is None or min(laid.still.shape) < LEAST_SIDE:
         return _nothing(matrix, "too little is shown by both to compare")
     refined, sign = refine(laid.still, laid.moving, laid.matrix, laid.still_mask, laid.moving_mask)
-    first, second, mask = _warped(laid, refined)
+    first, second, mask = aligned(laid, refined)
     if mask.sum() < LEAST_SIDE**2:
         return _nothing(matrix, "too little is shown by both to compare")
-    some = np.s_[:: max(1, first.size // HISTOGRAM_PIXELS)]
-    joint = joint_histogram(first[some], second[some], mask[some])
-    curves = curve_of(joint.T, sign), curve_of(joint, sign)
-    found = residual(first, second, mask, curves, _tables(a, b, laid, refined))
-    colours = _colour_excess(laid, refined, mask, _tables(a, b, laid, refined, 1))
-    excess = found.excess
-    if colours is not None:
-        rows, columns = min(excess.shape[0], colours.shape[0]), min(excess.shape[1], colours.shape[1])
-        excess = excess.copy()
-        part = excess[:rows, :columns]
-        np.maximum(part, colours[:rows, :columns] * found.valid[:rows, :columns], out=part)
-    compared = _Compared(first, second, mask, found, excess, colours is not None, refined)
+    best: tuple[Residual, FloatArray, tuple[Side, Side], bool] | None = None
+    for sides, colour_sides in matched(laid, refined, first, second, mask, sign):
+        found = residual(sides, mask, _tables(a, b, laid, refined))
+        excess = found.excess
+        colours = None
+        if colour_sides is not None:
+            colours = colour_excess(colour_sides, halved_mask(mask), _tables(a, b, laid, refined, 1))
+        if colours is not None:
+            rows, columns = min(excess.shape[0], colours.shape[0]), min(excess.shape[1], colours.shape[1])
+            excess = excess.copy()
+            part = excess[:rows, :columns]
+            np.maximum(part, colours[:rows, :columns] * found.valid[:rows, :columns], out=part)
+        if best is None or float(np.square(excess).sum()) < float(np.square(best[1]).sum()):
+            best = found, excess, sides, colours is not None
+    if best is None:
+        raise AssertionError("there is always one explanation")
+    found, excess, sides, in_colour = best
+    small = mask[1::2, 1::2][: mask.shape[0] // 2, : mask.shape[1] // 2]
+    steps = displacements(halved(sides[0].own), halved(sides[0].predicted), small)
+    displaced = 2 * float(np.quantile(np.hypot(*steps.T), DISPLACED_SHARE)) if len(steps) else 0.0
+    compared = _Compared(first, second, mask, found, excess, in_colour, refined, displaced)
     return _judged(a, b, laid, compared)
-
-
-def _warped(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
-    """Both pictures on the grid, equally soft, and where both are valid, clear of edges and holes."""
-    rows, columns = laid.still.shape
-    moved = np.asarray(
-        cv2.warpAffine(
-            laid.moving,
-            matrix,
-            (columns, rows),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.uint8,
-    )
-    mask = _covered(laid.moving.shape, laid.still.shape, matrix)
-    holes = [hole for hole in (laid.still_mask, _warped_mask(laid, matrix)) if hole is not None]
-    if holes:
-        valid = np.logical_and.reduce(holes).astype(np.uint8)
-        kernel = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
-        mask &= np.asarray(cv2.erode(valid, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1.0), bool)
-    first, second, _ = match_sharpness(laid.still, moved, mask)
-    return (
-        np.asarray(cv2.GaussianBlur(first, (0, 0), SOFT), np.uint8),
-        np.asarray(cv2.GaussianBlur(second, (0, 0), SOFT), np.uint8),
-        mask,
-    )
-
-
-def _warped_mask(laid: Laid, matrix: Matrix) -> Mask | None:
-    if laid.moving_mask is None:
-        return None
-    size = laid.still.shape[::-1]
-    inside = laid.moving_mask.astype(np.uint8) * np.uint8(255)
-    return np.asarray(
-        cv2.warpAffine(inside, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=0.0) > 250
-    )
-
-
-def _covered(shape: tuple[int, ...], grid: tuple[int, ...], matrix: Matrix) -> Mask:
-    """Where the grid lies on the moving picture, both without their rims."""
-    rows, columns = shape[:2]
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    rim = RIM * scale
-    if min(rows, columns) <= 2 * rim + 1 or min(grid[:2]) <= 2 * RIM + 1:
-        return np.zeros(grid[:2], np.bool_)
-    right, bottom = columns - 1 - rim, rows - 1 - rim
-    corners = np.array([[rim, rim], [right, rim], [right, bottom], [rim, bottom]], np.float64)
-    back = invert(matrix)
-    moved = np.rint((corners @ back[:, :2].T + back[:, 2]) * 16).astype(np.int32)  # sixteenths of a pixel
-    mask = np.zeros(grid[:2], np.uint8)
-    cv2.fillConvexPoly(mask, moved, (1,), lineType=cv2.LINE_8, shift=4)
-    mask[:RIM] = mask[-RIM:] = 0
-    mask[:, :RIM] = mask[:, -RIM:] = 0
-    return mask.astype(np.bool_)
 
 
 def _tables(
@@ -164,26 +116,6 @@ def _tables(
             table = picture.quantisation[min(number, len(picture.quantisation) - 1)]
             found.append((table, float(np.sqrt(abs(np.linalg.det(linear))))))
     return found
-
-
-def _colour_excess(
-    laid: Laid, matrix: Matrix, mask: Mask, tables: list[tuple[tuple[int, ...], float]]
-) -> FloatArray | None:
-    if laid.still_colour is None or laid.moving_colour is None:
-        return None
-    rows, columns = laid.still.shape[0] // 2, laid.still.shape[1] // 2
-    if min(rows, columns) < LEAST_SIDE // 2 or min(laid.moving.shape) < 2:
-        return None
-    still = cv2.resize(laid.still_colour[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
-    height, width = laid.moving.shape[0] // 2, laid.moving.shape[1] // 2
-    half = cv2.resize(laid.moving_colour[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
-    linear = matrix[:, :2]
-    own = np.column_stack([linear, (matrix[:, 2] + linear @ (0.5, 0.5) - 0.5) / 2])
-    moved = cv2.warpAffine(
-        half, own, (columns, rows), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-    )
-    small = mask[1 : 2 * rows : 2, 1 : 2 * columns : 2] & mask[: 2 * rows : 2, : 2 * columns : 2]
-    return colour_excess(np.asarray(still, np.uint8), np.asarray(moved, np.uint8), small, tables)
 
 
 def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -> Proof:
@@ -201,7 +133,7 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
         small = compared.mask[1::2, 1::2][: halves[0].shape[0], : halves[0].shape[1]]
         moves = [movement(*halves, small, place, labels == place.label) for place in places[:SOUGHT]]
     moved_cells = sum(place.cells for place, move in zip(places, moves, strict=False) if move is not None)
-    outcome, reason = _outcome(len(places), share, changed_content, moved_cells / area)
+    outcome, reason = _outcome(places, share, changed_content, moved_cells / area, compared)
     to_moving = compose(laid.moving_to_full, compared.matrix)
     to_a, to_b = (to_moving, laid.still_to_full) if laid.swapped else (laid.still_to_full, to_moving)
     regions = []
@@ -230,22 +162,32 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
             "peak": float(compared.excess.max()),
             "weight": every[0].weight if every else 0.0,
             "places": float(len(places)),
+            "agreement": found.agreement,
+            "displaced": compared.displaced,
         },
         version=VERSION,
     )
 
 
-def _outcome(places: int, share: float, changed_content: float, moved: float) -> tuple[Outcome, str]:
-    limits = THRESHOLDS
+def _outcome(
+    places: list[Place], share: float, changed_content: float, moved: float, compared: _Compared
+) -> tuple[Outcome, str]:
+    limits, agreement = THRESHOLDS, compared.residual.agreement
+    count = len(places)
+    where = f"{count} place{'' if count == 1 else 's'}, {100 * share:.2g} % of the area"
+    if changed_content > limits.different or agreement < limits.unlike:
+        return Outcome.DIFFERENT, f"most of what they show differs ({where}; correlation {agreement:.2f})"
+    if moved > 0:
+        return Outcome.ALTERNATE, f"something moved, {100 * moved:.2g} % of the area ({where})"
+    if changed_content > limits.alternate or (count > limits.places and changed_content > limits.alternate / 4):
+        return Outcome.ALTERNATE, f"the same scene or template with other content ({where})"
+    if agreement < limits.agreement:
+        return Outcome.ALTERNATE, f"what they show is alike and not the same (correlation {agreement:.2f})"
+    if compared.displaced > limits.displaced:
+        text = f"parts lie up to {compared.displaced:.1f} pixels off each other"
+        return Outcome.ALTERNATE, f"another view of the scene: {text}"
     if not places:
         return Outcome.SAME, "no place differs beyond what tone, resampling and compression explain"
-    where = f"{places} place{'s' if places > 1 else ''}, {100 * share:.2g} % of the area"
-    if changed_content > limits.different:
-        return Outcome.DIFFERENT, f"most of what they show differs ({where})"
-    if moved > 0:
-        return Outcome.ALTERNATE, f"something moved, {100 * moved:.2g} % of the area ({where} differ)"
-    if changed_content > limits.alternate or (places > limits.places and changed_content > limits.alternate / 4):
-        return Outcome.ALTERNATE, f"the same scene or template with other content ({where})"
     return Outcome.EDITED, f"changed in {where}; the rest is the same"
 
 

@@ -16,21 +16,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import ByteArray, FloatArray, Mask
-from dedupindex.verify.tone import Curve
 
 CELL = 4  # side of a cell, pixels of the grid
 SIDE = 3  # side of a window, cells
-TONE_SHARE = 0.5  # of the spread of the tone curve that is taken off
+TONE_SHARE = 1.25  # of the spread of the tone curve that is taken off
 TYPICAL = 2.0  # times the difference that is typical of the pair at a like contrast is taken off
 CONTRAST_BINS = 12
-MOST_SAMPLES = 8_000  # windows that say what is typical
+MOST_SAMPLES = 5_000  # windows that say what is typical
 BIN_CELLS = 40  # fewer cells of a like contrast say nothing
+LEAST_MEAN = 0.657  # mean of the nine tenths least absolute values of a normal distribution, standard deviations
+SHOWN = 6.0  # levels: contrast of a window in which a picture shows something
 MOST_NOISE = 0.35  # of the local contrast that may count as typical beyond the noise of flat areas
 
-BENT = 4.0  # levels by which a tone curve leaves a straight line from which averages of tones are looked at
 
 _CROSS = np.ones((3, 3), np.uint8)
-_WIDE = np.ones((5, 5), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two aligned pictures, and what the other one predicts it to be.
+
+    Attributes
+    ----------
+    own, predicted : (H, W) uint8
+    low, high : (H, W) uint8
+        Between which the prediction lies: they differ where the other picture is clipped.
+    mixed : (H, W) uint8 or None
+        Another prediction that is as good: see `Tone.mixed`.
+    spread : (H // 2, W // 2) float32
+        Squared standard deviation of the prediction, squared levels.
+    """
+
+    own: ByteArray
+    predicted: ByteArray
+    low: ByteArray
+    high: ByteArray
+    mixed: ByteArray | None
+    spread: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +71,8 @@ class Residual:
         Typical difference of a pixel (standard deviation) where nothing was changed, levels.
     largest : float
         Largest difference of the mean of 3 x 3 pixels beyond tone, levels.
+    agreement : float
+        Mean correlation of the windows in which both show something, -1..1; 1 where nearly none does.
     """
 
     excess: FloatArray
@@ -56,6 +80,7 @@ class Residual:
     contrast: FloatArray
     noise: float
     largest: float
+    agreement: float
 
 
 def cells(plane: FloatArray | ByteArray, cell: int = CELL) -> FloatArray:
@@ -70,33 +95,22 @@ def windows(plane: FloatArray) -> FloatArray:
     return np.asarray(cv2.boxFilter(plane, cv2.CV_32F, (SIDE, SIDE), borderType=cv2.BORDER_REFLECT_101), np.float32)
 
 
-def outside(first: ByteArray, second: ByteArray) -> ByteArray:
-    """How far each pixel of one picture lies outside the range of the other's 3 x 3 pixels, both ways."""
-    return np.asarray(cv2.max(_above(first, second), _above(second, first)), np.uint8)
+def outside(own: ByteArray, low: ByteArray, high: ByteArray) -> ByteArray:
+    """How far each pixel lies outside the range that the other picture allows in 3 x 3 pixels, both ways."""
+    beyond = cv2.max(cv2.subtract(own, cv2.dilate(high, _CROSS)), cv2.subtract(cv2.erode(low, _CROSS), own))
+    back = cv2.max(cv2.subtract(low, cv2.dilate(own, _CROSS)), cv2.subtract(cv2.erode(own, _CROSS), high))
+    return np.asarray(cv2.max(beyond, back), np.uint8)
 
 
-def _above(first: ByteArray, second: ByteArray) -> ByteArray:
-    high = cv2.subtract(first, cv2.dilate(second, _CROSS))
-    low = cv2.subtract(cv2.erode(second, _CROSS), first)
-    return np.asarray(cv2.max(high, low), np.uint8)
-
-
-def residual(
-    first: ByteArray,
-    second: ByteArray,
-    mask: Mask,
-    curves: tuple[Curve, Curve],
-    tables: Sequence[tuple[Sequence[int], float]] = (),
-) -> Residual:
+def residual(sides: Sequence[Side], mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = ()) -> Residual:
     """Compare the luminance of two aligned pictures.
 
     Parameters
     ----------
-    first, second : (H, W) uint8
+    sides : sequence of Side
+        Each picture with what predicts it.
     mask : (H, W) bool
         Where both are valid.
-    curves : (Curve, Curve)
-        Tone of `first` from the levels of `second`, and the other way.
     tables : sequence of (64 int, float)
         Quantisation tables of the files, and pixels of the file for one of the grid.
     """
@@ -105,38 +119,30 @@ def residual(
     share = windows(cells(np.ones(mask.shape, np.float32) if weight is None else weight))
     valid = share > 0.5
     divisor = np.maximum(share, 1e-3)
-    small = [halved(first), halved(second)]
     small_weight = None if weight is None else _halved_plane(weight)
     excess = np.zeros(share.shape, np.float32)
     contrast = np.zeros(share.shape, np.float32)
-    noise, largest = 0.0, 0.0
-    for own, other, small_own, small_other, curve in (
-        (first, second, *small, curves[0]),
-        (second, first, *small[::-1], curves[1]),
-    ):
-        table = np.clip(np.rint(curve.levels), 0, 255).astype(np.uint8)
-        predicted = _looked_up(other, table)
-        beyond = outside(own, predicted)
-        if curve.bent > BENT:
-            beyond = np.asarray(cv2.min(beyond, _off_chord(own, other, curve)), np.uint8)
+    noise, largest, agreement = 0.0, 0.0, 1.0
+    for side in sides:
+        beyond = outside(side.own, side.low, side.high)
+        if side.mixed is not None:
+            beyond = np.asarray(cv2.min(beyond, outside(side.own, side.mixed, side.mixed)), np.uint8)
         if not whole:
             beyond[~mask] = 0
         squared = windows(cells(np.asarray(cv2.multiply(beyond, beyond, dtype=cv2.CV_32F), np.float32))) / divisor
-        low, high = _contrasts((small_own, _looked_up(small_other, table)), small_weight, divisor)
-        spread = np.asarray(cv2.LUT(small_other, np.square(curve.spread).astype(np.float32)), np.float32)
-        tone = TONE_SHARE**2 * _small_windows(spread, small_weight) / divisor
-        usual, floor = typical(squared, low, valid)
+        low, high, ncc = _contrasts((halved(side.own), halved(side.predicted)), small_weight, divisor)
+        shown = valid & (low > SHOWN)
+        agreement = min(agreement, float(ncc[shown].mean()) if shown.sum() >= BIN_CELLS else 1.0)
+        tone = TONE_SHARE**2 * _small_windows(side.spread, small_weight) / divisor
+        usual = typical(np.asarray(squared, np.float32), np.sqrt(low * low + tone).astype(np.float32), valid)
         allowed = tone + TYPICAL**2 * usual + compression(high, tables)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
         np.maximum(contrast, high, out=contrast)
-        noise, largest = max(noise, floor), max(largest, float(cv2.blur(beyond, (3, 3)).max()))
+        noise = max(noise, _noise(side, mask))
+        largest = max(largest, float(cv2.blur(beyond, (3, 3)).max()))
     excess[~valid] = 0
     contrast[~valid] = 0
-    return Residual(excess, valid, contrast, noise, largest)
-
-
-def _looked_up(picture: ByteArray, table: ByteArray) -> ByteArray:
-    return np.asarray(cv2.LUT(picture, table), np.uint8)
+    return Residual(excess, valid, contrast, noise, largest, agreement)
 
 
 def halved(picture: ByteArray) -> ByteArray:
@@ -155,40 +161,38 @@ def _small_windows(plane: FloatArray, weight: FloatArray | None) -> FloatArray:
     return windows(cells(plane if weight is None else plane * weight, CELL // 2))
 
 
-def _off_chord(own: ByteArray, other: ByteArray, curve: Curve) -> ByteArray:
-    """`outside` for a picture whose tone was changed before it was averaged.
-
-    Where light and dark meet within a pixel, the average of the changed tones lies on the chord of the curve, not on
-    the curve: what is brighter than white before the change is clipped only in the light part.
-    """
-    low, high = np.asarray(cv2.erode(other, _WIDE), np.uint8), np.asarray(cv2.dilate(other, _WIDE), np.uint8)
-    table = curve.levels.astype(np.float32)
-    start, end = cv2.LUT(low, table), cv2.LUT(high, table)
-    part = cv2.divide(cv2.subtract(other, low), cv2.max(cv2.subtract(high, low), 1.0), dtype=cv2.CV_32F)
-    chord = cv2.add(start, cv2.multiply(cv2.subtract(end, start), part))
-    return outside(own, np.asarray(cv2.convertScaleAbs(chord), np.uint8))
-
-
 def _contrasts(
     pictures: tuple[ByteArray, ByteArray], weight: FloatArray | None, divisor: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Standard deviation within the windows: of the picture that has less, and of the one that has more."""
-    spreads: list[FloatArray] = []
-    for picture in pictures:
-        values = picture.astype(np.float32)
-        mean = _small_windows(values, weight) / divisor
-        square = _small_windows(values * values, weight) / divisor
-        spreads.append(np.sqrt(np.maximum(square - mean * mean, 0)))
-    return np.minimum(*spreads), np.maximum(*spreads)
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Standard deviation within the windows of the picture that has less, and of the other one; their correlation."""
+    first, second = (picture.astype(np.float32) for picture in pictures)
+    means = [_small_windows(values, weight) / divisor for values in (first, second)]
+    spreads = [
+        np.sqrt(np.maximum(_small_windows(values * values, weight) / divisor - mean * mean, 0))
+        for values, mean in zip((first, second), means, strict=True)
+    ]
+    product: FloatArray = _small_windows(first * second, weight) / divisor - means[0] * means[1]
+    ncc = product / np.maximum(spreads[0] * spreads[1], 1.0)
+    return np.minimum(*spreads), np.maximum(*spreads), np.asarray(ncc, np.float32)
 
 
-def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> tuple[FloatArray, float]:
-    """Median squared difference of windows of a like contrast, and the standard deviation in flat areas."""
+def _noise(side: Side, mask: Mask) -> float:
+    """Standard deviation of what remains, from the nine tenths of the pixels that differ least."""
+    some = np.s_[::3, ::3]
+    away = np.abs(side.own[some].astype(np.float32) - side.predicted[some])[mask[some]]
+    if not away.size:
+        return 0.0
+    least = np.sort(away)[: max(1, round(0.9 * away.size))]
+    return float(least.mean()) / LEAST_MEAN
+
+
+def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> FloatArray:
+    """Median squared difference of the windows of a like contrast."""
     step = max(1, int(np.sqrt(squared.size / MOST_SAMPLES)))
     some = valid[::step, ::step]
     values, levels = squared[::step, ::step][some], contrast[::step, ::step][some]
     if values.size < BIN_CELLS:
-        return np.zeros_like(squared), 0.0
+        return np.zeros_like(squared)
     edges = np.concatenate([[0.0], np.geomspace(2.0, 128.0, CONTRAST_BINS - 1)])
     number = np.searchsorted(edges, levels, side="right") - 1
     order = np.lexsort((values, number))
@@ -199,11 +203,11 @@ def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> tuple[Flo
         medians[k] = values[order[starts[k] + counts[k] // 2]]
     known = np.flatnonzero(~np.isnan(medians))
     if not len(known):
-        return np.zeros_like(squared), 0.0
+        return np.zeros_like(squared)
     floor = float(medians[known].min())
     limit = floor + (MOST_NOISE * edges) ** 2
     found = np.minimum(np.interp(np.arange(CONTRAST_BINS), known, medians[known]), limit)
-    return np.interp(contrast, edges, found).astype(np.float32), float(np.sqrt(floor))
+    return np.asarray(np.interp(contrast, edges, found), np.float32)
 
 
 def compression(contrast: FloatArray, tables: Sequence[tuple[Sequence[int], float]]) -> FloatArray:
@@ -215,7 +219,7 @@ def compression(contrast: FloatArray, tables: Sequence[tuple[Sequence[int], floa
     allowed = np.zeros(len(levels))
     for table, scale in tables:
         allowed += quantisation_noise(table, levels, scale)
-    return np.interp(reach, levels, allowed).astype(np.float32)
+    return np.asarray(np.interp(reach, levels, allowed), np.float32)
 
 
 def quantisation_noise(table: Sequence[int], contrast: NDArray[np.float64], scale: float) -> NDArray[np.float64]:

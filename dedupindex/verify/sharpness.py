@@ -1,27 +1,32 @@
-"""Two aligned pictures brought to one sharpness: the sharper one is blurred until it explains the other one best.
+"""Two aligned pictures brought to one sharpness: the sharper one is filtered until it explains the other one best.
 
-For small widths a Gaussian blur adds half its variance times the Laplacian. So one picture is fitted by the other and
-its Laplacian, and the coefficient tells the variance; a few rounds reach larger widths.
+Blur, resampling and sharpening weigh the bands of detail of a picture. The weights of three bands are fitted where
+there is detail, robustly, so that a changed place does not count; the sharper picture is put together again with them.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.records import ByteArray, FloatArray, Mask
+from dedupindex.records import ByteArray, Mask
 
-ROUNDS = 3
-LEAST_VARIANCE = 0.06  # squared pixels: smaller ones are left alone
-MOST_STEP = 1.5  # squared pixels a round
+WIDTHS = 0.8, 2.0, 4.5  # standard deviations that divide the bands, pixels
+LEAST_CHANGE = 0.06  # of the weight of a band: smaller changes are left alone
 MOST_SAMPLES = 14_000
-EDGE_SHARE = 0.3  # of the samples, those with the strongest Laplacian, that decide
+EDGE_SHARE = 0.3  # of the samples, those with most detail, that decide
+LEAST_DETAIL = 2.0  # levels
 LEAST_SAMPLES = 200
+ROUNDS = 3  # of reweighting
+
+Weights = NDArray[np.float64]
 
 
-def match_sharpness(first: ByteArray, second: ByteArray, mask: Mask) -> tuple[ByteArray, ByteArray, float]:
-    """Blur the sharper one of two aligned pictures.
+def match_sharpness(first: ByteArray, second: ByteArray, mask: Mask) -> tuple[ByteArray, ByteArray]:
+    """Filter the sharper one of two aligned pictures.
 
     Parameters
     ----------
@@ -32,63 +37,53 @@ def match_sharpness(first: ByteArray, second: ByteArray, mask: Mask) -> tuple[By
     Returns
     -------
     first, second : (H, W) uint8
-    variance : float
-        Of the blur, squared pixels: positive that of the second picture, negative that of the first.
+        One of them is as it was.
     """
-    total = 0.0
-    current = [first, second]
-    for _ in range(ROUNDS):
-        step = _variance(current[0], current[1], mask)
-        if abs(step) < LEAST_VARIANCE:
-            break
-        if total and step * total < 0:  # went too far: the other one is not blurred for that
-            break
-        total += float(np.clip(step, -MOST_STEP, MOST_STEP))
-        width = float(np.sqrt(abs(total)))
-        if total > 0:
-            current[1] = np.asarray(cv2.GaussianBlur(second, (0, 0), width), np.uint8)
-        else:
-            current[0] = np.asarray(cv2.GaussianBlur(first, (0, 0), width), np.uint8)
-    return current[0], current[1], total
+    softer = [[np.asarray(cv2.GaussianBlur(p, (0, 0), width), np.uint8) for width in WIDTHS] for p in (first, second)]
+    there = _weights(first, second, softer[1], mask)  # of the second's bands, to be like the first
+    back = _weights(second, first, softer[0], mask)
+    if there is None or back is None:
+        return first, second
+    if there.sum() <= back.sum():  # the second has more detail
+        return first, _filtered(second, softer[1], there)
+    return _filtered(first, softer[0], back), second
 
 
-def _variance(first: ByteArray, second: ByteArray, mask: Mask) -> float:
-    """Variance of the blur that makes the second like the first; negative: the other way round."""
-    there = _fitted(first, second, mask)
-    back = _fitted(second, first, mask)
-    return there if there >= back else -back
-
-
-def _fitted(target: ByteArray, source: ByteArray, mask: Mask) -> float:
+def _weights(target: ByteArray, source: ByteArray, softer: list[ByteArray], mask: Mask) -> Weights | None:
+    """Weights of the bands of `source`, finest first, relative to that of what is coarser than all of them."""
     step = max(1, int(np.ceil(np.sqrt(target.size / MOST_SAMPLES))))
-    inner = np.s_[1:-1:step, 1:-1:step]
-    inside = mask[inner]
-    around = sum(
-        source[1 + dy : source.shape[0] - 1 + dy : step, 1 + dx : source.shape[1] - 1 + dx : step].astype(np.float32)
-        for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1))
-    )
-    middle = source[inner].astype(np.float32)
-    x: FloatArray = middle[inside]
-    y: FloatArray = target[inner].astype(np.float32)[inside]
-    z: FloatArray = np.asarray(around - 4 * middle, np.float32)[inside]
-    if x.size < LEAST_SAMPLES:
-        return 0.0
-    strength = np.abs(z)
-    chosen = strength >= max(2.0, float(np.quantile(strength, 1 - EDGE_SHARE)))
+    some = np.s_[::step, ::step]
+    inside = mask[some]
+    levels = [plane[some][inside].astype(np.float64) for plane in (source, *softer)]
+    if levels[0].size < LEAST_SAMPLES:
+        return None
+    bands = [upper - lower for upper, lower in itertools.pairwise(levels)]
+    detail = np.abs(bands[0]) + np.abs(bands[1])
+    chosen = detail >= max(LEAST_DETAIL, float(np.quantile(detail, 1 - EDGE_SHARE)))
     if chosen.sum() < LEAST_SAMPLES:
-        return 0.0
-    terms = np.column_stack([x, z, np.ones_like(x)])[chosen].astype(np.float64)
-    values = y[chosen].astype(np.float64)
-    solution = np.zeros(3)
-    weight: NDArray[np.float64] = np.ones(len(values))
-    for _ in range(3):
+        return None
+    terms = np.column_stack([*bands, levels[-1], np.ones(len(detail))])[chosen]
+    values = target[some][inside][chosen].astype(np.float64)
+    weight = np.ones(len(values))
+    solution: Weights = np.zeros(terms.shape[1])
+    for _ in range(ROUNDS):
         weighted = terms * weight[:, None]
         normal = weighted.T @ terms
-        normal[np.diag_indices(3)] += 1e-9 * float(np.trace(normal)) + 1e-9
-        solution = np.linalg.solve(normal, weighted.T @ values)
-        away = np.abs(values - terms @ solution)
-        spread = 1.5 * float(np.median(away)) + 0.5
-        weight = 1 / (1 + (away / spread) ** 2)
-    if abs(solution[0]) < 0.05:
-        return 0.0
-    return 2 * float(solution[1] / solution[0])
+        normal[np.diag_indices(len(normal))] += 1e-9 * float(np.trace(normal)) + 1e-9
+        solution[:] = np.linalg.solve(normal, weighted.T @ values)
+        away: Weights = np.abs(values - terms @ solution)
+        weight[:] = 1 / (1 + (away / (1.5 * float(np.median(away)) + 0.5)) ** 2)
+    if abs(solution[-2]) < 0.05:
+        return None
+    found: Weights = (solution[:-2] / solution[-2]).clip(0, 3)
+    return found
+
+
+def _filtered(picture: ByteArray, softer: list[ByteArray], weights: Weights) -> ByteArray:
+    if np.abs(weights - 1).max() < LEAST_CHANGE:
+        return picture
+    ends = np.concatenate([weights, [1.0]])
+    result = picture.astype(np.float32) * np.float32(weights[0])
+    for plane, change in zip(softer, np.diff(ends), strict=True):
+        result += plane * np.float32(change)
+    return np.asarray(cv2.convertScaleAbs(np.maximum(result, 0)), np.uint8)

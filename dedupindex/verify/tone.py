@@ -16,7 +16,11 @@ from numpy.typing import NDArray
 from dedupindex.records import ByteArray, FloatArray, Mask
 
 SMOOTHED = 1.5  # levels over which the joint histogram is smoothed
+CLIPPED = 250, 5  # levels above and below which a picture may be clipped
+BENT = 4.0  # levels by which a curve leaves a straight line from which averages of tones are looked at
 QUARTILES = 1.349  # between the quartiles of a normal distribution, standard deviations
+
+_WIDE = np.ones((5, 5), np.uint8)
 
 Joint = NDArray[np.float64]
 
@@ -38,6 +42,42 @@ class Curve:
     levels: FloatArray
     spread: FloatArray
     bent: float = 0.0
+
+
+def look_up(picture: ByteArray, levels: FloatArray) -> ByteArray:
+    """Replace each level by that of a table of 256."""
+    return np.asarray(cv2.LUT(picture, np.clip(np.rint(levels), 0, 255).astype(np.uint8)), np.uint8)
+
+
+def limits(curve: Curve, sign: float = 1.0) -> tuple[FloatArray, FloatArray]:
+    """Lowest and highest level that each level of the other picture allows, (256,) float32.
+
+    Where that one is clipped, all that lies beyond the last level that is not clipped is as good: the curve never
+    turns back.
+    """
+    low, high = curve.levels.copy(), curve.levels.copy()
+    top, bottom = CLIPPED
+    if sign > 0:
+        low[top:], high[top:] = curve.levels[top - 2], 255
+        low[: bottom + 1], high[: bottom + 1] = 0, curve.levels[bottom + 2]
+    else:
+        low[top:], high[top:] = 0, curve.levels[top - 2]
+        low[: bottom + 1], high[: bottom + 1] = curve.levels[bottom + 2], 255
+    return low, high
+
+
+def mixed(other: ByteArray, curve: Curve) -> ByteArray:
+    """Predict a picture whose tone was changed before it was averaged.
+
+    Where light and dark meet within a pixel, the average of the changed tones lies on the chord of the curve, not on
+    the curve: what is brighter than white before the change is clipped only in the light part.
+    """
+    low, high = np.asarray(cv2.erode(other, _WIDE), np.uint8), np.asarray(cv2.dilate(other, _WIDE), np.uint8)
+    table = curve.levels.astype(np.float32)
+    start, end = cv2.LUT(low, table), cv2.LUT(high, table)
+    part = cv2.divide(cv2.subtract(other, low), np.maximum(cv2.subtract(high, low), 1), dtype=cv2.CV_32F)
+    chord = cv2.add(start, cv2.multiply(cv2.subtract(end, start), part))
+    return np.asarray(cv2.convertScaleAbs(chord), np.uint8)
 
 
 def joint_histogram(first: ByteArray, second: ByteArray, mask: Mask | None = None) -> Joint:
@@ -70,7 +110,8 @@ def curve_of(joint: Joint, sign: float = 1.0) -> Curve:
     sign : float
         -1 where the pictures are negatives of each other.
     """
-    smooth = np.asarray(cv2.GaussianBlur(joint, (1, 0), sigmaX=1e-3, sigmaY=SMOOTHED, borderType=cv2.BORDER_REPLICATE))
+    blurred = cv2.GaussianBlur(joint, (1, 0), sigmaX=1e-3, sigmaY=SMOOTHED, borderType=cv2.BORDER_REPLICATE)
+    smooth = np.asarray(blurred, np.float64)
     count = smooth.sum(1)
     known = count > max(1e-3, 1e-6 * float(count.sum()))
     if not known.any():
@@ -78,8 +119,10 @@ def curve_of(joint: Joint, sign: float = 1.0) -> Curve:
     below = np.cumsum(smooth, axis=1)
     quartiles = [_quantile(below, count, share) for share in (0.25, 0.5, 0.75)]
     rows = np.flatnonzero(known)
-    middle = sign * rising(sign * quartiles[1][rows], count[rows])
     width = (quartiles[2] - quartiles[0])[rows] / QUARTILES
+    # a level that was painted over a picture goes with many others: it must not bend the curve around it
+    weight = count[rows] / (np.square(width) + 1)
+    middle = sign * rising(sign * quartiles[1][rows], weight)
     levels = np.arange(256)
     chord = middle[0] + (middle[-1] - middle[0]) * (rows - rows[0]) / max(1, rows[-1] - rows[0])
     return Curve(
@@ -121,4 +164,4 @@ def _quantile(below: Joint, count: NDArray[np.float64], share: float) -> NDArray
     upper = below[rows, index]
     lower = np.where(index > 0, below[rows, np.maximum(index - 1, 0)], 0.0)
     inside = (target - lower) / np.maximum(upper - lower, 1e-12)
-    return index + inside.clip(0, 1) - 0.5
+    return np.asarray(index + inside.clip(0, 1) - 0.5, np.float64)

@@ -8,6 +8,7 @@ import pytest
 from dedupindex.records import Outcome, Proof, Region
 from dedupindex.search.proof_classes import CLEAN_NOISE, ProofPlan, is_clean
 from dedupindex.store.catalog_proofs import DuePair, StoredProof
+from dedupindex.verify.matching import RIM
 
 
 def scaling(of, onto):
@@ -40,7 +41,7 @@ class World:
         grid = min(self.size[a], self.size[b], 1024)
         noise = max(self.noise[a], self.noise[b]) / 255
         shows = grid >= 300 and noise < 5 / 255 and self.edit[a] != self.edit[b]
-        area = 1 - (1 - 4 / grid) ** 2
+        area = 1 - (1 - 2 * RIM / grid) ** 2
         region = Region((self.size[a] // 10,) * 4, (self.size[b] // 10,) * 4, 0.01, 0.5)
         return Proof(
             Outcome.EDITED if shows else Outcome.SAME,

@@ -1,0 +1,224 @@
+"""Two registered pictures on one grid, each with what the other one predicts it to be: tone and sharpness matched."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupindex.prepare.reduction import LUMINANCE_WEIGHTS
+from dedupindex.records import ByteArray, FloatArray, Mask
+from dedupindex.verify.colour import ColourSide
+from dedupindex.verify.keypoint_registration import invert
+from dedupindex.verify.proof_picture import Laid
+from dedupindex.verify.residual import Side, halved
+from dedupindex.verify.sharpness import match_sharpness
+from dedupindex.verify.tone import BENT, Curve, curve_of, joint_histogram, limits, look_up, mixed
+
+SOFT = 0.6  # standard deviation of the blur that both pictures get, pixels: evens out what warping did to one
+RIM = 4  # pixels of the grid along the edge of what both show that are not compared
+HISTOGRAM_PIXELS = 250_000  # that tell the tone, about
+TONED = 8.0  # levels by which the tone curve leaves equal levels from which each colour channel gets a curve of its own
+
+Matrix = NDArray[np.float64]
+ColourSides: TypeAlias = tuple[ColourSide, ColourSide]
+
+
+def aligned(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
+    """Bring both pictures onto the grid.
+
+    Parameters
+    ----------
+    laid : Laid
+    matrix : (2, 3) float64
+        Grid pixel indices to those of the moving picture.
+
+    Returns
+    -------
+    first, second : (H, W) uint8
+        Luminance of the still and of the moving picture.
+    mask : (H, W) bool
+        Where both are valid, clear of edges and holes.
+    """
+    rows, columns = laid.still.shape
+    moved = np.asarray(
+        cv2.warpAffine(
+            laid.moving,
+            matrix,
+            (columns, rows),
+            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        np.uint8,
+    )
+    mask = _covered(laid.moving.shape, laid.still.shape, matrix)
+    holes = [hole for hole in (laid.still_mask, _warped_mask(laid, matrix)) if hole is not None]
+    if holes:
+        valid = np.logical_and.reduce(holes).astype(np.uint8)
+        kernel = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
+        mask &= np.asarray(cv2.erode(valid, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1.0), bool)
+    return laid.still, moved, mask
+
+
+def _warped_mask(laid: Laid, matrix: Matrix) -> Mask | None:
+    if laid.moving_mask is None:
+        return None
+    size = laid.still.shape[::-1]
+    inside = laid.moving_mask.astype(np.uint8) * np.uint8(255)
+    return np.asarray(
+        cv2.warpAffine(inside, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=0.0) > 250
+    )
+
+
+def _covered(shape: tuple[int, ...], grid: tuple[int, ...], matrix: Matrix) -> Mask:
+    """Where the grid lies on the moving picture, both without their rims."""
+    rows, columns = shape[:2]
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    rim = RIM * scale
+    if min(rows, columns) <= 2 * rim + 1 or min(grid[:2]) <= 2 * RIM + 1:
+        return np.zeros(grid[:2], np.bool_)
+    right, bottom = columns - 1 - rim, rows - 1 - rim
+    corners = np.array([[rim, rim], [right, rim], [right, bottom], [rim, bottom]], np.float64)
+    back = invert(matrix)
+    moved = np.rint((corners @ back[:, :2].T + back[:, 2]) * 16).astype(np.int32)  # sixteenths of a pixel
+    mask = np.zeros(grid[:2], np.uint8)
+    cv2.fillConvexPoly(mask, moved, (1,), lineType=cv2.LINE_8, shift=4)
+    mask[:RIM] = mask[-RIM:] = 0
+    mask[:, :RIM] = mask[:, -RIM:] = 0
+    return mask.astype(np.bool_)
+
+
+def matched(
+    laid: Laid, matrix: Matrix, first: ByteArray, second: ByteArray, mask: Mask, sign: float
+) -> list[tuple[tuple[Side, Side], ColourSides | None]]:
+    """Match tone and sharpness of two aligned pictures, in both directions.
+
+    Where the tone was changed, either luminance was, or the channels were: clipping, posterisation and white balance
+    are curves of red, green and blue. There are two explanations then, and either will do.
+
+    Parameters
+    ----------
+    laid : Laid
+    matrix : (2, 3) float64
+    first, second : (H, W) uint8
+    mask : (H, W) bool
+        From `aligned`.
+    sign : float
+        -1 for negatives.
+
+    Returns
+    -------
+    list of (sides, colours)
+        One explanation or two: (Side, Side), and two `ColourSide` or None where one picture has no colours.
+    """
+    first, second = match_sharpness(first, second, mask)
+    first, second = _soft(first), _soft(second)
+    curves = _curves(first, second, mask, sign)
+    sides = _side(first, second, curves[0], sign), _side(second, first, curves[1], sign)
+    still, moving = laid.still_colour, laid.moving_colour
+    if still is None or moving is None:
+        return [(sides, None)]
+    moved = np.asarray(
+        cv2.warpAffine(
+            moving,
+            matrix,
+            laid.still.shape[::-1],
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        np.uint8,
+    )
+    small = halved(still), halved(moved)
+    plain = sides, (ColourSide(*small), ColourSide(*small[::-1]))
+    if max(_off(second, mask, curves[0], sign), _off(first, mask, curves[1], sign)) < TONED:
+        return [plain]
+    there, moved_toned = _by_channel(still, moved, mask, sign)
+    back, still_toned = _by_channel(moved, still, mask, sign)
+    colour_sides = (
+        ColourSide(small[0], halved(moved_toned), _unsure(there)),
+        ColourSide(small[1], halved(still_toned), _unsure(back)),
+    )
+    return [plain, ((there, back), colour_sides)]
+
+
+def halved_mask(mask: Mask) -> Mask:
+    """The mask at half the scale of the grid, without a rim: colours are less exact along the edges of a file."""
+    rows, columns = mask.shape[0] // 2, mask.shape[1] // 2
+    small = mask[1 : 2 * rows : 2, 1 : 2 * columns : 2] & mask[: 2 * rows : 2, : 2 * columns : 2]
+    cross = np.ones((3, 3), np.uint8)
+    return np.asarray(cv2.erode(small.astype(np.uint8), cross, borderType=cv2.BORDER_CONSTANT, borderValue=0.0), bool)
+
+
+def _side(own: ByteArray, other: ByteArray, curve: Curve, sign: float) -> Side:
+    low, high = limits(curve, sign)
+    return Side(
+        own=own,
+        predicted=look_up(other, curve.levels),
+        low=look_up(other, low),
+        high=look_up(other, high),
+        mixed=mixed(other, curve) if curve.bent > BENT else None,
+        spread=np.asarray(cv2.LUT(halved(other), np.square(curve.spread).astype(np.float32)), np.float32),
+    )
+
+
+def _by_channel(own: ByteArray, other: ByteArray, mask: Mask, sign: float) -> tuple[Side, ByteArray]:
+    """Luminance of `own` predicted channel by channel, and `other` in its tone, (H, W, 3)."""
+    toned, low, high, chord = (np.empty_like(other) for _ in range(4))
+    spread = np.zeros((own.shape[0] // 2, own.shape[1] // 2), np.float32)
+    bent = False
+    matched_own = np.empty_like(own)
+    for channel, share in enumerate(LUMINANCE_WEIGHTS):
+        first, second = np.ascontiguousarray(own[..., channel]), np.ascontiguousarray(other[..., channel])
+        first, second = match_sharpness(first, second, mask)
+        first, second = _soft(first), _soft(second)
+        curve = _curves(first, second, mask, sign)[0]
+        lowest, highest = limits(curve, sign)
+        matched_own[..., channel] = first
+        toned[..., channel] = look_up(second, curve.levels)
+        low[..., channel], high[..., channel] = look_up(second, lowest), look_up(second, highest)
+        chord[..., channel] = mixed(second, curve)
+        bent |= curve.bent > BENT
+        # what one channel does not tell, its neighbours do not tell either: standard deviations add up
+        spread += share * cv2.LUT(halved(second), curve.spread.astype(np.float32))
+    side = Side(
+        own=_grey(matched_own),
+        predicted=_grey(toned),
+        low=_grey(low),
+        high=_grey(high),
+        mixed=_grey(chord) if bent else None,
+        spread=np.square(spread),
+    )
+    return side, toned
+
+
+def _unsure(side: Side) -> FloatArray:
+    """Squared uncertainty of colours whose channels were predicted one by one: more where one of them is clipped."""
+    clipped = cv2.subtract(halved(side.high), halved(side.low)).astype(np.float32)
+    return np.square(np.sqrt(side.spread) + clipped)
+
+
+def _soft(picture: ByteArray) -> ByteArray:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), SOFT), np.uint8)
+
+
+def _curves(first: ByteArray, second: ByteArray, mask: Mask, sign: float) -> tuple[Curve, Curve]:
+    some = np.s_[:: max(1, first.size // HISTOGRAM_PIXELS)]
+    joint = joint_histogram(first[some], second[some], mask[some])
+    return curve_of(joint.T, sign), curve_of(joint, sign)
+
+
+def _off(other: ByteArray, mask: Mask, curve: Curve, sign: float) -> float:
+    """How far the tone curve leaves equal levels, over most of what the picture shows."""
+    levels = other[::8, ::8][mask[::8, ::8]]
+    if not levels.size:
+        return 0.0
+    if sign < 0:
+        return 255.0
+    return float(np.quantile(np.abs(curve.levels - np.arange(256))[levels], 0.9))
+
+
+def _grey(colour: ByteArray) -> ByteArray:
+    weights = np.array([LUMINANCE_WEIGHTS], np.float32)
+    return np.asarray(cv2.transform(colour, weights), np.uint8).reshape(colour.shape[:2])
