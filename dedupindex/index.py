@@ -43,11 +43,10 @@ from dedupindex.records import (
     ProofSummary,
     RunRecord,
 )
-from dedupindex.search import candidates, duplicates, proving
-from dedupindex.search.match_proofs import prove_matches
+from dedupindex.search import candidates, duplicates, match_proofs, proving
 from dedupindex.search.uploads import Uploads
 from dedupindex.search.vector_cache import VectorCache
-from dedupindex.settings import ProofMode, Settings
+from dedupindex.settings import Settings
 from dedupindex.sources import SourceList, parse_address
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.database import Database, database_path
@@ -253,21 +252,9 @@ class Index:
         )
 
     def prove(self, again: bool = False, progress: Progress | None = None) -> ProofSummary:
-        """Compare the files of confirmed pairs that were not proven yet, whatever the setting `proof` says.
-
-        Parameters
-        ----------
-        again : bool
-            Also pairs that could not be told before, though no ingest saw a file of theirs come back.
-
-        Raises
-        ------
-        StoreError
-        """
+        """Compare the files of confirmed pairs not proven yet; with *again*, also of those that could not be told."""
         self._refuse_mismatch()
-        return proving.prove(
-            self._database, self.settings, progress=progress or SILENT, engine=self._engine, again=again
-        )
+        return proving.prove(self._database, self.settings, progress or SILENT, self._engine, again=again)
 
     def query(self, picture: PathLike | NDArray[Any], limit: int = 10) -> list[Match]:
         """Best confirmed matches of a picture that need not be stored.
@@ -282,8 +269,7 @@ class Index:
         Returns
         -------
         list of Match
-            Best first; the query is *a*, the stored image *b*. With the setting `proof`, the files are compared, and
-            what turns out to be another picture is left out.
+            Best first; the query is *a*, the stored image *b*. What the proof tells to be another picture is left out.
 
         Raises
         ------
@@ -294,9 +280,8 @@ class Index:
         """
         self._refuse_mismatch()
         image, features = describe_picture(picture, self.settings)
-        index = self._vectors.current()
-        matches = candidates.query(self._database, index, self.settings, image, features, limit=limit)
-        return prove_matches(self._database, self.settings, picture, image, matches)
+        found = candidates.query(self._database, self._vectors.current(), self.settings, image, features, limit=limit)
+        return match_proofs.prove_matches(self._database, self.settings, picture, image, found)
 
     def report(
         self,
@@ -330,11 +315,7 @@ class Index:
         if (
             find
             and not self._database.read_only
-            and duplicates.is_due(
-                self._database,
-                after_any=since == reporting.LAST,
-                proof=self.settings.proof is ProofMode.FULL,
-            )
+            and duplicates.is_due(self._database, self.settings, after_any=since == reporting.LAST)
         ):
             self.find_duplicates(progress)
         chosen = selection or Selection()

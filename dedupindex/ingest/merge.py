@@ -1,8 +1,9 @@
 """Bring in a catalogue that was made elsewhere: its images with their features, places, pairs, failures, decisions.
 
 Nothing is described again; content says which images are the same. Images that are new here have to be searched,
-because nobody has compared them with ours; the pairs that the other catalogue confirmed come along and are not
-compared again. So the next search costs what it would have cost had the pictures been ingested here, but for those.
+because nobody has compared them with ours; the pairs that the other catalogue confirmed come along with their proofs
+and are not compared again. So the next search costs what it would have cost had the pictures been ingested here, but
+for those.
 
 The other catalogue's own paths become places on a volume (``laptop:/home/me/x.jpg``) where one is named. It is the
 authority on that volume: what is not in it any more is missing. Without a volume both catalogues speak of the same
@@ -27,7 +28,7 @@ from dedupindex.features import versions
 from dedupindex.groups import snapshots
 from dedupindex.groups.decisions import take_over
 from dedupindex.places import check_volume, is_local, on_volume
-from dedupindex.records import Failure
+from dedupindex.records import Failure, Outcome
 from dedupindex.settings import Settings
 from dedupindex.store import (
     catalog,
@@ -37,10 +38,13 @@ from dedupindex.store import (
     catalog_locations,
     catalog_merge,
     catalog_pairs,
+    catalog_proofs,
 )
 from dedupindex.store.catalog_merge import Placed, PresentPlace, Transaction
+from dedupindex.store.catalog_proofs import StoredProof
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState
+from dedupindex.verify.proof_thresholds import VERSION as PROOF_VERSION
 from dedupindex.verify.verification import VERSION
 
 BATCH = 500  # rows a transaction; of images some 12 MB of features
@@ -273,15 +277,31 @@ def _pairs(work: _Merge) -> None:
         good = [row for row in rows if row[2].version == VERSION and row[2].score >= work.settings.threshold]
         work.count("pairs_left", len(rows) - len(good))
         with work.ours.write() as connection:
-            keys = list({key for a, b, _ in good for key in (a, b)})
+            keys = list({key for a, b, _, _ in good for key in (a, b)})
             ids = catalog_images.ids_of_content(connection, keys)
             known = catalog_pairs.known_pairs(connection, sorted(ids.values()))
             new = [
                 (ids[a], ids[b], found)
-                for a, b, found in good
+                for a, b, found, _ in good
                 if a in ids and b in ids and (ids[a], ids[b]) not in known
             ]
             work.count("pairs", catalog_pairs.put_pairs(connection, new, work.run))
+            proofs = [
+                replace(proof, a=ids[a], b=ids[b])
+                for a, b, _, proof in good
+                if proof is not None and a in ids and b in ids and _is_worth_keeping(proof)
+            ]
+            ours = {
+                (one.a, one.b)
+                for one in catalog_proofs.rows_among(connection, [(one.a, one.b) for one in proofs])
+                if _is_worth_keeping(one)
+            }
+            catalog_proofs.put_proofs(connection, [one for one in proofs if (one.a, one.b) not in ours], work.run)
+
+
+def _is_worth_keeping(proof: StoredProof) -> bool:
+    """Whether a proof tells something, and as we would tell it; others are made here."""
+    return proof.proof.version == PROOF_VERSION and proof.proof.outcome is not Outcome.NONE
 
 
 def _batches(read: Callable[[int], tuple[list[_Row], int]]) -> Iterator[list[_Row]]:

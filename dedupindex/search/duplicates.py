@@ -120,17 +120,17 @@ def _find(
     return summary
 
 
-def is_due(database: Database, *, after_any: bool, proof: bool = False) -> bool:
-    """Whether there are images to search; with *after_any*, also whether the latest run took something in.
+def is_due(database: Database, settings: Settings, *, after_any: bool) -> bool:
+    """Whether there are images to search, or pairs that an interrupted run left to prove.
 
-    With *proof*, also whether an interrupted run left pairs to prove.
+    With *after_any*, also whether the latest run took something in.
     """
     with database.read() as connection:
         latest = catalog.runs(connection, limit=1) if after_any else []
         return (
             bool(catalog_images.unsearched(connection, 1))
             or any(run.kind in TAKING_IN for run in latest)
-            or (proof and catalog_proofs.is_unfinished(connection))
+            or (settings.proof is ProofMode.FULL and catalog_proofs.is_unfinished(connection))
         )
 
 

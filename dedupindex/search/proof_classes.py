@@ -24,7 +24,7 @@ from dedupindex.verify.matching import RIM
 from dedupindex.verify.proof_picture import MOST_SIDE, sides_for
 from dedupindex.verify.proof_thresholds import VERSION
 
-CLEAN_NOISE = 2.5 / 255  # of a link: hides no more than a JPEG of high quality does
+CLEAN_NOISE = 1.5 / 255  # of a link: nine of ten JPEGs of photographs have less
 FULL = 0.98  # share of either picture that is compared in a full link
 STEPS_AN_OCTAVE = 8  # levels of fineness: within one, sides differ by at most a twelfth
 SLACK = 1.03  # a grid loses some pixels at its rim

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -94,13 +95,12 @@ def proof_picture_from_frame(
     if values.ndim == 2:
         return ProofPicture(np.ascontiguousarray(values, np.uint8), None, mask, full, quantisation)
     weights = np.array([LUMINANCE_WEIGHTS], np.float32)
-    luminance = np.asarray(cv2.transform(values, weights), np.uint8).reshape(values.shape[:2])
-    return ProofPicture(luminance, np.ascontiguousarray(values, np.uint8), mask, full, quantisation)
+    colour = np.ascontiguousarray(values, np.uint8)
+    luminance = np.asarray(cv2.transform(colour, weights), np.uint8).reshape(values.shape[:2])
+    return ProofPicture(luminance, colour, mask, full, quantisation)
 
 
-def _reduced(
-    values: NDArray[np.generic], mask: Mask | None, shape: tuple[int, int]
-) -> tuple[NDArray[np.generic], Mask | None]:
+def _reduced(values: NDArray[Any], mask: Mask | None, shape: tuple[int, int]) -> tuple[NDArray[Any], Mask | None]:
     """Averages over areas; valid where all that goes into a pixel is."""
     if shape == values.shape[:2]:
         return values, mask

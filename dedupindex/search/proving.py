@@ -38,7 +38,7 @@ Pair = tuple[int, int]
 
 
 def prove(
-    database: Database, settings: Settings, *, progress: Progress = SILENT, engine: Engine, again: bool = False
+    database: Database, settings: Settings, progress: Progress, engine: Engine, *, again: bool = False
 ) -> ProofSummary:
     """Prove every confirmed pair that was not proven yet, in a run of its own.
 

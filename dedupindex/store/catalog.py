@@ -19,9 +19,20 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from dedupindex.errors import Reason
 from dedupindex.places import text_of
-from dedupindex.records import Failure, RunRecord
+from dedupindex.records import Failure, Outcome, RunRecord
 from dedupindex.store.rows import FileState, SegmentRow
-from dedupindex.store.schema import FailureRow, Feature, Image, Location, Meta, PairRow, Run, Segment, SegmentPart
+from dedupindex.store.schema import (
+    FailureRow,
+    Feature,
+    Image,
+    Location,
+    Meta,
+    PairRow,
+    ProofRow,
+    Run,
+    Segment,
+    SegmentPart,
+)
 from dedupindex.store.upsert import upsert
 
 CHUNK = 500  # values in one IN (...): SQLite before 3.32 allows 999 variables
@@ -251,6 +262,7 @@ def counts(connection: Connection) -> dict[str, int]:
         "low_information": count(select(func.count()).select_from(Image).where(Image.low_information.is_(True))),
         "unsearched": count(select(func.count()).select_from(Image).where(Image.searched.is_(None))),
         "pairs": count(select(func.count()).select_from(PairRow)),
+        "proven": count(select(func.count()).select_from(ProofRow).where(ProofRow.outcome != str(Outcome.NONE))),
         "failures": count(select(func.count()).select_from(FailureRow)),
         "runs": count(select(func.count()).select_from(Run)),
     }

@@ -18,6 +18,7 @@ from dedupindex.errors import Reason
 from dedupindex.records import Failure, Verification
 from dedupindex.store.catalog import chunks, under_keys
 from dedupindex.store.catalog_pairs import verification_of
+from dedupindex.store.catalog_proofs import StoredProof, rows_among
 from dedupindex.store.rows import FileState, NewImage
 from dedupindex.store.schema import FailureRow, Feature, Image, Location, PairRow
 
@@ -75,8 +76,8 @@ def keys_of(connection: Connection, ids: Iterable[int]) -> set[Key]:
 
 def pairs_after(
     connection: Connection, after: tuple[int, int], limit: int
-) -> tuple[list[tuple[Key, Key, Verification]], tuple[int, int] | None]:
-    """Accepted pairs by content, in the order of their ids; with the last ids, None at the end."""
+) -> tuple[list[tuple[Key, Key, Verification, StoredProof | None]], tuple[int, int] | None]:
+    """Accepted pairs by content with their proofs, in the order of their ids; with the last ids, None at the end."""
     a, b = Image.__table__.alias("a"), Image.__table__.alias("b")
     query = (
         select(
@@ -93,11 +94,18 @@ def pairs_after(
         .limit(limit)
     )
     rows = list(connection.execute(query).mappings())
+    ids = [(row["a"], row["b"]) for row in rows]
+    proofs = {(one.a, one.b): one for one in rows_among(connection, ids)}
     found = [
-        ((bytes(row["a_sha256"]), row["a_frame"]), (bytes(row["b_sha256"]), row["b_frame"]), verification_of(row))
+        (
+            (bytes(row["a_sha256"]), row["a_frame"]),
+            (bytes(row["b_sha256"]), row["b_frame"]),
+            verification_of(row),
+            proofs.get((row["a"], row["b"])),
+        )
         for row in rows
     ]
-    return found, (rows[-1]["a"], rows[-1]["b"]) if rows else None
+    return found, ids[-1] if ids else None
 
 
 def locations_after(connection: Connection, after: int, limit: int) -> tuple[list[Placed], int]:

@@ -121,17 +121,6 @@ def direct_proofs(connection: Connection, ids: Iterable[int], version: str) -> l
     return [found[pair] for pair in sorted(found)]
 
 
-def proofs_among(connection: Connection, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Proof]:
-    """The proofs of some pairs."""
-    wanted = set(pairs)
-    return {
-        (row["a"], row["b"]): proof_of(row)
-        for query in _of_pairs(select(ProofRow.__table__), ProofRow, pairs)
-        for row in connection.execute(query).mappings()
-        if (row["a"], row["b"]) in wanted
-    }
-
-
 def put_proofs(connection: Connection, proofs: Sequence[StoredProof], run: int) -> int:
     """Write proofs down, over older ones; those of pairs that are gone are left out. Returns how many were written."""
     pairs = {(proof.a, proof.b) for proof in proofs}
@@ -156,6 +145,17 @@ def put_proofs(connection: Connection, proofs: Sequence[StoredProof], run: int) 
     ]
     upsert(connection, ProofRow, rows, by=("a", "b"))
     return len(rows)
+
+
+def rows_among(connection: Connection, pairs: Sequence[tuple[int, int]]) -> list[StoredProof]:
+    """The proofs of some pairs, as they stand, by ids."""
+    wanted = set(pairs)
+    found = {
+        (row["a"], row["b"]): StoredProof(row["a"], row["b"], proof_of(row), row["derived"])
+        for query in _of_pairs(select(ProofRow.__table__), ProofRow, pairs)
+        for row in connection.execute(query).mappings()
+    }
+    return [found[pair] for pair in sorted(found.keys() & wanted)]
 
 
 def proof_of(row: Mapping[Any, Any]) -> Proof:

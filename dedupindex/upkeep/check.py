@@ -16,7 +16,7 @@ from dedupindex.places import is_local, shards_above, text_of, volume_of
 from dedupindex.records import Problem
 from dedupindex.search.vector_cache import VectorCache, load_segment
 from dedupindex.sources import read_bytes
-from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs
+from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs, catalog_proofs
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, SegmentRow
 from dedupindex.vectors import VectorIndex, row_digest, strays
@@ -52,6 +52,7 @@ def check(database: Database, fingerprint: str, *, deep: bool = False, progress:
             lambda: [Problem("database_damaged", words, False) for words in database.integrity()],
             lambda: _features(database, progress),
             lambda: _pairs(database),
+            lambda: _proofs(database),
             lambda: _parts(database),
             lambda: _files(database, progress),
             lambda: [] if problems else _answers(database, fingerprint),
@@ -76,6 +77,8 @@ def _rows(database: Database, fingerprint: str) -> Iterator[Problem]:
             )
         for name, number in catalog.orphans(connection).items():
             yield Problem(name, f"{number} rows", False)
+        if number := catalog_proofs.without_pair(connection):
+            yield Problem("proofs_without_pair", f"{number} rows", False)
         wanted = catalog_images.indexable_ids(connection)
         for start in range(0, len(wanted), _LOAD):
             some = wanted[start : start + _LOAD]
@@ -195,6 +198,20 @@ def _pairs(database: Database) -> Iterator[Problem]:
             if not (0 <= found.score <= 1 and np.isfinite(found.registration.matrix).all()):
                 words = f"images {pair.a.id} and {pair.b.id}: score {found.score}, matrix {found.registration.matrix}"
                 yield Problem("damaged_pair", words, False)
+
+
+def _proofs(database: Database) -> Iterator[Problem]:
+    """Every proof can be read, and lies within its bounds."""
+    with database.read() as connection:
+        for row in catalog_proofs.all_proofs(connection):
+            where = f"images {row['a']} and {row['b']}"
+            try:
+                proof = catalog_proofs.proof_of(row)
+            except (ValueError, TypeError) as error:
+                yield Problem("damaged_proof", f"{where}: {error}", False)
+                continue
+            if not (0 <= proof.changed <= 1 and np.isfinite(proof.matrix).all()):
+                yield Problem("damaged_proof", f"{where}: changed {proof.changed}, matrix {proof.matrix}", False)
 
 
 def _files(database: Database, progress: Progress) -> Iterator[Problem]:

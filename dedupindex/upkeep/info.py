@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from dedupindex.settings import Settings
-from dedupindex.store import catalog
+from dedupindex.store import catalog, catalog_proofs
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import HEAD
 
@@ -20,6 +20,7 @@ def info(database: Database, settings: Settings, fingerprint: str) -> Mapping[st
     """
     with database.read() as connection:
         counts = catalog.counts(connection)
+        proofs = catalog_proofs.outcomes(connection)
         segments = catalog.segments(connection)
         generation = catalog.generation(connection)
         program = catalog.get_meta(connection, "program") or ""
@@ -27,6 +28,7 @@ def info(database: Database, settings: Settings, fingerprint: str) -> Mapping[st
     return {
         "path": database.name,
         **counts,
+        **{f"proofs.{outcome}": number for outcome, number in proofs.items()},
         "bytes": database.size() + sum(file.stat().st_size for file in files if file.is_file()),
         "vector_files": len(segments),
         "generation": generation,

@@ -25,9 +25,11 @@ LESS = 0.5  # of the other's colour signal: below, it cannot be predicted the ot
 TYPICAL = 2.0  # times the typical difference of windows of a like contrast is taken off
 ROUNDS = 4  # of reweighting
 LEAST_CELLS = 30
-MOST_SAMPLES = 5_000  # cells
+MOST_SAMPLES = 3_000  # cells
 KNOTS = 0.0, 64.0, 128.0, 192.0, 230.0, 255.0  # levels of luminance at which the map of colours is fitted
 RIDGE = 20.0  # cells that speak for colours as they are, at each of them
+EXPLAINED = 0.5  # of the variance of the colours: what explains less does not tell them
+NOISE = 9.0  # squared levels: smaller variances count as this one
 NEUTRAL = 128  # level of a colour signal that stands for grey
 
 Planes: TypeAlias = tuple[ByteArray, ByteArray, ByteArray]  # luminance and two colour signals
@@ -82,7 +84,10 @@ def colour_excess(
     for number, (own, other) in enumerate(planes):
         if strength[1 - number] < LESS * strength[number]:
             continue
-        predicted = _predicted(own, other, share)
+        map_of, explained = _fitted(own, other, share)
+        if explained < EXPLAINED:  # as those of a picture that was tinted as a whole
+            continue
+        predicted = _predicted(other, map_of)
         squared = np.zeros(share.shape, np.float32)
         low, high = np.zeros(share.shape, np.float32), np.zeros(share.shape, np.float32)
         for target, guess in zip(own[1:], predicted, strict=True):
@@ -127,9 +132,8 @@ def _variance(plane: ByteArray, weight: FloatArray, divisor: FloatArray) -> Floa
     return np.asarray(np.maximum(square - mean * mean, 0), np.float32)
 
 
-def _predicted(target: Planes, source: Planes, share: FloatArray) -> tuple[ByteArray, ByteArray]:
-    """Colour signals of one picture from the other's, by a map that most cells follow."""
-    map_of = _fitted(target, source, share)
+def _predicted(source: Planes, map_of: NDArray[np.float64]) -> tuple[ByteArray, ByteArray]:
+    """Colour signals of one picture from the other's."""
     tables = np.tensordot(_hats(np.arange(256.0)), map_of, axes=(1, 1)).astype(np.float32)  # level, term, signal
     signals = [plane.astype(np.float32) - NEUTRAL for plane in source[1:]]
     planes = []
@@ -141,8 +145,11 @@ def _predicted(target: Planes, source: Planes, share: FloatArray) -> tuple[ByteA
     return planes[0], planes[1]
 
 
-def _fitted(target: Planes, source: Planes, share: FloatArray) -> NDArray[np.float64]:
-    """(3, knots, 2): gains of the two signals and an offset, at each level of luminance, for each signal."""
+def _fitted(target: Planes, source: Planes, share: FloatArray) -> tuple[NDArray[np.float64], float]:
+    """A map of colours that most cells follow, and the share of the colours' variance that it explains.
+
+    The map is (3, knots, 2): gains of the two signals and an offset, at each level of luminance, for each signal.
+    """
     step = max(1, round(np.sqrt(share.size / MOST_SAMPLES)))
     some = np.s_[::step, ::step]
     inside = share[some] > 0.99
@@ -153,7 +160,7 @@ def _fitted(target: Planes, source: Planes, share: FloatArray) -> NDArray[np.flo
     # on a page nearly all is white: what has colour must not be taken for the exception
     strong = (np.square(x).sum(1) > GREY**2) | (np.square(y).sum(1) > GREY**2)
     if strong.sum() < LEAST_CELLS:
-        return prior.reshape(3, len(KNOTS), 2)
+        return prior.reshape(3, len(KNOTS), 2), 1.0
     weight = np.where(strong, 1.0, min(1.0, float(strong.sum()) / max(1.0, float((~strong).sum()))))
     hats = _hats(own[0])
     terms = np.concatenate([x[:, :1] * hats, x[:, 1:] * hats, hats], axis=1)
@@ -170,7 +177,10 @@ def _fitted(target: Planes, source: Planes, share: FloatArray) -> NDArray[np.flo
         normal = weighted.T @ terms
         normal[np.diag_indices(len(normal))] += ridge
         solution = np.linalg.solve(normal, weighted.T @ y + ridge[:, None] * prior)
-    return np.asarray(solution.reshape(3, len(KNOTS), 2), np.float64)
+    left = np.median(np.square(y - terms @ solution).sum(1)[strong])
+    all_of_it = np.median(np.square(y - np.median(y[strong], axis=0)).sum(1)[strong])
+    explained = 1 - float(left) / max(float(all_of_it), NOISE)
+    return np.asarray(solution.reshape(3, len(KNOTS), 2), np.float64), explained
 
 
 def _hats(levels: NDArray[np.float64]) -> NDArray[np.float64]:

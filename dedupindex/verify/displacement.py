@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.records import ByteArray, FloatArray, Mask
+from dedupindex.records import ByteArray, Mask
 from dedupindex.verify.residual import cells
 
 BLOCK = 16  # side of a block, pixels
@@ -46,8 +46,8 @@ def displacements(own: ByteArray, predicted: ByteArray, mask: Mask) -> NDArray[n
     off = second - first
     whole = bool(mask.all())
 
-    def average(plane: FloatArray) -> NDArray[np.float64]:
-        return cells(plane if whole else plane * mask, BLOCK).astype(np.float64)
+    def average(plane: NDArray[np.floating]) -> NDArray[np.float64]:
+        return cells((plane if whole else plane * mask).astype(np.float32), BLOCK).astype(np.float64)
 
     xx, xy, yy = average(dx * dx), average(dx * dy), average(dy * dy)
     x, y, energy = average(dx * off), average(dy * off), average(off * off)

@@ -117,12 +117,9 @@ def matched(
     first, second = _soft(first), _soft(second)
     curves = _curves(first, second, mask, sign)
     sides = _side(first, second, curves[0], sign), _side(second, first, curves[1], sign)
-    colours = _small_colours(laid, matrix)
-    plain = sides, None if colours is None else (ColourSide(*colours), ColourSide(*colours[::-1]))
     still, moving = laid.still_colour, laid.moving_colour
-    off = max(_off(second, mask, curves[0], sign), _off(first, mask, curves[1], sign))
-    if still is None or moving is None or off < TONED:
-        return [plain]
+    if still is None or moving is None:
+        return [(sides, None)]
     moved = np.asarray(
         cv2.warpAffine(
             moving,
@@ -133,11 +130,15 @@ def matched(
         ),
         np.uint8,
     )
+    small = halved(still), halved(moved)
+    plain = sides, (ColourSide(*small), ColourSide(*small[::-1]))
+    if max(_off(second, mask, curves[0], sign), _off(first, mask, curves[1], sign)) < TONED:
+        return [plain]
     there, moved_toned = _by_channel(still, moved, mask, sign)
     back, still_toned = _by_channel(moved, still, mask, sign)
     colour_sides = (
-        ColourSide(halved(still), halved(moved_toned), _unsure(there)),
-        ColourSide(halved(moved), halved(still_toned), _unsure(back)),
+        ColourSide(small[0], halved(moved_toned), _unsure(there)),
+        ColourSide(small[1], halved(still_toned), _unsure(back)),
     )
     return [plain, ((there, back), colour_sides)]
 
@@ -221,20 +222,3 @@ def _off(other: ByteArray, mask: Mask, curve: Curve, sign: float) -> float:
 def _grey(colour: ByteArray) -> ByteArray:
     weights = np.array([LUMINANCE_WEIGHTS], np.float32)
     return np.asarray(cv2.transform(colour, weights), np.uint8).reshape(colour.shape[:2])
-
-
-def _small_colours(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray] | None:
-    """Both pictures in colour at half the scale of the grid."""
-    rows, columns = laid.still.shape[0] // 2, laid.still.shape[1] // 2
-    if laid.still_colour is None or laid.moving_colour is None or min(laid.moving.shape) < 2 or min(rows, columns) < 8:
-        return None
-    linear = matrix[:, :2]
-    own = np.column_stack([linear, (matrix[:, 2] + linear @ (0.5, 0.5) - 0.5) / 2])
-    moved = cv2.warpAffine(
-        halved(laid.moving_colour),
-        own,
-        (columns, rows),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return halved(laid.still_colour), np.asarray(moved, np.uint8)

@@ -48,7 +48,7 @@ class ProofPicture:
     @property
     def file_scale(self) -> float:
         """Pixels of the file for one pixel here."""
-        return max(self.full_shape) / max(self.luminance.shape)
+        return float(max(self.full_shape) / max(self.luminance.shape))
 
     @property
     def key(self) -> bytes:
@@ -148,7 +148,7 @@ def lay(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int = GRID_SIDE)
     swapped = bool(np.sqrt(abs(np.linalg.det(between[:, :2]))) > 1.0)
     still, moving = (b, a) if swapped else (a, b)
     forward = between if not swapped else invert(between)  # moving to still
-    left, top, width, height = overlap_box(still.luminance.shape, moving.luminance.shape, forward)  # type: ignore[arg-type]
+    left, top, width, height = overlap_box(still.luminance.shape, moving.luminance.shape, forward)
     x, y = int(np.floor(left)), int(np.floor(top))
     right, bottom = int(np.ceil(left + width)), int(np.ceil(top + height))
     if width < 1 or height < 1:

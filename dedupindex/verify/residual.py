@@ -22,7 +22,7 @@ SIDE = 3  # side of a window, cells
 TONE_SHARE = 1.25  # of the spread of the tone curve that is taken off
 TYPICAL = 2.0  # times the difference that is typical of the pair at a like contrast is taken off
 CONTRAST_BINS = 12
-MOST_SAMPLES = 8_000  # windows that say what is typical
+MOST_SAMPLES = 5_000  # windows that say what is typical
 BIN_CELLS = 40  # fewer cells of a like contrast say nothing
 LEAST_MEAN = 0.657  # mean of the nine tenths least absolute values of a normal distribution, standard deviations
 SHOWN = 6.0  # levels: contrast of a window in which a picture shows something
@@ -134,7 +134,7 @@ def residual(sides: Sequence[Side], mask: Mask, tables: Sequence[tuple[Sequence[
         shown = valid & (low > SHOWN)
         agreement = min(agreement, float(ncc[shown].mean()) if shown.sum() >= BIN_CELLS else 1.0)
         tone = TONE_SHARE**2 * _small_windows(side.spread, small_weight) / divisor
-        usual = typical(squared, np.sqrt(low * low + tone), valid)
+        usual = typical(np.asarray(squared, np.float32), np.sqrt(low * low + tone).astype(np.float32), valid)
         allowed = tone + TYPICAL**2 * usual + compression(high, tables)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
         np.maximum(contrast, high, out=contrast)
@@ -171,7 +171,7 @@ def _contrasts(
         np.sqrt(np.maximum(_small_windows(values * values, weight) / divisor - mean * mean, 0))
         for values, mean in zip((first, second), means, strict=True)
     ]
-    product = _small_windows(first * second, weight) / divisor - means[0] * means[1]
+    product: FloatArray = _small_windows(first * second, weight) / divisor - means[0] * means[1]
     ncc = product / np.maximum(spreads[0] * spreads[1], 1.0)
     return np.minimum(*spreads), np.maximum(*spreads), np.asarray(ncc, np.float32)
 
@@ -207,7 +207,7 @@ def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> FloatArra
     floor = float(medians[known].min())
     limit = floor + (MOST_NOISE * edges) ** 2
     found = np.minimum(np.interp(np.arange(CONTRAST_BINS), known, medians[known]), limit)
-    return np.interp(contrast, edges, found).astype(np.float32)
+    return np.asarray(np.interp(contrast, edges, found), np.float32)
 
 
 def compression(contrast: FloatArray, tables: Sequence[tuple[Sequence[int], float]]) -> FloatArray:
@@ -219,7 +219,7 @@ def compression(contrast: FloatArray, tables: Sequence[tuple[Sequence[int], floa
     allowed = np.zeros(len(levels))
     for table, scale in tables:
         allowed += quantisation_noise(table, levels, scale)
-    return np.interp(reach, levels, allowed).astype(np.float32)
+    return np.asarray(np.interp(reach, levels, allowed), np.float32)
 
 
 def quantisation_noise(table: Sequence[int], contrast: NDArray[np.float64], scale: float) -> NDArray[np.float64]:

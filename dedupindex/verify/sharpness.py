@@ -65,14 +65,14 @@ def _weights(target: ByteArray, source: ByteArray, softer: list[ByteArray], mask
     terms = np.column_stack([*bands, levels[-1], np.ones(len(detail))])[chosen]
     values = target[some][inside][chosen].astype(np.float64)
     weight = np.ones(len(values))
-    solution = np.zeros(terms.shape[1])
+    solution: Weights = np.zeros(terms.shape[1])
     for _ in range(ROUNDS):
         weighted = terms * weight[:, None]
         normal = weighted.T @ terms
         normal[np.diag_indices(len(normal))] += 1e-9 * float(np.trace(normal)) + 1e-9
-        solution = np.linalg.solve(normal, weighted.T @ values)
-        away = np.abs(values - terms @ solution)
-        weight = 1 / (1 + (away / (1.5 * float(np.median(away)) + 0.5)) ** 2)
+        solution[:] = np.linalg.solve(normal, weighted.T @ values)
+        away: Weights = np.abs(values - terms @ solution)
+        weight[:] = 1 / (1 + (away / (1.5 * float(np.median(away)) + 0.5)) ** 2)
     if abs(solution[-2]) < 0.05:
         return None
     found: Weights = (solution[:-2] / solution[-2]).clip(0, 3)
@@ -83,7 +83,7 @@ def _filtered(picture: ByteArray, softer: list[ByteArray], weights: Weights) -> 
     if np.abs(weights - 1).max() < LEAST_CHANGE:
         return picture
     ends = np.concatenate([weights, [1.0]])
-    result = cv2.multiply(picture, float(weights[0]), dtype=cv2.CV_32F)
+    result = picture.astype(np.float32) * np.float32(weights[0])
     for plane, change in zip(softer, np.diff(ends), strict=True):
-        result = cv2.scaleAdd(plane.astype(np.float32), float(change), result)
-    return np.asarray(cv2.convertScaleAbs(cv2.max(result, 0.0)), np.uint8)
+        result += plane * np.float32(change)
+    return np.asarray(cv2.convertScaleAbs(np.maximum(result, 0)), np.uint8)

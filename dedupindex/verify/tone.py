@@ -75,7 +75,7 @@ def mixed(other: ByteArray, curve: Curve) -> ByteArray:
     low, high = np.asarray(cv2.erode(other, _WIDE), np.uint8), np.asarray(cv2.dilate(other, _WIDE), np.uint8)
     table = curve.levels.astype(np.float32)
     start, end = cv2.LUT(low, table), cv2.LUT(high, table)
-    part = cv2.divide(cv2.subtract(other, low), cv2.max(cv2.subtract(high, low), 1.0), dtype=cv2.CV_32F)
+    part = cv2.divide(cv2.subtract(other, low), np.maximum(cv2.subtract(high, low), 1), dtype=cv2.CV_32F)
     chord = cv2.add(start, cv2.multiply(cv2.subtract(end, start), part))
     return np.asarray(cv2.convertScaleAbs(chord), np.uint8)
 
@@ -110,7 +110,8 @@ def curve_of(joint: Joint, sign: float = 1.0) -> Curve:
     sign : float
         -1 where the pictures are negatives of each other.
     """
-    smooth = np.asarray(cv2.GaussianBlur(joint, (1, 0), sigmaX=1e-3, sigmaY=SMOOTHED, borderType=cv2.BORDER_REPLICATE))
+    blurred = cv2.GaussianBlur(joint, (1, 0), sigmaX=1e-3, sigmaY=SMOOTHED, borderType=cv2.BORDER_REPLICATE)
+    smooth = np.asarray(blurred, np.float64)
     count = smooth.sum(1)
     known = count > max(1e-3, 1e-6 * float(count.sum()))
     if not known.any():
@@ -118,8 +119,10 @@ def curve_of(joint: Joint, sign: float = 1.0) -> Curve:
     below = np.cumsum(smooth, axis=1)
     quartiles = [_quantile(below, count, share) for share in (0.25, 0.5, 0.75)]
     rows = np.flatnonzero(known)
-    middle = sign * rising(sign * quartiles[1][rows], count[rows])
     width = (quartiles[2] - quartiles[0])[rows] / QUARTILES
+    # a level that was painted over a picture goes with many others: it must not bend the curve around it
+    weight = count[rows] / (np.square(width) + 1)
+    middle = sign * rising(sign * quartiles[1][rows], weight)
     levels = np.arange(256)
     chord = middle[0] + (middle[-1] - middle[0]) * (rows - rows[0]) / max(1, rows[-1] - rows[0])
     return Curve(
@@ -161,4 +164,4 @@ def _quantile(below: Joint, count: NDArray[np.float64], share: float) -> NDArray
     upper = below[rows, index]
     lower = np.where(index > 0, below[rows, np.maximum(index - 1, 0)], 0.0)
     inside = (target - lower) / np.maximum(upper - lower, 1e-12)
-    return index + inside.clip(0, 1) - 0.5
+    return np.asarray(index + inside.clip(0, 1) - 0.5, np.float64)

@@ -9,8 +9,17 @@ from dedupindex.engines.arrow_codec import records_of, table_of
 from dedupindex.engines.folder import WorkFolder
 from dedupindex.engines.jobs import put_part
 from dedupindex.errors import Reason
-from dedupindex.ingest.describing import FileResult, FileTask, PairResult, PairTask, verify_pairs
-from dedupindex.records import Failure, Registration, Relation, Verification
+from dedupindex.execution.tasks import (
+    FileResult,
+    FileTask,
+    PairResult,
+    PairTask,
+    ProofFile,
+    ProofResult,
+    ProofTask,
+)
+from dedupindex.records import Failure, Outcome, Proof, Region, Registration, Relation, Verification
+from dedupindex.search.pair_stages import verify_pairs
 from dedupindex.settings import Settings
 from dedupindex.store.rows import FileState, NewImage
 
@@ -51,7 +60,26 @@ pair_tasks = st.builds(PairTask, st.dictionaries(count, features, max_size=2), p
 pair_results = st.builds(
     PairResult, count, st.lists(st.tuples(count, count, verifications), max_size=2).map(tuple), pairs, pairs
 )
-KINDS = [(FileTask, tasks), (FileResult, results), (PairTask, pair_tasks), (PairResult, pair_results)]
+small = st.tuples(count, count)
+four = st.tuples(count, count, count, count)
+regions = st.builds(Region, four, four, number, number, st.none() | st.tuples(number, number))
+proofs = st.builds(
+    Proof, st.sampled_from(Outcome), st.lists(regions, max_size=2).map(tuple), number, number, number, number, small,
+    number, number, number, st.booleans(), text, st.tuples(row, row),
+    st.none() | st.dictionaries(text, number, max_size=2), text,
+)  # fmt: skip
+proof_files = st.builds(
+    ProofFile, count, blobs, count, count, st.booleans(), count, count, st.lists(paths, max_size=2).map(tuple)
+)
+registered = st.lists(st.tuples(count, count, st.tuples(row, row)), max_size=2).map(tuple)
+proof_tasks = st.builds(ProofTask, st.lists(proof_files, max_size=2).map(tuple), registered, st.just(SETTINGS), count)
+proof_results = st.builds(
+    ProofResult, st.lists(st.tuples(count, count, proofs), max_size=2).map(tuple), pairs, registered, text
+)
+KINDS = [
+    (FileTask, tasks), (FileResult, results), (PairTask, pair_tasks), (PairResult, pair_results),
+    (ProofTask, proof_tasks), (ProofResult, proof_results),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "records"), KINDS, ids=lambda value: getattr(value, "__name__", ""))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dedupindex import Index
+from dedupindex.records.proofs import DIRECT
 from tests.ingest.test_ingest import content
 from tests.pictures import half, picture, save
 from tests.reliability.machine import stored
@@ -103,6 +104,7 @@ def look_after(database: Path, pictures: Path, wanted, acknowledged=()) -> None:
         index.find_duplicates()
         assert index.check(deep=True) == []
         assert content(index, pictures) == wanted
+        assert all(DIRECT.intersection(pair.relations) or pair.proof is not None for pair in index.pairs())
     strays = [f.name for f in database.parent.rglob("*") if ".tmp-" in f.name or f.name.endswith(("-lock", "-journal"))]
     assert strays == []
 

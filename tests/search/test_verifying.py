@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from dedupindex.ingest.describing import PairResult
+from dedupindex.execution.tasks import PairResult
 from dedupindex.search import verifying
 from dedupindex.store import catalog_images
 

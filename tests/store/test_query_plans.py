@@ -12,13 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, event, select
 
+from dedupindex.records import Outcome, Proof
 from dedupindex.search.candidates import SAME_PIXELS
-from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_locations, catalog_merge, catalog_pairs
+from dedupindex.store import (
+    catalog,
+    catalog_images,
+    catalog_labels,
+    catalog_locations,
+    catalog_merge,
+    catalog_pairs,
+    catalog_proofs,
+)
 from dedupindex.store.schema import Location
 from tests.store.samples import digest, new_image
 from tests.store.test_catalog import VERSIONS, put, state
 
-LARGE = "image|location|feature|pair"
+LARGE = "image|location|feature|pair|proof"
 SOME = [digest("a"), digest("b")]
 STEPS: dict[str, Callable[[Connection, int], object]] = {
     "put_images": lambda c, run: catalog_images.put_images(c, [new_image("a"), new_image("new")], VERSIONS, run),
@@ -42,6 +51,14 @@ STEPS: dict[str, Callable[[Connection, int], object]] = {
     "mark": lambda c, run: catalog_locations.mark(c, [Path("/a")], run, missing=True),
     "put_pairs": lambda c, run: catalog_pairs.put_pairs(c, [(1, 2, SAME_PIXELS)], run),
     "known_pairs": lambda c, run: catalog_pairs.known_pairs(c, [1, 2]),
+    "animations": lambda c, run: catalog_images.animations(c, [1, 2]),
+    "with_registrations": lambda c, run: catalog_proofs.with_registrations(c, [(1, 2), (1, 3), (2, 3)]),
+    "direct_proofs": lambda c, run: catalog_proofs.direct_proofs(c, [1, 2], "1"),
+    "rows_among": lambda c, run: catalog_proofs.rows_among(c, [(1, 2), (1, 3), (2, 3)]),
+    "same_pixel_pairs": lambda c, run: catalog_proofs.same_pixel_pairs(c, [1, 2]),
+    "put_proofs": lambda c, run: catalog_proofs.put_proofs(
+        c, [catalog_proofs.StoredProof(1, 2, Proof(Outcome.SAME, version="1"), derived=False)], run
+    ),
     "changed labels": lambda c, run: catalog_labels.changed(c, {Path("/a"): "one"}),
     "put_labels": lambda c, run: catalog_labels.put_labels(c, {Path("/a"): "one"}),
     "images_after": lambda c, run: catalog_merge.images_after(c, 1, 5),

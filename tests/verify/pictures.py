@@ -63,7 +63,7 @@ def inverse(matrix):
 
 
 def holds(box, place):
-    """Whether the middle of `place` lies in the box, and the box is not much larger. Both (top, left, height, width)."""
+    """Whether the middle of `place` lies in the box, and the box is not much larger; (top, left, height, width)."""
     y, x = place[0] + place[2] / 2, place[1] + place[3] / 2
     inside = box[0] <= y <= box[0] + box[2] and box[1] <= x <= box[1] + box[3]
     return inside and box[2] <= 2 * place[2] + 40 and box[3] <= 2 * place[3] + 40

@@ -14,7 +14,7 @@ NAMES = ["astronaut", "coffee", "chelsea"]
 ROWS = ["twelve oak boards", "3 boxes of nails", "paint, white 2.5 l", "brush no. 14", "glue 750 g", "sand paper 80",
         "hinges, brass", "2 door handles", "screws 4 x 40", "varnish 1 l", "wood filler", "masking tape"]  # fmt: skip
 OTHER_ROWS = ["green apples 4 kg", "rye flour", "olive oil 5 l", "salt, coarse", "tomatoes 12 kg", "black pepper",
-              "butter 250 g x 8", "eggs, 60 pieces", "milk 20 l", "basil in pots", "lemons 3 kg", "rice, 10 kg"]  # fmt: skip
+              "butter 250 g x 8", "eggs, 60", "milk 20 l", "basil in pots", "lemons 3 kg", "rice, 10 kg"]  # fmt: skip
 
 
 def outcome(a, b, matrix=IDENTITY, **options):
@@ -148,8 +148,8 @@ def edited(image, kind):
     top, left, height, width = EDITS[kind]
     changed = image.copy()
     if kind == "patch":
-        changed.paste(ImageOps.fit(photograph("chelsea" if image.size[0] == image.size[1] else "astronaut"), (width, height)),
-                      (left, top))  # fmt: skip
+        other = photograph("chelsea" if image.size[0] == image.size[1] else "astronaut")
+        changed.paste(ImageOps.fit(other, (width, height)), (left, top))
     elif kind == "erased":
         part = image.crop((left, top, left + width, top + height))
         changed.paste(
