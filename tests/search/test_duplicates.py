@@ -201,7 +201,7 @@ def forget_before(monkeypatch, module, step, database, path, when=lambda *_: Tru
 
 
 @pytest.mark.parametrize(
-    ("module", "step"), [(duplicates, "_verify"), (verifying, "_run"), (duplicates, "_store"), (closure, "_wedges")]
+    ("module", "step"), [(duplicates, "_verify"), (verifying, "_run"), (duplicates, "_store"), (closure, "_open_triples")]
 )
 def test_images_that_others_forget_meanwhile_are_left_out(catalogue, tmp_path, monkeypatch, module, step):
     make_copies(tmp_path / "in")
