@@ -8,7 +8,6 @@ from dedupindex import Index
 from dedupindex.engines import embedded
 from dedupindex.reports.csvfile import pairs_csv
 from dedupindex.search import closure, duplicates, vector_cache, verifying
-from dedupindex.settings import ProofMode, Settings
 from dedupindex.store import catalog
 from dedupindex.store.schema import PairRow
 from tests.pictures import half, make_tree, picture, save
@@ -98,7 +97,7 @@ def test_progress_is_told_within_a_batch(index, tree, monkeypatch):
         store(*arguments)
 
     monkeypatch.setattr(duplicates, "_store", storing)
-    index.settings = Settings(workers=1, radius=2.0, proof=ProofMode.OFF)  # many pairs are candidates
+    index.settings = type(index.settings)(workers=1, radius=2.0)  # many pairs are candidates
     index.ingest([tree])
     index.find_duplicates(listener)
     assert len(stored) == 1  # one batch
