@@ -324,7 +324,6 @@ def filled(server, tmp_path_factory):
         for file in chosen:
             shutil.copy(folder / "Pictures" / file, folder / name / file)
     (folder / "Pictures" / "originals").mkdir()
-    (folder / "duplicates").mkdir()
     shutil.copy(folder / "Pictures" / "town captioned.jpg", folder / "new.jpg")
     with Image.open(folder / "Pictures" / "town.png") as town:
         town.resize((160, 105)).save(folder / "a.jpg")
