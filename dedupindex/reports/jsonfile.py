@@ -1,4 +1,4 @@
-"""The report as JSON. The schema is in the README; `SCHEMA_VERSION` rises when something changes or goes."""
+"""The report as JSON, as docs/pages/reference/json.md explains it; `SCHEMA_VERSION` rises when something changes."""
 
 from __future__ import annotations
 

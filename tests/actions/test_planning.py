@@ -315,7 +315,7 @@ def test_a_near_plan_survives_its_file_and_is_believed_in_nothing(tmp_path):
 def test_an_older_plan_is_refused_with_words(tmp_path):
     path = tmp_path / "plan.json"
     path.write_text('{"kind": "plan", "schema": 1}')
-    with pytest.raises(PlanError, match="older dedupindex.*make the plan again"):
+    with pytest.raises(PlanError, match=r"older dedupindex.*make the plan again"):
         read_plan(path)
 
 
