@@ -2,7 +2,7 @@
 
 ```
 places
-errors  durable  records  settings
+errors  durable  fitted  records  settings
 sources -> prepare -> features -> compare          pure numerics: no SQL, no FAISS
 store   vectors                                    the only SQLAlchemy; the only FAISS; neither knows the other
 workflows -> reports -> index -> web -> cli          web is loaded by the verb `serve` alone
@@ -17,7 +17,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "dedupindex"
 ORDER = [
     {"places"},
-    {"errors", "durable"},
+    {"errors", "durable", "fitted"},
     {"records", "settings"},
     {"sources"},
     {"prepare"},
@@ -36,7 +36,7 @@ SIDEWAYS = {("settings", "errors"), ("records", "errors")}
 ONLY = {"sqlalchemy": "store", "alembic": "store", "faiss": "vectors", "sqlite3": "store"}
 ONLY |= dict.fromkeys(("fastapi", "starlette", "pydantic", "uvicorn"), "web")
 ONLY["ray"] = "workflows"
-DEVELOPER_TOOLS = {"training", "scale"}  # run by hand: makes the shipped model, fills databases; nothing imports them
+DEVELOPER_TOOLS = {"scale"}  # run by hand: fills databases; nothing imports it
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
