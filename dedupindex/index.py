@@ -1,4 +1,4 @@
-"""`Index`: the one facade over database, vectors and workflows."""
+"""`Index`: the one facade over database, vectors and all that is done with them."""
 
 from __future__ import annotations
 
@@ -471,7 +471,7 @@ class Index:
         return backups.restore(Path(source), database_path(location_of(path)))
 
     def merge(self, other: PathLike, *, volume: str = "", progress: Progress | None = None) -> merging.MergeSummary:
-        """Bring in a catalogue that was made elsewhere, without describing anything again; see `workflows.merge`.
+        """Bring in a catalogue that was made elsewhere, without describing anything again; see `ingest.merge`.
 
         With *volume*, its own paths are known here as ``VOLUME:/path``; without, it is of this machine.
 

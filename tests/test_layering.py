@@ -1,7 +1,7 @@
 """Draws the house and enforces it: imports only point to rooms that stand earlier, and nowhere in a circle.
 
 ```
-places  errors  durable  settings  records
+places  errors  durable  fitted  settings  records
 sources -> prepare -> features -> compare -> verify          pure numerics: no SQL, no FAISS
 store   vectors                                              the only SQLAlchemy; the only FAISS
 execution -> groups -> ingest -> actions -> search -> engines -> evaluation -> upkeep
@@ -18,7 +18,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "dedupindex"
 ORDER = [
     {"places"},
-    {"errors", "durable"},
+    {"errors", "durable", "fitted"},
     {"records", "settings"},
     {"sources"},
     {"prepare"},

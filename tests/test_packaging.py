@@ -13,6 +13,8 @@ NEEDED = (
     "dedupindex/reports/templates/report.html.j2",
     "dedupindex/reports/templates/report.css",
     "dedupindex/features/model.npz",
+    "dedupindex/fitted/score.json",
+    "dedupindex/fitted/radius.json",
     "dedupindex/web/static/app.css",
     "dedupindex/web/static/app.js",
     "dedupindex/web/static/icon.svg",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dedupindex.features.layout import signed_root
 from dedupindex.features.model import CODE_SCALE, GLOBAL_DIMENSIONS, VLAD_DIMENSIONS, Model, load_model
+from dedupindex.fitted import numbers
 from dedupindex.records import CodeArray, Features, FloatArray
 
 VERSION = "2"
@@ -22,9 +23,10 @@ BLOCK_WEIGHTS = {"dct": 1.0, "spectrum": 1.0, "histogram": 0.6, "orientation": 1
 VLAD_WEIGHT = 1.5  # against the unit-length global part; 3 loses blurred and noisy copies
 VLAD_FULL = 40  # keypoints from which the aggregate has its full weight
 TINY = 24  # pixels; frames with no side above this have no keypoints
-TINY_REACH = 0.8  # random 7 x 7 frames reach a cosine of .7, copies of one another .99
-POOR_REACH = 0.5  # global features alone: beyond, nothing is found that they could have found
-FAST_REACH = 0.65  # of the fast profile: between .5 and this lie .6 % of the copies and 70 % of what else is found
+_FITTED = numbers("radius")  # by `tests.tools.fit_radius`: smallest cosines at which pictures can be copies
+TINY_REACH: float = _FITTED["tiny_reach"]  # random 7 x 7 frames reach a cosine of .7, copies of one another .99
+POOR_REACH: float = _FITTED["poor_reach"]  # global features alone: beyond, nothing is found that they could have found
+FAST_REACH: float = _FITTED["fast_reach"]  # of the fast profile: between .5 and this lie .6 % of the copies
 FEW_KEYPOINTS = 12  # fewer carry no retrieval: such pictures probe all eight orientations instead
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, Aim, aim, packed_aim, probes, unpack
 from dedupindex.features.model import load_model
 from dedupindex.features.negative import negative_probes
+from dedupindex.fitted import numbers
 from dedupindex.records import Candidate, Features, FloatArray, Match, Registration, Relation, Verification
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
@@ -35,15 +36,16 @@ SAME_FIRST_FRAME = dataclasses.replace(
 )
 
 
-NEGATIVE_RADIUS = 0.72  # cosine .28: 11 strangers of a million; whole negatives lie beyond .9, halves about .4
+_FITTED = numbers("radius")  # by `tests.tools.fit_radius`; the manifest beside it says on what
+NEGATIVE_RADIUS: float = _FITTED["negative_radius"]  # whole negatives lie beyond a cosine of .9, halves about .4
 NEAR, NEAR_CELLS = 0.25, 16  # up to this distance a neighbour lies in the nearest cells: so many times fewer do
 NO_PROBES = np.empty((0, DESCRIPTOR_DIMENSIONS), np.float32)
 READ_AT_ONCE = 512  # images whose features are in memory: some 22 kB each
 CELLS_ALONE = 4  # times as many cells where only one of two copies is searched for: it finds fewer than both do
 SMALL, FALLING = 10_000, 1 / 3
-# Unrelated pictures of a million beyond a cosine of a descriptor: held-out photographs, 3,500 queries
-FALSE_COSINES = (0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40)
-FALSE_IN_A_MILLION = (22_000.0, 2_912.0, 228.0, 28.0, 6.0, 2.0, 1.0)
+# Unrelated pictures of a million beyond a cosine of a descriptor
+FALSE_COSINES: tuple[float, ...] = tuple(_FITTED["cosines"])
+FALSE_IN_A_MILLION: tuple[float, ...] = tuple(_FITTED["false_in_a_million"])
 
 
 def first_frames(found: Verification) -> Verification:

@@ -6,42 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from dedupindex.fitted import numbers
 from dedupindex.records import FloatArray
 
 VERSION = "6"
-# Fitted by logistic regression on candidate pairs of the development benchmark (one seed), all candidate pairs among
-# its 4,000 background pictures (labelled by eye where an earlier rule took them for the same), copies under overlays,
-# behind patches and as thumbnails, pairs of different pictures under one overlay or of one layout, and smooth fields
-# and tiny frames, copies and strangers; checked on another seed. Copies of the benchmark weigh four times, strangers
-# under one overlay five times, and the bias is raised by 0.75. The names are those of `evidence`.
-# `strange` was set by hand afterwards: of 78 pairs of photographs in one screenshot frame or slide layout 35 had passed
-# before and 5 with it, at the cost of copies into which another picture of a fifth of their area and more was set.
-BIAS = -12.889
-WEIGHTS: Mapping[str, float] = {
-    "log_inliers": -0.339,
-    "fine_ncc": 2.420,
-    "area_agreement": 1.483,
-    "area_mean": 1.608,
-    "significance": 0.882,
-    "log_cover": 1.000,
-    "log_overlap": 3.370,
-    "cosine": -1.344,
-    "textured": 2.342,
-    "agreement_4": 1.620,
-    "fine_agreement": 3.116,
-    "held": -0.307,
-    "bare_cover": 2.909,
-    "bare_ncc": 3.335,
-    "bare_pixels": 0.791,
-    "bare_exact": -1.550,
-    "log_zoom": -2.941,
-    "shared_low": -0.467,
-    "inlier_fine": -1.406,
-    "inlier_shared": 1.793,
-    "area_exact": -0.968,
-    "inlier_exact": 3.007,
-    "strange": -2.0,
-}
+EVIDENCE_VERSION = "1"  # of what is measured and how it becomes terms: another one wants another fit
+_FITTED = numbers("score")  # by `tests.tools.fit_score`; the manifest beside it says on what
+BIAS: float = _FITTED["bias"]
+WEIGHTS: Mapping[str, float] = _FITTED["weights"]  # the names are those of `evidence`, the order that of the sum
 
 
 def null_spread(a: FloatArray, b: FloatArray, mask: FloatArray) -> float:

@@ -1,6 +1,6 @@
 """Random heaps, plans, meddling, kills and failing disks: no content is ever lost, and undo restores the tree exactly.
 
-A hundred programs run by default; `pytest -m slow tests/workflows/test_apply_programs.py` runs 2,500, or as many as
+A hundred programs run by default; `pytest -m slow tests/actions/test_apply_programs.py` runs 2,500, or as many as
 ``DEDUPINDEX_PROGRAMS`` says. Every step that changes the disk is watched: before it, each content that the heap ever
 had is looked for among all files. A kill is an exception that nothing catches; the code cleans up in no `finally`.
 """

@@ -39,14 +39,14 @@ MUTANTS = {
         "sources/reading.py", "if same else None", "if data else None",
         "../sources/test_decode_failures.py"),
     "no second look at failed files when the decoder changes": (
-        "workflows/ingest.py", "            catalog.give_another_chance(connection)\n", "",
-        "../workflows/test_ingest.py"),
+        "ingest/ingest.py", "            catalog.give_another_chance(connection)\n", "",
+        "../ingest/test_ingest.py"),
     "no wall limit": (
-        "workflows/worker.py", "self._connection.poll(seconds or None)", "self._connection.poll(20)",
-        "../workflows/test_pool.py"),
+        "execution/worker.py", "self._connection.poll(seconds or None)", "self._connection.poll(20)",
+        "../execution/test_pool.py"),
     "no memory limit": (
-        "workflows/worker.py", "        _lower(resource.RLIMIT_AS, limits.memory)", "        pass",
-        "../workflows/test_pool.py"),
+        "execution/worker.py", "        _lower(resource.RLIMIT_AS, limits.memory)", "        pass",
+        "../execution/test_pool.py"),
     "no way to read where the log cannot be folded": (
         "store/sqlite.py", "alone=not folded", "alone=False", "test_full_disk.py"),
     "no lock around FAISS": (

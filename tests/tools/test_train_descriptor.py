@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from dedupindex import training
 from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, fuse, normalise_rows, vlad
 from dedupindex.features.model import CODE_SCALE, VLAD_DIMENSIONS, encode_codes, parse_model, save_model
 from dedupindex.features.symmetry import mirror_sift
 from tests.scenes import PHOTOGRAPHS, photograph
+from tests.tools import train_descriptor as training
 
 
 def pieces() -> list[np.ndarray]:

@@ -1,10 +1,7 @@
-"""Train the model that ships with the package: ``python -m tests.tools.train_descriptor FOLDER [--output model.npz]``.
+"""Train the model that ships with the package: ``python -m tests.tools.train_descriptor FOLDER [--output FILE]``.
 
-Any folder of a few thousand varied pictures will do; the shipped model was made from 3,841 (Caltech-101, flowers,
-clothing, groceries, holiday photos, x-rays, clip-art, screenshots, comics, scans), each also in attacked versions,
-with seed 0. The result is the same for the same pictures, seed, library versions and keypoints. The shipped model saw
-keypoints as their version 1 described them (`dedupindex.features.keypoints`): trained on those of version 2 it found no
-more, and fewer crops to a quarter.
+Any folder of a few thousand varied pictures will do, each is seen in attacked versions too. The result is the same for
+the same pictures, seed, library versions and features. A manifest is written beside it.
 """
 
 from __future__ import annotations
@@ -26,7 +23,6 @@ from dedupindex.features import descriptor, keypoints, thumbnail
 from dedupindex.features.describe import KEYPOINT_SIDE, describe_wholes
 from dedupindex.features.model import (
     CODE_SCALE,
-    FILE,
     VLAD_DIMENSIONS,
     Model,
     dihedral_global,
@@ -39,6 +35,16 @@ from dedupindex.prepare.pipeline import prepare
 from dedupindex.records import ByteArray, FloatArray, Frame
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
+from tests.tools.manifest import (
+    COMMANDS,
+    SHIPPED,
+    Manifest,
+    file_digest,
+    folder_digest,
+    libraries,
+    seen_versions,
+    write_manifest,
+)
 
 CODE_DIMENSIONS = 64
 WORDS = 64
@@ -192,6 +198,16 @@ def train(parts: Sequence[tuple[FloatArray, FloatArray]], seed: int) -> Model:
     return Model(mean, basis, parity, words, fused_mean, projection, "")
 
 
+def kept_variance(parts: Sequence[tuple[FloatArray, FloatArray]], model: Model) -> float:
+    """Share of the variance of the fused vectors that lies in the axes of the descriptor, 0..1."""
+    aggregates = np.stack(
+        [descriptor.vlad(encode_codes((d - model.local_mean) @ model.local_basis), model.words) for _, d in parts]
+    )
+    centred = descriptor.fuse(np.stack([g for g, _ in parts]), aggregates) - model.mean
+    axes = model.projection / np.linalg.norm(model.projection, axis=0)
+    return float(((centred @ axes) ** 2).sum() / (centred**2).sum())
+
+
 def gather(folder: Path, copies: int, seed: int) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Describe all pictures below `folder`, each with attacked copies, in two processes."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -204,13 +220,24 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "features" / FILE)
+    parser.add_argument("--output", type=Path, default=SHIPPED["model"])
     parser.add_argument("--copies", type=int, default=2, help="attacked versions a picture")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     parts = list(gather(arguments.folder, arguments.copies, arguments.seed))
     print(f"{len(parts)} pictures described")
-    save_model(arguments.output, train(parts, arguments.seed))
+    model = train(parts, arguments.seed)
+    save_model(arguments.output, model)
+    manifest = Manifest(
+        file_digest(arguments.output),
+        f"{COMMANDS['model']} --copies {arguments.copies} --seed {arguments.seed}",
+        {"pictures": folder_digest(arguments.folder)},
+        arguments.seed,
+        seen_versions("model"),
+        {"pictures described": len(parts), "descriptor variance kept": round(kept_variance(parts, model), 4)},
+        libraries=libraries(),
+    )
+    write_manifest(arguments.output, manifest)
     print(f"{arguments.output}: {arguments.output.stat().st_size} bytes")
 
 
