@@ -48,8 +48,8 @@ def plan(
 
     Unless told otherwise only files with the very same bytes as another one.
     """
-    from dedupindex import durable
     from dedupindex.cli.outputs import require_folders
+    from dedupindex.durable import output_path, write_whole
     from dedupindex.errors import SettingsError
     from dedupindex.places import absolute
     from dedupindex.records import Relation
@@ -78,7 +78,7 @@ def plan(
             with session.progress() as progress:
                 index.find_duplicates(progress=progress)
         made = index.plan(options, min_score=min_score)
-    durable.write_whole(output, to_json(plan_json(made)))
+    write_whole(output_path(output), to_json(plan_json(made)))
     out(plan_text(made, Path.cwd()))
     if made.items:
         note(f"nothing was touched; look at {output}, then: dedupindex apply {output}")

@@ -17,10 +17,10 @@ from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_pairs
 from dedupindex.store.database import Database
 from dedupindex.workflows.engine import Mapper
+from dedupindex.workflows.groups import FLOOD
 from dedupindex.workflows.stages import PairResult, PairTask
 from dedupindex.workflows.verifying import verify_stored
 
-FLOOD = 50  # pairs of an image; one that matches more (a blank page, a title card) introduces nobody to each other
 CLOSED = "closed_run"  # meta key: the pairs of this run and of all before it are closed
 
 Pair = tuple[int, int]
@@ -81,7 +81,7 @@ def _wedges(database: Database, fresh: set[Pair]) -> set[Pair]:
             frozenset((one, other))
             for pair in fresh
             for middle, one in (pair, pair[::-1])
-            if len(neighbours[middle]) <= FLOOD
+            if len(neighbours[middle]) <= FLOOD  # else a blank page or a title card: it introduces nobody
             for other in neighbours[middle] - {one}
         }
         ends = sorted({image for pair in open_pairs for image in pair})

@@ -7,29 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from dedupindex.compare.verification import VERSION, same_bytes, verify
+from dedupindex.compare.verification import same_bytes, same_pixels, verify
 from dedupindex.compare.vetting import plausible, sketch
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, Aim, aim, packed_aim, probes, unpack
 from dedupindex.features.model import load_model
 from dedupindex.features.negative import negative_probes
-from dedupindex.records import Candidate, Features, FloatArray, Match, Registration, Relation, Verification
+from dedupindex.records import Candidate, Features, FloatArray, Match, Verification
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
 from dedupindex.store.rows import NewImage
 from dedupindex.vectors import Neighbours, VectorIndex
 
-SAME_PIXELS = Verification(
-    accepted=True,
-    score=1.0,
-    relations=(Relation.SAME_PIXELS,),
-    registration=Registration(shift=(0.0, 0.0)),
-    reason="the decoded pixels are the same",
-    measures={"ncc": 1.0},
-    version=VERSION,
-)
-
-
+SAME_PIXELS = same_pixels()
 NEGATIVE_RADIUS = 0.72  # cosine .28: 11 strangers of a million; whole negatives lie beyond .9, halves about .4
 NEAR, NEAR_CELLS = 0.25, 16  # up to this distance a neighbour lies in the nearest cells: so many times fewer do
 NO_PROBES = np.empty((0, DESCRIPTOR_DIMENSIONS), np.float32)
