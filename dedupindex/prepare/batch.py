@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,9 +55,10 @@ class Request:
     trims: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """N frames on their way through the stages; every stage returns another batch.
+class Batch(NamedTuple):
+    """N frames on their way through the stages; every stage returns another batch (`_replace`).
+
+    A named tuple: `dataclasses.replace` of a record of this size takes as long as the work on a tiny frame.
 
     Attributes
     ----------
@@ -98,15 +99,15 @@ class Batch:
     valid: Mask | None
     box: Box
     digests: tuple[bytes, ...] = ()
-    valid_shares: NDArray[np.float64] = field(default_factory=lambda: _NO_SHARES)
+    valid_shares: NDArray[np.float64] = _NO_SHARES
     preview: FloatArray | None = None
     preview_valid: Mask | None = None
     tilted: TiltedRectangle | None = None
     reduced_first: bool = False
-    values: FloatArray = field(default_factory=lambda: _NO_VALUES)
-    mask: Mask = field(default_factory=lambda: _NO_MASK)
+    values: FloatArray = _NO_VALUES
+    mask: Mask = _NO_MASK
     scalings: tuple[str, ...] = ()
-    luminance: FloatArray = field(default_factory=lambda: _NO_VALUES)
+    luminance: FloatArray = _NO_VALUES
     flat: tuple[bool, ...] = ()
 
     @property

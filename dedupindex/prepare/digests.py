@@ -30,15 +30,16 @@ def pixel_digests(pixels: NDArray[Any], mask: Mask | None = None) -> tuple[bytes
         True = valid; None = all.
     """
     header = hashlib.sha256(f"{pixels.dtype.kind}{pixels.dtype.itemsize}{pixels.shape[1:]}".encode())
-    complete: Mask = np.ones(len(pixels), np.bool_) if mask is None else np.asarray(mask.all((1, 2)))
-    if mask is not None and not complete.all():
+    if mask is not None and mask.all():
+        mask = None
+    if mask is not None:
         pixels = np.where(mask if pixels.ndim == 3 else mask[..., None], pixels, pixels.dtype.type(0))
     data = np.ascontiguousarray(pixels)
     samples = data.astype(data.dtype.newbyteorder("<"), copy=False).reshape(len(data), -1).view(np.uint8)
     digests = []
     for number, frame in enumerate(samples):
         digest = header.copy()
-        if mask is not None and not complete[number]:
+        if mask is not None and not mask[number].all():
             digest.update(np.packbits(mask[number]).tobytes())
         digest.update(frame.data)
         digests.append(digest.digest())

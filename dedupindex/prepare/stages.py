@@ -6,10 +6,12 @@ part of the fingerprint of a database (`stage_versions`), so raise a stage's ver
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedupindex.prepare import borders, masks, scaling
 from dedupindex.prepare.batch import Batch
@@ -19,6 +21,8 @@ from dedupindex.prepare.digests import pixel_digests
 from dedupindex.prepare.filter_names import apply_filters
 from dedupindex.prepare.information import all_equal, is_flat
 from dedupindex.prepare.reduction import reduce_area, reduce_bytes, reduced_shape, to_luminance
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +47,12 @@ def drop_not_finite(batch: Batch) -> Batch:
     """NaN and infinities are not valid."""
     if batch.valid is None or batch.request.dtype.kind != "f":
         return batch
-    return replace(batch, valid=batch.valid & masks.valid_from_finite(batch.pixels, channels=batch.is_colour))
+    return batch._replace(valid=batch.valid & masks.valid_from_finite(batch.pixels, channels=batch.is_colour))
 
 
 def digest_pixels(batch: Batch) -> Batch:
     """SHA-256 of the decoded pixels: the same pixels in two files are found by it."""
-    return replace(batch, digests=pixel_digests(batch.pixels, batch.valid))
+    return batch._replace(digests=pixel_digests(batch.pixels, batch.valid))
 
 
 def mask_invalid(batch: Batch) -> Batch:
@@ -59,10 +63,10 @@ def mask_invalid(batch: Batch) -> Batch:
         unsaturated = masks.valid_from_saturation(batch.pixels, bits=bits, channels=batch.is_colour)
         valid = unsaturated if valid is None else valid & unsaturated
     if valid is None or valid.all():
-        return replace(batch, valid=None, valid_shares=np.ones(len(batch.pixels)))
+        return batch._replace(valid=None, valid_shares=np.ones(len(batch.pixels)))
     if settings.erode_mask:
         valid = masks.erode(valid, settings.erode_mask)
-    return replace(batch, valid=valid, valid_shares=valid.mean((1, 2)))
+    return batch._replace(valid=valid, valid_shares=valid.mean((1, 2)))
 
 
 def preview(batch: Batch) -> Batch:
@@ -71,14 +75,14 @@ def preview(batch: Batch) -> Batch:
     if not request.trims:
         return batch
     if _is_linear(batch):
-        return replace(batch, preview=reduce_bytes(pixels[0], request.working_side))
+        return batch._replace(preview=reduce_bytes(pixels[0], request.working_side))
     if request.dtype == np.uint8:
         values = pixels.astype(np.float32)
     else:
         values = scaling.contrast_normalise(pixels, valid, by="percentile", channels=batch.is_colour).values
         values *= np.float32(255)
     small, mask = reduce_area(values[0], None if valid is None else valid[0], request.working_side)
-    return replace(batch, preview=small, preview_valid=None if valid is None else mask)
+    return batch._replace(preview=small, preview_valid=None if valid is None else mask)
 
 
 def locate_corners(batch: Batch) -> Batch:
@@ -86,7 +90,7 @@ def locate_corners(batch: Batch) -> Batch:
     if batch.preview is None:
         return batch
     tilted = find_corners(batch.preview, batch.preview_valid)
-    return batch if tilted is None else replace(batch, tilted=tilted)
+    return batch if tilted is None else batch._replace(tilted=tilted)
 
 
 def trim_borders(batch: Batch) -> Batch:
@@ -103,7 +107,7 @@ def trim_borders(batch: Batch) -> Batch:
         return batch
     top, left, rows, columns = box
     part = np.s_[:, top : top + rows, left : left + columns]
-    cut = replace(batch, pixels=batch.pixels[part], valid=None if valid is None else valid[part], box=box)
+    cut = batch._replace(pixels=batch.pixels[part], valid=None if valid is None else valid[part], box=box)
     return locate_corners(preview(cut))
 
 
@@ -112,7 +116,7 @@ def reduce_first(batch: Batch) -> Batch:
     if not _is_linear(batch):
         return batch
     small = reduce_bytes(batch.pixels[0], batch.request.working_side) if batch.preview is None else batch.preview
-    return replace(batch, pixels=small[None], reduced_first=True)
+    return batch._replace(pixels=small[None], reduced_first=True)
 
 
 def mask_corners(batch: Batch) -> Batch:
@@ -122,7 +126,7 @@ def mask_corners(batch: Batch) -> Batch:
     height, width = batch.pixels.shape[1:3]
     margin = 1.0 if batch.reduced_first else 2.0 * max(1.0, max(height, width) / batch.request.working_side)
     inside = batch.tilted.inside((height, width), margin)[None]
-    return replace(batch, valid=inside if batch.valid is None else batch.valid & inside)
+    return batch._replace(valid=inside if batch.valid is None else batch.valid & inside)
 
 
 def filter_pixels(batch: Batch) -> Batch:
@@ -135,16 +139,16 @@ def filter_pixels(batch: Batch) -> Batch:
         for k, pixels in enumerate(batch.pixels)
     ]
     kept = [mask for _, mask in done if mask is not None]
-    return replace(batch, pixels=np.stack([pixels for pixels, _ in done]), valid=np.stack(kept) if kept else None)
+    return batch._replace(pixels=_stacked([pixels for pixels, _ in done]), valid=_stacked(kept) if kept else None)
 
 
 def scale(batch: Batch) -> Batch:
     """Native depth to 0..1."""
     if batch.reduced_first:
-        return replace(batch, values=batch.pixels * np.float32(1 / 255), scalings=("dtype 0..255",))
+        return batch._replace(values=batch.pixels * np.float32(1 / 255), scalings=("dtype 0..255",))
     request = batch.request
     values, texts = scale_frames(batch.pixels, batch.valid, request.frames[0], request.settings, request.policy)
-    return replace(batch, values=values, scalings=texts)
+    return batch._replace(values=values, scalings=texts)
 
 
 def reduce(batch: Batch) -> Batch:
@@ -153,23 +157,23 @@ def reduce(batch: Batch) -> Batch:
     shape = values.shape[1:3]
     if reduced_shape(shape, batch.request.working_side) == shape:
         if valid is None:
-            return replace(batch, mask=np.ones(values.shape[:3], np.bool_))
+            return batch._replace(mask=np.ones(values.shape[:3], np.bool_))
         inside = valid[..., None] if batch.is_colour else valid
-        return replace(batch, values=np.where(inside, values, np.float32(0)), mask=valid)
+        return batch._replace(values=np.where(inside, values, np.float32(0)), mask=valid)
     done = [
         reduce_area(frame, None if valid is None else valid[k], batch.request.working_side)
         for k, frame in enumerate(values)
     ]
-    small = done[0][0][None] if len(done) == 1 else np.stack([frame for frame, _ in done])
+    small = _stacked([frame for frame, _ in done])
     np.minimum(small, 1.0, out=small)  # means of ones, rounded
-    return replace(batch, values=small, mask=np.stack([mask for _, mask in done]))
+    return batch._replace(values=small, mask=_stacked([mask for _, mask in done]))
 
 
 def take_luminance(batch: Batch) -> Batch:
     """``.299 R + .587 G + .114 B``."""
     if not batch.is_colour:
-        return replace(batch, luminance=batch.values)
-    return replace(batch, luminance=np.stack([to_luminance(frame)[0] for frame in batch.values]))
+        return batch._replace(luminance=batch.values)
+    return batch._replace(luminance=_stacked([to_luminance(frame)[0] for frame in batch.values]))
 
 
 def measure_information(batch: Batch) -> Batch:
@@ -182,7 +186,12 @@ def measure_information(batch: Batch) -> Batch:
         flat = tuple(map(is_flat, batch.luminance, colours, batch.mask))
     else:
         flat = tuple(all_equal(batch.pixels, batch.valid).tolist())
-    return replace(batch, flat=flat)
+    return batch._replace(flat=flat)
+
+
+def _stacked(arrays: Sequence[NDArray[_Number]]) -> NDArray[_Number]:
+    """`numpy.stack`, without a copy of a single one."""
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
 def _is_linear(batch: Batch) -> bool:

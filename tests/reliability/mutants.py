@@ -22,7 +22,8 @@ MUTANTS = {
         "durable.py",
         "    temporary = aside or path.with_name(f\".tmp-{os.getpid()}-{secrets.token_hex(4)}\")\n    try:\n"
         "        point(\"write\", temporary)\n        with temporary.open(\"xb\") as file:\n",
-        "    temporary = path\n    try:\n        point(\"write\", temporary)\n        with temporary.open(\"wb\") as file:\n",
+        "    temporary = path\n    try:\n        point(\"write\", temporary)\n"
+        "        with temporary.open(\"wb\") as file:\n",
         "test_order.py test_killed.py"),
     "no digest check of vector files": (
         "vectors/segments.py", "    if hashlib.sha256(data).hexdigest() != sealed.sha256:", "    if False:",
