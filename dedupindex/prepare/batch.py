@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -121,7 +121,7 @@ class Batch(NamedTuple):
         return self.box[2:] != self.request.shape
 
 
-def batches(frames: Sequence[Frame], settings: Settings, working_side: int) -> list[Batch]:
+def batches(frames: Sequence[Frame], settings: Settings, working_side: int) -> Iterator[Batch]:
     """Split frames into batches: all in one where they are small and alike, else one each.
 
     Raises
@@ -134,8 +134,10 @@ def batches(frames: Sequence[Frame], settings: Settings, working_side: int) -> l
         A filter that is not known.
     """
     if len(frames) > 1 and _go_together(frames, settings, working_side):
-        return [_batch(frames, settings, working_side)]
-    return [_batch((frame,), settings, working_side) for frame in frames]
+        yield _batch(frames, settings, working_side)
+        return
+    for frame in frames:
+        yield _batch((frame,), settings, working_side)
 
 
 def _batch(frames: Sequence[Frame], settings: Settings, working_side: int) -> Batch:
