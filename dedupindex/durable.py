@@ -11,10 +11,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import secrets
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 Listener: TypeAlias = Callable[[str, str], None]  # takes the step and the file's name
 VARIABLE = "DEDUPINDEX_FAULT"
@@ -36,8 +38,14 @@ def listen(listener: Listener | None) -> None:
 def write_whole(path: Path, data: bytes, *, aside: Path | None = None) -> None:
     """Write a file so that there is nothing, the old one or all of it, whenever the process or the machine stops.
 
+    A link stays a link: the file that it points to is replaced, with its rights. Pipes and devices (``/dev/stdout``)
+    are written into as they are.
+
     Parameters
     ----------
+    path : Path
+        A leading ``~`` is not expanded: `output_path`.
+    data : bytes
     aside : Path, optional
         Where the bytes go first, in the same folder.
 
@@ -46,11 +54,32 @@ def write_whole(path: Path, data: bytes, *, aside: Path | None = None) -> None:
     OSError
         The disk is full, the folder is not writable; what was there before is untouched.
     """
-    temporary = aside or path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    if path.exists() and not path.is_file():
+        point("write", path)
+        with path.open("wb", buffering=0) as stream:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[stream.write(rest) :]
+        return
+    with _replacing(Path(os.path.realpath(path)) if path.is_symlink() else path, aside) as file:
+        file.write(data)
+
+
+def output_path(path: Path) -> Path:
+    """Where a user wants a file: with ``~`` as their home folder, unless there is a file of that very name."""
+    return path if os.path.lexists(path) else path.expanduser()
+
+
+@contextmanager
+def _replacing(path: Path, aside: Path | None = None) -> Iterator[BinaryIO]:
+    """A new file in place of *path*, once the block has ended; nothing changes if it fails."""
+    temporary = aside or path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}")
     try:
         point("write", temporary)
-        with temporary.open("wb") as file:
-            file.write(data)
+        with temporary.open("xb") as file:
+            if path.exists():
+                temporary.chmod(path.stat().st_mode & 0o777)
+            yield file
             file.flush()
             point("fsync", temporary)
             os.fsync(file.fileno())
@@ -92,22 +121,13 @@ def put_together(data: Iterable[bytes], target: Path, sha256: str, *, source: st
         They have another digest; nothing was put in place.
     OSError
     """
-    temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
     digest = hashlib.sha256()
-    try:
-        point("write", temporary)
-        with temporary.open("wb") as new:
-            for piece in data:
-                digest.update(piece)
-                new.write(piece)
-            new.flush()
-            point("fsync", temporary)
-            os.fsync(new.fileno())
+    with _replacing(target) as new:
+        for piece in data:
+            digest.update(piece)
+            new.write(piece)
         if digest.hexdigest() != sha256:
             raise ValueError(f"{source}: its digest is not the one in the database")
-        replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def replace(temporary: Path, path: Path) -> None:

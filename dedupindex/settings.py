@@ -190,7 +190,8 @@ class Settings:
         Parameters
         ----------
         versions : mapping of str to str
-            Feature name to version, model digests included (`dedupindex.features.versions`).
+            Name to version of all that shapes a feature: decoding, preparing, features, models
+            (`dedupindex.features.versions`).
 
         Returns
         -------

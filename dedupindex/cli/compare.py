@@ -55,7 +55,7 @@ def compare(
     else:
         out(comparison_text(found))
     if picture is not None:
-        _draw(picture.expanduser(), frame_a, frame_b, verification.registration, proof)
+        _draw(picture, frame_a, frame_b, verification.registration, proof)
     return DONE
 
 
@@ -90,11 +90,11 @@ def _draw(path: Path, a: Frame, b: Frame, registration: Registration, proof: Pro
     import cv2
 
     from dedupindex.compare.picture import draw_alignment
-    from dedupindex.reports.files import write_whole
+    from dedupindex.durable import output_path, write_whole
 
     drawn = draw_alignment(a.pixels, b.pixels, registration, a.mask, b.mask, proof)
     _, data = cv2.imencode(".png", drawn[..., ::-1])
-    write_whole(path, data.tobytes())
+    write_whole(output_path(path), data.tobytes())
 
 
 def _described(address: str, settings: Settings) -> _Picture:

@@ -102,14 +102,14 @@ def _list(index: Index, json: bool) -> int:
 
 def _export(index: Index, path: Path) -> int:
     from dedupindex.cli.outputs import require_folders
+    from dedupindex.durable import output_path, write_whole
     from dedupindex.reports.decisionfile import decisions_json
-    from dedupindex.reports.files import write_whole
     from dedupindex.reports.jsonfile import to_json
     from dedupindex.reports.text import count
 
     require_folders(path)
     found = index.decisions()
-    write_whole(path.expanduser(), to_json(decisions_json(found)))
+    write_whole(output_path(path), to_json(decisions_json(found)))
     say(f"{count(len(found), 'decision')} written")
     return DONE
 

@@ -17,7 +17,7 @@ def demo(
 ) -> int:
     """Write made-up pictures with copies to try it on."""
     from dedupindex.cli.sample_pictures import demo_files
-    from dedupindex.reports.files import write_whole
+    from dedupindex.durable import write_whole
     from dedupindex.reports.names import shown
 
     folder = folder.expanduser()

@@ -75,10 +75,10 @@ def evaluate(
     give. Your pictures are only read, and no database of yours is touched.
     """
     from dedupindex.cli.outputs import require_folders
+    from dedupindex.durable import output_path, write_whole
     from dedupindex.evaluation.evaluate import evaluate as work
     from dedupindex.reports.evaluation import evaluation_json, evaluation_text
     from dedupindex.reports.evaluation_plot import evaluation_png, require_matplotlib
-    from dedupindex.reports.files import write_whole
     from dedupindex.reports.jsonfile import to_json
 
     require_folders(plot)
@@ -98,7 +98,7 @@ def evaluate(
             progress=progress,
         )
     if plot is not None:
-        write_whole(plot.expanduser(), evaluation_png(result))
+        write_whole(output_path(plot), evaluation_png(result))
     if json:
         out_bytes(to_json(evaluation_json(result)))
     else:

@@ -18,36 +18,38 @@ def require_folders(*paths: Path | None) -> None:
     ------
     OSError
     """
+    from dedupindex.durable import output_path
+
     for path in paths:
         if path is None:
             continue
-        folder = path.expanduser().absolute().parent
+        folder = output_path(path).absolute().parent
         if not folder.is_dir():
             raise NotADirectoryError(f"{folder} is no folder, so {path.name} cannot be written there")
-        if path.expanduser().is_dir():
+        if output_path(path).is_dir():
             raise IsADirectoryError(f"{path} is a folder, must be a file")
 
 
 def write_pairs(path: Path, report: Report) -> None:
     """Write every confirmed pair as CSV, names exact."""
+    from dedupindex.durable import output_path, write_whole
     from dedupindex.reports.csvfile import pairs_csv
-    from dedupindex.reports.files import write_whole
 
-    write_whole(path.expanduser(), pairs_csv(report))
+    write_whole(output_path(path), pairs_csv(report))
 
 
 def write_parquet(path: Path, report: Report) -> None:
     """Write every confirmed pair as Parquet."""
-    from dedupindex.reports.files import write_whole
+    from dedupindex.durable import output_path, write_whole
     from dedupindex.reports.parquetfile import pairs_parquet
 
-    write_whole(path.expanduser(), pairs_parquet(report))
+    write_whole(output_path(path), pairs_parquet(report))
 
 
 def write_html(path: Path, report: Report, index: Index, progress: Bar | Quiet) -> None:
     """Write the report as a page."""
     from dedupindex.cli.thumbnails import Thumbnails
-    from dedupindex.reports.files import write_whole
+    from dedupindex.durable import output_path, write_whole
     from dedupindex.reports.html import report_html
 
     with progress:
@@ -57,4 +59,4 @@ def write_html(path: Path, report: Report, index: Index, progress: Bar | Quiet) 
         thumbnails = Thumbnails(index, images, progress)
         page = report_html(report, thumbnails, overlay=thumbnails.overlay)
         progress.finish()
-    write_whole(path.expanduser(), page)
+    write_whole(output_path(path), page)

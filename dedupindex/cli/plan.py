@@ -56,10 +56,10 @@ def plan(
     Unless told otherwise only files with the very same bytes as another one. Near-duplicates go only where the files
     are proven the same; edited ones where `edited` is named; alternates never.
     """
-    from dedupindex import durable
     from dedupindex.actions.planning import PlanOptions
     from dedupindex.actions.plans import Action
     from dedupindex.cli.outputs import require_folders
+    from dedupindex.durable import output_path, write_whole
     from dedupindex.errors import SettingsError
     from dedupindex.places import absolute
     from dedupindex.records import Relation
@@ -87,7 +87,7 @@ def plan(
             with session.progress() as progress:
                 index.find_duplicates(progress=progress)
         made = index.plan(options, min_score=min_score)
-    durable.write_whole(output, to_json(plan_json(made)))
+    write_whole(output_path(output), to_json(plan_json(made)))
     out(plan_text(made, Path.cwd()))
     if made.items:
         note(f"nothing was touched; look at {output}, then: dedupindex apply {output}")

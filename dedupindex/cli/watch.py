@@ -145,7 +145,7 @@ def _run(session: Session, paths: Sequence[Path], recursive: bool, reports: Path
         report = index.report(since="last", find=False)
         if reports is not None and any(change.kind in ("new", "grown") for change in report.changes or ()):
             from dedupindex.cli.outputs import write_html
-            from dedupindex.reports.files import write_whole
+            from dedupindex.durable import write_whole
             from dedupindex.reports.jsonfile import report_json, to_json
 
             name = f"{datetime.now():%Y%m%d-%H%M%S}-run-{searched.run_id}"

@@ -13,6 +13,8 @@ from dedupindex.prepare.contours import (
     smooth_contour,
     smooth_mask,
 )
+from dedupindex.prepare.corners import TiltedRectangle, find_corners
+from dedupindex.prepare.filter_names import apply_filters, parse_filters
 from dedupindex.prepare.filters import (
     Filtered,
     Gradient,
@@ -47,8 +49,6 @@ from dedupindex.prepare.scaling import (
     to_uint8,
     to_uint16,
 )
-from dedupindex.prepare.steps import apply_filters, parse_filters
-from dedupindex.prepare.wedges import TiltedRectangle, find_wedges
 
 __all__ = [
     "Contour",
@@ -68,7 +68,7 @@ __all__ = [
     "enhanced_lee_filter",
     "erode",
     "find_box",
-    "find_wedges",
+    "find_corners",
     "gaussian_filter",
     "lee_filter",
     "masked_median",

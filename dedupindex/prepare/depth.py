@@ -21,44 +21,46 @@ def scaling_policy(frame: Frame, settings: Settings) -> str:
     return settings.scaling
 
 
-def scale_frame(
-    pixels: NDArray[Any], valid: Mask | None, frame: Frame, settings: Settings, policy: str
-) -> tuple[FloatArray, str]:
-    """The stage "scaling": 0..1 float32 and how that was done, for people."""
-    fixed = _fixed_range(frame, policy)
-    if fixed is not None:
-        return _by_range(pixels, fixed, policy)
-    colour = pixels.ndim == 3
-    by, low, high = _by(policy), settings.low_percentile, settings.high_percentile
-    result = scaling.contrast_normalise(pixels, valid, by=by, low_percentile=low, high_percentile=high, channels=colour)
-    if result.constant and by == "percentile":  # nearly empty: a few pixels hold all the contrast
-        by = "minmax"
-        result = scaling.contrast_normalise(pixels, valid, by=by, channels=colour)
-    return result.values, _described(by, result.offset, result.scale)
+def scale_frames(
+    pixels: NDArray[Any], valid: Mask | None, first: Frame, settings: Settings, policy: str
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Scale N frames to 0..1, each by its own range unless the policy fixes one.
 
+    Parameters
+    ----------
+    pixels : (N, H, W) or (N, H, W, 3) array
+        Native depth, or filtered.
+    valid : (N, H, W) bool, or None
+        None = all.
+    first : Frame
+        One of the frames as decoded: their data type, bits and stack range.
+    settings : Settings
+        The percentiles count here.
+    policy : str
+        From `scaling_policy`.
 
-def scale_stack(
-    pixels: NDArray[Any], valid: Mask | None, first: Frame, settings: Settings
-) -> tuple[FloatArray, list[str]]:
-    """`scale_frame` of every frame of a stack of single-channel frames; 0 under the mask."""
-    policy = scaling_policy(first, settings)
+    Returns
+    -------
+    values : float32 array, shape of `pixels`
+        Not defined where not valid.
+    texts : tuple of str
+        How each frame was scaled, for people.
+    """
     fixed = _fixed_range(first, policy)
     if fixed is not None:
-        clean = pixels if valid is None else np.where(valid, pixels, pixels.dtype.type(0))
-        values, text = _by_range(clean, fixed, policy)
-        if valid is not None:
-            values[~valid] = 0.0
-        return values, [text] * len(pixels)
+        values, text = _by_range(pixels, fixed, policy)
+        return values, (text,) * len(pixels)
+    colour = pixels.ndim == 4
     by, low, high = _by(policy), settings.low_percentile, settings.high_percentile
-    result = scaling.contrast_normalise(pixels, valid, by=by, low_percentile=low, high_percentile=high)
+    result = scaling.contrast_normalise(pixels, valid, by=by, low_percentile=low, high_percentile=high, channels=colour)
     texts = [_described(by, *ends) for ends in zip(result.offset, result.scale, strict=True)]
-    if by == "percentile":
+    if by == "percentile":  # nearly empty: a few pixels hold all the contrast
         for k in np.flatnonzero(result.constant):
             seen = None if valid is None else valid[k]
-            again = scaling.contrast_normalise(pixels[k], seen)
+            again = scaling.contrast_normalise(pixels[k], seen, channels=colour)
             result.values[k] = again.values
             texts[k] = _described("minmax", again.offset, again.scale)
-    return result.values, texts
+    return result.values, tuple(texts)
 
 
 def _fixed_range(frame: Frame, policy: str) -> tuple[float, float] | None:

@@ -118,7 +118,7 @@ class Keypoints:
         Diameter in the same unit.
     angle : (K,) float32
         Orientation in radians, 0..2 pi, as OpenCV counts it (clockwise in image coordinates).
-    codes : (K, D) int8
+    codes : (K, 64) int8
         RootSIFT, centred, rotated by a mirror-symmetric PCA, scaled to int8.
     """
 
@@ -141,16 +141,16 @@ class Features:
         Luminance, longest side at most 128, valid range stretched to 0..255.
     mask : (h, w) bool
         Of the thumbnail.
-    colour : (h, w, 3) uint8
+    colour : (H, W, 3) uint8
         Small colour picture (longest side at most 32); grey frames have three equal channels.
     histogram : (3, 32) float32
         RGB histogram of the valid pixels, each channel sums to 1.
-    spectrum : (16, 32) float32
-        Log-magnitude of the FFT of the windowed square thumbnail, lowest frequencies.
+    spectrum : (23, 12) float32
+        Log-magnitude of the FFT of the windowed square thumbnail: fy = -11..11 (rows), fx = 0..11 cycles a side.
     hashes : mapping of name to 8 bytes
         phash, dhash, ahash, whash (64 bits each).
     keypoints : Keypoints
-    descriptor : (D,) int8
+    descriptor : (384,) int8
         The vector that goes into the index; all zero for low-information frames, which are not indexed.
     """
 

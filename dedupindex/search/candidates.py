@@ -12,24 +12,16 @@ from dedupindex.features import DESCRIPTOR_DIMENSIONS, Aim, aim, packed_aim, pro
 from dedupindex.features.model import load_model
 from dedupindex.features.negative import negative_probes
 from dedupindex.fitted import numbers
-from dedupindex.records import Candidate, Features, FloatArray, Match, Registration, Relation, Verification
+from dedupindex.records import Candidate, Features, FloatArray, Match, Relation, Verification
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
 from dedupindex.store.rows import NewImage
 from dedupindex.vectors import Neighbours, VectorIndex
-from dedupindex.verify.verification import VERSION, same_bytes, verify
+from dedupindex.verify.verification import same_bytes, same_pixels, verify
 from dedupindex.verify.vetting import plausible, sketch
 
-SAME_PIXELS = Verification(
-    accepted=True,
-    score=1.0,
-    relations=(Relation.SAME_PIXELS,),
-    registration=Registration(shift=(0.0, 0.0)),
-    reason="the decoded pixels are the same",
-    measures={"ncc": 1.0},
-    version=VERSION,
-)
+SAME_PIXELS = same_pixels()
 # Of animations only the first frame is stored: nothing is known of the others until the files are compared.
 SAME_FIRST_FRAME = dataclasses.replace(
     SAME_PIXELS, relations=(Relation.REENCODED,), reason="the first frames have the same pixels"

@@ -14,6 +14,7 @@ from contextlib import closing
 
 from dedupindex.execution.engine import Mapper
 from dedupindex.execution.tasks import PairResult, PairTask
+from dedupindex.groups.grouping import FLOOD
 from dedupindex.records import Verification
 from dedupindex.search.candidates import first_frames
 from dedupindex.search.verifying import verify_stored
@@ -21,7 +22,6 @@ from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_pairs
 from dedupindex.store.database import Database
 
-FLOOD = 50  # pairs of an image; one that matches more (a blank page, a title card) introduces nobody to each other
 CLOSED = "closed_run"  # meta key: the pairs of this run and of all before it are closed
 
 Pair = tuple[int, int]
@@ -82,7 +82,7 @@ def _open_triples(database: Database, fresh: set[Pair]) -> set[Pair]:
             frozenset((one, other))
             for pair in fresh
             for middle, one in (pair, pair[::-1])
-            if len(neighbours[middle]) <= FLOOD
+            if len(neighbours[middle]) <= FLOOD  # else a blank page or a title card: it introduces nobody
             for other in neighbours[middle] - {one}
         }
         ends = sorted({image for pair in open_pairs for image in pair})

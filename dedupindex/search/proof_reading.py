@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.errors import ReadError, Reason
-from dedupindex.prepare.depth import scale_frame, scaling_policy
+from dedupindex.prepare.depth import scale_frames, scaling_policy
 from dedupindex.prepare.masks import valid_from_finite
 from dedupindex.prepare.reduction import LUMINANCE_WEIGHTS, reduced_shape
 from dedupindex.records import DecodedFile, Frame, Mask
@@ -87,8 +87,9 @@ def proof_picture_from_frame(
     else:
         low, high = DEEP_PERCENTILES
         fine = replace(settings, low_percentile=low, high_percentile=high)
-        scaled, _ = scale_frame(pixels, mask, frame, fine, scaling_policy(frame, settings))
-        scaled = np.nan_to_num(scaled * np.float32(255), copy=False, nan=0.0, posinf=255.0, neginf=0.0)
+        seen = None if mask is None else mask[None]
+        scaled, _ = scale_frames(pixels[None], seen, frame, fine, scaling_policy(frame, settings))
+        scaled = np.nan_to_num(scaled[0] * np.float32(255), copy=False, nan=0.0, posinf=255.0, neginf=0.0)
         values, mask = _reduced(scaled, mask, shape)
         values = np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
     full = frame.full_shape if min(frame.full_shape) > 0 else (pixels.shape[0], pixels.shape[1])

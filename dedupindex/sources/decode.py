@@ -23,9 +23,10 @@ from dedupindex.sources.rasters import mask_path
 from dedupindex.sources.reading import exists, read_bytes
 from dedupindex.sources.sniff import HEAD_BYTES, READABLE, diagnose, format_of
 
-__all__ = ["decode_file", "parse_address"]
+__all__ = ["VERSION", "decode_file", "parse_address"]
 
-_VERSION = "2"  # raise it when decoding changes what comes out: files that failed are then tried again
+VERSION = "1"  # of the decoded pixels and masks: raise it when a file that was read before gives others
+_VERSION = "2"  # raise it when more files can be read: those that failed are then tried again
 _LIBRARIES = ("dedupindex", "pillow", "tifffile", "imagecodecs", "astropy", "pydicom", "pillow-heif", "rawpy", "numpy")
 _LIMITS = ("allow_object_arrays", "max_pixels", "max_bytes", "max_frames", "max_aspect", "max_frame_bytes", "max_ratio",
            "max_seconds", "worker_memory")  # fmt: skip

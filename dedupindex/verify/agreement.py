@@ -13,11 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.records import ByteArray, Features, FloatArray, Mask
+from dedupindex.compare.warping import warp
+from dedupindex.records import Features, FloatArray, Mask
 from dedupindex.verify.keypoint_registration import invert
 
 WINDOW = 11  # side of the correlation windows, pixels of the coarser thumbnail
 TEXTURED = 7.0  # grey levels: a window with less contrast in both pictures says nothing
+SOLID = 0.95  # valid share of a warped pixel that is compared
 COVER_STEP = 2  # pixels between the points whose coverage is asked
 AGREES = 0.4  # NCC of a window that shows the same
 EXACT = 0.8  # NCC of a window that shows the same undisturbed
@@ -65,7 +67,7 @@ def overlay(a: Features, b: Features, matrix: NDArray[np.float64]) -> Overlay:
     coarse, fine = (a, b) if on_a else (b, a)
     forward = matrix if on_a else invert(matrix)
     factor = scale if on_a else 1 / scale
-    moved, valid = _warp(fine.thumbnail, fine.mask, forward, factor, coarse.mask.shape)
+    moved, valid = warp(fine.thumbnail, fine.mask, forward, factor, coarse.mask.shape, minimum=SOLID)
     mask = coarse.mask & valid
     cover_a, cover_b = covered(a.mask, b.mask, invert(matrix)), covered(b.mask, a.mask, matrix)
     areas = float(coarse.mask.sum()), float(fine.mask.sum()) * factor**2
@@ -88,27 +90,6 @@ def covered(mask: Mask, other: Mask, matrix: NDArray[np.float64]) -> float:
     inside = ((moved >= 0) & (moved < other.shape[::-1])).all(axis=1)
     moved = moved[inside]
     return float(other[moved[:, 1], moved[:, 0]].sum()) / len(rows)
-
-
-def _warp(
-    picture: ByteArray, mask: Mask, matrix: NDArray[np.float64], factor: float, shape: tuple[int, ...]
-) -> tuple[FloatArray, Mask]:
-    """Warp with averaging: what shrinks is reduced by area first."""
-    source, valid = picture.astype(np.float32), mask.astype(np.float32)
-    scale_x = scale_y = 1.0
-    if factor < 0.8:
-        height, width = mask.shape
-        small = (max(1, round(width * factor)), max(1, round(height * factor)))
-        source = np.asarray(cv2.resize(source, small, interpolation=cv2.INTER_AREA))
-        valid = np.asarray(cv2.resize(valid, small, interpolation=cv2.INTER_AREA))
-        scale_x, scale_y = width / small[0], height / small[1]
-    linear = matrix[:, :2] * (scale_x, scale_y)
-    # continuous coordinates have pixel centres at .5, OpenCV has them at 0
-    steps = np.column_stack([linear, linear @ (0.5, 0.5) + matrix[:, 2] - 0.5])
-    size = (shape[1], shape[0])
-    moved = cv2.warpAffine(source, steps, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    inside = cv2.warpAffine(valid, steps, size, flags=cv2.INTER_LINEAR, borderValue=0.0)
-    return np.asarray(moved, np.float32), np.asarray(inside) > 0.95
 
 
 def window_agreement(laid: Overlay) -> tuple[FloatArray, Mask, FloatArray]:

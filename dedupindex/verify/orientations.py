@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.compare.correlation import cross_correlate
+from dedupindex.compare.warping import warp
 from dedupindex.features.descriptor import orientation_cosines
 from dedupindex.features.layout import standardise
 from dedupindex.records import ByteArray, Features, FloatArray, Mask
@@ -21,6 +22,7 @@ from dedupindex.verify.keypoint_registration import Alignment
 
 SIDE = 64  # longest side at which shifts are sought, pixels
 MIN_OVERLAP = 0.5
+COVERED = 0.6  # valid share of a pixel that counts when a shift is sought
 SPECTRUM_SIDE = 128
 ANGLES, RADII = 180, 96
 SMALLEST, LARGEST = 4.0, 60.0  # cycles a side between which the log-polar grid runs
@@ -67,9 +69,9 @@ def shift_after(
     low, extent = corners.min(0), np.ptp(corners, axis=0)
     factor = min(1.0, side / max(*a.mask.shape, *extent))
     shape_a = (max(1, round(a.mask.shape[0] * factor)), max(1, round(a.mask.shape[1] * factor)))
-    first, mask_a = _warp(a.thumbnail, a.mask, np.eye(2) * factor, np.zeros(2), shape_a)
+    first, mask_a = _placed(a, np.eye(2) * factor, np.zeros(2), shape_a)
     shape_b = (max(1, round(extent[1] * factor)), max(1, round(extent[0] * factor)))
-    second, mask_b = _warp(b.thumbnail, b.mask, linear * factor, -low * factor, shape_b)
+    second, mask_b = _placed(b, linear * factor, -low * factor, shape_b)
     if not mask_a.any() or not mask_b.any():
         return None
     peak = cross_correlate(first, second, mask_a, mask_b, min_overlap=min_overlap, subpixel=True)
@@ -79,24 +81,13 @@ def shift_after(
     return Alignment(np.column_stack([linear, moved]), method, peak=peak.score)
 
 
-def _warp(
-    picture: ByteArray, mask: Mask, linear: NDArray[np.float64], offset: NDArray[np.float64], shape: tuple[int, int]
+def _placed(
+    features: Features, linear: NDArray[np.float64], offset: NDArray[np.float64], shape: tuple[int, int]
 ) -> tuple[FloatArray, Mask]:
-    """Warp a thumbnail by a linear map and an offset (continuous coordinates), averaging where it shrinks."""
-    source, weight = picture.astype(np.float32), mask.astype(np.float32)
-    factor = float(np.sqrt(abs(np.linalg.det(linear))))
-    if factor < 0.8:
-        height, width = mask.shape
-        small = (max(1, round(width * factor)), max(1, round(height * factor)))
-        reduced = np.asarray(cv2.resize(source * weight, small, interpolation=cv2.INTER_AREA))
-        weight = np.asarray(cv2.resize(weight, small, interpolation=cv2.INTER_AREA))
-        source = np.asarray(reduced / np.maximum(weight, 1e-6), np.float32)
-        linear = linear @ np.diag([width / small[0], height / small[1]])
-    # OpenCV has pixel centres at whole numbers, continuous coordinates at .5
-    matrix = np.column_stack([linear, linear @ (0.5, 0.5) + offset - 0.5])
-    moved = cv2.warpAffine(source, matrix, shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    inside = cv2.warpAffine(weight, matrix, shape[::-1], flags=cv2.INTER_LINEAR, borderValue=0.0)
-    return np.asarray(moved, np.float32), np.asarray(inside) > 0.6
+    """The thumbnail, mapped by a linear map and an offset."""
+    scale = float(np.sqrt(abs(np.linalg.det(linear))))
+    matrix = np.column_stack([linear, offset])
+    return warp(features.thumbnail, features.mask, matrix, scale, shape, minimum=COVERED, weighted=True)
 
 
 def fitting(a: Features, b: Features, orientation: NDArray[np.float64]) -> NDArray[np.float64]:

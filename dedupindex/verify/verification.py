@@ -84,6 +84,19 @@ def same_bytes() -> Verification:
     return Verification(True, 1.0, (Relation.SAME_BYTES,), Registration((0.0, 0.0)), "same bytes", version=VERSION)
 
 
+def same_pixels(registration: Registration | None = None) -> Verification:
+    """Verification of two images whose decoded pixels are all the same; by default one lies on the other as it is."""
+    return Verification(
+        accepted=True,
+        score=1.0,
+        relations=(Relation.SAME_PIXELS,),
+        registration=registration or Registration(shift=(0.0, 0.0)),
+        reason="the decoded pixels are the same",
+        measures={"ncc": 1.0},
+        version=VERSION,
+    )
+
+
 def _order(features: Features) -> bytes:
     return features.pixel_sha256 + features.descriptor.tobytes() + features.thumbnail.tobytes()[:64]
 
@@ -91,7 +104,7 @@ def _order(features: Features) -> bytes:
 def _verify(a: Features, b: Features, threshold: float) -> Verification:
     if a.pixel_sha256 and a.pixel_sha256 == b.pixel_sha256:
         identity = registration_of(np.eye(2, 3), a, b, Alignment(np.eye(2, 3), "identity"), 1.0, 1.0)
-        return Verification(True, 1.0, (Relation.SAME_PIXELS,), identity, "same pixels", version=VERSION)
+        return same_pixels(identity)
     if a.low_information or b.low_information:
         nothing = Registration((0.0, 0.0), overlap=0.0, method="none", confidence=0.0)
         return Verification(False, 0.0, (), nothing, "too little information to compare", version=VERSION)

@@ -15,13 +15,16 @@ from tests.reliability.harness import ENVIRONMENT, ROOT
 MUTANTS = {
     "no fsync of written files": (
         "durable.py", "            os.fsync(file.fileno())\n        replace", "        replace", "test_order.py"),
-    "no fsync of copied files": ("durable.py", "            os.fsync(new.fileno())\n", "", "test_order.py"),
     "no fsync of folders": ("durable.py", "        os.fsync(handle)\n", "        pass\n", "test_order.py"),
     "no fsync of databases that are copied": (
         "durable.py", "    with path.open(\"rb\") as file:\n        os.fsync(file.fileno())\n", "", "test_order.py"),
     "written in place": (
-        "durable.py", "    temporary = aside or path.with_name(f\".{path.name}.tmp-{os.getpid()}\")\n",
-        "    temporary = path\n", "test_order.py test_killed.py"),
+        "durable.py",
+        "    temporary = aside or path.with_name(f\".tmp-{os.getpid()}-{secrets.token_hex(4)}\")\n    try:\n"
+        "        point(\"write\", temporary)\n        with temporary.open(\"xb\") as file:\n",
+        "    temporary = path\n    try:\n        point(\"write\", temporary)\n"
+        "        with temporary.open(\"wb\") as file:\n",
+        "test_order.py test_killed.py"),
     "no digest check of vector files": (
         "vectors/segments.py", "    if hashlib.sha256(data).hexdigest() != sealed.sha256:", "    if False:",
         "test_damage.py"),

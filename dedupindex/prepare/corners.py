@@ -61,7 +61,7 @@ class TiltedRectangle:
         return mask
 
 
-def find_wedges(picture: NDArray[Any], mask: Mask | None = None) -> TiltedRectangle | None:
+def find_corners(picture: NDArray[Any], mask: Mask | None = None) -> TiltedRectangle | None:
     """The tilted rectangle that holds the picture, or None where the frame has no such corners.
 
     Parameters
@@ -69,7 +69,7 @@ def find_wedges(picture: NDArray[Any], mask: Mask | None = None) -> TiltedRectan
     picture : (H, W) or (H, W, 3) array
         In steps of 0..255, small: 100 to 300 pixels a side.
     mask : (H, W) bool, optional
-        Pixels without data count as neither fill nor picture; a frame with masked corners has no wedges to find.
+        Pixels without data count as neither fill nor picture; a frame with masked corners has none to find.
     """
     rows, columns = picture.shape[:2]
     if min(rows, columns) < MINIMUM_SIDE:

@@ -16,7 +16,7 @@ from dedupindex.records import Mask
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NamedFilter:
     """One filter: its name and its one or two numbers (window side or sigma; looks)."""
 
     name: str
@@ -34,7 +34,7 @@ _WITH_LOOKS = ("lee", "enhanced_lee")
 FILTERS = (*_WINDOWED, "gaussian")
 
 
-def parse_filters(names: Sequence[str]) -> tuple[Step, ...]:
+def parse_filters(names: Sequence[str]) -> tuple[NamedFilter, ...]:
     """Filters from their names.
 
     ``mean:SIZE``, ``median:SIZE``, ``lee:SIZE[:LOOKS]``, ``enhanced_lee:SIZE[:LOOKS]``, ``gaussian:SIGMA``; sizes are
@@ -48,7 +48,7 @@ def parse_filters(names: Sequence[str]) -> tuple[Step, ...]:
     return tuple(_parse(text) for text in names)
 
 
-def _parse(text: str) -> Step:
+def _parse(text: str) -> NamedFilter:
     name, *numbers = text.strip().split(":")
     if name not in FILTERS:
         raise SettingsError(f"unknown filter {text!r}; there are: {', '.join(FILTERS)}, as in lee:5")
@@ -61,10 +61,12 @@ def _parse(text: str) -> Step:
         raise SettingsError(f"filter {text!r} needs {'1 or 2' if most == 2 else '1'} positive numbers after a colon")
     if name != "gaussian" and values[0] != int(values[0]):
         raise SettingsError(f"filter {text!r}: the window must be whole pixels")
-    return Step(name, values[0], values[1] if len(values) > 1 else None)
+    return NamedFilter(name, values[0], values[1] if len(values) > 1 else None)
 
 
-def apply_filters(pixels: NDArray[Any], mask: Mask | None, steps: Sequence[Step]) -> tuple[NDArray[Any], Mask | None]:
+def apply_filters(
+    pixels: NDArray[Any], mask: Mask | None, wanted: Sequence[NamedFilter]
+) -> tuple[NDArray[Any], Mask | None]:
     """Apply filters in turn to a frame, each colour on its own.
 
     Parameters
@@ -80,11 +82,11 @@ def apply_filters(pixels: NDArray[Any], mask: Mask | None, steps: Sequence[Step]
     """
     planes = pixels if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
     validity = None if mask is None else np.broadcast_to(mask, planes.shape)
-    for step in steps:
+    for one in wanted:
         result = (
-            filters.gaussian_filter(planes, step.size, validity)
-            if step.name == "gaussian"
-            else _WINDOWED[step.name](planes, int(step.size), validity, step.extra)
+            filters.gaussian_filter(planes, one.size, validity)
+            if one.name == "gaussian"
+            else _WINDOWED[one.name](planes, int(one.size), validity, one.extra)
         )
         planes = result.values
         validity = None if mask is None else result.mask

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dedupindex.prepare import find_wedges, prepare
+from dedupindex.prepare import find_corners, prepare
 from dedupindex.settings import Settings
 
 from .pictures import frame, jpeg, photo
@@ -37,31 +37,31 @@ def test_deep_frames_too_and_their_scaling_ignores_the_fill():
     assert float(prepared.scaling.split()[1].split("..")[0]) > 600
 
 
-def test_pictures_without_wedges_have_none():
+def test_pictures_without_corners_have_none():
     for seed in range(10):
-        assert find_wedges(photo(seed=seed)) is None
+        assert find_corners(photo(seed=seed)) is None
     y, x = np.mgrid[:180, :240]
     dark = photo() * (np.hypot((y - 90) / 90, (x - 120) / 120) < 1)[..., None]  # an ellipse on black
-    assert find_wedges(dark) is None
-    assert find_wedges(np.pad(photo(160, 220), ((10, 10), (10, 10), (0, 0)))) is None
-    assert find_wedges(np.zeros((100, 100), np.uint8)) is None
+    assert find_corners(dark) is None
+    assert find_corners(np.pad(photo(160, 220), ((10, 10), (10, 10), (0, 0)))) is None
+    assert find_corners(np.zeros((100, 100), np.uint8)) is None
 
 
-def test_a_dark_sky_is_no_wedge():
+def test_a_dark_sky_is_no_empty_corner():
     y, x = np.mgrid[:180, :240]
     for slope in (0.1, 0.4, 1.0):
         night = np.where((y > 60 + slope * x)[..., None], photo(), 2).astype(np.uint8)
-        assert find_wedges(jpeg(night)) is None
+        assert find_corners(jpeg(night)) is None
 
 
 def test_masked_corners_are_no_fill():
     picture, truth = turned(photo(), 15, 0, True)
-    assert find_wedges(picture) is not None
-    assert find_wedges(picture, truth) is None
+    assert find_corners(picture) is not None
+    assert find_corners(picture, truth) is None
 
 
 def test_the_angle_is_found():
     picture, _ = turned(photo(), 12.3, 0, True)
-    tilted = find_wedges(picture)
+    tilted = find_corners(picture)
     assert tilted is not None
     assert np.degrees(tilted.angle) == pytest.approx(12.3, abs=0.3)
