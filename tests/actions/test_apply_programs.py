@@ -21,7 +21,7 @@ from dedupindex.actions.applying import OutcomeKind, apply_plan, undo_journal
 from dedupindex.actions.plans import NEAR_ACTIONS, Action
 from dedupindex.errors import PlanError
 from dedupindex.records import Relation
-from tests.actions.heaps import crop, image, pair, plan_of, snapshot, write
+from tests.actions.heaps import crop, image, pair, plan_of, proves, snapshot, write
 
 R = Relation
 FOLDERS = ("", "a", "b", "b/deep", "safe")
@@ -216,7 +216,7 @@ def run_program(base: Path, recipe) -> None:
     first, second = recipe["faults"]
 
     def follow():
-        return apply_plan(world.plan, world.journal, go_on=recipe["go_on"])
+        return apply_plan(world.plan, world.journal, prover=proves(), go_on=recipe["go_on"])
 
     done = watched(world, wanted, first, follow, recipe["tear"])
     if recipe["resume"]:

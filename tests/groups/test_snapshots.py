@@ -16,8 +16,15 @@ from dedupindex.groups import snapshots
 from dedupindex.groups.decisions import decide
 from dedupindex.groups.report import report
 from dedupindex.groups.snapshots import compare
-from dedupindex.records import Registration, Relation, Verification
-from dedupindex.store import catalog, catalog_decisions, catalog_images, catalog_locations, catalog_pairs
+from dedupindex.records import Outcome, Proof, Registration, Relation, Verification
+from dedupindex.store import (
+    catalog,
+    catalog_decisions,
+    catalog_images,
+    catalog_locations,
+    catalog_pairs,
+    catalog_proofs,
+)
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import prepare_schema
 from dedupindex.store.rows import FileState
@@ -32,7 +39,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("place"), NUMBER, st.integers(0, 8)),
         st.tuples(st.just("gone"), st.integers(0, 8), st.just(0)),
-        st.tuples(st.just("pair"), NUMBER, NUMBER).filter(lambda step: step[1] != step[2]),
+        st.tuples(st.sampled_from(["pair", *Outcome]), NUMBER, NUMBER).filter(lambda step: step[1] != step[2]),
         st.tuples(st.sampled_from(["not-duplicate", "keep-both"]), NUMBER, NUMBER).filter(lambda s: s[1] != s[2]),
         NUMBER.map(lambda number: ("keep-both", number, number)),
     ),
@@ -55,10 +62,13 @@ def do(database, run, ids, steps):
         elif what == "gone":
             with database.write() as connection:
                 catalog_locations.mark(connection, [path], run, missing=True)
-        elif what == "pair":
+        elif what == "pair" or isinstance(what, Outcome):
             a, b = sorted((one, other), key=lambda number: IMAGES[number].key)
             with database.write() as connection:
                 catalog_pairs.put_pairs(connection, [(ids[a], ids[b], PROOF)], run)
+                if isinstance(what, Outcome):
+                    proof = catalog_proofs.StoredProof(ids[a], ids[b], Proof(what, version="test"), derived=False)
+                    catalog_proofs.put_proofs(connection, [proof], run)
         else:
             decide(database, what, [IMAGES[one].sha256.hex(), IMAGES[other].sha256.hex()])
 
