@@ -114,5 +114,9 @@ def main() -> None:
         complain("`dedupindex check --deep` tells if the database is sound; if so, please report this (-v shows where)")
         sys.exit(ERROR)
     finally:
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError):  # a full disk, said above: Python would say it again when it exits, with code 120
+            discard_stdout()
         with contextlib.suppress(BrokenPipeError, ValueError):
             sys.stderr.flush()

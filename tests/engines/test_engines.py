@@ -168,7 +168,7 @@ def test_few_new_images_among_many_are_looked_up_in_the_vector_index(tmp_path, m
 
 
 def test_what_is_missing_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("dedupindex.engines.choosing.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match=r"needs pyarrow and fsspec and ray: pip install 'dedupindex\[ray\]'"):
         engine_for(Settings(engine="ray"), Database(tmp_path / "p.db", create=True))
     with pytest.raises(SettingsError, match="must be local, ray or ray://ADDRESS"):

@@ -97,7 +97,7 @@ def test_progress_is_told_within_a_batch(index, tree, monkeypatch):
         store(*arguments)
 
     monkeypatch.setattr(duplicates, "_store", storing)
-    index.settings = type(index.settings)(workers=1, radius=2.0)  # many pairs are candidates
+    index.settings = type(index.settings)(workers=1, radius=2.0, proof="off")  # many pairs are candidates
     index.ingest([tree])
     index.find_duplicates(listener)
     assert len(stored) == 1  # one batch

@@ -163,7 +163,7 @@ class _Server(BaseHTTPRequestHandler):
     def do_GET(self):
         status, body = self.files.get(self.path, (404, b""))
         self.send_response(status)
-        self.send_header("DecodedContent-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", f'"{hash(body)}"')
         self.end_headers()
         if self.command == "GET":

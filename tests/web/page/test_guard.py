@@ -14,7 +14,7 @@ def test_the_walk_finds_every_change_that_the_sources_declare(site):
     client, _ = site
     declared = sum(
         len(re.findall(r"^@router\.(?:post|put|patch|delete)\(", file.read_text(), re.MULTILINE))
-        for file in (Path(__file__).parents[2] / "dedupindex" / "web").glob("*.py")
+        for file in (Path(__file__).parents[3] / "dedupindex" / "web" / "page").glob("*.py")
     )
     assert declared >= 7
     assert len(changes(client.app)) == declared

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from dedupindex import Index
 from dedupindex.execution.pool import Pool, limits_of
-from dedupindex.ingest.describing import describe_files, died
+from dedupindex.search.uploads import _died, _work
 from dedupindex.settings import Settings
 from dedupindex.web.service.app import create_service
 from dedupindex.web.service.options import Options
@@ -22,7 +22,7 @@ WRITER, WRITING = make_token("writer", Role.WRITE)
 @pytest.fixture(scope="session")
 def workers():
     limits = limits_of(Settings(workers=2))
-    with Pool(describe_files, died=died, workers=2, limits=limits, contained=True) as pool:
+    with Pool(_work, died=_died, workers=2, limits=limits, contained=True) as pool:
         yield pool  # for every replica: tasks bring their settings along
 
 
