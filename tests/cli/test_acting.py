@@ -129,7 +129,7 @@ def test_a_surprise_is_told_and_stops_the_run(run, tmp_path):
     [journal] = tmp_path.glob("p.*.journal")
     run("undo", journal, cwd=tmp_path, env=env, code=0)
     assert (tmp_path / "pics" / "p1.png").exists()
-    (tmp_path / "p.json").write_text('{"kind": "plan", "schema": 1}')
+    (tmp_path / "p.json").write_text('{"kind": "plan", "schema": 2}')
     assert "no whole plan" in run("apply", "p.json", "--yes", cwd=tmp_path, code=2).stderr
 
 
