@@ -165,7 +165,7 @@ def test_matches_at_once_and_pairs_in_the_report(writer):
     found = writer.get("/api/report?find=true&path=upload:/small4.jpg").json()
     assert found["total"] == 1
     assert {own["key"], twin} <= {member["key"] for member in found["groups"][0]["members"]}
-    assert writer.post("/api/find?wait=true").json() == {"schema": 1, "kind": "find", "state": "done", "found": None}
+    assert writer.post("/api/find?wait=true").json() == {"schema": 2, "kind": "find", "state": "done", "found": None}
     begun = writer.post("/api/find")
     assert (begun.status_code, begun.json()["state"]) == (202, "begun")
 
