@@ -129,13 +129,8 @@ def test_a_surprise_is_told_and_stops_the_run(run, tmp_path):
     [journal] = tmp_path.glob("p.*.journal")
     run("undo", journal, cwd=tmp_path, env=env, code=0)
     assert (tmp_path / "pics" / "p1.png").exists()
-<<<<<<< HEAD
     (tmp_path / "p.json").write_text('{"kind": "plan", "schema": 1}')
     assert "make the plan again" in run("apply", "p.json", "--yes", cwd=tmp_path, code=2).stderr
-=======
-    (tmp_path / "p.json").write_text('{"kind": "plan", "schema": 2}')
-    assert "no whole plan" in run("apply", "p.json", "--yes", cwd=tmp_path, code=2).stderr
->>>>>>> claims
 
 
 def test_killed_for_real_and_taken_up_again(environment, run, tmp_path):

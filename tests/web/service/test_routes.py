@@ -65,7 +65,7 @@ def test_a_query_answers_as_the_command_does(reader, own, tmp_path):
     told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["queries"]
     for file, answers in zip(files, told, strict=True):
         found = reader.post("/api/query?limit=5", files={"image": (file.name, file.read_bytes())}).json()
-        assert (found["schema"], found["kind"], found["name"]) == (1, "query", file.name)
+        assert (found["schema"], found["kind"], found["name"]) == (2, "query", file.name)
         assert found["matches"] == answers["matches"]
     assert [bool(answers["matches"]) for answers in told] == [True, True, True, False]
 
