@@ -31,18 +31,18 @@ def build_series(groups: Sequence[DuplicateGroup], pairs: Iterable[Pair], *, sal
     alternates = [pair for pair in pairs if pair.link is Link.ALTERNATE]
     if not alternates:
         return ()
-    standing: dict[int, SeriesMember] = {}
+    first_of: dict[int, SeriesMember] = {}  # by image of a group
     oldest: dict[int, ImageRecord] = {}
     for group in groups:
         first = SeriesMember(group.members[0].image, group.id)
         for one in group.members:
-            standing[one.image.id] = first
+            first_of[one.image.id] = first
         oldest[first.image.id] = min((one.image for one in group.members), key=lambda image: image.id)
     parent: dict[int, int] = {}
     members: dict[int, SeriesMember] = {}
     ends: list[tuple[Pair, int]] = []
     for pair in alternates:
-        a, b = (standing.get(image.id, SeriesMember(image)) for image in (pair.a, pair.b))
+        a, b = (first_of.get(image.id, SeriesMember(image)) for image in (pair.a, pair.b))
         if a.image.id == b.image.id:
             continue  # of one group: that is flagged there
         for member in (a, b):

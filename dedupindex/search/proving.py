@@ -259,10 +259,10 @@ class _Work:
         if self._waiting:
             with self._database.write() as connection:
                 catalog_proofs.put_proofs(connection, self._waiting, self._run)
-                standing = catalog_pairs.known_pairs(
+                present = catalog_pairs.known_pairs(
                     connection, sorted({image for pair in self._equal for image in pair})
                 )
-                equal = [(a, b, SAME_PIXELS) for a, b in self._equal if (a, b) in standing]
+                equal = [(a, b, SAME_PIXELS) for a, b in self._equal if (a, b) in present]
                 catalog_pairs.put_pairs(connection, equal, self._run)
         self._waiting, self._equal = [], []
         self._committed = time.monotonic()

@@ -124,7 +124,7 @@ def direct_proofs(connection: Connection, ids: Iterable[int], version: str) -> l
 def put_proofs(connection: Connection, proofs: Sequence[StoredProof], run: int) -> int:
     """Write proofs down, over older ones; those of pairs that are gone are left out. Returns how many were written."""
     pairs = {(proof.a, proof.b) for proof in proofs}
-    standing = {
+    present = {
         (a, b)
         for query in _of_pairs(select(PairRow.a, PairRow.b), PairRow, sorted(pairs))
         for a, b in connection.execute(query)
@@ -141,7 +141,7 @@ def put_proofs(connection: Connection, proofs: Sequence[StoredProof], run: int) 
             "run": run,
         }
         for one in proofs
-        if (one.a, one.b) in standing
+        if (one.a, one.b) in present
     ]
     upsert(connection, ProofRow, rows, by=("a", "b"))
     return len(rows)
