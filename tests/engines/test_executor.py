@@ -136,7 +136,7 @@ def test_ray_makes_the_same_and_outlives_a_killed_worker(tmp_path):
         [sys.executable, "-c", script, str(tmp_path)],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[3],
+        cwd=Path(__file__).parents[2],
         env={**os.environ, "HOME": str(home)},
         timeout=300,
     )
