@@ -22,7 +22,7 @@ from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.features import unpack, versions
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
-from dedupindex.groups.report_records import Report, Selection
+from dedupindex.groups.report_records import Overview, Report, Selection
 from dedupindex.groups.thumbnails import Thumbnail, stored_thumbnails
 from dedupindex.ingest import forget as forgetting
 from dedupindex.ingest import ingest as ingesting
@@ -314,7 +314,13 @@ class Index:
         chosen = selection or Selection()
         if min_score is not None:
             chosen = dataclasses.replace(chosen, min_score=min_score)
-        return reporting.report(self._database, chosen, since=since)
+        with self._database.read() as connection:
+            return reporting.report(connection, chosen, since=since)
+
+    def overview(self, runs: int = 8) -> Overview:
+        """The report of everything, with counts and the latest *runs*, of one state; nothing is searched for."""
+        with self._database.read() as connection:
+            return describing.overview(connection, runs)
 
     def uploads(self) -> Uploads:
         """What takes pictures that somebody hands in; a context manager, because it has worker processes."""
@@ -354,7 +360,8 @@ class Index:
     # --------------------------------------------------------------------------------------------------- looking
     def pairs(self, min_score: float | None = None) -> list[Pair]:
         """Confirmed pairs of different images that are still somewhere, best first."""
-        return reporting.present_pairs(self._database, min_score=min_score)
+        with self._database.read() as connection:
+            return reporting.present_pairs(connection, min_score=min_score)
 
     def images(self) -> Iterator[ImageRecord]:
         """Every stored image."""

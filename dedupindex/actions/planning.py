@@ -130,8 +130,9 @@ def plan(
     with database.read() as connection:
         decisions = catalog_decisions.decisions(connection)
         several = catalog_images.by_id(connection, catalog_images.several_locations(connection))
+        confirmed = present_pairs(connection, min_score=min_score)
     apart = {(some.a, some.b) for some in decisions if some.kind == NOT_DUPLICATE}
-    pairs = [pair for pair in present_pairs(database, min_score=min_score) if _key(pair) not in apart]
+    pairs = [pair for pair in confirmed if _key(pair) not in apart]
     options = dataclasses.replace(
         options,
         keep=options.keep or settings.keep_rules,

@@ -236,7 +236,8 @@ class _Pipeline:
 
     def pairs(self) -> list[Pair]:
         """Every confirmed pair, as reports have them."""
-        return reporting.present_pairs(self.database)
+        with self.database.read() as connection:
+            return reporting.present_pairs(connection)
 
     def images(self) -> dict[Path, ImageRecord]:
         """First frames by the files that hold them."""

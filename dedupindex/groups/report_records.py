@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dedupindex.records import Decision, DuplicateGroup, Failure, LocationRecord, Pair, Relation, RunRecord
@@ -93,3 +94,13 @@ class Report:
     since: RunRecord | None = None  # the run to whose groups these were compared
     changes: tuple[Change, ...] | None = None  # where changes were asked for: the groups are the changed ones
     coverage: Coverage | None = None  # where the selection goes across two paths
+    generation: int = field(default=0, compare=False)  # of the database state that all of this was read from
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A report of everything with what stands beside it on a first page, all of one state of the database."""
+
+    report: Report
+    counts: Mapping[str, int]  # as `Index.info` has them
+    runs: tuple[RunRecord, ...]  # the latest finished ones, newest first

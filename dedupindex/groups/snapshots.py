@@ -14,7 +14,7 @@ from dedupindex.groups.decisions import content_of, decided_pairs
 from dedupindex.groups.grouping import group_id, join, root_of
 from dedupindex.store import catalog_decisions, catalog_images, catalog_pairs
 from dedupindex.store.catalog_decisions import Places
-from dedupindex.store.database import Database
+from dedupindex.store.database import Connection, Database
 
 Snapshot = Mapping[str, Places]
 KINDS = ("new", "grown", "shrunk", "resolved")
@@ -39,43 +39,42 @@ def remember(database: Database, run: int) -> None:
     ------
     StoreError
     """
-    now = current(database)
+    with database.read() as connection:
+        now = current(connection)
     with database.write() as connection:
         known = catalog_decisions.snapshot(connection, run)
         if known is None or known[1] != now:
             catalog_decisions.put_snapshot(connection, run, now)
 
 
-def before(database: Database, run: int) -> dict[str, Places]:
+def before(connection: Connection, run: int) -> dict[str, Places]:
     """The groups as they stood at the end of a run; none where nothing is known of it."""
-    with database.read() as connection:
-        known = catalog_decisions.snapshot(connection, run)
+    known = catalog_decisions.snapshot(connection, run)
     return {} if known is None else known[1]
 
 
-def current(database: Database) -> dict[str, Places]:
+def current(connection: Connection) -> dict[str, Places]:
     """The groups as they stand: those of a report of everything, by the same rules, without its evidence."""
-    with database.read() as connection:
-        a, b, _ = catalog_pairs.edges(connection)
-        several = catalog_images.several_locations(connection)
-        decided = decided_pairs(catalog_decisions.decisions(connection))
-        parts = {key: content_of(key) for pair in decided.apart for key in pair}
-        ids = catalog_images.ids_of_content(connection, list(parts.values()))
-        places = catalog_decisions.location_ids(connection, {*a.tolist(), *b.tolist(), *several})
-        apart = {frozenset((ids.get(parts[one]), ids.get(parts[other]))) for one, other in decided.apart}
-        parent: dict[int, int] = {}
-        for one, other in zip(a.tolist(), b.tolist(), strict=True):
-            if one in places and other in places and frozenset((one, other)) not in apart:
-                parent.setdefault(one, one)
-                parent.setdefault(other, other)
-                join(parent, one, other)
-        members: dict[int, list[int]] = defaultdict(list)
-        for image in sorted(parent):
-            members[root_of(parent, image)].append(image)
-        for image in several:
-            if image not in parent and frozenset((image,)) not in apart:
-                members[image].append(image)
-        contents = catalog_images.contents(connection, members)
+    a, b, _ = catalog_pairs.edges(connection)
+    several = catalog_images.several_locations(connection)
+    decided = decided_pairs(catalog_decisions.decisions(connection))
+    parts = {key: content_of(key) for pair in decided.apart for key in pair}
+    ids = catalog_images.ids_of_content(connection, list(parts.values()))
+    places = catalog_decisions.location_ids(connection, {*a.tolist(), *b.tolist(), *several})
+    apart = {frozenset((ids.get(parts[one]), ids.get(parts[other]))) for one, other in decided.apart}
+    parent: dict[int, int] = {}
+    for one, other in zip(a.tolist(), b.tolist(), strict=True):
+        if one in places and other in places and frozenset((one, other)) not in apart:
+            parent.setdefault(one, one)
+            parent.setdefault(other, other)
+            join(parent, one, other)
+    members: dict[int, list[int]] = defaultdict(list)
+    for image in sorted(parent):
+        members[root_of(parent, image)].append(image)
+    for image in several:
+        if image not in parent and frozenset((image,)) not in apart:
+            members[image].append(image)
+    contents = catalog_images.contents(connection, members)
     return {
         group_id(*contents[root].key): tuple((image, place) for image in images for place in places[image])
         for root, images in members.items()
