@@ -27,9 +27,7 @@ if TYPE_CHECKING:
         VectorIndexError,
     )
     from dedupindex.evaluation.evaluate import Evaluation, evaluate
-    from dedupindex.groups.report_records import Change, Coverage, Report, Selection
     from dedupindex.index import Index
-    from dedupindex.ingest.merge import MergeSummary
     from dedupindex.records import (
         Decision,
         DuplicateGroup,
@@ -50,6 +48,8 @@ if TYPE_CHECKING:
         RunRecord,
         Verification,
     )
+    from dedupindex.records.reports import Change, Coverage, Report, Selection
+    from dedupindex.records.upkeep import MergeSummary
     from dedupindex.settings import Settings
     from dedupindex.sources import SourceList
 
@@ -100,14 +100,14 @@ __all__ = [
 
 _MODULES = ("dedupindex.errors", "dedupindex.records", "dedupindex.settings")
 _HEAVY = {
-    "Change": "dedupindex.groups.report_records",
-    "Coverage": "dedupindex.groups.report_records",
+    "Change": "dedupindex.records.reports",
+    "Coverage": "dedupindex.records.reports",
     "Index": "dedupindex.index",
-    "MergeSummary": "dedupindex.ingest.merge",
-    "Report": "dedupindex.groups.report_records",
-    "Selection": "dedupindex.groups.report_records",
+    "MergeSummary": "dedupindex.records.upkeep",
+    "Report": "dedupindex.records.reports",
+    "Selection": "dedupindex.records.reports",
     "SourceList": "dedupindex.sources",
-    "Evaluation": "dedupindex.evaluation.evaluate",
+    "Evaluation": "dedupindex.records.evaluations",
     "evaluate": "dedupindex.evaluation.evaluate",
 }
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from dedupindex import __version__
 from dedupindex.actions import planning
-from dedupindex.actions.plans import Plan
 from dedupindex.engines.choosing import engine_for
 from dedupindex.errors import SettingsError, SettingsMismatchError
 from dedupindex.execution.engine import WORK
@@ -22,8 +21,7 @@ from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.features import unpack, versions
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
-from dedupindex.groups.report_records import Overview, Report, Selection
-from dedupindex.groups.thumbnails import Thumbnail, stored_thumbnails
+from dedupindex.groups.thumbnails import stored_thumbnails
 from dedupindex.ingest import forget as forgetting
 from dedupindex.ingest import ingest as ingesting
 from dedupindex.ingest import merge as merging
@@ -42,6 +40,10 @@ from dedupindex.records import (
     Problem,
     RunRecord,
 )
+from dedupindex.records.pictures import Thumbnail
+from dedupindex.records.plans import Plan
+from dedupindex.records.reports import Overview, Report, Selection
+from dedupindex.records.upkeep import BackupSummary, ForgetSummary, MergeSummary, Vitals
 from dedupindex.search import candidates, duplicates
 from dedupindex.search.uploads import Uploads
 from dedupindex.search.vector_cache import VectorCache
@@ -56,7 +58,7 @@ from dedupindex.upkeep import check as checking
 from dedupindex.upkeep import info as describing
 from dedupindex.upkeep import rebuild
 from dedupindex.upkeep.opening import location_of, opened, places_of, settle_settings
-from dedupindex.upkeep.vitals import Vitals, pulse, vitals
+from dedupindex.upkeep.vitals import pulse, vitals
 
 PathLike = str | os.PathLike[str]
 
@@ -442,7 +444,7 @@ class Index:
         self._vectors.rebuild()
         return failures
 
-    def backup(self, target: PathLike) -> backups.BackupSummary:
+    def backup(self, target: PathLike) -> BackupSummary:
         """Copy the database and its vector files while others may be writing; verified, then put in place.
 
         Parameters
@@ -460,7 +462,7 @@ class Index:
         return backups.backup(self.path, Path(target))
 
     @staticmethod
-    def restore(source: PathLike, path: PathLike) -> backups.BackupSummary:
+    def restore(source: PathLike, path: PathLike) -> BackupSummary:
         """Let the database at *path* hold what a backup holds; what it held before is kept beside it.
 
         Raises
@@ -470,7 +472,7 @@ class Index:
         """
         return backups.restore(Path(source), database_path(location_of(path)))
 
-    def merge(self, other: PathLike, *, volume: str = "", progress: Progress | None = None) -> merging.MergeSummary:
+    def merge(self, other: PathLike, *, volume: str = "", progress: Progress | None = None) -> MergeSummary:
         """Bring in a catalogue that was made elsewhere, without describing anything again; see `workflows.merge`.
 
         With *volume*, its own paths are known here as ``VOLUME:/path``; without, it is of this machine.
@@ -485,7 +487,7 @@ class Index:
                 self._database, theirs, self.settings, self.fingerprint, volume=volume, progress=progress or SILENT
             )
 
-    def forget(self, paths: Sequence[PathLike], *, dry_run: bool = False) -> forgetting.ForgetSummary:
+    def forget(self, paths: Sequence[PathLike], *, dry_run: bool = False) -> ForgetSummary:
         """Take files, and folders with all below them, out of the index; the files themselves are never touched.
 
         Raises

@@ -19,22 +19,14 @@ from typing import Any
 
 from dedupindex.actions.coverage import covered, fineness, larger, unpacked
 from dedupindex.actions.keep_rules import SHOWS_MORE, Contender, Key, because, deciding, keys, parts, rule_order
-from dedupindex.actions.plans import (
-    NEAR_ACTIONS,
-    Action,
-    LeftOut,
-    Plan,
-    PlanItem,
-    PlannedFile,
-    check_plan,
-    is_under,
-)
+from dedupindex.actions.plans import NEAR_ACTIONS, check_plan, is_under
 from dedupindex.errors import SettingsError
-from dedupindex.groups.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
 from dedupindex.groups.grouping import build_groups
 from dedupindex.groups.report import present, present_pairs
 from dedupindex.places import absolute, is_local, shards_above
 from dedupindex.records import Decision, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
+from dedupindex.records.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
+from dedupindex.records.plans import Action, LeftOut, Plan, PlanItem, PlannedFile
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_decisions, catalog_images
 from dedupindex.store.database import Database

@@ -30,8 +30,9 @@ def apply(
 
     Interrupted, the same line goes on; `undo` takes it all back. Exit code 1 when a file was not as planned.
     """
-    from dedupindex.actions.applying import OutcomeKind, apply_plan
+    from dedupindex.actions.applying import apply_plan
     from dedupindex.actions.plans import read_plan
+    from dedupindex.records.plans import OutcomeKind
     from dedupindex.reports.applied import applied_text, trouble_lines
     from dedupindex.reports.plans import plan_summary
 

@@ -50,11 +50,11 @@ def plan(
     """
     from dedupindex import durable
     from dedupindex.actions.planning import PlanOptions
-    from dedupindex.actions.plans import Action
     from dedupindex.cli.outputs import require_folders
     from dedupindex.errors import SettingsError
     from dedupindex.places import absolute
     from dedupindex.records import Relation
+    from dedupindex.records.plans import Action
     from dedupindex.reports.jsonfile import to_json
     from dedupindex.reports.plans import plan_json, plan_text
 

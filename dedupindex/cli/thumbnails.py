@@ -14,9 +14,9 @@ from dedupindex.groups.thumbnails import from_file, jpeg
 
 if TYPE_CHECKING:
     from dedupindex.cli.console import Bar, Quiet
-    from dedupindex.groups.thumbnails import Thumbnail
     from dedupindex.index import Index
     from dedupindex.records import ByteArray, ImageRecord, Pair
+    from dedupindex.records.pictures import Thumbnail
 
 SIDE = 320  # pixels
 FROM_FILES = 400  # pictures that are read from their files; further ones come from the database, which is quicker

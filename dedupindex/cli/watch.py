@@ -19,8 +19,8 @@ from dedupindex.cli.ingest import Recursive
 from dedupindex.cli.options import DONE, Paths, Session
 
 if TYPE_CHECKING:
-    from dedupindex.groups.report_records import Report
     from dedupindex.records import DuplicatesSummary, IngestSummary
+    from dedupindex.records.reports import Report
 
 QUIET_TIME = 5.0  # seconds without a further change before new files are read: copying takes its time
 TICK = 1.0  # seconds between looks at whether something changed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,15 +12,12 @@ from pathlib import Path
 from dedupindex.errors import SettingsError
 from dedupindex.places import absolute
 from dedupindex.records import Decision, ImageRecord, Pair
+from dedupindex.records.decisions import KEEP_BOTH, KEEPER, KEY, KINDS, NOT_DUPLICATE
 from dedupindex.sources import parse_address
 from dedupindex.store import catalog_decisions, catalog_images
 from dedupindex.store.database import Database
 
-NOT_DUPLICATE, KEEP_BOTH, KEEPER = "not-duplicate", "keep-both", "keeper"
-KINDS = (NOT_DUPLICATE, KEEP_BOTH, KEEPER)
 LEAST_DIGITS = 8  # of a content key that is not written out
-KEY = re.compile(r"(?P<digits>[0-9a-fA-F]{8,64})(?:#(?:frame=)?(?P<frame>[0-9]{1,9}))?")
-
 PathLike = str | os.PathLike[str]
 
 

@@ -12,9 +12,10 @@ from dedupindex.errors import SettingsError
 from dedupindex.groups import snapshots
 from dedupindex.groups.decisions import DecidedPairs, decided_pairs, sift
 from dedupindex.groups.grouping import build_groups, largest_first
-from dedupindex.groups.report_records import Change, Coverage, Report, Selection
-from dedupindex.groups.selection import Selected, below, select, settled, side, touches
+from dedupindex.groups.selection import Selected, select, settled
 from dedupindex.records import Decision, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation, RunRecord
+from dedupindex.records.reports import Change, Coverage, Report, Selection
+from dedupindex.records.selected_places import below, side, touches
 from dedupindex.settings import seconds_of
 from dedupindex.store import catalog, catalog_decisions, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.catalog_decisions import Places

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dedupindex.compare.measures import Measure
 from dedupindex.records import Verification
+from dedupindex.records.measures import Measure
 from dedupindex.reports.jsonfile import SCHEMA_VERSION, path_json, verification_json
 from dedupindex.reports.names import shown
 from dedupindex.reports.wording import percent, relation_words, shift_text

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from dedupindex.groups.report import report
-from dedupindex.groups.report_records import Overview
+from dedupindex.records.reports import Overview
 from dedupindex.settings import Settings
 from dedupindex.store import catalog
 from dedupindex.store.database import Connection, Database

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 from dedupindex.groups.decisions import decided_pairs, sift
 from dedupindex.groups.grouping import build_groups, largest_first
-from dedupindex.groups.report_records import Overview
 from dedupindex.index import Index
 from dedupindex.records import Decision, DuplicateGroup, Pair, Relation
+from dedupindex.records.reports import Overview
 
 PAGE = 48  # groups
 RUNS = 8  # latest runs beside the list

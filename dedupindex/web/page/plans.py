@@ -14,12 +14,12 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from dedupindex import durable
-from dedupindex.actions.applying import OutcomeKind, apply_plan, undo_journal
+from dedupindex.actions.applying import apply_plan, undo_journal
 from dedupindex.actions.planning import PlanOptions
-from dedupindex.actions.plans import Action, Plan
 from dedupindex.errors import SettingsError
 from dedupindex.places import absolute
 from dedupindex.records import Relation
+from dedupindex.records.plans import Action, OutcomeKind, Plan
 from dedupindex.reports.applied import applied_text, trouble_lines, undone_text
 from dedupindex.reports.jsonfile import to_json
 from dedupindex.reports.plans import WHY, plan_json, plan_summary

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dedupindex.errors import ReadError
-from dedupindex.groups.thumbnails import Thumbnail, from_frame
+from dedupindex.groups.thumbnails import from_frame
 from dedupindex.index import Index
 from dedupindex.records import ImageRecord, Match, Pair
+from dedupindex.records.pictures import Thumbnail
 from dedupindex.reports.names import shown
 from dedupindex.sources import decode_file
 from dedupindex.web.shared.pictures import SIDES, Lately

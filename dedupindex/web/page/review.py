@@ -7,9 +7,9 @@ from collections import deque
 from dataclasses import dataclass
 
 from dedupindex.errors import SettingsError
-from dedupindex.groups.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
 from dedupindex.index import Index
 from dedupindex.records import Decision, DuplicateGroup, ImageRecord
+from dedupindex.records.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
 from dedupindex.web.page.group_lists import GroupLists, ListedGroup, regrouped
 
 MOST_TOGETHER = 60  # pictures of which every two are decided on at once: 1,770 decisions

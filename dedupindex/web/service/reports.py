@@ -6,9 +6,9 @@ import dataclasses
 import threading
 from collections.abc import Sequence
 
-from dedupindex.groups.report_records import Change, Report, Selection
 from dedupindex.index import Index
 from dedupindex.records import DuplicateGroup
+from dedupindex.records.reports import Change, Report, Selection
 from dedupindex.web.shared.pictures import Lately
 
 KEPT = 4  # reports

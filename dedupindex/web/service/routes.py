@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from dedupindex.errors import ReadError
-from dedupindex.groups.decisions import KEY
-from dedupindex.groups.report_records import Selection
 from dedupindex.records import DuplicatesSummary, ImageRecord, Relation
+from dedupindex.records.decisions import KEY
+from dedupindex.records.reports import Selection
 from dedupindex.reports.jsonfile import (
     SCHEMA_VERSION,
     failure_json,

@@ -12,9 +12,10 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from dedupindex.compare.picture import OUTLINE_A, OUTLINE_B, draw_outline, lay_over
-from dedupindex.groups.thumbnails import Thumbnail, from_file, jpeg
+from dedupindex.groups.thumbnails import from_file, jpeg
 from dedupindex.index import Index
 from dedupindex.records import ByteArray, ImageRecord, Registration
+from dedupindex.records.pictures import Thumbnail
 from dedupindex.verify.keypoint_registration import invert
 
 SIDES = (480, 1600)  # pixels, of a card and of a full view

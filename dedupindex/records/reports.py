@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dedupindex.records import Decision, DuplicateGroup, Failure, LocationRecord, Pair, Relation, RunRecord
+from dedupindex.records.answers import Decision, DuplicateGroup, LocationRecord, Pair, RunRecord
+from dedupindex.records.files import Failure
+from dedupindex.records.verdicts import Relation
 
 SAME_FOLDER, OTHER_FOLDER = "same", "other"
 

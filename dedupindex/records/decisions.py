@@ -1,0 +1,13 @@
+"""The kinds of decisions, and how people name a picture by its content."""
+
+from __future__ import annotations
+
+import re
+
+NOT_DUPLICATE, KEEP_BOTH, KEEPER = "not-duplicate", "keep-both", "keeper"
+
+
+KINDS = (NOT_DUPLICATE, KEEP_BOTH, KEEPER)
+
+
+KEY = re.compile(r"(?P<digits>[0-9a-fA-F]{8,64})(?:#(?:frame=)?(?P<frame>[0-9]{1,9}))?")

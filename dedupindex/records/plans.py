@@ -1,0 +1,145 @@
+"""A plan, and what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from dedupindex.records.verdicts import Relation
+
+PLAN_SCHEMA = 1
+
+
+class Action(StrEnum):
+    """What is done to a file that is not kept."""
+
+    TRASH = "trash"  # to the desktop's trash
+    MOVE = "move"  # to a folder of the user's choice
+    HARDLINK = "hardlink"  # its name becomes another name of the keeper
+    SYMLINK = "symlink"  # its name becomes a symbolic link to the keeper
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """A file as it was when the plan was made."""
+
+    path: Path
+    sha256: str  # hexadecimal
+    size: int  # bytes
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanItem:
+    """One file that is to go, and the one that is kept for it."""
+
+    group: str
+    action: Action
+    file: PlannedFile
+    keeper: PlannedFile
+    relations: tuple[Relation, ...]
+    rule: str  # the keep rule that decided
+    because: str  # its words
+    covered: float  # share of the file that the keeper shows, 0..1
+    target: Path | None = None  # where it goes; None: the trash chooses, or it goes nowhere
+    score: float = 1.0
+
+    @property
+    def exact(self) -> bool:
+        """Whether the two hold the same bytes."""
+        return self.relations == (Relation.SAME_BYTES,)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that stays although it has a copy, and why (``tie``, ``protected``, ``relation``, ...)."""
+
+    group: str
+    path: Path
+    keeper: Path | None
+    why: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be done."""
+
+    database: str
+    made: datetime
+    version: str  # of dedupindex
+    action: Action
+    rules: tuple[str, ...]
+    relations: tuple[Relation, ...]
+    protect: tuple[Path, ...]
+    items: tuple[PlanItem, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files that would go."""
+        return sum(item.file.size for item in self.items)
+
+    def digest(self) -> str:
+        """Return what identifies the plan, made when it was: a journal belongs to one plan."""
+        return _digest([self.made.isoformat(timespec="seconds"), self._operations()])
+
+    def deeds_digest(self) -> str:
+        """Return what identifies the plan's operations: the same for a plan that is made anew and says the same."""
+        return _digest(self._operations())
+
+    def _operations(self) -> list[tuple[str, ...]]:
+        return [
+            (i.action, os.fsencode(i.file.path).hex(), i.file.sha256, os.fsencode(i.keeper.path).hex(), str(i.target))
+            for i in self.items
+        ]
+
+
+def _digest(said: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+class OutcomeKind(StrEnum):
+    """What became of a file."""
+
+    DONE = "done"
+    EARLIER = "done earlier"  # by a run before this one, with the same journal
+    SURPRISE = "not as planned"
+    FAILED = "failed"
+    LEFT = "left"  # the run had stopped before
+    BACK = "back"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOutcome:
+    """A file and what became of it."""
+
+    file: Path
+    outcome: OutcomeKind
+    detail: str = ""
+    size: int = 0  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ApplySummary:
+    """What a run of `apply_plan` or `undo_journal` did, in the order of the plan."""
+
+    outcomes: tuple[ItemOutcome, ...]
+    journal: Path | None
+    database: str = ""  # that the plan was made from
+
+    @property
+    def well(self) -> bool:
+        """Whether everything was done."""
+        return all(some.outcome in (OutcomeKind.DONE, OutcomeKind.EARLIER, OutcomeKind.BACK) for some in self.outcomes)
+
+    def of(self, *kinds: OutcomeKind) -> list[ItemOutcome]:
+        """Those of some kinds."""
+        return [some for some in self.outcomes if some.outcome in kinds]
