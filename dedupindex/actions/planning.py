@@ -62,6 +62,32 @@ class PlanOptions:
             raise SettingsError("shifted_overlap: each of the two shows something of its own, neither may go")
         rule_order(self.keep)
 
+    @classmethod
+    def named(
+        cls,
+        action: str,
+        relations: Sequence[str],
+        *,
+        to: Path | None = None,
+        protect: tuple[Path, ...] = (),
+        keep: tuple[str, ...] = (),
+        prefer: tuple[Path, ...] = (),
+    ) -> PlanOptions:
+        """Options from an action and relations by their names, as people give them.
+
+        Raises
+        ------
+        SettingsError
+            There is no such action or relation; the options contradict each other.
+        """
+        unknown = [name for name in relations if name not in set(Relation)]
+        if unknown:
+            raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
+        if action not in set(Action):
+            raise SettingsError(f"no action {action}; there are: {', '.join(Action)}")
+        chosen = tuple(Relation(name) for name in dict.fromkeys(relations))
+        return cls(Action(action), to, chosen, protect, keep, prefer)
+
 
 @dataclass(frozen=True, slots=True)
 class _Node:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dedupindex.cli.console import out, out_bytes
 from dedupindex.cli.options import DONE, JsonOption, Session
-
-if TYPE_CHECKING:
-    from dedupindex.records import Features, Frame, Registration
-    from dedupindex.settings import Settings
 
 
 def compare(
@@ -29,50 +25,18 @@ def compare(
 
     Says too whether they are taken for the same, and how they lie on each other. Needs no database.
     """
+    from dedupindex import compare_files, comparison_png
     from dedupindex.cli.outputs import require_folders
-    from dedupindex.compare.measures import compare_all
     from dedupindex.reports.comparing import comparison_json, comparison_text
+    from dedupindex.reports.files import write_whole
     from dedupindex.reports.jsonfile import to_json
-    from dedupindex.verify.refinement import refined
-    from dedupindex.verify.verification import verify
 
     require_folders(picture)
-    settings = session.settings()
-    frame_a, features_a = _described(a, settings)
-    frame_b, features_b = _described(b, settings)
-    verified = verify(features_a, features_b, threshold=settings.threshold)
-    verification = refined(verified, frame_a.pixels, frame_b.pixels, frame_a.mask, frame_b.mask)
-    measures = compare_all(frame_a.pixels, frame_b.pixels, frame_a.mask, frame_b.mask)
+    made = compare_files(a, b, session.settings())
     if json:
-        out_bytes(to_json(comparison_json(Path(a), Path(b), verification, measures)))
+        out_bytes(to_json(comparison_json(Path(a), Path(b), made.verification, made.measures)))
     else:
-        out(comparison_text(a, b, verification, measures))
+        out(comparison_text(a, b, made.verification, made.measures))
     if picture is not None:
-        _draw(picture.expanduser(), frame_a, frame_b, verification.registration)
+        write_whole(picture.expanduser(), comparison_png(made))
     return DONE
-
-
-def _draw(path: Path, a: Frame, b: Frame, registration: Registration) -> None:
-    import cv2
-
-    from dedupindex.compare.picture import draw_alignment
-    from dedupindex.reports.files import write_whole
-
-    drawn = draw_alignment(a.pixels, b.pixels, registration, a.mask, b.mask)
-    _, data = cv2.imencode(".png", drawn[..., ::-1])
-    write_whole(path, data.tobytes())
-
-
-def _described(address: str, settings: Settings) -> tuple[Frame, Features]:
-    from dedupindex.errors import NoValidPixelsError, Reason
-    from dedupindex.ingest.describing import describe_frames
-    from dedupindex.places import absolute
-    from dedupindex.sources import decode_file, parse_address
-
-    path, wanted = parse_address(address)
-    decoded = decode_file(absolute(path), settings, min_side=None, frame=wanted)
-    frames = [frame for frame in decoded.frames if wanted in (None, frame.number)]
-    if not frames:
-        raise NoValidPixelsError(path, Reason.NO_VALID_PIXELS, f"frame {wanted} has no valid pixel")
-    [(_, features)] = describe_frames(frames[:1], settings)
-    return frames[0], features

@@ -48,26 +48,17 @@ def plan(
 
     Unless told otherwise only files with the very same bytes as another one.
     """
-    from dedupindex import durable
-    from dedupindex.actions.planning import PlanOptions
+    from dedupindex import PlanOptions, durable
     from dedupindex.cli.outputs import require_folders
-    from dedupindex.errors import SettingsError
     from dedupindex.places import absolute
     from dedupindex.records import Relation
-    from dedupindex.records.plans import Action
     from dedupindex.reports.jsonfile import to_json
     from dedupindex.reports.plans import plan_json, plan_text
 
-    names = relation or [str(Relation.SAME_BYTES)]
-    unknown = [name for name in names if name not in set(Relation)]
-    if unknown:
-        raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
-    if action not in set(Action):
-        raise SettingsError(f"no action {action}; there are: {', '.join(Action)}")
-    options = PlanOptions(
-        action=Action(action),
+    options = PlanOptions.named(
+        action,
+        relation or [str(Relation.SAME_BYTES)],
         to=None if to is None else absolute(to),
-        relations=tuple(Relation(name) for name in dict.fromkeys(names)),
         protect=tuple(absolute(path) for path in protect or ()),
         keep=tuple(keep or ()),
         prefer=tuple(absolute(path) for path in prefer or ()),

@@ -8,9 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from dedupindex.groups.thumbnails import from_file, jpeg
+from dedupindex.index.overlays import jpeg
 
 if TYPE_CHECKING:
     from dedupindex.cli.console import Bar, Quiet
@@ -55,20 +53,15 @@ class Thumbnails:
 
     def overlay(self, first: ImageRecord, pair: Pair) -> tuple[str, str, str] | None:
         """Return data URIs of `first`, of the pair's other picture laid over it, and of where they differ."""
-        from dedupindex.compare.picture import lay_over
-        from dedupindex.verify.keypoint_registration import invert
+        from dedupindex.index.overlays import laid_over
 
         other = pair.a if pair.b.id == first.id else pair.b
         below, above = self._thumbnail(first), self._thumbnail(other)
         if self._overlays <= 0 or below is None or above is None:
             return None
-        matrix = np.array(pair.verification.registration.matrix, np.float64)
-        shapes = (first.height, first.width), (other.height, other.width)
-        try:
-            if pair.a.id != first.id:
-                matrix = invert(matrix)
-            laid = lay_over(below.pixels, above.pixels, matrix, *shapes, below.mask, above.mask)
-        except (ValueError, np.linalg.LinAlgError):
+        registration = pair.verification.registration
+        laid = laid_over(below, first, above, other, registration, turned=pair.a.id != first.id)
+        if laid is None:
             return None
         self._overlays -= 1
         return data_uri(laid.first), data_uri(laid.second), data_uri(laid.difference)
@@ -85,7 +78,7 @@ class Thumbnails:
         if self._left > 0 and self._seconds > 0 and image.frame_count <= MANY_FRAMES:
             self._left -= 1
             began = time.monotonic()
-            thumbnail = from_file(image, self._index.settings, SIDE)
+            thumbnail = self._index.thumbnail(image, SIDE)
             self._seconds -= time.monotonic() - began
             if thumbnail is not None:
                 return thumbnail

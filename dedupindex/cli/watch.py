@@ -192,10 +192,9 @@ def _changes(paths: Sequence[Path], own: Sequence[Path], stop: threading.Event) 
 
 def _own_files(session: Session, reports: Path | None) -> list[Path]:
     """What the runs themselves write, which must not start another one."""
-    from dedupindex.store.database import parsed
+    from dedupindex.index import Index
 
-    database = parsed(session.location())
-    own = [database, database.with_name(database.name + ".vectors")] if isinstance(database, Path) else []
+    own = Index.own_files(session.location())
     return own if reports is None else [*own, reports]
 
 

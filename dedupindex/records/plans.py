@@ -129,11 +129,12 @@ class ItemOutcome:
 
 @dataclass(frozen=True, slots=True)
 class ApplySummary:
-    """What a run of `apply_plan` or `undo_journal` did, in the order of the plan."""
+    """What a run of `apply` or `undo` did, in the order of the plan."""
 
     outcomes: tuple[ItemOutcome, ...]
     journal: Path | None
     database: str = ""  # that the plan was made from
+    unnoted: str = ""  # why the index could not note what became of the files
 
     @property
     def well(self) -> bool:

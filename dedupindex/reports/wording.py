@@ -20,6 +20,7 @@ MEANING: Mapping[Relation, str] = {
     Relation.NEGATIVE: "one is the photographic negative of the other",
     Relation.BORDERED: "one has a border, frame or letterbox bars around it",
     Relation.EDITED: "aligned, but parts of it differ: a caption, a logo, something retouched",
+    Relation.ALTERNATE: "the same scene or template with other content: no copy",
 }
 FLAGS = {
     "bridge": "this picture alone joins parts of the group that have nothing else in common: look twice",
@@ -146,4 +147,5 @@ _PHRASES: Mapping[Relation, Callable[[Verification, Sides], str]] = {
     Relation.NEGATIVE: _plain("one is the negative of the other"),
     Relation.BORDERED: _plain("one has a border"),
     Relation.EDITED: _plain("edited: parts of it differ"),
+    Relation.ALTERNATE: _plain("alternate: the same scene or template with other content"),
 }

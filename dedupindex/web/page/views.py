@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-from dedupindex.groups.thumbnails import jpeg
+from dedupindex.index.overlays import jpeg
 from dedupindex.records import ImageRecord
 from dedupindex.web.page.site import Site, site_of
 from dedupindex.web.shared.pictures import SIDES, Picture

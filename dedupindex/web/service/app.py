@@ -14,11 +14,10 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from dedupindex import __version__
+from dedupindex import Uploads, __version__
 from dedupindex.errors import DedupIndexError, IndexBusyError, ReadError, Reason, SettingsError
 from dedupindex.index import Index
 from dedupindex.reports.names import shown
-from dedupindex.search.uploads import Uploads
 from dedupindex.web.service import health, routes
 from dedupindex.web.service.middleware import Middleware
 from dedupindex.web.service.options import Options

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
+from dedupindex import Uploads
 from dedupindex.index import Index
-from dedupindex.search.uploads import Uploads
 from dedupindex.web.service.measures import Measures
 from dedupindex.web.service.options import Options
 from dedupindex.web.service.reports import Reports

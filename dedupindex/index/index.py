@@ -4,66 +4,49 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from numpy.typing import NDArray
 
 from dedupindex import __version__
 from dedupindex.actions import planning
-from dedupindex.engines.choosing import engine_for
-from dedupindex.errors import SettingsError, SettingsMismatchError
 from dedupindex.execution.engine import WORK
 from dedupindex.execution.progress import SILENT, Progress
-from dedupindex.features import unpack, versions
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
-from dedupindex.groups.thumbnails import stored_thumbnails
+from dedupindex.index import acting
+from dedupindex.index.reading import ReadableIndex
 from dedupindex.ingest import forget as forgetting
 from dedupindex.ingest import ingest as ingesting
 from dedupindex.ingest import merge as merging
 from dedupindex.ingest.query_pictures import describe_picture
-from dedupindex.ingest.settling import settle
-from dedupindex.places import absolute
 from dedupindex.records import (
     Decision,
     DuplicatesSummary,
     Failure,
-    Features,
-    ImageRecord,
     IngestSummary,
     Match,
-    Pair,
     Problem,
-    RunRecord,
 )
-from dedupindex.records.pictures import Thumbnail
-from dedupindex.records.plans import Plan
-from dedupindex.records.reports import Overview, Report, Selection
-from dedupindex.records.upkeep import BackupSummary, ForgetSummary, MergeSummary, Vitals
+from dedupindex.records.plans import ApplySummary, Plan
+from dedupindex.records.reports import Report, Selection
+from dedupindex.records.upkeep import BackupSummary, ForgetSummary, MergeSummary
 from dedupindex.search import candidates, duplicates
 from dedupindex.search.uploads import Uploads
-from dedupindex.search.vector_cache import VectorCache
-from dedupindex.settings import Settings
-from dedupindex.sources import SourceList, parse_address
-from dedupindex.store import catalog, catalog_images
-from dedupindex.store.database import Database, database_path
-from dedupindex.store.migrate import Upgrade, prepare_schema
-from dedupindex.store.migrate import upgrade as upgrade_schema
+from dedupindex.sources import SourceList
+from dedupindex.store.database import database_path
 from dedupindex.upkeep import backup as backups
 from dedupindex.upkeep import check as checking
-from dedupindex.upkeep import info as describing
 from dedupindex.upkeep import rebuild
-from dedupindex.upkeep.opening import location_of, opened, places_of, settle_settings
-from dedupindex.upkeep.vitals import pulse, vitals
+from dedupindex.upkeep.opening import location_of, opened, places_of
 
 PathLike = str | os.PathLike[str]
 
 
-class Index:
+class Index(ReadableIndex):
     """An image de-duplication index: a database, its vector files, and everything one does with them.
 
     Made by `Index.open`; use it as a context manager. Its methods may be called from several threads.
@@ -75,132 +58,6 @@ class Index:
     ...     for group in index.report().groups:
     ...         print(group.id, [member.path for member in group.members])
     """
-
-    def __init__(self, database: Database, settings: Settings, *, mismatch: str = "") -> None:
-        self._database = database
-        self._mismatch = mismatch
-        self.settings = settings
-        self.fingerprint = settings.fingerprint(versions(settings))
-        self._vectors = VectorCache(database, self.fingerprint)
-        self._engine = engine_for(settings, database)
-        if not database.read_only and not database.shared:
-            backups.remove_leftovers(database.path)
-
-    # ------------------------------------------------------------------------------------------------- opening
-    @classmethod
-    def open(
-        cls,
-        path: PathLike,
-        *,
-        create: bool = False,
-        settings: Settings | None = None,
-        read_only: bool = False,
-        allow_mismatch: bool = False,
-        **overrides: Any,
-    ) -> Index:
-        """Open a database, or make one.
-
-        Parameters
-        ----------
-        path : path or str
-            Database file, or its SQLAlchemy URL: ``sqlite:///FILE``, ``postgresql://USER@HOST/NAME``.
-        create : bool
-            Make it when it is not there; on a server, the tables in an empty database.
-        settings : Settings, optional
-            All settings. Without, those that shape features come from the database (of a new one: the defaults and
-            the ``DEDUPINDEX_*`` environment), the others from the defaults and the environment.
-        read_only : bool
-            Write nothing.
-        allow_mismatch : bool
-            Open although the features were made with other settings, to look at it or to ``rebuild(describe=True)``.
-        **overrides
-            Single settings, by name; None = not given.
-
-        Raises
-        ------
-        IndexNotFoundError
-            There is no such database and *create* is false.
-        SchemaVersionError
-            It was made by an older or newer dedupindex.
-        SettingsMismatchError
-            Its features were made with other settings, or other versions of the features.
-        SettingsError, StoreError
-        """
-        if create and read_only:
-            raise SettingsError("a database cannot be created read-only")
-        database = Database(location_of(path), create=create, read_only=read_only)
-        try:
-            prepare_schema(database, create=create)
-            chosen, mismatch = settle_settings(database, settings, overrides, program=__version__)
-            if mismatch and not allow_mismatch:
-                raise SettingsMismatchError(mismatch)
-            return cls(database, chosen, mismatch=mismatch)
-        except BaseException:
-            database.close()
-            raise
-
-    @staticmethod
-    def upgrade(path: PathLike, *, backed_up: bool = False) -> Upgrade:
-        """Bring an older database to this program's schema; what was done, and the backup that was made first.
-
-        Parameters
-        ----------
-        backed_up : bool
-            You have a backup of a database on a server, of which none is made here.
-
-        Raises
-        ------
-        StoreError
-        """
-        database = Database(location_of(path))
-        try:
-            return upgrade_schema(database, backed_up=backed_up)
-        finally:
-            database.close()
-
-    def close(self) -> None:
-        """Let go of the database."""
-        self._engine.close()
-        self._database.close()
-
-    def __enter__(self) -> Index:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @property
-    def name(self) -> str:
-        """The database for people: its path, or its URL without the password."""
-        return self._database.name
-
-    @property
-    def location(self) -> Path | str:
-        """What opens the same database again; of a server with the password, so not for people."""
-        return self._database.location
-
-    @property
-    def path(self) -> Path:
-        """The database file.
-
-        Raises
-        ------
-        StoreError
-            It is on a server.
-        """
-        return self._database.path
-
-    def beside(self, tail: str) -> Path:
-        """A name for a file that belongs to the index: beside the database, or where this machine keeps its own."""
-        return self._database.beside(tail)
-
-    @property
-    def generation(self) -> int:
-        """How many transactions have written: while it stays, so does everything that one reads."""
-        with self._database.read() as connection:
-            return catalog.generation(connection)
 
     # ------------------------------------------------------------------------------------------------ the work
     def ingest(
@@ -319,11 +176,6 @@ class Index:
         with self._database.read() as connection:
             return reporting.report(connection, chosen, since=since)
 
-    def overview(self, runs: int = 8) -> Overview:
-        """The report of everything, with counts and the latest *runs*, of one state; nothing is searched for."""
-        with self._database.read() as connection:
-            return describing.overview(connection, runs)
-
     def uploads(self) -> Uploads:
         """What takes pictures that somebody hands in; a context manager, because it has worker processes."""
         self._refuse_mismatch()
@@ -338,85 +190,71 @@ class Index:
         """Forget what was decided on one picture, or between several; how many decisions that were."""
         return deciding.undecide(self._database, pictures, kind)
 
-    def decisions(self) -> list[Decision]:
-        """Every decision, oldest first."""
-        return deciding.decisions(self._database)
-
     def take_over(self, decisions: Iterable[Decision]) -> tuple[int, int]:
         """Bring in decisions from elsewhere, the later of two counts; how many were taken, and how many left."""
         return deciding.take_over(self._database, decisions)
 
-    def images_of(self, keys: Collection[str]) -> dict[str, ImageRecord]:
-        """The stored images among some content keys."""
-        return deciding.images_of(self._database, keys)
-
     def plan(self, options: planning.PlanOptions | None = None, *, min_score: float | None = None) -> Plan:
-        """What could be done about the duplicates; nothing is touched. See `plans` and `planning.PlanOptions`."""
+        """What could be done about the duplicates; nothing is touched. See `PlanOptions`."""
         chosen = options or planning.PlanOptions()
         return planning.plan(self._database, self.settings, chosen, version=__version__, min_score=min_score)
 
-    def settle(self, paths: Sequence[PathLike]) -> int:
-        """Note of files that were acted upon whether they are still there; how many places changed."""
-        return settle(self._database, [Path(path) for path in paths])
+    def apply(
+        self,
+        plan: Plan,
+        journal: PathLike | None = None,
+        *,
+        agreed: str = "",
+        rehearse: bool = False,
+        go_on: bool = False,
+        progress: Progress | None = None,
+    ) -> ApplySummary:
+        """Do what a plan says, each file only after it was compared with its keeper; note what became of the files.
 
-    # --------------------------------------------------------------------------------------------------- looking
-    def pairs(self, min_score: float | None = None) -> list[Pair]:
-        """Confirmed pairs of different images that are still somewhere, best first."""
-        with self._database.read() as connection:
-            return reporting.present_pairs(connection, min_score=min_score)
-
-    def images(self) -> Iterator[ImageRecord]:
-        """Every stored image."""
-        with self._database.read() as connection:
-            yield from catalog_images.all_images(connection)
-
-    def image(self, image_id: int) -> ImageRecord | None:
-        """The image of that id; None when there is none."""
-        with self._database.read() as connection:
-            return catalog_images.by_id(connection, [image_id]).get(image_id)
-
-    def image_at(self, place: PathLike) -> ImageRecord | None:
-        """The image that is, or was last seen, at a path or address (``path#frame=12``); None when there is none."""
-        path, frame = parse_address(os.fspath(place))
-        with self._database.read() as connection:
-            return catalog_images.at_location(connection, absolute(path), frame or 0)
-
-    def features_of(self, image_id: int) -> Features:
-        """The stored features of an image.
+        Parameters
+        ----------
+        plan : Plan
+        journal : path, optional
+            For `undo`; an existing one is continued where it ends. Without, the plan and its journal are written beside
+            the database.
+        agreed : str
+            `Plan.deeds_digest` of the plan that somebody saw and agreed to.
+        rehearse : bool
+            Compare every file, touch none, write no journal.
+        go_on : bool
+            Leave a file that is not as planned, or that the system will not let go, and go on; else stop there.
 
         Raises
         ------
-        KeyError
-            No such image, or it has no features.
+        PlanChangedError
+            The plan says something else than what was *agreed* to; nothing was touched.
+        PlanError
+            The plan could lose a picture; the journal belongs to another plan, was taken back or is in use.
+        StoreError
+            What was done could not be noted; the next ingest notices.
+        OSError
+            The journal cannot be written; what was done stands in it.
         """
-        with self._database.read() as connection:
-            return unpack(catalog_images.features(connection, [image_id])[image_id])
+        return acting.apply_with(
+            self._database,
+            plan,
+            None if journal is None else Path(journal),
+            agreed=agreed,
+            rehearse=rehearse,
+            go_on=go_on,
+            progress=progress or SILENT,
+        )
 
-    def stored_thumbnails(self, ids: Iterable[int]) -> dict[int, Thumbnail]:
-        """Small pictures of images as the database remembers them, by id; left out where it cannot."""
-        return stored_thumbnails(self._database, ids)
+    def undo(self, journal: PathLike, *, progress: Progress | None = None) -> ApplySummary:
+        """Take back what `apply` did, also half a run; nothing that came meanwhile is overwritten.
 
-    def failures(self, run: int | None = None) -> list[Failure]:
-        """Files that gave no frame, and why; by path. Of one ingest: those that failed anew in it."""
-        with self._database.read() as connection:
-            return catalog.failures(connection, run=run)
-
-    def runs(self, limit: int = 100) -> list[RunRecord]:
-        """The latest finished runs, newest first."""
-        with self._database.read() as connection:
-            return catalog.runs(connection, limit=limit)
-
-    def info(self) -> Mapping[str, int | float | str]:
-        """Counts, sizes, versions and settings, by name."""
-        return describing.info(self._database, self.settings, self.fingerprint)
-
-    def pulse(self) -> int:
-        """The generation, once the database has answered with the right schema and the vector index has caught up."""
-        return pulse(self._database, self._vectors)
-
-    def vitals(self) -> Vitals:
-        """What is worth watching of an index in service."""
-        return vitals(self._database, self._vectors)
+        Raises
+        ------
+        PlanError
+            It is no journal, or is in use.
+        StoreError, OSError
+        """
+        return acting.undo_with(self._database, Path(journal), progress or SILENT)
 
     def check(self, deep: bool = False, progress: Progress | None = None) -> list[Problem]:
         """Look for damage and disagreement; changes nothing. *deep* also reads every page and every file."""
@@ -495,8 +333,3 @@ class Index:
         StoreError
         """
         return forgetting.forget(self._database, places_of(paths), dry_run=dry_run)
-
-    # --------------------------------------------------------------------------------------------------- helpers
-    def _refuse_mismatch(self) -> None:
-        if self._mismatch:
-            raise SettingsMismatchError(self._mismatch)
