@@ -31,6 +31,7 @@ from dedupindex.records import (
     Match,
     Problem,
 )
+from dedupindex.records.decisions import Decided
 from dedupindex.records.plans import ApplySummary, Plan
 from dedupindex.records.reports import Report, Selection
 from dedupindex.records.upkeep import BackupSummary, ForgetSummary, MergeSummary
@@ -182,9 +183,42 @@ class Index(ReadableIndex):
         return Uploads(self._database, self._vectors, self.settings)
 
     # ------------------------------------------------------------------------------------------------- decisions
-    def decide(self, kind: str, pictures: Sequence[PathLike], note: str = "") -> list[Decision]:
-        """Remember "not-duplicate", "keep-both" (of every two *pictures*) or "keeper" (of each); see `decisions`."""
+    def decide(self, kind: str, pictures: Sequence[PathLike], note: str = "") -> Decided:
+        """Remember "not-duplicate", "keep-both" (of every two *pictures*) or "keeper" (of each); see `decisions`.
+
+        Raises
+        ------
+        SettingsError
+            There is no such kind; too few pictures; one is not in the index, was changed since, or is ambiguous.
+        StoreError
+        """
         return deciding.decide(self._database, kind, pictures, note)
+
+    def redecide(
+        self,
+        *,
+        make: Iterable[tuple[str, Sequence[PathLike]]] = (),
+        forget: Iterable[Decision] = (),
+        restore: Iterable[Decision] = (),
+    ) -> Decided:
+        """Change several decisions in one transaction.
+
+        Parameters
+        ----------
+        make : iterable of (kind, pictures)
+            As `decide` takes them.
+        forget : iterable of Decision
+            Where they still stand.
+        restore : iterable of Decision
+            Put back where nothing is decided on the same pictures.
+
+        Raises
+        ------
+        SettingsError
+            As `decide`; nothing was changed.
+        StoreError
+        """
+        return deciding.redecide(self._database, make=make, forget=forget, restore=restore)
 
     def undecide(self, pictures: Sequence[PathLike], kind: str | None = None) -> int:
         """Forget what was decided on one picture, or between several; how many decisions that were."""

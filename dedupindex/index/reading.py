@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dedupindex.features import unpack
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
+from dedupindex.groups.regrouping import regrouped
 from dedupindex.groups.thumbnails import from_file, stored_thumbnails
 from dedupindex.index.opening import OpenIndex
 from dedupindex.places import absolute
-from dedupindex.records import Decision, Failure, Features, ImageRecord, Pair, RunRecord
+from dedupindex.records import Decision, DuplicateGroup, Failure, Features, ImageRecord, Pair, RunRecord
 from dedupindex.records.pictures import Thumbnail
 from dedupindex.records.reports import Overview
 from dedupindex.records.upkeep import Vitals
@@ -100,3 +101,7 @@ class ReadableIndex(OpenIndex):
     def images_of(self, keys: Collection[str]) -> dict[str, ImageRecord]:
         """The stored images among some content keys."""
         return deciding.images_of(self._database, keys)
+
+    def regrouped(self, group: DuplicateGroup) -> tuple[DuplicateGroup, ...]:
+        """What a group becomes by the decisions as they are: itself, smaller ones, or nothing."""
+        return regrouped(group, self.decisions())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request, UploadFile
@@ -139,10 +140,10 @@ def decide(request: Request, order: DecisionOrder) -> DecisionList:
     site = site_of(request)
     made = site.index.decide(order.kind, order.pictures, order.note)
     site.group_lists.refresh()
-    return _list(made)
+    return _list(made.decisions)
 
 
-def _list(found: list[Decision]) -> DecisionList:
+def _list(found: Sequence[Decision]) -> DecisionList:
     listed = [
         {"kind": some.kind, "a": some.a, "b": some.b, "note": some.note, "decided": some.decided.isoformat()}
         for some in found

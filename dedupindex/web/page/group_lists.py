@@ -8,10 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from dedupindex.groups.decisions import decided_pairs, sift
-from dedupindex.groups.grouping import build_groups, largest_first
-from dedupindex.index import Index
-from dedupindex.records import Decision, DuplicateGroup, Pair, Relation
+from dedupindex.index import Index, largest_first
+from dedupindex.records import DuplicateGroup, Pair, Relation
 from dedupindex.records.reports import Overview
 
 PAGE = 48  # groups
@@ -139,7 +137,7 @@ class GroupLists:
         self._wanted = True
 
     def follow(
-        self, before: GroupList, gone: Iterable[ListedGroup], come: Iterable[DuplicateGroup], writes: int
+        self, before: GroupList, gone: Iterable[ListedGroup], come: Iterable[DuplicateGroup], generation: int
     ) -> None:
         """Bring the list of groups up to date after decisions of ours, unless others wrote too.
 
@@ -151,31 +149,22 @@ class GroupLists:
             Groups of it that are no more, or are others now.
         come : iterable of DuplicateGroup
             Groups in their place.
-        writes : int
-            Transactions in which we wrote.
+        generation : int
+            That our transaction made.
         """
         with self._lock:
-            if self._latest is not before or self._index.generation != before.generation + writes:
+            if self._latest is not before or generation != before.generation + 1:
                 self._wanted = True
                 return
             left = {entry.id for entry in gone}
             entries = [entry for entry in before.entries if entry.id not in left] + [_entry(group) for group in come]
             entries.sort(key=lambda entry: largest_first(entry.group))
-            self._latest = _arranged(before.overview, entries, before.generation + writes, before.epoch)
+            self._latest = _arranged(before.overview, entries, generation, before.epoch)
 
     def _holds(self, latest: GroupList) -> bool:
         if latest.generation == self._index.generation:
             return True
         return not self._wanted and time.monotonic() < self._rest_until
-
-
-def regrouped(group: DuplicateGroup, decisions: Iterable[Decision]) -> tuple[DuplicateGroup, ...]:
-    """Return what a group becomes by decisions on its pictures: itself, smaller ones, or nothing."""
-    decided = decided_pairs(decisions)
-    images = [member.image for member in group.members]
-    alone = [i for i in images if len(i.locations) > 1 and not decided.leaves_out(i.key, i.key, decided=False)]
-    pairs = sift(group.pairs, decided, show_kept=False)
-    return build_groups(pairs, alone, keepers=decided.keepers, apart=decided.apart.values())
 
 
 def _group_list(overview: Overview) -> GroupList:
