@@ -177,10 +177,13 @@ class Index(ReadableIndex):
         with self._database.read() as connection:
             return reporting.report(connection, chosen, since=since)
 
-    def uploads(self) -> Uploads:
-        """What takes pictures that somebody hands in; a context manager, because it has worker processes."""
+    def uploads(self, workers: int = 0) -> Uploads:
+        """What takes pictures that somebody hands in; a context manager, because it has worker processes.
+
+        They start with the first picture; *workers* of them, 0 = as many as the settings say.
+        """
         self._refuse_mismatch()
-        return Uploads(self._database, self._vectors, self.settings)
+        return Uploads(self._database, self._vectors, self.settings, workers=workers)
 
     # ------------------------------------------------------------------------------------------------- decisions
     def decide(self, kind: str, pictures: Sequence[PathLike], note: str = "") -> Decided:

@@ -19,6 +19,7 @@ from dedupindex.execution.tasks import FileResult, FileTask
 from dedupindex.features import unpack, versions
 from dedupindex.ingest.describing import CHUNK, describe_files, died
 from dedupindex.records import Failure, ImageRecord, Match
+from dedupindex.records.pictures import Thumbnail
 from dedupindex.search import candidates
 from dedupindex.search.vector_cache import VectorCache
 from dedupindex.settings import Settings
@@ -54,18 +55,37 @@ class Taken:
     matches: tuple[Match, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A picture that was handed in to be searched for.
+
+    Attributes
+    ----------
+    image : ImageRecord
+        What it is; it has no id and no place.
+    thumbnail : Thumbnail
+        Of its (first) frame.
+    matches : tuple of Match
+        Confirmed, best first.
+    """
+
+    image: ImageRecord
+    thumbnail: Thumbnail
+    matches: tuple[Match, ...]
+
+
 class Uploads:
     """Takes files that were handed in; a context manager, because it has worker processes.
 
     Its methods may be called in several threads.
     """
 
-    def __init__(self, database: Database, vectors: VectorCache, settings: Settings) -> None:
+    def __init__(self, database: Database, vectors: VectorCache, settings: Settings, *, workers: int = 0) -> None:
         self._database, self._vectors = database, vectors
         self._settings = dataclasses.replace(settings, max_frames=min(settings.max_frames, MOST_FRAMES))
         self._closed = False
         self._pool = Pool(
-            describe_files, died=died, workers=settings.workers, limits=limits_of(settings), contained=True
+            describe_files, died=died, workers=workers or settings.workers, limits=limits_of(settings), contained=True
         )
 
     def __enter__(self) -> Uploads:
@@ -105,6 +125,27 @@ class Uploads:
         """
         return self._search(self._describe(file, name, frames=1).images[0], limit)
 
+    def ask(self, file: Path, name: Path, *, limit: int, side: int) -> Asked:
+        """Search for the (first) picture in a file, and picture it; it is decoded once.
+
+        Parameters
+        ----------
+        file, name, limit
+            As `matches` takes them.
+        side : int
+            Longest side of the thumbnail, pixels.
+
+        Raises
+        ------
+        ReadError
+            It cannot be read as a picture, or reading it broke the limits.
+        StoreError
+        """
+        described = self._describe(file, name, frames=1, preview=side)
+        image = described.images[0]
+        assert described.preview is not None
+        return Asked(_record(image), described.preview, tuple(self._search(image, limit)))
+
     def take(self, file: Path, place: Path, sha256: bytes, *, limit: int = 0) -> Taken:
         """Store what a file shows under a place.
 
@@ -137,8 +178,8 @@ class Uploads:
             found = [some for some in self._search(described.images[0], limit + 1) if some.image.id != own][:limit]
         return dataclasses.replace(taken, failure=described.failure, matches=tuple(found))
 
-    def _describe(self, file: Path, name: Path, frames: int = 0) -> FileResult:
-        task = FileTask(FileState(file, 0, 0, 0), self._settings, count=frames)
+    def _describe(self, file: Path, name: Path, frames: int = 0, preview: int = 0) -> FileResult:
+        task = FileTask(FileState(file, 0, 0, 0), self._settings, count=frames, preview=preview)
         results = [] if self._closed else [result for some in self._pool.map([[task]]) for result in some]
         if not results:
             raise DedupIndexError("the worker processes were ended")
@@ -196,3 +237,23 @@ class Uploads:
             catalog.finish_run(connection, run, numbers)
             stored = catalog_images.by_id(connection, [image for _, image in frames])
         return Taken(tuple(stored[image] for _, image in frames), added, placed)
+
+
+def _record(image: NewImage) -> ImageRecord:
+    """An image that is not stored as a record."""
+    return ImageRecord(
+        id=0,
+        sha256=image.sha256,
+        frame=image.frame,
+        format=image.format,
+        width=image.width,
+        height=image.height,
+        bits=image.bits,
+        channels=image.channels,
+        valid_share=image.valid_share,
+        low_information=image.low_information,
+        scaling=image.scaling,
+        frame_count=image.frame_count,
+        lossless=image.lossless,
+        metadata_count=image.metadata_count,
+    )

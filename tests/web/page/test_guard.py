@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from dedupindex import Index
-from dedupindex.web.page.guard import LARGEST_FORM, Keys, hosts_for
+from dedupindex.web.page.guard import LARGEST_FORM, Keys
+from dedupindex.web.shared.gate import hosts_for
 from tests.web.clients import FORM, changes, routes, stranger
 from tests.web.conftest import BASE, PORT
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dedupindex import Index
-from dedupindex.web.page.guard import HEADERS
 from dedupindex.web.service.options import Options
+from dedupindex.web.shared.gate import HEADERS
 from tests.pictures import picture
 from tests.web.service.conftest import READER, WRITER, by, encoded
 
