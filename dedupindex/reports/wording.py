@@ -20,7 +20,8 @@ MEANING: Mapping[Relation, str] = {
     Relation.NEGATIVE: "one is the photographic negative of the other",
     Relation.BORDERED: "one has a border, frame or letterbox bars around it",
     Relation.EDITED: "aligned, but parts of it differ: a caption, a logo, something retouched",
-    Relation.ALTERNATE: "the same scene or template with other content: no copy",
+    Relation.ALTERNATE: "no copy: the same scene or template with other content, as the next shot of a burst",
+    Relation.UNPROVEN: "the rest was seen at 128 pixels only: the files were not compared, or could not tell",
 }
 FLAGS = {
     "bridge": "this picture alone joins parts of the group that have nothing else in common: look twice",
@@ -148,4 +149,5 @@ _PHRASES: Mapping[Relation, Callable[[Verification, Sides], str]] = {
     Relation.BORDERED: _plain("one has a border"),
     Relation.EDITED: _plain("edited: parts of it differ"),
     Relation.ALTERNATE: _plain("alternate: the same scene or template with other content"),
+    Relation.UNPROVEN: _plain("unproven: seen at 128 pixels only"),
 }
