@@ -10,12 +10,18 @@ from tests.web.clients import FORM, changes, routes, stranger
 from tests.web.conftest import BASE, PORT
 
 
+PACKAGE = Path(__file__).parents[3] / "dedupindex"
+
+
 # ------------------------------------------------------------------------------------------------------ the door
 def test_the_walk_finds_every_change_that_the_sources_declare(site):
     client, _ = site
     declared = sum(
-        len(re.findall(r"^@router\.(?:post|put|patch|delete)\(", file.read_text(), re.MULTILINE))
-        for file in (Path(__file__).parents[2] / "dedupindex" / "web").glob("*.py")
+        len(
+            re.findall(r"""^@router\.(?:post|put|patch|delete)\(|methods=\["(?:POST|PUT|PATCH|DELETE)"\]""", text, re.M)
+        )
+        for folder in ("page", "shared")
+        for text in (file.read_text() for file in (PACKAGE / "web" / folder).glob("*.py"))
     )
     assert declared >= 7
     assert len(changes(client.app)) == declared
