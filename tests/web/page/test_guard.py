@@ -9,7 +9,6 @@ from dedupindex.web.shared.gate import hosts_for
 from tests.web.clients import FORM, changes, routes, stranger
 from tests.web.conftest import BASE, PORT
 
-
 PACKAGE = Path(__file__).parents[3] / "dedupindex"
 
 
