@@ -1,126 +1,34 @@
 """dedupindex: an image de-duplication index with a database.
 
-The public names are loaded when they are first used, so that ``dedupindex --help`` is quick.
+The public names stand in ``__init__.pyi``, each once. They are loaded when they are first used, so that
+``dedupindex --help`` is quick.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
-    from dedupindex.errors import (
-        DedupIndexError,
-        IndexBusyError,
-        IndexNotFoundError,
-        LimitExceededError,
-        NoValidPixelsError,
-        ReadError,
-        Reason,
-        SchemaVersionError,
-        SettingsError,
-        SettingsMismatchError,
-        StoreError,
-        UnsupportedImageError,
-        VectorIndexError,
-    )
-    from dedupindex.evaluation.evaluate import Evaluation, evaluate
-    from dedupindex.groups.report_records import Change, Coverage, Report, Selection
-    from dedupindex.index import Index
-    from dedupindex.ingest.merge import MergeSummary
-    from dedupindex.records import (
-        Decision,
-        DuplicateGroup,
-        DuplicatesSummary,
-        Failure,
-        Features,
-        Frame,
-        GroupMember,
-        ImageRecord,
-        IngestSummary,
-        LocationRecord,
-        Match,
-        Pair,
-        PreparedFrame,
-        Problem,
-        Registration,
-        Relation,
-        RunRecord,
-        Verification,
-    )
-    from dedupindex.settings import Settings
-    from dedupindex.sources import SourceList
 
-__all__ = [
-    "Change",
-    "Coverage",
-    "Decision",
-    "DedupIndexError",
-    "DuplicateGroup",
-    "DuplicatesSummary",
-    "Evaluation",
-    "Failure",
-    "Features",
-    "Frame",
-    "GroupMember",
-    "ImageRecord",
-    "Index",
-    "IndexBusyError",
-    "IndexNotFoundError",
-    "IngestSummary",
-    "LimitExceededError",
-    "LocationRecord",
-    "Match",
-    "MergeSummary",
-    "NoValidPixelsError",
-    "Pair",
-    "PreparedFrame",
-    "Problem",
-    "ReadError",
-    "Reason",
-    "Registration",
-    "Relation",
-    "Report",
-    "RunRecord",
-    "SchemaVersionError",
-    "Selection",
-    "Settings",
-    "SettingsError",
-    "SettingsMismatchError",
-    "SourceList",
-    "StoreError",
-    "UnsupportedImageError",
-    "VectorIndexError",
-    "Verification",
-    "__version__",
-    "evaluate",
-]
+def _modules() -> dict[str, str]:
+    """Read which module each public name comes from: the stub has one ``from MODULE import NAME as NAME`` a line."""
+    text = __spec__.loader.get_data(f"{__path__[0]}/__init__.pyi").decode()  # pkgutil and pathlib would take longer
+    lines = (line.split() for line in text.splitlines())
+    return {words[3]: words[1] for words in lines if words[:1] == ["from"]}
 
-_MODULES = ("dedupindex.errors", "dedupindex.records", "dedupindex.settings")
-_HEAVY = {
-    "Change": "dedupindex.groups.report_records",
-    "Coverage": "dedupindex.groups.report_records",
-    "Index": "dedupindex.index",
-    "MergeSummary": "dedupindex.ingest.merge",
-    "Report": "dedupindex.groups.report_records",
-    "Selection": "dedupindex.groups.report_records",
-    "SourceList": "dedupindex.sources",
-    "Evaluation": "dedupindex.evaluation.evaluate",
-    "evaluate": "dedupindex.evaluation.evaluate",
-}
+
+_MODULES = _modules()
+__all__ = [*_MODULES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        modules = (_HEAVY[name],) if name in _HEAVY else _MODULES
-        for module in modules:
-            found = getattr(import_module(module), name, None)
-            if found is not None:
-                globals()[name] = found
-                return found
-    raise AttributeError(f"module 'dedupindex' has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'dedupindex' has no attribute {name!r}")
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -131,3 +131,7 @@ class VectorIndexError(DedupIndexError):
 
 class PlanError(DedupIndexError):
     """A plan or a journal cannot be read, or following it could lose a picture."""
+
+
+class PlanChangedError(PlanError):
+    """A plan says something else than what was agreed to."""

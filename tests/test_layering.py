@@ -7,6 +7,8 @@ store   vectors                                              the only SQLAlchemy
 execution -> groups -> ingest -> actions -> search -> engines -> evaluation -> upkeep
 reports -> index -> web -> cli                               web is loaded by the verb `serve` alone
 ```
+
+reports/ know records and errors; web/ and cli/ know besides only the facade: `dedupindex.index`, `dedupindex`.
 """
 
 import ast
@@ -14,6 +16,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+import dedupindex
 
 PACKAGE = Path(__file__).parent.parent / "dedupindex"
 ORDER = [
@@ -44,6 +48,14 @@ LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 ONLY = {"sqlalchemy": "store", "alembic": "store", "faiss": "vectors", "sqlite3": "store"}
 ONLY |= dict.fromkeys(("fastapi", "starlette", "pydantic", "uvicorn"), "web")
 ONLY["ray"] = "engines"
+# The facade is enough: what these may import, besides themselves. "__init__" is `from dedupindex import NAME`.
+GROUND = {"places", "errors", "durable", "settings"}
+MAY_IMPORT = {
+    "reports": {"records", "errors", "places"},
+    "web": {"__init__", "index", "records", "reports", *GROUND},
+    "cli": {"__init__", "index", "records", "reports", "web", *GROUND},
+}
+FACES = ("dedupindex.web.page", "dedupindex.web.service")  # of web/shared; neither imports the other
 MOST_LINES = 500
 MOST_MODULES = 24  # a folder; cli/ has one file a verb and may have more
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -94,6 +106,28 @@ def test_imports_point_upwards(path):
         assert LEVEL[room] < LEVEL[own], f"{own} must not import {module}"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_facade_is_enough(path):
+    own = room_of(name_of(path))
+    rooms = {room_of(module) for module in imports(path) if module.partition(".")[0] == "dedupindex"} - {own}
+    if own in MAY_IMPORT:
+        assert rooms <= MAY_IMPORT[own], f"{path} imports from {sorted(rooms - MAY_IMPORT[own])}"
+    else:  # public names are for those above the facade; the version is everybody's
+        nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        names = {alias.name for node in nodes if node.module == "dedupindex" for alias in node.names}
+        assert names & {*dedupindex.__all__} <= {"__version__"}, f"{path} imports public names"
+    for face, other in (FACES, FACES[::-1]):
+        if name_of(path).startswith(face):
+            assert not [module for module in imports(path) if module.startswith(other)]
+
+
+def test_every_public_name_is_written_once():
+    assert len(dedupindex.__all__) == len(set(dedupindex.__all__))
+    stub = ast.parse((PACKAGE / "__init__.pyi").read_text())
+    written = [alias.asname for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    assert [*written, "__version__"] == dedupindex.__all__
+
+
 def circle_in(edges: dict[str, set[str]]) -> list[str]:
     """Names along a circle of imports; none where there is no circle."""
     try:
@@ -138,8 +172,6 @@ def test_public_names_exist_and_nothing_heavy_is_loaded_for_them():
     code = "import sys, dedupindex; print([m for m in ('numpy', 'cv2', 'faiss', 'sqlalchemy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-    import dedupindex
-
     for name in dedupindex.__all__:
         assert getattr(dedupindex, name) is not None
     with pytest.raises(AttributeError):

@@ -12,58 +12,18 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 
 from dedupindex import durable
 from dedupindex.actions import file_operations, trash
 from dedupindex.actions.file_operations import OperationState, Surprise
 from dedupindex.actions.journal import BEGUN, DONE, FAILED, UNDONE, FileOperation, Journal, open_journal
-from dedupindex.actions.plans import Action, Plan, PlanItem, check_plan
+from dedupindex.actions.plans import check_plan
 from dedupindex.actions.renewed_proof import Prover, require_proof
 from dedupindex.errors import DedupIndexError, PlanError
 from dedupindex.execution.progress import SILENT, Progress
-
-
-class OutcomeKind(StrEnum):
-    """What became of a file."""
-
-    DONE = "done"
-    EARLIER = "done earlier"  # by a run before this one, with the same journal
-    SURPRISE = "not as planned"
-    FAILED = "failed"
-    LEFT = "left"  # the run had stopped before
-    BACK = "back"
-
-
-@dataclass(frozen=True, slots=True)
-class ItemOutcome:
-    """A file and what became of it."""
-
-    file: Path
-    outcome: OutcomeKind
-    detail: str = ""
-    size: int = 0  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ApplySummary:
-    """What a run of `apply_plan` or `undo_journal` did, in the order of the plan."""
-
-    outcomes: tuple[ItemOutcome, ...]
-    journal: Path | None
-    database: str = ""  # that the plan was made from
-
-    @property
-    def well(self) -> bool:
-        """Whether everything was done."""
-        return all(some.outcome in (OutcomeKind.DONE, OutcomeKind.EARLIER, OutcomeKind.BACK) for some in self.outcomes)
-
-    def of(self, *kinds: OutcomeKind) -> list[ItemOutcome]:
-        """Those of some kinds."""
-        return [some for some in self.outcomes if some.outcome in kinds]
+from dedupindex.records.plans import Action, ApplySummary, ItemOutcome, OutcomeKind, Plan, PlanItem
 
 
 def apply_plan(

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from dedupindex import durable
 from dedupindex.actions.journal import FileOperation
-from dedupindex.actions.plans import Action
+from dedupindex.records.plans import Action
 
 CHUNK = 1 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # never waits for a pipe that took a file's place

@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any
 
 from dedupindex import durable
-from dedupindex.actions.plans import Action
 from dedupindex.errors import PlanError
+from dedupindex.records.plans import Action
 
 JOURNAL_SCHEMA = 1
 BEGUN, DONE, FAILED, UNDONE = "begun", "done", "failed", "undone"

@@ -21,23 +21,14 @@ from typing import Any
 
 from dedupindex.actions.coverage import covered, fineness, larger, unpacked
 from dedupindex.actions.keep_rules import SHOWS_MORE, Contender, Key, because, deciding, keys, parts, rule_order
-from dedupindex.actions.plans import (
-    NEAR_ACTIONS,
-    Action,
-    Evidence,
-    LeftOut,
-    Plan,
-    PlanItem,
-    PlannedFile,
-    check_plan,
-    is_under,
-)
+from dedupindex.actions.plans import NEAR_ACTIONS, check_plan, is_under
 from dedupindex.errors import SettingsError
-from dedupindex.groups.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
 from dedupindex.groups.grouping import build_groups
 from dedupindex.groups.report import present, present_pairs
 from dedupindex.places import absolute, is_local, shards_above
 from dedupindex.records import Decision, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
+from dedupindex.records.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
+from dedupindex.records.plans import Action, Evidence, LeftOut, Plan, PlanItem, PlannedFile
 from dedupindex.records.proofs import DIRECT, inverted, turned_round
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_decisions, catalog_images
@@ -79,6 +70,33 @@ class PlanOptions:
         if Relation.UNPROVEN in self.relations:
             raise SettingsError("unproven: says nothing of what was done; name that, and add --unproven")
         rule_order(self.keep)
+
+    @classmethod
+    def named(
+        cls,
+        action: str,
+        relations: Sequence[str],
+        *,
+        to: Path | None = None,
+        protect: tuple[Path, ...] = (),
+        keep: tuple[str, ...] = (),
+        prefer: tuple[Path, ...] = (),
+        unproven: bool = False,
+    ) -> PlanOptions:
+        """Options from an action and relations by their names, as people give them.
+
+        Raises
+        ------
+        SettingsError
+            There is no such action or relation; the options contradict each other.
+        """
+        unknown = [name for name in relations if name not in set(Relation)]
+        if unknown:
+            raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
+        if action not in set(Action):
+            raise SettingsError(f"no action {action}; there are: {', '.join(Action)}")
+        chosen = tuple(Relation(name) for name in dict.fromkeys(relations))
+        return cls(Action(action), to, chosen, protect, keep, prefer, unproven)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +158,9 @@ def plan(
     with database.read() as connection:
         decisions = catalog_decisions.decisions(connection)
         several = catalog_images.by_id(connection, catalog_images.several_locations(connection))
+        confirmed = present_pairs(connection, min_score=min_score)
     apart = {(some.a, some.b) for some in decisions if some.kind == NOT_DUPLICATE}
-    pairs = [pair for pair in present_pairs(database, min_score=min_score) if _key(pair) not in apart]
+    pairs = [pair for pair in confirmed if _key(pair) not in apart]
     options = dataclasses.replace(
         options,
         keep=options.keep or settings.keep_rules,

@@ -6,155 +6,21 @@ picture, whoever wrote it, and applying compares every file again just before it
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from dedupindex.errors import PlanError, SettingsError
-from dedupindex.records import Outcome, Proof, Relation
-from dedupindex.records.proofs import Affine, proof_from_plain
+from dedupindex.records import Outcome, Relation
+from dedupindex.records.plans import PLAN_SCHEMA, Action, Evidence, Plan, PlanItem, PlannedFile
+from dedupindex.records.proofs import proof_from_plain
 from dedupindex.settings import Settings
 
-PLAN_SCHEMA = 2
 COVERED = 0.955  # share of a picture that its keeper must show; from here on relations call it whole
-NEAR_ACTIONS: frozenset[Action]
-
-
-class Action(StrEnum):
-    """What is done to a file that is not kept."""
-
-    TRASH = "trash"  # to the desktop's trash
-    MOVE = "move"  # to a folder of the user's choice
-    HARDLINK = "hardlink"  # its name becomes another name of the keeper
-    SYMLINK = "symlink"  # its name becomes a symbolic link to the keeper
-    DELETE = "delete"
-
-
 NEAR_ACTIONS = frozenset({Action.TRASH, Action.MOVE})  # the bytes stay somewhere
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedFile:
-    """A file as it was when the plan was made."""
-
-    path: Path
-    sha256: str  # hexadecimal
-    size: int  # bytes
-    mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a near-duplicate goes by, and what it takes to compare the two files again.
-
-    Attributes
-    ----------
-    matrix : ((float, float, float), (float, float, float))
-        Full-frame (x, y, 1) pixel indices of the file to those of the keeper.
-    keeper_shape, file_shape : (int, int)
-        Height and width of the upright frames, pixels.
-    proof : Proof or None
-        Of the keeper as picture *a* and the file as *b*; None where their files were not compared.
-    """
-
-    matrix: Affine
-    keeper_shape: tuple[int, int]
-    file_shape: tuple[int, int]
-    proof: Proof | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PlanItem:
-    """One file that is to go, and the one that is kept for it."""
-
-    group: str
-    action: Action
-    file: PlannedFile
-    keeper: PlannedFile
-    relations: tuple[Relation, ...]
-    rule: str  # the keep rule that decided
-    because: str  # its words
-    covered: float  # share of the file that the keeper shows, 0..1
-    target: Path | None = None  # where it goes; None: the trash chooses, or it goes nowhere
-    score: float = 1.0
-    evidence: Evidence | None = None  # of near-duplicates
-
-    @property
-    def exact(self) -> bool:
-        """Whether the two hold the same bytes."""
-        return self.relations == (Relation.SAME_BYTES,)
-
-    @property
-    def same_pixels(self) -> bool:
-        """Whether every pixel of the two is the same."""
-        return self.relations == (Relation.SAME_PIXELS,)
-
-    @property
-    def unproven(self) -> bool:
-        """Whether the files of the two were not compared, or the comparison could not tell."""
-        return Relation.UNPROVEN in self.relations
-
-    @property
-    def edited(self) -> bool:
-        """Whether the two are known to differ in some places."""
-        return Relation.EDITED in self.relations
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A file that stays although it has a copy, and why (``tie``, ``protected``, ``relation``, ...)."""
-
-    group: str
-    path: Path
-    keeper: Path | None
-    why: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What would be done."""
-
-    database: str
-    made: datetime
-    version: str  # of dedupindex
-    action: Action
-    rules: tuple[str, ...]
-    relations: tuple[Relation, ...]
-    protect: tuple[Path, ...]
-    items: tuple[PlanItem, ...]
-    left_out: tuple[LeftOut, ...] = ()
-    unproven: bool = False  # pairs whose files were not compared were asked for too
-    settings: Mapping[str, Any] = field(default_factory=dict)  # that shape how files are read (`Settings.shaping`)
-
-    @property
-    def bytes(self) -> int:
-        """Size of all files that would go."""
-        return sum(item.file.size for item in self.items)
-
-    def digest(self) -> str:
-        """Return what identifies the plan, made when it was: a journal belongs to one plan."""
-        return _digest([self.made.isoformat(timespec="seconds"), self._operations()])
-
-    def deeds_digest(self) -> str:
-        """Return what identifies the plan's operations: the same for a plan that is made anew and says the same."""
-        return _digest(self._operations())
-
-    def _operations(self) -> list[tuple[str, ...]]:
-        return [
-            (i.action, os.fsencode(i.file.path).hex(), i.file.sha256, os.fsencode(i.keeper.path).hex(), str(i.target))
-            for i in self.items
-        ]
-
-
-def _digest(said: Sequence[object]) -> str:
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def check_plan(plan: Plan) -> None:

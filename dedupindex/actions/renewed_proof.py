@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from dedupindex.actions.file_operations import Surprise
-from dedupindex.actions.plans import PlanItem
 from dedupindex.records import Outcome, Proof
+from dedupindex.records.plans import PlanItem
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dedupindex.cli.console import complain, note, out
 from dedupindex.cli.options import DONE, ERROR, FOUND, Session
+
+if TYPE_CHECKING:
+    from dedupindex.records.plans import ApplySummary
 
 
 def apply(
@@ -31,11 +33,9 @@ def apply(
     Byte by byte where the two are to be the same file, as pictures at full resolution where they are near-duplicates.
     Interrupted, the same line goes on; `undo` takes it all back. Exit code 1 when a file was not as planned.
     """
-    from dedupindex.actions.applying import OutcomeKind, apply_plan
-    from dedupindex.actions.plans import read_plan
+    from dedupindex import OutcomeKind, apply_plan, journal_beside, read_plan
     from dedupindex.reports.applied import applied_text, trouble_lines
     from dedupindex.reports.plans import plan_summary
-    from dedupindex.search.file_proofs import prover
 
     read = read_plan(plan)
     if not read.items:
@@ -43,31 +43,26 @@ def apply(
         return DONE
     if not (yes or dry_run or _agreed(plan_summary(read))):
         return ERROR
-    book = None if dry_run else journal or plan.with_name(f"{plan.stem}.{read.digest()[:8]}.journal")
+    book = None if dry_run else journal or journal_beside(plan, read)
     if book is not None:
         note(f"journal: {book}")
-    with session.progress() as progress, prover(session.settings(), read.settings) as compared:
-        done = apply_plan(read, book, prover=compared, go_on=go_on, progress=progress)
+    with session.progress() as progress:
+        done = apply_plan(
+            read, book, settings=session.settings(), database=session.database, go_on=go_on, progress=progress
+        )
     out(applied_text(done, read.action, dry_run=dry_run))
     for line in trouble_lines(done):
         complain(line)
-    if book is not None:
-        if done.of(OutcomeKind.DONE, OutcomeKind.EARLIER):
-            note(f"to take it back: dedupindex undo {book}")
-        settle_index(session, read.database, [some.file for some in done.outcomes])
+    if book is not None and done.of(OutcomeKind.DONE, OutcomeKind.EARLIER):
+        note(f"to take it back: dedupindex undo {book}")
+    complain_unnoted(done)
     return DONE if done.well else FOUND
 
 
-def settle_index(session: Session, database: str, paths: Sequence[Path]) -> None:
-    """Let the index know, where it can be reached; else the next ingest notices."""
-    from dedupindex.errors import DedupIndexError
-    from dedupindex.index import Index
-
-    try:
-        with Index.open(session.database or database, allow_mismatch=True) as index:
-            index.settle(paths)
-    except (DedupIndexError, OSError) as error:
-        complain(f"the index does not know of it yet, the next ingest will notice: {error}")
+def complain_unnoted(done: ApplySummary) -> None:
+    """Say where the index could not note what became of the files."""
+    if done.unnoted:
+        complain(f"the index does not know of it yet, the next ingest will notice: {done.unnoted}")
 
 
 def _agreed(question: str) -> bool:

@@ -68,7 +68,7 @@ def decide(
             gone = index.undecide(given)
             out(f"{gone} forgotten" if gone else "nothing was decided there")
             return DONE if gone else FOUND
-        made = index.decide(what, given, note)
+        made = index.decide(what, given, note).decisions
         called = {image.key: name for name in reversed(given) if (image := index.image_at(name)) is not None}
         _print(index, made, called)
     return DONE

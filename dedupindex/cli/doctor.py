@@ -15,9 +15,9 @@ def doctor(session: Session, json: JsonOption = False) -> int:
     """
     from dataclasses import asdict
 
+    from dedupindex import doctor as examine
     from dedupindex.reports.jsonfile import SCHEMA_VERSION, to_json
     from dedupindex.reports.names import shown
-    from dedupindex.upkeep.doctor import doctor as examine
 
     findings = examine(session.location())
     if json:

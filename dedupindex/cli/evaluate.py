@@ -15,7 +15,7 @@ from dedupindex.cli.options import DONE, FOUND, JsonOption, Paths, Session
 def _list_attacks(wanted: bool) -> None:
     if not wanted:
         return
-    from dedupindex.evaluation.attacks import ATTACKS
+    from dedupindex import ATTACKS
     from dedupindex.reports.evaluation import attacks_text
 
     out(attacks_text(ATTACKS))
@@ -74,9 +74,9 @@ def evaluate(
     of its own there, and counts: recall by attack, precision, what the search missed, and what other thresholds would
     give. Your pictures are only read, and no database of yours is touched.
     """
+    from dedupindex import evaluate as work
     from dedupindex.cli.outputs import require_folders
     from dedupindex.durable import output_path, write_whole
-    from dedupindex.evaluation.evaluate import evaluate as work
     from dedupindex.reports.evaluation import evaluation_json, evaluation_text
     from dedupindex.reports.evaluation_plot import evaluation_png, require_matplotlib
     from dedupindex.reports.jsonfile import to_json

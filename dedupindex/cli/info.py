@@ -67,16 +67,12 @@ def database_info(index: Index) -> dict[str, Any]:
 
 def file_info(address: str, settings: Settings) -> dict[str, Any]:
     """Return what a file holds, as it would be ingested."""
-    from dedupindex.places import absolute
-    from dedupindex.prepare import prepare, prepare_stack
+    from dedupindex import read_file
     from dedupindex.reports.jsonfile import path_json
     from dedupindex.reports.names import shown
-    from dedupindex.sources import decode_file, parse_address
 
-    path, wanted = parse_address(address)
-    decoded = decode_file(absolute(path), settings, frame=wanted)
-    frames = [frame for frame in decoded.frames if frame.mask.any()]
-    prepared = [prepare(frames[0], settings)] if len(frames) == 1 else prepare_stack(frames, settings)
+    read = read_file(address, settings)
+    decoded = read.decoded
     return {
         **path_json(decoded.path),
         "sha256": decoded.sha256.hex(),
@@ -98,6 +94,6 @@ def file_info(address: str, settings: Settings) -> dict[str, Any]:
                 "content_box": "top {}, left {}, height {}, width {}".format(*made.box),
                 "low_information": made.low_information,
             }
-            for frame, made in zip(frames, prepared, strict=True)
+            for frame, made in zip(read.frames, read.prepared, strict=True)
         ],
     }

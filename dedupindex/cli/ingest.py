@@ -13,7 +13,7 @@ from dedupindex.cli.options import DONE, FOUND, Places, Session
 from dedupindex.errors import SettingsError
 
 if TYPE_CHECKING:
-    from dedupindex.sources import SourceList
+    from dedupindex import SourceList
 
 Recursive: TypeAlias = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Go into folders of folders.")]
 
@@ -44,7 +44,7 @@ def lists_of(
     SettingsError
         There is neither a path nor a list, or a column without a list.
     """
-    from dedupindex.sources import SourceList
+    from dedupindex import SourceList
 
     if not paths and not lists:
         raise SettingsError("nothing to read: give paths, URLs or --list")

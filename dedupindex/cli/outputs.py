@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dedupindex.cli.console import Bar, Quiet
-    from dedupindex.groups.report_records import Report
     from dedupindex.index import Index
+    from dedupindex.records.reports import Report
 
 
 def require_folders(*paths: Path | None) -> None:

@@ -56,26 +56,18 @@ def plan(
     Unless told otherwise only files with the very same bytes as another one. Near-duplicates go only where the files
     are proven the same; edited ones where `edited` is named; alternates never.
     """
-    from dedupindex.actions.planning import PlanOptions
-    from dedupindex.actions.plans import Action
+    from dedupindex import PlanOptions
     from dedupindex.cli.outputs import require_folders
     from dedupindex.durable import output_path, write_whole
-    from dedupindex.errors import SettingsError
     from dedupindex.places import absolute
     from dedupindex.records import Relation
     from dedupindex.reports.jsonfile import to_json
     from dedupindex.reports.plans import plan_json, plan_text
 
-    names = relation or [str(Relation.SAME_BYTES)]
-    unknown = [name for name in names if name not in set(Relation)]
-    if unknown:
-        raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
-    if action not in set(Action):
-        raise SettingsError(f"no action {action}; there are: {', '.join(Action)}")
-    options = PlanOptions(
-        action=Action(action),
+    options = PlanOptions.named(
+        action,
+        relation or [str(Relation.SAME_BYTES)],
         to=None if to is None else absolute(to),
-        relations=tuple(Relation(name) for name in dict.fromkeys(names)),
         protect=tuple(absolute(path) for path in protect or ()),
         keep=tuple(keep or ()),
         prefer=tuple(absolute(path) for path in prefer or ()),

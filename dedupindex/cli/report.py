@@ -24,7 +24,7 @@ from dedupindex.cli.selection import (
 )
 
 if TYPE_CHECKING:
-    from dedupindex.groups.report_records import Report
+    from dedupindex.records.reports import Report
 
 
 class Format(StrEnum):

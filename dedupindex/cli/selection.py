@@ -11,8 +11,8 @@ import typer
 from dedupindex.errors import SettingsError
 
 if TYPE_CHECKING:
-    from dedupindex.groups.report_records import Selection
     from dedupindex.records import Relation
+    from dedupindex.records.reports import Selection
 
 PANEL = "Selection"
 
@@ -92,7 +92,7 @@ def selection_of(
     SettingsError
         They contradict each other, or there is no such relation.
     """
-    from dedupindex.groups.report_records import OTHER_FOLDER, SAME_FOLDER, Selection
+    from dedupindex.records.reports import OTHER_FOLDER, SAME_FOLDER, Selection
 
     if same_folder and other_folder:
         raise SettingsError("give either --same-folder or --other-folder, not both")

@@ -91,7 +91,7 @@ def serve(
 
 def review_page(session: Session, host: str, port: int, *, allow_apply: bool, open_browser: bool) -> None:
     """Serve the page until interrupted."""
-    from dedupindex.web.shared.serving import serve as run
+    from dedupindex.web.page.running import serve as run
 
     def ready(address: str) -> None:
         out(address)

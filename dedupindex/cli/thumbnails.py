@@ -8,15 +8,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from dedupindex.groups.thumbnails import from_file, jpeg, regions_on
+from dedupindex.index.overlays import jpeg, laid_over, regions_on
 
 if TYPE_CHECKING:
     from dedupindex.cli.console import Bar, Quiet
-    from dedupindex.groups.thumbnails import Thumbnail
     from dedupindex.index import Index
     from dedupindex.records import ByteArray, ImageRecord, Pair
+    from dedupindex.records.pictures import Thumbnail
 
 SIDE = 320  # pixels
 FROM_FILES = 400  # pictures that are read from their files; further ones come from the database, which is quicker
@@ -58,25 +56,16 @@ class Thumbnails:
 
         The places that the proof found changed are outlined.
         """
-        from dedupindex.compare.picture import draw_boxes, lay_over
-        from dedupindex.verify.keypoint_registration import invert
-
         other = pair.a if pair.b.id == first.id else pair.b
         below, above = self._thumbnail(first), self._thumbnail(other)
         if self._overlays <= 0 or below is None or above is None:
             return None
-        matrix = np.array(pair.verification.registration.matrix, np.float64)
-        shapes = (first.height, first.width), (other.height, other.width)
-        try:
-            if pair.a.id != first.id:
-                matrix = invert(matrix)
-            laid = lay_over(below.pixels, above.pixels, matrix, *shapes, below.mask, above.mask)
-        except (ValueError, np.linalg.LinAlgError):
+        registration = pair.verification.registration
+        turned = pair.a.id != first.id
+        laid = laid_over(below, first, above, other, registration, turned=turned, changed=regions_on(pair, first))
+        if laid is None:
             return None
         self._overlays -= 1
-        boxes = regions_on(pair, first)
-        for picture in (laid.first, laid.second, laid.difference):
-            draw_boxes(picture, boxes, shapes[0])
         return data_uri(laid.first), data_uri(laid.second), data_uri(laid.difference)
 
     def _thumbnail(self, image: ImageRecord) -> Thumbnail | None:
@@ -91,7 +80,7 @@ class Thumbnails:
         if self._left > 0 and self._seconds > 0 and image.frame_count <= MANY_FRAMES:
             self._left -= 1
             began = time.monotonic()
-            thumbnail = from_file(image, self._index.settings, SIDE)
+            thumbnail = self._index.thumbnail(image, SIDE)
             self._seconds -= time.monotonic() - began
             if thumbnail is not None:
                 return thumbnail

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dedupindex.cli.apply import settle_index
+from dedupindex.cli.apply import complain_unnoted
 from dedupindex.cli.console import complain, out
 from dedupindex.cli.options import DONE, FOUND, Session
 
@@ -20,14 +20,13 @@ def undo(
 
     Nothing that came meanwhile is overwritten: such a file is told, and exit code 1 says so.
     """
-    from dedupindex.actions.applying import undo_journal
+    from dedupindex import undo_journal
     from dedupindex.reports.applied import trouble_lines, undone_text
 
     with session.progress() as progress:
-        done = undo_journal(journal, progress=progress)
+        done = undo_journal(journal, database=session.database, progress=progress)
     out(undone_text(done))
     for line in trouble_lines(done):
         complain(line)
-    if done.outcomes:
-        settle_index(session, done.database, [some.file for some in done.outcomes])
+    complain_unnoted(done)
     return DONE if done.well else FOUND

@@ -19,8 +19,8 @@ from dedupindex.cli.ingest import Recursive
 from dedupindex.cli.options import DONE, Paths, Session
 
 if TYPE_CHECKING:
-    from dedupindex.groups.report_records import Report
     from dedupindex.records import DuplicatesSummary, IngestSummary
+    from dedupindex.records.reports import Report
 
 QUIET_TIME = 5.0  # seconds without a further change before new files are read: copying takes its time
 TICK = 1.0  # seconds between looks at whether something changed
@@ -192,10 +192,9 @@ def _changes(paths: Sequence[Path], own: Sequence[Path], stop: threading.Event) 
 
 def _own_files(session: Session, reports: Path | None) -> list[Path]:
     """What the runs themselves write, which must not start another one."""
-    from dedupindex.store.database import parsed
+    from dedupindex.index import Index
 
-    database = parsed(session.location())
-    own = [database, database.with_name(database.name + ".vectors")] if isinstance(database, Path) else []
+    own = Index.own_files(session.location())
     return own if reports is None else [*own, reports]
 
 

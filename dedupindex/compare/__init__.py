@@ -22,7 +22,7 @@ from dedupindex.compare.histograms import (
     spectrum_l1,
     weighted_jaccard,
 )
-from dedupindex.compare.measures import Measure, compare_all
+from dedupindex.compare.measures import compare_all
 from dedupindex.compare.motion import (
     Descent,
     MotionField,
@@ -35,6 +35,7 @@ from dedupindex.compare.motion import (
 )
 from dedupindex.compare.picture import draw_alignment
 from dedupindex.compare.scales import search_scales
+from dedupindex.records.measures import Measure
 
 __all__ = [
     "BlockScores",

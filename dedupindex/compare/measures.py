@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,6 +37,7 @@ from dedupindex.prepare import Normalised, contrast_normalise, data_normalise
 from dedupindex.prepare.masks import erode, valid_from_finite
 from dedupindex.prepare.pipeline import LUMINANCE_WEIGHTS, reduce_area
 from dedupindex.records import FloatArray, Mask
+from dedupindex.records.measures import Measure
 
 ALIKE = 0.5  # of the ranges of two pictures of one depth that is common: from there levels share one range
 FULL = 1600  # longest side up to which correlation runs at full resolution, pixels
@@ -45,28 +46,6 @@ SAD_SIDE = 128  # longest side at which SAD tries every shift
 ORACLE_SIDE = 48  # longest side for the full search
 TEXTURED = 0.03  # standard deviation of levels 0..1: a block with less in both pictures says nothing
 WINDOW = 1024  # side of the middle of the overlap in which shifts are refined at full resolution
-
-Better: TypeAlias = Literal["higher", "lower"]
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One number about two pictures.
-
-    Attributes
-    ----------
-    name : str
-    value : float
-    better : {"higher", "lower"}
-        Which values mean more alike.
-    detail : str
-        Shift, size and the like, for people.
-    """
-
-    name: str
-    value: float
-    better: Better
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)

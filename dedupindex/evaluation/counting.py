@@ -6,160 +6,26 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
 from dedupindex.evaluation.attacked_copies import Variant
-from dedupindex.evaluation.thresholds import (
+from dedupindex.evaluation.thresholds import suggest, threshold_curve
+from dedupindex.records.evaluations import (
+    AttackResult,
+    Evaluation,
+    MissedCopy,
     Rate,
-    Suggestion,
     ThresholdPoint,
+    WrongPair,
     rate,
     rate_or_none,
-    suggest,
-    threshold_curve,
 )
-from dedupindex.records import Failure
 
 IdPair: TypeAlias = tuple[int, int]  # image ids, the smaller one first
-
-
-@dataclass(frozen=True, slots=True)
-class AttackResult:
-    """What became of the copies made by one attack at one strength.
-
-    Attributes
-    ----------
-    label : str
-        ``crop``, ``crop:0.5``.
-    direct : Rate
-        Copies reported as a pair with their own original.
-    linked : Rate
-        Copies that stand in one group with it, directly or through others.
-    retrieval : Rate or None
-        Of the copies that verification accepts when it is handed the original, those for which the search proposed
-        it, within radius and cap; None where it accepts none.
-    unusable : int
-        Copies that show next to nothing or could not be read; counted as missed.
-    """
-
-    attack: str
-    strength: float
-    label: str
-    direct: Rate
-    linked: Rate
-    retrieval: Rate | None
-    unusable: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class WrongPair:
-    """A reported pair that does not belong together, as far as we know. Paths of the pictures that were attacked."""
-
-    a: Path
-    a_attack: str  # "" = the picture itself
-    b: Path
-    b_attack: str
-    score: float
-    relation: str
-
-
-@dataclass(frozen=True, slots=True)
-class MissedCopy:
-    """A copy that was not reported as a pair with its own original.
-
-    Attributes
-    ----------
-    path : Path
-        The picture that was attacked.
-    why : str
-        ``unusable`` (it shows next to nothing or could not be read), ``not_proposed`` (the search did not find it) or
-        ``not_confirmed`` (the comparison did not accept it).
-    score : float
-        Of the comparison, 0..1; 0 as well where it is below every threshold that is looked at.
-    linked : bool
-        It stands in one group with the picture all the same.
-    """
-
-    path: Path
-    attack: str
-    why: str
-    score: float
-    linked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How the pipeline did on somebody's pictures.
-
-    Attributes
-    ----------
-    found : int
-        Regular files.
-    used : int
-        Pictures that were attacked.
-    skipped : mapping of str to int
-        Why others were not: what is no picture, ``low_information``, ``too_small``, ``limit`` (left out by the
-        sample), and directory entries that are no files.
-    failures : tuple of Failure
-        Files that gave no picture.
-    own_pairs, own_copies : int
-        Pairs confirmed among the pictures themselves, and pictures that are another one byte for byte. Taken as right.
-    copies, per_picture : int
-    direct, linked : Rate
-        Over all copies.
-    retrieval : Rate or None
-    searched : Rate or None
-        As `retrieval`, but of all pairs that belong together, copies of one picture among each other included.
-    overflowed : int
-        Copies whose search met more candidates than the cap.
-    precision : Rate or None
-        Of all pairs reported beyond `own_pairs`; None where there was none.
-    comparable : int
-        Pairs that it would have been wrong to report.
-    wrong : tuple of WrongPair
-        Highest score first.
-    missed : tuple of MissedCopy
-        In the order of the attacks.
-    threshold : float
-        The one in force.
-    curve : tuple of ThresholdPoint
-        Below the threshold in force without pairs that only the closing of groups would have added.
-    suggestions : tuple of Suggestion
-    seconds : mapping of stage to float
-    """
-
-    attacks: tuple[AttackResult, ...]
-    copies: int
-    direct: Rate
-    linked: Rate
-    retrieval: Rate | None
-    searched: Rate | None
-    overflowed: int
-    precision: Rate | None
-    comparable: int
-    wrong: tuple[WrongPair, ...]
-    missed: tuple[MissedCopy, ...]
-    own_pairs: int
-    own_copies: int
-    used: int
-    threshold: float
-    curve: tuple[ThresholdPoint, ...]
-    suggestions: tuple[Suggestion, ...]
-    found: int = 0
-    skipped: Mapping[str, int] = field(default_factory=dict)
-    failures: tuple[Failure, ...] = ()
-    per_picture: int = 0
-    seed: int = 0
-    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
-
-    @property
-    def false_rate(self) -> Rate | None:
-        """Wrong pairs among all that could have been; what to expect of a larger collection."""
-        return rate_or_none(len(self.wrong), self.comparable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from dedupindex.evaluation.attacked_copies import (
     parse_variants,
     plan,
 )
-from dedupindex.evaluation.counting import Attacked, Evaluation, Evidence, IdPair, count, ordered, related
+from dedupindex.evaluation.counting import Attacked, Evidence, IdPair, count, ordered, related
 from dedupindex.evaluation.thresholds import FLOOR
 from dedupindex.execution.pool import Pool, limits_of
 from dedupindex.execution.progress import SILENT, Progress
@@ -37,6 +37,7 @@ from dedupindex.features import versions
 from dedupindex.groups import report as reporting
 from dedupindex.ingest import ingest as ingesting
 from dedupindex.records import Failure, ImageRecord, Pair
+from dedupindex.records.evaluations import Evaluation
 from dedupindex.search import duplicates
 from dedupindex.search.candidates import stored_candidates
 from dedupindex.search.pair_stages import pairs_died, verify_pairs
@@ -238,7 +239,8 @@ class _Pipeline:
 
     def pairs(self) -> list[Pair]:
         """Every confirmed pair, as reports have them."""
-        return reporting.present_pairs(self.database)
+        with self.database.read() as connection:
+            return reporting.present_pairs(connection)
 
     def images(self) -> dict[Path, ImageRecord]:
         """First frames by the files that hold them."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dedupindex.records import Failure, FoundFile, Proof, Verification
+from dedupindex.records.pictures import Thumbnail
 from dedupindex.records.proofs import Affine
 from dedupindex.settings import Settings
 from dedupindex.store.rows import FileState, NewImage
@@ -22,6 +23,7 @@ class FileTask:
     count: int = 0  # frames to describe; 0 = as many as suit a task
     sha256: bytes = b""  # what the file was when its first frames were described
     found: FoundFile | None = None  # what the walk knows of it
+    preview: int = 0  # longest side, pixels, of a picture of the first frame to give back; 0 = none
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class FileResult:
     rest : tuple of FileTask
         With the first frames: the tasks that describe all the others.
     bytes_read : int
+    preview : Thumbnail or None
+        Where one was asked for.
     """
 
     task: FileTask
@@ -46,6 +50,7 @@ class FileResult:
     failure: Failure | None = None
     rest: tuple[FileTask, ...] = ()
     bytes_read: int = 0
+    preview: Thumbnail | None = None
 
 
 @dataclass(frozen=True, slots=True)

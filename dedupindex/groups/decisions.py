@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,15 +12,12 @@ from pathlib import Path
 from dedupindex.errors import SettingsError
 from dedupindex.places import absolute
 from dedupindex.records import Decision, ImageRecord, Pair
+from dedupindex.records.decisions import KEEP_BOTH, KEEPER, KEY, KINDS, NOT_DUPLICATE, Decided
 from dedupindex.sources import parse_address
-from dedupindex.store import catalog_decisions, catalog_images
+from dedupindex.store import catalog, catalog_decisions, catalog_images
 from dedupindex.store.database import Database
 
-NOT_DUPLICATE, KEEP_BOTH, KEEPER = "not-duplicate", "keep-both", "keeper"
-KINDS = (NOT_DUPLICATE, KEEP_BOTH, KEEPER)
 LEAST_DIGITS = 8  # of a content key that is not written out
-KEY = re.compile(r"(?P<digits>[0-9a-fA-F]{8,64})(?:#(?:frame=)?(?P<frame>[0-9]{1,9}))?")
-
 PathLike = str | os.PathLike[str]
 
 
@@ -62,7 +58,7 @@ def decisions(database: Database) -> list[Decision]:
         return catalog_decisions.decisions(connection)
 
 
-def decide(database: Database, kind: str, pictures: Sequence[PathLike], note: str = "") -> list[Decision]:
+def decide(database: Database, kind: str, pictures: Sequence[PathLike], note: str = "") -> Decided:
     """Remember a decision; what was decided before on the same pictures is replaced.
 
     Parameters
@@ -76,8 +72,8 @@ def decide(database: Database, kind: str, pictures: Sequence[PathLike], note: st
 
     Returns
     -------
-    list of Decision
-        One a pair, or one a picture.
+    Decided
+        One decision a pair, or one a picture.
 
     Raises
     ------
@@ -85,6 +81,47 @@ def decide(database: Database, kind: str, pictures: Sequence[PathLike], note: st
         There is no such kind; too few pictures; one is not in the index, was changed since, or is ambiguous.
     StoreError
     """
+    return redecide(database, make=[(kind, pictures)], note=note)
+
+
+def redecide(
+    database: Database,
+    *,
+    make: Iterable[tuple[str, Sequence[PathLike]]] = (),
+    forget: Iterable[Decision] = (),
+    restore: Iterable[Decision] = (),
+    note: str = "",
+) -> Decided:
+    """Change decisions in one transaction: forget, then restore, then make.
+
+    Parameters
+    ----------
+    make : iterable of (kind, pictures)
+        As `decide` takes them.
+    forget : iterable of Decision
+        Those that still stand, of the same kind.
+    restore : iterable of Decision
+        Put back where nothing is decided on the same pictures.
+
+    Raises
+    ------
+    SettingsError
+        As `decide`; nothing was changed.
+    StoreError
+    """
+    made = [some for kind, pictures in make for some in _decisions_on(database, kind, pictures, note)]
+    with database.write() as connection:
+        standing = {(some.a, some.b): some.kind for some in catalog_decisions.decisions(connection)}
+        gone = [(some.a, some.b) for some in forget if standing.get((some.a, some.b)) == some.kind]
+        catalog_decisions.delete_decisions(connection, gone)
+        left = standing.keys() - set(gone)
+        catalog_decisions.put_decisions(connection, [some for some in restore if (some.a, some.b) not in left])
+        catalog_decisions.put_decisions(connection, made)
+        generation = catalog.generation(connection) + 1  # which the commit makes
+    return Decided(tuple(made), generation)
+
+
+def _decisions_on(database: Database, kind: str, pictures: Sequence[PathLike], note: str) -> list[Decision]:
     if kind not in KINDS:
         raise SettingsError(f"no decision {kind!r}; there are: {', '.join(KINDS)}")
     least = 1 if kind == KEEPER else 2
@@ -101,8 +138,6 @@ def decide(database: Database, kind: str, pictures: Sequence[PathLike], note: st
             first, second = [os.fspath(p) for p, key in zip(pictures, keys, strict=True) if key == same][:2]
             raise SettingsError(f"{first} and {second} are the same picture, byte for byte")
         made = [Decision(kind, a, b, note, now) for a, b in joined]
-    with database.write() as connection:
-        catalog_decisions.put_decisions(connection, made)
     return made
 
 

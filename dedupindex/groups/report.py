@@ -12,8 +12,7 @@ from dedupindex.errors import SettingsError
 from dedupindex.groups import snapshots
 from dedupindex.groups.decisions import DecidedPairs, decided_pairs, sift
 from dedupindex.groups.grouping import build_groups, largest_first
-from dedupindex.groups.report_records import Change, Coverage, Report, Selection
-from dedupindex.groups.selection import Selected, below, select, settled, side, touches
+from dedupindex.groups.selection import Selected, select, settled
 from dedupindex.groups.series import build_series
 from dedupindex.records import (
     Decision,
@@ -26,10 +25,12 @@ from dedupindex.records import (
     RunRecord,
     Series,
 )
+from dedupindex.records.reports import Change, Coverage, Report, Selection
+from dedupindex.records.selected_places import below, side, touches
 from dedupindex.settings import seconds_of
 from dedupindex.store import catalog, catalog_decisions, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.catalog_decisions import Places
-from dedupindex.store.database import Database
+from dedupindex.store.database import Connection
 
 LAST = "last"
 EVERYTHING = Selection()
@@ -37,17 +38,15 @@ EXACT = {Relation.SAME_BYTES, Relation.SAME_PIXELS}
 
 
 def present_pairs(
-    database: Database, *, min_score: float | None = None, among: Collection[int] | None = None
+    connection: Connection, *, min_score: float | None = None, among: Collection[int] | None = None
 ) -> list[Pair]:
     """Confirmed pairs of images that are both still somewhere, best first; missing locations are left out.
 
     Pairs that the proof withdrew are left out too.
     """
-    with database.read() as connection:
-        found = catalog_pairs.pairs(connection, min_score=min_score, among=among)
     return [
         dataclasses.replace(pair, a=present(pair.a), b=present(pair.b))
-        for pair in found
+        for pair in catalog_pairs.pairs(connection, min_score=min_score, among=among)
         if is_present(pair.a) and is_present(pair.b) and pair.link is not Link.WITHDRAWN
     ]
 
@@ -65,12 +64,14 @@ def is_present(image: ImageRecord) -> bool:
 
 
 def report(
-    database: Database, selection: Selection = EVERYTHING, *, since: int | str | datetime | None = None
+    connection: Connection, selection: Selection = EVERYTHING, *, since: int | str | datetime | None = None
 ) -> Report:
     """Duplicate groups as the database holds them.
 
     Parameters
     ----------
+    connection : Connection
+        In a read transaction: all that the report says is of the one state that it sees.
     selection : Selection
         Which pairs they are made of.
     since : int, str or datetime, optional
@@ -83,32 +84,36 @@ def report(
         *since* is no run; the selection has no meaning, or goes across a path of which the index knows nothing.
     """
     selection = settled(selection)
-    with database.read() as connection:
-        searches = catalog.runs(connection, "duplicates", limit=2)
-        decisions = catalog_decisions.decisions(connection)
-        counts = catalog.counts(connection)
-        failures = tuple(catalog.failures(connection))
-    decided = decided_pairs(decisions)
-    found = Report(searches[0] if searches else None, (), (), counts["images"], counts["locations"], failures)
-    found = dataclasses.replace(found, selection=selection)
+    searches = catalog.runs(connection, "duplicates", limit=2)
+    decided = decided_pairs(catalog_decisions.decisions(connection))
+    counts = catalog.counts(connection)
+    found = Report(
+        run=searches[0] if searches else None,
+        groups=(),
+        pairs=(),
+        images=counts["images"],
+        locations=counts["locations"],
+        failures=tuple(catalog.failures(connection)),
+        selection=selection,
+        generation=catalog.generation(connection),
+    )
     if since is None:
-        return _with_groups(database, found, decided, None)
-    run = run_before(database, since)
-    differences = snapshots.compare(snapshots.before(database, run.id) if run else {}, snapshots.current(database))
+        return _with_groups(connection, found, decided, None)
+    run = run_before(connection, since)
+    differences = snapshots.compare(snapshots.before(connection, run.id) if run else {}, snapshots.current(connection))
     images = {image for some in differences if some.kind != "resolved" for image, _ in some.places}
-    found = _with_groups(database, found, decided, images)
-    return _with_changes(database, found, run, differences)
+    found = _with_groups(connection, found, decided, images)
+    return _with_changes(connection, found, run, differences)
 
 
-def _with_groups(database: Database, report: Report, decided: DecidedPairs, among: set[int] | None) -> Report:
+def _with_groups(connection: Connection, report: Report, decided: DecidedPairs, among: set[int] | None) -> Report:
     """Fill in the groups; *among*: only those of these images."""
     selection = report.selection
-    found = present_pairs(database, min_score=selection.min_score, among=among)
-    with database.read() as connection:
-        several = catalog_images.several_locations(connection)
-        if among is not None:
-            several = [image for image in several if image in among]
-        copies = [present(image) for image in catalog_images.by_id(connection, several).values()]
+    found = present_pairs(connection, min_score=selection.min_score, among=among)
+    several = catalog_images.several_locations(connection)
+    if among is not None:
+        several = [image for image in several if image in among]
+    copies = [present(image) for image in catalog_images.by_id(connection, several).values()]
     asked = [pair for pair in found if selection.wants(pair.relations)]
     pairs = sift(asked, decided, show_kept=selection.decided)
     shown = [i for i in copies if not decided.leaves_out(i.key, i.key, decided=selection.decided)]
@@ -121,7 +126,7 @@ def _with_groups(database: Database, report: Report, decided: DecidedPairs, amon
     if selection.across is not None:  # a duplicate that is to be kept too is one all the same
         everything = sift(asked, decided, show_kept=True)
         known = [i for i in copies if not decided.leaves_out(i.key, i.key, decided=True)]
-        coverage = _coverage(database, report, selection.across, select(selection, everything, known))
+        coverage = _coverage(connection, report, selection.across, select(selection, everything, known))
     return dataclasses.replace(
         report,
         groups=groups,
@@ -176,11 +181,12 @@ def _concerning(decided: DecidedPairs, groups: Sequence[DuplicateGroup]) -> tupl
 
 
 # --------------------------------------------------------------------------------------------------- coverage
-def _coverage(database: Database, report: Report, across: tuple[Path, Path], slices: Iterable[Selected]) -> Coverage:
+def _coverage(
+    connection: Connection, report: Report, across: tuple[Path, Path], slices: Iterable[Selected]
+) -> Coverage:
     selection = report.selection
     source, target = across
-    with database.read() as connection:
-        there = [catalog_locations.present_under(connection, root) for root in (source, target)]
+    there = [catalog_locations.present_under(connection, root) for root in (source, target)]
     sides = [[place for place in some if side(selection, place.path) == number] for number, some in enumerate(there)]
     unread = tuple(f for f in report.failures if below(f.path, source) and side(selection, f.path) == 0)
     for root, places in zip((source, target), sides, strict=True):
@@ -223,7 +229,7 @@ def _both_sides(selection: Selection, image: ImageRecord) -> bool:
 
 
 # ---------------------------------------------------------------------------------------------------- changes
-def run_before(database: Database, since: int | str | datetime) -> RunRecord | None:
+def run_before(connection: Connection, since: int | str | datetime) -> RunRecord | None:
     """The run with whose groups to compare; None: there was none yet.
 
     Raises
@@ -231,21 +237,20 @@ def run_before(database: Database, since: int | str | datetime) -> RunRecord | N
     SettingsError
         *since* is no run, no time and not "last".
     """
-    with database.read() as connection:
-        if since == LAST:
-            searches = catalog.runs(connection, "duplicates", limit=2)
-            return searches[1] if len(searches) > 1 else None
-        if not isinstance(since, datetime):
-            try:
-                number = int(since)
-            except ValueError:
-                since = _moment(str(since))
-            else:
-                run = catalog.run_record(connection, number) if abs(number) < 1 << 63 else None
-                if run is None and number != 0:
-                    raise SettingsError(f"there is no run {number}")
-                return run
-        return catalog.last_run_before(connection, since.astimezone(UTC))
+    if since == LAST:
+        searches = catalog.runs(connection, "duplicates", limit=2)
+        return searches[1] if len(searches) > 1 else None
+    if not isinstance(since, datetime):
+        try:
+            number = int(since)
+        except ValueError:
+            since = _moment(str(since))
+        else:
+            run = catalog.run_record(connection, number) if abs(number) < 1 << 63 else None
+            if run is None and number != 0:
+                raise SettingsError(f"there is no run {number}")
+            return run
+    return catalog.last_run_before(connection, since.astimezone(UTC))
 
 
 def _moment(text: str) -> datetime:
@@ -261,12 +266,11 @@ def _moment(text: str) -> datetime:
 
 
 def _with_changes(
-    database: Database, report: Report, run: RunRecord | None, differences: Sequence[snapshots.Difference]
+    connection: Connection, report: Report, run: RunRecord | None, differences: Sequence[snapshots.Difference]
 ) -> Report:
     selection = report.selection
     ids = {place for some in differences for _, place in (*some.added, *some.removed)}
-    with database.read() as connection:
-        known = catalog_decisions.locations_by_id(connection, ids)
+    known = catalog_decisions.locations_by_id(connection, ids)
     group_of: dict[int, list[DuplicateGroup]] = {}
     for group in report.groups:
         for member in group.members:

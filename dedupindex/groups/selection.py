@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dedupindex.errors import SettingsError
-from dedupindex.groups.report_records import OTHER_FOLDER, SAME_FOLDER, Selection
 from dedupindex.places import absolute
-from dedupindex.records import ImageRecord, LocationRecord, Pair, Relation
-
-Where = tuple[int | None, Path]  # side (0, 1, None = neither), folder: places of one kind are selected alike
+from dedupindex.records import ImageRecord, Pair, Relation
+from dedupindex.records.reports import OTHER_FOLDER, SAME_FOLDER, Selection
+from dedupindex.records.selected_places import Where, fits, side
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,75 +70,6 @@ def select(selection: Selection, pairs: Sequence[Pair], copies: Sequence[ImageRe
     if selection.across is not None or selection.folder == OTHER_FOLDER:
         slices = [_crossing(selection, some) for some in slices]
     return slices
-
-
-def touches(selection: Selection, places: Iterable[LocationRecord]) -> bool:
-    """Whether a group at these places is asked for."""
-    return not selection.paths or any(below(place.path, path) for place in places for path in selection.paths)
-
-
-def below(path: Path, root: Path) -> bool:
-    """Whether a path is inside a folder, or equal to it."""
-    name, start = os.fspath(path), os.fspath(root).rstrip("/")
-    return name == start or name.startswith(start + "/") or not start
-
-
-def side(selection: Selection, path: Path) -> int | None:
-    """On which side of a selection across two paths a place lies: 0, 1, or None; the inner one counts."""
-    if selection.across is None:
-        return None
-    found = [number for number, root in enumerate(selection.across) if below(path, root)]
-    if len(found) < 2:
-        return found[0] if found else None
-    return max(found, key=lambda number: len(os.fspath(selection.across[number])) if selection.across else 0)
-
-
-def fits(selection: Selection, one: Where, other: Where) -> bool:
-    """Whether a pair of places of these kinds is asked for."""
-    if selection.across is not None and {one[0], other[0]} != {0, 1}:
-        return False
-    if selection.folder == SAME_FOLDER:
-        return one[1] == other[1]
-    return selection.folder != OTHER_FOLDER or one[1] != other[1]
-
-
-def shown_places(selection: Selection, pair: Pair) -> tuple[LocationRecord, LocationRecord]:
-    """The places that stand for a pair where only one of each image can be shown."""
-    ends = _first_by_where(selection, pair.a), _first_by_where(selection, pair.b)
-    for one, a in ends[0].items():
-        for other, b in ends[1].items():
-            if fits(selection, one, other):
-                return a, b
-    return pair.a.locations[0], pair.b.locations[0]
-
-
-def copies_of(selection: Selection, image: ImageRecord) -> list[tuple[LocationRecord, LocationRecord]]:
-    """Pairs of an image's places that are asked for: each further place with the first one that fits."""
-    if not selection.wants_copies:
-        return []
-    found = []
-    earlier: dict[Where, LocationRecord] = {}
-    waiting: list[tuple[Where, LocationRecord]] = []
-    for place in image.locations:
-        where = (side(selection, place.path), place.path.parent)
-        partner = next((first for other, first in earlier.items() if fits(selection, where, other)), None)
-        if partner is not None:
-            found.append((partner, place))
-        elif earlier:
-            waiting.append((where, place))
-        earlier.setdefault(where, place)
-    for where, place in waiting:
-        partner = next((first for other, first in earlier.items() if fits(selection, where, other)), None)
-        if partner is not None and (partner, place) not in found and (place, partner) not in found:
-            found.append((place, partner))
-    return found
-
-
-def _first_by_where(selection: Selection, image: ImageRecord) -> dict[Where, LocationRecord]:
-    found: dict[Where, LocationRecord] = {}
-    for place in image.locations:
-        found.setdefault((side(selection, place.path), place.path.parent), place)
-    return found
 
 
 def _by_folder(pairs: Sequence[Pair], copies: Sequence[ImageRecord]) -> list[Selected]:

@@ -15,7 +15,7 @@ from dedupindex.groups.grouping import group_id
 from dedupindex.groups.joining import joined
 from dedupindex.store import catalog_decisions, catalog_images, catalog_pairs
 from dedupindex.store.catalog_decisions import Places
-from dedupindex.store.database import Database
+from dedupindex.store.database import Connection, Database
 
 Snapshot = Mapping[str, Places]
 KINDS = ("new", "grown", "shrunk", "resolved")
@@ -40,43 +40,42 @@ def remember(database: Database, run: int) -> None:
     ------
     StoreError
     """
-    now = current(database)
+    with database.read() as connection:
+        now = current(connection)
     with database.write() as connection:
         known = catalog_decisions.snapshot(connection, run)
         if known is None or known[1] != now:
             catalog_decisions.put_snapshot(connection, run, now)
 
 
-def before(database: Database, run: int) -> dict[str, Places]:
+def before(connection: Connection, run: int) -> dict[str, Places]:
     """The groups as they stood at the end of a run; none where nothing is known of it."""
-    with database.read() as connection:
-        known = catalog_decisions.snapshot(connection, run)
+    known = catalog_decisions.snapshot(connection, run)
     return {} if known is None else known[1]
 
 
-def current(database: Database) -> dict[str, Places]:
+def current(connection: Connection) -> dict[str, Places]:
     """The groups as they stand: those of a report of everything, by the same rules, without its evidence."""
-    with database.read() as connection:
-        edges = catalog_pairs.edges(connection)
-        several = catalog_images.several_locations(connection)
-        decided = decided_pairs(catalog_decisions.decisions(connection))
-        parts = {key: content_of(key) for pair in decided.apart for key in pair}
-        ids = catalog_images.ids_of_content(connection, list(parts.values()))
-        ends = {image for a, b, _ in edges for image in (a, b)}
-        places = catalog_decisions.location_ids(connection, {*ends, *several})
-        apart = {frozenset((ids.get(parts[one]), ids.get(parts[other]))) for one, other in decided.apart}
-        root = joined(
-            (one, other, link)
-            for one, other, link in edges
-            if one in places and other in places and frozenset((one, other)) not in apart
-        )
-        members: dict[int, list[int]] = defaultdict(list)
-        for image in sorted(root):
-            members[root[image]].append(image)
-        for image in several:
-            if image not in root and frozenset((image,)) not in apart:
-                members[image].append(image)
-        contents = catalog_images.contents(connection, members)
+    edges = catalog_pairs.edges(connection)
+    several = catalog_images.several_locations(connection)
+    decided = decided_pairs(catalog_decisions.decisions(connection))
+    parts = {key: content_of(key) for pair in decided.apart for key in pair}
+    ids = catalog_images.ids_of_content(connection, list(parts.values()))
+    ends = {image for a, b, _ in edges for image in (a, b)}
+    places = catalog_decisions.location_ids(connection, {*ends, *several})
+    apart = {frozenset((ids.get(parts[one]), ids.get(parts[other]))) for one, other in decided.apart}
+    root = joined(
+        (one, other, link)
+        for one, other, link in edges
+        if one in places and other in places and frozenset((one, other)) not in apart
+    )
+    members: dict[int, list[int]] = defaultdict(list)
+    for image in sorted(root):
+        members[root[image]].append(image)
+    for image in several:
+        if image not in root and frozenset((image,)) not in apart:
+            members[image].append(image)
+    contents = catalog_images.contents(connection, members)
     return {
         group_id(*contents[first].key): tuple((image, place) for image in images for place in places[image])
         for first, images in members.items()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,7 +13,8 @@ from dedupindex.errors import DedupIndexError, ReadError
 from dedupindex.features.packing import LOOK, unpack_look
 from dedupindex.features.thumbnail import reduce, stretch
 from dedupindex.places import volume_of
-from dedupindex.records import ByteArray, DecodedFile, Frame, ImageRecord, LocationRecord, Look, Mask, Pair
+from dedupindex.records import ByteArray, DecodedFile, Frame, ImageRecord, LocationRecord, Look, Pair
+from dedupindex.records.pictures import Thumbnail
 from dedupindex.records.proofs import Box
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, status_of
@@ -25,21 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TRIED = 2  # places of an image that are tried
-
-
-@dataclass(frozen=True, slots=True)
-class Thumbnail:
-    """A reduced picture of a whole upright frame.
-
-    Attributes
-    ----------
-    pixels : (h, w) or (h, w, 3) uint8
-    mask : (h, w) bool
-        True = valid.
-    """
-
-    pixels: ByteArray
-    mask: Mask
 
 
 def from_file(image: ImageRecord, settings: Settings, side: int, *, max_bytes: int | None = None) -> Thumbnail | None:

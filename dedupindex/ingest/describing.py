@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import traceback
 from collections import deque
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from dedupindex.errors import ReadError, Reason
 from dedupindex.execution.tasks import FileResult, FileTask
 from dedupindex.execution.worker import WORKER_GONE
 from dedupindex.features import describe_stack, pack
+from dedupindex.groups.thumbnails import from_frame
 from dedupindex.prepare.pipeline import prepare_stack
 from dedupindex.records import DecodedFile, Failure, Features, Frame, PreparedFrame
 from dedupindex.settings import Settings
@@ -153,7 +155,10 @@ def _described(opened: Sequence[_Opened]) -> list[FileResult]:
     results = []
     for one, some, ready in zip(opened, frames, prepared, strict=True):
         images = [new_image(one.decoded, f, p, next(features)) for f, p in zip(some, ready, strict=True)]
-        results.append(_result(one, tuple(images)))
+        result = _result(one, tuple(images))
+        if one.task.preview and some:
+            result = dataclasses.replace(result, preview=from_frame(some[0], one.task.preview))
+        results.append(result)
     return results
 
 

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from dedupindex.places import absolute
+from dedupindex.records.upkeep import ForgetSummary
 from dedupindex.store import catalog_locations
 from dedupindex.store.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class ForgetSummary:
-    """What was taken out of the index; no file was touched."""
-
-    locations: int
-    images: int  # that were at no other place
-    failures: int
-    unknown: tuple[Path, ...] = ()  # paths of which the index knew nothing
 
 
 def forget(database: Database, paths: Sequence[Path], *, dry_run: bool = False) -> ForgetSummary:

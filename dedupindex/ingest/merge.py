@@ -29,6 +29,7 @@ from dedupindex.groups import snapshots
 from dedupindex.groups.decisions import take_over
 from dedupindex.places import check_volume, is_local, on_volume
 from dedupindex.records import Failure, Outcome
+from dedupindex.records.upkeep import MergeSummary
 from dedupindex.settings import Settings
 from dedupindex.store import (
     catalog,
@@ -50,24 +51,6 @@ from dedupindex.verify.verification import VERSION
 BATCH = 500  # rows a transaction; of images some 12 MB of features
 
 _Row = TypeVar("_Row")
-
-
-@dataclass(frozen=True, slots=True)
-class MergeSummary:
-    """What a merge brought."""
-
-    run_id: int
-    source: str  # the other catalogue, for people
-    images: int = 0  # that were new here
-    known: int = 0  # that were here already
-    undescribed: int = 0  # left out: without features there, or with damaged ones
-    places: int = 0  # locations that are new or in another state
-    missing: int = 0  # locations on the volume that are gone
-    pairs: int = 0  # confirmed ones that were new here
-    pairs_left: int = 0  # of another decision rule, or below our threshold: to be found again
-    decisions: int = 0
-    failures: int = 0
-    seconds: float = 0.0
 
 
 @dataclass(slots=True)

@@ -177,3 +177,18 @@ class Look:
     colour: ByteArray
     box: tuple[int, int, int, int]
     full_shape: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A reduced picture of a whole upright frame.
+
+    Attributes
+    ----------
+    pixels : (h, w) or (h, w, 3) uint8
+    mask : (h, w) bool
+        True = valid.
+    """
+
+    pixels: ByteArray
+    mask: Mask

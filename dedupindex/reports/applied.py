@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dedupindex.actions.applying import ApplySummary, OutcomeKind
-from dedupindex.actions.plans import Action
+from dedupindex.records.plans import Action, ApplySummary, OutcomeKind
 from dedupindex.reports.names import shown
 from dedupindex.reports.plans import size_text
 from dedupindex.reports.text import count

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dedupindex.compare.measures import Measure
-from dedupindex.records import Outcome, Pair, Proof, Relation, Verification
+from dedupindex.records import Outcome, Proof, Relation, Verification
+from dedupindex.records.measures import Comparison
 from dedupindex.reports.jsonfile import SCHEMA_VERSION, path_json, verification_json
 from dedupindex.reports.names import shown
 from dedupindex.reports.wording import (
@@ -19,31 +19,6 @@ from dedupindex.reports.wording import (
     relation_words,
     shift_text,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two pictures with all that was found.
-
-    Attributes
-    ----------
-    a, b : str
-        Their addresses.
-    pair : Pair
-        What is known of the two frames, the verification, and the proof (None where they do not lie on one another,
-        or need none).
-    measures : tuple of Measure
-    """
-
-    a: str
-    b: str
-    pair: Pair
-    measures: tuple[Measure, ...]
-
-    @property
-    def relations(self) -> tuple[Relation, ...]:
-        """What may be said of the two; nothing where they are different pictures."""
-        return self.pair.relations if self.pair.verification.accepted else ()
 
 
 def verdict_words(comparison: Comparison) -> str:

@@ -7,10 +7,10 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dedupindex.groups.report_records import Report
-from dedupindex.groups.selection import copies_of, shown_places
 from dedupindex.records import LocationRecord, Outcome, Pair
 from dedupindex.records.proofs import DIRECT
+from dedupindex.records.reports import Report
+from dedupindex.records.selected_places import copies_of, shown_places
 from dedupindex.reports.names import for_spreadsheet
 
 COLUMNS = ("a", "b", "score", "relation", "dy", "dx", "scale", "rotation", "mirrored", "overlap", "proof", "changed")

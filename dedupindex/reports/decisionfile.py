@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dedupindex.errors import SettingsError
-from dedupindex.groups.decisions import KEEPER, KINDS
 from dedupindex.records import Decision
+from dedupindex.records.decisions import KEEPER, KINDS
 
 SCHEMA_VERSION = 1
 MOST_BYTES = 1 << 28

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dedupindex.evaluation.counting import Evaluation, MissedCopy, WrongPair
-from dedupindex.evaluation.thresholds import Rate, Suggestion, ThresholdPoint
+from dedupindex.records.evaluations import Evaluation, MissedCopy, Rate, Suggestion, ThresholdPoint, WrongPair
 from dedupindex.reports.jsonfile import SCHEMA_VERSION, failure_json, path_json
 from dedupindex.reports.names import short
 from dedupindex.reports.text import count, duration

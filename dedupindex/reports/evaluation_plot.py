@@ -8,8 +8,7 @@ from io import BytesIO
 from typing import Any
 
 from dedupindex.errors import SettingsError
-from dedupindex.evaluation.counting import Evaluation
-from dedupindex.evaluation.thresholds import Rate
+from dedupindex.records.evaluations import Evaluation, Rate
 from dedupindex.reports.text import count
 
 DPI = 120

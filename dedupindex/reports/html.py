@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from dedupindex.groups.report_records import Report
 from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Outcome, Pair, Relation, Verification
+from dedupindex.records.reports import Report
 from dedupindex.reports.names import shown
 from dedupindex.reports.text import (
     changes_words,

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from dedupindex.groups.report_records import Change, Coverage, Report, Selection
 from dedupindex.places import text_of
 from dedupindex.records import (
     DuplicateGroup,
@@ -25,6 +24,7 @@ from dedupindex.records import (
     Verification,
 )
 from dedupindex.records.proofs import proof_to_plain
+from dedupindex.records.reports import Change, Coverage, Report, Selection
 from dedupindex.reports.decisionfile import decision_json
 from dedupindex.reports.names import is_text, shown
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from dedupindex.groups.report_records import Report
 from dedupindex.places import text_of
+from dedupindex.records.reports import Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from dedupindex.errors import SettingsError
-from dedupindex.groups.report_records import Report
 from dedupindex.records import LocationRecord
+from dedupindex.records.reports import Report
 from dedupindex.reports.csvfile import PairLine, pair_lines
 from dedupindex.reports.names import is_text, shown
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dedupindex.actions.plans import PLAN_SCHEMA, Action, Evidence, LeftOut, Plan, PlanItem, PlannedFile
+from dedupindex.records.plans import PLAN_SCHEMA, Action, Evidence, LeftOut, Plan, PlanItem, PlannedFile
 from dedupindex.records.proofs import proof_to_plain
 from dedupindex.reports.jsonfile import path_json
 from dedupindex.reports.names import short, shown

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from dedupindex.groups.report_records import SAME_FOLDER, Change, Coverage, Report, Selection
-from dedupindex.ingest.merge import MergeSummary
 from dedupindex.records import (
     Decision,
     DuplicateGroup,
@@ -22,6 +20,8 @@ from dedupindex.records import (
     RunRecord,
     Series,
 )
+from dedupindex.records.reports import SAME_FOLDER, Change, Coverage, Report, Selection
+from dedupindex.records.upkeep import MergeSummary
 from dedupindex.reports.names import short, shown
 from dedupindex.reports.wording import flag_words, pair_words, percent, proof_words, shift_text
 

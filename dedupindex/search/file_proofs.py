@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from dedupindex.actions.plans import PlanItem
 from dedupindex.actions.renewed_proof import FileProof, Prover
 from dedupindex.errors import DedupIndexError, ReadError, Reason
 from dedupindex.execution.pool import Pool, limits_of
 from dedupindex.prepare.pipeline import pixel_digest
 from dedupindex.records import DecodedFile, Frame, Outcome, Proof
+from dedupindex.records.plans import PlanItem
 from dedupindex.records.proofs import Affine
 from dedupindex.search.proof_reading import proof_picture_from_frame, proof_picture_of
 from dedupindex.settings import Settings

@@ -19,6 +19,7 @@ from dedupindex.execution.tasks import FileResult, FileTask, ProofResult, ProofT
 from dedupindex.features import unpack, versions
 from dedupindex.ingest.describing import CHUNK, describe_files, died
 from dedupindex.records import Failure, ImageRecord, Match
+from dedupindex.records.pictures import Thumbnail
 from dedupindex.search import candidates
 from dedupindex.search.match_proofs import task_of, with_proofs
 from dedupindex.search.proof_stages import proofs_died, prove_pairs
@@ -68,18 +69,37 @@ class Taken:
     matches: tuple[Match, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A picture that was handed in to be searched for.
+
+    Attributes
+    ----------
+    image : ImageRecord
+        What it is; it has no id and no place.
+    thumbnail : Thumbnail
+        Of its (first) frame.
+    matches : tuple of Match
+        Confirmed, best first.
+    """
+
+    image: ImageRecord
+    thumbnail: Thumbnail
+    matches: tuple[Match, ...]
+
+
 class Uploads:
     """Takes files that were handed in; a context manager, because it has worker processes.
 
     Its methods may be called in several threads.
     """
 
-    def __init__(self, database: Database, vectors: VectorCache, settings: Settings) -> None:
+    def __init__(self, database: Database, vectors: VectorCache, settings: Settings, *, workers: int = 0) -> None:
         self._database, self._vectors = database, vectors
         self._settings = dataclasses.replace(settings, max_frames=min(settings.max_frames, MOST_FRAMES))
         self._closed = False
         self._pool: Pool[FileTask | ProofTask, FileResult | ProofResult] = Pool(
-            _work, died=_died, workers=settings.workers, limits=limits_of(settings), contained=True
+            _work, died=_died, workers=workers or settings.workers, limits=limits_of(settings), contained=True
         )
 
     def __enter__(self) -> Uploads:
@@ -119,6 +139,27 @@ class Uploads:
         """
         return self._search(self._describe(file, name, frames=1).images[0], file, name, limit)
 
+    def ask(self, file: Path, name: Path, *, limit: int, side: int) -> Asked:
+        """Search for the (first) picture in a file, and picture it; it is decoded once.
+
+        Parameters
+        ----------
+        file, name, limit
+            As `matches` takes them.
+        side : int
+            Longest side of the thumbnail, pixels.
+
+        Raises
+        ------
+        ReadError
+            It cannot be read as a picture, or reading it broke the limits.
+        StoreError
+        """
+        described = self._describe(file, name, frames=1, preview=side)
+        image = described.images[0]
+        assert described.preview is not None
+        return Asked(_record(image), described.preview, tuple(self._search(image, file, name, limit)))
+
     def take(self, file: Path, place: Path, sha256: bytes, *, limit: int = 0) -> Taken:
         """Store what a file shows under a place.
 
@@ -152,9 +193,8 @@ class Uploads:
             found = [some for some in matches if some.image.id != own][:limit]
         return dataclasses.replace(taken, failure=described.failure, matches=tuple(found))
 
-    def _describe(self, file: Path, name: Path, frames: int = 0) -> FileResult:
-        task = FileTask(FileState(file, 0, 0, 0), self._settings, count=frames)
-        result = self._ask(task)
+    def _describe(self, file: Path, name: Path, frames: int = 0, preview: int = 0) -> FileResult:
+        result = self._ask(FileTask(FileState(file, 0, 0, 0), self._settings, count=frames, preview=preview))
         assert isinstance(result, FileResult)
         failure = result.failure
         if failure is not None:
@@ -224,3 +264,23 @@ class Uploads:
             catalog.finish_run(connection, run, numbers)
             stored = catalog_images.by_id(connection, [image for _, image in frames])
         return Taken(tuple(stored[image] for _, image in frames), added, placed)
+
+
+def _record(image: NewImage) -> ImageRecord:
+    """An image that is not stored as a record."""
+    return ImageRecord(
+        id=0,
+        sha256=image.sha256,
+        frame=image.frame,
+        format=image.format,
+        width=image.width,
+        height=image.height,
+        bits=image.bits,
+        channels=image.channels,
+        valid_share=image.valid_share,
+        low_information=image.low_information,
+        scaling=image.scaling,
+        frame_count=image.frame_count,
+        lossless=image.lossless,
+        metadata_count=image.metadata_count,
+    )

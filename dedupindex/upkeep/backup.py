@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 from dedupindex import durable
 from dedupindex.errors import SchemaVersionError, StoreError, VectorIndexError
+from dedupindex.records.upkeep import BackupSummary
 from dedupindex.store import backup as copies
 from dedupindex.store.migrate import is_known
 from dedupindex.store.sqlite import vector_directory
@@ -22,18 +22,6 @@ from dedupindex.vectors import copy_file, strays_after
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 3  # a writer may merge vector files between the copy of the database and theirs
-
-
-@dataclass(frozen=True, slots=True)
-class BackupSummary:
-    """What a backup holds, or what was restored."""
-
-    path: Path
-    images: int
-    generation: int
-    vector_files: int
-    left_out: tuple[str, ...] = ()  # vector files that were missing or damaged: made anew when they are needed
-    before: Path | None = None  # after a restore: where the database that it replaced is kept
 
 
 def backup(database: Path, target: Path) -> BackupSummary:

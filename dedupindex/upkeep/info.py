@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from dedupindex.groups.report import report
+from dedupindex.records.reports import Overview
 from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_proofs
-from dedupindex.store.database import Database
+from dedupindex.store.database import Connection, Database
 from dedupindex.store.migrate import HEAD
 
 
@@ -37,3 +39,8 @@ def info(database: Database, settings: Settings, fingerprint: str) -> Mapping[st
         "fingerprint": fingerprint,
         **{f"settings.{name}": json.dumps(value) for name, value in settings.shaping().items()},
     }
+
+
+def overview(connection: Connection, runs: int) -> Overview:
+    """The report of everything, the counts, and the latest *runs*; of the one state that the transaction sees."""
+    return Overview(report(connection), catalog.counts(connection), tuple(catalog.runs(connection, limit=runs)))

@@ -25,15 +25,15 @@ def location_of(path: str | os.PathLike[str]) -> Path | str:
 
 
 @contextmanager
-def opened(location: Path | str) -> Iterator[Database]:
-    """Another database, to be read from while the block runs.
+def opened(location: Path | str, *, read_only: bool = True) -> Iterator[Database]:
+    """Another database, to be used while the block runs.
 
     Raises
     ------
     StoreError
         There is none, or it has another schema.
     """
-    database = Database(location, read_only=True)
+    database = Database(location, read_only=read_only)
     try:
         prepare_schema(database, create=False)
         yield database

@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-
+from dedupindex.records.upkeep import Vitals
 from dedupindex.search.vector_cache import VectorCache
 from dedupindex.store import catalog
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import prepare_schema
-
-
-@dataclass(frozen=True, slots=True)
-class Vitals:
-    """What is there at one moment.
-
-    Attributes
-    ----------
-    generation : int
-        Of the database.
-    vectors : int
-        Images in the vector index of this process, which has caught up with the database.
-    counts : mapping of str to int
-        As `Index.info` has them.
-    ingested, searched : datetime or None
-        When the last ingest, and the last search for duplicates, ended.
-    """
-
-    generation: int
-    vectors: int
-    counts: Mapping[str, int]
-    ingested: datetime | None
-    searched: datetime | None
 
 
 def pulse(database: Database, vectors: VectorCache) -> int:

@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dedupindex import durable
-from dedupindex.actions.applying import OutcomeKind, apply_plan, undo_journal
-from dedupindex.actions.plans import NEAR_ACTIONS, Action
+from dedupindex.actions.applying import apply_plan, undo_journal
+from dedupindex.actions.plans import NEAR_ACTIONS
 from dedupindex.errors import PlanError
 from dedupindex.records import Relation
+from dedupindex.records.plans import Action, OutcomeKind
 from tests.actions.heaps import crop, image, pair, plan_of, proves, snapshot, write
 
 R = Relation

@@ -9,11 +9,11 @@ import pytest
 
 from dedupindex import durable
 from dedupindex.actions import file_operations, trash
-from dedupindex.actions.applying import OutcomeKind, apply_plan, undo_journal
+from dedupindex.actions.applying import apply_plan, undo_journal
 from dedupindex.actions.journal import open_journal
-from dedupindex.actions.plans import Action
 from dedupindex.errors import PlanError
 from dedupindex.records import Relation
+from dedupindex.records.plans import Action, OutcomeKind
 from tests.actions.heaps import crop, image, plan_of, proves, snapshot, write
 
 

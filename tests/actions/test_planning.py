@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dedupindex.actions.plans import Action, check_plan, read_plan
+from dedupindex.actions.plans import check_plan, read_plan
 from dedupindex.errors import PlanError, SettingsError
 from dedupindex.records import Outcome, Proof, Region, Relation
+from dedupindex.records.plans import Action
 from dedupindex.reports.jsonfile import to_json
 from dedupindex.reports.plans import WHY, plan_json, plan_text, size_text
 from tests.actions.heaps import crop, gone, image, pair, plan_of, reasons, write

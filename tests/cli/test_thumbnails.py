@@ -31,7 +31,7 @@ def counted(monkeypatch):
 
         return asked
 
-    monkeypatch.setattr(thumbnails, "from_file", counting("file", thumbnails.from_file))
+    monkeypatch.setattr(Index, "thumbnail", counting("file", Index.thumbnail))
     monkeypatch.setattr(Index, "stored_thumbnails", counting("database", Index.stored_thumbnails))
     return counts
 

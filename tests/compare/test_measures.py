@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedupindex.compare.measures import Measure, compare_all
+from dedupindex.compare.measures import compare_all
+from dedupindex.records.measures import Measure
 from tests.scenes import holes, photograph, smooth
 
 HASHES = ("phash", "dhash", "ahash", "whash")

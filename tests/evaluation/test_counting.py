@@ -2,8 +2,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from dedupindex.evaluation.attacked_copies import Variant
-from dedupindex.evaluation.counting import Attacked, Components, Evidence, MissedCopy, WrongPair, count, related
-from dedupindex.evaluation.thresholds import rate
+from dedupindex.evaluation.counting import Attacked, Components, Evidence, count, related
+from dedupindex.records.evaluations import MissedCopy, WrongPair, rate
 
 CROP, BLUR = Variant("crop"), Variant("blur", 2.0)
 A, B, C = Path("/a.png"), Path("/b.png"), Path("/c.png")

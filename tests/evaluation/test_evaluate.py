@@ -7,7 +7,7 @@ import pytest
 import dedupindex
 from dedupindex.errors import Reason, SettingsError
 from dedupindex.evaluation.evaluate import evaluate
-from dedupindex.evaluation.thresholds import rate
+from dedupindex.records.evaluations import rate
 from dedupindex.settings import Settings
 from tests.pictures import half, picture, save
 

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from dedupindex.evaluation.thresholds import GRID, Suggestion, rate, rate_or_none, suggest, threshold_curve
+from dedupindex.evaluation.thresholds import GRID, suggest, threshold_curve
+from dedupindex.records.evaluations import Suggestion, rate, rate_or_none
 
 
 def test_wilson_known_values():

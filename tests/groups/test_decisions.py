@@ -42,7 +42,7 @@ def joined(report):
 
 def test_different_pictures_are_not_paired_any_more(index, folder):
     assert names(index.report()) == [["a.png", "b.jpg", "c.png"]]
-    [made] = index.decide("not-duplicate", [folder / "b.jpg", folder / "c.png"], "two birds")
+    [made] = index.decide("not-duplicate", [folder / "b.jpg", folder / "c.png"], "two birds").decisions
     assert (made.kind, made.note, made.a < made.b) == ("not-duplicate", "two birds", True)
     report = index.report()
     assert joined(report) == {frozenset(("a.png", "b.jpg")), frozenset(("a.png", "c.png"))}
@@ -57,13 +57,13 @@ def test_different_pictures_are_not_paired_any_more(index, folder):
 
 
 def test_of_three_every_two_are_meant(index, folder):
-    made = index.decide("not-duplicate", [folder / name for name in ("a.png", "b.jpg", "c.png")])
+    made = index.decide("not-duplicate", [folder / name for name in ("a.png", "b.jpg", "c.png")]).decisions
     assert len(made) == 3
     assert names(index.report()) == [["a.png"]]  # its byte copy is still one
 
 
 def test_both_kept_are_left_out_until_asked_for(index, folder):
-    made = index.decide("keep-both", [folder / name for name in ("a.png", "b.jpg", "c.png")])
+    made = index.decide("keep-both", [folder / name for name in ("a.png", "b.jpg", "c.png")]).decisions
     assert names(index.report()) == [["a.png"]]
     shown = index.report(selection=Selection(decided=True))
     assert names(shown) == [["a.png", "b.jpg", "c.png"]]
@@ -77,7 +77,7 @@ def test_both_kept_are_left_out_until_asked_for(index, folder):
 
 
 def test_places_of_one_file_are_kept(index, folder):
-    [made] = index.decide("keep-both", [folder / "a.png", folder / "copy of a.png"])
+    [made] = index.decide("keep-both", [folder / "a.png", folder / "copy of a.png"]).decisions
     assert made.a == made.b
     index.decide("keep-both", [folder / name for name in ("a.png", "b.jpg", "c.png")])
     assert index.report().groups == ()
@@ -117,7 +117,7 @@ def test_the_later_decision_counts(index, folder):
 def test_pictures_by_key(index, folder):
     key = index.image_at(folder / "a.png").key
     for text in (key, key[:8], key[:13].upper()):
-        [made] = index.decide("keeper", [text])
+        [made] = index.decide("keeper", [text]).decisions
         assert made.a == key
     other = index.image_at(folder / "b.jpg").key
     for number in range(256):  # the same first eight digits

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from dedupindex import Index, Selection, SettingsError
-from dedupindex.groups.selection import below, copies_of, select, settled, shown_places, side
+from dedupindex.groups.selection import select, settled
 from dedupindex.records import ImageRecord, LocationRecord, Pair, Registration, Relation, Verification
+from dedupindex.records.selected_places import below, copies_of, shown_places, side
 from tests.pictures import half, picture, save
 
 

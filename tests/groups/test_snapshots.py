@@ -49,7 +49,8 @@ STEPS = st.lists(
 
 def groups_of(database):
     """{group id: {image id: its places}} of a report of everything."""
-    found = report(database)
+    with database.read() as connection:
+        found = report(connection)
     return {g.id: {m.image.id: {p.address for p in m.image.locations} for m in g.members} for g in found.groups}
 
 
@@ -100,8 +101,9 @@ def test_changes_are_the_difference_of_two_whole_reports(template, first, second
         then = groups_of(database)
         do(database, run, ids, second)
         now = groups_of(database)
-        current = snapshots.current(database)
-        changes = report(database, since=run).changes
+        with database.read() as connection:
+            current = snapshots.current(connection)
+            changes = report(connection, since=run).changes
         database.close()
     # the quick way to the groups gives those of the report
     assert {group: {image for image, _ in places} for group, places in current.items()} == {

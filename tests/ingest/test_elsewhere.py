@@ -164,7 +164,7 @@ def test_later_looks_go_through_the_same_door(index, store, pictures, tmp_path):
     [match, *_] = index.query(tmp_path / "s.tar" / "p1.png")
     assert match.relation == "same_bytes"
     assert index.image_at("memory://bucket/p2.png") is not None
-    [decision] = index.decide("keeper", ["memory://bucket/p2.png"])
+    [decision] = index.decide("keeper", ["memory://bucket/p2.png"]).decisions
     assert decision.a == index.image_at("memory://bucket/p2.png").key
     index.report()
     left = {some.why for some in index.plan(PlanOptions()).left_out}

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from dedupindex.errors import Reason
 from dedupindex.groups.grouping import build_groups
-from dedupindex.groups.report_records import Report
 from dedupindex.groups.series import build_series
 from dedupindex.records import (
     Failure,
@@ -17,6 +16,7 @@ from dedupindex.records import (
     Relation,
     Verification,
 )
+from dedupindex.records.reports import Report
 
 HOSTILE = (
     "/pictures/new\nline.png",

@@ -10,9 +10,10 @@ import pytest
 from dedupindex.errors import Reason, SettingsError
 from dedupindex.evaluation.attacked_copies import Variant
 from dedupindex.evaluation.attacks import ATTACKS
-from dedupindex.evaluation.counting import Attacked, Evidence, MissedCopy, WrongPair, count
-from dedupindex.evaluation.thresholds import rate, suggest, threshold_curve
+from dedupindex.evaluation.counting import Attacked, Evidence, count
+from dedupindex.evaluation.thresholds import suggest, threshold_curve
 from dedupindex.records import Failure
+from dedupindex.records.evaluations import MissedCopy, WrongPair, rate
 from dedupindex.reports.evaluation import (
     SHOWN,
     attacks_text,

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from dedupindex.errors import Reason
-from dedupindex.groups.report_records import Change, Coverage, Selection
 from dedupindex.records import (
     Decision,
     DuplicatesSummary,
@@ -18,6 +17,7 @@ from dedupindex.records import (
     Relation,
     RunRecord,
 )
+from dedupindex.records.reports import Change, Coverage, Selection
 from dedupindex.reports.text import (
     change_lines,
     changes_text,

@@ -66,6 +66,36 @@ def test_matches_are_those_of_a_query_but_for_itself(index, take, tmp_path):
     assert take.uploads.matches(file, Path("q.png")) == index.query(file)
 
 
+def test_a_question_decodes_once_elsewhere_and_gives_a_picture(index, take, tmp_path, monkeypatch):
+    file = save(tmp_path / "folder" / "large.png", picture(1, 600, 900))
+    index.ingest([file])
+    taken, described = [], take.uploads._pool.map
+
+    def counting(tasks):
+        tasks = [list(some) for some in tasks]
+        taken.extend(task for some in tasks for task in some)
+        return described(tasks)
+
+    def never(*_, **__):
+        raise AssertionError("decoded in this process")
+
+    monkeypatch.setattr(take.uploads._pool, "map", counting)
+    monkeypatch.setattr("dedupindex.ingest.describing.decode_file", never)
+    monkeypatch.setattr("dedupindex.groups.thumbnails.decode_file", never)
+    asked = take.uploads.ask(file, Path("mine.png"), limit=3, side=480)
+    assert len(taken) == 1
+    [stored] = index.images()
+    assert (asked.image.key, asked.image.width, asked.image.height) == (stored.key, 900, 600)
+    assert (asked.image.id, asked.image.locations) == (0, ())
+    assert asked.thumbnail.pixels.shape == (320, 480, 3)
+    assert asked.thumbnail.mask.shape == (320, 480)
+    assert [match.image.id for match in asked.matches] == [stored.id]
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    with pytest.raises(ReadError, match="mine"):
+        take.uploads.ask(broken, Path("mine.jpg"), limit=3, side=480)
+
+
 def test_no_picture_changes_nothing(index, take, tmp_path):
     take(picture(1))
     generation = index.generation

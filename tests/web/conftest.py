@@ -11,8 +11,12 @@ pytest.importorskip("httpx2", reason="the test client needs httpx2")
 from starlette.testclient import TestClient
 
 from dedupindex import Index
+from dedupindex.execution.pool import Pool, limits_of
+from dedupindex.ingest.describing import describe_files, died
+from dedupindex.settings import Settings
 from dedupindex.web.page.app import create_app
-from dedupindex.web.page.guard import Keys, hosts_for
+from dedupindex.web.page.guard import Keys
+from dedupindex.web.shared.gate import hosts_for
 from tests.pictures import half, make_tree, picture, save
 
 PORT = 8000
@@ -50,8 +54,15 @@ def own(scanned, tmp_path):
     return tmp_path / "p.db"
 
 
+@pytest.fixture(scope="session")
+def workers():
+    limits = limits_of(Settings(workers=2))
+    with Pool(describe_files, died=died, workers=2, limits=limits, contained=True) as pool:
+        yield pool  # for every page and replica: tasks bring their settings along
+
+
 @pytest.fixture
-def serve():
+def serve(workers, monkeypatch):
     """serve(database, allow_apply=False) -> (client that is let in, keys)."""
     opened = []
 
@@ -59,7 +70,9 @@ def serve():
         index = Index.open(database, workers=1)
         opened.append(index)
         keys = Keys(hosts_for("127.0.0.1", PORT))
-        client = TestClient(create_app(index, keys, **options), base_url=BASE)
+        uploads = index.uploads()
+        monkeypatch.setattr(uploads, "_pool", workers)
+        client = TestClient(create_app(index, uploads, keys, **options), base_url=BASE)
         client.headers["origin"] = BASE
         client.get(f"/?token={keys.token}")
         return client, keys

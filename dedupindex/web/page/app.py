@@ -7,12 +7,14 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.staticfiles import StaticFiles
 
-from dedupindex import __version__
-from dedupindex.errors import DedupIndexError, IndexBusyError, ReadError, SettingsError
+from dedupindex import Uploads, __version__
+from dedupindex.errors import DedupIndexError
 from dedupindex.index import Index
 from dedupindex.web.page import api, pages, plans, views
-from dedupindex.web.page.guard import SAFE, Guard, Keys, same
+from dedupindex.web.page.guard import Guard, Keys
 from dedupindex.web.page.site import Site, site_of
+from dedupindex.web.shared.faults import fault_of
+from dedupindex.web.shared.gate import SAFE, same
 
 UPLOADS = ("/query", "/api/query")
 LARGEST_UPLOAD = 500_000_000  # bytes; the setting max_bytes holds too
@@ -22,13 +24,13 @@ Programs bring the token that `dedupindex serve` prints as `Authorization: Beare
 Errors are `{"error": "..."}`."""
 
 
-def create_app(index: Index, keys: Keys, *, allow_apply: bool = False) -> FastAPI:
+def create_app(index: Index, uploads: Uploads, keys: Keys, *, allow_apply: bool = False) -> FastAPI:
     """Return the application over an open index.
 
     Parameters
     ----------
     index : Index
-        Open for as long as the application runs.
+        Open for as long as the application runs, as are its *uploads*.
     keys : Keys
         Secrets and host names of this start.
     allow_apply : bool
@@ -43,17 +45,18 @@ def create_app(index: Index, keys: Keys, *, allow_apply: bool = False) -> FastAP
         redoc_url=None,
         dependencies=[Depends(our_own)],
     )
-    app.state.site = Site.over(index, keys, allow_apply=allow_apply)
+    app.state.site = app.state.face = Site.over(index, uploads, keys, allow_apply=allow_apply)
     app.include_router(pages.router)
     app.include_router(plans.router)
     app.include_router(views.router)
-    app.include_router(api.router)
+    for router in api.routers:
+        app.include_router(router)
     app.mount("/static", StaticFiles(packages=[("dedupindex.web.page", "static")]), name="static")
     app.add_middleware(
         Guard, keys=keys, uploads=UPLOADS, largest=min(LARGEST_UPLOAD, index.settings.max_bytes + 1_000_000)
     )
-    app.add_exception_handler(DedupIndexError, _said)
-    app.add_exception_handler(StarletteHTTPException, _http)
+    app.add_exception_handler(DedupIndexError, _refused)
+    app.add_exception_handler(StarletteHTTPException, _refused)
     return app
 
 
@@ -73,21 +76,9 @@ async def our_own(request: Request) -> None:
         raise HTTPException(403, "this form is not from this start of the page; load the page again")
 
 
-async def _said(request: Request, error: Exception) -> Response:
-    status = 500
-    if isinstance(error, SettingsError):
-        status = 400
-    elif isinstance(error, ReadError):
-        status = 422
-    elif isinstance(error, IndexBusyError):
-        status = 503
-    return _answer(request, status, str(error))
-
-
-async def _http(request: Request, error: Exception) -> Response:
-    if not isinstance(error, StarletteHTTPException):
-        raise error
-    return _answer(request, error.status_code, str(error.detail))
+async def _refused(request: Request, error: Exception) -> Response:
+    fault = fault_of(error, strangers=False)
+    return _answer(request, fault.status, fault.words)
 
 
 def _answer(request: Request, status: int, words: str) -> Response:

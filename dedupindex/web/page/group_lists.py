@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from dedupindex.groups.decisions import decided_pairs, sift
-from dedupindex.groups.grouping import build_groups, largest_first
-from dedupindex.groups.report_records import Report
-from dedupindex.index import Index
-from dedupindex.records import Decision, DuplicateGroup, Pair, Relation
+from dedupindex.index import Index, largest_first
+from dedupindex.records import DuplicateGroup, Pair, Relation
+from dedupindex.records.reports import Overview
 
 PAGE = 48  # groups
+RUNS = 8  # latest runs beside the list
 QUICK = 0.3  # seconds: groups that are made in less are made after every change
 RESTS = 5  # times as long as making them took, others' changes are left alone
 OPEN, KEPT, ALL = "open", "kept", "all"
@@ -76,7 +75,7 @@ class GroupList:
     """All groups as they stood at one generation of the database."""
 
     generation: int
-    report: Report
+    overview: Overview
     entries: tuple[ListedGroup, ...]
     places: Mapping[str, int]  # group id -> place in `entries`
     epoch: int  # the generation at which all of it was read
@@ -127,8 +126,7 @@ class GroupLists:
             if latest is None or not self._holds(latest):
                 self._wanted = False
                 began = time.monotonic()
-                generation = self._index.generation  # read before the groups: what is written meanwhile is noticed
-                latest = _group_list(self._index.report(find=False), generation)
+                latest = _group_list(self._index.overview(RUNS))
                 took = time.monotonic() - began
                 self._rest_until = time.monotonic() + (RESTS * took if took > QUICK else 0.0)
                 self._latest = latest
@@ -139,7 +137,7 @@ class GroupLists:
         self._wanted = True
 
     def follow(
-        self, before: GroupList, gone: Iterable[ListedGroup], come: Iterable[DuplicateGroup], writes: int
+        self, before: GroupList, gone: Iterable[ListedGroup], come: Iterable[DuplicateGroup], generation: int
     ) -> None:
         """Bring the list of groups up to date after decisions of ours, unless others wrote too.
 
@@ -151,17 +149,17 @@ class GroupLists:
             Groups of it that are no more, or are others now.
         come : iterable of DuplicateGroup
             Groups in their place.
-        writes : int
-            Transactions in which we wrote.
+        generation : int
+            That our transaction made.
         """
         with self._lock:
-            if self._latest is not before or self._index.generation != before.generation + writes:
+            if self._latest is not before or generation != before.generation + 1:
                 self._wanted = True
                 return
             left = {entry.id for entry in gone}
             entries = [entry for entry in before.entries if entry.id not in left] + [_entry(group) for group in come]
             entries.sort(key=lambda entry: largest_first(entry.group))
-            self._latest = _arranged(before.report, entries, before.generation + writes, before.epoch)
+            self._latest = _arranged(before.overview, entries, generation, before.epoch)
 
     def _holds(self, latest: GroupList) -> bool:
         if latest.generation == self._index.generation:
@@ -169,22 +167,14 @@ class GroupLists:
         return not self._wanted and time.monotonic() < self._rest_until
 
 
-def regrouped(group: DuplicateGroup, decisions: Iterable[Decision]) -> tuple[DuplicateGroup, ...]:
-    """Return what a group becomes by decisions on its pictures: itself, smaller ones, or nothing."""
-    decided = decided_pairs(decisions)
-    images = [member.image for member in group.members]
-    alone = [i for i in images if len(i.locations) > 1 and not decided.leaves_out(i.key, i.key, decided=False)]
-    pairs = sift([*group.pairs, *group.alternates], decided, show_kept=False)
-    return build_groups(pairs, alone, keepers=decided.keepers, apart=decided.apart.values())
+def _group_list(overview: Overview) -> GroupList:
+    report = overview.report
+    return _arranged(overview, [_entry(group) for group in report.groups], report.generation, report.generation)
 
 
-def _group_list(report: Report, generation: int) -> GroupList:
-    return _arranged(report, [_entry(group) for group in report.groups], generation, generation)
-
-
-def _arranged(report: Report, entries: Sequence[ListedGroup], generation: int, epoch: int) -> GroupList:
+def _arranged(overview: Overview, entries: Sequence[ListedGroup], generation: int, epoch: int) -> GroupList:
     places = {entry.id: place for place, entry in enumerate(entries)}
-    return GroupList(generation, report, tuple(entries), places, epoch)
+    return GroupList(generation, overview, tuple(entries), places, epoch)
 
 
 def _entry(group: DuplicateGroup) -> ListedGroup:

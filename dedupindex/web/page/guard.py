@@ -12,32 +12,20 @@ Changes by cookie also have to bring a second secret that only our own pages kno
 
 from __future__ import annotations
 
-import hmac
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
+from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SAFE = ("GET", "HEAD")
+from dedupindex.web.shared.gate import SAFE, Body, add_headers, bearer_of, host_of, is_http, is_too_large, same
+
 LARGEST_FORM = 1_000_000  # bytes of a body that is no upload
 STATIC = "/static/"  # our own style and script: nothing of the user's is in them
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",  # no-referrer would make browsers send "Origin: null" with our own forms
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-}
 SHUT = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>dedupindex</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/static/app.css">
 </head><body><main><h1>Not from here</h1><p>Open the address that <code>dedupindex serve</code> printed: it carries the
@@ -60,9 +48,7 @@ class Keys:
 
     def is_token(self, headers: Headers) -> bool:
         """Whether a program brought the token in a header."""
-        words = headers.get("authorization", "").split(" ", 1)
-        given = words[1] if len(words) == 2 and words[0].lower() == "bearer" else headers.get("x-dedupindex-token", "")
-        return same(given, self.token)
+        return same(bearer_of(headers) or headers.get("x-dedupindex-token", ""), self.token)
 
     def is_session(self, headers: Headers) -> bool:
         """Whether a browser brought the cookie."""
@@ -71,18 +57,6 @@ class Keys:
         except CookieError:
             return False
         return self.cookie in cookies and same(cookies[self.cookie].value, self.session)
-
-
-def hosts_for(host: str, port: int) -> frozenset[str]:
-    """Names under which a server on this host and port is reached; of a wildcard address only the loopback ones."""
-    wildcard = host in ("0.0.0.0", "::", "")
-    own = () if wildcard else (f"[{host}]" if ":" in host else host,)
-    return frozenset(f"{name.lower()}:{port}" for name in (*LOOPBACK, *own))
-
-
-def same(given: str, wanted: str) -> bool:
-    """Compare in a time that tells nothing."""
-    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted.encode())
 
 
 class Guard:
@@ -96,11 +70,9 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on."""
-        if scope["type"] == "lifespan":
+        if not is_http(scope):
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http":  # no web sockets here
-            raise ValueError(f"a connection of type {scope['type']} is not served")
         headers = Headers(scope=scope)
         static = scope["path"].startswith(STATIC)
         guarded = _with_headers(send, cached=static)
@@ -113,18 +85,17 @@ class Guard:
             await answer(scope, receive, guarded)
             return
         most = self._largest if scope["path"] in self._uploads else LARGEST_FORM
-        length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > most:
+        if is_too_large(headers, most):
             await PlainTextResponse(f"more than {most:,} bytes", 413)(scope, receive, guarded)
             return
-        await self._app(scope, _limited(receive, most), guarded)
+        await self._app(scope, Body(receive, most), guarded)
 
     def _refused(self, scope: Scope, headers: Headers) -> PlainTextResponse | None:
-        hosts = headers.getlist("host")
-        if len(hosts) != 1 or hosts[0].lower() not in self._keys.hosts:
+        host = host_of(headers)
+        if host not in self._keys.hosts:
             return PlainTextResponse("this name is none of this server's", 403)
         origins = headers.getlist("origin")
-        own = f"http://{hosts[0].lower()}"
+        own = f"http://{host}"
         if any(origin.lower() != own for origin in origins):
             return PlainTextResponse("requests from other origins are not answered", 403)
         site = headers.get("sec-fetch-site", "none")
@@ -155,25 +126,7 @@ class Guard:
 def _with_headers(send: Send, *, cached: bool) -> Send:
     async def guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers[name] = value
-            headers.setdefault("Cache-Control", "no-cache" if cached else "no-store")
+            add_headers(message, cache="no-cache" if cached else "no-store")
         await send(message)
 
     return guarded
-
-
-def _limited(receive: Receive, most: int) -> Receive:
-    seen = 0
-
-    async def limited() -> Message:
-        nonlocal seen
-        message = await receive()
-        if message["type"] == "http.request":
-            seen += len(message.get("body", b""))
-            if seen > most:
-                raise HTTPException(413, f"more than {most:,} bytes")
-        return message
-
-    return limited

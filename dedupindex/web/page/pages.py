@@ -16,7 +16,6 @@ from dedupindex.web.page.site import site_of
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 MEMBERS = 60  # pictures of a group on a page
-RUNS = 8
 
 
 def chosen_filter(
@@ -50,8 +49,8 @@ def overview(request: Request, page: int = 1) -> Response:
     return site.page(
         request,
         "overview.html.j2",
-        info=site.index.info(),
-        runs=site.index.runs(RUNS),
+        counts=group_list.overview.counts,
+        runs=group_list.overview.runs,
         group_list=group_list,
         chosen=chosen,
         entries=entries[(page - 1) * PAGE : page * PAGE],

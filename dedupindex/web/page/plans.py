@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
@@ -13,17 +12,14 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from dedupindex import durable
-from dedupindex.actions.applying import OutcomeKind, apply_plan, undo_journal
-from dedupindex.actions.planning import PlanOptions
-from dedupindex.actions.plans import Action, Plan
+from dedupindex import PlanOptions
 from dedupindex.errors import SettingsError
 from dedupindex.places import absolute
 from dedupindex.records import Relation
+from dedupindex.records.plans import Action, OutcomeKind, Plan
 from dedupindex.reports.applied import applied_text, trouble_lines, undone_text
 from dedupindex.reports.jsonfile import to_json
 from dedupindex.reports.plans import WHY, plan_json, plan_summary
-from dedupindex.search.file_proofs import prover
 from dedupindex.web.page.applied import Applied
 from dedupindex.web.page.site import Site, site_of
 
@@ -49,21 +45,16 @@ class Wish:
         ------
         SettingsError
         """
-        if self.action not in set(Action):
-            raise SettingsError(f"no action {self.action}; there are: {', '.join(Action)}")
-        unknown = [name for name in self.relation if name not in set(Relation)]
-        if unknown:
-            raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
         folder = self.to.strip() if self.action == Action.MOVE else ""
         protected = [line.strip() for line in self.protect.splitlines() if line.strip()]
         for path in (*protected, folder):
             if path and not Path(path).expanduser().is_absolute():
                 raise SettingsError(f"{path}: give the whole path")
-        return PlanOptions(
-            action=Action(self.action),
-            to=absolute(Path(folder)) if folder else None,
-            relations=tuple(Relation(name) for name in self.relation if name != Relation.UNPROVEN),
+        return PlanOptions.named(
+            self.action,
+            [name for name in self.relation if name != Relation.UNPROVEN],
             unproven=str(Relation.UNPROVEN) in self.relation,
+            to=absolute(Path(folder)) if folder else None,
             protect=tuple(absolute(Path(path)) for path in protected),
         )
 
@@ -133,21 +124,14 @@ def carry_out(request: Request, wish: Wished, digest: Annotated[str, Form()]) ->
     """Do what the plan that was shown says; anything else that it would say by now is refused."""
     site = _allowed(request)
     made = site.index.plan(wish.options())
-    if made.deeds_digest() != digest:
-        raise HTTPException(409, "The files are not as they were when this plan was shown: look at it again.")
-    stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{made.digest()[:8]}"
-    beside = site.index.beside(f"-plan-{stamp}.json")
-    durable.write_whole(beside, to_json(plan_json(made)))
-    journal = beside.with_suffix(".journal")
-    with prover(site.index.settings, made.settings) as compared:
-        done = apply_plan(made, journal, prover=compared)
-    site.index.settle([some.file for some in done.outcomes])
+    done = site.index.apply(made, agreed=digest)
+    assert done.journal is not None
     site.group_lists.refresh()
     applied = Applied(
         secrets.token_urlsafe(12),
         applied_text(done, made.action),
         tuple(trouble_lines(done)),
-        journal,
+        done.journal,
         anything=bool(done.of(OutcomeKind.DONE, OutcomeKind.EARLIER)),
     )
     site.applied.put(applied.id, applied)
@@ -171,8 +155,7 @@ def take_back(request: Request, applied_id: str) -> Response:
     found = site.applied.find(applied_id)
     if found is None:
         raise HTTPException(404, "This start of the page knows of no such run; its journal lies beside the database.")
-    done = undo_journal(found.journal)
-    site.index.settle([some.file for some in done.outcomes])
+    done = site.index.undo(found.journal)
     site.group_lists.refresh()
     words, troubles = undone_text(done), tuple(trouble_lines(done))
     site.applied.put(applied_id, Applied(applied_id, words, troubles, found.journal, undone=done.well))

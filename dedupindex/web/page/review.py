@@ -7,10 +7,10 @@ from collections import deque
 from dataclasses import dataclass
 
 from dedupindex.errors import SettingsError
-from dedupindex.groups.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
 from dedupindex.index import Index
 from dedupindex.records import Decision, DuplicateGroup, ImageRecord
-from dedupindex.web.page.group_lists import GroupLists, ListedGroup, regrouped
+from dedupindex.records.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE, Decided
+from dedupindex.web.page.group_lists import GroupLists, ListedGroup
 
 MOST_TOGETHER = 60  # pictures of which every two are decided on at once: 1,770 decisions
 REMEMBERED = 200  # acts that can be taken back
@@ -78,13 +78,12 @@ class Review:
             if now is None or now.group.members != group.members:
                 raise SettingsError("the group has changed meanwhile: look at it again")
             before = self._index.decisions()
-            made, writes = self._write(images, choice, key, before)
+            decided = self._write(images, choice, key, before)
             concerned = {*keys}
             stood = tuple(some for some in before if some.a in concerned and (not some.b or some.b in concerned))
-            act = Act(group.id, _words(group, choice, key), tuple(made), stood, group, group_list.epoch)
+            act = Act(group.id, _words(group, choice, key), decided.decisions, stood, group, group_list.epoch)
             self._acts.append(act)
-            come = regrouped(group, self._index.decisions())
-            self._group_lists.follow(group_list, [entry], come, writes)
+            self._group_lists.follow(group_list, [entry], self._index.regrouped(group), decided.generation)
         return act
 
     def undo(self) -> Act | None:
@@ -94,37 +93,26 @@ class Review:
                 return None
             act = self._acts.pop()
             group_list = self._group_lists.current()
-            writes = 1
-            for some in act.made:
-                self._index.undecide([some.a, some.b] if some.b else [some.a], some.kind)
-                writes += 1
-            there = {(some.a, some.b) for some in self._index.decisions()}
-            self._index.take_over([some for some in act.before if (some.a, some.b) not in there])
+            done = self._index.redecide(forget=act.made, restore=act.before)
             if group_list.epoch == act.epoch:  # else others decided or wrote in between: all groups are made anew
                 ids = {member.image.id for member in act.whole.members}
                 gone = [e for e in group_list.entries if any(member.image.id in ids for member in e.group.members)]
-                self._group_lists.follow(group_list, gone, [act.whole], writes)
+                self._group_lists.follow(group_list, gone, [act.whole], done.generation)
             else:
                 self._group_lists.refresh()
         return act
 
-    def _write(
-        self, images: list[ImageRecord], choice: str, key: str, before: list[Decision]
-    ) -> tuple[list[Decision], int]:
-        """Decide; what was decided, and in how many transactions."""
+    def _write(self, images: list[ImageRecord], choice: str, key: str, before: list[Decision]) -> Decided:
+        """Decide, in one transaction."""
         keys = [image.key for image in images]
         if choice == "keep":
             others = [some for some in before if some.kind == KEEPER and some.a in keys and some.a != key]
-            for some in others:
-                self._index.undecide([some.a], KEEPER)
-            return self._index.decide(KEEPER, [key]), len(others) + 1
+            return self._index.redecide(make=[(KEEPER, [key])], forget=others)
         if choice == "both":  # a picture at several places is named twice: all of its files are to stay
-            return self._index.decide(KEEP_BOTH, [*keys, *(i.key for i in images if len(i.locations) > 1)]), 1
+            return self._index.decide(KEEP_BOTH, [*keys, *(i.key for i in images if len(i.locations) > 1)])
         if choice == "apart":
-            return self._index.decide(NOT_DUPLICATE, keys), 1
-        others_keys = [other for other in keys if other != key]
-        made = [some for other in others_keys for some in self._index.decide(NOT_DUPLICATE, [key, other])]
-        return made, len(others_keys)
+            return self._index.decide(NOT_DUPLICATE, keys)
+        return self._index.redecide(make=[(NOT_DUPLICATE, [key, other]) for other in keys if other != key])
 
 
 def _words(group: DuplicateGroup, choice: str, key: str) -> str:

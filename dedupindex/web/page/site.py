@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,8 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from dedupindex import Uploads
 from dedupindex.index import Index
-from dedupindex.records import DuplicateGroup, GroupMember, Pair
+from dedupindex.records import DuplicateGroup, GroupMember, Match, Pair
 from dedupindex.reports.html import alternates_of, difference_words, outline_of
 from dedupindex.reports.names import shown
 from dedupindex.reports.plans import size_text
@@ -34,16 +36,29 @@ class Site:
     allow_apply: bool
     group_lists: GroupLists
     pictures: Pictures
+    uploads: Uploads
     queries: Queries
     review: Review
     applied: Lately[Applied]  # what plans came to, by a made-up name
 
     @classmethod
-    def over(cls, index: Index, keys: Keys, *, allow_apply: bool = False) -> Site:
+    def over(cls, index: Index, uploads: Uploads, keys: Keys, *, allow_apply: bool = False) -> Site:
         """Return the site over an index."""
         group_lists = GroupLists(index)
-        kept = Pictures(index), Queries(index), Review(index, group_lists)
+        kept = Pictures(index), uploads, Queries(uploads), Review(index, group_lists)
         return cls(index, keys, allow_apply, group_lists, *kept, Lately(50))
+
+    def told(self) -> Mapping[str, int | float | str]:
+        """Return what the index holds."""
+        return self.index.info()
+
+    def group(self, group_id: str) -> DuplicateGroup | None:
+        """Return the group of that id in the current list."""
+        entry = self.group_lists.current().group(group_id)
+        return None if entry is None else entry.group
+
+    def answered(self, matches: Sequence[Match]) -> None:
+        """Count nothing."""
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page."""

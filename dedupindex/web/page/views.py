@@ -7,9 +7,10 @@ from typing import Literal
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-from dedupindex.groups.thumbnails import jpeg, regions_on
+from dedupindex.index.overlays import jpeg, regions_on
 from dedupindex.records import ImageRecord
 from dedupindex.web.page.site import Site, site_of
+from dedupindex.web.shared.api import picture_answer
 from dedupindex.web.shared.pictures import SIDES, Picture
 
 router = APIRouter(include_in_schema=False)
@@ -21,7 +22,7 @@ View = Literal["first", "second", "difference", "outline"]
 def thumbnail(request: Request, image_id: int) -> Response:
     """Give the small picture that the database keeps of an image."""
     site = site_of(request)
-    return _answer(request, site.pictures.thumbnail(known_image(site, image_id)))
+    return picture_answer(request, site.pictures.thumbnail(known_image(site, image_id)))
 
 
 @router.get("/picture/{image_id}.jpg")
@@ -30,7 +31,7 @@ def picture(request: Request, image_id: int, side: int = SIDES[0]) -> Response:
     if side not in SIDES:
         raise HTTPException(422, f"side is {side}, must be one of {SIDES}")
     site = site_of(request)
-    return _answer(request, site.pictures.picture(known_image(site, image_id), side))
+    return picture_answer(request, site.pictures.picture(known_image(site, image_id), side))
 
 
 @router.get("/aligned/{group_id}/{number}/{view}.jpg")
@@ -48,7 +49,7 @@ def aligned(request: Request, group_id: str, number: int, view: View) -> Respons
     turned = pair.a.id != first.id
     changed = regions_on(pair, first)
     laid = site.pictures.laid(first, other, pair.verification.registration, turned=turned, changed=changed)
-    return _answer(request, laid.get(view))
+    return picture_answer(request, laid.get(view))
 
 
 @router.get("/query/{query_id}/picture.jpg")
@@ -57,7 +58,7 @@ def query_picture(request: Request, query_id: str) -> Response:
     query = site_of(request).queries.find(query_id)
     if query is None:
         raise HTTPException(404, "this query is not known any more")
-    return _answer(request, Picture(jpeg(query.thumbnail.pixels), query_id))
+    return picture_answer(request, Picture(jpeg(query.thumbnail.pixels), query_id))
 
 
 @router.get("/query/{query_id}/{number}/{view}.jpg")
@@ -69,7 +70,7 @@ def query_aligned(request: Request, query_id: str, number: int, view: View) -> R
         raise HTTPException(404, "this query is not known any more")
     match = query.matches[number - 1]
     laid = site.pictures.laid_on(query.thumbnail, query.image, match.image, match.registration)
-    return _answer(request, laid.get(view))
+    return picture_answer(request, laid.get(view))
 
 
 def known_image(site: Site, image_id: int) -> ImageRecord:
@@ -84,13 +85,3 @@ def known_image(site: Site, image_id: int) -> ImageRecord:
     if image is None:
         raise HTTPException(404, "no such picture")
     return image
-
-
-def _answer(request: Request, picture: Picture | None) -> Response:
-    if picture is None:
-        raise HTTPException(404, "there is no picture of it")
-    tag = f'"{picture.tag}"'
-    headers = {"ETag": tag, "Cache-Control": "private, max-age=3600"}
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(picture.data, media_type="image/jpeg", headers=headers)

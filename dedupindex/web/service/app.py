@@ -14,22 +14,21 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from dedupindex import __version__
-from dedupindex.errors import DedupIndexError, IndexBusyError, ReadError, Reason, SettingsError
+from dedupindex import Uploads, __version__
+from dedupindex.errors import DedupIndexError
 from dedupindex.index import Index
 from dedupindex.reports.names import shown
-from dedupindex.search.uploads import Uploads
 from dedupindex.web.service import health, routes
 from dedupindex.web.service.middleware import Middleware
 from dedupindex.web.service.options import Options
 from dedupindex.web.service.site import Service
 from dedupindex.web.service.tokens import Tokens
+from dedupindex.web.shared.faults import fault_of
 
 log = logging.getLogger(__name__)
 
 SPARE_THREADS = 8  # for health and metrics, when every place is taken
 TRY_AGAIN = 2.0  # seconds between attempts to get ready
-REASONS = {400: "request", 403: "role", 404: "not_found", 405: "method", 408: "slow", 413: "too_large"}
 DESCRIPTION = """Pictures in, duplicates out.
 
 Programs bring their token as `Authorization: Bearer TOKEN`. Errors are `{"error": "...", "reason": "..."}`; 429 and 503
@@ -54,14 +53,15 @@ def create_service(index: Index, uploads: Uploads, tokens: Tokens, options: Opti
         redirect_slashes=False,  # would name a host
         lifespan=_lifespan,
     )
-    service = app.state.service = Service.over(index, uploads, options)
-    app.include_router(routes.router, dependencies=[Depends(HTTPBearer(auto_error=False))])  # for the document
+    service = app.state.service = app.state.face = Service.over(index, uploads, options)
+    for router in routes.routers:
+        app.include_router(router, dependencies=[Depends(HTTPBearer(auto_error=False))])  # for the document
     app.include_router(health.router)
-    endpoints = frozenset(getattr(route, "path", "") for route in (*routes.router.routes, *health.router.routes))
+    known = (*routes.routers, health.router)
+    endpoints = frozenset(getattr(route, "path", "") for router in known for route in router.routes)
     app.add_middleware(Middleware, tokens=tokens, options=options, measures=service.measures, endpoints=endpoints)
-    app.add_exception_handler(DedupIndexError, _said)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(StarletteHTTPException, _http)
+    for kind in (DedupIndexError, RequestValidationError, StarletteHTTPException):
+        app.add_exception_handler(kind, _refused)
     return app
 
 
@@ -94,33 +94,6 @@ def _get_ready(service: Service, end: threading.Event) -> None:
             return
 
 
-async def _said(request: Request, error: Exception) -> Response:
-    """Answer what was raised on purpose; what stands in it of the catalogue itself is for the log alone."""
-    if isinstance(error, SettingsError):
-        return _answer(400, "request", str(error))
-    if isinstance(error, ReadError) and error.reason != Reason.INTERNAL:
-        return _answer(422, str(error.reason), str(error))
-    if isinstance(error, ReadError):
-        log.error("%s", error)
-        return _answer(500, "internal", f"{error.path}: a fault of dedupindex")
-    if isinstance(error, IndexBusyError):
-        return _answer(503, "busy", "the catalogue is busy", {"Retry-After": "1"})
-    log.error("%s", error)
-    return _answer(503, "catalogue", "the catalogue cannot be used at the moment", {"Retry-After": "5"})
-
-
-async def _invalid(request: Request, error: Exception) -> Response:
-    if not isinstance(error, RequestValidationError):
-        raise error
-    faults = [f"{'.'.join(str(part) for part in fault['loc'][1:])}: {fault['msg']}" for fault in error.errors()]
-    return _answer(422, "request", "; ".join(faults))
-
-
-async def _http(request: Request, error: Exception) -> Response:
-    if not isinstance(error, StarletteHTTPException):
-        raise error
-    return _answer(error.status_code, REASONS.get(error.status_code, "request"), str(error.detail))
-
-
-def _answer(status: int, reason: str, words: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"error": shown(words), "reason": reason}, status, headers)
+async def _refused(request: Request, error: Exception) -> Response:
+    fault = fault_of(error, strangers=True)
+    return JSONResponse({"error": shown(fault.words), "reason": fault.reason}, fault.status, dict(fault.headers))

@@ -1,4 +1,4 @@
-"""How much may be asked of a replica: requests at once, requests a token, bytes of a body.
+"""How much may be asked of a replica: requests at once, requests a token.
 
 A token bucket is written out here: it is a dozen lines of arithmetic, while the libraries for it bring storage backends
 that a replica does not want (each counts for itself; a proxy spreads the load over them).
@@ -6,12 +6,8 @@ that a replica does not want (each counts for itself; a proxy spreads the load o
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
-
-from starlette.exceptions import HTTPException
-from starlette.types import Message, Receive
 
 from dedupindex.web.service.options import Rate
 
@@ -50,34 +46,3 @@ class Places:
     def leave(self) -> None:
         """Give it back."""
         self.taken -= 1
-
-
-class Body:
-    """The body of a request, not more than so many bytes, and not later than a moment of the loop's clock."""
-
-    def __init__(self, receive: Receive, most: int, until: float) -> None:
-        self._receive, self._most, self._until = receive, most, until
-        self._whole = False
-        self.bytes = 0
-
-    async def __call__(self) -> Message:
-        """Receive a message.
-
-        Raises
-        ------
-        HTTPException
-            413, it is larger; 408, it comes too slowly.
-        """
-        if self._whole:
-            return await self._receive()
-        try:
-            async with asyncio.timeout_at(self._until):
-                message = await self._receive()
-        except TimeoutError:
-            raise HTTPException(408, "the request came too slowly") from None
-        if message["type"] == "http.request":
-            self.bytes += len(message.get("body", b""))
-            self._whole = not message.get("more_body", False)
-            if self.bytes > self._most:
-                raise HTTPException(413, f"more than {self._most:,} bytes")
-        return message

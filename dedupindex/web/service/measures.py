@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from dedupindex import __version__
 from dedupindex.errors import DedupIndexError
 from dedupindex.index import Index
-from dedupindex.upkeep.vitals import Vitals
+from dedupindex.records.upkeep import Vitals
 
 log = logging.getLogger(__name__)
 

@@ -15,17 +15,17 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dedupindex.web.page.guard import HEADERS, SAFE
 from dedupindex.web.service import accesslog
 from dedupindex.web.service.accesslog import Served
-from dedupindex.web.service.limits import Body, Buckets, Places
+from dedupindex.web.service.limits import Buckets, Places
 from dedupindex.web.service.measures import Measures
 from dedupindex.web.service.options import Options
 from dedupindex.web.service.tokens import Role, Token, Tokens
+from dedupindex.web.shared.gate import SAFE, Body, add_headers, bearer_of, host_of, is_http, is_too_large
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,6 @@ READING = ("/api/query",)  # paths whose POST changes nothing
 UPLOADS = ("/api/query", "/api/ingest")
 OTHER_BODY = 64_000  # bytes of a body that is no upload
 ENDPOINT_UNKNOWN = "none"  # what no route answers: other people's paths are no labels
-_AUTHORIZATION = re.compile(r"bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
-
 _SECRET = re.compile(r"token=[^&]*", re.IGNORECASE)  # some put it into the address, where it is of no use
 
 
@@ -67,11 +65,7 @@ class _Exchange:
         """Send a message with our headers."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers[name] = value
-            headers.setdefault("Cache-Control", "no-store")
-            headers["X-Request-Id"] = self.request
+            add_headers(message)["X-Request-Id"] = self.request
         elif message["type"] == "http.response.body":
             self.sent += len(message.get("body", b""))
         await self.send(message)
@@ -90,11 +84,9 @@ class Middleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on."""
-        if scope["type"] == "lifespan":
+        if not is_http(scope):
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http":  # no web sockets here
-            raise ValueError(f"a connection of type {scope['type']} is not served")
         began = time.monotonic()
         exchange = _Exchange(send)
         headers = Headers(scope=scope)
@@ -117,19 +109,18 @@ class Middleware:
             self._write_down(scope, headers, exchange, owner, body, time.monotonic() - began)
 
     def _owner(self, headers: Headers) -> Token | None:
-        brought = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
-        return self._tokens.owner(brought[1]) if brought else None
+        brought = bearer_of(headers)
+        return self._tokens.owner(brought) if brought else None
 
     def _check(self, scope: Scope, headers: Headers, owner: Token | None, most: int) -> None:
         """Raise `Refused` where a request may not pass."""
         path, method = scope["path"], scope["method"]
-        length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > most:
+        if is_too_large(headers, most):
             raise Refused(413, "too_large", f"more than {most:,} bytes")
         if path in HEALTH:
             return
-        hosts = headers.getlist("host")
-        if len(hosts) != 1 or not self._options.answers_to(hosts[0]):
+        host = host_of(headers)
+        if not host or not self._options.answers_to(host):
             raise Refused(403, "host", "this name is none of this server's; --allow-host gives it one")
         if path == METRICS and self._options.open_metrics:
             return

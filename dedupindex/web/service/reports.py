@@ -6,9 +6,9 @@ import dataclasses
 import threading
 from collections.abc import Sequence
 
-from dedupindex.groups.report_records import Change, Report, Selection
 from dedupindex.index import Index
 from dedupindex.records import DuplicateGroup
+from dedupindex.records.reports import Change, Report, Selection
 from dedupindex.web.shared.pictures import Lately
 
 KEPT = 4  # reports
@@ -33,8 +33,11 @@ class Reports:
         if since is not None and not since.isdecimal():  # "7d" and "last" mean something else by and by
             return self._index.report(since, selection=selection, find=False)
         with self._turn:
-            key = self._index.generation, selection, since
-            return self._kept.get(key, lambda: self._index.report(since, selection=selection, find=False))
+            kept = self._kept.find((self._index.generation, selection, since))
+            if kept is None:
+                kept = self._index.report(since, selection=selection, find=False)
+                self._kept.put((kept.generation, selection, since), kept)
+            return kept
 
     def group(self, group_id: str) -> DuplicateGroup | None:
         """Return the group of that id in the report of everything."""

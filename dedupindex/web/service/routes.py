@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, HTTPException, Query, Request, Response, UploadFile
@@ -11,25 +10,22 @@ from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from dedupindex.errors import ReadError
-from dedupindex.groups.decisions import KEY
-from dedupindex.groups.report_records import Selection
 from dedupindex.records import DuplicatesSummary, ImageRecord, Relation
+from dedupindex.records.decisions import KEY
+from dedupindex.records.reports import Selection
 from dedupindex.reports.jsonfile import (
     SCHEMA_VERSION,
     failure_json,
-    group_json,
     image_json,
     match_json,
     path_json,
     report_json,
 )
-from dedupindex.reports.names import shown
-from dedupindex.web.page.api import Info, Json, Matches, OneGroup
-from dedupindex.web.page.queries import private_file
 from dedupindex.web.service.places import path_of, place_of
 from dedupindex.web.service.reports import page_of
 from dedupindex.web.service.site import Service, service_of
 from dedupindex.web.service.tokens import Role, Token
+from dedupindex.web.shared.api import Json, common_routes, picture_answer, private_file
 
 router = APIRouter(prefix="/api")
 
@@ -89,19 +85,6 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 # ------------------------------------------------------------------------------------------------------ pictures
-@router.post("/query", responses=_refusals(413, 422))
-def query(request: Request, image: UploadFile, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Matches:
-    """Find the stored pictures that show what an uploaded one shows (a form with the file as `image`)."""
-    service = service_of(request)
-    name = image.filename or "picture"
-    with private_file(name, image.file) as path:
-        found = service.uploads.matches(path, Path(shown(name)), limit)
-    service.measures.queries.inc()
-    service.measures.matches.inc(len(found))
-    matches = [match_json(match) for match in found]
-    return {"schema": SCHEMA_VERSION, "kind": "query", "name": shown(name), "matches": matches}
-
-
 @router.post("/ingest", responses=_refusals(400, 413, 422))
 def ingest(
     request: Request,
@@ -204,15 +187,6 @@ def report(
     return {**report_json(page), "total": len(whole.groups), "next": following or None}
 
 
-@router.get("/groups/{group_id}", responses=_refusals(404))
-def group(request: Request, group_id: str) -> OneGroup:
-    """Give one group with its pairs and their evidence."""
-    found = service_of(request).reports.group(group_id)
-    if found is None:
-        raise HTTPException(404, "no such group")
-    return {"schema": SCHEMA_VERSION, "kind": "group", "group": group_json(found)}
-
-
 @router.get("/images/{key}", responses=_refusals(404))
 def image(request: Request, key: str) -> OneImage:
     """Give an image by its key (`#` of a later frame as %23)."""
@@ -227,13 +201,7 @@ def image(request: Request, key: str) -> OneImage:
 def thumbnail(request: Request, key: str) -> Response:
     """Give the small picture that the catalogue keeps of an image."""
     service = service_of(request)
-    found = service.pictures.thumbnail(_image(service, key))
-    if found is None:
-        raise HTTPException(404, "there is no picture of it")
-    headers = {"ETag": f'"{found.tag}"', "Cache-Control": "private, max-age=3600"}
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(found.data, media_type="image/jpeg", headers=headers)
+    return picture_answer(request, service.pictures.thumbnail(_image(service, key)))
 
 
 @router.get("/failures", responses=_refusals(422))
@@ -246,13 +214,6 @@ def failures(
     found = service_of(request).index.failures()
     some = [failure_json(failure) for failure in found[offset : offset + limit]]
     return {"schema": SCHEMA_VERSION, "kind": "failures", "total": len(found), "failures": some}
-
-
-@router.get("/info", responses=_refusals())
-def info(request: Request) -> Info:
-    """Tell what the catalogue holds; where it lies is nobody's business."""
-    told = service_of(request).index.info()
-    return {"schema": SCHEMA_VERSION, "kind": "info", "info": {k: v for k, v in told.items() if k != "path"}}
 
 
 def _image(service: Service, key: str) -> ImageRecord:
@@ -268,3 +229,6 @@ def _require(request: Request, role: Role) -> None:
     owner: Token = request.state.token
     if not owner.allows(role):
         raise HTTPException(403, f"this needs a token with the role {role}")
+
+
+routers = (router, common_routes(_refusals))

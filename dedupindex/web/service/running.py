@@ -11,11 +11,11 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dedupindex.index import Index
-from dedupindex.web.page.guard import hosts_for
 from dedupindex.web.service import accesslog
 from dedupindex.web.service.app import create_service
 from dedupindex.web.service.options import Options
 from dedupindex.web.service.tokens import Tokens
+from dedupindex.web.shared.gate import hosts_for
 from dedupindex.web.shared.serving import is_loopback, listening, run, shown_host
 
 HEADER_BYTES = 16_000  # of a request line with its headers

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
+from dedupindex import Uploads
 from dedupindex.index import Index
-from dedupindex.search.uploads import Uploads
+from dedupindex.records import DuplicateGroup, Match
 from dedupindex.web.service.measures import Measures
 from dedupindex.web.service.options import Options
 from dedupindex.web.service.reports import Reports
@@ -35,6 +37,19 @@ class Service:
         measures = Measures(index)
         searcher = Searcher(index, measures, options.search_after)
         return cls(index, options, uploads, measures, searcher, Reports(index), Pictures(index))
+
+    def told(self) -> Mapping[str, int | float | str]:
+        """Return what the catalogue holds; where it lies is nobody's business."""
+        return {name: value for name, value in self.index.info().items() if name != "path"}
+
+    def group(self, group_id: str) -> DuplicateGroup | None:
+        """Return the group of that id in the report of everything."""
+        return self.reports.group(group_id)
+
+    def answered(self, matches: Sequence[Match]) -> None:
+        """Count a query and its matches."""
+        self.measures.queries.inc()
+        self.measures.matches.inc(len(matches))
 
 
 def service_of(request: Request) -> Service:

@@ -9,14 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import numpy as np
-
-from dedupindex.compare.picture import OUTLINE_A, OUTLINE_B, draw_boxes, draw_outline, lay_over
-from dedupindex.groups.thumbnails import Thumbnail, from_file, jpeg
 from dedupindex.index import Index
-from dedupindex.records import ByteArray, ImageRecord, Registration
+from dedupindex.index.overlays import jpeg, laid_over, outlined
+from dedupindex.records import ImageRecord, Registration
+from dedupindex.records.pictures import Thumbnail
 from dedupindex.records.proofs import Box
-from dedupindex.verify.keypoint_registration import invert
 
 SIDES = (480, 1600)  # pixels, of a card and of a full view
 MOST_BYTES = 300_000_000  # larger files (stacks) are not read for a picture
@@ -83,7 +80,7 @@ class Pictures:
     def picture(self, image: ImageRecord, side: int) -> Picture | None:
         """Return the picture of the file, with its mask's outline; the stored one where the file has changed."""
         thumbnail = self._file(image, side) if side > SIDES[0] else self.base(image)
-        return _picture(_outlined(thumbnail), f"{image.key}-{side}")
+        return _picture(thumbnail and outlined(thumbnail), f"{image.key}-{side}")
 
     def base(self, image: ImageRecord) -> Thumbnail | None:
         """Return a picture that others are drawn over."""
@@ -130,39 +127,19 @@ class Pictures:
         above = self.base(other)
         if below is None or above is None:
             return None
-        matrix = np.array(lies.matrix, np.float64)
-        shapes = (first.height, first.width), (other.height, other.width)
-        try:
-            matrix = invert(matrix) if turned else matrix
-            laid = lay_over(below.pixels, above.pixels, matrix, *shapes, below.mask, above.mask)
-        except (ValueError, np.linalg.LinAlgError):
+        laid = laid_over(below, first, above, other, lies, turned=turned, changed=changed)
+        if laid is None:
             return None
-        both = laid.first_valid & laid.second_valid
-        mixed = np.where(both[..., None], laid.first // 2 + laid.second // 2, np.maximum(laid.first, laid.second))
-        outline = np.ascontiguousarray(mixed, np.uint8)
-        draw_outline(outline, laid.first_valid, OUTLINE_A)
-        draw_outline(outline, laid.second_valid, OUTLINE_B)
-        for view in (laid.first, laid.second, laid.difference, outline):
-            draw_boxes(view, changed, shapes[0])
-        views = dict(zip(VIEWS, (laid.first, laid.second, laid.difference, outline), strict=True))
+        views = dict(zip(VIEWS, (laid.first, laid.second, laid.difference, laid.outline), strict=True))
         return {view: Picture(jpeg(pixels, 85), f"{tag}-{view}") for view, pixels in views.items()}
 
     def _file(self, image: ImageRecord, side: int) -> Thumbnail | None:
         with self._turn:
-            found = from_file(image, self._index.settings, side, max_bytes=MOST_BYTES)
+            found = self._index.thumbnail(image, side, max_bytes=MOST_BYTES)
         return found or self._stored(image)
 
     def _stored(self, image: ImageRecord) -> Thumbnail | None:
         return self._index.stored_thumbnails([image.id]).get(image.id)
-
-
-def _outlined(thumbnail: Thumbnail | None) -> Thumbnail | None:
-    if thumbnail is None or thumbnail.mask.all():
-        return thumbnail
-    grey: ByteArray = thumbnail.pixels
-    colour = np.repeat(grey[..., None], 3, axis=2) if grey.ndim == 2 else grey.copy()
-    draw_outline(colour, thumbnail.mask, OUTLINE_A)
-    return Thumbnail(colour, thumbnail.mask)
 
 
 def _picture(thumbnail: Thumbnail | None, tag: str) -> Picture | None:

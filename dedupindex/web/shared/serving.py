@@ -12,40 +12,6 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from dedupindex.index import Index
-from dedupindex.web.page.app import create_app
-from dedupindex.web.page.guard import Keys, hosts_for
-
-
-def serve(
-    index: Index,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    allow_apply: bool = False,
-    ready: Callable[[str], None],
-) -> None:
-    """Serve the review page until interrupted or terminated.
-
-    Parameters
-    ----------
-    host, port : str, int
-        Where to listen; port 0 takes a free one.
-    ready : callable
-        Is told the address with the token once the page answers.
-
-    Raises
-    ------
-    OSError
-        The port is taken, or the host is none of this machine's.
-    """
-    with listening(host, port) as listener:
-        port = int(listener.getsockname()[1])
-        keys = Keys(hosts_for(host, port))
-        app = create_app(index, keys, allow_apply=allow_apply)
-        app.state.site.group_lists.current()  # so that the first page is quick
-        run(app, listener, lambda: ready(f"http://{shown_host(host)}:{port}/?token={keys.token}"))
-
 
 def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], **options: Any) -> None:
     """Serve an application until interrupted or terminated; what is in flight is finished first.

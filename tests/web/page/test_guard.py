@@ -4,17 +4,23 @@ import re
 from pathlib import Path
 
 from dedupindex import Index
-from dedupindex.web.page.guard import LARGEST_FORM, Keys, hosts_for
+from dedupindex.web.page.guard import LARGEST_FORM, Keys
+from dedupindex.web.shared.gate import hosts_for
 from tests.web.clients import FORM, changes, routes, stranger
 from tests.web.conftest import BASE, PORT
+
+PACKAGE = Path(__file__).parents[3] / "dedupindex"
 
 
 # ------------------------------------------------------------------------------------------------------ the door
 def test_the_walk_finds_every_change_that_the_sources_declare(site):
     client, _ = site
     declared = sum(
-        len(re.findall(r"^@router\.(?:post|put|patch|delete)\(", file.read_text(), re.MULTILINE))
-        for file in (Path(__file__).parents[3] / "dedupindex" / "web" / "page").glob("*.py")
+        len(
+            re.findall(r"""^@router\.(?:post|put|patch|delete)\(|methods=\["(?:POST|PUT|PATCH|DELETE)"\]""", text, re.M)
+        )
+        for folder in ("page", "shared")
+        for text in (file.read_text() for file in (PACKAGE / "web" / folder).glob("*.py"))
     )
     assert declared >= 7
     assert len(changes(client.app)) == declared

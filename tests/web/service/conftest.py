@@ -7,9 +7,6 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from dedupindex import Index
-from dedupindex.execution.pool import Pool, limits_of
-from dedupindex.search.uploads import _died, _work
-from dedupindex.settings import Settings
 from dedupindex.web.service.app import create_service
 from dedupindex.web.service.options import Options
 from dedupindex.web.service.tokens import Role, Tokens, make_token
@@ -17,13 +14,6 @@ from dedupindex.web.service.tokens import Role, Tokens, make_token
 BASE = "http://service.test"
 READER, READING = make_token("reader", Role.READ)
 WRITER, WRITING = make_token("writer", Role.WRITE)
-
-
-@pytest.fixture(scope="session")
-def workers():
-    limits = limits_of(Settings(workers=2))
-    with Pool(_work, died=_died, workers=2, limits=limits, contained=True) as pool:
-        yield pool  # for every replica: tasks bring their settings along
 
 
 @pytest.fixture

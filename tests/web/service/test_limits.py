@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from dedupindex.errors import SettingsError
 from dedupindex.search.uploads import MOST_FRAMES, Uploads
-from dedupindex.web.service.limits import Body, Buckets
+from dedupindex.web.service.limits import Buckets
 from dedupindex.web.service.middleware import OTHER_BODY
 from dedupindex.web.service.options import Options, Rate, parse_rate
+from dedupindex.web.shared.gate import Body
 from tests.pictures import picture
 from tests.web.service.conftest import READER, WRITER, by, encoded, ingest
 

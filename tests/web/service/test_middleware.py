@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dedupindex import Index
-from dedupindex.web.page.guard import HEADERS
 from dedupindex.web.service.options import Options
+from dedupindex.web.shared.gate import HEADERS
 from tests.pictures import picture
 from tests.web.service.conftest import READER, WRITER, by, encoded
 
@@ -42,6 +42,8 @@ def test_the_list_of_endpoints_is_that_of_the_sources_and_of_the_document(reader
     folder = Path(__file__).parents[3] / "dedupindex" / "web" / "service"
     text = "\n".join(file.read_text() for file in folder.glob("*.py"))
     declared = re.findall(r"@router\.(get|post|put|patch|delete)\(\s*\"([^\"]+)\"", text)
+    shared = (folder.parent / "shared" / "api.py").read_text()
+    declared += [(m, path) for path, m in re.findall(r'add_api_route\("([^"]+)", \w+, methods=\["(\w+)"\]', shared)]
     found = {
         (m.upper(), path if path in ("/healthz", "/readyz", "/metrics") else f"/api{path}") for m, path in declared
     }

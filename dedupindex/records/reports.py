@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from dedupindex.records import (
-    Decision,
-    DuplicateGroup,
-    Failure,
-    Link,
-    LocationRecord,
-    Pair,
-    Relation,
-    RunRecord,
-    Series,
-)
+from dedupindex.records.answers import Decision, DuplicateGroup, LocationRecord, Pair, RunRecord, Series
+from dedupindex.records.files import Failure
+from dedupindex.records.links import Link
+from dedupindex.records.verdicts import Relation
 
 SAME_FOLDER, OTHER_FOLDER = "same", "other"
 
@@ -104,9 +98,19 @@ class Report:
     since: RunRecord | None = None  # the run to whose groups these were compared
     changes: tuple[Change, ...] | None = None  # where changes were asked for: the groups are the changed ones
     coverage: Coverage | None = None  # where the selection goes across two paths
+    generation: int = field(default=0, compare=False)  # of the database state that all of this was read from
     series: tuple[Series, ...] = ()  # alternates, largest series first; none where changes were asked for
 
     @property
     def unproven(self) -> int:
         """How many of the pairs are not proven."""
         return sum(pair.link is Link.UNPROVEN for pair in self.pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A report of everything with what stands beside it on a first page, all of one state of the database."""
+
+    report: Report
+    counts: Mapping[str, int]  # as `Index.info` has them
+    runs: tuple[RunRecord, ...]  # the latest finished ones, newest first

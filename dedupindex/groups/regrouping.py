@@ -1,0 +1,18 @@
+"""What one group becomes by decisions on its pictures, by the rules of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dedupindex.groups.decisions import decided_pairs, sift
+from dedupindex.groups.grouping import build_groups
+from dedupindex.records import Decision, DuplicateGroup
+
+
+def regrouped(group: DuplicateGroup, decisions: Iterable[Decision]) -> tuple[DuplicateGroup, ...]:
+    """What a group becomes by decisions on its pictures: itself, smaller ones, or nothing."""
+    decided = decided_pairs(decisions)
+    images = [member.image for member in group.members]
+    alone = [i for i in images if len(i.locations) > 1 and not decided.leaves_out(i.key, i.key, decided=False)]
+    pairs = sift(group.pairs, decided, show_kept=False)
+    return build_groups(pairs, alone, keepers=decided.keepers, apart=decided.apart.values())

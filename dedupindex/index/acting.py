@@ -1,0 +1,126 @@
+"""Following a plan and taking it back: where the journal lies, and that the index notes what became of the files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dedupindex import durable
+from dedupindex.actions import applying
+from dedupindex.errors import DedupIndexError, PlanChangedError
+from dedupindex.execution.progress import SILENT, Progress
+from dedupindex.ingest.settling import settle
+from dedupindex.records.plans import ApplySummary, Plan
+from dedupindex.reports.jsonfile import to_json
+from dedupindex.reports.plans import plan_json
+from dedupindex.search.file_proofs import prover
+from dedupindex.settings import Settings
+from dedupindex.store.database import Database
+from dedupindex.upkeep.opening import location_of, opened
+
+Settle = Callable[[Sequence[Path]], object]  # lets an index note what became of files
+
+
+def journal_beside(file: Path, plan: Plan) -> Path:
+    """Where the journal of a plan that was read from a file lies, unless somebody says otherwise."""
+    return file.with_name(f"{file.stem}.{plan.digest()[:8]}.journal")
+
+
+def apply_plan(
+    plan: Plan,
+    journal: Path | None,
+    *,
+    settings: Settings | None = None,
+    database: str = "",
+    go_on: bool = False,
+    progress: Progress | None = None,
+) -> ApplySummary:
+    """Do what a plan says, where its index need not be within reach.
+
+    Parameters
+    ----------
+    plan : Plan
+    journal : Path or None
+        For `undo_journal`; an existing one is continued where it ends. None: a rehearsal, in which every file is
+        compared and none is touched.
+    settings : Settings, optional
+        Limits within which files of near-duplicates are read and compared again.
+    database : str
+        Of the index that notes what became of the files; "" = the one that the plan was made from.
+    go_on : bool
+        Leave a file that is not as planned, and go on with the next; else stop there.
+    progress : Progress, optional
+
+    Returns
+    -------
+    ApplySummary
+        Its `unnoted` says why the index could not note it, "" = it did: then the next ingest notices.
+
+    Raises
+    ------
+    PlanError
+        The plan could lose a picture; the journal belongs to another plan, was taken back or is in use.
+    OSError
+        The journal cannot be written; what was done stands in it.
+    """
+    with prover(settings or Settings(), plan.settings) as compared:
+        done = applying.apply_plan(plan, journal, prover=compared, go_on=go_on, progress=progress or SILENT)
+    return done if journal is None else _noted(done, database or done.database)
+
+
+def undo_journal(journal: Path, *, database: str = "", progress: Progress | None = None) -> ApplySummary:
+    """Take back what a run did, where its index need not be within reach; see `apply_plan`.
+
+    Raises
+    ------
+    PlanError
+        It is no journal, or is in use.
+    OSError
+    """
+    done = applying.undo_journal(journal, progress=progress or SILENT)
+    return _noted(done, database or done.database) if done.outcomes else done
+
+
+def apply_with(
+    database: Database,
+    settings: Settings,
+    plan: Plan,
+    journal: Path | None,
+    *,
+    agreed: str,
+    rehearse: bool,
+    go_on: bool,
+    progress: Progress,
+) -> ApplySummary:
+    """`Index.apply`."""
+    if agreed and agreed != plan.deeds_digest():
+        raise PlanChangedError("The files are not as they were when this plan was shown: look at it again.")
+    if journal is None and not rehearse:
+        stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{plan.digest()[:8]}"
+        beside = database.beside(f"-plan-{stamp}.json")
+        durable.write_whole(beside, to_json(plan_json(plan)))
+        journal = beside.with_suffix(".journal")
+    with prover(settings, plan.settings) as compared:
+        done = applying.apply_plan(plan, None if rehearse else journal, prover=compared, go_on=go_on, progress=progress)
+    if not rehearse:
+        settle(database, [item.file for item in done.outcomes])
+    return done
+
+
+def undo_with(database: Database, journal: Path, progress: Progress) -> ApplySummary:
+    """`Index.undo`."""
+    done = applying.undo_journal(journal, progress=progress)
+    settle(database, [some.file for some in done.outcomes])
+    return done
+
+
+def _noted(done: ApplySummary, location: str) -> ApplySummary:
+    """Let the index know, where it can be reached."""
+    try:
+        with opened(location_of(location), read_only=False) as database:
+            settle(database, [some.file for some in done.outcomes])
+    except (DedupIndexError, OSError) as error:
+        return dataclasses.replace(done, unnoted=str(error))
+    return done

@@ -1,0 +1,380 @@
+"""`Index`: the one facade over database, vectors and all that is done with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from dedupindex import __version__
+from dedupindex.actions import planning
+from dedupindex.execution.engine import WORK
+from dedupindex.execution.progress import SILENT, Progress
+from dedupindex.groups import decisions as deciding
+from dedupindex.groups import report as reporting
+from dedupindex.index import acting
+from dedupindex.index.reading import ReadableIndex
+from dedupindex.ingest import forget as forgetting
+from dedupindex.ingest import ingest as ingesting
+from dedupindex.ingest import merge as merging
+from dedupindex.ingest.query_pictures import describe_picture
+from dedupindex.records import (
+    Decision,
+    DuplicatesSummary,
+    Failure,
+    IngestSummary,
+    Match,
+    Problem,
+    ProofSummary,
+)
+from dedupindex.records.decisions import Decided
+from dedupindex.records.plans import ApplySummary, Plan
+from dedupindex.records.reports import Report, Selection
+from dedupindex.records.upkeep import BackupSummary, ForgetSummary, MergeSummary
+from dedupindex.search import candidates, duplicates, match_proofs, proving
+from dedupindex.search.uploads import Uploads
+from dedupindex.sources import SourceList
+from dedupindex.store.database import database_path
+from dedupindex.upkeep import backup as backups
+from dedupindex.upkeep import check as checking
+from dedupindex.upkeep import rebuild
+from dedupindex.upkeep.opening import location_of, opened, places_of
+
+PathLike = str | os.PathLike[str]
+
+
+class Index(ReadableIndex):
+    """An image de-duplication index: a database, its vector files, and everything one does with them.
+
+    Made by `Index.open`; use it as a context manager. Its methods may be called from several threads.
+
+    Examples
+    --------
+    >>> with Index.open("photos.db", create=True) as index:            # doctest: +SKIP
+    ...     summary = index.ingest(["~/Pictures"])
+    ...     for group in index.report().groups:
+    ...         print(group.id, [member.path for member in group.members])
+    """
+
+    # ------------------------------------------------------------------------------------------------ the work
+    def ingest(
+        self,
+        paths: Sequence[PathLike] = (),
+        *,
+        lists: Sequence[SourceList | PathLike] = (),
+        recursive: bool = True,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> IngestSummary:
+        """Bring the database up to date with files and folders; idempotent, and bad files are collected, not raised.
+
+        Parameters
+        ----------
+        paths : sequence of path or str
+            Files, folders, tar shards; URLs of objects and prefixes in object stores (``s3://bucket/prefix``).
+        lists : sequence of SourceList or path
+            Lists with a path or URL a row.
+
+        Raises
+        ------
+        StoreError
+        SettingsError
+            A URL or list has no meaning, or a package is missing.
+        """
+        self._refuse_mismatch()
+        return ingesting.ingest(
+            self._database,
+            self.settings,
+            places_of(paths),
+            lists=[some if isinstance(some, SourceList) else SourceList(Path(some)) for some in lists],
+            recursive=recursive,
+            dry_run=dry_run,
+            exclude=[*self._database.own_files, self._database.beside(WORK)],
+            progress=progress or SILENT,
+            engine=self._engine,
+        )
+
+    def find_duplicates(self, progress: Progress | None = None) -> DuplicatesSummary:
+        """Search every image that is new for duplicates, and store the confirmed pairs.
+
+        Raises
+        ------
+        StoreError
+        """
+        self._refuse_mismatch()
+        return duplicates.find_duplicates(
+            self._database, self._vectors, self.settings, progress=progress or SILENT, engine=self._engine
+        )
+
+    def prove(self, again: bool = False, progress: Progress | None = None) -> ProofSummary:
+        """Compare the files of confirmed pairs not proven yet; with *again*, also of those that could not be told."""
+        self._refuse_mismatch()
+        return proving.prove(self._database, self.settings, progress or SILENT, self._engine, again=again)
+
+    def query(self, picture: PathLike | NDArray[Any], limit: int = 10) -> list[Match]:
+        """Best confirmed matches of a picture that need not be stored.
+
+        Parameters
+        ----------
+        picture : path, address or array
+            A file or URL, ``path#frame=12``, or pixels (H, W), (H, W, 3) or (H, W, 4) of any real dtype; NaN = no data.
+        limit : int
+            Most matches.
+
+        Returns
+        -------
+        list of Match
+            Best first; the query is *a*, the stored image *b*. What the proof tells to be another picture is left out.
+
+        Raises
+        ------
+        ReadError
+            The file cannot be read as a picture.
+        ValueError, TypeError
+            The array is no picture.
+        """
+        self._refuse_mismatch()
+        image, features = describe_picture(picture, self.settings)
+        found = candidates.query(self._database, self._vectors.current(), self.settings, image, features, limit=limit)
+        return match_proofs.prove_matches(self._database, self.settings, picture, image, found)
+
+    def report(
+        self,
+        since: int | str | datetime | None = None,
+        min_score: float | None = None,
+        *,
+        selection: Selection | None = None,
+        find: bool = True,
+        progress: Progress | None = None,
+    ) -> Report:
+        """Duplicate groups.
+
+        Parameters
+        ----------
+        since : int, str or datetime, optional
+            Only what is different from the groups as they stood after a run: its number; a time ("2026-11-01", "7d"
+            ago), for the last run before it; "last", for the search for duplicates before the latest one.
+        min_score : float, optional
+            Leave out weaker pairs, 0..1; short for a selection that says so.
+        selection : Selection, optional
+            Which pairs and places the groups are made of.
+        find : bool
+            Search images that are new first (unless opened read-only).
+
+        Raises
+        ------
+        StoreError
+        SettingsError
+            *since* is no run; the selection has no meaning, or goes across a path of which the index knows nothing.
+        """
+        if (
+            find
+            and not self._database.read_only
+            and duplicates.is_due(self._database, self.settings, after_any=since == reporting.LAST)
+        ):
+            self.find_duplicates(progress)
+        chosen = selection or Selection()
+        if min_score is not None:
+            chosen = dataclasses.replace(chosen, min_score=min_score)
+        with self._database.read() as connection:
+            return reporting.report(connection, chosen, since=since)
+
+    def uploads(self, workers: int = 0) -> Uploads:
+        """What takes pictures that somebody hands in; a context manager, because it has worker processes.
+
+        They start with the first picture; *workers* of them, 0 = as many as the settings say.
+        """
+        self._refuse_mismatch()
+        return Uploads(self._database, self._vectors, self.settings, workers=workers)
+
+    # ------------------------------------------------------------------------------------------------- decisions
+    def decide(self, kind: str, pictures: Sequence[PathLike], note: str = "") -> Decided:
+        """Remember "not-duplicate", "keep-both" (of every two *pictures*) or "keeper" (of each); see `decisions`.
+
+        Raises
+        ------
+        SettingsError
+            There is no such kind; too few pictures; one is not in the index, was changed since, or is ambiguous.
+        StoreError
+        """
+        return deciding.decide(self._database, kind, pictures, note)
+
+    def redecide(
+        self,
+        *,
+        make: Iterable[tuple[str, Sequence[PathLike]]] = (),
+        forget: Iterable[Decision] = (),
+        restore: Iterable[Decision] = (),
+    ) -> Decided:
+        """Change several decisions in one transaction.
+
+        Parameters
+        ----------
+        make : iterable of (kind, pictures)
+            As `decide` takes them.
+        forget : iterable of Decision
+            Where they still stand.
+        restore : iterable of Decision
+            Put back where nothing is decided on the same pictures.
+
+        Raises
+        ------
+        SettingsError
+            As `decide`; nothing was changed.
+        StoreError
+        """
+        return deciding.redecide(self._database, make=make, forget=forget, restore=restore)
+
+    def undecide(self, pictures: Sequence[PathLike], kind: str | None = None) -> int:
+        """Forget what was decided on one picture, or between several; how many decisions that were."""
+        return deciding.undecide(self._database, pictures, kind)
+
+    def take_over(self, decisions: Iterable[Decision]) -> tuple[int, int]:
+        """Bring in decisions from elsewhere, the later of two counts; how many were taken, and how many left."""
+        return deciding.take_over(self._database, decisions)
+
+    def plan(self, options: planning.PlanOptions | None = None, *, min_score: float | None = None) -> Plan:
+        """What could be done about the duplicates; nothing is touched. See `PlanOptions`."""
+        chosen = options or planning.PlanOptions()
+        return planning.plan(self._database, self.settings, chosen, version=__version__, min_score=min_score)
+
+    def apply(
+        self,
+        plan: Plan,
+        journal: PathLike | None = None,
+        *,
+        agreed: str = "",
+        rehearse: bool = False,
+        go_on: bool = False,
+        progress: Progress | None = None,
+    ) -> ApplySummary:
+        """Do what a plan says, each file only after it was compared with its keeper; note what became of the files.
+
+        Parameters
+        ----------
+        plan : Plan
+        journal : path, optional
+            For `undo`; an existing one is continued where it ends. Without, the plan and its journal are written beside
+            the database.
+        agreed : str
+            `Plan.deeds_digest` of the plan that somebody saw and agreed to.
+        rehearse : bool
+            Compare every file, touch none, write no journal.
+        go_on : bool
+            Leave a file that is not as planned, or that the system will not let go, and go on; else stop there.
+
+        Raises
+        ------
+        PlanChangedError
+            The plan says something else than what was *agreed* to; nothing was touched.
+        PlanError
+            The plan could lose a picture; the journal belongs to another plan, was taken back or is in use.
+        StoreError
+            What was done could not be noted; the next ingest notices.
+        OSError
+            The journal cannot be written; what was done stands in it.
+        """
+        return acting.apply_with(
+            self._database,
+            self.settings,
+            plan,
+            None if journal is None else Path(journal),
+            agreed=agreed,
+            rehearse=rehearse,
+            go_on=go_on,
+            progress=progress or SILENT,
+        )
+
+    def undo(self, journal: PathLike, *, progress: Progress | None = None) -> ApplySummary:
+        """Take back what `apply` did, also half a run; nothing that came meanwhile is overwritten.
+
+        Raises
+        ------
+        PlanError
+            It is no journal, or is in use.
+        StoreError, OSError
+        """
+        return acting.undo_with(self._database, Path(journal), progress or SILENT)
+
+    def check(self, deep: bool = False, progress: Progress | None = None) -> list[Problem]:
+        """Look for damage and disagreement; changes nothing. *deep* also reads every page and every file."""
+        return checking.check(self._database, self.fingerprint, deep=deep, progress=progress or SILENT)
+
+    def rebuild(self, describe: bool = False, progress: Progress | None = None) -> list[Failure]:
+        """Make the vector files anew from the database; with *describe*, first the features anew from the files.
+
+        Returns
+        -------
+        list of Failure
+            Files that could not be described again.
+
+        Raises
+        ------
+        StoreError, VectorIndexError
+        """
+        failures: list[Failure] = []
+        if describe:
+            failures = rebuild.describe_again(
+                self._database, self.settings, self.fingerprint, progress=progress or SILENT
+            )
+            self._mismatch = ""
+        self._refuse_mismatch()
+        self._vectors.rebuild()
+        return failures
+
+    def backup(self, target: PathLike) -> BackupSummary:
+        """Copy the database and its vector files while others may be writing; verified, then put in place.
+
+        Parameters
+        ----------
+        target : path
+            The copy, a database of its own. An earlier backup there is replaced.
+
+        Raises
+        ------
+        StoreError
+            *target* is something else, is in use, or cannot be written; what was there stays.
+        """
+        if self._database.shared:
+            self._database.backup(Path(target))  # says what to use
+        return backups.backup(self.path, Path(target))
+
+    @staticmethod
+    def restore(source: PathLike, path: PathLike) -> BackupSummary:
+        """Let the database at *path* hold what a backup holds; what it held before is kept beside it.
+
+        Raises
+        ------
+        StoreError
+            The backup is damaged, or of a newer dedupindex; the database stays as it was then.
+        """
+        return backups.restore(Path(source), database_path(location_of(path)))
+
+    def merge(self, other: PathLike, *, volume: str = "", progress: Progress | None = None) -> MergeSummary:
+        """Bring in a catalogue that was made elsewhere, without describing anything again; see `ingest.merge`.
+
+        With *volume*, its own paths are known here as ``VOLUME:/path``; without, it is of this machine.
+
+        Raises
+        ------
+        SettingsError, StoreError
+        """
+        self._refuse_mismatch()
+        with opened(location_of(other)) as theirs:
+            return merging.merge(
+                self._database, theirs, self.settings, self.fingerprint, volume=volume, progress=progress or SILENT
+            )
+
+    def forget(self, paths: Sequence[PathLike], *, dry_run: bool = False) -> ForgetSummary:
+        """Take files, and folders with all below them, out of the index; the files themselves are never touched.
+
+        Raises
+        ------
+        StoreError
+        """
+        return forgetting.forget(self._database, places_of(paths), dry_run=dry_run)

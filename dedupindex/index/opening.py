@@ -1,0 +1,169 @@
+"""An open index: what it is opened on, with which settings, and when it is closed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dedupindex import __version__
+from dedupindex.engines.choosing import engine_for
+from dedupindex.errors import SettingsError, SettingsMismatchError
+from dedupindex.features import versions
+from dedupindex.search.vector_cache import VectorCache
+from dedupindex.settings import Settings
+from dedupindex.store import catalog
+from dedupindex.store.database import Database, parsed
+from dedupindex.store.migrate import Upgrade, prepare_schema
+from dedupindex.store.migrate import upgrade as upgrade_schema
+from dedupindex.upkeep import backup as backups
+from dedupindex.upkeep.opening import location_of, settle_settings
+
+PathLike = str | os.PathLike[str]
+
+
+class OpenIndex:
+    """An open database with its vector index and its engine; see `Index`."""
+
+    def __init__(self, database: Database, settings: Settings, *, mismatch: str = "") -> None:
+        self._database = database
+        self._mismatch = mismatch
+        self.settings = settings
+        self.fingerprint = settings.fingerprint(versions(settings))
+        self._vectors = VectorCache(database, self.fingerprint)
+        self._engine = engine_for(settings, database)
+        if not database.read_only and not database.shared:
+            backups.remove_leftovers(database.path)
+
+    # ------------------------------------------------------------------------------------------------- opening
+    @classmethod
+    def open(
+        cls,
+        path: PathLike,
+        *,
+        create: bool = False,
+        settings: Settings | None = None,
+        read_only: bool = False,
+        allow_mismatch: bool = False,
+        **overrides: Any,
+    ) -> Self:
+        """Open a database, or make one.
+
+        Parameters
+        ----------
+        path : path or str
+            Database file, or its SQLAlchemy URL: ``sqlite:///FILE``, ``postgresql://USER@HOST/NAME``.
+        create : bool
+            Make it when it is not there; on a server, the tables in an empty database.
+        settings : Settings, optional
+            All settings. Without, those that shape features come from the database (of a new one: the defaults and
+            the ``DEDUPINDEX_*`` environment), the others from the defaults and the environment.
+        read_only : bool
+            Write nothing.
+        allow_mismatch : bool
+            Open although the features were made with other settings, to look at it or to ``rebuild(describe=True)``.
+        **overrides
+            Single settings, by name; None = not given.
+
+        Raises
+        ------
+        IndexNotFoundError
+            There is no such database and *create* is false.
+        SchemaVersionError
+            It was made by an older or newer dedupindex.
+        SettingsMismatchError
+            Its features were made with other settings, or other versions of the features.
+        SettingsError, StoreError
+        """
+        if create and read_only:
+            raise SettingsError("a database cannot be created read-only")
+        database = Database(location_of(path), create=create, read_only=read_only)
+        try:
+            prepare_schema(database, create=create)
+            chosen, mismatch = settle_settings(database, settings, overrides, program=__version__)
+            if mismatch and not allow_mismatch:
+                raise SettingsMismatchError(mismatch)
+            return cls(database, chosen, mismatch=mismatch)
+        except BaseException:
+            database.close()
+            raise
+
+    @staticmethod
+    def upgrade(path: PathLike, *, backed_up: bool = False) -> Upgrade:
+        """Bring an older database to this program's schema; what was done, and the backup that was made first.
+
+        Parameters
+        ----------
+        backed_up : bool
+            You have a backup of a database on a server, of which none is made here.
+
+        Raises
+        ------
+        StoreError
+        """
+        database = Database(location_of(path))
+        try:
+            return upgrade_schema(database, backed_up=backed_up)
+        finally:
+            database.close()
+
+    @staticmethod
+    def own_files(path: PathLike) -> list[Path]:
+        """The database file at a path or SQLite URL, and its folder of vectors; none where it is on a server.
+
+        Raises
+        ------
+        StoreError
+            A URL of another kind of database, or one without a file.
+        """
+        database = parsed(location_of(path))
+        return [database, database.with_name(f"{database.name}.vectors")] if isinstance(database, Path) else []
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.close()
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """The database for people: its path, or its URL without the password."""
+        return self._database.name
+
+    @property
+    def location(self) -> Path | str:
+        """What opens the same database again; of a server with the password, so not for people."""
+        return self._database.location
+
+    @property
+    def path(self) -> Path:
+        """The database file.
+
+        Raises
+        ------
+        StoreError
+            It is on a server.
+        """
+        return self._database.path
+
+    def beside(self, tail: str) -> Path:
+        """A name for a file that belongs to the index: beside the database, or where this machine keeps its own."""
+        return self._database.beside(tail)
+
+    @property
+    def generation(self) -> int:
+        """How many transactions have written: while it stays, so does everything that one reads."""
+        with self._database.read() as connection:
+            return catalog.generation(connection)
+
+    def _refuse_mismatch(self) -> None:
+        if self._mismatch:
+            raise SettingsMismatchError(self._mismatch)

@@ -1,0 +1,107 @@
+"""Looking at what an index holds; nothing here writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from dedupindex.features import unpack
+from dedupindex.groups import decisions as deciding
+from dedupindex.groups import report as reporting
+from dedupindex.groups.regrouping import regrouped
+from dedupindex.groups.thumbnails import from_file, stored_thumbnails
+from dedupindex.index.opening import OpenIndex
+from dedupindex.places import absolute
+from dedupindex.records import Decision, DuplicateGroup, Failure, Features, ImageRecord, Pair, RunRecord
+from dedupindex.records.pictures import Thumbnail
+from dedupindex.records.reports import Overview
+from dedupindex.records.upkeep import Vitals
+from dedupindex.sources import parse_address
+from dedupindex.store import catalog, catalog_images
+from dedupindex.upkeep import info as describing
+from dedupindex.upkeep.vitals import pulse, vitals
+
+PathLike = str | os.PathLike[str]
+
+
+class ReadableIndex(OpenIndex):
+    """What an index holds; see `Index`."""
+
+    def pairs(self, min_score: float | None = None) -> list[Pair]:
+        """Confirmed pairs of different images that are still somewhere, best first."""
+        with self._database.read() as connection:
+            return reporting.present_pairs(connection, min_score=min_score)
+
+    def images(self) -> Iterator[ImageRecord]:
+        """Every stored image."""
+        with self._database.read() as connection:
+            yield from catalog_images.all_images(connection)
+
+    def image(self, image_id: int) -> ImageRecord | None:
+        """The image of that id; None when there is none."""
+        with self._database.read() as connection:
+            return catalog_images.by_id(connection, [image_id]).get(image_id)
+
+    def image_at(self, place: PathLike) -> ImageRecord | None:
+        """The image that is, or was last seen, at a path or address (``path#frame=12``); None when there is none."""
+        path, frame = parse_address(os.fspath(place))
+        with self._database.read() as connection:
+            return catalog_images.at_location(connection, absolute(path), frame or 0)
+
+    def features_of(self, image_id: int) -> Features:
+        """The stored features of an image.
+
+        Raises
+        ------
+        KeyError
+            No such image, or it has no features.
+        """
+        with self._database.read() as connection:
+            return unpack(catalog_images.features(connection, [image_id])[image_id])
+
+    def stored_thumbnails(self, ids: Iterable[int]) -> dict[int, Thumbnail]:
+        """Small pictures of images as the database remembers them, by id; left out where it cannot."""
+        return stored_thumbnails(self._database, ids)
+
+    def thumbnail(self, image: ImageRecord, side: int, *, max_bytes: int | None = None) -> Thumbnail | None:
+        """Small picture of an image from its file, of a longest *side* in pixels; None where no file still holds it."""
+        return from_file(image, self.settings, side, max_bytes=max_bytes)
+
+    def failures(self, run: int | None = None) -> list[Failure]:
+        """Files that gave no frame, and why; by path. Of one ingest: those that failed anew in it."""
+        with self._database.read() as connection:
+            return catalog.failures(connection, run=run)
+
+    def runs(self, limit: int = 100) -> list[RunRecord]:
+        """The latest finished runs, newest first."""
+        with self._database.read() as connection:
+            return catalog.runs(connection, limit=limit)
+
+    def info(self) -> Mapping[str, int | float | str]:
+        """Counts, sizes, versions and settings, by name."""
+        return describing.info(self._database, self.settings, self.fingerprint)
+
+    def pulse(self) -> int:
+        """The generation, once the database has answered with the right schema and the vector index has caught up."""
+        return pulse(self._database, self._vectors)
+
+    def vitals(self) -> Vitals:
+        """What is worth watching of an index in service."""
+        return vitals(self._database, self._vectors)
+
+    def overview(self, runs: int = 8) -> Overview:
+        """The report of everything, with counts and the latest *runs*, of one state; nothing is searched for."""
+        with self._database.read() as connection:
+            return describing.overview(connection, runs)
+
+    def decisions(self) -> list[Decision]:
+        """Every decision, oldest first."""
+        return deciding.decisions(self._database)
+
+    def images_of(self, keys: Collection[str]) -> dict[str, ImageRecord]:
+        """The stored images among some content keys."""
+        return deciding.images_of(self._database, keys)
+
+    def regrouped(self, group: DuplicateGroup) -> tuple[DuplicateGroup, ...]:
+        """What a group becomes by the decisions as they are: itself, smaller ones, or nothing."""
+        return regrouped(group, self.decisions())

@@ -1,0 +1,69 @@
+"""What a file holds, and what is measured of two of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from dedupindex.records.answers import Pair
+from dedupindex.records.pictures import DecodedFile, Frame, PreparedFrame
+from dedupindex.records.verdicts import Relation
+
+Better: TypeAlias = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number about two pictures.
+
+    Attributes
+    ----------
+    name : str
+    value : float
+    better : {"higher", "lower"}
+        Which values mean more alike.
+    detail : str
+        Shift, size and the like, for people.
+    """
+
+    name: str
+    value: float
+    better: Better
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two pictures with all that was found.
+
+    Attributes
+    ----------
+    a, b : str
+        Their addresses.
+    frames : (Frame, Frame)
+        As they were decoded.
+    pair : Pair
+        What is known of the two frames, the verification, and the proof (None where they do not lie on one another,
+        or need none).
+    measures : tuple of Measure
+    """
+
+    a: str
+    b: str
+    frames: tuple[Frame, Frame]
+    pair: Pair
+    measures: tuple[Measure, ...]
+
+    @property
+    def relations(self) -> tuple[Relation, ...]:
+        """What may be said of the two; nothing where they are different pictures."""
+        return self.pair.relations if self.pair.verification.accepted else ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileContents:
+    """A file as an ingest reads it."""
+
+    decoded: DecodedFile
+    frames: tuple[Frame, ...]  # those with a valid pixel
+    prepared: tuple[PreparedFrame, ...]  # one for each of them
