@@ -29,18 +29,6 @@ from dedupindex.store import catalog, catalog_images, catalog_locations
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, NewImage
 
-
-def _work(tasks: Sequence[FileTask | ProofTask]) -> Sequence[FileResult | ProofResult]:
-    """Describe files, or compare some; a worker is asked for one of them at a time."""
-    describing = [task for task in tasks if isinstance(task, FileTask)]
-    comparing = [task for task in tasks if isinstance(task, ProofTask)]
-    return [*(describe_files(describing) if describing else ()), *prove_pairs(comparing)]
-
-
-def _died(task: FileTask | ProofTask, reason: Reason) -> FileResult | ProofResult:
-    return died(task, reason) if isinstance(task, FileTask) else proofs_died(task, reason)
-
-
 MOST_FRAMES = CHUNK  # frames of one upload: as many as are described, and stored, at once
 
 
@@ -98,9 +86,7 @@ class Uploads:
         self._database, self._vectors = database, vectors
         self._settings = dataclasses.replace(settings, max_frames=min(settings.max_frames, MOST_FRAMES))
         self._closed = False
-        self._pool: Pool[FileTask | ProofTask, FileResult | ProofResult] = Pool(
-            _work, died=_died, workers=workers or settings.workers, limits=limits_of(settings), contained=True
-        )
+        self._pool = upload_workers(settings, workers)
 
     def __enter__(self) -> Uploads:
         return self
@@ -284,3 +270,19 @@ def _record(image: NewImage) -> ImageRecord:
         lossless=image.lossless,
         metadata_count=image.metadata_count,
     )
+
+
+def _work(tasks: Sequence[FileTask | ProofTask]) -> Sequence[FileResult | ProofResult]:
+    """Describe files, or compare some; a worker is asked for one of them at a time."""
+    describing = [task for task in tasks if isinstance(task, FileTask)]
+    comparing = [task for task in tasks if isinstance(task, ProofTask)]
+    return [*(describe_files(describing) if describing else ()), *prove_pairs(comparing)]
+
+
+def _died(task: FileTask | ProofTask, reason: Reason) -> FileResult | ProofResult:
+    return died(task, reason) if isinstance(task, FileTask) else proofs_died(task, reason)
+
+
+def upload_workers(settings: Settings, workers: int = 0) -> Pool[FileTask | ProofTask, FileResult | ProofResult]:
+    """Return worker processes that describe and compare uploads, within limits; 0 = as many as the settings say."""
+    return Pool(_work, died=_died, workers=workers or settings.workers, limits=limits_of(settings), contained=True)

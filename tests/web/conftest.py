@@ -11,8 +11,7 @@ pytest.importorskip("httpx2", reason="the test client needs httpx2")
 from starlette.testclient import TestClient
 
 from dedupindex import Index
-from dedupindex.execution.pool import Pool, limits_of
-from dedupindex.ingest.describing import describe_files, died
+from dedupindex.search.uploads import upload_workers
 from dedupindex.settings import Settings
 from dedupindex.web.page.app import create_app
 from dedupindex.web.page.guard import Keys
@@ -56,8 +55,7 @@ def own(scanned, tmp_path):
 
 @pytest.fixture(scope="session")
 def workers():
-    limits = limits_of(Settings(workers=2))
-    with Pool(describe_files, died=died, workers=2, limits=limits, contained=True) as pool:
+    with upload_workers(Settings(), 2) as pool:
         yield pool  # for every page and replica: tasks bring their settings along
 
 
