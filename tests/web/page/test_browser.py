@@ -102,6 +102,11 @@ def place(page):
     return re.sub(r"\s", "", page.locator(".steps a[href^='/?'], .steps a[href='/']").inner_text())
 
 
+def visible_views(page):
+    names = ("first", "second", "difference", "outline")
+    return [name for name in names if page.locator(f".view.{name}").is_visible()]
+
+
 @both
 def test_a_review(page, own):
     assert "token" not in page.url
@@ -117,8 +122,10 @@ def test_a_review(page, own):
 
     # views: the keys go through them, and blinking changes what is seen
     assert page.locator(".views").get_attribute("data-mode") == "side"
+    assert visible_views(page) == ["first", "second"]
     page.keyboard.press("v")
     assert page.locator(".views").get_attribute("data-mode") == "blink"
+    assert visible_views(page) == ["first", "second"]
     second = page.locator(".view.second")
     assert second.evaluate("e => getComputedStyle(e).animationName") == "blink"
     opacities = {
@@ -127,8 +134,12 @@ def test_a_review(page, own):
     assert opacities == {"0", "1"}
     page.get_by_text("difference", exact=True).click()
     page.locator(".view.difference img").wait_for(state="visible")
+    assert visible_views(page) == ["difference"]
     page.keyboard.press("v")
     page.locator(".view.outline img").wait_for(state="visible")
+    assert visible_views(page) == ["outline"]
+    stage, view = (page.locator(where).bounding_box()["width"] for where in (".views", ".view.outline"))
+    assert view > 0.95 * stage  # one view takes the whole width
     pictures_are_there(page, "#stage img")
 
     # through the groups and back
