@@ -1,4 +1,4 @@
-"""Text that every database holds and compares alike."""
+"""A text type that every database stores and compares in the same way."""
 
 from __future__ import annotations
 
