@@ -1,4 +1,4 @@
-"""What an evaluation found, and how it is counted: evidence in, shares with their confidence out. No database."""
+"""Counts what an evaluation found: evidence in, shares with their confidence intervals out. No database."""
 
 from __future__ import annotations
 
@@ -30,7 +30,17 @@ IdPair: TypeAlias = tuple[int, int]  # image ids, the smaller one first
 
 @dataclass(frozen=True, slots=True)
 class Attacked:
-    """A copy: by which attack, of which image, and the image that it became (0 = it cannot be found by appearance)."""
+    """An attacked copy.
+
+    Attributes
+    ----------
+    variant : Variant
+        Which attack made it.
+    original : int
+        Id of the image that was attacked.
+    image : int
+        Id of the image that the copy became; 0 = it cannot be found by appearance.
+    """
 
     variant: Variant
     original: int
@@ -44,13 +54,13 @@ class Attacked:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that was seen, by image ids.
+    """Everything that is counted, by image ids.
 
     Attributes
     ----------
     originals : mapping of id to path
     duplicates : int
-        Pictures that are another one byte for byte.
+        Pictures with the same bytes as another one.
     copies : sequence of Attacked
         At least one.
     own : set of IdPair
@@ -58,9 +68,13 @@ class Evidence:
     reported : mapping of IdPair to (score, relation)
         Everything else that was confirmed.
     proposed : set of IdPair
-        What the search for the copies gave.
+        Candidates from the search for the copies.
     scores : mapping of IdPair to float
-        Of pairs that were not reported: those proposed and those of `related`; a missing one scored nothing.
+        Of pairs that were not reported: those proposed and those of `related`; a missing pair has score 0.
+    overflowed : int
+        Copies with more candidates than are kept.
+    threshold : float
+        The threshold in force.
     """
 
     originals: Mapping[int, Path]
@@ -80,7 +94,7 @@ def ordered(one: int, other: int) -> IdPair:
 
 
 def related(copies: Iterable[Attacked]) -> set[IdPair]:
-    """All pairs of a picture and its copies, and of its copies among each other."""
+    """All pairs of a picture and its copies, and of the copies of one picture."""
     families: defaultdict[int, set[int]] = defaultdict(set)
     for copy in copies:
         families[copy.original].update({copy.original, copy.image} - {0})
@@ -88,7 +102,7 @@ def related(copies: Iterable[Attacked]) -> set[IdPair]:
 
 
 def count(evidence: Evidence, variants: Sequence[Variant]) -> Evaluation:
-    """Count what was found.
+    """Count copies found, wrong pairs and candidates.
 
     Parameters
     ----------
@@ -129,24 +143,24 @@ def count(evidence: Evidence, variants: Sequence[Variant]) -> Evaluation:
 
 
 class Components:
-    """Which things hang together."""
+    """Connected components of a graph, by union-find."""
 
     def __init__(self) -> None:
         self._above: dict[int, int] = {}
 
     def of(self, thing: int) -> int:
-        """The one that stands for all that hang together with it."""
+        """The representative of a node's component."""
         while (above := self._above.setdefault(thing, thing)) != thing:
             self._above[thing] = thing = self._above[above]
         return thing
 
     def join(self, one: int, other: int) -> None:
-        """Let two hang together."""
+        """Connect two nodes."""
         self._above[self.of(one)] = self.of(other)
 
 
 def _scenes(evidence: Evidence) -> dict[int, frozenset[int]]:
-    """What every image shows; two attacks that left the same bytes make an image that shows two things."""
+    """The scenes that each image shows; two attacks with the same resulting bytes make an image of two scenes."""
     own = Components()
     for pair in evidence.own:
         own.join(*pair)
@@ -165,12 +179,12 @@ def _outcome(copy: Attacked, evidence: Evidence, links: Components) -> Iterable[
         yield "unusable"
         return
     same = copy.image == copy.original
-    found = same or copy.pair in evidence.reported or copy.pair in evidence.own
-    if found:
+    direct = same or copy.pair in evidence.reported or copy.pair in evidence.own
+    if direct:
         yield "direct"
-    if found or links.of(copy.image) == links.of(copy.original):
+    if direct or links.of(copy.image) == links.of(copy.original):
         yield "linked"
-    if not same and (found or evidence.scores.get(copy.pair, 0.0) >= evidence.threshold):
+    if not same and (direct or evidence.scores.get(copy.pair, 0.0) >= evidence.threshold):
         yield "confirmable"
         if copy.pair in evidence.proposed:
             yield "proposed"
@@ -183,7 +197,7 @@ def _searched(evidence: Evidence, right: Mapping[IdPair, bool]) -> Rate | None:
 
 
 def _missed(evidence: Evidence, links: Components, variants: Sequence[Variant]) -> tuple[MissedCopy, ...]:
-    found: list[tuple[int, MissedCopy]] = []
+    ranked: list[tuple[int, MissedCopy]] = []
     for copy in evidence.copies:
         outcome = set(_outcome(copy, evidence, links))
         if "direct" in outcome:
@@ -196,8 +210,8 @@ def _missed(evidence: Evidence, links: Components, variants: Sequence[Variant]) 
             score=evidence.scores.get(copy.pair, 0.0),
             linked="linked" in outcome,
         )
-        found.append((variants.index(copy.variant), missed))
-    return tuple(missed for _, missed in sorted(found, key=lambda one: (one[0], one[1].path)))
+        ranked.append((variants.index(copy.variant), missed))
+    return tuple(missed for _, missed in sorted(ranked, key=lambda one: (one[0], one[1].path)))
 
 
 def _attack_result(variant: Variant, tally: Counter[str]) -> AttackResult:
@@ -229,23 +243,23 @@ def _curve(evidence: Evidence, right: Mapping[IdPair, bool]) -> tuple[ThresholdP
 
 
 def _comparable(scenes: Mapping[int, frozenset[int]]) -> int:
-    """Pairs that show nothing in common."""
+    """Number of pairs without a common scene."""
     sizes = Counter(scene for shown in scenes.values() if len(shown) == 1 for scene in shown)
     several = [shown for shown in scenes.values() if len(shown) > 1]  # hardly ever any
-    found = math.comb(sizes.total(), 2) - sum(math.comb(size, 2) for size in sizes.values())
+    pairs = math.comb(sizes.total(), 2) - sum(math.comb(size, 2) for size in sizes.values())
     for place, shown in enumerate(several):
-        found += sizes.total() - sum(sizes[scene] for scene in shown)
-        found += sum(shown.isdisjoint(other) for other in several[:place])
-    return found
+        pairs += sizes.total() - sum(sizes[scene] for scene in shown)
+        pairs += sum(shown.isdisjoint(other) for other in several[:place])
+    return pairs
 
 
 def _wrong_pairs(evidence: Evidence, pairs: Iterable[IdPair]) -> tuple[WrongPair, ...]:
     names = {image: (path, "") for image, path in evidence.originals.items()}
     for copy in evidence.copies:
         names.setdefault(copy.image, (evidence.originals[copy.original], copy.variant.label))
-    found = []
+    wrong = []
     for pair in pairs:
         a, b = sorted(names[image] for image in pair)
         score, relation = evidence.reported[pair]
-        found.append(WrongPair(*a, *b, score, relation))
-    return tuple(sorted(found, key=lambda w: (-w.score, w.a, w.a_attack, w.b, w.b_attack)))
+        wrong.append(WrongPair(*a, *b, score, relation))
+    return tuple(sorted(wrong, key=lambda w: (-w.score, w.a, w.a_attack, w.b, w.b_attack)))
