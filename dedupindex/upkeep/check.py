@@ -1,4 +1,4 @@
-"""Is everything as it should be? Compares rows with rows, vector files with rows, and on request files with rows."""
+"""Looks for damage: compares rows with rows, vector files with rows, and on request picture files with rows."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, SegmentRow
 from dedupindex.vectors import VectorIndex, row_digest, strays
 
-TOLERANCE = 0.02  # a number of a unit vector in 8 bits against the exact one
-ASKED, NEAREST, NEAR = 100, 10, 0.5  # images asked about; neighbours of each, within this distance (1 - cosine)
-ENOUGH = 0.95  # of the near neighbours; cells miss fewer than 1 in 100
+TOLERANCE = 0.02  # difference between a component of a unit vector in 8 bits and the exact one
+ASKED, NEAREST, NEAR = 100, 10, 0.5  # images that are searched for; neighbours of each, within this distance
+ENOUGH = 0.95  # least share of near neighbours that the index has to find
 _LOAD = 20_000
 
 
@@ -32,11 +32,14 @@ def check(database: Database, fingerprint: str, *, deep: bool = False, progress:
 
     Parameters
     ----------
+    database : Database
     fingerprint : str
         Of the settings in force.
     deep : bool
-        Let the database check every page where it can, unpack every feature and hash every file again; and where all
-        is well so far, ask the index for the neighbours of some images that an exhaustive search finds.
+        Also let the database check every page, unpack every feature, and hash every file again. Where all is well so
+        far, also compare the answers of the index for a sample of images with an exhaustive search.
+    progress : Progress
+        Told of features and files.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def check(database: Database, fingerprint: str, *, deep: bool = False, progress:
             problems += look()
         except StoreError as error:
             problems.append(Problem("database_damaged", str(error), False))
-        except Exception as error:  # a row that means nothing: damage that no database can see
+        except Exception as error:  # a row without meaning: damage that the database itself cannot see
             problems.append(Problem("database_damaged", f"{type(error).__name__}: {error}", False))
     return problems
 
@@ -81,9 +84,9 @@ def _rows(database: Database, fingerprint: str) -> Iterator[Problem]:
             yield Problem("proofs_without_pair", f"{number} rows", False)
         wanted = catalog_images.indexable_ids(connection)
         for start in range(0, len(wanted), _LOAD):
-            some = wanted[start : start + _LOAD]
-            ids, rows = catalog_images.descriptors(connection, some, DESCRIPTOR_DIMENSIONS)
-            for image in np.setdiff1d(some, ids).tolist():
+            batch = wanted[start : start + _LOAD]
+            ids, rows = catalog_images.descriptors(connection, batch, DESCRIPTOR_DIMENSIONS)
+            for image in np.setdiff1d(batch, ids).tolist():
                 yield Problem("no_descriptor", f"image {image}")
             for image in ids[~rows.any(axis=1)].tolist():
                 yield Problem("empty_descriptor", f"image {image}")
@@ -119,7 +122,7 @@ def _compare(
     own: np.typing.NDArray[np.int64],
     wanted: np.typing.NDArray[np.int64],
 ) -> Iterator[Problem]:
-    """Ids and vectors of a sealed file against the database. Images deleted since are no problem."""
+    """Compare ids and vectors of a sealed file with the database. Images deleted since are no problem."""
     with database.read() as connection:
         parts = [
             catalog_images.descriptors(connection, own[start : start + _LOAD], DESCRIPTOR_DIMENSIONS)
@@ -137,7 +140,7 @@ def _compare(
 
 
 def _parts(database: Database) -> Iterator[Problem]:
-    """Vector files as a shared database hands them out."""
+    """Check the vector files that a shared database holds for other hosts."""
     if not database.shared:
         return
     with database.read() as connection:
@@ -146,11 +149,11 @@ def _parts(database: Database) -> Iterator[Problem]:
             for part in catalog.parts(connection, segment.id):
                 digest.update(part)
             if digest.hexdigest() != segment.sha256:
-                yield Problem("vector_file_unusable", f"{segment.file} as the database hands it out is not what it was")
+                yield Problem("vector_file_unusable", f"the copy of {segment.file} in the database is damaged")
 
 
 def _answers(database: Database, fingerprint: str) -> Iterator[Problem]:
-    """What the index finds near some images, against an exhaustive search through the database."""
+    """Compare the neighbours that the index finds for a sample of images with an exhaustive search."""
     index = VectorCache(database, fingerprint).current()
     with database.read() as connection:
         wanted = catalog_images.indexable_ids(connection)
@@ -162,12 +165,12 @@ def _answers(database: Database, fingerprint: str) -> Iterator[Problem]:
             _, rows = catalog_images.descriptors(connection, wanted[start : start + _LOAD], DESCRIPTOR_DIMENSIONS)
             for nearest, distances in zip(near, 1 - asked @ unit(rows).T, strict=True):
                 nearest += distances[distances <= NEAR].tolist()
-    answers = index.search(asked, NEAR + 2 * TOLERANCE, NEAREST)  # the index knows distances a little less exactly
+    answers = index.search(asked, NEAR + 2 * TOLERANCE, NEAREST)  # its distances are a little less exact
     total = hits = 0
     for distances, answer in zip(near, answers, strict=True):
         due = sorted(distances)[:NEAREST]
         total += len(due)
-        if due:  # compared by distance, not by id: at equal distances either is right
+        if due:  # compared by distance, not by id: at equal distances any image is right
             hits += int((answer.distances[: len(due)] <= due[-1] + TOLERANCE).sum())
     if hits < ENOUGH * total:
         yield Problem("index_misses", f"the index finds {hits} of {total} near neighbours of {len(near)} images")
@@ -191,17 +194,18 @@ def _features(database: Database, progress: Progress) -> Iterator[Problem]:
 
 
 def _pairs(database: Database) -> Iterator[Problem]:
-    """Every pair can be read, and lies within its bounds."""
+    """Check that every pair can be read, with values within their bounds."""
     with database.read() as connection:
         for pair in catalog_pairs.pairs(connection):
-            found = pair.verification
-            if not (0 <= found.score <= 1 and np.isfinite(found.registration.matrix).all()):
-                words = f"images {pair.a.id} and {pair.b.id}: score {found.score}, matrix {found.registration.matrix}"
+            verification = pair.verification
+            if not (0 <= verification.score <= 1 and np.isfinite(verification.registration.matrix).all()):
+                words = f"images {pair.a.id} and {pair.b.id}: score {verification.score}"
+                words += f", matrix {verification.registration.matrix}"
                 yield Problem("damaged_pair", words, False)
 
 
 def _proofs(database: Database) -> Iterator[Problem]:
-    """Every proof can be read, and lies within its bounds."""
+    """Check that every proof can be read, with values within their bounds."""
     with database.read() as connection:
         for row in catalog_proofs.all_proofs(connection):
             where = f"images {row['a']} and {row['b']}"
@@ -220,9 +224,9 @@ def _files(database: Database, progress: Progress) -> Iterator[Problem]:
         for state, sha256, _ in catalog_locations.states(connection):
             progress.advance(1)
             if volume_of(state.path):
-                continue  # of another machine: nobody can look here
+                continue  # on another machine: it cannot be read here
             try:
-                found = _digest(state)
+                digest = _digest(state)
             except ReadError as error:
                 missing = error.reason is Reason.MISSING
                 words = text_of(state.path) if missing else f"{text_of(state.path)}: {error.detail}"
@@ -234,14 +238,14 @@ def _files(database: Database, progress: Progress) -> Iterator[Problem]:
             except OSError as error:
                 yield Problem("file_unreadable", f"{state.path}: {error.strerror or error}")
             else:
-                if found != sha256:
+                if digest != sha256:
                     yield Problem("file_changed", f"{state.path}: other content than when it was ingested")
     progress.finish()
 
 
 def _digest(state: FileState) -> bytes:
     if not is_local(state.path) or shards_above(state.path):
-        data, _ = read_bytes(state.path, state.size + 1)  # one more, to see that it grew
+        data, _ = read_bytes(state.path, state.size + 1)  # one more byte, to notice that it grew
         return hashlib.sha256(data).digest()
     with state.path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
