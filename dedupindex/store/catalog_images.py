@@ -265,7 +265,16 @@ def features(connection: Connection, ids: Iterable[int], names: Collection[str] 
 def sketches(connection: Connection, ids: Iterable[int], *more: str) -> dict[int, dict[str, bytes]]:
     """What vetting needs of images: ``keypoints``, ``descriptor`` and the first bytes of ``thumbnail`` (its shape).
 
-    Features named in *more* are returned whole.
+    Parameters
+    ----------
+    ids : iterable of int
+    *more : str
+        Names of further features, returned whole.
+
+    Returns
+    -------
+    dict
+        Image id to (feature name to data).
     """
     head = func.substr(Feature.data, 1, 4, type_=LargeBinary)
     data = case((Feature.name == "thumbnail", head), else_=Feature.data)
