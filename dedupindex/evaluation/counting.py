@@ -7,6 +7,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,6 +27,17 @@ from dedupindex.records.evaluations import (
 )
 
 IdPair: TypeAlias = tuple[int, int]  # image ids, the smaller one first
+
+
+class Mark(StrEnum):
+    """What holds for an attacked copy, and is counted."""
+
+    COPY = "copies"  # every copy
+    UNUSABLE = "unusable"  # it cannot be found by appearance
+    DIRECT = "direct"  # confirmed as a pair with its original
+    LINKED = "linked"  # in one group with its original
+    CONFIRMABLE = "confirmable"  # verification accepts the pair with its original
+    PROPOSED = "proposed"  # confirmable, and the search proposed the pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +127,18 @@ def count(evidence: Evidence, variants: Sequence[Variant]) -> Evaluation:
     links = Components()
     for pair in evidence.own | {pair for pair in evidence.reported if right[pair]}:
         links.join(*pair)
-    tallies: defaultdict[Variant, Counter[str]] = defaultdict(Counter)
+    tallies: defaultdict[Variant, Counter[Mark]] = defaultdict(Counter)
     for copy in evidence.copies:
         tallies[copy.variant].update(_outcome(copy, evidence, links))
-    total = sum(tallies.values(), Counter[str]())
+    total = sum(tallies.values(), Counter[Mark]())
     wrong = [pair for pair in evidence.reported if not right[pair]]
     curve = _curve(evidence, right)
     return Evaluation(
         attacks=tuple(_attack_result(variant, tallies[variant]) for variant in variants if variant in tallies),
         copies=len(evidence.copies),
-        direct=rate(total["direct"], total["copies"]),
-        linked=rate(total["linked"], total["copies"]),
-        retrieval=rate_or_none(total["proposed"], total["confirmable"]),
+        direct=rate(total[Mark.DIRECT], total[Mark.COPY]),
+        linked=rate(total[Mark.LINKED], total[Mark.COPY]),
+        retrieval=rate_or_none(total[Mark.PROPOSED], total[Mark.CONFIRMABLE]),
         searched=_searched(evidence, right),
         overflowed=evidence.overflowed,
         precision=rate_or_none(len(evidence.reported) - len(wrong), len(evidence.reported)),
@@ -173,21 +185,21 @@ def _scenes(evidence: Evidence) -> dict[int, frozenset[int]]:
     return {image: frozenset(shown) for image, shown in scenes.items()}
 
 
-def _outcome(copy: Attacked, evidence: Evidence, links: Components) -> Iterable[str]:
-    yield "copies"
+def _outcome(copy: Attacked, evidence: Evidence, links: Components) -> Iterable[Mark]:
+    yield Mark.COPY
     if not copy.image:
-        yield "unusable"
+        yield Mark.UNUSABLE
         return
     same = copy.image == copy.original
     direct = same or copy.pair in evidence.reported or copy.pair in evidence.own
     if direct:
-        yield "direct"
+        yield Mark.DIRECT
     if direct or links.of(copy.image) == links.of(copy.original):
-        yield "linked"
+        yield Mark.LINKED
     if not same and (direct or evidence.scores.get(copy.pair, 0.0) >= evidence.threshold):
-        yield "confirmable"
+        yield Mark.CONFIRMABLE
         if copy.pair in evidence.proposed:
-            yield "proposed"
+            yield Mark.PROPOSED
 
 
 def _searched(evidence: Evidence, right: Mapping[IdPair, bool]) -> Rate | None:
@@ -200,29 +212,29 @@ def _missed(evidence: Evidence, links: Components, variants: Sequence[Variant]) 
     ranked: list[tuple[int, MissedCopy]] = []
     for copy in evidence.copies:
         outcome = set(_outcome(copy, evidence, links))
-        if "direct" in outcome:
+        if Mark.DIRECT in outcome:
             continue
-        why = "not_confirmed" if copy.pair in evidence.proposed or "confirmable" not in outcome else "not_proposed"
+        why = "not_confirmed" if copy.pair in evidence.proposed or Mark.CONFIRMABLE not in outcome else "not_proposed"
         missed = MissedCopy(
             path=evidence.originals[copy.original],
             attack=copy.variant.label,
-            why="unusable" if "unusable" in outcome else why,
+            why="unusable" if Mark.UNUSABLE in outcome else why,
             score=evidence.scores.get(copy.pair, 0.0),
-            linked="linked" in outcome,
+            linked=Mark.LINKED in outcome,
         )
         ranked.append((variants.index(copy.variant), missed))
     return tuple(missed for _, missed in sorted(ranked, key=lambda one: (one[0], one[1].path)))
 
 
-def _attack_result(variant: Variant, tally: Counter[str]) -> AttackResult:
+def _attack_result(variant: Variant, tally: Counter[Mark]) -> AttackResult:
     return AttackResult(
         attack=variant.attack,
         strength=variant.strength,
         label=variant.label,
-        direct=rate(tally["direct"], tally["copies"]),
-        linked=rate(tally["linked"], tally["copies"]),
-        retrieval=rate_or_none(tally["proposed"], tally["confirmable"]),
-        unusable=tally["unusable"],
+        direct=rate(tally[Mark.DIRECT], tally[Mark.COPY]),
+        linked=rate(tally[Mark.LINKED], tally[Mark.COPY]),
+        retrieval=rate_or_none(tally[Mark.PROPOSED], tally[Mark.CONFIRMABLE]),
+        unusable=tally[Mark.UNUSABLE],
     )
 
 
