@@ -50,6 +50,10 @@ class Embedded:
         settings : Settings
         todo : sequence of int
             Not used: the index proposes for any image.
+
+        Returns
+        -------
+        IndexProposer
         """
         return IndexProposer(database, vectors, settings)
 

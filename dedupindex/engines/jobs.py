@@ -44,6 +44,10 @@ class GroupStage(Protocol):
             Number of the share to do, from 0.
         shares : int
             How many workers share the group; 1 = all of it is to be done.
+
+        Returns
+        -------
+        pyarrow.Table
         """
 
 

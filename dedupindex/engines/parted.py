@@ -87,6 +87,10 @@ class PartedEngine:
         settings : Settings
         todo : sequence of int
             Images that were not searched yet.
+
+        Returns
+        -------
+        Proposer
         """
         with database.read() as connection:
             images = len(catalog_images.indexable_ids(connection))

@@ -236,6 +236,10 @@ def images_table(
         Smallest cosine of a candidate; -1 = any.
     target : bool
         Whether these images can be candidates of others.
+
+    Returns
+    -------
+    pyarrow.Table
     """
     targets = np.full(len(ids), target)
     columns = {"id": ids, "code": codes_column(codes, CODE), "probes": probes, "reach": reach, "target": targets}

@@ -92,6 +92,11 @@ def parse_variants(attacks: Sequence[str] | None, strengths: Sequence[float]) ->
     strengths : sequence of float
         0.5 mild, 1 common, 2 severe.
 
+    Returns
+    -------
+    tuple of Variant
+        No two alike.
+
     Raises
     ------
     SettingsError
@@ -130,6 +135,10 @@ def plan(slot: int, variants: Sequence[Variant], per_picture: int) -> tuple[Vari
         Not empty.
     per_picture : int
         Attacks of a slot.
+
+    Returns
+    -------
+    tuple of Variant
     """
     start = slot * per_picture
     return tuple(variants[(start + step) % len(variants)] for step in range(per_picture))

@@ -121,6 +121,10 @@ def count(evidence: Evidence, variants: Sequence[Variant]) -> Evaluation:
     evidence : Evidence
     variants : sequence of Variant
         The order of the attacks in the result; those without a copy are left out.
+
+    Returns
+    -------
+    Evaluation
     """
     scenes = _scenes(evidence)
     right = {pair: not scenes[pair[0]].isdisjoint(scenes[pair[1]]) for pair in {*evidence.reported, *evidence.proposed}}

@@ -88,6 +88,10 @@ def make_picture_pool(pictures: Sequence[Features], *, lean: bool = False) -> Pi
     lean : bool
         Keep 32 keypoints and a 48-pixel thumbnail only: less space, and cheaper to verify than real images.
 
+    Returns
+    -------
+    PicturePool
+
     Raises
     ------
     ValueError

@@ -29,6 +29,10 @@ def threshold_curve(
         For each copy the score of its pair with its own original; 0 where that pair was not verified. Not empty.
     current : float
         The threshold in force, which becomes one of the points.
+
+    Returns
+    -------
+    tuple of ThresholdPoint
     """
     points = []
     for threshold in sorted({*GRID, current}):
@@ -47,6 +51,11 @@ def suggest(curve: Sequence[ThresholdPoint]) -> tuple[Suggestion, ...]:
     ----------
     curve : sequence of ThresholdPoint
         Rising.
+
+    Returns
+    -------
+    tuple of Suggestion
+        One for each of `TARGETS`.
     """
     suggestions = []
     for target in TARGETS:

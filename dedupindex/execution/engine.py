@@ -88,6 +88,10 @@ class Engine(Protocol):
         settings : Settings
         todo : sequence of int
             Ids of these images.
+
+        Returns
+        -------
+        Proposer
         """
 
     def close(self) -> None:

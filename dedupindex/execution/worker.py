@@ -149,7 +149,7 @@ def begin_worker(limits: Limits) -> None:
     cv2.setNumThreads(1)
     if sys.platform == "win32":
         return
-    _lower(resource.RLIMIT_CORE, 0)  # a dump of gigabytes helps nobody
+    _lower(resource.RLIMIT_CORE, 0)  # no core dumps: they would have gigabytes
     if limits.memory:
         _lower(resource.RLIMIT_AS, limits.memory)
 

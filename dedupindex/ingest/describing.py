@@ -91,6 +91,10 @@ def new_image(decoded: DecodedFile, frame: Frame, prepared: PreparedFrame, featu
         The frame after every prepare stage.
     features : Features
         Described from *prepared*.
+
+    Returns
+    -------
+    NewImage
     """
     height, width = prepared.full_shape
     return NewImage(

@@ -24,6 +24,10 @@ def forget(database: Database, paths: Sequence[Path], *, dry_run: bool = False) 
     dry_run : bool
         Only count.
 
+    Returns
+    -------
+    ForgetSummary
+
     Raises
     ------
     StoreError

@@ -103,6 +103,10 @@ def merge(
     progress : Progress
         Told of every image.
 
+    Returns
+    -------
+    MergeSummary
+
     Raises
     ------
     SettingsError

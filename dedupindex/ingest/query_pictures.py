@@ -32,6 +32,11 @@ def frame_of_array(pixels: NDArray[Any]) -> DecodedFile:
         Integers, floats (NaN and infinity = no data) or bool; a fourth channel is alpha, 0 = no data. A masked array's
         masked pixels are no data.
 
+    Returns
+    -------
+    DecodedFile
+        With one frame.
+
     Raises
     ------
     TypeError

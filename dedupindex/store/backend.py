@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 from dedupindex.errors import StoreError
 from dedupindex.store.claims import Claims
 
-Transaction: TypeAlias = Connection  # what `Database.read` and `Database.write` hand out
+Transaction: TypeAlias = Connection  # of `Database.read` and `Database.write`
 CATALOGUE = "catalogue"  # meta key: the random id of a shared catalogue, after which its folders on a host are named
 
 
 class Purpose(IntEnum):
-    """What one process at a time does where several hosts share a catalogue. The numbers are those of the locks."""
+    """Work that one process at a time does where several hosts share a catalogue. The values number the locks."""
 
     WRITE = 1
     SEARCH = 2

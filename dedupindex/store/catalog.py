@@ -98,7 +98,7 @@ def _grouped(pairs: Iterable[tuple[_K, _T]]) -> dict[_K, list[_T]]:
 
 
 def display(path: Path) -> str:
-    """A path for people: undecodable bytes and control characters as escapes, so that it is always valid text."""
+    """A path as text for people: undecodable bytes and control characters become escapes."""
     text = os.fsencode(text_of(path)).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
@@ -187,6 +187,10 @@ def runs(
         Only runs that came to their end.
     limit : int
         Most runs.
+
+    Returns
+    -------
+    list of RunRecord
     """
     query = select(Run.__table__).order_by(Run.id.desc()).limit(limit)
     if kind is not None:

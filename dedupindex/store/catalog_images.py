@@ -220,6 +220,10 @@ def at_location(connection: Connection, path: Path, frame: int = 0) -> ImageReco
     path : Path
     frame : int
         Frame number in the file.
+
+    Returns
+    -------
+    ImageRecord or None
     """
     query = select(Location.image_id).where(Location.path == os.fsencode(path), Location.frame == frame)
     image = connection.execute(query).scalar()
@@ -342,6 +346,10 @@ def unsearched(connection: Connection, limit: int | None = None, *, after: int =
         Most ids; None = all.
     after : int
         Only ids above this one.
+
+    Returns
+    -------
+    list of int
     """
     query = select(Image.id).where(Image.searched.is_(None), Image.id > after).order_by(Image.id).limit(limit)
     return list(connection.execute(query).scalars())
@@ -406,7 +414,7 @@ def pixel_twins(connection: Connection, ids: Sequence[int], limit: int) -> dict[
 
 
 def contents(connection: Connection, ids: Iterable[int]) -> dict[int, ContentKey]:
-    """Content key and pixel digest of images, by id: what orders them, and what tells equal ones."""
+    """The `ContentKey` of images, by id."""
     keys: dict[int, ContentKey] = {}
     for batch in chunks(sorted(set(ids))):
         query = select(Image.id, Image.sha256, Image.frame, Image.pixel_sha256, Image.width, Image.height)
@@ -439,6 +447,10 @@ def ids_of_pixels(connection: Connection, pixel_sha256: bytes, width: int, heigh
         Pixels.
     limit : int
         Most ids.
+
+    Returns
+    -------
+    list of int
     """
     query = (
         select(Image.id)

@@ -156,6 +156,11 @@ def paths_under(connection: Connection, root: Path, batch: int = 1000) -> Iterat
     root : Path
     batch : int
         Most paths at once.
+
+    Yields
+    ------
+    list of Path
+        Not empty.
     """
     first, end = _bounds(root)
     for column, present in ((Location.path, Location.missing.is_(False)), (FailureRow.path, None)):
@@ -200,7 +205,7 @@ def _under(column: InstrumentedAttribute[bytes], root: Path) -> ColumnElement[bo
 
 
 def _bounds(root: Path) -> tuple[bytes, bytes]:
-    """First path that may lie inside a folder, and the first after all of these."""
+    """Smallest possible path inside a folder, and the smallest path after all of these."""
     name = os.fsencode(root).rstrip(b"/")
     return name + b"/", name + b"0"  # "0" follows "/"
 

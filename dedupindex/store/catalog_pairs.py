@@ -105,6 +105,10 @@ def pairs(
         Lowest score, 0..1.
     among : collection of int, optional
         Only pairs of two of these images.
+
+    Returns
+    -------
+    list of Pair
     """
     query = (
         select(PairRow.__table__, Run.started.label("found"), *_PROOF)

@@ -130,6 +130,10 @@ def direct_proofs(connection: Connection, ids: Iterable[int], version: str) -> l
     ids : iterable of int
     version : str
         Only proofs of this version of the method.
+
+    Returns
+    -------
+    list of StoredProof
     """
     wanted = sorted(set(ids))
     proofs: dict[tuple[int, int], StoredProof] = {}

@@ -93,6 +93,10 @@ def upgrade(database: Database, *, backed_up: bool = False) -> Upgrade:
     backed_up : bool
         A backup exists already. Needed for a database on a server, of which no copy is made here.
 
+    Returns
+    -------
+    Upgrade
+
     Raises
     ------
     SchemaVersionError

@@ -134,7 +134,7 @@ class PostgresServer:
             durable.point("committed", self._mark)
 
     def _turn(self, connection: Connection) -> RootTransaction:
-        """Begin a transaction when it is our turn to write."""
+        """Wait for the writers' lock, and begin a transaction that holds it."""
         until = time.monotonic() + self._busy_timeout
         patience = min(SAY_AFTER, self._busy_timeout)
         while True:

@@ -107,7 +107,15 @@ class SegmentRow:
 
 @dataclass(frozen=True, slots=True)
 class ContentKey:
-    """What orders images (key) and tells those that look exactly alike (pixels)."""
+    """What images are ordered by, and what images with equal pixels have in common.
 
-    key: tuple[bytes, int]  # SHA-256 of the file, frame
-    pixels: tuple[bytes, int, int]  # SHA-256 of the decoded pixels, width, height
+    Attributes
+    ----------
+    key : (bytes, int)
+        SHA-256 of the file, frame number.
+    pixels : (bytes, int, int)
+        SHA-256 of the decoded pixels, width, height.
+    """
+
+    key: tuple[bytes, int]
+    pixels: tuple[bytes, int, int]

@@ -76,7 +76,7 @@ class SqliteFile:
         writable = os.access(self.path, os.W_OK) if self.path.exists() else True
         mode = "rwc" if create and not read_only else "rw" if writable else "ro"
         if mode == "ro" and not os.access(self.path.parent, os.W_OK) and not _log_of(self.path).exists():
-            mode = "ro&immutable=1"  # on read-only media nobody can change it, and no lock file can be made
+            mode = "ro&immutable=1"  # on read-only media it cannot change, and no lock file can be made
         uri = f"file:{quote(os.fsencode(self.path))}?mode={mode}"
         on_network = is_network(kind_of(self.path.parent))
         if on_network and not read_only:
@@ -184,7 +184,7 @@ def own_files(path: Path) -> list[Path]:
 
 
 def vector_directory(path: Path) -> Path:
-    """Where the vector files of a database lie: ``NAME.db.vectors`` beside it."""
+    """The folder of a database's vector files: ``NAME.db.vectors`` beside it."""
     return path.with_name(path.name + ".vectors")
 
 

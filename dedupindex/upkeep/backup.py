@@ -34,6 +34,10 @@ def backup(database: Path, target: Path) -> BackupSummary:
         The copy, a database of its own; its vector files are in ``TARGET.vectors``. An earlier backup there is replaced
         once the new one is whole and verified.
 
+    Returns
+    -------
+    BackupSummary
+
     Raises
     ------
     StoreError

@@ -24,6 +24,10 @@ def info(database: Database, settings: Settings, fingerprint: str) -> Mapping[st
     fingerprint : str
         Of these settings and the feature versions.
 
+    Returns
+    -------
+    mapping of str to int, float or str
+
     Raises
     ------
     StoreError

@@ -95,7 +95,7 @@ def settle_settings(
     own = chosen.fingerprint(versions(chosen))
     if fingerprint is None and not database.read_only:
         with database.write() as connection:
-            if catalog.get_meta(connection, "fingerprint") is None:  # nobody else was faster
+            if catalog.get_meta(connection, "fingerprint") is None:  # no other process was faster
                 catalog.remember_settings(connection, chosen.shaping(), own)
                 catalog.set_meta(connection, program=program)
     elif fingerprint is not None and fingerprint != own:
@@ -113,6 +113,10 @@ def choose_settings(given: Settings | None, stored: dict[str, Any] | None, overr
         Those that the database's features were made with, by name; None = a new database.
     overrides : mapping
         Single settings by name; None as a value = not given.
+
+    Returns
+    -------
+    Settings
 
     Raises
     ------
@@ -143,6 +147,10 @@ def mismatch_words(name: str, chosen: Settings, stored: Mapping[str, Any]) -> st
         In force.
     stored : mapping
         Settings of the features, by name.
+
+    Returns
+    -------
+    str
     """
     wanted = chosen.shaping()
     differing = [f"{name} {stored[name]!r} -> {wanted[name]!r}" for name in wanted if stored.get(name) != wanted[name]]

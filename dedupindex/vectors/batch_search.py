@@ -37,6 +37,10 @@ def is_worth_it(probes: int, nprobe: int, cells: int, vectors: int) -> bool:
         Cells visited for a probe.
     cells, vectors : int
         How many the block has.
+
+    Returns
+    -------
+    bool
     """
     return probes * nprobe * vectors >= WORTH_IT * cells * cells
 

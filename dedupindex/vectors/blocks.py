@@ -47,6 +47,11 @@ class Block:
             Descriptors, no two alike.
         twins : Twins
             Other ids with the same descriptor as a key.
+
+        Returns
+        -------
+        Block
+            Not saved.
         """
         extra = np.array([(twin, key) for key, alike in twins.items() for twin in alike], np.int64).reshape(-1, 2)
         rows = np.concatenate([np.arange(len(keys)), np.searchsorted(keys, extra[:, 1])])

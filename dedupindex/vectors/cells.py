@@ -72,6 +72,11 @@ class Tail:
             Smallest similarity.
         k : int
             Most hits of a probe.
+
+        Returns
+        -------
+        Hits
+            In no particular order.
         """
         k = min(k, len(self))
         return _hits(self._index.search(probes, k), least) if k else NO_HITS
@@ -163,6 +168,11 @@ class Cells:
             Keys that are left out.
         nprobe : int
             Cells visited for a probe.
+
+        Returns
+        -------
+        Hits
+            In no particular order.
         """
         k, nprobe = min(k, len(self)), min(nprobe, int(self._index.nlist))
         if not k:

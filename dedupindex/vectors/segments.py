@@ -52,6 +52,11 @@ def row_digest(ids: Ids, descriptors: CodeArray, rows: Ids | None = None) -> str
     descriptors : (M, D) int8
     rows : (N,) int64, optional
         Row of the descriptor of each image; by default in the order of *ids*.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
     """
     order = np.argsort(ids, kind="stable")
     digest = hashlib.sha256(np.ascontiguousarray(ids[order]).tobytes())
@@ -99,6 +104,10 @@ def read_cells(directory: Path, sealed: SealedFile, dimensions: int) -> Cells:
         What the database has of the file.
     dimensions : int
         Expected length of the vectors.
+
+    Returns
+    -------
+    Cells
 
     Raises
     ------

@@ -283,6 +283,10 @@ class VectorIndex:
         fingerprint : str
             Of the settings and feature versions.
 
+        Returns
+        -------
+        SealedFile
+
         Raises
         ------
         VectorIndexError
