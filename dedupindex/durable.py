@@ -98,11 +98,18 @@ def pieces(path: Path) -> Iterator[bytes]:
 def copy_whole(source: Path, target: Path, sha256: str) -> None:
     """Copy a file as `write_whole` does, if its content has that digest.
 
+    Parameters
+    ----------
+    source, target : Path
+    sha256 : str
+        Hexadecimal.
+
     Raises
     ------
     ValueError
-        It has another digest; nothing was put in place.
+        The content has another digest; nothing was put in place.
     OSError
+        A file cannot be read or written.
     """
     put_together(pieces(source), target, sha256, source=str(source))
 

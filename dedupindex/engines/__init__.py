@@ -1,1 +1,1 @@
-"""Where the heavy work runs: in this program's own processes, by parts in a process pool, or on a Ray cluster."""
+"""Engines: in pools of processes, by parts in a process pool, or by parts on a Ray cluster."""

@@ -1,7 +1,7 @@
-"""Records to Arrow tables and back, lossless: what a dataclass holds follows from its annotations.
+"""Records to Arrow tables and back, without loss. The columns follow from the annotations of the dataclass.
 
-Text and paths travel as bytes, because file names need not be text. A type that is the same for all records of a run
-(the settings) is left out and put back: it belongs to the stage.
+Text and paths are stored as bytes, because file names need not be text. A value that is the same for all records of a
+run (the settings) is left out of the table and put back on reading: it belongs to the stage.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONSTANTS = (Settings,)  # types of which one value serves all records
 
 @dataclass(frozen=True, slots=True)
 class _Codec:
-    """An Arrow type, and the two ways between it and Python (the way back is told the settings)."""
+    """An Arrow type, and the conversions from and to Python; the latter is given the settings."""
 
     arrow: Any
     pack: Callable[[Any], Any]
@@ -39,19 +39,33 @@ def schema_of(kind: type) -> pa.Schema:
     Raises
     ------
     TypeError
-        An annotation has no shape.
+        An annotation has no column type.
     """
     return pa.schema(list(_codec(kind).arrow))
 
 
 def table_of(kind: type[_Record], records: Iterable[_Record]) -> pa.Table:
-    """A row a record."""
+    """Records as a table, one row each."""
     pack = _codec(cast(Any, kind)).pack
     return pa.Table.from_pylist([pack(record) for record in records], schema=schema_of(kind))
 
 
 def records_of(kind: type[_Record], table: pa.Table, settings: Settings) -> list[_Record]:
-    """The records of a table; *settings* stand where records hold settings."""
+    """The records of a table.
+
+    Parameters
+    ----------
+    kind : type
+        The dataclass that `table_of` was given.
+    table : pyarrow.Table
+    settings : Settings
+        Put wherever the records hold settings.
+
+    Returns
+    -------
+    list
+        One record a row.
+    """
     unpack = _codec(cast(Any, kind)).unpack
     return [unpack(row, settings) for row in table.to_pylist()]
 
@@ -73,7 +87,7 @@ def _codec(hint: Any) -> _Codec:
         return _fixed([_codec(part) for part in inner])
     if origin is not None and issubclass(origin, Mapping):
         return _mapping(_codec(inner[0]), _codec(inner[1]))
-    raise TypeError(f"{hint} has no shape in a table")
+    raise TypeError(f"{hint} has no column type")
 
 
 def _record_codec(kind: Any) -> _Codec:
@@ -119,8 +133,10 @@ def _fixed(parts: list[_Codec]) -> _Codec:
 def _mapping(key: _Codec, value: _Codec) -> _Codec:
     return _Codec(
         pa.map_(key.arrow, value.arrow),
-        lambda mapping: [(key.pack(name), value.pack(some)) for name, some in mapping.items()],
-        lambda items, settings: {key.unpack(name, settings): value.unpack(some, settings) for name, some in items},
+        lambda mapping: [(key.pack(name), value.pack(element)) for name, element in mapping.items()],
+        lambda items, settings: {
+            key.unpack(name, settings): value.unpack(element, settings) for name, element in items
+        },
     )
 
 

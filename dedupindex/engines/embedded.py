@@ -1,4 +1,4 @@
-"""The embedded engine: a pool of processes for each task, and the vector index."""
+"""The embedded engine: a pool of processes for each kind of task, and the vector index."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RANKED_AT_ONCE = 2_000
 
 
 class Embedded:
-    """A pool of processes a task, and the vector index."""
+    """A pool of processes for each kind of task, and the vector index."""
 
     def describing(self, settings: Settings) -> Pool[FileTask, FileResult]:
         """Workers that describe files."""
@@ -41,38 +41,54 @@ class Embedded:
     def proposer(
         self, database: Database, vectors: VectorSource, settings: Settings, todo: Sequence[int]
     ) -> IndexProposer:
-        """Candidates from the vector index."""
+        """Candidates from the vector index.
+
+        Parameters
+        ----------
+        database : Database
+        vectors : VectorSource
+        settings : Settings
+        todo : sequence of int
+            Not used: the index proposes for any image.
+
+        Returns
+        -------
+        IndexProposer
+        """
         return IndexProposer(database, vectors, settings)
 
     def close(self) -> None:
-        """Nothing: its pools end with their work."""
+        """Nothing to end: each pool ends with its work."""
 
 
 class IndexProposer:
-    """Searches the vector index, as it is when this is made."""
+    """Searches the vector index in the state it has when this object is made."""
 
     def __init__(self, database: Database, vectors: VectorSource, settings: Settings) -> None:
         vectors.current()
-        vectors.save()  # first of all: clusters that took minutes to make outlive an interrupt
+        vectors.save()  # first: new cells take long to make, and survive an interrupt then
         self._database, self._settings, self._index = database, settings, vectors.current()
         self.radius = radius_for(settings, len(self._index))
 
     def near(self, ids: Sequence[int]) -> Mapping[int, tuple[list[Candidate], bool]]:
-        """Candidates of each image that is described."""
+        """Candidates of each described image, and whether there were more than are kept."""
         return stored_candidates(self._database, self._index, self._settings, ids)
 
     def ranked(self, todo: Sequence[int], deadline: float) -> list[int]:
-        """Job images by the distance to their nearest neighbour, as many as can be asked until *deadline*."""
+        """Order images by the distance to their nearest neighbour.
+
+        Images that are not reached before *deadline* (`time.monotonic`) come last, by id.
+        """
         nearest: dict[int, float] = {}
         for start in range(0, len(todo), RANKED_AT_ONCE):
             if start and time.monotonic() > deadline:
                 break
-            some = np.array(todo[start : start + RANKED_AT_ONCE], np.int64)
+            batch = np.array(todo[start : start + RANKED_AT_ONCE], np.int64)
             with self._database.read() as connection:
-                ids, rows = catalog_images.descriptors(connection, some, DESCRIPTOR_DIMENSIONS)
+                ids, rows = catalog_images.descriptors(connection, batch, DESCRIPTOR_DIMENSIONS)
             shown = rows.any(axis=1)
-            ids, found = ids[shown], self._index.search(unit(rows[shown]), self._settings.radius, 2)
-            for image, near in zip(ids.tolist(), found, strict=True):
+            ids, neighbours = ids[shown], self._index.search(unit(rows[shown]), self._settings.radius, 2)
+            for image, near in zip(ids.tolist(), neighbours, strict=True):
                 others = near.distances[near.ids != image]
                 nearest[image] = float(others[0]) if len(others) else 2.0
         return sorted(todo, key=lambda image: (nearest.get(image, 2.0), image))

@@ -1,8 +1,8 @@
-"""Two operations over parts, whatever does the work: apply a stage to each, or to all rows of each key.
+"""Two operations over parts, whatever runs them: apply a stage to each part, or to all rows of each key.
 
 A part is a Parquet file in the work folder. The name of an output follows from the stage, its parameters and its
-inputs, so what is there is not made again: an interrupted run goes on where it ended, and a part whose worker was lost
-is simply asked for once more.
+inputs, so an output that exists is not made again: an interrupted run continues where it ended, and a part whose
+worker was lost is simply asked for once more.
 """
 
 from __future__ import annotations
@@ -18,16 +18,22 @@ from dedupindex.errors import DedupIndexError, Reason
 
 
 class JobRunner(Protocol):
-    """What has workers."""
+    """Runs jobs on workers."""
 
     @property
     def started(self) -> bool:
-        """Whether workers are there already; starting them takes seconds."""
+        """Whether workers are running already; starting them takes time."""
 
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Reason | None]]:
-        """Each job as it gets done, or with the reason why its worker was lost twice; a bounded number at once.
+        """Run jobs, a bounded number at once. Jobs come back in any order.
 
-        The iterator behind *jobs* is asked again after every one, even when it had nothing the last time.
+        The iterator behind *jobs* is asked again after every result, even when it was empty the last time.
+
+        Yields
+        ------
+        job : Job
+        reason : Reason or None
+            None = it is done; else why its worker was lost, twice.
         """
 
     def close(self) -> None:
@@ -36,7 +42,15 @@ class JobRunner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Grouped:
-    """An output of `Executor.group_apply`: the keys of the groups that it holds (a share of), and its name."""
+    """An output of `Executor.group_apply`.
+
+    Attributes
+    ----------
+    keys : tuple of int
+        Keys of the groups that it holds, or holds a share of.
+    part : str
+        Its name in the work folder.
+    """
 
     keys: tuple[int, ...]
     part: str
@@ -56,19 +70,21 @@ class Executor:
 
         Parameters
         ----------
+        stage : Stage
         parts : iterable of str
             Drawn from only as workers get free, and asked again after every output.
         lost : callable, optional
-            Told of a part that took its worker along, twice; without, that is an error.
+            Called with a part whose worker was lost twice, and the reason; None = that is an error.
 
         Yields
         ------
         str
-            The output of each part, in any job.
+            The output of each part, in any order.
 
         Raises
         ------
         DedupIndexError
+            A worker was lost twice.
         """
         jobs = map(lambda part: MapJob(self.folder, stage, part), parts)  # noqa: C417 - a generator ends for good
         for job, reason in self.backend.run(jobs):
@@ -94,24 +110,27 @@ class Executor:
 
         Parameters
         ----------
+        stage : GroupStage
         key : str
             Column of integers.
+        parts : iterable of str
         before : Stage, optional
-            Applied to every part first, to what its rows are grouped.
+            Applied to every part first; its rows are grouped. None = the rows of the parts are.
         buckets : int
             Groups whose keys agree modulo this number are worked on together.
         most : int
-            Rows a worker takes; of a larger group each of several workers gets all rows, and does its share.
-            0 = all groups are done whole.
+            Rows for one worker; of a larger group each of several workers gets all rows, and does its share.
+            0 = every group is done by one worker.
 
         Yields
         ------
         Grouped
-            In any job; nothing of a bucket without rows.
+            In any order; nothing for a bucket without rows.
 
         Raises
         ------
         DedupIndexError
+            A worker was lost twice.
         """
         splits: list[str] = []
         splitting = (SplitJob(self.folder, before, key, buckets, part) for part in parts)

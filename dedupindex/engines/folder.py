@@ -1,7 +1,7 @@
-"""The work folder: Parquet files by name on a file system of fsspec, each there whole or not at all.
+"""The work folder: Parquet files by name on a file system of fsspec, each whole or absent.
 
-A file is written aside and renamed (an object store puts it in one go), and its pages carry checksums: one that a
-crash of the machine left half-written is found out before it is relied upon, and made again.
+A file is written aside and renamed (an object store puts it in one step), and its pages carry checksums: a file that a
+crash of the machine left half-written is noticed before it is used, and made again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TEMPORARY = ".tmp-"
 
 @dataclass(frozen=True, slots=True)
 class WorkFolder:
-    """Files of one run.
+    """The files of one run.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class WorkFolder:
     url: str
 
     def has(self, name: str) -> bool:
-        """Whether there is such a file, whole: every page agrees with its checksum."""
+        """Whether there is such a file and every page agrees with its checksum."""
         system, place = self._at(name)
         if not system.exists(place):
             return False
@@ -104,23 +104,23 @@ class WorkFolder:
         return {int(key): rows for key, rows in stored.items()}
 
     def remove(self, name: str) -> None:
-        """Remove a file that may be gone already."""
+        """Remove a file; nothing happens when there is none."""
         system, place = self._at(name)
         if system.exists(place):
             system.rm_file(place)
 
     def names(self) -> list[str]:
-        """Files that are there, leftovers of the killed included."""
+        """Names of all files, leftovers of killed processes included."""
         system, place = self._at("")
         system.invalidate_cache()
         return (
-            sorted(posixpath.basename(found) for found in system.ls(place, detail=False))
+            sorted(posixpath.basename(entry) for entry in system.ls(place, detail=False))
             if system.exists(place)
             else []
         )
 
     def clear(self) -> None:
-        """Remove all that is ours, and the folder when it is empty then."""
+        """Remove all our files, and the folder when it is empty then."""
         for name in self.names():
             if SUFFIX in name:
                 self.remove(name)
@@ -140,7 +140,7 @@ class WorkFolder:
 
 
 class _Reading:
-    """An open Parquet file whose troubles become our errors."""
+    """An open Parquet file; its errors become ours."""
 
     def __init__(self, system: Any, place: str, shown: str) -> None:
         self._system, self._place, self._shown = system, place, shown

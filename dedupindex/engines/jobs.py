@@ -1,4 +1,4 @@
-"""What a worker is asked to do: make one output file from input files. Picklable, and done once however often asked."""
+"""Jobs for workers: each makes one output file from input files. Picklable; running one again changes nothing."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from dedupindex.engines.folder import COUNTS, SUFFIX, WorkFolder
 
 
 class Stage(Protocol):
-    """A pure function of a table. Its `repr` tells all of its parameters, and so does a file's name."""
+    """A pure function of a table. Its `repr` holds all of its parameters, and goes into the name of the output."""
 
     @property
     def version(self) -> str:
         """Changes when the outcome does."""
 
     def __call__(self, table: pa.Table, folder: WorkFolder) -> pa.Table:
-        """What becomes of a part; *folder* holds the parts that parameters name."""
+        """The output for a part; *folder* holds further parts that parameters name."""
 
 
 class GroupStage(Protocol):
@@ -34,7 +34,21 @@ class GroupStage(Protocol):
         """Changes when the outcome does."""
 
     def __call__(self, table: pa.Table, share: int, shares: int) -> pa.Table:
-        """What becomes of a group, or of share number *share* of a group that is shared out among several workers."""
+        """The output for a group, or for one share of it.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+            All rows of the group.
+        share : int
+            Number of the share to do, from 0.
+        shares : int
+            How many workers share the group; 1 = all of it is to be done.
+
+        Returns
+        -------
+        pyarrow.Table
+        """
 
 
 class Job(Protocol):
@@ -42,7 +56,7 @@ class Job(Protocol):
 
     @property
     def output(self) -> str:
-        """Its name, which follows from all that shapes its content."""
+        """Its name, which follows from everything that shapes its content."""
 
     def run(self) -> None:
         """Make it, unless it is there."""
@@ -69,7 +83,7 @@ class MapJob:
 
 @dataclass(frozen=True, slots=True)
 class SplitJob:
-    """Job what a stage makes of a part by a key: bucket (key modulo *buckets*) number i is row group i."""
+    """Sort the output of a stage for a part by a key: bucket (key modulo *buckets*) number i is row group i."""
 
     folder: WorkFolder
     stage: Stage | None  # None: the part as it is
@@ -90,8 +104,8 @@ class SplitJob:
         if self.stage is not None:
             table = self.stage(table, self.folder)
         keys = table[self.key].to_numpy()
-        found, rows = np.unique(keys, return_counts=True)
-        counts = json.dumps(dict(zip(found.tolist(), rows.tolist(), strict=True)))
+        groups, rows = np.unique(keys, return_counts=True)
+        counts = json.dumps(dict(zip(groups.tolist(), rows.tolist(), strict=True)))
         table = table.replace_schema_metadata({COUNTS: counts})
         order = np.lexsort((keys, keys % self.buckets))
         edges = np.searchsorted((keys % self.buckets)[order], np.arange(self.buckets + 1))
@@ -109,9 +123,11 @@ class GroupJob:
     Attributes
     ----------
     splits : tuple of str
-        Outputs of split orders.
+        Outputs of `SplitJob`.
     keys : tuple of int
         The groups.
+    share, shares : int
+        See `GroupStage`.
     """
 
     folder: WorkFolder
@@ -143,7 +159,7 @@ class GroupJob:
 
 
 def name_of(stage: object, *words: str) -> str:
-    """Name of a file: what made it, and a digest of everything that shaped it."""
+    """Name of an output: its stage, and a digest of everything that shapes it."""
     version = getattr(stage, "version", "")
     digest = hashlib.sha256("\0".join((repr(stage), version, *words)).encode("utf-8", "surrogatepass"))
     return f"{type(stage).__name__.lower()}-{digest.hexdigest()[:32]}{SUFFIX}"
@@ -160,7 +176,7 @@ def put_part(folder: WorkFolder, table: pa.Table) -> str:
     return name
 
 
-def run_jobs(orders: Sequence[Job]) -> None:
-    """Do what is asked."""
-    for order in orders:
-        order.run()
+def run_jobs(jobs: Sequence[Job]) -> None:
+    """Run jobs one after the other."""
+    for job in jobs:
+        job.run()

@@ -1,4 +1,4 @@
-"""Orders in a pool of processes on this machine."""
+"""Jobs in a pool of processes on this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dedupindex.execution.pool import Pool, limits_of
 from dedupindex.execution.worker import Limits
 from dedupindex.settings import Settings
 
-LONGEST_JOB = 3_600.0  # seconds of computing for an job, where files have a limit: it is many files
+LONGEST_JOB = 3_600.0  # seconds of computing for a job of many files, where single files have a limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class LocalRunner:
 
     @property
     def started(self) -> bool:
-        """Whether workers are there already."""
+        """Whether workers are running already."""
         return self._pool.started
 
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Reason | None]]:
-        """Each job as it gets done, or with the reason why it was not."""
+        """Run jobs; see `JobRunner.run`."""
         for outcomes in self._pool.map(_Single(jobs)):
             yield from ((outcome.job, outcome.reason) for outcome in outcomes)
 
@@ -46,7 +46,7 @@ class LocalRunner:
 
 
 class _Single:
-    """Tasks of one job each; asks again when there was nothing the last time."""
+    """Tasks of one job each; asks again when there was none the last time."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._jobs = iter(jobs)

@@ -1,8 +1,8 @@
-"""Tasks of one record each through parts: what a `Pool` does with single tasks, an executor does with files of them.
+"""Tasks of one record each, worked on in parts: what a `Pool` does with tasks, an executor does with files of them.
 
-Where a part ends is told by its tasks, not by how many came before: a run that goes on after an interrupt makes the
-same parts again, and finds those that were done. A part that takes its worker along twice is halved until the guilty
-task stands alone; that one is given up, and the others go on.
+Where a part ends depends on its tasks alone, not on how many came before: a run that continues after an interrupt makes
+the same parts again, and finds those that were done. A part whose worker is lost twice is halved until the task that
+causes it is alone; that one is given up, and the others go on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,19 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """A stage that applies a function of records to the rows of a part."""
+    """A stage that applies a function of records to the rows of a part.
+
+    Attributes
+    ----------
+    function : callable
+        Takes a sequence of items, returns one result for each.
+    item, result : type
+        Dataclasses of the items and the results.
+    settings : Settings
+        Those that the items hold.
+    version : str
+        Of everything that the results depend on besides.
+    """
 
     function: Callable[[Sequence[Any]], Sequence[Any]]
     item: type
@@ -40,7 +52,7 @@ class Each:
         return f"{self.function.__module__}.{self.function.__qualname__} {self.version} {self.settings!r}"
 
     def __call__(self, table: pa.Table, folder: WorkFolder) -> pa.Table:
-        """Results, one a row."""
+        """A table of results, one for each row."""
         results: list[Any] = []
         items: list[Any] = records_of(self.item, table, self.settings)
         for item in items:
@@ -59,7 +71,7 @@ class PartMapper(Generic[_Item, _Result]):
     ends : callable
         Whether a part ends with this item.
     most : int
-        Items a part.
+        Most items in a part.
     """
 
     def __init__(
@@ -76,11 +88,14 @@ class PartMapper(Generic[_Item, _Result]):
 
     @property
     def started(self) -> bool:
-        """Whether workers are there already."""
+        """Whether workers are running already."""
         return self._executor.backend.started
 
     def map(self, tasks: Iterable[Sequence[_Item]]) -> Iterator[Sequence[_Result]]:
-        """Results of the tasks, as they get ready (not in order); see `Pool.map`. Parts that were handed on go."""
+        """Results of the tasks, as they get ready (not in order); see `Pool.map`.
+
+        A part is removed once its results were used.
+        """
         parts = _Parts(self._executor.folder, self._stage, iter(tasks), self._ends, self._most)
         for output in self._executor.map_partitions(self._stage, parts, lost=parts.lost):
             yield records_of(self._stage.result, self._executor.folder.read(output), self._stage.settings)
@@ -135,13 +150,13 @@ class _Parts(Generic[_Item]):
         return items
 
     def done(self, output: str) -> None:
-        """Remove a part that was handed on, and what it was made from."""
+        """Remove an output whose results were used, and its input."""
         part, _ = self._open.pop(output)
         self._folder.remove(part)
         self._folder.remove(output)
 
     def lost(self, part: str, reason: Reason) -> None:
-        """Halve a part that took its worker along; give up an item that did so alone."""
+        """Halve a part whose worker was lost; give up an item that was alone in its part."""
         _, items = self._open.pop(name_of(self._stage, part))
         self._folder.remove(part)
         if len(items) == 1:

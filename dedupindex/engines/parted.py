@@ -1,4 +1,4 @@
-"""The engine that works by parts: files, candidates and pairs through an executor."""
+"""The engine that works by parts: files, candidates and pairs go through an executor."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
 
 FILES_A_PART, MOST_FILES = 32, 128  # on average, at most
-PROOF_TASKS_A_PART = 2  # each some pairs, whose files have to be read
+PROOF_TASKS_A_PART = 2  # each a few pairs, whose files have to be read
 PAIR_TASKS_A_PART = 4  # each some dozen pairs, or some thousand that are only vetted: 10 MB
-FEW_NEW = 0.02  # share of new images below which the vector index proposes: a join reads all there are
+FEW_NEW = 0.02  # share of new images below which the vector index proposes: a join reads every image
 
 
 class PartedEngine:
@@ -35,9 +35,9 @@ class PartedEngine:
     Parameters
     ----------
     folder : str
-        Where the parts lie, a path or URL; on a cluster, one that every node reaches.
+        Work folder, a path or URL; on a cluster, one that every node reaches.
     address : str, optional
-        Of a Ray cluster (``auto``, ``HOST:PORT``); empty = Ray on this machine alone, None = no Ray.
+        Of a Ray cluster (``auto``, ``HOST:PORT``); empty = Ray on this machine alone, None = without Ray.
     """
 
     def __init__(self, folder: str, *, address: str | None = None) -> None:
@@ -46,7 +46,7 @@ class PartedEngine:
 
     @contextmanager
     def describing(self, settings: Settings) -> Iterator[Mapper[FileTask, FileResult]]:
-        """Workers that describe files; what they made is removed when all went well."""
+        """Workers that describe files; the parts are removed when all went well."""
         version = f"{sorted(versions(settings).items())} {decoder_fingerprint(settings)}"
         stage = Each(describe_files, FileTask, FileResult, settings, version)
         executor = self._started(settings)
@@ -55,7 +55,7 @@ class PartedEngine:
 
     @contextmanager
     def verifying(self, settings: Settings) -> Iterator[Mapper[PairTask, PairResult]]:
-        """Workers that verify pairs; the parts of candidates go with theirs."""
+        """Workers that verify pairs; the parts are removed when all went well, those of candidates included."""
         from dedupindex.verify.verification import VERSION
 
         stage = Each(verify_pairs, PairTask, PairResult, settings, VERSION)
@@ -78,7 +78,20 @@ class PartedEngine:
         executor.folder.clear()
 
     def proposer(self, database: Database, vectors: VectorSource, settings: Settings, todo: Sequence[int]) -> Proposer:
-        """Candidates by a join; of few new images among many, from the vector index."""
+        """Candidates by a join; for few new images among many, from the vector index.
+
+        Parameters
+        ----------
+        database : Database
+        vectors : VectorSource
+        settings : Settings
+        todo : sequence of int
+            Images that were not searched yet.
+
+        Returns
+        -------
+        Proposer
+        """
         with database.read() as connection:
             images = len(catalog_images.indexable_ids(connection))
         if len(todo) < FEW_NEW * images:
@@ -105,5 +118,5 @@ class PartedEngine:
 
 
 def _ends(task: FileTask) -> bool:
-    """Whether a part of files ends here: told by the file, so that an interrupted run makes the same parts again."""
+    """Whether a part of files ends here. Depends on the path alone: an interrupted run makes the same parts again."""
     return zlib.crc32(str(task.state.path).encode("utf-8", "surrogateescape")) % FILES_A_PART == 0

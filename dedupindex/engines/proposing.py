@@ -1,6 +1,6 @@
 """Candidates of new images by a join over the whole collection, in parts.
 
-The program itself only writes descriptors into parts and reads hits out of them, a block of images at a time.
+The main process only writes descriptors into parts and reads hits from them, a block of images at a time.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from dedupindex.store.database import Database
 from dedupindex.vectors import FLAT_LIMIT, Ids, Neighbours, sample_of, train_centres
 
 IMAGES_A_PART = 8_192
-IMAGES_A_BLOCK = 32_768  # whose hits are read at once: at most 128 each, 17 bytes a hit
+IMAGES_A_BLOCK = 32_768  # hits of so many images are read at once: at most 128 each, 17 bytes a hit
 MEMBERS_A_BUCKET = 65_536  # 26 MB
-MEMBERS_A_TASK = 32_768  # of a large cell, a worker's share
+MEMBERS_A_TASK = 32_768  # of a large cell, the share of a worker
 IMAGES_A_CELL = 1_000
 FEATURES_AT_ONCE = 512  # images whose features are in memory, 29 kB each
-NEGATIVE_LAYS = 2  # as they are, and mirrored
+NEGATIVE_ORIENTATIONS = 2  # as they are, and mirrored
 COPIES, HOMES = 16, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Hits with the number of the block in which their image stands."""
+    """Hits with the number of the block that their image belongs to."""
 
     size: int
     version: str = "1"
 
     def __call__(self, table: pa.Table, folder: WorkFolder) -> pa.Table:
-        """`HITS`, and a column ``block``."""
+        """`HITS` with a further column ``block``."""
         return table.append_column("block", pa.array(table["image"].to_numpy() // self.size))
 
 
@@ -56,19 +56,19 @@ class Gather:
     version: str = "1"
 
     def __call__(self, table: pa.Table, share: int, shares: int) -> pa.Table:
-        """`HITS` in the order of their images."""
+        """`HITS` by image, nearest first."""
         order = np.lexsort([table[name].to_numpy() for name in ("other", "distance", "image")])
         return table.select(HITS.names).take(order)
 
 
 @dataclass(frozen=True, slots=True)
 class JoinLayout:
-    """How a collection is divided.
+    """How a collection is divided into cells.
 
     Attributes
     ----------
     cells : int
-        1 = the join is exhaustive.
+        How many; 1 = the join is exhaustive.
     copies, homes : int
         See `Assign`.
     """
@@ -79,7 +79,7 @@ class JoinLayout:
 
 
 def layout_for(images: int) -> JoinLayout:
-    """Exhaustive as far as the vector index is; then cells of one size, so that time grows with the collection."""
+    """Exhaustive up to `FLAT_LIMIT` images; above, cells of equal size, so that time is linear in the collection."""
     if images <= FLAT_LIMIT:
         return JoinLayout(1, 1, 1)
     return JoinLayout(max(1, images // IMAGES_A_CELL), COPIES, HOMES)
@@ -88,11 +88,32 @@ def layout_for(images: int) -> JoinLayout:
 def join(
     executor: Executor, parts: Sequence[str], images: int, layout: JoinLayout, centres: str, radius: float, most: int
 ) -> dict[int, str]:
-    """Hits of all probes within parts of `IMAGES`: block of images -> part.
+    """Hits of all probes within parts of `IMAGES`.
+
+    Parameters
+    ----------
+    executor : Executor
+    parts : sequence of str
+        Names of the parts.
+    images : int
+        How many the parts hold.
+    layout : JoinLayout
+    centres : str
+        The part with the centres of the cells; empty = a single cell.
+    radius : float
+        Largest distance (1 - cosine).
+    most : int
+        Distinct vectors kept for a probe.
+
+    Returns
+    -------
+    dict of int to str
+        Block (image id // `IMAGES_A_BLOCK`) to the part with its hits.
 
     Raises
     ------
     DedupIndexError
+        The work folder cannot be used, or a worker was lost twice.
     """
     members = images * (layout.copies + layout.homes)
     joined = executor.group_apply(
@@ -111,7 +132,7 @@ def join(
 
 
 class JoinProposer:
-    """Candidates by the join, made when this is made."""
+    """Candidates by the join, which runs when this object is made."""
 
     def __init__(self, executor: Executor, database: Database, settings: Settings, todo: Sequence[int]) -> None:
         self._executor, self._database = executor, database
@@ -135,13 +156,13 @@ class JoinProposer:
         self._block = lru_cache(maxsize=2)(self._read)
 
     def near(self, ids: Sequence[int]) -> Mapping[int, tuple[list[Candidate], bool]]:
-        """Candidates of each image that is described."""
+        """Candidates of each described image, and whether there were more than are kept."""
         with self._database.read() as connection:
             described = sorted(catalog_images.described(connection, ids))
         return {image: self._merged(image) for image in described}
 
     def ranked(self, todo: Sequence[int], deadline: float) -> list[int]:
-        """Job images by the distance to their nearest neighbour: all are known already."""
+        """Order images by the distance to their nearest neighbour. *deadline* has no effect: all are known."""
         nearest: dict[int, float] = {}
         for block in sorted(self._blocks):
             images, others, distances, _ = self._block(block)
@@ -154,8 +175,8 @@ class JoinProposer:
     def _merged(self, image: int) -> tuple[list[Candidate], bool]:
         images, others, distances, overflow = self._block(image // IMAGES_A_BLOCK)
         rows = slice(*np.searchsorted(images, (image, image + 1)).tolist())
-        some = Neighbours(others[rows], distances[rows], bool(overflow[rows].any()))
-        return merge([some], 2.0)  # the join has kept to the radius of each picture
+        neighbours = Neighbours(others[rows], distances[rows], bool(overflow[rows].any()))
+        return merge([neighbours], 2.0)  # the join has kept to the radius of each picture
 
     def _read(self, block: int) -> tuple[Any, ...]:
         part = self._blocks.get(block)
@@ -164,17 +185,17 @@ class JoinProposer:
 
 
 def _image_tables(database: Database, ids: Ids, new: set[int], profile: str, *, negatives: bool) -> Iterator[pa.Table]:
-    """`IMAGES` of a database, some at a time; those without a descriptor are left out, as the vector index does.
+    """`IMAGES` of a database, in batches; those without a descriptor are left out, as the vector index does.
 
-    With *negatives*, new images stand there a second time as their negatives, which find others and are not found.
+    With *negatives*, new images occur a second time as their negatives, which are probes but no targets.
     """
     for start in range(0, len(ids), IMAGES_A_PART):
-        some = ids[start : start + IMAGES_A_PART]
-        fresh = [image for image in some.tolist() if image in new]
-        probes = np.zeros(len(some), np.int8)
-        reach = np.full(len(some), -1.0)
+        batch = ids[start : start + IMAGES_A_PART]
+        fresh = [image for image in batch.tolist() if image in new]
+        probes = np.zeros(len(batch), np.int8)
+        reach = np.full(len(batch), -1.0)
         with database.read() as connection:
-            known, codes = catalog_images.descriptors(connection, some, DESCRIPTOR_DIMENSIONS)
+            known, codes = catalog_images.descriptors(connection, batch, DESCRIPTOR_DIMENSIONS)
             sketches = catalog_images.sketches(connection, fresh, "frame")
         for row, image in enumerate(known.tolist()):
             if image in sketches:
@@ -195,14 +216,31 @@ def _negatives(database: Database, fresh: Sequence[int]) -> Iterator[pa.Table]:
         ids = np.array(sorted(stored), np.int64)
         with_one, codes = negative_descriptors([unpack(stored[image]) for image in ids.tolist()])
         count = len(with_one)
-        probes, reach = np.full(count, NEGATIVE_LAYS, np.int8), np.full(count, 1 - NEGATIVE_RADIUS)
+        probes, reach = np.full(count, NEGATIVE_ORIENTATIONS, np.int8), np.full(count, 1 - NEGATIVE_RADIUS)
         yield images_table(ids[with_one], codes, probes, reach, target=False)
 
 
 def images_table(
     ids: Ids, codes: CodeArray, probes: NDArray[np.int8], reach: NDArray[np.float64], *, target: bool = True
 ) -> pa.Table:
-    """`IMAGES` from their columns; *codes* are (N, 384) int8."""
+    """`IMAGES` from their columns.
+
+    Parameters
+    ----------
+    ids : (N,) int64
+    codes : (N, D) int8
+        Descriptors.
+    probes : (N,) int8
+        Orientations that are searched for; 0 = not new.
+    reach : (N,) float64
+        Smallest cosine of a candidate; -1 = any.
+    target : bool
+        Whether these images can be candidates of others.
+
+    Returns
+    -------
+    pyarrow.Table
+    """
     targets = np.full(len(ids), target)
     columns = {"id": ids, "code": codes_column(codes, CODE), "probes": probes, "reach": reach, "target": targets}
     return pa.table(columns, schema=IMAGES)

@@ -1,8 +1,8 @@
-"""Orders as tasks of Ray, on this machine or on a cluster.
+"""Jobs as tasks of Ray, on this machine or on a cluster.
 
-Inputs and outputs lie in the work folder, so a task carries names and nothing else: a worker or a node that is lost
-takes no data along. Ray's own port for remote clients is not used (its makers advise against it for work of this
-kind): the program runs on a machine of the cluster.
+Inputs and outputs are in the work folder, so a task carries only names, and no data is lost with a worker or a node.
+Ray's port for remote clients is not used (Ray advises against it for work of this kind): the program runs on a machine
+of the cluster.
 """
 
 from __future__ import annotations
@@ -26,18 +26,20 @@ from dedupindex.settings import Settings
 log = logging.getLogger(__name__)
 
 LONGEST_TASK = 3_600.0  # seconds of computing
-OBJECT_STORE = 100_000_000  # bytes; what travels is names
+OBJECT_STORE = 100_000_000  # bytes; tasks carry only names
 _TOKENS = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class RayRunner:
-    """Ray, started or joined when there is something to do.
+    """Ray, started or joined when the first job comes.
 
     Parameters
     ----------
+    settings : Settings
+        `workers` is used where Ray is started here.
     address : str
-        ``auto`` or ``HOST:PORT`` of a running cluster; empty = start Ray on this machine, and end it with this.
+        ``auto`` or ``HOST:PORT`` of a running cluster; empty = start Ray on this machine, and end it in `close`.
     """
 
     def __init__(self, settings: Settings, address: str) -> None:
@@ -48,11 +50,11 @@ class RayRunner:
 
     @property
     def started(self) -> bool:
-        """Whether Ray is there already; starting it takes some seconds."""
+        """Whether Ray is running already; starting it takes time."""
         return self._ray is not None
 
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Reason | None]]:
-        """Each job as it gets done, or with the reason why it was not."""
+        """Run jobs; see `JobRunner.run`."""
         source = iter(jobs)
         running: dict[Any, Job] = {}
         try:
@@ -68,7 +70,7 @@ class RayRunner:
                 self._ray.cancel(reference, force=True)
 
     def close(self) -> None:
-        """Leave the cluster, or end it where it is ours."""
+        """Leave the cluster, or end it where we started it."""
         if self._ray is not None and not self._joined:
             self._ray.shutdown()
         self._ray = None
@@ -78,7 +80,7 @@ class RayRunner:
 
     def _most(self) -> int:
         if self._ray is None:
-            return 1  # nothing is started before there is an job
+            return 1  # Ray is not started before there is a job
         return IN_FLIGHT * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
     def _submit(self, job: Job) -> Any:
@@ -106,7 +108,7 @@ class RayRunner:
         if not self._address:
             parent = "/tmp" if os.name == "posix" else None  # names of sockets have at most 107 bytes
             self._folder = Path(tempfile.mkdtemp(prefix="dedupindex-ray-", dir=parent))
-            if not any(name in os.environ for name in _TOKENS):  # else Ray leaves one in the user's home
+            if not any(name in os.environ for name in _TOKENS):  # else Ray writes a token file to the user's home
                 os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
             options = {
                 "address": "local",
@@ -119,9 +121,9 @@ class RayRunner:
         from ray._private import worker
 
         logging.getLogger("ray").setLevel(logging.WARNING)
-        if hasattr(worker, "print_to_stdstream"):  # Ray prints on stdout, where our results are; no option of it helps
+        if hasattr(worker, "print_to_stdstream"):  # Ray prints on stdout, where our results are; it has no option
             worker.print_to_stdstream = _log_lines
-        self._joined = ray.is_initialized()  # by whoever uses us as a library
+        self._joined = ray.is_initialized()  # by a program that uses us as a library
         if not self._joined:
             try:
                 ray.init(
@@ -139,7 +141,7 @@ class RayRunner:
 
 
 def _log_lines(data: dict[str, Any], *_: object, **__: object) -> None:
-    """Log what the cluster tells: a worker that died is told of by the job's outcome."""
+    """Log the output of the cluster. A worker that died is reported by the job's outcome, not here."""
     for line in data.get("lines", ()):
         if line.strip():
             log.info("Ray: %s", line.strip())

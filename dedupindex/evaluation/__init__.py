@@ -1,1 +1,1 @@
-"""How well it does: attacked copies, counting, thresholds, synthetic collections."""
+"""Measures how well it works: attacked copies, counting, thresholds, synthetic collections."""

@@ -1,4 +1,4 @@
-"""Attacked copies of somebody's pictures, as files: which pictures, which attacks, and the stage that makes them."""
+"""Attacked copies of a user's pictures, as files: the choice of pictures and attacks, and the stage that makes them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from dedupindex.records import ByteArray, Failure, FoundFile, Frame, SkippedFile
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, is_candidate, walk
 
-SIDE = 1024  # longest side, pixels, from which copies are made: larger ones only cost time
+SIDE = 1024  # longest side, pixels, of the picture that is attacked: larger ones only cost time
 SMALLEST = 8  # shortest side, pixels, that every attack can take
-LOSSLESS_SIDE = 128  # copies up to this are PNG: JPEG's 8 x 8 blocks would be an attack of their own
-QUALITY = 92  # JPEG, of all other copies
+LOSSLESS_SIDE = 128  # pixels; smaller copies are PNG, because JPEG's 8 x 8 blocks would be an attack of their own
+QUALITY = 92  # of all other copies, which are JPEG
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,12 @@ class CopyTask:
     ----------
     slot : int
         Its place in the plan, from 0; seeds the attacks together with `seed`.
+    path : Path
+        The picture.
+    variants : tuple of Variant
+        One copy is made for each.
+    folder : Path
+        Where the copies are written.
     """
 
     slot: int
@@ -62,7 +68,7 @@ class Copies:
     Attributes
     ----------
     original : Path
-        The file to compare with: the user's own, or one frame of a stack as a file in the temporary folder.
+        The file to compare with: the user's own, or a frame of a stack as a file in the temporary folder.
     copies : tuple of (Variant, Path)
     why : str
         Empty, or ``low_information``, ``too_small``, or the failure's reason.
@@ -77,7 +83,7 @@ class Copies:
 
 
 def parse_variants(attacks: Sequence[str] | None, strengths: Sequence[float]) -> tuple[Variant, ...]:
-    """Attacks as people name them, each at each strength; those that name a strength of their own only at that.
+    """Attacks from their names, each at each strength; names with a strength of their own only at that.
 
     Parameters
     ----------
@@ -86,21 +92,26 @@ def parse_variants(attacks: Sequence[str] | None, strengths: Sequence[float]) ->
     strengths : sequence of float
         0.5 mild, 1 common, 2 severe.
 
+    Returns
+    -------
+    tuple of Variant
+        No two alike.
+
     Raises
     ------
     SettingsError
-        Unknown name, a strength that is no number above 0, or nothing at all.
+        Unknown name, a strength that is no number above 0, or no attack at all.
     """
-    found: list[Variant] = []
+    variants: list[Variant] = []
     for text in ATTACKS if attacks is None else attacks:
         name, own, strength = text.partition(":")
         unknown = [part for part in name.split("+") if part not in ATTACKS]
         if unknown:
             raise SettingsError(f"unknown attack {unknown[0]!r}; there are: {', '.join(ATTACKS)}")
-        found += [Variant(name, _strength(value)) for value in ([strength] if own else strengths)]
-    if not found:
+        variants += [Variant(name, _strength(value)) for value in ([strength] if own else strengths)]
+    if not variants:
         raise SettingsError("no attack and no strength is given")
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(variants))
 
 
 def _strength(value: str | float) -> float:
@@ -109,12 +120,26 @@ def _strength(value: str | float) -> float:
     except ValueError as error:
         raise SettingsError(f"strength is {value!r}, must be a number") from error
     if not 0 < strength <= 10:
-        raise SettingsError(f"strength is {strength:g}, must lie above 0 and at most be 10")
+        raise SettingsError(f"strength is {strength:g}, must be above 0 and at most 10")
     return strength
 
 
 def plan(slot: int, variants: Sequence[Variant], per_picture: int) -> tuple[Variant, ...]:
-    """The attacks of a slot: consecutive slots go round the list, so that all come equally often."""
+    """The attacks of a slot. Consecutive slots continue through the list, so that all attacks come equally often.
+
+    Parameters
+    ----------
+    slot : int
+        From 0.
+    variants : sequence of Variant
+        Not empty.
+    per_picture : int
+        Attacks of a slot.
+
+    Returns
+    -------
+    tuple of Variant
+    """
     start = slot * per_picture
     return tuple(variants[(start + step) % len(variants)] for step in range(per_picture))
 
@@ -122,22 +147,55 @@ def plan(slot: int, variants: Sequence[Variant], per_picture: int) -> tuple[Vari
 def find_files(
     paths: Sequence[Path], settings: Settings, *, recursive: bool, exclude: Sequence[Path]
 ) -> tuple[list[FoundFile], Counter[str], list[Failure]]:
-    """Every regular file, in a fixed order; what was passed over, by reason; and what cannot be looked at."""
+    """Walk through files and folders, in a fixed order.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    settings : Settings
+        `mask_pattern` tells masks from pictures.
+    recursive : bool
+        Look into folders of folders too.
+    exclude : sequence of Path
+        Folders that are not looked into.
+
+    Returns
+    -------
+    files : list of FoundFile
+        Every regular file.
+    skipped : Counter of str
+        Reason to the number of entries that were left out.
+    failures : list of Failure
+        Files and folders that cannot be read.
+    """
     files: list[FoundFile] = []
     skipped: Counter[str] = Counter()
     failures: list[Failure] = []
-    for found in walk(paths, recursive=recursive, exclude=exclude, mask_pattern=settings.mask_pattern):
-        if isinstance(found, SkippedFile):
-            skipped[found.why] += 1
-        elif isinstance(found, Failure):
-            failures.append(found)
+    for entry in walk(paths, recursive=recursive, exclude=exclude, mask_pattern=settings.mask_pattern):
+        if isinstance(entry, SkippedFile):
+            skipped[entry.why] += 1
+        elif isinstance(entry, Failure):
+            failures.append(entry)
         else:
-            files.append(found)
+            files.append(entry)
     return files, skipped, failures
 
 
 def draw(files: Sequence[FoundFile], seed: int, skipped: Counter[str]) -> Iterator[Path]:
-    """Yield pictures in random order; other files that are met on the way are counted."""
+    """Pictures in random order.
+
+    Parameters
+    ----------
+    files : sequence of FoundFile
+    seed : int
+        Not negative.
+    skipped : Counter of str
+        Files that are no pictures are counted in it as ``not_an_image``.
+
+    Yields
+    ------
+    Path
+    """
     for place in np.random.default_rng(seed).permutation(len(files)).tolist():
         if is_candidate(files[place]):
             yield files[place].path
@@ -146,12 +204,12 @@ def draw(files: Sequence[FoundFile], seed: int, skipped: Counter[str]) -> Iterat
 
 
 def make_copies(tasks: Sequence[CopyTask]) -> list[Copies]:
-    """Decode pictures and write their attacked copies. A picture that cannot be used is a result that says why."""
+    """Decode pictures and write their attacked copies. The result for an unusable picture says why."""
     return [_make(task) for task in tasks]
 
 
 def died(task: CopyTask, reason: Reason) -> Copies:
-    """The result for a picture whose worker died or took too long."""
+    """The result for a picture whose worker died or took too long, twice."""
     return _failed(task, reason, WORKER_GONE[reason])
 
 
@@ -193,7 +251,7 @@ def _attacked(task: CopyTask, picture: ByteArray) -> Iterable[tuple[Variant, Pat
 
 
 def _write_frame(task: CopyTask, frame: Frame) -> Path:
-    """One frame of a stack as a file, masked pixels transparent: the stack's other frames are not under test."""
+    """Write one frame of a stack to a file, masked pixels transparent: its other frames are not under test."""
     picture = as_rgb(frame)
     if not frame.mask.all():
         picture = np.dstack([picture, frame.mask.astype(np.uint8) * 255])
@@ -201,7 +259,7 @@ def _write_frame(task: CopyTask, frame: Frame) -> Path:
 
 
 def as_rgb(frame: Frame) -> ByteArray:
-    """A frame as attacks want it: deeper ones by their own contrast, what is not valid black.
+    """A frame as RGB: frames deeper than 8 bits are scaled by their own contrast, masked pixels are black.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Ways in which pictures get changed on their way through the world, to measure (and train) against.
+"""Ways in which pictures are changed between their original and a copy, to measure and train against.
 
-Every attack is a pure function of an RGB picture, a strength and a random generator. Strength 1 is what is common;
-0.5 is mild, 2 is severe.
+Every attack is a pure function of an RGB picture, a strength and a random generator, and returns (H', W', 3) uint8.
+Strength 1 is what is common; 0.5 is mild, 2 is severe.
 """
 
 from __future__ import annotations
@@ -30,7 +30,15 @@ def _resize(picture: ByteArray, width: int, height: int) -> ByteArray:
 
 
 def recompress(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """JPEG at quality 8-70."""
+    """JPEG at quality 8 to 95; 30 to 60 at strength 1.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Divides the quality.
+    random : Generator
+    """
     from PIL import Image
 
     quality = int(np.clip(random.uniform(30, 60) / strength, 8, 95))
@@ -40,14 +48,30 @@ def recompress(picture: ByteArray, strength: float, random: Generator) -> ByteAr
 
 
 def resize(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Scale by 0.25-1.6, aspect kept."""
+    """Scale by 0.3 to 0.7 (in 7 of 10 cases) or 1.2 to 1.6; the aspect is kept.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Exponent of the reduction.
+    random : Generator
+    """
     height, width = picture.shape[:2]
     factor = random.uniform(0.3, 0.7) ** strength if random.random() < 0.7 else random.uniform(1.2, 1.6)
     return _resize(picture, round(width * factor), round(height * factor))
 
 
 def stretch(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Change of aspect by up to 30 %."""
+    """Stretch one side by up to 25 %.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Factor of the stretch.
+    random : Generator
+    """
     height, width = picture.shape[:2]
     factor = 1 + 0.25 * strength * random.random()
     return (
@@ -58,14 +82,30 @@ def stretch(picture: ByteArray, strength: float, random: Generator) -> ByteArray
 
 
 def tone(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Gain, offset and gamma."""
+    """Gain, offset and gamma.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Factor of all three.
+    random : Generator
+    """
     gamma = np.exp(random.uniform(-0.6, 0.6) * strength)
     gain = np.exp(random.uniform(-0.35, 0.35) * strength)
     return _clip(255 * gain * (picture / 255.0) ** gamma + random.uniform(-20, 20) * strength)
 
 
 def colour(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Grey, sepia-like mixing or a turn of the hue."""
+    """Grey (in 4 of 10 cases), or hues turned by 16 to 60 degrees.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Factor of the turn.
+    random : Generator
+    """
     if random.random() < 0.4:
         return np.repeat(_clip(picture @ np.array([0.299, 0.587, 0.114]))[..., None], 3, axis=2)
     hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)
@@ -74,37 +114,85 @@ def colour(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
 
 
 def blur(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Gaussian blur, sigma up to about 1 % of the longest side."""
+    """Gaussian blur, sigma up to about 0.7 % of the longest side.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Factor of sigma.
+    random : Generator
+    """
     sigma = max(picture.shape[:2]) / 640 * random.uniform(1.5, 4.5) * strength
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
 
 
 def noise(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Additive Gaussian noise, sigma 8-28 grey levels."""
+    """Additive Gaussian noise, sigma 8 to 28 grey levels.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Factor of sigma.
+    random : Generator
+    """
     return _clip(picture + random.normal(0, random.uniform(8, 28) * strength, picture.shape))
 
 
 def speckle(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Multiplicative gamma noise on the luminance, as coherent imaging has it."""
+    """Multiplicative gamma noise on the luminance, as in coherent imaging.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Divides the number of looks.
+    random : Generator
+    """
     looks = random.uniform(4, 12) / strength
     grey = picture @ np.array([0.299, 0.587, 0.114])
     return np.repeat(_clip(grey * random.gamma(looks, 1 / looks, grey.shape))[..., None], 3, axis=2)
 
 
 def sharpen(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Unsharp mask."""
+    """Unsharp mask.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Factor of the amount.
+    random : Generator
+    """
     soft = cv2.GaussianBlur(picture, (0, 0), 2.5).astype(np.float32)
     return _clip(picture + (picture - soft) * random.uniform(1.5, 3) * strength)
 
 
 def posterise(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Reduce to few grey levels a channel."""
+    """Reduce to few grey levels in each channel.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Divides their number.
+    random : Generator
+    """
     step = 256 / max(3.0, random.uniform(4, 8) / strength)
     return _clip(np.floor(picture / step) * step)
 
 
 def crop(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Keep 25-90 % of the area, anywhere."""
+    """Keep 28 to 90 % of the area, anywhere; never less than 8 %.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Factor of the area that goes.
+    random : Generator
+    """
     height, width = picture.shape[:2]
     side = float(np.sqrt(np.clip(1 - random.uniform(0.1, 0.72) * strength, 0.08, 1)))
     h, w = max(8, round(height * side)), max(8, round(width * side))
@@ -113,7 +201,15 @@ def crop(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
 
 
 def window(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """What a camera shifted by 3-30 % of each side sees of the same scene."""
+    """The same scene as a camera sees it that is shifted by 3 to 30 % of each side.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Factor of the shift.
+    random : Generator
+    """
     height, width = picture.shape[:2]
     share = min(0.6, random.uniform(0.03, 0.3) * strength)
     dy, dx = round(height * share), round(width * share)
@@ -123,7 +219,15 @@ def window(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
 
 
 def shift(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Shift inside the frame by 1-25 %; what becomes free is black, the mean colour, or the edge repeated."""
+    """Shift inside the frame by 1 to 25 %; the free area is black, the mean colour, or the edge repeated.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Factor of the shift.
+    random : Generator
+    """
     height, width = picture.shape[:2]
     share = min(0.5, random.uniform(0.01, 0.25) * strength)
     matrix = np.array([[1, 0, random.choice([-1, 1]) * width * share], [0, 1, random.choice([-1, 1]) * height * share]])
@@ -135,7 +239,15 @@ def shift(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
 
 
 def rotate(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Turn by 1-20 degrees; corners filled with black or white, or cut off."""
+    """Rotate by 1 to 18 degrees; corners filled with black or white, or cut off.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Factor of the angle.
+    random : Generator
+    """
     height, width = picture.shape[:2]
     degrees = random.choice([-1, 1]) * random.uniform(1, 18) * strength
     fill = (255, 255, 255) if random.random() < 0.5 else (0, 0, 0)
@@ -153,17 +265,41 @@ def rotate(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
 
 
 def quarter_turn(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Turn by 90, 180 or 270 degrees."""
+    """Rotate by 90, 180 or 270 degrees.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Not used.
+    random : Generator
+    """
     return np.ascontiguousarray(np.rot90(picture, int(random.integers(1, 4))))
 
 
 def mirror(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Left-right or upside-down."""
+    """Mirror left-right or upside-down.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Not used.
+    random : Generator
+    """
     return np.ascontiguousarray(picture[:, ::-1] if random.random() < 0.5 else picture[::-1])
 
 
 def border(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Add a frame of one colour, or letterbox bars."""
+    """Add a frame of one colour, or letterbox bars.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Factor of the width.
+    random : Generator
+    """
     height, width = picture.shape[:2]
     wide = round(min(height, width) * random.uniform(0.04, 0.2) * strength)
     grey = int(random.choice([0, 255, 128]))
@@ -172,7 +308,15 @@ def border(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
 
 
 def caption(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Write words over the picture, or into a bar above it."""
+    """Write words over the picture, or into a bar above it.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Factor of the size.
+    random : Generator
+    """
     result = picture.copy()
     height, width = picture.shape[:2]
     scale = max(0.4, height / 420 * random.uniform(0.8, 1.5) * strength)
@@ -191,7 +335,15 @@ def caption(picture: ByteArray, strength: float, random: Generator) -> ByteArray
 
 
 def watermark(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Repeat a translucent word all over the picture."""
+    """Repeat a translucent word all over the picture.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Factor of the opacity.
+    random : Generator
+    """
     height, width = picture.shape[:2]
     layer = np.zeros((height, width), np.uint8)
     scale = max(0.5, height / 250 * random.uniform(0.8, 1.4))
@@ -205,7 +357,15 @@ def watermark(picture: ByteArray, strength: float, random: Generator) -> ByteArr
 
 
 def logo(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Cover a corner."""
+    """Cover a corner with a disc.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Factor of its size.
+    random : Generator
+    """
     result = picture.copy()
     height, width = picture.shape[:2]
     size = round(min(height, width) * min(0.5, random.uniform(0.15, 0.28) * strength))
@@ -217,7 +377,15 @@ def logo(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
 
 
 def screenshot(picture: ByteArray, strength: float, random: Generator) -> ByteArray:
-    """Show the picture inside the frame of a program, at another scale."""
+    """Show the picture inside the window of a program, at another scale.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    strength : float
+        Not used.
+    random : Generator
+    """
     height, width = picture.shape[:2]
     grey = 245 if random.random() < 0.5 else 24
     page = np.full((round(height * 1.4), round(width * 1.25), 3), grey, np.uint8)

@@ -1,8 +1,8 @@
-"""How well does it do on somebody's own pictures? Attack them, run the real pipeline, count.
+"""Measures how well the pipeline does on a user's own pictures: attack them, run the real pipeline, count.
 
-Everything happens on a database of its own in a temporary folder that is removed whatever happens; the pictures are
-only read. The pictures come first, alone: what is confirmed among them is taken as given (their owner may well have
-copies), and counts neither for nor against. Then the attacked copies come in, as new files would.
+Everything happens on a separate database in a temporary folder, which is always removed; the pictures are only read.
+The pictures are ingested first, alone: what is confirmed among them is taken as given (their owner may well have
+copies), and counts neither for nor against. Then the attacked copies are ingested, as new files would be.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from dedupindex.store.migrate import prepare_schema
 
 __all__ = ["Evaluation", "evaluate"]
 
-PAIRS = 4_200  # of pictures that belong together: what most of the time goes to, as all of them are verified
+PAIRS = 4_200  # of pictures and copies that belong together: all are verified, which takes most of the time
 MOST_PER_PICTURE = 24  # unless *per_picture* says otherwise
 _BATCH = 256  # copies searched at once
 _LEFT_OUT = ("not_an_image", "low_information", "too_small")  # of files that were drawn
@@ -68,34 +68,44 @@ def evaluate(
     recursive: bool = True,
     progress: Progress = SILENT,
 ) -> Evaluation:
-    """Attack somebody's own pictures and measure what is found again.
+    """Attack a user's own pictures and measure how many copies are found again.
 
     Parameters
     ----------
     paths : sequence of path
-        Files and folders; only read. Of a stack one frame is taken, at 8 bits.
+        Files and folders; only read. Of a stack one frame is used, at 8 bits.
     attacks : sequence of str, optional
         ``NAME[+NAME...][:STRENGTH]``, names of `dedupindex.evaluation.attacks.ATTACKS`; None = all of them.
     strengths : sequence of float
         For attacks that name none: 0.5 mild, 1 common, 2 severe.
     per_picture : int, optional
-        Attacked copies a picture, each by another attack; None = 6 for 200 pictures, more for fewer. Attacks come
-        equally often.
+        Attacked copies of a picture, each by another attack; None = 6 for 200 pictures, more for fewer. All attacks
+        come equally often.
     limit : int
         Most pictures; of more, a random sample.
     seed : int
         Of sample and attacks; the same seed on the same pictures gives the same result.
     settings : Settings, optional
-        In force for the whole pipeline.
+        For the whole pipeline.
+    recursive : bool
+        Look into folders of folders too.
+    progress : Progress
+        Told of every stage.
+
+    Returns
+    -------
+    Evaluation
 
     Raises
     ------
+    TypeError
+        *paths* is a single path.
     SettingsError
-        An option that means nothing, or no picture to attack.
+        An option has an impossible value, or there is no picture to attack.
     StoreError
-        No room for the temporary database.
+        No space for the temporary database.
     OSError
-        No room for the copies.
+        No space for the copies.
     """
     if isinstance(paths, str | os.PathLike):
         raise TypeError("paths is one path, must be a sequence of paths")
@@ -139,7 +149,7 @@ def evaluate(
 
 
 def _per_picture(pictures: int) -> int:
-    """Copies a picture, so that *pictures* with that many copies each make about `PAIRS` pairs: 6 for 200."""
+    """Copies of a picture, such that *pictures* with that many copies each make about `PAIRS` pairs: 6 for 200."""
     copies = (math.isqrt(1 + 8 * PAIRS // max(1, pictures)) - 1) // 2
     return min(MOST_PER_PICTURE, max(2, copies))
 
@@ -155,7 +165,7 @@ def _why(drawn: _Drawn, failures: Sequence[Failure]) -> str:
 
 @dataclass(slots=True)
 class _Drawn:
-    """Pictures that were drawn and could not be used."""
+    """Pictures that were drawn and cannot be used."""
 
     skipped: Counter[str]
     failures: list[Failure] = field(default_factory=list)
@@ -175,7 +185,7 @@ class _Clock:
 
 
 class _Renamed:
-    """A progress listener under another name, and with a total where the stage itself knows none."""
+    """A progress listener that prefixes stage names, and gives a total where the stage has none."""
 
     def __init__(self, progress: Progress, what: str, total: int) -> None:
         self._progress, self._what, self._total = progress, what, total
@@ -194,7 +204,7 @@ class _Renamed:
 
 
 def _make_all(tasks: Sequence[CopyTask], pictures: Iterator[Path], drawn: _Drawn, progress: Progress) -> list[Copies]:
-    """Fill every slot; that of a picture that cannot be used goes to the next one, while there are any."""
+    """Fill every slot; the slot of an unusable picture goes to the next picture, while there is one."""
     made: list[Copies] = []
     free = list(tasks)
     progress.start(len(tasks), "attack")
@@ -222,10 +232,10 @@ def _make_all(tasks: Sequence[CopyTask], pictures: Iterator[Path], drawn: _Drawn
 
 
 class _Pipeline:
-    """What `Index` does, on a database that nobody else knows."""
+    """The pipeline of `Index`, on a temporary database."""
 
     def __init__(self, database: Database, settings: Settings, progress: Progress) -> None:
-        # scores and thresholds are what is measured; proofs would only take time
+        # scores and thresholds are measured; proofs would only take time
         self.settings = replace(settings, proof=ProofMode.OFF)
         self.database, self.progress = database, progress
         self.engine = Embedded()
@@ -238,7 +248,7 @@ class _Pipeline:
         duplicates.find_duplicates(self.database, self.vectors, self.settings, progress=renamed, engine=self.engine)
 
     def pairs(self) -> list[Pair]:
-        """Every confirmed pair, as reports have them."""
+        """Every confirmed pair, as in reports."""
         with self.database.read() as connection:
             return reporting.present_pairs(connection)
 
@@ -253,32 +263,32 @@ class _Pipeline:
             }
 
     def propose(self, ids: Sequence[int]) -> tuple[set[IdPair], int]:
-        """Each image with all that the search proposes for it; and how many of them met the cap."""
-        found: set[IdPair] = set()
+        """Pairs of each image and its candidates; and how many images had more candidates than are kept."""
+        proposed: set[IdPair] = set()
         overflowed = 0
         index = self.vectors.current()
         self.progress.start(len(ids), "audit: search")
         for start in range(0, len(ids), _BATCH):
-            some = list(ids[start : start + _BATCH])
-            near = stored_candidates(self.database, index, self.settings, some)
+            batch = list(ids[start : start + _BATCH])
+            near = stored_candidates(self.database, index, self.settings, batch)
             for image, (around, overflow) in near.items():
                 overflowed += overflow
-                found.update(ordered(image, one.image_id) for one in around if one.image_id != image)
-            self.progress.advance(len(some))
+                proposed.update(ordered(image, one.image_id) for one in around if one.image_id != image)
+            self.progress.advance(len(batch))
         self.progress.finish()
-        return found, overflowed
+        return proposed, overflowed
 
     def scores(self, pairs: Iterable[IdPair]) -> dict[IdPair, float]:
-        """Scores of pairs; those below the lowest threshold that is looked at are left out.
+        """Scores of pairs; those below the lowest threshold of the curve are left out.
 
-        A pair that is accepted at a low threshold may be given a plainer registration with a higher score, so what
-        seems to pass the threshold in force is verified again at that one.
+        A pair that is accepted at a low threshold may get a simpler registration with a higher score. So pairs that
+        seem to pass the threshold in force are verified again at that threshold.
         """
         force = self.settings.threshold
-        found = self._verified(pairs, min(FLOOR, force))
-        passing = [pair for pair, score in found.items() if score >= force]
+        scores = self._verified(pairs, min(FLOOR, force))
+        passing = [pair for pair, score in scores.items() if score >= force]
         passed = self._verified(passing, force)
-        return found | {pair: passed.get(pair, math.nextafter(force, 0.0)) for pair in passing}
+        return scores | {pair: passed.get(pair, math.nextafter(force, 0.0)) for pair in passing}
 
     def _verified(self, pairs: Iterable[IdPair], threshold: float) -> dict[IdPair, float]:
         wanted = sorted(pairs)
@@ -286,17 +296,17 @@ class _Pipeline:
             contents = catalog_images.contents(connection, {image for pair in wanted for image in pair})
         tasks = [(a, b) if contents[a].key < contents[b].key else (b, a) for a, b in wanted]
         settings = replace(self.settings, threshold=threshold)
-        found: dict[IdPair, float] = {}
+        scores: dict[IdPair, float] = {}
         self.progress.start(len(tasks), "audit: pairs")
         with (
             Pool(verify_pairs, died=pairs_died, workers=settings.workers, limits=limits_of(settings)) as pool,
             closing(verify_stored(self.database, pool, settings, tasks)) as results,
         ):
             for result in results:
-                found.update({ordered(a, b): verification.score for a, b, verification in result.accepted})
+                scores.update({ordered(a, b): verification.score for a, b, verification in result.accepted})
                 self.progress.advance(result.verified)
         self.progress.finish()
-        return found
+        return scores
 
 
 @contextmanager
@@ -310,7 +320,7 @@ def _pipeline(folder: Path, settings: Settings, progress: Progress) -> Iterator[
 
 
 def _evidence(pipeline: _Pipeline, made: Sequence[Copies], own: set[IdPair]) -> Evidence:
-    """Gather all that there is to count, the audit of the search included."""
+    """Gather everything to count, the audit of the search included."""
     images = pipeline.images()
     present = [one for one in made if one.original in images]  # a file may have changed or gone meanwhile
     if not present:
@@ -327,7 +337,7 @@ def _evidence(pipeline: _Pipeline, made: Sequence[Copies], own: set[IdPair]) -> 
         _ids(pair): (pair.verification.score, "+".join(pair.relations)) for pair in pairs if _ids(pair) not in own
     }
     known = {*originals, *(copy.image for copy in copies)}
-    reported = {pair: found for pair, found in reported.items() if known.issuperset(pair)}
+    reported = {pair: verdict for pair, verdict in reported.items() if known.issuperset(pair)}
     usable = {copy.image for copy in copies if copy.image}
     proposed, overflowed = pipeline.propose(sorted(usable))
     proposed = {pair for pair in proposed - own if known.issuperset(pair)}

@@ -1,10 +1,10 @@
-"""Collections of any size without their files: made-up images around real ones, with planted copies, for measuring.
+"""Collections of any size without files, for measuring: made-up images, varied from real ones, with planted copies.
 
-A *pool* of real features is varied. Descriptors are drawn so that as many unrelated pairs lie within a radius as among
-photographs: of a million, 3,500 beyond a cosine of .15, 230 beyond .20, 27 beyond .25, 3 beyond .30 (measured on
-photographs: 2,900, 230, 28, 6). Keypoint codes, thumbnails, colours and histograms are those of a pool member; an
-image's keypoints stand at other places than the member's, so that unrelated images do not register, and a copy's stand
-where its original's do. Everything follows from (seed, number of the image): filling in several steps gives the same.
+A *pool* of real features is varied. Descriptors are drawn so that about as many unrelated pairs are within a radius as
+among photographs. Keypoint codes, thumbnails, colours and histograms are those of a pool member. The keypoints of an
+image have other positions than the member's, so that unrelated images do not register; those of a copy have the
+positions of its original. Everything follows from the seed and the number of the image: filling in several steps gives
+the same.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FOLDER = Path("/synthetic")
 SHARE = 0.5  # most of a descriptor's length that comes from its pool member
 NEAREST_COPY, FURTHEST_COPY = 0.95, 0.45  # cosine of a copy and its original
 VARIANTS = 4  # rolled thumbnails a pool member
-ENOUGH = 200  # pool members from which the spread of descriptors is taken from them
+ENOUGH = 200  # pool members; with fewer, the spread of descriptors is a fixed one
 LEAN_KEYPOINTS, LEAN_SIDE = 32, 48
 _COPY = -2  # marks an image that is to be a copy
 POSITION_JITTER, CODE_JITTER = 60, 6.0  # of a copy's keypoints: 1/65535 of the side, int8 steps
@@ -42,7 +42,7 @@ POSITION_JITTER, CODE_JITTER = 60, 6.0  # of a copy's keypoints: 1/65535 of the 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What `fill` did: images added, copies among them, bytes of features."""
+    """What `fill` added: images, copies among them, bytes of features."""
 
     images: int
     copies: int
@@ -51,7 +51,7 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """A pool picture, packed, with what is varied taken apart."""
+    """A pool picture: its features, plain and packed, and its thumbnail in several variants."""
 
     features: Features
     parts: dict[str, bytes]
@@ -69,7 +69,7 @@ class PicturePool:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """What is random about a block of images."""
+    """The random part of a block of images."""
 
     descriptors: CodeArray
     member: NDArray[np.int64]
@@ -84,24 +84,28 @@ def make_picture_pool(pictures: Sequence[Features], *, lean: bool = False) -> Pi
     Parameters
     ----------
     pictures : sequence of Features
-        Some hundred; those with too little information are left out.
+        A few hundred; those with too little information are left out.
     lean : bool
-        Keep 32 keypoints and a 48-pixel thumbnail: 5 kB an image instead of 25, and cheaper to verify than real ones.
+        Keep 32 keypoints and a 48-pixel thumbnail only: less space, and cheaper to verify than real images.
+
+    Returns
+    -------
+    PicturePool
 
     Raises
     ------
     ValueError
         Fewer than two are left.
     """
-    useful = [_lean(some) if lean else some for some in pictures if not some.low_information]
+    useful = [_lean(picture) if lean else picture for picture in pictures if not picture.low_information]
     if len(useful) < 2:
         raise ValueError(f"a pool needs at least 2 pictures that show something, not {len(useful)}")
-    vectors = unit(np.stack([some.descriptor for some in useful]))
+    vectors = unit(np.stack([picture.descriptor for picture in useful]))
     if len(useful) >= ENOUGH:
         spread = vectors.std(0)
-    else:  # what photographs have
+    else:  # fitted to photographs
         spread = np.maximum(0.107 * np.arange(1, DESCRIPTOR_DIMENSIONS + 1, dtype=np.float32) ** -0.15, 0.046)
-    return PicturePool(tuple(_member(some) for some in useful), vectors, np.asarray(spread, np.float32))
+    return PicturePool(tuple(_member(picture) for picture in useful), vectors, np.asarray(spread, np.float32))
 
 
 def fill(
@@ -114,14 +118,25 @@ def fill(
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> Filled:
-    """Add *count* made-up images after those that are there.
+    """Add made-up images after those that are there.
 
     Parameters
     ----------
+    database : Database
+    settings : Settings
+        Shape the versions of the features.
+    pool : PicturePool
+    count : int
+        Images to add.
     copies : float
-        Share of images that are copies of earlier ones, 0..1.
+        Share of images that are copies of others, 0..1.
     seed : int
         The same for all fillings of one database, or copies will have other originals than their names say.
+    progress : Progress
+
+    Returns
+    -------
+    Filled
 
     Raises
     ------
@@ -129,7 +144,7 @@ def fill(
         The database cannot be written.
     """
     with database.write() as connection:
-        run = catalog.start_run(connection, "synthetic")
+        run = catalog.start_run(connection, catalog.RunKind.SYNTHETIC)
         first = int(catalog.get_meta(connection, "synthetic") or 0)
     feature_bytes = planted = 0
     progress.start(count, "synthetic images")
@@ -156,7 +171,16 @@ def fill(
 def descriptors(
     pool: PicturePool, count: int, *, copies: float = 0.05, seed: int = 0
 ) -> Iterator[tuple[CodeArray, Ids]]:
-    """Descriptors alone of the images that `fill` would add, some at a time, and what each one copies.
+    """The descriptors of the images that `fill` would add, in batches.
+
+    Parameters
+    ----------
+    pool : PicturePool
+    count : int
+        Images in all.
+    copies : float
+        Share of images that are copies of others, 0..1.
+    seed : int
 
     Yields
     ------
@@ -170,18 +194,18 @@ def descriptors(
 
 
 def path_of(number: int, original: int = -1) -> Path:
-    """Where a made-up image is said to lie: its name tells what it is a copy of."""
+    """The path of a made-up image; its name says which image it is a copy of."""
     return FOLDER / (f"{number:09d}.jpg" if original < 0 else f"{number:09d} copy of {original:09d}.jpg")
 
 
 def original_of(path: Path) -> int | None:
     """Number of the image of which the one at *path* is a copy, or None."""
-    _, found, original = path.stem.partition(" copy of ")
-    return int(original) if found else None
+    _, separator, original = path.stem.partition(" copy of ")
+    return int(original) if separator else None
 
 
 def group_of(path: Path) -> int:
-    """Number that all copies of one image, and the image itself, have in common."""
+    """Number of the image, or of the original where it is a copy: the same for all copies of one image."""
     original = original_of(path)
     return int(path.stem) if original is None else original
 
@@ -228,7 +252,7 @@ def _images(pool: PicturePool, seed: int, copies: float, start: int, stop: int) 
 
 @lru_cache(maxsize=4)
 def _block(pool: PicturePool, seed: int, copies: float, number: int) -> _Block:
-    """A block of images; of those that are copies, the descriptor is drawn around their original's."""
+    """A block of images; the descriptors of copies are drawn around those of their originals."""
     plain = _plain(pool, seed, copies, number)
     copied = plain.original == _COPY
     rng = np.random.default_rng([seed, number, 1])
@@ -287,7 +311,7 @@ def _member(features: Features) -> _Member:
 
 
 def _moved(points: Keypoints, seed: int) -> Keypoints:
-    """The same codes at each other's places."""
+    """The same codes with their positions permuted."""
     order = np.random.default_rng(seed).permutation(len(points.scale))
     return Keypoints(points.position[order], points.scale[order], points.angle[order], points.codes)
 
@@ -311,7 +335,7 @@ def _packed(points: Keypoints) -> bytes:
 
 def _lean(features: Features) -> Features:
     points = features.keypoints
-    some = slice(0, LEAN_KEYPOINTS)
+    first = slice(0, LEAN_KEYPOINTS)
     height, width = features.thumbnail.shape
     factor = min(1.0, LEAN_SIDE / max(height, width))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -320,19 +344,19 @@ def _lean(features: Features) -> Features:
         thumbnail=np.asarray(cv2.resize(features.thumbnail, size, interpolation=cv2.INTER_AREA)),
         mask=np.asarray(cv2.resize(features.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)).astype(bool),
         colour=np.ascontiguousarray(features.colour[::4, ::4]),
-        keypoints=Keypoints(points.position[some], points.scale[some], points.angle[some], points.codes[some]),
+        keypoints=Keypoints(points.position[first], points.scale[first], points.angle[first], points.codes[first]),
     )
 
 
 def stored_pool(database: Database, limit: int) -> list[Features]:
-    """Features of the first images of a database."""
-    found: list[Features] = []
+    """Features of the first images of a database, at most *limit*; those with too little information are left out."""
+    pictures: list[Features] = []
     with database.read() as connection:
         for image in catalog_images.all_images(connection):
-            if len(found) == limit:
+            if len(pictures) == limit:
                 break
             if not image.low_information:
                 parts = catalog_images.features(connection, [image.id]).get(image.id)
                 if parts:
-                    found.append(unpack(parts))
-    return found
+                    pictures.append(unpack(parts))
+    return pictures

@@ -1,4 +1,4 @@
-"""Shares with their confidence, and what other thresholds would have given."""
+"""Precision and recall over thresholds, and suggested thresholds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dedupindex.records.evaluations import Suggestion, ThresholdPoint, rate, rate_or_none
 
-FLOOR = 0.05  # lowest threshold that is looked at
+FLOOR = 0.05  # lowest threshold of the curve
 TARGETS = (0.99, 0.999)  # precision
 GRID = (*(round(0.01 * step, 2) for step in range(5, 100)), 0.995, 0.998, 0.999)
 
@@ -24,11 +24,15 @@ def threshold_curve(
     scores : (P,) float
         Of pairs, 0..1.
     right : (P,) bool
-        The two show the same.
+        The two images show the same scene.
     direct : (C,) float
-        For each copy the score of its pair with its own original; 0 where that was never looked at. Not empty.
+        For each copy the score of its pair with its own original; 0 where that pair was not verified. Not empty.
     current : float
-        The threshold in force, which is one of the points.
+        The threshold in force, which becomes one of the points.
+
+    Returns
+    -------
+    tuple of ThresholdPoint
     """
     points = []
     for threshold in sorted({*GRID, current}):
@@ -39,14 +43,21 @@ def threshold_curve(
 
 
 def suggest(curve: Sequence[ThresholdPoint]) -> tuple[Suggestion, ...]:
-    """For each target the lowest threshold whose interval lies above it, and from which on no share falls below it.
+    """The lowest threshold that reaches each precision of `TARGETS`.
+
+    Its confidence interval is above the target, and the share at no higher threshold is below it.
 
     Parameters
     ----------
     curve : sequence of ThresholdPoint
         Rising.
+
+    Returns
+    -------
+    tuple of Suggestion
+        One for each of `TARGETS`.
     """
-    found = []
+    suggestions = []
     for target in TARGETS:
         best: ThresholdPoint | None = None
         reached = False
@@ -58,5 +69,5 @@ def suggest(curve: Sequence[ThresholdPoint]) -> tuple[Suggestion, ...]:
             reached = True
             if point.precision.low >= target:
                 best = point
-        found.append(Suggestion(target, best, reached))
-    return tuple(found)
+        suggestions.append(Suggestion(target, best, reached))
+    return tuple(suggestions)

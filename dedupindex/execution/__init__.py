@@ -1,1 +1,1 @@
-"""Worker processes, their pool, progress, and the protocol that every engine fulfils."""
+"""Worker processes, their pool, progress, and the protocol of every engine."""

@@ -1,7 +1,7 @@
-"""The protocol of an engine: what ingest and the search for duplicates need done by workers.
+"""The protocol of an engine: the work of ingest and of the search for duplicates that is done by workers.
 
 An engine describes files, proposes candidates, verifies pairs and proves them. `dedupindex.engines` holds the engines.
-The same functions run in all of them, and only the program itself writes to the database.
+All engines run the same functions, and only the main process writes to the database.
 """
 
 from __future__ import annotations
@@ -16,20 +16,23 @@ from dedupindex.settings import Settings
 from dedupindex.store.database import Database
 from dedupindex.vectors import VectorIndex
 
-WORK = ".work"  # where an engine keeps parts, unless told: ``NAME.db.work`` beside the database
+WORK = ".work"  # tail of an engine's work folder, by default: ``NAME.db.work`` beside the database
 _Item = TypeVar("_Item", contravariant=True)
 _Result = TypeVar("_Result", covariant=True)
 
 
 class Mapper(Protocol[_Item, _Result]):
-    """Maps a function over tasks (sequences of items), somewhere."""
+    """Maps a function over tasks (sequences of items)."""
 
     @property
     def started(self) -> bool:
-        """Whether workers are there already; starting them takes a second or more."""
+        """Whether workers are running already; starting them takes time."""
 
     def map(self, tasks: Iterable[Sequence[_Item]]) -> Iterator[Sequence[_Result]]:
-        """Results as they get ready; *tasks* is drawn from as workers get free, and asked again after every result."""
+        """Results as they get ready, in any order.
+
+        *tasks* is drawn from as workers get free, and asked again after every result.
+        """
 
 
 class VectorSource(Protocol):
@@ -43,7 +46,7 @@ class VectorSource(Protocol):
 
 
 class Proposer(Protocol):
-    """Where the candidates of images that are stored come from.
+    """Proposes candidates for stored images.
 
     Attributes
     ----------
@@ -54,26 +57,42 @@ class Proposer(Protocol):
     radius: float
 
     def near(self, ids: Sequence[int]) -> Mapping[int, tuple[list[Candidate], bool]]:
-        """Candidates of each image that is described, nearest first, and whether there were more than are kept."""
+        """Candidates of each described image, nearest first, and whether there were more than are kept."""
 
     def ranked(self, todo: Sequence[int], deadline: float) -> list[int]:
-        """Order images by the distance to their nearest neighbour, as many as can be asked until *deadline*."""
+        """Order images by the distance to their nearest neighbour.
+
+        Images that are not reached before *deadline* (`time.monotonic`) come last, by id.
+        """
 
 
 class Engine(Protocol):
-    """Does the heavy work of a database."""
+    """Runs the heavy work of a database."""
 
     def describing(self, settings: Settings) -> AbstractContextManager[Mapper[FileTask, FileResult]]:
         """Workers that describe files."""
 
     def verifying(self, settings: Settings) -> AbstractContextManager[Mapper[PairTask, PairResult]]:
-        """Workers that verify pairs; candidates are proposed inside."""
+        """Workers that verify pairs. Candidates are proposed while these workers run."""
 
     def proving(self, settings: Settings) -> AbstractContextManager[Mapper[ProofTask, ProofResult]]:
         """Workers that compare the files of pairs."""
 
     def proposer(self, database: Database, vectors: VectorSource, settings: Settings, todo: Sequence[int]) -> Proposer:
-        """Candidates for images that were not searched yet."""
+        """A proposer of candidates for images that were not searched yet.
+
+        Parameters
+        ----------
+        database : Database
+        vectors : VectorSource
+        settings : Settings
+        todo : sequence of int
+            Ids of these images.
+
+        Returns
+        -------
+        Proposer
+        """
 
     def close(self) -> None:
         """End what was started."""

@@ -1,8 +1,8 @@
 """A pool of worker processes that survives the death of one, and ends one that hangs.
 
-A worker gets the items of a task together. If it does not answer, they are asked for again one by one, so that the item
-that kills a worker is known. That one gets a second chance alone, in a fresh process (the machine may have been out of
-memory, or asleep); then it is given up, and the others go on.
+A worker gets the items of a task together. If it does not answer, the items are sent again one by one, to find the one
+that kills the worker. That one gets a second chance alone, in a fresh process (the machine may have been out of memory
+or suspended); then it is given up, and the others go on.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from dedupindex.settings import Settings
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-IN_FLIGHT = 3  # tasks a worker: one running, the others waiting, so that no worker ever does
-CHANCES = 2  # times that an item may take its worker along when it is alone
+IN_FLIGHT = 3  # tasks for each worker: one running, the others queued, so that no worker waits
+CHANCES = 2  # times that a worker may die of one item alone before the item is given up
 STARTS = 3  # times that a worker may end before it has begun
-LEAST_MEMORY, MOST_MEMORY = 2_000_000_000, 8_000_000_000  # bytes of address space a worker, where it is not set
+LEAST_MEMORY, MOST_MEMORY = 2_000_000_000, 8_000_000_000  # default address space of a worker, bytes
 
 
 def cores() -> int:
@@ -34,7 +34,7 @@ def cores() -> int:
 
 
 def limits_of(settings: Settings) -> Limits:
-    """What workers may use by the settings: the machine's memory is shared among them where nothing is said."""
+    """Limits of each worker by the settings; by default the workers share the machine's memory."""
     memory = settings.worker_memory
     if not memory:
         share = machine_memory() // (settings.workers or cores())
@@ -43,15 +43,15 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def machine_memory() -> int:
-    """Bytes of memory that there are for this process; 0 where the system does not tell."""
+    """Bytes of memory that this process may use; 0 where that is not known."""
     try:
-        found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return 0
     try:
-        return min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+        return min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     except (OSError, ValueError):  # no control group, or "max"
-        return found
+        return memory
 
 
 class Pool(Generic[_Item, _Result]):
@@ -60,7 +60,7 @@ class Pool(Generic[_Item, _Result]):
     Parameters
     ----------
     function : callable
-        Takes a sequence of items, returns a sequence of results, one an item.
+        Takes a sequence of items, returns a sequence of results, one for each item.
     died : callable
         Makes the result of an item whose worker died or took too long, from the item and the reason.
     workers : int
@@ -68,7 +68,7 @@ class Pool(Generic[_Item, _Result]):
     limits : Limits
         Of each worker process.
     contained : bool
-        Never in this process: one worker is a process with limits too.
+        Never run in this process: a single worker is a process with limits too.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Pool(Generic[_Item, _Result]):
 
     @property
     def started(self) -> bool:
-        """Whether workers are there already; starting them costs a second."""
+        """Whether workers are running already; starting them takes time."""
         return bool(self._keepers)
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ class Pool(Generic[_Item, _Result]):
             ready.put(None)
         for keeper in keepers:
             keeper.join()
-        while not ready.empty():  # whoever waits for these in another thread would do so for ever
+        while not ready.empty():  # another thread that waits for these would wait for ever
             order = ready.get()
             if order is not None:
                 order[1].put(_Raised(DedupIndexError("the worker processes were ended meanwhile")))
@@ -120,9 +120,9 @@ class Pool(Generic[_Item, _Result]):
     def map(self, tasks: Iterable[Sequence[_Item]]) -> Iterator[Sequence[_Result]]:
         """Results of the tasks, as they get ready (not in order). *tasks* is drawn from only as workers get free.
 
-        May be called in several threads at once; they share the workers.
+        It may be called in several threads at once; they share the workers.
 
-        The iterator behind *tasks* is asked again after every result, even when it had nothing the last time, so that
+        The iterator behind *tasks* is asked again after every result, even when it was empty the last time, so that
         results may lead to further tasks.
 
         Raises
@@ -146,18 +146,18 @@ class Pool(Generic[_Item, _Result]):
                     running += 1
                 if not running:
                     return
-                found = done.get()
+                outcome = done.get()
                 running -= 1
                 self._count(-1)
-                if isinstance(found, _Raised):
-                    raise found.error
-                yield found
+                if isinstance(outcome, _Raised):
+                    raise outcome.error
+                yield outcome
         finally:
             self._count(-running)
 
     def _order(self, task: Sequence[_Item], done: SimpleQueue[Sequence[_Result] | _Raised]) -> None:
         """Queue a task, and start a worker for it unless there are enough."""
-        with self._hiring:  # `close` takes both away at once: the queue, and who would work on it
+        with self._hiring:  # `close` replaces the queue and the keepers together
             self._ready.put((task, done))
             self._running += 1
             if len(self._keepers) < min(self._running, self.workers):
@@ -171,7 +171,7 @@ class Pool(Generic[_Item, _Result]):
 
 
 class _Raised:
-    """What came of a task instead of results."""
+    """The error of a task, in place of results."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
@@ -181,7 +181,7 @@ _Order = tuple[Sequence[_Item], "SimpleQueue[Sequence[_Result] | _Raised]"]  # a
 
 
 class _Keeper(threading.Thread, Generic[_Item, _Result]):
-    """A thread that has a worker process, hands it tasks, and replaces it when it is gone."""
+    """A thread that owns a worker process, gives it tasks, and replaces it when it is gone."""
 
     def __init__(
         self,
@@ -197,7 +197,7 @@ class _Keeper(threading.Thread, Generic[_Item, _Result]):
         self._guard = threading.Lock()  # between `stop` and the start of a worker
 
     def run(self) -> None:
-        """Work until there is nothing more to do."""
+        """Work on tasks until the pool is closed."""
         try:
             while not self._stopped and (order := self._ready.get()) is not None:
                 task, done = order
@@ -211,7 +211,7 @@ class _Keeper(threading.Thread, Generic[_Item, _Result]):
             self._drop()
 
     def stop(self) -> None:
-        """End the worker, and with it whatever it is doing."""
+        """End the worker at once."""
         with self._guard:
             self._stopped = True
             if self._worker is not None:
@@ -240,7 +240,7 @@ class _Keeper(threading.Thread, Generic[_Item, _Result]):
         try:
             results = list(worker.ask(items))
         except BaseException:
-            self._drop()  # it is gone, or in the middle of something
+            self._drop()  # it is gone, or still busy with these items
             raise
         if len(results) != len(items):
             raise DedupIndexError(f"{len(results)} results of {len(items)} items")

@@ -1,4 +1,4 @@
-"""How long work tells what it is doing, without knowing who listens."""
+"""How long work reports its progress, whatever listens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Progress(Protocol):
     """A listener: `start`, then `advance` any number of times, then `finish`; several stages one after the other."""
 
     def start(self, total: int | None, what: str) -> None:
-        """A stage begins; *total* is None where nobody knows yet how much there is."""
+        """A stage begins; *total* is None where the amount is not known yet."""
 
     def advance(self, n: int) -> None:
         """*n* more are done."""
@@ -22,7 +22,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Listens to nothing."""
+    """A listener that does nothing."""
 
     def start(self, total: int | None, what: str) -> None:
         """Nothing."""

@@ -1,4 +1,4 @@
-"""What is handed to workers and what comes back: files to describe, pairs to verify, pairs to prove."""
+"""Tasks for workers and their results: files to describe, pairs to verify, pairs to prove."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from dedupindex.store.rows import FileState, NewImage
 
 @dataclass(frozen=True, slots=True)
 class FileTask:
-    """A file to describe, or some frames of it."""
+    """A file to describe, or a range of its frames."""
 
     state: FileState
     settings: Settings
     first: int = 0  # number of the first frame to describe
     count: int = 0  # frames to describe; 0 = as many as suit a task
-    sha256: bytes = b""  # what the file was when its first frames were described
+    sha256: bytes = b""  # digest of the file when its first frames were described
     found: FoundFile | None = None  # what the walk knows of it
-    preview: int = 0  # longest side, pixels, of a picture of the first frame to give back; 0 = none
+    preview: int = 0  # longest side, pixels, of a thumbnail of the first frame to return; 0 = none
 
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """What came of a file task.
+    """The result of a file task.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class FileResult:
         As it was when the bytes were read.
     images : tuple of NewImage
     failure : Failure or None
-        The whole file, or some of its frames, gave nothing.
+        Why the whole file, or some of its frames, gave no image.
     rest : tuple of FileTask
         With the first frames: the tasks that describe all the others.
     bytes_read : int
@@ -55,12 +55,18 @@ class FileResult:
 
 @dataclass(frozen=True, slots=True)
 class PairTask:
-    """Pairs to verify, with the packed features of every image that stands in them.
+    """Pairs to verify, with the packed features of all their images.
 
     Attributes
     ----------
+    parts : mapping
+        Image id to (feature name to packed data).
+    pairs : tuple of (int, int)
+        Image ids.
+    threshold : float
+        Lowest score of an accepted pair, 0..1.
     vet : bool
-        Only tell which pairs deserve it; `parts` holds what vetting needs.
+        Only vet: find the pairs that are worth verifying. `parts` holds what vetting needs.
     """
 
     parts: Mapping[int, Mapping[str, bytes]]
@@ -71,7 +77,18 @@ class PairTask:
 
 @dataclass(frozen=True, slots=True)
 class PairResult:
-    """How many pairs were decided, those that were accepted, those lost with a worker, those that passed vetting."""
+    """The result of a pair task.
+
+    Attributes
+    ----------
+    verified : int
+        Pairs that were decided.
+    accepted : tuple of (int, int, Verification)
+    lost : tuple of (int, int)
+        Pairs that were lost with a worker.
+    plausible : tuple of (int, int)
+        Pairs that passed vetting.
+    """
 
     verified: int
     accepted: tuple[tuple[int, int, Verification], ...] = ()
@@ -88,15 +105,15 @@ class ProofFile:
     image : int
         Its id.
     sha256 : bytes
-        Of the file; one that holds other bytes now is not it.
+        Of the file; a file with other bytes now is not used.
     frame, frame_count : int
         Number of the frame in its file, and how many the file has.
     whole : bool
-        The image stands for all frames of its file, because the others are not stored: an animation.
+        The image stands for all frames of its file, of which the others are not stored: an animation.
     height, width : int
         Of the frame, upright, pixels.
     places : tuple of Path
-        Where the file was seen, the one that is to be tried first in front.
+        Where the file was seen, in the order in which they are tried.
     """
 
     image: int
@@ -111,14 +128,14 @@ class ProofFile:
 
 @dataclass(frozen=True, slots=True)
 class ProofTask:
-    """Pairs whose files have to be compared, with every file that stands in them.
+    """Pairs whose files have to be compared, with these files.
 
     Attributes
     ----------
     pairs : tuple of (int, int, matrix)
         Ids of a and b; full-frame pixels of b to those of a.
     run : int
-        What was found out in another run is asked again: a file may have come back.
+        Id of the run. Results are not reused in another run, because a file may have come back.
     """
 
     files: tuple[ProofFile, ...]
@@ -129,7 +146,7 @@ class ProofTask:
 
 @dataclass(frozen=True, slots=True)
 class ProofResult:
-    """What the files showed.
+    """The result of a proof task.
 
     Attributes
     ----------
@@ -137,7 +154,7 @@ class ProofResult:
     equal : tuple of (int, int)
         Pairs of which all frames of both files have the very same pixels.
     lost : tuple of (int, int, matrix)
-        Pairs that were lost with a worker, as they were asked for.
+        Pairs that were lost with a worker, as in the task.
     reason : str
         Why they were lost.
     """

@@ -1,4 +1,4 @@
-"""One worker process: how it is started, held to its limits, asked, and ended when it does not answer.
+"""One worker process: how it is started, limited, asked, and ended when it does not answer.
 
 Processes are spawned, never forked: a child forked after FAISS or OpenMP was used may hang. Each computes with one
 thread, because there are as many processes as cores.
@@ -29,8 +29,8 @@ if sys.platform != "win32":
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-WALL_FACTOR = 3.0  # the clock may show that many times the computing time: slow disks, busy machines
-START_SECONDS = 300.0  # a worker that has not said it is ready by then never will be
+WALL_FACTOR = 3.0  # elapsed time allowed over computing time: slow disks, busy machines
+START_SECONDS = 300.0  # a worker that is not ready by then is given up
 _READY = "ready"
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 WORKER_GONE = {
@@ -38,19 +38,19 @@ WORKER_GONE = {
     Reason.TIMED_OUT: "it took longer than max_seconds allows, twice",
 }
 _serving = False  # whether this process is a worker: only those are limited
-_starting = threading.Lock()  # what a child inherits belongs to the process: one start at a time
+_starting = threading.Lock()  # what a child inherits is set for the whole process: one start at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a worker may use; 0 = as much as there is.
+    """What a worker may use; 0 = no limit.
 
     Attributes
     ----------
     memory : int
-        Address space, bytes. A warm worker has 0.45 GB of it, nearly all of it mapped libraries.
+        Address space, bytes. Mapped libraries alone take about half a gigabyte.
     seconds : float
-        Computing time for what is asked at once; by the clock `WALL_FACTOR` times as much.
+        Computing time for one request; elapsed time may be `WALL_FACTOR` times as much.
     """
 
     memory: int = 0
@@ -89,7 +89,7 @@ class Worker(Generic[_Item, _Result]):
         Raises
         ------
         WorkerGoneError
-            It died, or took too long and was killed; any of the items may be to blame.
+            It died, or took too long and was killed; any of the items may be the cause.
         Exception
             What the function raised.
         """
@@ -104,23 +104,24 @@ class Worker(Generic[_Item, _Result]):
         return results
 
     def wait_until_ready(self) -> None:
-        """Return when it can be asked.
+        """Return when it is ready for requests.
 
         Raises
         ------
         WorkerGoneError
+            It ended while it started, or took too long.
         """
         self._receive(START_SECONDS)
 
     def kill(self) -> None:
-        """End it at once, whatever it does."""
+        """End it at once."""
         with contextlib.suppress(ValueError):  # closed by another thread
             self._process.kill()
 
     def close(self) -> None:
-        """End it and let go of it."""
+        """End it and close the connection."""
         self.kill()
-        self._process.join(5)  # one that waits for a dead network drive cannot be ended: it is left alone
+        self._process.join(5)  # a process that waits for a dead network drive cannot be ended: it is left alone
         self._connection.close()
 
     def _receive(self, seconds: float) -> Any:
@@ -138,7 +139,7 @@ class Worker(Generic[_Item, _Result]):
 
 
 def begin_worker(limits: Limits) -> None:
-    """Prepare a worker process: one thread a library, Ctrl-C is the parent's business, and so is living on."""
+    """Prepare a worker process: limits, one thread for each library, Ctrl-C ignored, end with the parent."""
     global _serving
     _serving = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -148,13 +149,13 @@ def begin_worker(limits: Limits) -> None:
     cv2.setNumThreads(1)
     if sys.platform == "win32":
         return
-    _lower(resource.RLIMIT_CORE, 0)  # a dump of gigabytes helps nobody
+    _lower(resource.RLIMIT_CORE, 0)  # no core dumps: they would have gigabytes
     if limits.memory:
         _lower(resource.RLIMIT_AS, limits.memory)
 
 
 def _serve(connection: Connection, function: Callable[[Sequence[Any]], Sequence[Any]], limits: Limits) -> None:
-    """What a worker process does until nobody asks it any more."""
+    """The main loop of a worker process, until its connection is closed."""
     try:
         begin_worker(limits)
         connection.send(_READY)
@@ -164,7 +165,7 @@ def _serve(connection: Connection, function: Callable[[Sequence[Any]], Sequence[
             connection.send(_answer(function, items))
     except (EOFError, KeyboardInterrupt):
         return
-    except BaseException:  # e.g. no memory to take a task in: the parent sees that we are gone, and acts on that
+    except BaseException:  # e.g. no memory to receive a task: the parent notices that this process is gone
         os._exit(1)
 
 
@@ -176,7 +177,7 @@ def _answer(function: Callable[[Sequence[Any]], Sequence[Any]], items: Sequence[
 
 
 def _portable(error: Exception) -> Exception:
-    """The error, or one that says the same where it cannot travel."""
+    """The error, or one with the same message where it cannot be pickled."""
     import pickle
 
     try:
@@ -187,20 +188,20 @@ def _portable(error: Exception) -> Exception:
 
 
 def allow(seconds: float) -> None:
-    """Let a worker compute for so much longer before the system ends it; 0 = what was allowed stays."""
+    """Let a worker compute for so many more seconds before the system ends it; 0 = the limit stays."""
     if seconds and _serving and sys.platform != "win32":
         _lower(resource.RLIMIT_CPU, math.ceil(time.process_time() + seconds))
 
 
 def _lower(kind: int, value: int) -> None:
-    """Set a soft limit where the system lets us."""
+    """Set a soft limit where the system allows it."""
     with contextlib.suppress(ValueError, OSError):
         _, hard = resource.getrlimit(kind)
         resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
 def _follow_parent() -> None:
-    """End this worker when its parent is gone: a killed parent cannot tell its workers to stop."""
+    """End this worker when its parent is gone: a killed parent cannot stop its workers."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -209,7 +210,7 @@ def _follow_parent() -> None:
 
 @contextmanager
 def _lean_children() -> Iterator[None]:
-    """What processes spawned inside inherit: one thread a library, no Ctrl-C, and not the caller's main module.
+    """Set what processes spawned inside inherit: one thread for each library, no Ctrl-C, an empty main module.
 
     A spawned child imports ``__main__`` again. Our functions do not live there, and a user's script without
     ``if __name__ == "__main__"`` would run a second time in every worker.

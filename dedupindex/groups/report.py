@@ -84,7 +84,7 @@ def report(
         *since* is no run; the selection has no meaning, or goes across a path of which the index knows nothing.
     """
     selection = settled(selection)
-    searches = catalog.runs(connection, "duplicates", limit=2)
+    searches = catalog.runs(connection, catalog.RunKind.DUPLICATES, limit=2)
     decided = decided_pairs(catalog_decisions.decisions(connection))
     counts = catalog.counts(connection)
     found = Report(
@@ -238,7 +238,7 @@ def run_before(connection: Connection, since: int | str | datetime) -> RunRecord
         *since* is no run, no time and not "last".
     """
     if since == LAST:
-        searches = catalog.runs(connection, "duplicates", limit=2)
+        searches = catalog.runs(connection, catalog.RunKind.DUPLICATES, limit=2)
         return searches[1] if len(searches) > 1 else None
     if not isinstance(since, datetime):
         try:

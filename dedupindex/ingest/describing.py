@@ -1,4 +1,4 @@
-"""The stage that describes files in workers: a file in, described images out. Pure, picklable functions."""
+"""The stage that describes files in workers: files in, described images out. Pure, picklable functions."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
 from dedupindex.store.rows import FileState, NewImage
 
-TINY_SIDE = 24  # pixels; of frames up to this size a task may have more
-TINY_CHUNK = 8_192  # tiny frames of a stack a task: bounds what travels between processes (about 2.6 kB a frame)
-CHUNK = 1_024  # larger frames a task
+TINY_SIDE = 24  # pixels; a task may have more frames up to this size
+TINY_CHUNK = 8_192  # tiny frames of a stack in a task: bounds the data between processes (about 2.6 kB a frame)
+CHUNK = 1_024  # larger frames in a task
 FILES_A_TASK = 8  # fewer means more traffic between processes, more means longer waits at the end
 BYTES_A_TASK = 1 << 24  # of files that share a worker's time limit
-HELD_BYTES = 1 << 20  # decoded pixels that are held before they are described: as much as stays in the cache
+HELD_BYTES = 1 << 20  # decoded pixels that are held before they are described: they stay in the processor's cache
 
 
 def take_task(waiting: deque[FileTask]) -> list[FileTask]:
-    """Take from the front of a queue what a worker gets at once: some small files, or a larger one, or part of one."""
+    """Take a worker's next task from the front of a queue: a few small files, or a larger one, or part of one."""
     task = [waiting.popleft()]
     size = task[0].state.size
     while waiting and len(task) < FILES_A_TASK and not task[0].first and not waiting[0].first:
@@ -41,22 +41,22 @@ def take_task(waiting: deque[FileTask]) -> list[FileTask]:
 
 
 def describe_files(tasks: Sequence[FileTask]) -> list[FileResult]:
-    """Decode, prepare and describe files. A file that cannot be read is a result with a failure, never an error.
+    """Decode, prepare and describe files. A file that cannot be read gives a result with a failure, never an error.
 
-    Small files go through every stage together, with the same results as one after the other but in less time: what a
-    stage needs is in the caches then. Of stacks after a long one fewer frames are described at once, so that what
-    travels back is less than twice what one file alone gives; `FileResult.rest` has the others.
+    Small files go through every stage together: the results are the same as one by one, but it is faster. Of stacks
+    after a long one fewer frames are described at once, so that the answer is less than twice as large as that of one
+    file; `FileResult.rest` has the tasks for the others.
 
     Raises
     ------
     ValueError
-        The tasks' settings differ: they are not of one run.
+        The settings of the tasks differ.
     """
     if any(task.settings != tasks[0].settings for task in tasks):
         raise ValueError("tasks with different settings")
     results: list[FileResult] = []
     held: list[_Opened | FileResult] = []
-    room = 1.0  # share of an answer that is left
+    room = 1.0  # share of the answer's size that is left
     for task in tasks:
         one = _open(task, room)
         if isinstance(one, _Opened):
@@ -80,7 +80,22 @@ def describe_frames(frames: Sequence[Frame], settings: Settings) -> list[tuple[P
 
 
 def new_image(decoded: DecodedFile, frame: Frame, prepared: PreparedFrame, features: Features) -> NewImage:
-    """All that is stored of a frame."""
+    """Everything that is stored of a frame.
+
+    Parameters
+    ----------
+    decoded : DecodedFile
+        The file of the frame.
+    frame : Frame
+    prepared : PreparedFrame
+        The frame after every prepare stage.
+    features : Features
+        Described from *prepared*.
+
+    Returns
+    -------
+    NewImage
+    """
     height, width = prepared.full_shape
     return NewImage(
         sha256=decoded.sha256,
@@ -118,7 +133,7 @@ class _Opened:
 
 
 def _open(task: FileTask, room: float) -> _Opened | FileResult:
-    """Decode a file; a result where there is nothing to describe. At least an eighth of an answer is its own."""
+    """Decode a file; a result where there is nothing to describe. It may use at least an eighth of the answer."""
     path = task.state.path
     try:
         decoded = decode_file(path, task.settings, first=task.first, found=task.found)
@@ -139,31 +154,31 @@ def _finished(held: Sequence[_Opened | FileResult]) -> list[FileResult]:
 
 
 def _described(opened: Sequence[_Opened]) -> list[FileResult]:
-    """Results of decoded files, described together; one by one if that fails, so that each has its own faults only."""
+    """Results of decoded files, described together; one by one if that fails, so that only the bad file fails."""
     if not opened:
         return []
     frames = [[frame for frame in one.frames if frame.mask.any()] for one in opened]
     settings = opened[0].task.settings
     try:
-        prepared = [prepare_stack(some, settings) for some in frames]
-        features = iter(describe_stack([frame for some in prepared for frame in some], settings))
+        prepared = [prepare_stack(stack, settings) for stack in frames]
+        features = iter(describe_stack([frame for stack in prepared for frame in stack], settings))
     except Exception as error:
         if len(opened) > 1:
             return [result for one in opened for result in _described([one])]
         task = opened[0].task
         return [FileResult(task, task.state, failure=_failure(task.state.path, error))]
     results = []
-    for one, some, ready in zip(opened, frames, prepared, strict=True):
-        images = [new_image(one.decoded, f, p, next(features)) for f, p in zip(some, ready, strict=True)]
+    for one, stack, ready in zip(opened, frames, prepared, strict=True):
+        images = [new_image(one.decoded, f, p, next(features)) for f, p in zip(stack, ready, strict=True)]
         result = _result(one, tuple(images))
-        if one.task.preview and some:
-            result = dataclasses.replace(result, preview=from_frame(some[0], one.task.preview))
+        if one.task.preview and stack:
+            result = dataclasses.replace(result, preview=from_frame(stack[0], one.task.preview))
         results.append(result)
     return results
 
 
 def _result(one: _Opened, images: tuple[NewImage, ...]) -> FileResult:
-    """What came of a file, and the tasks for its further frames."""
+    """The result of a file, with the tasks for its further frames."""
     task, decoded, path = one.task, one.decoded, one.task.state.path
     rest: tuple[FileTask, ...] = ()
     if task.first == 0:
@@ -180,12 +195,12 @@ def _result(one: _Opened, images: tuple[NewImage, ...]) -> FileResult:
 
 
 def _failure(path: Path, error: Exception) -> Failure:
-    """What is remembered of a file in place of its frames; one that we cannot deal with must not end the run."""
+    """The failure that is stored for a file. No error of a single file may end the run."""
     if isinstance(error, ReadError):
         return Failure(path, error.reason, error.detail)
     words = " ".join(str(error).split())[:300]
     if isinstance(error, MemoryError) or "Insufficient memory" in words:  # the latter is OpenCV's
-        return Failure(path, Reason.OUT_OF_MEMORY, "not enough memory; worker_memory says how much there may be")
+        return Failure(path, Reason.OUT_OF_MEMORY, "not enough memory; the setting worker_memory is the limit")
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
     return Failure(path, Reason.INTERNAL, f"a fault of dedupindex, {type(error).__name__} in {where}: {words}")
@@ -197,7 +212,7 @@ def _chunk(decoded: DecodedFile, room: float) -> int:
 
 
 def _most(decoded: DecodedFile) -> int:
-    """Most frames of such a file in an answer."""
+    """Most frames of such a file in one answer."""
     tiny = all(max(frame.mask.shape) <= TINY_SIDE for frame in decoded.frames[:1])
     return TINY_CHUNK if tiny else CHUNK
 
@@ -206,16 +221,17 @@ def _no_valid_pixels(path: Path, frames: Sequence[Frame], valid: int) -> Failure
     if valid == len(frames):
         return None
     empty = [str(frame.number) for frame in frames if not frame.mask.any()]
-    some = ", ".join(empty[:10]) + (f" and {len(empty) - 10} more" if len(empty) > 10 else "")
-    return Failure(path, Reason.NO_VALID_PIXELS, f"every pixel of frame {some} is masked")
+    numbers = ", ".join(empty[:10]) + (f" and {len(empty) - 10} more" if len(empty) > 10 else "")
+    return Failure(path, Reason.NO_VALID_PIXELS, f"every pixel of frame {numbers} is masked")
 
 
 def file_state(path: Path) -> FileState:
-    """What `stat` says of a file.
+    """The state of a file by `stat`.
 
     Raises
     ------
     OSError
+        There is no such file, or it cannot be looked at.
     """
     status = path.stat()
     return FileState(path, status.st_size, status.st_mtime_ns, status.st_ino)

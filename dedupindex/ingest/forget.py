@@ -1,4 +1,4 @@
-"""Taking places out of the index. Files are never touched."""
+"""Removes places from the index. Files are never touched."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from dedupindex.store.database import Database
 def forget(database: Database, paths: Sequence[Path], *, dry_run: bool = False) -> ForgetSummary:
     """Forget files, and folders with all below them; images that were at no other place go with their pairs.
 
-    Files that lie there still are described again when an ingest meets them.
+    Files that still exist are described again when an ingest meets them.
 
     Parameters
     ----------
+    database : Database
+    paths : sequence of Path
     dry_run : bool
         Only count.
+
+    Returns
+    -------
+    ForgetSummary
 
     Raises
     ------
@@ -45,5 +51,5 @@ def forget(database: Database, paths: Sequence[Path], *, dry_run: bool = False) 
     return ForgetSummary(locations, gone, failures, tuple(unknown))
 
 
-class _DryRun(Exception):  # noqa: N818  (no error: takes a transaction back)
+class _DryRun(Exception):  # noqa: N818  (no error: rolls a transaction back)
     pass

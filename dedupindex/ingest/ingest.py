@@ -1,16 +1,17 @@
 """Files into the database: find, recognise what is unchanged, describe the rest in workers, write in batches.
 
 Identity follows content. An unchanged file (size, mtime in ns, inode) is not read. A moved file is a new location of a
-known image, a changed one shows another image at a known location, a vanished one is marked missing. What stands in
+known image, a changed one shows another image at a known location, a vanished one is marked missing. The content of
 the database afterwards does not depend on the order of the files nor on the number of workers; only ids do.
 
-Order of writing: images with all their features in one transaction, never half of one. A stack of many frames comes in
-several batches; its frames are images at once, but the location of its first frame, which says "this file was read",
-is written last. An interrupted stack is thus read again, and the frames already stored are recognised by content.
+Order of writing: each image with all its features in one transaction. A stack of many frames comes in several batches;
+its frames are images at once, but the location of its first frame, which says "this file was read", is written last.
+So an interrupted stack is read again, and the frames already stored are recognised by content.
 
-Several processes may ingest the same files into a catalogue on a server. Each file is read by the one that claimed it
-(`dedupindex.store.claims`). What others hold is put aside and looked at again: it is in the catalogue by then, or its
-reader died and it is free. So an ingest ends when everything that it found is in the catalogue, whoever read it.
+Several processes may ingest the same files into a catalogue on a server. Each file is read by the process that claimed
+it (`dedupindex.store.claims`). Files that others hold are put aside and looked at again: then they are in the
+catalogue, or their reader died and they are free. So an ingest ends when every file that it found is in the catalogue,
+whichever process read it.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ from dedupindex.store.rows import FileState, KnownFile, NewImage
 
 log = logging.getLogger(__name__)
 
-MOST_ASIDE = 4096  # files that others are reading; of more, the oldest ones are looked at again before the walk's end
+MOST_ASIDE = 4096  # files that others are reading; with more, the oldest are looked at again before the walk's end
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at what others are reading
 SAY_AFTER = 10.0  # seconds of waiting for others
 LONGEST_WAIT = 5.0  # seconds that described images may wait for a full batch
 # Reasons that may be gone next time although the file looks the same.
 PASSING = frozenset({Reason.UNREADABLE, Reason.MISSING, Reason.CHANGED_WHILE_READ})
-# Reasons that say nothing about the content: what was known of the place stays.
+# Reasons that say nothing about the content: the stored location stays.
 NOT_CONTENT = PASSING | {Reason.WORKER_DIED, Reason.TIMED_OUT, Reason.OUT_OF_MEMORY}
 
 _Place: TypeAlias = tuple[FileState, int, tuple[bytes, int]]  # file, frame, content key
@@ -75,22 +76,26 @@ def ingest(
         Files, folders, tar shards and places in object stores (see `dedupindex.places`).
     lists : sequence of SourceList
         Lists of further files.
+    recursive : bool
+        Look into folders of folders too.
     dry_run : bool
         Only look and count; decode and write nothing.
     exclude : sequence of Path
         Never looked into (the program's own data).
+    progress : Progress
+        Told of every file.
     engine : Engine
-        Where files are described; by default in a pool of processes.
+        Describes the files.
 
     Returns
     -------
     IngestSummary
-        Bad files are in its `failures`, those that failed before and did not change included.
+        Bad files are in its `failures`, including those that failed before and did not change.
 
     Raises
     ------
     StoreError
-        The database cannot be written. What was committed stays; the next run goes on from there.
+        The database cannot be written. What was committed stays; the next run continues from there.
     SettingsError
         A list cannot be read, or a package is missing.
     """
@@ -101,7 +106,7 @@ def ingest(
     with database.read() if dry_run else database.write() as connection:
         same_decoder = catalog.get_meta(connection, "decoder") == decoder
         if not dry_run:
-            run = catalog.start_run(connection, "ingest")
+            run = catalog.start_run(connection, catalog.RunKind.INGEST)
         if not (dry_run or same_decoder):
             catalog.give_another_chance(connection)
             catalog.set_meta(connection, decoder=decoder)
@@ -166,7 +171,7 @@ class _Tally:
 
 
 class _Feed:
-    """Tasks for the workers: walks, looks files up, passes over what is unchanged. Takes follow-up tasks as well."""
+    """Tasks for the workers: walks, looks files up, leaves out unchanged ones. Takes follow-up tasks as well."""
 
     def __init__(
         self,
@@ -203,34 +208,34 @@ class _Feed:
         self._further.extend(tasks)
 
     def look_again(self) -> bool:
-        """Wait for what others are reading until it is known or free; whether there is something to read now.
+        """Wait until the files that others are reading are known or free; whether there is something to read now.
 
-        Whoever calls this has written all of its own, so that no two wait for each other.
+        The caller has written all its own results before, so that no two processes wait for each other.
         """
         pause, say = FIRST_PAUSE, time.monotonic() + SAY_AFTER
         while self._aside and not self._files:
             if self._look_aside(len(self._aside)):
                 continue
             if time.monotonic() > say:
-                log.warning("waiting for %d files that others read; `dedupindex doctor` tells who", len(self._aside))
+                log.warning("waiting for %d files that others read; `dedupindex doctor` shows who", len(self._aside))
                 say = math.inf
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
         return bool(self._files)
 
     def _look(self) -> bool:
-        """Walk on for some files and queue those that have to be read; whether there were any."""
+        """Take the next files of the walk and queue those that have to be read; whether there were any."""
         files: list[FoundFile] = []
-        for found in self._found:
-            if isinstance(found, SkippedFile):
-                self.tally.skipped[found.why] += 1
-            elif isinstance(found, Failure):
-                self.tally.failures[found.path] = found
-            elif len(os.fsencode(found.path)) > self.database.longest_path:
+        for entry in self._found:
+            if isinstance(entry, SkippedFile):
+                self.tally.skipped[entry.why] += 1
+            elif isinstance(entry, Failure):
+                self.tally.failures[entry.path] = entry
+            elif len(os.fsencode(entry.path)) > self.database.longest_path:
                 words = f"its path is longer than {self.database.longest_path:,} bytes"
-                self.tally.failures[found.path] = Failure(found.path, Reason.UNREADABLE, words)
+                self.tally.failures[entry.path] = Failure(entry.path, Reason.UNREADABLE, words)
             else:
-                files.append(found)
+                files.append(entry)
                 if len(files) == self.claims.at_once:
                     break
         if not files:
@@ -259,17 +264,17 @@ class _Feed:
         """Look again at the oldest files that were put aside; whether any of them is settled now."""
         before = len(self._aside)
         for start in range(0, count, self.claims.at_once):
-            some = [self._aside.popleft() for _ in range(min(self.claims.at_once, count - start))]
-            known = self._known(some, found=False)
-            self._claim([task for task in some if task.state.path not in known])
+            batch = [self._aside.popleft() for _ in range(min(self.claims.at_once, count - start))]
+            known = self._known(batch, counted=False)
+            self._claim([task for task in batch if task.state.path not in known])
         return len(self._aside) < before
 
     def _claim(self, tasks: Sequence[FileTask]) -> None:
-        """Queue the files that are ours to read, and put the others aside."""
+        """Claim files; queue those that this process may read, and put the others aside."""
         ours = self.claims.take([task.state.path for task in tasks])
         known: set[Path] = set()
         if self.database.shared and ours:  # their last reader may have ended just before we claimed them
-            known = self._known([task for task in tasks if task.state.path in ours], found=False)
+            known = self._known([task for task in tasks if task.state.path in ours], counted=False)
             self.claims.done(known)
         for task in tasks:
             if task.state.path not in ours:
@@ -277,14 +282,17 @@ class _Feed:
             elif task.state.path not in known:
                 self._files.append(task)
 
-    def _known(self, tasks: Sequence[FileTask], *, found: bool = True) -> set[Path]:
-        """Which files need not be read, because the database knows them as they are; counted, as *found* too."""
+    def _known(self, tasks: Sequence[FileTask], *, counted: bool = True) -> set[Path]:
+        """Files that need not be read, because the database knows them as they are.
+
+        They count as unchanged; and as found, unless *counted* is false.
+        """
         states = {task.state.path: task.state for task in tasks}
         with self.database.read() as connection:
             known = catalog_locations.known_files(connection, list(states))
         unchanged = {path for path, state in states.items() if self._is_unchanged(known.get(path), state)}
         self.tally.unchanged += len(unchanged)
-        self.tally.found += found * len(unchanged)
+        self.tally.found += counted * len(unchanged)
         return unchanged
 
     def _is_unchanged(self, known: KnownFile | None, state: FileState) -> bool:
@@ -324,7 +332,7 @@ def _describe_and_write(
                 writer.write()
                 more = feed.look_again()
         except KeyboardInterrupt:
-            writer.write()  # what is described already is not done twice
+            writer.write()  # so that the next run need not describe these again
             raise
     if feed.back:
         with database.write() as connection:
@@ -346,7 +354,7 @@ class _OpenStack:
 
 
 class _Writer:
-    """The one that writes: collects results and commits them in batches."""
+    """Collects results and commits them in batches."""
 
     def __init__(self, database: Database, settings: Settings, run: int, claims: Claims, tally: _Tally) -> None:
         self._database, self._run, self._claims, self._tally = database, run, claims, tally
@@ -420,10 +428,10 @@ class _Writer:
 
 
 def _mark_missing(database: Database, finder: Finder, run: int, dry_run: bool) -> int:
-    """Mark stored files at places that were looked through and are gone; how many locations that are.
+    """Mark stored files that are gone from the places of this ingest; how many locations that are.
 
-    Only where the place is a folder that can be listed and holds something, or a file whose folder does: a disk that
-    is not mounted (its mount point is gone, or empty) takes nothing out of the database, and neither does an I/O error.
+    Only where the place is a folder that can be listed and is not empty, or a file in such a folder. So neither a disk
+    that is not mounted (its mount point is gone, or empty) nor an I/O error marks anything as missing.
     """
     total = 0
     for root in (*finder.places, *finder.absent):
@@ -431,7 +439,7 @@ def _mark_missing(database: Database, finder: Finder, run: int, dry_run: bool) -
         if not whole and not finder.holds_something(root.parent):
             continue
         with database.read() as connection:
-            under = (p for some in catalog_locations.paths_under(connection, root) for p in some)
+            under = (p for batch in catalog_locations.paths_under(connection, root) for p in batch)
             gone = [path for path in under if (whole or path == root) and finder.is_gone(root, path)]
         if dry_run:
             total += len(gone)

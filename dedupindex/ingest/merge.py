@@ -1,17 +1,18 @@
-"""Bring in a catalogue that was made elsewhere: its images with their features, places, pairs, failures, decisions.
+"""Merges a catalogue that was made elsewhere: images with their features, places, pairs, failures, decisions.
 
 Nothing is described again; content says which images are the same. Images that are new here have to be searched,
-because nobody has compared them with ours; the pairs that the other catalogue confirmed come along with their proofs
-and are not compared again. So the next search costs what it would have cost had the pictures been ingested here, but
-for those.
+because they were not compared with ours. The pairs that the other catalogue confirmed are taken over with their proofs
+and are not compared again. So the next search costs as much as if the pictures had been ingested here, less those
+pairs.
 
-The other catalogue's own paths become places on a volume (``laptop:/home/me/x.jpg``) where one is named. It is the
-authority on that volume: what is not in it any more is missing. Without a volume both catalogues speak of the same
-disk, and of two states of one place that with the later modification time counts: then it does not matter which
-catalogue is merged into which. At the same state a place is there when either says so; the next ingest looks.
+The other catalogue's own paths become places on a volume (``laptop:/home/me/x.jpg``) where one is named. The other
+catalogue is the authority on that volume: what is no longer in it is missing. Without a volume both catalogues mean the
+same disk, and of two states of one place the one with the later modification time counts: so it does not matter which
+catalogue is merged into which. With equal states a place is present when either catalogue says so; the next ingest
+looks.
 
-Images come first, then what refers to them, each in batches that are committed. An interrupted merge is gone on with
-by the next: what is there already is recognised.
+Images come first, then what refers to them, each in batches that are committed. After an interrupted merge the next one
+continues: what is there already is recognised.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ from dedupindex.store.rows import FileState
 from dedupindex.verify.proof_thresholds import VERSION as PROOF_VERSION
 from dedupindex.verify.verification import VERSION
 
-BATCH = 500  # rows a transaction; of images some 12 MB of features
+BATCH = 500  # rows in a transaction; of images about 12 MB of features
 
 _Row = TypeVar("_Row")
 
 
 @dataclass(slots=True)
 class _Merge:
-    """One merge under way."""
+    """The state of a running merge."""
 
     ours: Database
     other: Transaction
@@ -69,11 +70,11 @@ class _Merge:
         self.counts[name] = self.counts.get(name, 0) + number
 
     def place(self, path: Path) -> Path:
-        """Where a place of the other catalogue lies as we call it."""
+        """Our path for a place of the other catalogue."""
         return on_volume(path, self.volume) if self.volume and is_local(path) else path
 
     def is_theirs(self, path: Path) -> bool:
-        """Whether they are the authority on a place, given as they call it."""
+        """Whether the other catalogue is the authority on a place, given by its own path."""
         return bool(self.volume) and is_local(path)
 
 
@@ -90,12 +91,21 @@ def merge(
 
     Parameters
     ----------
+    ours : Database
     other : Database
         Of the same schema; only read, in one consistent state.
+    settings : Settings
+        In force for ours.
     fingerprint : str
         Of our features.
     volume : str
-        What the other catalogue's own paths are known by here; empty = both catalogues are of this machine.
+        Name of a volume for the other catalogue's own paths; empty = both catalogues are of this machine.
+    progress : Progress
+        Told of every image.
+
+    Returns
+    -------
+    MergeSummary
 
     Raises
     ------
@@ -104,7 +114,7 @@ def merge(
     SettingsMismatchError
         The other catalogue's features were made with other settings.
     StoreError
-        One of them cannot be used; what was committed stays, the next merge goes on from there.
+        One of them cannot be used; what was committed stays, the next merge continues from there.
     """
     began = time.monotonic()
     if volume:
@@ -122,7 +132,7 @@ def merge(
                 f"settings, and run `dedupindex -d {other.name} rebuild --describe` where its pictures are"
             )
         with ours.write() as writing:
-            run = catalog.start_run(writing, "merge")
+            run = catalog.start_run(writing, catalog.RunKind.MERGE)
         work = _Merge(ours, connection, settings, volume, run, progress)
         progress.start(catalog.counts(connection)["images"], "merge")
         try:
@@ -167,7 +177,7 @@ def _places(work: _Merge) -> None:
         moved = [replace(row, state=replace(row.state, path=work.place(row.state.path))) for row in rows]
         theirs = {
             new.state.path for old, new in zip(rows, moved, strict=True) if work.is_theirs(old.state.path)
-        }  # as we call them
+        }  # by our paths
         with work.ours.write() as connection:
             ids = catalog_images.ids_of_content(connection, [row.key for row in moved])
             present = catalog_merge.present_places(connection, [(row.state.path, row.frame) for row in moved])
@@ -195,7 +205,7 @@ def _put(work: _Merge, connection: Transaction, rows: Sequence[Placed], ids: dic
 
 
 def _is_news(row: Placed, image: int, present: PresentPlace | None, *, authority: bool) -> bool:
-    """Whether a place of theirs says something that we do not know, or know less well."""
+    """Whether a place of the other catalogue is new here, or its state counts more than ours."""
     if present is None:
         return True
     state = row.state
@@ -212,18 +222,18 @@ def _is_news(row: Placed, image: int, present: PresentPlace | None, *, authority
 
 
 def _gone(work: _Merge) -> None:
-    """Mark what is on the volume and in the other catalogue no more; files that lost frames lose them here."""
+    """Mark places of the volume that are no longer in the other catalogue; delete frames that files lost there."""
     root = Path(f"{work.volume}:")
     with work.ours.read() as connection:
-        paths = [path for some in catalog_locations.paths_under(connection, root) for path in some]
-    for some in catalog.chunks(paths, BATCH):
-        back = {path: Path("/", *path.parts[1:]) for path in some}  # as they call it
+        paths = [path for batch in catalog_locations.paths_under(connection, root) for path in batch]
+    for batch in catalog.chunks(paths, BATCH):
+        back = {path: Path("/", *path.parts[1:]) for path in batch}  # by their paths
         there = catalog_merge.frames_at(work.other, list(back.values()))
         there_at_all = {path for path, _ in there}
         failed = catalog_merge.failed_at(work.other, list(back.values()))
         with work.ours.write() as connection:
             gone = [path for path, theirs in back.items() if theirs not in there_at_all]
-            ours = catalog_merge.frames_at(connection, [path for path in some if path not in gone])
+            ours = catalog_merge.frames_at(connection, [path for path in batch if path not in gone])
             lost = [(path, frame) for path, frame in ours if (back[path], frame) not in there]
             catalog_merge.drop_frames(connection, lost)
             work.count("missing", catalog_locations.mark(connection, gone, work.run, missing=True))
@@ -264,8 +274,8 @@ def _pairs(work: _Merge) -> None:
             ids = catalog_images.ids_of_content(connection, keys)
             known = catalog_pairs.known_pairs(connection, sorted(ids.values()))
             new = [
-                (ids[a], ids[b], found)
-                for a, b, found, _ in good
+                (ids[a], ids[b], verification)
+                for a, b, verification, _ in good
                 if a in ids and b in ids and (ids[a], ids[b]) not in known
             ]
             work.count("pairs", catalog_pairs.put_pairs(connection, new, work.run))
@@ -283,7 +293,7 @@ def _pairs(work: _Merge) -> None:
 
 
 def _is_worth_keeping(proof: StoredProof) -> bool:
-    """Whether a proof tells something, and as we would tell it; others are made here."""
+    """Whether a proof has an outcome and is of this version; others are made here."""
     return proof.proof.version == PROOF_VERSION and proof.proof.outcome is not Outcome.NONE
 
 

@@ -1,4 +1,4 @@
-"""Pictures that a caller asks about: arrays, as if a file had held them, and files."""
+"""Pictures of a query: files, and arrays as if a file had held them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOWHERE = Path("<array>")
 
 
 def frame_of_array(pixels: NDArray[Any]) -> DecodedFile:
-    """Take an array for a picture.
+    """An array as a decoded file with one frame.
 
     Parameters
     ----------
@@ -32,12 +32,17 @@ def frame_of_array(pixels: NDArray[Any]) -> DecodedFile:
         Integers, floats (NaN and infinity = no data) or bool; a fourth channel is alpha, 0 = no data. A masked array's
         masked pixels are no data.
 
+    Returns
+    -------
+    DecodedFile
+        With one frame.
+
     Raises
     ------
     TypeError
-        No numbers, or complex ones.
+        The elements are not real numbers.
     ValueError
-        Another shape, or no pixel is valid.
+        The shape is another one, or no pixel is valid.
     """
     if pixels.dtype.kind not in "buif":
         raise TypeError(f"pixels are {pixels.dtype}, must be real numbers")
@@ -70,7 +75,7 @@ def frame_of_array(pixels: NDArray[Any]) -> DecodedFile:
 
 
 def describe_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: Settings) -> tuple[NewImage, Features]:
-    """Describe a picture that somebody asks about; the features are as the database would give them back.
+    """Describe a picture of a query; the features are as the database would return them.
 
     Raises
     ------
@@ -86,19 +91,27 @@ def describe_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: S
 def decode_picture(
     picture: str | os.PathLike[str] | NDArray[Any], settings: Settings, *, min_side: int | None = BY_PROFILE
 ) -> DecodedFile:
-    """A picture that somebody asks about, with one frame: of a file (``path#frame=12``), a URL, or an array.
+    """Decode one frame of a query's picture.
 
     Parameters
     ----------
+    picture : path or array
+        A file (``path#frame=12`` for a later frame), a URL, or an array as `frame_of_array` takes it.
+    settings : Settings
     min_side : int, optional
-        As `decode_file` takes it.
+        See `decode_file`.
+
+    Returns
+    -------
+    DecodedFile
+        With one frame.
 
     Raises
     ------
     ReadError
         The file cannot be read as a picture.
     ValueError, TypeError
-        The array is no picture.
+        The array is not a picture.
     """
     if isinstance(picture, np.ndarray):
         return frame_of_array(picture)
@@ -106,5 +119,5 @@ def decode_picture(
     decoded = decode_file(absolute(path), settings, min_side=min_side, frame=number)
     first = decoded.frames[0]
     if number is not None:
-        first = next((some for some in decoded.frames if some.number == number), first)
+        first = next((frame for frame in decoded.frames if frame.number == number), first)
     return replace(decoded, frames=(first,))

@@ -1,4 +1,7 @@
-"""The index after files went or came back: places are marked, nothing is read. The next ingest sees to the rest."""
+"""Updates the index after files were moved or restored: places are marked, nothing is read.
+
+The next ingest does the rest.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ from dedupindex.store.database import Database
 
 
 def settle(database: Database, paths: Sequence[Path]) -> int:
-    """Note of files that were acted upon whether they are still at their places; how many places changed.
+    """Mark the places of files that were acted upon as missing or present; how many places changed.
 
-    A file counts as there when it is a regular file of the size and time that the index knows.
+    A file counts as present when it is a regular file of the size and time that the index knows.
 
     Raises
     ------
     StoreError
-        The database cannot be written; the next ingest notices all the same.
+        The database cannot be written; the next ingest will notice the changes all the same.
     """
     with database.read() as connection:
         known = catalog_locations.known_files(connection, paths)
@@ -36,7 +39,7 @@ def settle(database: Database, paths: Sequence[Path]) -> int:
         elif (status.st_size, status.st_mtime_ns) == (file.state.size, file.state.mtime_ns):
             there.append(path)
     with database.write() as connection:
-        run = catalog.start_run(connection, "apply")
+        run = catalog.start_run(connection, catalog.RunKind.APPLY)
         changed = catalog_locations.mark(connection, gone, run, missing=True)
         changed += catalog_locations.mark(connection, there, run, missing=False)
         catalog.finish_run(connection, run, {"places": changed})

@@ -82,7 +82,7 @@ def _find(
     with database.read() as connection:
         todo = catalog_images.unsearched(connection)
     with database.write() as connection:
-        run = catalog.start_run(connection, "duplicates")
+        run = catalog.start_run(connection, catalog.RunKind.DUPLICATES)
     tally = _Tally()
     progress.start(len(todo), "duplicates")
     try:

@@ -55,7 +55,7 @@ def prove(
     deadline = time.monotonic() + settings.budget if settings.budget else None
     with database.alone(Purpose.SEARCH):
         with database.write() as connection:
-            run = catalog.start_run(connection, "prove")
+            run = catalog.start_run(connection, catalog.RunKind.PROVE)
         summary = prove_due(database, settings, run, progress=progress, engine=engine, deadline=deadline, again=again)
         with database.write() as connection:
             catalog.finish_run(connection, run, counts_of(summary))

@@ -239,7 +239,7 @@ class Uploads:
         with self._database.write() as connection:
             if known and not catalog_images.described(connection, [known]):
                 raise KeyError(known)
-            run = catalog.start_run(connection, "ingest")
+            run = catalog.start_run(connection, catalog.RunKind.INGEST)
             ids, added = catalog_images.put_images(connection, images, versions(self._settings), run)
             frames = [(image.frame, ids[image.key]) for image in images] or [(0, known)]
             placed = catalog_locations.put_locations(connection, [(state, *frame) for frame in frames], run)

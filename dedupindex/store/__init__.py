@@ -1,1 +1,1 @@
-"""store."""
+"""The database: tables, transactions, queries, backups, locks. The only room that uses SQLAlchemy."""

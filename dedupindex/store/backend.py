@@ -1,4 +1,4 @@
-"""What a kind of database must offer to be a catalogue; `sqlite` and `postgres` do."""
+"""What a kind of database must offer to hold a catalogue. `sqlite` and `postgres` implement it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 from dedupindex.errors import StoreError
 from dedupindex.store.claims import Claims
 
-Transaction: TypeAlias = Connection  # what `Database.read` and `Database.write` hand out
+Transaction: TypeAlias = Connection  # of `Database.read` and `Database.write`
 CATALOGUE = "catalogue"  # meta key: the random id of a shared catalogue, after which its folders on a host are named
 
 
 class Purpose(IntEnum):
-    """What one process at a time does where several hosts share a catalogue. The numbers are those of the locks."""
+    """Work that one process at a time does where several hosts share a catalogue. The values number the locks."""
 
     WRITE = 1
     SEARCH = 2
@@ -25,15 +25,15 @@ class Purpose(IntEnum):
 
 
 class Backend(Protocol):
-    """A database behind `Database`, which translates its errors; those of `alone` and `claims` are ours already."""
+    """A database behind `Database`, which translates its errors. `alone` and `claims` raise our own errors already."""
 
     @property
     def name(self) -> str:
-        """The database for people; no password in it."""
+        """The database's name for people, without a password."""
 
     @property
     def shared(self) -> bool:
-        """Whether several hosts use it: files are claimed, and vector files handed out through it."""
+        """Whether several hosts use it: files are claimed, and vector files are handed out through it."""
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
@@ -41,7 +41,7 @@ class Backend(Protocol):
 
     @property
     def longest_path(self) -> int:
-        """Bytes of the longest path that it can hold."""
+        """Bytes of the longest path that it can store."""
 
     @property
     def vectors(self) -> Path:
@@ -49,7 +49,7 @@ class Backend(Protocol):
 
     @property
     def own_files(self) -> list[Path]:
-        """Files and folders of this host that belong to it, and are no pictures."""
+        """Files and folders of this host that belong to it and are no pictures."""
 
     def reading(self) -> AbstractContextManager[Connection]:
         """A transaction that sees one state of the database and never waits for a writer."""
@@ -58,7 +58,7 @@ class Backend(Protocol):
         """The only transaction that writes, all or nothing."""
 
     def alone(self, purpose: Purpose) -> AbstractContextManager[None]:
-        """Be the only one to do something while the block runs."""
+        """Hold a lock while the block runs, so that no other process does the same."""
 
     def claims(self) -> AbstractContextManager[Claims]:
         """Claims of files, given back at the end of the block."""
@@ -73,10 +73,10 @@ class Backend(Protocol):
         """Copy it into a file."""
 
     def integrity(self) -> list[str]:
-        """What its own checks complain of."""
+        """Complaints of its own checks; empty when all is well."""
 
     def translate(self, error: Exception) -> StoreError:
         """Our error for one of `errors`."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close every connection."""

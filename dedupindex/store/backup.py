@@ -1,4 +1,4 @@
-"""Copies of a database that are whole: SQLite's online backup, verified; and putting one back in place.
+"""Whole copies of a database: SQLite's online backup, verified; and restoring one.
 
 A live database file is never copied, renamed over or unlinked: other processes may have it open, and SQLite finds its
 log by name. See https://sqlite.org/howtocorrupt.html and https://sqlite.org/backup.html.
@@ -22,7 +22,18 @@ from dedupindex.store.writer_lock import WriterLock
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a database file says of itself: schema revision, generation, images, and (vector file, its SHA-256)."""
+    """What a database file says of itself.
+
+    Attributes
+    ----------
+    revision : str
+        Of the schema; empty = no tables.
+    generation : int
+    images : int
+        How many there are.
+    segments : tuple of (str, str)
+        Names of the vector files, each with its SHA-256.
+    """
 
     revision: str
     generation: int
@@ -46,7 +57,7 @@ def snapshot(source: Path, target: Path) -> None:
 
 
 def contents(path: Path) -> Contents:
-    """What a database file holds; nothing, without a revision, where it is empty.
+    """What a database file holds. An empty file has no revision.
 
     Raises
     ------
@@ -66,7 +77,7 @@ def contents(path: Path) -> Contents:
 
 
 def verify(path: Path) -> None:
-    """Let SQLite go through every page and every reference.
+    """Let SQLite check every page and every reference.
 
     Raises
     ------
@@ -82,30 +93,30 @@ def verify(path: Path) -> None:
 
 
 def drop_segments(path: Path, files: Sequence[str]) -> None:
-    """Let a copy forget vector files that could not be copied along."""
+    """Delete the rows of vector files that could not be copied along."""
     with _translated(path), closing(_connect(path, "rw")) as connection:
         connection.executemany("DELETE FROM segment WHERE file = ?", [(file,) for file in files])
     durable.sync_file(path)
 
 
 def is_open_elsewhere(path: Path) -> bool:
-    """Whether a log beside a database file says that somebody has it open, or died with it open."""
+    """Whether a log beside a database file says that a process has it open, or died with it open."""
     return any(
         log.exists() and log.stat().st_size for log in own_files(path) if log.name.endswith(("-wal", "-journal"))
     )
 
 
 def put_back(copy: Path, path: Path) -> None:
-    """Let the database at *path* hold what *copy* holds; *copy* is used up.
+    """Replace the content of the database at *path* with that of *copy*, which is used up.
 
     An existing database is overwritten through SQLite, in one transaction that readers see whole or not at all. Its
-    generation and its ids go on from the larger of the two, so that what other processes hold in memory is not taken
+    generation and its ids continue from the larger of the two, so that what other processes hold in memory is not taken
     for current. A file that SQLite cannot open is moved aside with its log.
 
     Raises
     ------
     StoreError
-        Nothing was changed then.
+        The database cannot be written; nothing was changed then.
     """
     lock = WriterLock(path, BUSY_TIMEOUT)
     with lock.held():
@@ -148,16 +159,16 @@ def _go_on_from(copy: Path, live: sqlite3.Connection) -> None:
         newest = max(generation, _generation(connection)) + 1
         connection.execute("UPDATE meta SET value = ? WHERE key = 'generation'", (str(newest),))
         for name, number in sequences:
-            found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (name,)).fetchone()
-            if found is None:
+            row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (name,)).fetchone()
+            if row is None:
                 connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, number))
-            elif found[0] < number:
+            elif row[0] < number:
                 connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (number, name))
 
 
 def _generation(connection: sqlite3.Connection) -> int:
-    found = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
-    return int(found[0]) if found else 0
+    row = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _move_aside(path: Path) -> None:

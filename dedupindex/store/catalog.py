@@ -1,4 +1,4 @@
-"""Questions and answers about the database as a whole: meta, runs, failures, segments, counts.
+"""The catalogue as a whole: meta, runs, failures, vector files, counts.
 
 Every function takes the connection of a transaction that `Database.read` or `Database.write` opened. Images, locations
 and pairs have modules of their own.
@@ -21,6 +21,7 @@ from dedupindex.errors import Reason
 from dedupindex.places import text_of
 from dedupindex.records import Failure, Outcome, RunRecord
 from dedupindex.store.rows import FileState, SegmentRow
+from dedupindex.store.rows import RunKind as RunKind  # callers of `start_run` need it
 from dedupindex.store.schema import (
     FailureRow,
     Feature,
@@ -54,15 +55,24 @@ def under_keys(
     frame: InstrumentedAttribute[int],
     keys: Iterable[tuple[bytes, int]],
 ) -> Iterator[Select[*_Ts]]:
-    """Queries for the rows that stand under some keys (content or path, frame), which an index over both answers.
+    """Queries for the rows with given keys (content or path, frame), each answered by an index over both columns.
 
-    For ``(content, frame) IN (VALUES ...)`` SQLite goes through the whole table. A batch nearly always consists of the
-    first frames of many files, or of many frames of some, or of both: of a few queries in one way or another.
+    For ``(content, frame) IN (VALUES ...)`` SQLite scans the whole table. A batch nearly always holds the first frames
+    of many files, or many frames of a few files, or both, so a few queries by frame or by content suffice.
 
     Parameters
     ----------
+    query : Select
+        Without a condition on these columns.
+    content, frame : column
+        The two columns of the index.
     keys : iterable of (bytes, int)
         No two alike.
+
+    Yields
+    ------
+    Select
+        The query for a part of the keys. Together they cover each key once.
     """
     keys = list(keys)
     of_frame, of_content = _grouped((number, name) for name, number in keys), _grouped(keys)
@@ -75,9 +85,9 @@ def under_keys(
     ]
     by_frame, by_content = min(ways, key=lambda way: len(way[0]) + len(way[1]))
     for number, names in by_frame.items():
-        yield from (query.where(frame == number, content.in_(some)) for some in chunks(names))
+        yield from (query.where(frame == number, content.in_(batch)) for batch in chunks(names))
     for name, numbers in by_content.items():
-        yield from (query.where(content == name, frame.in_(some)) for some in chunks(numbers))
+        yield from (query.where(content == name, frame.in_(batch)) for batch in chunks(numbers))
 
 
 def _grouped(pairs: Iterable[tuple[_K, _T]]) -> dict[_K, list[_T]]:
@@ -88,7 +98,7 @@ def _grouped(pairs: Iterable[tuple[_K, _T]]) -> dict[_K, list[_T]]:
 
 
 def display(path: Path) -> str:
-    """A path for people: undecodable bytes and control characters as escapes, so that it is always valid text."""
+    """A path as text for people: undecodable bytes and control characters become escapes."""
     text = os.fsencode(text_of(path)).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
@@ -105,32 +115,48 @@ def generation(connection: Connection) -> int:
 
 
 def get_meta(connection: Connection, key: str) -> str | None:
-    """A fact about the database, or None."""
+    """A fact about the database; None where it is not stored."""
     return connection.execute(select(Meta.value).where(Meta.key == key)).scalar()
 
 
 def set_meta(connection: Connection, **values: str) -> None:
-    """Remember facts about the database."""
+    """Store facts about the database; older ones of the same key are replaced."""
     rows = [{"key": key, "value": value} for key, value in values.items()]
     upsert(connection, Meta, rows, by=("key",))
 
 
 def remember_settings(connection: Connection, shaping: Mapping[str, Any], fingerprint: str) -> None:
-    """Write down the settings that the features are made with."""
+    """Store the settings that the features are made with.
+
+    Parameters
+    ----------
+    shaping : mapping
+        Settings that shape features, by name (`Settings.shaping`).
+    fingerprint : str
+        Digest of these settings and of all feature versions.
+    """
     set_meta(connection, fingerprint=fingerprint, settings=json.dumps(dict(shaping), sort_keys=True))
 
 
 # ------------------------------------------------------------------------------------------------------- runs
-def start_run(connection: Connection, kind: str) -> int:
-    """A new run; its id."""
+def start_run(connection: Connection, kind: RunKind) -> int:
+    """Store a new run; its id."""
     result = connection.execute(
-        insert(Run).values(kind=kind, started=datetime.now(UTC).isoformat(), summary="{}").returning(Run.id)
+        insert(Run).values(kind=str(kind), started=datetime.now(UTC).isoformat(), summary="{}").returning(Run.id)
     )
     return int(result.scalar_one())
 
 
 def finish_run(connection: Connection, run: int, summary: Mapping[str, int | float | str]) -> None:
-    """Write down when a run ended and what it did."""
+    """Store when a run ended and what it did.
+
+    Parameters
+    ----------
+    run : int
+        Id of the run.
+    summary : mapping
+        Counts by name, stored as JSON.
+    """
     text = json.dumps(dict(summary), sort_keys=True)
     connection.execute(update(Run).where(Run.id == run).values(finished=datetime.now(UTC).isoformat(), summary=text))
 
@@ -149,12 +175,26 @@ def last_run_before(connection: Connection, moment: datetime) -> RunRecord | Non
 
 
 def runs(
-    connection: Connection, kind: str | None = None, *, finished: bool = True, limit: int = 100
+    connection: Connection, kind: RunKind | None = None, *, finished: bool = True, limit: int = 100
 ) -> list[RunRecord]:
-    """The latest runs, newest first."""
+    """The latest runs, newest first.
+
+    Parameters
+    ----------
+    kind : RunKind, optional
+        None = runs of every kind.
+    finished : bool
+        Only runs that came to their end.
+    limit : int
+        Most runs.
+
+    Returns
+    -------
+    list of RunRecord
+    """
     query = select(Run.__table__).order_by(Run.id.desc()).limit(limit)
     if kind is not None:
-        query = query.where(Run.kind == kind)
+        query = query.where(Run.kind == str(kind))
     if finished:
         query = query.where(Run.finished.is_not(None))
     return [_run(row) for row in connection.execute(query).mappings()]
@@ -172,7 +212,14 @@ def _run(row: Mapping[Any, Any]) -> RunRecord:
 
 # --------------------------------------------------------------------------------------------------- failures
 def put_failures(connection: Connection, failures: Iterable[tuple[FileState, Failure]], run: int) -> None:
-    """Remember failed files with the state they were in."""
+    """Store failed files with the state they were in. An older failure of the same path is replaced.
+
+    Parameters
+    ----------
+    failures : iterable of (FileState, Failure)
+    run : int
+        Id of the run that met them.
+    """
     rows = [
         {
             "path": os.fsencode(state.path),
@@ -190,13 +237,13 @@ def put_failures(connection: Connection, failures: Iterable[tuple[FileState, Fai
 
 
 def clear_failures(connection: Connection, paths: Sequence[Path]) -> None:
-    """Forget that these files failed."""
-    for some in chunks([os.fsencode(path) for path in paths]):
-        connection.execute(delete(FailureRow).where(FailureRow.path.in_(some)))
+    """Delete the failures of these files."""
+    for batch in chunks([os.fsencode(path) for path in paths]):
+        connection.execute(delete(FailureRow).where(FailureRow.path.in_(batch)))
 
 
 def give_another_chance(connection: Connection) -> None:
-    """Let every failed file look changed, so that it is read again the next time it is met."""
+    """Let every failed file look changed, so that the next ingest reads it again."""
     connection.execute(update(FailureRow).values(size=-1))
 
 
@@ -223,13 +270,21 @@ def segment_ids(connection: Connection) -> set[int]:
 
 
 def put_segment(connection: Connection, segment: SegmentRow) -> int:
-    """Remember a sealed vector file that is safely on disk; its id."""
+    """Store the row of a sealed vector file that is safely on disk; its id."""
     values = {name: getattr(segment, name) for name in SegmentRow.__dataclass_fields__ if name != "id"}
     return int(connection.execute(insert(Segment).values(**values).returning(Segment.id)).scalar_one())
 
 
 def put_parts(connection: Connection, segment: int, parts: Iterable[bytes]) -> None:
-    """Store a sealed vector file in pieces, for hosts that lack it."""
+    """Store a sealed vector file in pieces, for hosts that lack it.
+
+    Parameters
+    ----------
+    segment : int
+        Id of the file's row.
+    parts : iterable of bytes
+        The pieces in order.
+    """
     for number, data in enumerate(parts):
         connection.execute(insert(SegmentPart).values(segment_id=segment, number=number, data=data))
 
@@ -244,13 +299,13 @@ def parts(connection: Connection, segment: int) -> Iterator[bytes]:
 
 
 def delete_segments(connection: Connection, ids: Sequence[int]) -> None:
-    """Forget sealed vector files; their files may be removed once this is committed."""
+    """Delete the rows of sealed vector files; the files may be removed once this is committed."""
     connection.execute(delete(Segment).where(Segment.id.in_(ids)))
 
 
 # ----------------------------------------------------------------------------------------------------- counts
 def counts(connection: Connection) -> dict[str, int]:
-    """How much of everything there is."""
+    """How many rows of each kind there are, by name."""
 
     def count(query: Any) -> int:
         return int(connection.execute(query).scalar_one())
@@ -269,7 +324,7 @@ def counts(connection: Connection) -> dict[str, int]:
 
 
 def orphans(connection: Connection) -> dict[str, int]:
-    """Rows that should not exist: images without features, features without image, low ids out of order."""
+    """Rows that should not exist, counted by kind: images without features, features without image."""
     without = (
         select(func.count())
         .select_from(Image)
@@ -278,8 +333,8 @@ def orphans(connection: Connection) -> dict[str, int]:
     lost = (
         select(func.count()).select_from(Feature).where(~select(Image.id).where(Image.id == Feature.image_id).exists())
     )
-    found = {
+    numbers = {
         "images_without_features": int(connection.execute(without).scalar_one()),
         "features_without_image": int(connection.execute(lost).scalar_one()),
     }
-    return {name: number for name, number in found.items() if number}
+    return {name: number for name, number in numbers.items() if number}

@@ -1,4 +1,4 @@
-"""Decisions, and the groups as they stood."""
+"""Decisions, and snapshots of the groups."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def decisions(connection: Connection) -> list[Decision]:
 
 
 def put_decisions(connection: Connection, made: Iterable[Decision]) -> None:
-    """Remember decisions; one on the same pair or image is replaced."""
+    """Store decisions; one on the same pair or image is replaced."""
     rows = [
         {"a": d.a, "b": d.b, "kind": d.kind, "note": d.note, "decided": d.decided.isoformat(timespec="microseconds")}
         for d in made
@@ -40,7 +40,7 @@ def put_decisions(connection: Connection, made: Iterable[Decision]) -> None:
 
 
 def delete_decisions(connection: Connection, pairs: Sequence[tuple[str, str]]) -> int:
-    """Forget the decisions on these pairs (and images: b = ""); how many there were."""
+    """Delete the decisions on these pairs (and images: b = ""); how many there were."""
     return sum(
         int(connection.execute(delete(DecisionRow).where(DecisionRow.a == a, DecisionRow.b == b)).rowcount)
         for a, b in pairs
@@ -48,7 +48,22 @@ def delete_decisions(connection: Connection, pairs: Sequence[tuple[str, str]]) -
 
 
 def keys_between(connection: Connection, first: bytes, last: bytes, frame: int, *, limit: int) -> list[str]:
-    """ContentKey keys of stored images of this frame number whose digest lies between two, smallest first."""
+    """Content keys of stored images of one frame number whose digest lies between two, smallest first.
+
+    Parameters
+    ----------
+    first, last : bytes
+        SHA-256 digests; both ends are included.
+    frame : int
+        Frame number in the file.
+    limit : int
+        Most keys.
+
+    Returns
+    -------
+    list of str
+        Hex digest, followed by ``#FRAME`` where the frame is not 0.
+    """
     query = (
         select(Image.sha256)
         .where(Image.sha256 >= first, Image.sha256 <= last, Image.frame == frame)
@@ -61,7 +76,15 @@ def keys_between(connection: Connection, first: bytes, last: bytes, frame: int, 
 
 # -------------------------------------------------------------------------------------------------- snapshots
 def put_snapshot(connection: Connection, run: int, groups: Mapping[str, Places]) -> None:
-    """Remember the groups as they stand at the end of a run; those of runs long ago are forgotten."""
+    """Store the groups at the end of a run. Only the snapshots of the last `KEPT_SNAPSHOTS` runs are kept.
+
+    Parameters
+    ----------
+    run : int
+        Id of the run; an older snapshot of it is replaced.
+    groups : mapping of str to Places
+        Group id to the places of its members.
+    """
     data = zlib.compress(json.dumps({group: list(places) for group, places in sorted(groups.items())}).encode())
     connection.execute(delete(Snapshot).where(Snapshot.run == run))
     connection.execute(insert(Snapshot).values(run=run, groups=data))
@@ -70,7 +93,7 @@ def put_snapshot(connection: Connection, run: int, groups: Mapping[str, Places])
 
 
 def snapshot(connection: Connection, run: int) -> tuple[int, dict[str, Places]] | None:
-    """The groups as they stood at the end of that run or the last one before it that left any; None: no such run."""
+    """The groups at the end of a run, or of the last run before it that left a snapshot; None when there is none."""
     query = select(Snapshot.run, Snapshot.groups).where(Snapshot.run <= run).order_by(Snapshot.run.desc()).limit(1)
     row = connection.execute(query).one_or_none()
     if row is None:
@@ -81,20 +104,20 @@ def snapshot(connection: Connection, run: int) -> tuple[int, dict[str, Places]] 
 
 def location_ids(connection: Connection, images: Iterable[int]) -> dict[int, list[int]]:
     """Ids of the present locations of images, by image id."""
-    found: dict[int, list[int]] = {}
-    for some in chunks(sorted(set(images))):
-        query = select(Location.image_id, Location.id).where(Location.image_id.in_(some), Location.missing.is_(False))
+    locations: dict[int, list[int]] = {}
+    for batch in chunks(sorted(set(images))):
+        query = select(Location.image_id, Location.id).where(Location.image_id.in_(batch), Location.missing.is_(False))
         for image, place in connection.execute(query.order_by(Location.id)):
-            found.setdefault(image, []).append(place)
-    return found
+            locations.setdefault(image, []).append(place)
+    return locations
 
 
 def locations_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[int, LocationRecord]]:
     """Locations that are still known, as (image that is there now, location), by id."""
-    found: dict[int, tuple[int, LocationRecord]] = {}
-    for some in chunks(sorted(set(ids))):
-        for row in connection.execute(select(Location.__table__).where(Location.id.in_(some))).mappings():
+    locations: dict[int, tuple[int, LocationRecord]] = {}
+    for batch in chunks(sorted(set(ids))):
+        for row in connection.execute(select(Location.__table__).where(Location.id.in_(batch))).mappings():
             path = Path(os.fsdecode(row["path"]))
             place = LocationRecord(path, row["frame"], row["size"], row["mtime_ns"], row["missing"], row["label"])
-            found[row["id"]] = (row["image_id"], place)
-    return found
+            locations[row["id"]] = (row["image_id"], place)
+    return locations

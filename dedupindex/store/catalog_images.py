@@ -35,13 +35,16 @@ def put_images(
 
     Parameters
     ----------
+    images : iterable of NewImage
     versions : mapping
         Feature name to version.
+    run : int
+        Id of the run that adds them.
 
     Returns
     -------
     ids : dict
-        ContentKey key (sha256, frame) to image id, for all of *images*.
+        Content key (sha256, frame) to image id, for all of *images*.
     added : int
         How many were new.
     """
@@ -69,8 +72,16 @@ def put_images(
 def put_features(
     connection: Connection, features: Mapping[int, Mapping[str, bytes]], versions: Mapping[str, str]
 ) -> None:
-    """Store the features of images by id, over older ones of the same name; each with a checksum."""
-    seeds = {image: seed for some in chunks(list(features)) for image, seed in _seeds(connection, some)}
+    """Store the features of images, each with a checksum. Older ones of the same name are replaced.
+
+    Parameters
+    ----------
+    features : mapping
+        Image id to (feature name to packed data).
+    versions : mapping
+        Feature name to version.
+    """
+    seeds = {image: seed for batch in chunks(list(features)) for image, seed in _seeds(connection, batch)}
     rows = [
         {
             "image_id": image,
@@ -86,7 +97,7 @@ def put_features(
 
 
 def damaged_features(connection: Connection, batch: int = 200) -> Iterator[tuple[int, str]]:
-    """Image id and name of features that are no longer what was written, or whose image is not."""
+    """Image id and feature name where the checksum does not agree with the data, or with the image it belongs to."""
     last = -1
     while ids := list(
         connection.execute(select(Image.id).where(Image.id > last).order_by(Image.id).limit(batch)).scalars()
@@ -113,7 +124,16 @@ def _checksum(seed: bytes, name: str, data: bytes) -> int:
 
 
 def redescribe(connection: Connection, image_id: int, image: NewImage, versions: Mapping[str, str]) -> None:
-    """Replace all that settings and feature versions shape of an image; it has to be searched again."""
+    """Replace everything of an image that settings and feature versions shape; it has to be searched again.
+
+    Parameters
+    ----------
+    image_id : int
+    image : NewImage
+        Its new description.
+    versions : mapping
+        Feature name to version.
+    """
     connection.execute(delete(Feature).where(Feature.image_id == image_id))
     put_features(connection, {image_id: image.features}, versions)
     connection.execute(
@@ -131,54 +151,54 @@ def redescribe(connection: Connection, image_id: int, image: NewImage, versions:
 
 def without_features(connection: Connection, ids: Sequence[int]) -> list[int]:
     """Those of *ids* that have no features."""
-    found: list[int] = []
-    for some in chunks(ids):
+    lacking: list[int] = []
+    for batch in chunks(ids):
         described = select(Feature.image_id).where(Feature.image_id == Image.id).exists()
-        found += connection.execute(select(Image.id).where(Image.id.in_(some), ~described)).scalars()
-    return found
+        lacking += connection.execute(select(Image.id).where(Image.id.in_(batch), ~described)).scalars()
+    return lacking
 
 
 def described(connection: Connection, ids: Iterable[int]) -> set[int]:
     """Those of *ids* that are stored and have features."""
-    found: set[int] = set()
-    for some in chunks(sorted(set(ids))):
-        query = select(Feature.image_id).where(Feature.image_id.in_(some)).distinct()
-        found.update(connection.execute(query).scalars())
-    return found
+    having: set[int] = set()
+    for batch in chunks(sorted(set(ids))):
+        query = select(Feature.image_id).where(Feature.image_id.in_(batch)).distinct()
+        having.update(connection.execute(query).scalars())
+    return having
 
 
 def drop_features(connection: Connection) -> None:
-    """Forget every feature, pair's basis included: images have to be described and searched again."""
+    """Delete every feature: images have to be described and searched again."""
     connection.execute(delete(Feature))
     mark_unsearched(connection)
 
 
 def ids_of_content(connection: Connection, keys: Sequence[tuple[bytes, int]]) -> dict[tuple[bytes, int], int]:
     """Ids of the images among *keys* that are stored."""
-    found: dict[tuple[bytes, int], int] = {}
+    ids: dict[tuple[bytes, int], int] = {}
     for query in under_keys(select(Image.sha256, Image.frame, Image.id), Image.sha256, Image.frame, set(keys)):
-        found.update({(bytes(sha256), frame): image for sha256, frame, image in connection.execute(query)})
-    return found
+        ids.update({(bytes(sha256), frame): image for sha256, frame, image in connection.execute(query)})
+    return ids
 
 
 def by_id(connection: Connection, ids: Iterable[int]) -> dict[int, ImageRecord]:
-    """Images with their locations, present ones first, then by path: the first is the one that reports show."""
+    """Images with their locations: present ones first, then by path. Reports show the first one."""
     wanted = sorted(set(ids))
     locations: dict[int, list[LocationRecord]] = defaultdict(list)
-    for some in chunks(wanted):
+    for batch in chunks(wanted):
         query = (
             select(Location.__table__)
-            .where(Location.image_id.in_(some))
+            .where(Location.image_id.in_(batch))
             .order_by(Location.missing, Location.path, Location.frame)
         )
         for row in connection.execute(query).mappings():
             locations[row["image_id"]].append(_location(row))
-    found: dict[int, ImageRecord] = {}
-    for some in chunks(wanted):
-        for row in connection.execute(select(Image.__table__).where(Image.id.in_(some))).mappings():
+    images: dict[int, ImageRecord] = {}
+    for batch in chunks(wanted):
+        for row in connection.execute(select(Image.__table__).where(Image.id.in_(batch))).mappings():
             values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
-            found[row["id"]] = ImageRecord(id=row["id"], locations=tuple(locations[row["id"]]), **values)
-    return found
+            images[row["id"]] = ImageRecord(id=row["id"], locations=tuple(locations[row["id"]]), **values)
+    return images
 
 
 def all_images(connection: Connection, batch: int = 1000) -> Iterator[ImageRecord]:
@@ -187,13 +207,24 @@ def all_images(connection: Connection, batch: int = 1000) -> Iterator[ImageRecor
     while ids := list(
         connection.execute(select(Image.id).where(Image.id > last).order_by(Image.id).limit(batch)).scalars()
     ):
-        found = by_id(connection, ids)
-        yield from (found[image] for image in ids)
+        images = by_id(connection, ids)
+        yield from (images[image] for image in ids)
         last = ids[-1]
 
 
 def at_location(connection: Connection, path: Path, frame: int = 0) -> ImageRecord | None:
-    """The image that is (or was last) at a path."""
+    """The image that is (or was last) at a path; None where there is none.
+
+    Parameters
+    ----------
+    path : Path
+    frame : int
+        Frame number in the file.
+
+    Returns
+    -------
+    ImageRecord or None
+    """
     query = select(Location.image_id).where(Location.path == os.fsencode(path), Location.frame == frame)
     image = connection.execute(query).scalar()
     return by_id(connection, [image])[image] if image is not None else None
@@ -212,38 +243,59 @@ def several_locations(connection: Connection) -> list[int]:
 
 
 def features(connection: Connection, ids: Iterable[int], names: Collection[str] = ()) -> dict[int, dict[str, bytes]]:
-    """The stored features of images, all or those of some *names*: id -> name -> data."""
-    found: dict[int, dict[str, bytes]] = defaultdict(dict)
-    for some in chunks(sorted(set(ids))):
-        query = select(Feature.image_id, Feature.name, Feature.data).where(Feature.image_id.in_(some))
+    """The stored features of images.
+
+    Parameters
+    ----------
+    ids : iterable of int
+    names : collection of str
+        Only these features; empty = all.
+
+    Returns
+    -------
+    dict
+        Image id to (feature name to packed data); images without features are left out.
+    """
+    stored: dict[int, dict[str, bytes]] = defaultdict(dict)
+    for batch in chunks(sorted(set(ids))):
+        query = select(Feature.image_id, Feature.name, Feature.data).where(Feature.image_id.in_(batch))
         if names:
             query = query.where(Feature.name.in_(names))
         for image, name, data in connection.execute(query):
-            found[image][name] = data
-    return dict(found)
+            stored[image][name] = data
+    return dict(stored)
 
 
 def sketches(connection: Connection, ids: Iterable[int], *more: str) -> dict[int, dict[str, bytes]]:
-    """What vetting needs of images: ``keypoints``, ``descriptor``, the first bytes of ``thumbnail`` (its shape).
+    """What vetting needs of images: ``keypoints``, ``descriptor`` and the first bytes of ``thumbnail`` (its shape).
 
-    And of *more* features all.
+    Parameters
+    ----------
+    ids : iterable of int
+    *more : str
+        Names of further features, returned whole.
+
+    Returns
+    -------
+    dict
+        Image id to (feature name to data).
     """
     head = func.substr(Feature.data, 1, 4, type_=LargeBinary)
     data = case((Feature.name == "thumbnail", head), else_=Feature.data)
-    found: dict[int, dict[str, bytes]] = defaultdict(dict)
-    for some in chunks(sorted(set(ids))):
+    stored: dict[int, dict[str, bytes]] = defaultdict(dict)
+    for batch in chunks(sorted(set(ids))):
         query = select(Feature.image_id, Feature.name, data).where(
-            Feature.image_id.in_(some), Feature.name.in_(("descriptor", "keypoints", "thumbnail", *more))
+            Feature.image_id.in_(batch), Feature.name.in_(("descriptor", "keypoints", "thumbnail", *more))
         )
         for image, name, blob in connection.execute(query):
-            found[image][name] = blob
-    return dict(found)
+            stored[image][name] = blob
+    return dict(stored)
 
 
 def indexable_ids(connection: Connection) -> NDArray[np.int64]:
-    """Ids that belong in the vector index, rising: all but those with too little information.
+    """Ids that belong in the vector index, rising: all images except those with too little information.
 
-    The database lists them in a few long texts: a million cost a fifth of what a million rows do.
+    The database joins them into a few long texts, which is much faster than reading a row for each id.
     """
     wanted = select(func.aggregate_strings(cast(Image.id, String), ",")).where(Image.low_information.is_(False))
     last = connection.scalar(select(func.max(Image.id))) or 0
@@ -258,6 +310,13 @@ def indexable_ids(connection: Connection) -> NDArray[np.int64]:
 def descriptors(connection: Connection, ids: NDArray[np.int64], dimensions: int) -> tuple[NDArray[np.int64], CodeArray]:
     """Descriptors of images, in the order of *ids*; ids without a descriptor of that length are left out.
 
+    Parameters
+    ----------
+    ids : (M,) int64
+        No two alike.
+    dimensions : int
+        Length of a descriptor.
+
     Returns
     -------
     ids : (N,) int64
@@ -266,11 +325,11 @@ def descriptors(connection: Connection, ids: NDArray[np.int64], dimensions: int)
     rows = np.zeros((len(ids), dimensions), np.int8)
     known = np.zeros(len(ids), bool)
     start = 0
-    for some in chunks(ids.tolist()):
-        place = {image: row for row, image in enumerate(some, start)}
-        start += len(some)
+    for batch in chunks(ids.tolist()):
+        place = {image: row for row, image in enumerate(batch, start)}
+        start += len(batch)
         query = select(Feature.image_id, Feature.data).where(
-            Feature.image_id.in_(some), Feature.name == DESCRIPTOR, func.length(Feature.data) == dimensions
+            Feature.image_id.in_(batch), Feature.name == DESCRIPTOR, func.length(Feature.data) == dimensions
         )
         for image, blob in connection.execute(query):
             rows[place[image]] = np.frombuffer(blob, np.int8)
@@ -279,35 +338,65 @@ def descriptors(connection: Connection, ids: NDArray[np.int64], dimensions: int)
 
 
 def unsearched(connection: Connection, limit: int | None = None, *, after: int = 0) -> list[int]:
-    """Ids of images that were not searched for duplicates yet, rising."""
+    """Ids of images that were not searched for duplicates yet, rising.
+
+    Parameters
+    ----------
+    limit : int, optional
+        Most ids; None = all.
+    after : int
+        Only ids above this one.
+
+    Returns
+    -------
+    list of int
+    """
     query = select(Image.id).where(Image.searched.is_(None), Image.id > after).order_by(Image.id).limit(limit)
     return list(connection.execute(query).scalars())
 
 
 def mark_searched(connection: Connection, ids: Sequence[int], run: int) -> None:
-    """Note that images were searched for duplicates."""
-    for some in chunks(ids):
-        connection.execute(update(Image).where(Image.id.in_(some)).values(searched=run))
+    """Note that images were searched for duplicates.
+
+    Parameters
+    ----------
+    ids : sequence of int
+    run : int
+        Id of the run that searched them.
+    """
+    for batch in chunks(ids):
+        connection.execute(update(Image).where(Image.id.in_(batch)).values(searched=run))
 
 
 def mark_unsearched(connection: Connection) -> None:
-    """Let the next search for duplicates begin anew."""
+    """Let the next search for duplicates search every image again."""
     connection.execute(update(Image).values(searched=None))
 
 
 def pixel_twins(connection: Connection, ids: Sequence[int], limit: int) -> dict[int, list[int]]:
-    """Other images with the very same decoded pixels and size, at most *limit* each, smallest content keys first.
+    """Other images with the very same decoded pixels and size, smallest content keys first.
 
     Low-information images have none: an empty page is no evidence.
+
+    Parameters
+    ----------
+    ids : sequence of int
+    limit : int
+        Most twins of an image.
+
+    Returns
+    -------
+    dict of int to list of int
+        Image id to the ids of its twins; images without twins are left out.
     """
     own, other = Image.__table__.alias("own"), Image.__table__.alias("other")
-    found: dict[int, list[int]] = {}
-    for some in chunks(ids):
+    twins_of: dict[int, list[int]] = {}
+    for batch in chunks(ids):
         query = (
             select(own.c.id, other.c.id, other.c.low_information)
             .join(other, other.c.pixel_sha256 == own.c.pixel_sha256)
             .where(
-                own.c.id.in_(some),
+                own.c.id.in_(batch),
                 own.c.id != other.c.id,
                 own.c.width == other.c.width,
                 own.c.height == other.c.height,
@@ -318,37 +407,51 @@ def pixel_twins(connection: Connection, ids: Sequence[int], limit: int) -> dict[
         for image, twin, low_information in connection.execute(query):
             if low_information:
                 continue
-            twins = found.setdefault(image, [])
+            twins = twins_of.setdefault(image, [])
             if len(twins) < limit:
                 twins.append(twin)
-    return found
+    return twins_of
 
 
 def contents(connection: Connection, ids: Iterable[int]) -> dict[int, ContentKey]:
-    """What orders images and tells equal ones, by id."""
-    found: dict[int, ContentKey] = {}
-    for some in chunks(sorted(set(ids))):
+    """The `ContentKey` of images, by id."""
+    keys: dict[int, ContentKey] = {}
+    for batch in chunks(sorted(set(ids))):
         query = select(Image.id, Image.sha256, Image.frame, Image.pixel_sha256, Image.width, Image.height)
-        for image, sha256, frame, pixels, width, height in connection.execute(query.where(Image.id.in_(some))):
-            found[image] = ContentKey((bytes(sha256), frame), (bytes(pixels), width, height))
-    return found
+        for image, sha256, frame, pixels, width, height in connection.execute(query.where(Image.id.in_(batch))):
+            keys[image] = ContentKey((bytes(sha256), frame), (bytes(pixels), width, height))
+    return keys
 
 
 def animations(connection: Connection, ids: Iterable[int]) -> set[int]:
-    """Those of *ids* that stand for a whole animation: frames of files whose other frames are not stored."""
+    """Those of *ids* that stand for a whole animation: the file has more frames than are stored."""
     frame = Image.__table__.alias("frame")
     stored = select(func.count()).select_from(frame).where(frame.c.sha256 == Image.sha256).scalar_subquery()
-    found: set[int] = set()
-    for some in chunks(sorted(set(ids))):
+    animated: set[int] = set()
+    for batch in chunks(sorted(set(ids))):
         several = select(Image.id, Image.frame_count, stored).where(
-            Image.id.in_(some), Image.frame_count > 1, Image.format.in_(ANIMATED)
+            Image.id.in_(batch), Image.frame_count > 1, Image.format.in_(ANIMATED)
         )
-        found.update(image for image, frames, present in connection.execute(several) if present < frames)
-    return found
+        animated.update(image for image, frames, present in connection.execute(several) if present < frames)
+    return animated
 
 
 def ids_of_pixels(connection: Connection, pixel_sha256: bytes, width: int, height: int, limit: int) -> list[int]:
-    """Images with these decoded pixels and this size, smallest content keys first."""
+    """Images with these decoded pixels and this size, smallest content keys first.
+
+    Parameters
+    ----------
+    pixel_sha256 : bytes
+        SHA-256 of the decoded pixels.
+    width, height : int
+        Pixels.
+    limit : int
+        Most ids.
+
+    Returns
+    -------
+    list of int
+    """
     query = (
         select(Image.id)
         .where(

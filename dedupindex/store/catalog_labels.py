@@ -1,4 +1,4 @@
-"""Labels: the ids that lists gave to files, kept with their locations."""
+"""Labels: the ids that lists gave to files, stored with their locations."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from dedupindex.store.schema import Location
 
 
 def changed(connection: Connection, labels: Mapping[Path, str]) -> dict[Path, str]:
-    """Those of some labels that stored locations do not have yet."""
-    found: dict[Path, str] = {}
-    for some in chunks(list(labels)):
-        query = select(Location.path, Location.label).where(Location.path.in_([os.fsencode(path) for path in some]))
+    """Those of *labels* that the stored locations do not have yet."""
+    differing: dict[Path, str] = {}
+    for batch in chunks(list(labels)):
+        query = select(Location.path, Location.label).where(Location.path.in_([os.fsencode(path) for path in batch]))
         for name, label in connection.execute(query):
             path = Path(os.fsdecode(name))
             if label != labels[path]:
-                found[path] = labels[path]
-    return found
+                differing[path] = labels[path]
+    return differing
 
 
 def put_labels(connection: Connection, labels: Mapping[Path, str]) -> None:
-    """Give the locations of files their labels."""
+    """Store the labels of files with their locations."""
     for path, label in labels.items():
         connection.execute(update(Location).where(Location.path == os.fsencode(path)).values(label=label))

@@ -22,34 +22,34 @@ from dedupindex.store.upsert import upsert
 
 
 def known_files(connection: Connection, paths: Sequence[Path]) -> dict[Path, KnownFile]:
-    """What is known of these paths: read files and failed ones. Unknown and half-read files are left out."""
-    found: dict[Path, KnownFile] = {}
+    """What is known of these paths: files that were read or that failed. Unknown and half-read files are left out."""
+    known: dict[Path, KnownFile] = {}
     names = [os.fsencode(path) for path in paths]
     several: list[bytes] = []
-    for some in chunks(names):
+    for batch in chunks(names):
         query = (
             select(Location.path, Location.size, Location.mtime_ns, Location.inode, Location.missing, Image.frame_count)
             .join(Image, Image.id == Location.image_id)
-            .where(Location.path.in_(some), Location.frame == 0)
+            .where(Location.path.in_(batch), Location.frame == 0)
         )
         for name, size, mtime_ns, inode, missing, frame_count in connection.execute(query):
             path = Path(os.fsdecode(name))
-            found[path] = KnownFile(FileState(path, size, mtime_ns, inode), missing, None, 1, frame_count)
+            known[path] = KnownFile(FileState(path, size, mtime_ns, inode), missing, None, 1, frame_count)
             if frame_count > 1:
                 several.append(name)
-    for some in chunks(several):
-        counted = select(Location.path, func.count()).where(Location.path.in_(some)).group_by(Location.path)
+    for batch in chunks(several):
+        counted = select(Location.path, func.count()).where(Location.path.in_(batch)).group_by(Location.path)
         for name, frames in connection.execute(counted):
             path = Path(os.fsdecode(name))
-            old = found[path]
-            found[path] = KnownFile(old.state, old.missing, None, frames, old.frame_count)
-    for some in chunks(names):
-        failed = select(FailureRow.__table__).where(FailureRow.path.in_(some))
+            old = known[path]
+            known[path] = KnownFile(old.state, old.missing, None, frames, old.frame_count)
+    for batch in chunks(names):
+        failed = select(FailureRow.__table__).where(FailureRow.path.in_(batch))
         for row in connection.execute(failed).mappings():
             path = Path(os.fsdecode(row["path"]))
             failure = Failure(path, Reason(row["reason"]), row["detail"])
-            found[path] = KnownFile(FileState(path, row["size"], row["mtime_ns"], row["inode"]), False, failure)
-    return found
+            known[path] = KnownFile(FileState(path, row["size"], row["mtime_ns"], row["inode"]), False, failure)
+    return known
 
 
 def same_state(known: KnownFile, state: FileState) -> bool:
@@ -59,7 +59,14 @@ def same_state(known: KnownFile, state: FileState) -> bool:
 
 
 def put_locations(connection: Connection, places: Sequence[tuple[FileState, int, int]], run: int) -> int:
-    """Store locations given as (file, frame, image id); what was at the same place before is replaced.
+    """Store locations; what was at the same place before is replaced.
+
+    Parameters
+    ----------
+    places : sequence of (FileState, int, int)
+        File, frame number, image id.
+    run : int
+        Id of the run that saw them.
 
     Returns
     -------
@@ -95,24 +102,46 @@ def put_locations(connection: Connection, places: Sequence[tuple[FileState, int,
 
 
 def drop_other_frames(connection: Connection, paths: Sequence[Path], run: int) -> None:
-    """Forget the frames of files that this run did not write: the files have changed and lost them."""
-    for some in chunks([os.fsencode(path) for path in paths]):
-        connection.execute(delete(Location).where(Location.path.in_(some), Location.changed_run != run))
+    """Delete the frames of files that this run did not write: the files have changed and lost them.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files that the run read to the end.
+    run : int
+        Id of the run.
+    """
+    for batch in chunks([os.fsencode(path) for path in paths]):
+        connection.execute(delete(Location).where(Location.path.in_(batch), Location.changed_run != run))
 
 
 def drop_path(connection: Connection, paths: Sequence[Path]) -> None:
-    """Forget all frames of files: what was there is no longer readable as an image."""
-    for some in chunks([os.fsencode(path) for path in paths]):
-        connection.execute(delete(Location).where(Location.path.in_(some)))
+    """Delete all frames of files: what was there can no longer be read as an image."""
+    for batch in chunks([os.fsencode(path) for path in paths]):
+        connection.execute(delete(Location).where(Location.path.in_(batch)))
 
 
 def mark(connection: Connection, paths: Sequence[Path], run: int, *, missing: bool) -> int:
-    """Note that files are gone, or back as they were; how many locations that changed."""
+    """Note that files are gone, or back as they were.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    run : int
+        Id of the run that noticed it.
+    missing : bool
+        True = gone, False = back.
+
+    Returns
+    -------
+    int
+        How many locations that changed.
+    """
     changed = 0
-    for some in chunks([os.fsencode(path) for path in paths]):
+    for batch in chunks([os.fsencode(path) for path in paths]):
         result = connection.execute(
             update(Location)
-            .where(Location.path.in_(some), Location.missing.is_(not missing))
+            .where(Location.path.in_(batch), Location.missing.is_(not missing))
             .values(missing=missing, changed_run=run)
         )
         changed += int(result.rowcount)
@@ -120,7 +149,19 @@ def mark(connection: Connection, paths: Sequence[Path], run: int, *, missing: bo
 
 
 def paths_under(connection: Connection, root: Path, batch: int = 1000) -> Iterator[list[Path]]:
-    """Stored paths (present ones, and those of failures) inside a folder or equal to it, in batches, by path."""
+    """Stored paths inside a folder or equal to it, in batches, by path: present locations first, then failed files.
+
+    Parameters
+    ----------
+    root : Path
+    batch : int
+        Most paths at once.
+
+    Yields
+    ------
+    list of Path
+        Not empty.
+    """
     first, end = _bounds(root)
     for column, present in ((Location.path, Location.missing.is_(False)), (FailureRow.path, None)):
         within = _under(column, root)
@@ -131,30 +172,30 @@ def paths_under(connection: Connection, root: Path, batch: int = 1000) -> Iterat
             names = list(connection.execute(query).scalars())
             if not names:
                 break
-            yield [Path(os.fsdecode(some)) for some in names]
+            yield [Path(os.fsdecode(name)) for name in names]
             # instead of the condition, not beside it: SQLite would begin at the first path again, every time
             last = names[-1]
             within = and_(column > last if last >= first else column >= first, column < end)
 
 
 def forget_under(connection: Connection, root: Path) -> tuple[int, set[int]]:
-    """Forget every location inside a folder or equal to it; how many there were, and the images they showed."""
+    """Delete every location inside a folder or equal to it; how many there were, and the images they showed."""
     removed = delete(Location).where(_under(Location.path, root)).returning(Location.image_id)
     images = list(connection.execute(removed).scalars())
     return len(images), set(images)
 
 
 def delete_unplaced(connection: Connection, ids: Iterable[int]) -> int:
-    """Delete those of some images that are at no place, with their features and pairs; how many that were."""
+    """Delete those of *ids* that have no location, with their features and pairs; how many that were."""
     deleted = 0
-    for some in chunks(sorted(set(ids))):
+    for batch in chunks(sorted(set(ids))):
         placed = select(Location.id).where(Location.image_id == Image.id).exists()
-        deleted += int(connection.execute(delete(Image).where(Image.id.in_(some), ~placed)).rowcount)
+        deleted += int(connection.execute(delete(Image).where(Image.id.in_(batch), ~placed)).rowcount)
     return deleted
 
 
 def forget_failures_under(connection: Connection, root: Path) -> int:
-    """Forget the failed files inside a folder or equal to it; how many there were."""
+    """Delete the failed files inside a folder or equal to it; how many there were."""
     return int(connection.execute(delete(FailureRow).where(_under(FailureRow.path, root))).rowcount)
 
 
@@ -164,7 +205,7 @@ def _under(column: InstrumentedAttribute[bytes], root: Path) -> ColumnElement[bo
 
 
 def _bounds(root: Path) -> tuple[bytes, bytes]:
-    """First path that may lie inside a folder, and the first after all of these."""
+    """Smallest possible path inside a folder, and the smallest path after all of these."""
     name = os.fsencode(root).rstrip(b"/")
     return name + b"/", name + b"0"  # "0" follows "/"
 

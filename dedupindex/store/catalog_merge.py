@@ -1,6 +1,6 @@
-"""What a catalogue that was made elsewhere holds, in batches, as another one takes it in.
+"""What another catalogue holds, in batches, as a merge takes it in.
 
-The functions read the other catalogue, but for `present_places` and `drop_frames`, which are about ours.
+The functions read the other catalogue; only `present_places` and `drop_frames` work on ours.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class PresentPlace:
-    """A location as it stands in our catalogue."""
+    """A location as our catalogue has it."""
 
     size: int
     mtime_ns: int
@@ -50,12 +50,26 @@ class PresentPlace:
 
 
 def images_after(connection: Connection, after: int, limit: int) -> tuple[list[NewImage], int]:
-    """Images with their features, by id, but for those that have none; with the last id looked at, 0 at the end."""
+    """Images with their features, by id; those without features are left out.
+
+    Parameters
+    ----------
+    after : int
+        Only ids above this one.
+    limit : int
+        Most images looked at.
+
+    Returns
+    -------
+    images : list of NewImage
+    last : int
+        The last id looked at; 0 at the end.
+    """
     query = select(Image.__table__).where(Image.id > after).order_by(Image.id).limit(limit)
     rows = list(connection.execute(query).mappings())
     parts: defaultdict[int, dict[str, bytes]] = defaultdict(dict)
-    for some in chunks([row["id"] for row in rows]):
-        described = select(Feature.image_id, Feature.name, Feature.data).where(Feature.image_id.in_(some))
+    for batch in chunks([row["id"] for row in rows]):
+        described = select(Feature.image_id, Feature.name, Feature.data).where(Feature.image_id.in_(batch))
         for image, name, data in connection.execute(described):
             parts[image][name] = data
     names = [name for name in NewImage.__dataclass_fields__ if name != "features"]
@@ -66,18 +80,32 @@ def images_after(connection: Connection, after: int, limit: int) -> tuple[list[N
 
 
 def keys_of(connection: Connection, ids: Iterable[int]) -> set[Key]:
-    """ContentKey keys of images."""
-    found: set[Key] = set()
-    for some in chunks(sorted(set(ids))):
-        query = select(Image.sha256, Image.frame).where(Image.id.in_(some))
-        found.update((bytes(sha256), frame) for sha256, frame in connection.execute(query))
-    return found
+    """Content keys of images."""
+    keys: set[Key] = set()
+    for batch in chunks(sorted(set(ids))):
+        query = select(Image.sha256, Image.frame).where(Image.id.in_(batch))
+        keys.update((bytes(sha256), frame) for sha256, frame in connection.execute(query))
+    return keys
 
 
 def pairs_after(
     connection: Connection, after: tuple[int, int], limit: int
 ) -> tuple[list[tuple[Key, Key, Verification, StoredProof | None]], tuple[int, int] | None]:
-    """Accepted pairs by content with their proofs, in the order of their ids; with the last ids, None at the end."""
+    """Accepted pairs by content, with their proofs, ordered by ids.
+
+    Parameters
+    ----------
+    after : (int, int)
+        Only pairs of ids (a, b) after this one.
+    limit : int
+        Most pairs.
+
+    Returns
+    -------
+    pairs : list of (Key, Key, Verification, StoredProof or None)
+    last : (int, int) or None
+        Ids of the last pair; None at the end.
+    """
     a, b = Image.__table__.alias("a"), Image.__table__.alias("b")
     query = (
         select(
@@ -96,7 +124,7 @@ def pairs_after(
     rows = list(connection.execute(query).mappings())
     ids = [(row["a"], row["b"]) for row in rows]
     proofs = {(one.a, one.b): one for one in rows_among(connection, ids)}
-    found = [
+    pairs = [
         (
             (bytes(row["a_sha256"]), row["a_frame"]),
             (bytes(row["b_sha256"]), row["b_frame"]),
@@ -105,11 +133,25 @@ def pairs_after(
         )
         for row in rows
     ]
-    return found, ids[-1] if ids else None
+    return pairs, ids[-1] if ids else None
 
 
 def locations_after(connection: Connection, after: int, limit: int) -> tuple[list[Placed], int]:
-    """Locations by id; with the last id, 0 at the end."""
+    """Locations with the content that they show, by id.
+
+    Parameters
+    ----------
+    after : int
+        Only ids above this one.
+    limit : int
+        Most locations.
+
+    Returns
+    -------
+    locations : list of Placed
+    last : int
+        The last id; 0 at the end.
+    """
     query = (
         select(Location.__table__, Image.sha256.label("sha256"), Image.frame.label("image_frame"))
         .join(Image, Image.id == Location.image_id)
@@ -118,7 +160,7 @@ def locations_after(connection: Connection, after: int, limit: int) -> tuple[lis
         .limit(limit)
     )
     rows = list(connection.execute(query).mappings())
-    found = [
+    placed = [
         Placed(
             FileState(Path(os.fsdecode(row["path"])), row["size"], row["mtime_ns"], row["inode"]),
             row["frame"],
@@ -128,51 +170,65 @@ def locations_after(connection: Connection, after: int, limit: int) -> tuple[lis
         )
         for row in rows
     ]
-    return found, rows[-1]["id"] if rows else 0
+    return placed, rows[-1]["id"] if rows else 0
 
 
 def failures_after(connection: Connection, after: int, limit: int) -> tuple[list[tuple[FileState, Failure]], int]:
-    """Failed files with the state they were in, by id; with the last id, 0 at the end."""
+    """Failed files with the state they were in, by id.
+
+    Parameters
+    ----------
+    after : int
+        Only ids above this one.
+    limit : int
+        Most files.
+
+    Returns
+    -------
+    failures : list of (FileState, Failure)
+    last : int
+        The last id; 0 at the end.
+    """
     query = select(FailureRow.__table__).where(FailureRow.id > after).order_by(FailureRow.id).limit(limit)
     rows = list(connection.execute(query).mappings())
-    found = []
+    failures = []
     for row in rows:
         path = Path(os.fsdecode(row["path"]))
         state = FileState(path, row["size"], row["mtime_ns"], row["inode"])
-        found.append((state, Failure(path, Reason(row["reason"]), row["detail"])))
-    return found, rows[-1]["id"] if rows else 0
+        failures.append((state, Failure(path, Reason(row["reason"]), row["detail"])))
+    return failures, rows[-1]["id"] if rows else 0
 
 
 def frames_at(connection: Connection, paths: Sequence[Path]) -> set[tuple[Path, int]]:
-    """The (path, frame) of every location at some paths."""
-    found: set[tuple[Path, int]] = set()
-    for some in chunks([os.fsencode(path) for path in paths]):
-        query = select(Location.path, Location.frame).where(Location.path.in_(some))
-        found.update((Path(os.fsdecode(name)), frame) for name, frame in connection.execute(query))
-    return found
+    """The (path, frame) of every location at these paths."""
+    frames: set[tuple[Path, int]] = set()
+    for batch in chunks([os.fsencode(path) for path in paths]):
+        query = select(Location.path, Location.frame).where(Location.path.in_(batch))
+        frames.update((Path(os.fsdecode(name)), frame) for name, frame in connection.execute(query))
+    return frames
 
 
 def failed_at(connection: Connection, paths: Sequence[Path]) -> set[Path]:
-    """Those of some paths that failed."""
-    found: set[Path] = set()
-    for some in chunks([os.fsencode(path) for path in paths]):
-        query = select(FailureRow.path).where(FailureRow.path.in_(some))
-        found.update(Path(os.fsdecode(name)) for name in connection.execute(query).scalars())
-    return found
+    """Those of *paths* that failed."""
+    failed: set[Path] = set()
+    for batch in chunks([os.fsencode(path) for path in paths]):
+        query = select(FailureRow.path).where(FailureRow.path.in_(batch))
+        failed.update(Path(os.fsdecode(name)) for name in connection.execute(query).scalars())
+    return failed
 
 
 def present_places(connection: Connection, places: Sequence[tuple[Path, int]]) -> dict[tuple[Path, int], PresentPlace]:
-    """What stands at some (path, frame)."""
-    found: dict[tuple[Path, int], PresentPlace] = {}
+    """The stored locations at these (path, frame)."""
+    present: dict[tuple[Path, int], PresentPlace] = {}
     keys = {(os.fsencode(path), frame) for path, frame in places}
     for query in under_keys(select(Location.__table__), Location.path, Location.frame, keys):
         for row in connection.execute(query).mappings():
             values = {name: row[name] for name in PresentPlace.__dataclass_fields__}
-            found[Path(os.fsdecode(row["path"])), row["frame"]] = PresentPlace(**values)
-    return found
+            present[Path(os.fsdecode(row["path"])), row["frame"]] = PresentPlace(**values)
+    return present
 
 
 def drop_frames(connection: Connection, places: Iterable[tuple[Path, int]]) -> None:
-    """Forget single frames of files that have become shorter."""
+    """Delete single frames of files that have become shorter."""
     for path, frame in places:
         connection.execute(delete(Location).where(Location.path == os.fsencode(path), Location.frame == frame))

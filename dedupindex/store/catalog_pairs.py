@@ -34,12 +34,19 @@ _PROOF = [
 
 
 def put_pairs(connection: Connection, pairs: Iterable[tuple[int, int, Verification]], run: int) -> int:
-    """Store accepted pairs as (id of a, id of b, verification of a and b), a being the smaller content key.
+    """Store accepted pairs; pairs that are stored already are replaced.
+
+    Parameters
+    ----------
+    pairs : iterable of (int, int, Verification)
+        Ids of a and b, and their verification; a has the smaller content key.
+    run : int
+        Id of the run that found them.
 
     Returns
     -------
     int
-        How many there were; pairs that stand there already are replaced.
+        How many there were.
     """
     rows = [_row(a, b, verification, run) for a, b, verification in pairs]
     upsert(connection, PairRow, rows, by=("a", "b"))
@@ -47,21 +54,21 @@ def put_pairs(connection: Connection, pairs: Iterable[tuple[int, int, Verificati
 
 
 def known_pairs(connection: Connection, ids: Sequence[int]) -> set[tuple[int, int]]:
-    """Stored pairs (a, b) in which any of *ids* stands."""
-    found: set[tuple[int, int]] = set()
-    for some in chunks(ids):
-        query = select(PairRow.a, PairRow.b).where(or_(PairRow.a.in_(some), PairRow.b.in_(some)))
-        found.update((a, b) for a, b in connection.execute(query))
-    return found
+    """Stored pairs (a, b) with at least one of *ids*."""
+    known: set[tuple[int, int]] = set()
+    for batch in chunks(ids):
+        query = select(PairRow.a, PairRow.b).where(or_(PairRow.a.in_(batch), PairRow.b.in_(batch)))
+        known.update((a, b) for a, b in connection.execute(query))
+    return known
 
 
 def clear_pairs(connection: Connection) -> None:
-    """Forget every pair (they are found again)."""
+    """Delete every pair (they are found again)."""
     connection.execute(delete(PairRow))
 
 
 def edges(connection: Connection, *, min_score: float | None = None) -> list[tuple[int, int, Link]]:
-    """All pairs as (id a, id b, what the pair is to the groups), by ids: enough to build groups from."""
+    """All pairs as (id a, id b, link), by ids: enough to build groups from. The link says how the pair joins groups."""
     query = (
         select(PairRow.a, PairRow.b, PairRow.relations, ProofRow.outcome)
         .outerjoin(ProofRow, and_(ProofRow.a == PairRow.a, ProofRow.b == PairRow.b))
@@ -74,13 +81,13 @@ def edges(connection: Connection, *, min_score: float | None = None) -> list[tup
 
 @lru_cache(maxsize=4096)
 def _link(relations: str, outcome: str) -> Link:
-    """What a pair is to the groups, from its row: the relations that were seen, and the outcome of the proof or ""."""
+    """How a pair joins groups, from its row: the relations that were seen, and the outcome of the proof or ""."""
     seen = tuple(Relation(name) for name in relations.split("+") if name)
     return link_of(relations_after(seen, Proof(Outcome(outcome)) if outcome else None))
 
 
 def found_after(connection: Connection, run: int) -> set[tuple[int, int]]:
-    """Pairs (a, b) that were found in later runs than this one."""
+    """Pairs (a, b) that were found in runs after this one."""
     query = select(PairRow.a, PairRow.b).where(PairRow.run > run)
     return {(a, b) for a, b in connection.execute(query)}
 
@@ -90,12 +97,18 @@ def pairs(
 ) -> list[Pair]:
     """Pairs with both images and their proofs, best first, then by content key.
 
-    Those that are proven different are among them.
+    Pairs that are proven different are among them.
 
     Parameters
     ----------
+    min_score : float, optional
+        Lowest score, 0..1.
     among : collection of int, optional
         Only pairs of two of these images.
+
+    Returns
+    -------
+    list of Pair
     """
     query = (
         select(PairRow.__table__, Run.started.label("found"), *_PROOF)
@@ -107,11 +120,11 @@ def pairs(
     if among is None:
         rows = list(connection.execute(query).mappings())
     else:
-        some = chunks(sorted(among))
-        rows = [row for ids in some for row in connection.execute(query.where(PairRow.a.in_(ids))).mappings()]
+        batches = chunks(sorted(among))
+        rows = [row for ids in batches for row in connection.execute(query.where(PairRow.a.in_(ids))).mappings()]
         rows = [row for row in rows if row["b"] in among]
     images = by_id(connection, {row["a"] for row in rows} | {row["b"] for row in rows})
-    found = [
+    result = [
         Pair(
             images[row["a"]],
             images[row["b"]],
@@ -121,12 +134,12 @@ def pairs(
         )
         for row in rows
     ]
-    found.sort(key=lambda p: (-p.verification.score, p.a.sha256, p.a.frame, p.b.sha256, p.b.frame))
-    return found
+    result.sort(key=lambda p: (-p.verification.score, p.a.sha256, p.a.frame, p.b.sha256, p.b.frame))
+    return result
 
 
 def _proof(row: Mapping[Any, Any]) -> Proof | None:
-    """The proof beside a pair in a row of `pairs`."""
+    """The proof of a pair, from a row of `pairs`."""
     if row["proof_outcome"] is None:
         return None
     return proof_of({label.name.removeprefix("proof_"): row[label.name] for label in _PROOF})
@@ -161,7 +174,7 @@ def _row(a: int, b: int, verification: Verification, run: int) -> dict[str, Any]
 
 
 def verification_of(row: Mapping[Any, Any]) -> Verification:
-    """The verification that stands in a row of a pair."""
+    """The verification of a pair, from its row."""
     evidence = json.loads(row["evidence"])
     (a, b, c), (d, e, f) = evidence["matrix"]
     box = evidence["crop_box"]

@@ -1,4 +1,4 @@
-"""Proofs of accepted pairs: which are due, what is known, writing them down."""
+"""Proofs of accepted pairs: which pairs are due, what is known, and storing it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dedupindex.store.catalog import chunks
 from dedupindex.store.schema import Location, PairRow, ProofRow
 from dedupindex.store.upsert import upsert
 
-PROVEN = "proven"  # meta key: run and version up to which every pair had its turn
+PROVEN = "proven"  # meta key: run and version up to which every pair was dealt with
 COLUMNS = {"outcome", "changed", "version"}  # of a proof, beside `detail`
 _Ts = TypeVarTuple("_Ts")
 DIGITS = 6  # significant digits of the numbers in `detail`
@@ -43,17 +43,22 @@ class DuePair:
 
 
 def due_pairs(connection: Connection, version: str, *, again: bool = False) -> list[tuple[int, int, float]]:
-    """Pairs (a, b, score) of images that are both at some place, and whose files have to be compared.
+    """Pairs whose files have to be compared; both images are at some place.
 
-    That are pairs without a proof, with one of another version, and those that could not be told while a file of
-    theirs was written down anew since (it is back, or is another one). Equal bytes and pixels need no proof.
+    These are pairs without a proof, pairs with a proof of another version, and undecided ones of which a file was
+    stored anew since (it is back, or another file). Equal bytes and equal pixels need no proof.
 
     Parameters
     ----------
     version : str
         Of the method.
     again : bool
-        Also every pair that could not be told.
+        Also every pair that could not be decided.
+
+    Returns
+    -------
+    list of (int, int, float)
+        Ids of a and b, and score; by ids.
     """
     run, _, known = (catalog.get_meta(connection, PROVEN) or "0 ").partition(" ")
     fresh = [] if known != version or again else [PairRow.run > int(run)]
@@ -67,12 +72,12 @@ def due_pairs(connection: Connection, version: str, *, again: bool = False) -> l
         none = none.where(
             exists().where(Location.image_id.in_([PairRow.a, PairRow.b]), Location.changed_run > ProofRow.run)
         )
-    found = {(a, b): score for query in (without, none) for a, b, score in connection.execute(query)}
-    return [(a, b, score) for (a, b), score in sorted(found.items())]
+    scores = {(a, b): score for query in (without, none) for a, b, score in connection.execute(query)}
+    return [(a, b, score) for (a, b), score in sorted(scores.items())]
 
 
 def is_unfinished(connection: Connection) -> bool:
-    """Whether pairs were found since the last time that all were proven; no, where pairs were never proven at all."""
+    """Whether pairs were found since all were proven; False where pairs were never proven at all."""
     known = catalog.get_meta(connection, PROVEN)
     if known is None:
         return False
@@ -87,7 +92,15 @@ def is_unfinished(connection: Connection) -> bool:
 
 
 def set_finished(connection: Connection, run: int, version: str) -> None:
-    """Note that every pair up to a run had its turn."""
+    """Note that every pair up to a run was dealt with.
+
+    Parameters
+    ----------
+    run : int
+        Id of the run.
+    version : str
+        Of the method.
+    """
     catalog.set_meta(connection, **{PROVEN: f"{run} {version}"})
 
 
@@ -98,31 +111,54 @@ def set_begun(connection: Connection) -> None:
 
 
 def with_registrations(connection: Connection, pairs: Sequence[tuple[int, int]]) -> list[DuePair]:
-    """Pairs with their score and registration, those that still stand, in the given order."""
+    """Pairs with their score and registration, in the given order; pairs that are gone are left out."""
     wanted = {pair: place for place, pair in enumerate(pairs)}
-    found: list[tuple[int, DuePair]] = []
+    due: list[tuple[int, DuePair]] = []
     for query in _of_pairs(select(PairRow.a, PairRow.b, PairRow.score, PairRow.evidence), PairRow, pairs):
         for a, b, score, evidence in connection.execute(query):
             if (a, b) in wanted:
                 (xx, xy, x0), (yx, yy, y0) = json.loads(evidence)["matrix"]
-                found.append((wanted[a, b], DuePair(a, b, score, ((xx, xy, x0), (yx, yy, y0)))))
-    return [pair for _, pair in sorted(found, key=lambda one: one[0])]
+                due.append((wanted[a, b], DuePair(a, b, score, ((xx, xy, x0), (yx, yy, y0)))))
+    return [pair for _, pair in sorted(due, key=lambda one: one[0])]
 
 
 def direct_proofs(connection: Connection, ids: Iterable[int], version: str) -> list[StoredProof]:
-    """Proofs of pairs in which one of these images stands, if their files were compared; by ids."""
+    """Proofs made by comparing files, of pairs with at least one of these images; by ids.
+
+    Parameters
+    ----------
+    ids : iterable of int
+    version : str
+        Only proofs of this version of the method.
+
+    Returns
+    -------
+    list of StoredProof
+    """
     wanted = sorted(set(ids))
-    found: dict[tuple[int, int], StoredProof] = {}
+    proofs: dict[tuple[int, int], StoredProof] = {}
     base = select(ProofRow.__table__).where(ProofRow.derived.is_(False), ProofRow.version == version)
-    for some in chunks(wanted):
+    for batch in chunks(wanted):
         for column in (ProofRow.a, ProofRow.b):
-            for row in connection.execute(base.where(column.in_(some))).mappings():
-                found[row["a"], row["b"]] = StoredProof(row["a"], row["b"], proof_of(row), row["derived"])
-    return [found[pair] for pair in sorted(found)]
+            for row in connection.execute(base.where(column.in_(batch))).mappings():
+                proofs[row["a"], row["b"]] = StoredProof(row["a"], row["b"], proof_of(row), row["derived"])
+    return [proofs[pair] for pair in sorted(proofs)]
 
 
 def put_proofs(connection: Connection, proofs: Sequence[StoredProof], run: int) -> int:
-    """Write proofs down, over older ones; those of pairs that are gone are left out. Returns how many were written."""
+    """Store proofs over older ones; those of pairs that are gone are left out.
+
+    Parameters
+    ----------
+    proofs : sequence of StoredProof
+    run : int
+        Id of the run that made them.
+
+    Returns
+    -------
+    int
+        How many were written.
+    """
     pairs = {(proof.a, proof.b) for proof in proofs}
     present = {
         (a, b)
@@ -148,18 +184,18 @@ def put_proofs(connection: Connection, proofs: Sequence[StoredProof], run: int) 
 
 
 def rows_among(connection: Connection, pairs: Sequence[tuple[int, int]]) -> list[StoredProof]:
-    """The proofs of some pairs, as they stand, by ids."""
+    """The stored proofs of these pairs, by ids."""
     wanted = set(pairs)
-    found = {
+    proofs = {
         (row["a"], row["b"]): StoredProof(row["a"], row["b"], proof_of(row), row["derived"])
         for query in _of_pairs(select(ProofRow.__table__), ProofRow, pairs)
         for row in connection.execute(query).mappings()
     }
-    return [found[pair] for pair in sorted(found.keys() & wanted)]
+    return [proofs[pair] for pair in sorted(proofs.keys() & wanted)]
 
 
 def proof_of(row: Mapping[Any, Any]) -> Proof:
-    """The proof that stands in a row."""
+    """The proof in a row."""
     return proof_from_plain({**json.loads(row["detail"]), **{name: row[name] for name in COLUMNS}})
 
 
@@ -170,7 +206,7 @@ def outcomes(connection: Connection) -> dict[str, int]:
 
 
 def without_pair(connection: Connection) -> int:
-    """Proofs whose pair is gone; there should be none."""
+    """How many proofs have no pair; there should be none."""
     query = (
         select(func.count())
         .select_from(ProofRow)
@@ -197,13 +233,15 @@ def all_proofs(connection: Connection, batch: int = 1000) -> Iterator[Mapping[An
 
 
 def same_pixel_pairs(connection: Connection, ids: Iterable[int]) -> list[tuple[int, int]]:
-    """Pairs of the same pixels in which one of these images stands, by ids."""
-    found: set[tuple[int, int]] = set()
-    for some in chunks(sorted(set(ids))):
+    """Pairs with the same pixels that contain one of these images, by ids."""
+    pairs: set[tuple[int, int]] = set()
+    for batch in chunks(sorted(set(ids))):
         for column in (PairRow.a, PairRow.b):
-            query = select(PairRow.a, PairRow.b).where(column.in_(some), PairRow.relations == str(Relation.SAME_PIXELS))
-            found.update((a, b) for a, b in connection.execute(query))
-    return sorted(found)
+            query = select(PairRow.a, PairRow.b).where(
+                column.in_(batch), PairRow.relations == str(Relation.SAME_PIXELS)
+            )
+            pairs.update((a, b) for a, b in connection.execute(query))
+    return sorted(pairs)
 
 
 def _is_present(column: Any) -> Any:
@@ -213,21 +251,21 @@ def _is_present(column: Any) -> Any:
 def _of_pairs(
     query: Select[*_Ts], table: type[PairRow] | type[ProofRow], pairs: Sequence[tuple[int, int]]
 ) -> Iterator[Select[*_Ts]]:
-    """Queries that hold the rows of some pairs, and perhaps others of the same images."""
+    """Queries that return the rows of these pairs, and perhaps others of the same images."""
     others: dict[int, list[int]] = {}
     for a, b in pairs:
         others.setdefault(a, []).append(b)
     several = {a: bs for a, bs in others.items() if len(bs) > 1}
     single = [(a, bs[0]) for a, bs in others.items() if len(bs) == 1]
     for a, bs in several.items():
-        for some in chunks(bs):
-            yield query.where(table.a == a, table.b.in_(some))
+        for batch in chunks(bs):
+            yield query.where(table.a == a, table.b.in_(batch))
     for part in chunks(single, 250):
         yield query.where(table.a.in_([a for a, _ in part]), table.b.in_([b for _, b in part]))
 
 
 def _detail(proof: Proof) -> str:
-    """Everything but the columns, without what is as it is by default."""
+    """Everything except the columns, without values that are the default."""
     plain = proof_to_plain(proof)
     usual = proof_to_plain(Proof(proof.outcome))
     kept = {name: value for name, value in plain.items() if name not in COLUMNS and value != usual[name]}

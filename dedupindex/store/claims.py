@@ -1,8 +1,8 @@
-"""Claims: of several processes that ingest the same files into one catalogue, each file is read by one.
+"""Claims: when several processes ingest the same files into one catalogue, each file is read by one of them.
 
-A claim is a row that its holder has locked, in a transaction that ends when the file stands in the catalogue. When the
-holder ends in whatever way, the server takes its lock away, and the row without a lock is free for the next one. What
-somebody else holds is passed over without waiting.
+A claim is a row that its holder has locked, in a transaction that ends when the file is in the catalogue. When the
+holder ends for any reason, the server releases its lock, and the unlocked row is free for the next process. Files that
+another process holds are skipped without waiting.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from dedupindex.store.schema import Claim
 
 log = logging.getLogger(__name__)
 
-FILES_AT_ONCE = 64  # of a claim: what a process that dies has described for nothing at most, and others wait for
-MOST_LEASES = 8  # connections; of more files, the last one holds the rest
+FILES_AT_ONCE = 64  # in a claim: the most work that is lost with a process that dies, and that others wait for
+MOST_LEASES = 8  # connections; the last one holds all further files
 
 
 class Claims(Protocol):
     """Files that this process is reading."""
 
-    at_once: int  # files to ask for
+    at_once: int  # most files in one call of `take`
 
     def take(self, paths: Sequence[Path]) -> Collection[Path]:
-        """Claim files; those that are ours now, until they are `done`."""
+        """Claim files; returns those that this process may read, until they are `done`."""
 
     def done(self, paths: Iterable[Path]) -> None:
-        """These stand in the catalogue."""
+        """Give back the claims of files that are in the catalogue now."""
 
     def close(self) -> None:
         """Give back what was not done."""
 
 
 class NoClaims:
-    """Every file is ours."""
+    """Claims of a database that one machine uses: every file is ours."""
 
     at_once = 256
 
@@ -62,7 +62,7 @@ class NoClaims:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Lease:
-    """Files claimed in one transaction, which ends with the last of them: long ones keep a server from cleaning up."""
+    """Files claimed in one transaction, which ends with the last of them: a long one hinders the server's clean-up."""
 
     connection: Connection  # of its own
     names: list[bytes] = field(default_factory=list)
@@ -77,7 +77,7 @@ class RowClaims:
     engine : Engine
         Its transactions are READ COMMITTED.
     holder : str
-        Who claims, for people.
+        Name of this process, for people.
     """
 
     at_once = FILES_AT_ONCE
@@ -88,10 +88,10 @@ class RowClaims:
         self._leases: dict[Path, _Lease] = {}
 
     def take(self, paths: Sequence[Path]) -> Collection[Path]:
-        """Claim files. Whether one was done meanwhile has to be looked up after this, not before."""
+        """Claim files. Whether one was read meanwhile has to be looked up after this call, not before."""
         if not paths:
             return ()
-        names = sorted(os.fsencode(path) for path in paths)  # in one order everywhere: no two wait for each other
+        names = sorted(os.fsencode(path) for path in paths)  # the same order everywhere prevents deadlocks
         now = datetime.now(UTC).isoformat()
         rows = [{"path": name, "host": self._holder, "claimed": now} for name in names]
         with self._engine.begin() as connection:
@@ -117,7 +117,7 @@ class RowClaims:
                 self._end_if_done(lease)
 
     def close(self) -> None:
-        """Give back everything, and what processes that died have left."""
+        """Give back all claims, and delete those that dead processes have left."""
         self._leases.clear()
         while self._open:
             _give_back(self._open.pop())
@@ -131,7 +131,7 @@ class RowClaims:
 
 
 def forget_left(engine: Engine) -> None:
-    """Remove claims that nobody has locked: of processes that died, on files that are known or that nobody wants."""
+    """Delete claims that nobody has locked: they were left by processes that died."""
     left = select(Claim.path).with_for_update(skip_locked=True)
     with engine.begin() as connection:
         connection.execute(delete(Claim).where(Claim.path.in_(left.scalar_subquery())))
@@ -140,8 +140,8 @@ def forget_left(engine: Engine) -> None:
 def _give_back(lease: _Lease) -> None:
     try:
         with lease.connection as connection:
-            for some in chunks(lease.names):
-                connection.execute(delete(Claim).where(Claim.path.in_(some)))
+            for batch in chunks(lease.names):
+                connection.execute(delete(Claim).where(Claim.path.in_(batch)))
             connection.commit()
     except SQLAlchemyError as error:
-        log.warning("the connection of a claim was lost, others may have read the same files: %s", type(error).__name__)
+        log.warning("the connection of a claim was lost; others may have read the same files: %s", type(error).__name__)

@@ -1,4 +1,4 @@
-"""The catalogue's database as the rest of the program uses it: transactions, names, and errors that are ours.
+"""The catalogue's database for the rest of the program: transactions, names, and our own errors.
 
 What differs between kinds of database is behind `Backend`: a SQLite file (`sqlite`), a PostgreSQL server (`postgres`).
 """
@@ -60,12 +60,12 @@ class Database:
     # ------------------------------------------------------------------------------------------- what and where
     @property
     def name(self) -> str:
-        """The database for people: its path, or its URL without the password."""
+        """The database's name for people: its path, or its URL without the password."""
         return self._backend.name
 
     @property
     def shared(self) -> bool:
-        """Whether it is on a server, for several hosts: files are claimed, vector files handed out through it."""
+        """Whether it is on a server, for several hosts: files are claimed, vector files are handed out through it."""
         return self._backend.shared
 
     @property
@@ -89,17 +89,17 @@ class Database:
 
     @property
     def own_files(self) -> list[Path]:
-        """Files and folders of this machine that belong to the database, and are no pictures."""
+        """Files and folders of this machine that belong to the database and are no pictures."""
         with self._translated():
             return self._backend.own_files
 
     @property
     def longest_path(self) -> int:
-        """Bytes of the longest path that it can hold."""
+        """Bytes of the longest path that it can store."""
         return self._backend.longest_path
 
     def beside(self, tail: str) -> Path:
-        """A name for a file that belongs to the database: ``NAME.db`` and *tail*; of a server, in a folder of ours."""
+        """A name for a file that belongs to the database: ``NAME.db`` and *tail*; of a server, in a local folder."""
         with self._translated():
             return self._backend.beside(tail)
 
@@ -119,7 +119,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A write transaction: all or nothing; raises the database's generation by one.
 
-        There is one at a time, whoever writes from wherever. So generations come in the order of commits.
+        There is one at a time, over all processes and hosts. So generations come in the order of commits.
 
         Raises
         ------
@@ -141,21 +141,21 @@ class Database:
             yield connection
 
     def alone(self, purpose: Purpose) -> AbstractContextManager[None]:
-        """Be the only process that does something, on a server; wait for another one, however long that takes."""
+        """Be the only process that does something, on a server. Waits for another one without limit."""
         return self._backend.alone(purpose)
 
     def claims(self) -> AbstractContextManager[Claims]:
-        """Claims of files that this process reads, on a server; given back at the end."""
+        """Claims of files that this process reads, on a server; given back at the end of the block."""
         return self._backend.claims()
 
     # ----------------------------------------------------------------------------------------------------- care
     def backup(self, target: Path) -> None:
-        """Copy the database into *target* (consistent while others write).
+        """Copy the database into *target*, consistently while others write.
 
         Raises
         ------
         StoreError
-            *target* exists or cannot be written; or the database is on a server, which has its own means.
+            *target* exists or cannot be written; or the database is on a server, which has its own tools.
         """
         if target.exists():
             raise StoreError(f"{target} exists; a backup never overwrites")
@@ -163,7 +163,7 @@ class Database:
             self._backend.backup(target)
 
     def integrity(self) -> list[str]:
-        """What the database's own checks complain of; empty when all is well."""
+        """Complaints of the database's own checks; empty when all is well."""
         try:
             with self._translated():
                 return self._backend.integrity()
@@ -214,16 +214,16 @@ def database_path(location: Path | str) -> Path:
     StoreError
         The database is in no file.
     """
-    found = parsed(location)
-    if isinstance(found, URL):
+    place = parsed(location)
+    if isinstance(place, URL):
         raise StoreError("a database on a server is copied with pg_dump, and brought back with pg_restore")
-    return found
+    return place
 
 
 def _backend(location: Path | str, create: bool, read_only: bool, busy_timeout: float) -> Backend:
-    found = parsed(location)
-    if isinstance(found, Path):
-        return SqliteFile(found, create=create, read_only=read_only, busy_timeout=busy_timeout)
+    place = parsed(location)
+    if isinstance(place, Path):
+        return SqliteFile(place, create=create, read_only=read_only, busy_timeout=busy_timeout)
     from dedupindex.store.postgres import PostgresServer  # its driver is an extra
 
-    return PostgresServer(found, busy_timeout=busy_timeout)
+    return PostgresServer(place, busy_timeout=busy_timeout)

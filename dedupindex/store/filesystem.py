@@ -1,4 +1,4 @@
-"""What kind of file system a path lies on. SQLite's write-ahead log needs memory that all processes share: a local one.
+"""On what kind of file system a path lies. SQLite's write-ahead log needs shared memory, so a local file system.
 
 See https://sqlite.org/wal.html and https://sqlite.org/howtocorrupt.html.
 """
@@ -19,7 +19,7 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
 def kind_of(path: Path, mounts: Path = _MOUNTS) -> str:
-    """Name of the file system that holds a path (``ext4``, ``nfs4``, ``fuse.sshfs``); empty where that is not told."""
+    """Name of the file system that holds a path (``ext4``, ``nfs4``, ``fuse.sshfs``); empty where it is not known."""
     try:
         lines = mounts.read_text("utf-8", "surrogateescape").splitlines()
         place = os.path.realpath(path)
@@ -27,9 +27,9 @@ def kind_of(path: Path, mounts: Path = _MOUNTS) -> str:
         return ""
     best, kind = "", ""
     for line in lines:
-        before, found, after = line.partition(" - ")
+        before, separator, after = line.partition(" - ")
         fields = before.split(" ")
-        if not found or len(fields) < 5:
+        if not separator or len(fields) < 5:
             continue
         mounted = _ESCAPE.sub(lambda match: chr(int(match[1], 8)), fields[4])
         inside = place == mounted or place.startswith(mounted.rstrip("/") + "/")

@@ -9,13 +9,13 @@ CACHE_VARIABLE = "DEDUPINDEX_CACHE"
 
 
 def cache_folder(catalogue: str) -> Path:
-    """Where this machine keeps copies of a catalogue's vector files; whatever is removed is fetched again."""
+    """Where this machine keeps copies of a catalogue's vector files. What is removed there is fetched again."""
     chosen = os.environ.get(CACHE_VARIABLE)
     return (Path(chosen).expanduser().absolute() if chosen else _home("XDG_CACHE_HOME", ".cache")) / catalogue
 
 
 def state_folder(catalogue: str) -> Path:
-    """Where this machine keeps what cannot be made again: plans that were carried out, and their journals."""
+    """Where this machine keeps what cannot be made again: plans that were applied, and their journals."""
     return _home("XDG_STATE_HOME", ".local/state") / catalogue
 
 

@@ -1,4 +1,4 @@
-"""Which schema a database has, and bringing it to this program's.
+"""The schema of a database, and upgrading it to this program's.
 
 Tables are only ever made by the Alembic revisions in ``migrations/``, so a new database and an upgraded one are alike.
 """
@@ -16,19 +16,19 @@ from dedupindex.store.backend import CATALOGUE
 from dedupindex.store.catalog import get_meta, set_meta
 from dedupindex.store.database import Database
 
-HEAD = "0004"  # newest revision; a test holds it against migrations/ (reading them on every open costs 0.2 s)
+HEAD = "0004"  # newest revision; a test holds it against migrations/, which are slow to read on every open
 
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """What an upgrade found and left."""
+    """What an upgrade did."""
 
     before: str | None  # revision; None = no tables
-    backup: Path | None  # a copy of the database as it was; None of servers, and where nothing was to do
+    backup: Path | None  # a copy of the database as it was; None for servers, and where there was nothing to do
 
     @property
     def done(self) -> bool:
-        """Whether the database was of another schema."""
+        """Whether the database had another schema."""
         return self.before != HEAD
 
 
@@ -61,8 +61,8 @@ def revision(database: Database) -> str | None:
             return None
         if "alembic_version" not in tables or "image" not in tables:
             raise StoreError(f"{database.name} is a database, but not one of dedupindex")
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return str(found) if found is not None else None
+        stored = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return str(stored) if stored is not None else None
 
 
 def prepare_schema(database: Database, *, create: bool) -> None:
@@ -91,14 +91,18 @@ def upgrade(database: Database, *, backed_up: bool = False) -> Upgrade:
     Parameters
     ----------
     backed_up : bool
-        Of a database on a server, of which no copy is made here: somebody has seen to that.
+        A backup exists already. Needed for a database on a server, of which no copy is made here.
+
+    Returns
+    -------
+    Upgrade
 
     Raises
     ------
     SchemaVersionError
         The database is newer than this program.
     StoreError
-        It is on a server, and nobody says that there is a backup.
+        It is on a server, and *backed_up* is false.
     """
     current = revision(database)
     if current == HEAD:
@@ -123,7 +127,7 @@ def upgrade(database: Database, *, backed_up: bool = False) -> Upgrade:
 
 
 def is_known(revision: str) -> bool:
-    """Whether this program can use a database of that schema, after an upgrade at most."""
+    """Whether this program can use a database of that schema, if need be after an upgrade."""
     return revision == HEAD or _is_older(revision)
 
 

@@ -1,9 +1,8 @@
 """A database on a PostgreSQL server, for catalogues that several processes and hosts share.
 
 Writers take turns by an advisory lock, as they do on a SQLite file: the code that writes reads first, and relies on
-nobody writing in between. Ids and generations are given out under that lock, so a larger one is never committed first;
-readers see one snapshot and compare sets of ids, and would miss nothing even so. Batches are described before the lock
-is asked for, and written in a fraction of a second.
+nobody writing in between. Ids and generations are assigned under that lock, so a larger one is never committed first.
+Batches are described before the lock is asked for, so it is held for a short time only.
 
 Advisory locks belong to sessions: a pooler in front of the server has to keep sessions (PgBouncer: ``session`` mode).
 """
@@ -58,7 +57,7 @@ _HOLDER = text(
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """What a server says of itself and of a catalogue on it."""
+    """The state of a server and of a catalogue on it."""
 
     version: str
     encoding: str
@@ -66,8 +65,8 @@ class ServerState:
     revision: str | None  # of the schema; None = no tables
     images: int
     bytes: int
-    holders: dict[str, str]  # purpose -> who does it now
-    claims: dict[str, int]  # who -> files that it is reading, or read when it died
+    holders: dict[str, str]  # purpose -> process that holds its lock
+    claims: dict[str, int]  # process -> files that it is reading, or was reading when it died
     connections: int
     most_connections: int
 
@@ -86,7 +85,7 @@ class PostgresServer:
     IndexNotFoundError
         The server has no such database.
     StoreError
-        The driver is not installed, the server does not answer or lets nobody in, or its text is not UTF-8.
+        The driver is not installed, the server does not answer or refuses access, or its text is not UTF-8.
     """
 
     shared = True
@@ -99,7 +98,7 @@ class PostgresServer:
         shown = {key: value for key, value in url.query.items() if key in _SHOWN}
         place = URL.create("postgresql", url.username, None, url.host, url.port, url.database, shown)
         self.name = place.render_as_string()  # opens the database again where the password is in ~/.pgpass
-        self._secrets = [str(some) for some in (url.password, url.query.get("password")) if some]
+        self._secrets = [str(secret) for secret in (url.password, url.query.get("password")) if secret]
         self._database = url.database or url.query.get("dbname") or ""
         self._mark = Path(str(self._database) or "postgres")  # what `durable.point` announces
         self._busy_timeout = busy_timeout
@@ -127,7 +126,7 @@ class PostgresServer:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """The one transaction that writes."""
+        """The only transaction that writes, all or nothing."""
         with self._engine.connect() as connection:
             with self._turn(connection):
                 yield connection
@@ -135,7 +134,7 @@ class PostgresServer:
             durable.point("committed", self._mark)
 
     def _turn(self, connection: Connection) -> RootTransaction:
-        """Begin a transaction when it is our turn to write."""
+        """Wait for the writers' lock, and begin a transaction that holds it."""
         until = time.monotonic() + self._busy_timeout
         patience = min(SAY_AFTER, self._busy_timeout)
         while True:
@@ -159,7 +158,7 @@ class PostgresServer:
 
     @contextmanager
     def alone(self, purpose: Purpose) -> Iterator[None]:
-        """Be the only session that does something. The server lets go of the lock when its holder ends."""
+        """Hold a lock while the block runs. The server releases it when its holder ends."""
         lock = f"({LOCKS}, {purpose.value})"
         with self._translated(), self._engine.connect() as connection:
             connection = connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -199,7 +198,7 @@ class PostgresServer:
 
     @property
     def own_files(self) -> list[Path]:
-        """What belongs to it on this host, and is no picture."""
+        """Files and folders of this host that belong to it and are no pictures."""
         return [cache_folder(self._id()), state_folder(self._id())]
 
     def beside(self, tail: str) -> Path:
@@ -211,10 +210,12 @@ class PostgresServer:
     def _id(self) -> str:
         if not self._catalogue:
             with self.reading() as connection:
-                found = connection.execute(text("SELECT value FROM meta WHERE key = :key"), {"key": CATALOGUE}).scalar()
-            if not found or not str(found).isalnum():
+                stored = connection.execute(
+                    text("SELECT value FROM meta WHERE key = :key"), {"key": CATALOGUE}
+                ).scalar()
+            if not stored or not str(stored).isalnum():
                 raise StoreError(f"{self.name} is damaged: it has no id")
-            self._catalogue = str(found)
+            self._catalogue = str(stored)
         return self._catalogue
 
     # ------------------------------------------------------------------------------------------------------ care
@@ -227,22 +228,29 @@ class PostgresServer:
             return int(connection.execute(text(query)).scalar() or 0)
 
     def backup(self, target: Path) -> None:
-        """Nothing of ours: servers have better means."""
+        """Always an error: servers have better tools.
+
+        Raises
+        ------
+        StoreError
+            It names these tools.
+        """
         raise StoreError(
             f"{self.name} is on a server: copy it with `pg_dump --format=custom --file={target.name} DATABASE`, "
             "and bring it back with `pg_restore --clean --if-exists --dbname=DATABASE FILE`"
         )
 
     def integrity(self) -> list[str]:
-        """Nothing of ours: the server checks its pages and references itself (``pg_amcheck`` looks at all of them)."""
+        """Nothing: the server checks pages and references itself (``pg_amcheck`` checks all of them)."""
         return []
 
     def state(self) -> ServerState:
-        """What the server says of itself and of the catalogue.
+        """The state of the server and of the catalogue.
 
         Raises
         ------
         StoreError
+            The server does not answer.
         """
         with self._translated(), self.reading() as connection:
             began = time.monotonic()
@@ -269,7 +277,7 @@ class PostgresServer:
         )
 
     def translate(self, error: Exception) -> StoreError:
-        """Our error for one of theirs: one line, without a password."""
+        """Our error for one of the driver: one line, without a password."""
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         words = " ".join(str(cause).split())
         for secret in self._secrets:
@@ -301,7 +309,7 @@ class PostgresServer:
             raise self.translate(error) from error
 
     def _holder_of(self, connection: Connection, purpose: Purpose) -> str:
-        """Who has a lock, for people; empty when nobody has."""
+        """Name of the process that holds a lock; empty when there is none."""
         row = connection.execute(_HOLDER, {"locks": LOCKS, "purpose": purpose.value}).first()
         if row is None:
             return ""

@@ -1,17 +1,29 @@
-"""What goes into the database and comes out of it, where no record of `dedupindex.records` fits."""
+"""Rows that go into the database and come out of it, where no record of `dedupindex.records` fits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from dedupindex.records import Failure
 
 
+class RunKind(StrEnum):
+    """What a run did. The values are stored."""
+
+    INGEST = "ingest"
+    DUPLICATES = "duplicates"  # a search for duplicates
+    PROVE = "prove"
+    APPLY = "apply"  # files were acted upon
+    MERGE = "merge"
+    SYNTHETIC = "synthetic"  # made-up images were added
+
+
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """A file as `stat` saw it: two equal states are taken for the same content without reading."""
+    """A file as `stat` describes it. Two equal states are taken for the same content without reading."""
 
     path: Path
     size: int  # bytes
@@ -41,24 +53,46 @@ class NewImage:
 
     @property
     def key(self) -> tuple[bytes, int]:
-        """ContentKey key: what orders pairs and representatives."""
+        """Content key: orders pairs and representatives."""
         return (self.sha256, self.frame)
 
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """What the database knows of a path: the state it was read in, and how many of its frames are stored."""
+    """What the database knows of a path: the state in which it was read, and how many of its frames are stored."""
 
     state: FileState
     missing: bool = False
-    failure: Failure | None = None  # where it stands in the failure table
+    failure: Failure | None = None  # None = it was read
     frames: int = 0  # stored frames
     frame_count: int = 0  # frames the file has
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentRow:
-    """A sealed vector file, as the database remembers it."""
+    """The row of a sealed vector file.
+
+    Attributes
+    ----------
+    file : str
+        Name inside the vector directory.
+    rows : int
+        Image ids that it answers for.
+    generation : int
+        Of the database when it was made.
+    fingerprint : str
+        Of the settings and feature versions.
+    row_digest : str
+        SHA-256 over ids and descriptors.
+    sha256 : str
+        Of the file.
+    spec : str
+        Kind of index.
+    twins : bytes
+        int64 pairs: image id, id of the equal vector in the file.
+    id : int
+        0 = not stored yet.
+    """
 
     file: str
     rows: int
@@ -73,7 +107,15 @@ class SegmentRow:
 
 @dataclass(frozen=True, slots=True)
 class ContentKey:
-    """What orders images (key) and tells those that look exactly alike (pixels)."""
+    """What images are ordered by, and what images with equal pixels have in common.
 
-    key: tuple[bytes, int]  # SHA-256 of the file, frame
-    pixels: tuple[bytes, int, int]  # SHA-256 of the decoded pixels, width, height
+    Attributes
+    ----------
+    key : (bytes, int)
+        SHA-256 of the file, frame number.
+    pixels : (bytes, int, int)
+        SHA-256 of the decoded pixels, width, height.
+    """
+
+    key: tuple[bytes, int]
+    pixels: tuple[bytes, int, int]

@@ -9,8 +9,7 @@ decision  what people said of pictures    snapshot  groups at the end of a run
 claim     files that somebody is reading  segment_part   vector files to hand out (both: shared databases only)
 ```
 
-Measured with 8,000 images of 8 features (24 kB an image): a rowid table keyed (image_id, name) inserts 30-60 % faster
-and is 16 % smaller than ``WITHOUT ROWID`` in either key order, so `Feature` is a rowid table.
+`Feature` is a rowid table: with a key (image_id, name) it takes inserts faster than ``WITHOUT ROWID``, and is smaller.
 """
 
 from __future__ import annotations
@@ -49,8 +48,9 @@ class Base(DeclarativeBase):
 
 
 class Meta(Base):
-    """Facts about the whole database: ``fingerprint``, ``settings`` (JSON), ``generation``, ``program``;
-    of a server's also ``catalogue``, a random id.
+    """Facts about the whole database: ``fingerprint``, ``settings`` (JSON), ``generation``, ``program``.
+
+    A database on a server also has ``catalogue``, a random id.
     """
 
     __tablename__ = "meta"
@@ -60,7 +60,7 @@ class Meta(Base):
 
 
 class Run(Base):
-    """One ingest or search for duplicates."""
+    """One ingest, search for duplicates or other change; see `dedupindex.store.rows.RunKind`."""
 
     __tablename__ = "run"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -225,7 +225,7 @@ class SegmentPart(Base):
 
 
 class Claim(Base):
-    """A file that somebody is reading: whoever has the row locked. One that nobody has locked was left by a crash."""
+    """A file that a process is reading: the one that has the row locked. An unlocked row was left by a crash."""
 
     __tablename__ = "claim"
 
@@ -235,7 +235,7 @@ class Claim(Base):
 
 
 class DecisionRow(Base):
-    """What somebody decided, by content keys: *a* < *b*; equal = the places of one; b = "" = on the image itself."""
+    """A decision of a person, by content keys: *a* < *b*; equal = the places of one; b = "" = on the image itself."""
 
     __tablename__ = "decision"
 
@@ -247,7 +247,7 @@ class DecisionRow(Base):
 
 
 class Snapshot(Base):
-    """The duplicate groups as they stood at the end of a run, to tell later what has changed."""
+    """The duplicate groups at the end of a run, to tell later what has changed."""
 
     __tablename__ = "snapshot"
 

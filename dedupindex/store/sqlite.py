@@ -31,7 +31,7 @@ from dedupindex.store.writer_lock import WriterLock
 log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT = 30.0  # seconds to wait for another writer
-# of a damaged schema: sqlite3 fails to decode SQLite's message, which quotes it
+# UnicodeDecodeError: of a damaged schema, SQLite's message quotes bytes that are not text
 SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _IMMEDIATE = "dedupindex_immediate"  # execution option of a write transaction
 
@@ -54,7 +54,7 @@ class SqliteFile:
     IndexNotFoundError
         There is no such file and *create* is false.
     StoreError
-        It cannot be opened.
+        It is not a file, or cannot be opened.
     """
 
     shared = False
@@ -76,7 +76,7 @@ class SqliteFile:
         writable = os.access(self.path, os.W_OK) if self.path.exists() else True
         mode = "rwc" if create and not read_only else "rw" if writable else "ro"
         if mode == "ro" and not os.access(self.path.parent, os.W_OK) and not _log_of(self.path).exists():
-            mode = "ro&immutable=1"  # on read-only media nobody can change it, and no lock file can be made
+            mode = "ro&immutable=1"  # on read-only media it cannot change, and no lock file can be made
         uri = f"file:{quote(os.fsencode(self.path))}?mode={mode}"
         on_network = is_network(kind_of(self.path.parent))
         if on_network and not read_only:
@@ -97,7 +97,7 @@ class SqliteFile:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """The one transaction that writes."""
+        """The only transaction that writes, all or nothing."""
         with self._lock.held(), self._engine.connect() as connection:
             connection = connection.execution_options(**{_IMMEDIATE: True})
             with connection.begin():
@@ -120,7 +120,7 @@ class SqliteFile:
 
     @property
     def own_files(self) -> list[Path]:
-        """What belongs to it, and is no picture."""
+        """Files and folders that belong to it and are no pictures."""
         return [*own_files(self.path), self.vectors]
 
     def beside(self, tail: str) -> Path:
@@ -147,25 +147,25 @@ class SqliteFile:
             raw.close()
 
     def integrity(self) -> list[str]:
-        """What SQLite's own integrity and foreign-key checks complain of; empty when all is well."""
+        """Complaints of SQLite's own integrity and foreign-key checks; empty when all is well."""
         with self.reading() as connection:
             rows = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check"))]
             orphans = connection.execute(text("PRAGMA foreign_key_check")).all()
         return [row for row in rows if row != "ok"] + [f"row {row[1]} of {row[0]} has no {row[2]}" for row in orphans]
 
     def translate(self, error: Exception) -> StoreError:
-        """Our error for one of theirs."""
+        """Our error for one of SQLite."""
         return translate(error, self.path)
 
     def close(self) -> None:
-        """Close every connection; the last one out folds the write-ahead log into the file."""
+        """Close every connection; the last one writes the log back into the file."""
         self._engine.dispose()
         if not self._read_only:
             self._lock.tidy()
 
 
 def translate(error: Exception, path: Path) -> StoreError:
-    """Our error for one of theirs: busy, or a StoreError that names the file and the driver's own words."""
+    """Our error for one of SQLite: busy, or a StoreError with the file's name and the driver's own message."""
     if isinstance(error, UnicodeDecodeError):
         error = sqlite3.DatabaseError("database disk image is malformed: there are names in it that are not text")
     words = str(error.orig) if isinstance(error, DBAPIError) else str(error)
@@ -184,12 +184,12 @@ def own_files(path: Path) -> list[Path]:
 
 
 def vector_directory(path: Path) -> Path:
-    """Where the vector files of a database lie: ``NAME.db.vectors`` beside it."""
+    """The folder of a database's vector files: ``NAME.db.vectors`` beside it."""
     return path.with_name(path.name + ".vectors")
 
 
 def _use_journal(cursor: sqlite3.Cursor, mode: str, busy_timeout: float) -> None:
-    """Switch to a kind of journal. SQLite does not wait for others here, whatever its busy timeout."""
+    """Switch to a kind of journal. SQLite does not wait for others here, so this function does."""
     until = time.monotonic() + busy_timeout
     while cursor.execute("PRAGMA journal_mode").fetchone()[0] != mode:
         try:
@@ -202,7 +202,7 @@ def _use_journal(cursor: sqlite3.Cursor, mode: str, busy_timeout: float) -> None
 
 
 def _has_room(engine: Engine) -> bool:
-    """Whether the files that readers share (32 kB) can be made beside a database; the pool keeps them from here on."""
+    """Whether the files that readers share (32 kB) can be made beside a database; the pool keeps them open."""
     try:
         with engine.connect() as connection:
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
@@ -214,7 +214,7 @@ def _has_room(engine: Engine) -> bool:
 
 
 def _fold_log(path: Path) -> bool:
-    """Write the log back into a database that nobody else uses, without files that are shared; whether it is empty now.
+    """Write the log back into a database that nobody else uses, without shared files; whether it is empty now.
 
     See https://sqlite.org/wal.html#noshm.
     """
@@ -235,7 +235,7 @@ def _log_of(path: Path) -> Path:
 
 
 def _engine(uri: str, busy_timeout: float, query_only: bool, *, wal: bool, alone: bool = False) -> Engine:
-    """Connections to a database; if *alone*, one that keeps in memory what readers share, and keeps all others out."""
+    """Connections to a database; with *alone* a single one, which needs no shared files and locks all others out."""
     engine = create_engine(
         URL.create("sqlite", database=uri, query={"uri": "true"}),
         connect_args={"timeout": busy_timeout, "check_same_thread": False},
@@ -244,7 +244,7 @@ def _engine(uri: str, busy_timeout: float, query_only: bool, *, wal: bool, alone
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # no implicit BEGIN by the driver: ours say which kind
+        connection.isolation_level = None  # no implicit BEGIN by the driver: we choose its kind
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(busy_timeout * 1000)}")
         if alone:

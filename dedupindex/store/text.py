@@ -1,4 +1,4 @@
-"""Text that every database holds and compares alike."""
+"""A text type that every database stores and compares in the same way."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Text(TypeDecorator[str]):
         return dialect.type_descriptor(String(collation="C") if dialect.name == "postgresql" else String())
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """What goes to the database."""
+        """The value that is sent to the database."""
         if value is None or dialect.name != "postgresql":
             return value
         return _UNSTORABLE.sub(_escape, value)

@@ -1,4 +1,4 @@
-"""Insert or replace, in the words of each database."""
+"""Insert or replace, in the dialect of each database."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ def upsert(
     by: Collection[str],
     keep: Collection[str] = (),
 ) -> None:
-    """Insert rows; of rows that stand there already, replace what differs.
+    """Insert rows; where a row with the same key exists, replace its columns.
 
     Parameters
     ----------
+    table : type of Base
     rows : sequence of mapping
         Column to value, the same columns in each. Of two with the same key the later one counts.
     by : collection of str
-        Columns of the key that tells which row stands there already.
+        Columns of the key.
     keep : collection of str
-        Columns that stay as they are then.
+        Columns of an existing row that stay as they are.
     """
     if not rows:
         return

@@ -1,9 +1,9 @@
 """One writer at a time, with a name: an advisory lock on a small file beside the database.
 
-SQLite alone would keep writers apart too, but cannot say for whom one waits, lets waiting writers starve, and up to
-3.51.2 may damage a database when one connection writes back the log while another begins a new one; under this lock
-those two never meet. The system lets go of the lock when its holder ends in whatever way, so none is ever left behind:
-a name in a file that nobody holds is that of a writer that died. Readers do not use it.
+SQLite alone would keep writers apart too. But it cannot name the process that one waits for, it lets waiting writers
+starve, and up to 3.51.2 it may damage a database when one connection writes back the log while another restarts it;
+under this lock those two never meet. The system releases the lock when its holder ends for any reason, so none is left
+behind: a name in a file that nobody holds is that of a writer that died. Readers do not use it.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if sys.platform != "win32":
 
 log = logging.getLogger(__name__)
 
-SAY_AFTER = 1.0  # seconds of waiting after which a writer says for whom
+SAY_AFTER = 1.0  # seconds of waiting after which a writer logs for whom it waits
 _SAY_AGAIN = 60.0  # seconds
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who holds the lock, or held it when it died."""
+    """The process that holds the lock, or held it when it died."""
 
     pid: int
     host: str
@@ -89,7 +89,7 @@ class WriterLock:
                 raise
             if not named or _is_at(handle, self.path):
                 break
-            os.close(handle)  # the one before us took the file away: ours is no longer the one that others see
+            os.close(handle)  # the holder before us removed the file: others see a new one
         try:
             if named:
                 _write_owner(handle)
@@ -102,7 +102,7 @@ class WriterLock:
             os.close(handle)
 
     def tidy(self) -> None:
-        """Remove the lock file unless somebody holds it, or died holding it."""
+        """Remove the lock file unless a process holds it, or died while it held it."""
         if sys.platform == "win32" or not self.path.is_file():
             return
         with contextlib.suppress(OSError):
@@ -116,7 +116,7 @@ class WriterLock:
 
     def _open(self) -> int:
         try:
-            # O_NOFOLLOW: whoever may write to the folder must not make us truncate something else
+            # O_NOFOLLOW: a link in the folder must not make us truncate another file
             return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         except OSError as error:
             raise StoreError(f"{self.path}: {error.strerror}; writers need this file") from error
@@ -141,7 +141,7 @@ class WriterLock:
             if now > say:
                 log.warning("waiting for %s", owner(self.path) or "another writer")
                 say = now + _SAY_AGAIN
-            time.sleep(random.uniform(0.001, 0.02))  # no rhythm, or one of several would always be too late
+            time.sleep(random.uniform(0.001, 0.02))  # random: with a fixed interval one of several could starve
 
 
 def lock_path(database: Path) -> Path:
@@ -150,7 +150,7 @@ def lock_path(database: Path) -> Path:
 
 
 def owner(path: Path) -> Owner | None:
-    """Who wrote a name into a lock file and has not taken it out; None when nobody has."""
+    """The process whose name is in a lock file; None where there is no name."""
     try:
         return Owner(**json.loads(path.read_bytes()[:4096]))
     except (OSError, ValueError, TypeError):
@@ -158,7 +158,7 @@ def owner(path: Path) -> Owner | None:
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds a lock file at this moment."""
+    """Whether a process holds a lock file at this moment."""
     if sys.platform == "win32" or not path.is_file():
         return False
     try:
@@ -186,7 +186,7 @@ def _write_owner(handle: int) -> None:
     try:
         os.ftruncate(handle, 0)
         os.pwrite(handle, text.encode(), 0)
-    except OSError as error:  # a full disk: the lock holds without a name
+    except OSError as error:  # a full disk: the lock works without a name
         log.debug("the lock file says nothing: %s", error)
 
 
@@ -198,7 +198,7 @@ def _clear(handle: int) -> None:
 
 
 def myself() -> Owner:
-    """Who this process is, as a holder from now on."""
+    """The owner that stands for this process, from now on."""
     program, *words = sys.argv or ["python"]
     verb = [word for word in words if word.isidentifier()][:1]  # no options: there may be a password in a URL
     command = " ".join([Path(program).name or "python", *verb])
@@ -207,7 +207,7 @@ def myself() -> Owner:
 
 @cache
 def _process_start(pid: int) -> str:
-    """When this process began: with it, a number that is used again is told from the process that had it."""
+    """When this process began: tells processes apart that had the same number."""
     try:
         ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
         boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)

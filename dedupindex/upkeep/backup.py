@@ -1,7 +1,8 @@
-"""Backup and restore: a database with the vector files that it names, written aside, verified, then put in place.
+"""Backup and restore: a database with its vector files, written aside, verified, then put in place.
 
-Order of writing: vector files first, the database that names them last; what the old one alone named goes after that.
-Killed at any moment, a backup is the earlier one or the new one, and a restored database is the old one or the new.
+Order of writing: vector files first, then the database that names them; files that only the old database named are
+removed last. A process that is killed leaves a backup that is the earlier one or the new one, and a restored database
+that is the old one or the new one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from dedupindex.vectors import copy_file, strays_after
 
 log = logging.getLogger(__name__)
 
-_ATTEMPTS = 3  # a writer may merge vector files between the copy of the database and theirs
+_ATTEMPTS = 3  # a writer may replace vector files after the database was copied
 
 
 def backup(database: Path, target: Path) -> BackupSummary:
@@ -30,8 +31,12 @@ def backup(database: Path, target: Path) -> BackupSummary:
     Parameters
     ----------
     target : Path
-        The copy, a database of its own; its vector files lie in ``TARGET.vectors``. An earlier backup there is replaced
+        The copy, a database of its own; its vector files are in ``TARGET.vectors``. An earlier backup there is replaced
         once the new one is whole and verified.
+
+    Returns
+    -------
+    BackupSummary
 
     Raises
     ------
@@ -45,8 +50,8 @@ def backup(database: Path, target: Path) -> BackupSummary:
         for attempt in range(_ATTEMPTS):
             temporary.unlink(missing_ok=True)
             copies.snapshot(database, temporary)
-            found = copies.contents(temporary)
-            lost = _copy_vectors(found.segments, database, target)
+            contents = copies.contents(temporary)
+            lost = _copy_vectors(contents.segments, database, target)
             if not lost or attempt == _ATTEMPTS - 1:
                 break
         if lost:
@@ -59,13 +64,13 @@ def backup(database: Path, target: Path) -> BackupSummary:
         raise StoreError(f"{target}: {error.strerror or error}; no backup was made") from error
     finally:
         _remove_copy(temporary)
-    kept = [file for file, _ in found.segments if file not in lost]
+    kept = [file for file, _ in contents.segments if file not in lost]
     _sweep(target, kept)
-    return BackupSummary(target, found.images, found.generation, len(kept), tuple(lost))
+    return BackupSummary(target, contents.images, contents.generation, len(kept), tuple(lost))
 
 
 def restore(source: Path, database: Path) -> BackupSummary:
-    """Let *database* hold what a backup holds. What it held before is kept as a backup beside it.
+    """Replace the content of *database* with that of a backup. The old content is kept as a backup beside it.
 
     Raises
     ------
@@ -85,17 +90,17 @@ def restore(source: Path, database: Path) -> BackupSummary:
         temporary.unlink(missing_ok=True)
         copies.snapshot(source, temporary)
         copies.verify(temporary)
-        found = copies.contents(temporary)
-        if not found.revision:
+        contents = copies.contents(temporary)
+        if not contents.revision:
             raise StoreError(f"{source} is empty")
-        if not is_known(found.revision):
+        if not is_known(contents.revision):
             raise SchemaVersionError(
-                f"{source} was made by a newer dedupindex (schema {found.revision}); update dedupindex",
-                current=found.revision,
+                f"{source} was made by a newer dedupindex (schema {contents.revision}); update dedupindex",
+                current=contents.revision,
                 head="",
             )
         before = _keep(database)
-        lost = _copy_vectors(found.segments, source, database)
+        lost = _copy_vectors(contents.segments, source, database)
         if lost:
             copies.drop_segments(temporary, lost)
         copies.put_back(temporary, database)
@@ -105,8 +110,8 @@ def restore(source: Path, database: Path) -> BackupSummary:
         raise StoreError(f"{database}: {error.strerror or error}; nothing was restored") from error
     finally:
         _remove_copy(temporary)
-    kept = len(found.segments) - len(lost)
-    return BackupSummary(database, found.images, found.generation, kept, tuple(lost), before)
+    kept = len(contents.segments) - len(lost)
+    return BackupSummary(database, contents.images, contents.generation, kept, tuple(lost), before)
 
 
 def _refuse(database: Path, target: Path) -> None:
@@ -124,7 +129,7 @@ def _refuse(database: Path, target: Path) -> None:
 
 
 def _keep(database: Path) -> Path | None:
-    """A copy of the database that is about to be replaced; None where there is none that could be read."""
+    """Copy the database that is about to be replaced; None where there is none that can be read."""
     if not database.exists():
         return None
     try:
@@ -145,7 +150,7 @@ def _keep(database: Path) -> Path | None:
 
 
 def _copy_vectors(segments: Collection[tuple[str, str]], source: Path, target: Path) -> list[str]:
-    """Copy the vector files of a database that the copy lacks; the names of those that could not be had."""
+    """Copy the vector files of a database that the target lacks; the names of those that could not be copied."""
     lost = []
     for name, sha256 in segments:
         try:
@@ -162,7 +167,7 @@ def _sweep(target: Path, kept: Collection[str]) -> None:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove unfinished copies of a database, or of what it held before, whose makers died."""
+    """Remove unfinished copies of a database, or of its old content, whose processes died."""
     for left in path.parent.glob(f".{_escaped(path.name)}*.copy-*"):
         pid = left.name.rpartition(".copy-")[2].partition("-")[0]
         if pid.isdecimal() and not _is_running(int(pid)):
@@ -173,7 +178,7 @@ def remove_leftovers(path: Path) -> None:
 
 
 def _aside(path: Path) -> Path:
-    """Where the copy is made."""
+    """Path of the unfinished copy."""
     remove_leftovers(path)
     return path.with_name(f".{path.name}.copy-{os.getpid()}")
 

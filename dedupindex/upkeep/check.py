@@ -1,4 +1,4 @@
-"""Is everything as it should be? Compares rows with rows, vector files with rows, and on request files with rows."""
+"""Looks for damage: compares rows with rows, vector files with rows, and on request picture files with rows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit, unpack
 from dedupindex.places import is_local, shards_above, text_of, volume_of
 from dedupindex.records import Problem
+from dedupindex.records.problems import ProblemCode
 from dedupindex.search.vector_cache import VectorCache, load_segment
 from dedupindex.sources import read_bytes
 from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs, catalog_proofs
@@ -21,9 +22,9 @@ from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, SegmentRow
 from dedupindex.vectors import VectorIndex, row_digest, strays
 
-TOLERANCE = 0.02  # a number of a unit vector in 8 bits against the exact one
-ASKED, NEAREST, NEAR = 100, 10, 0.5  # images asked about; neighbours of each, within this distance (1 - cosine)
-ENOUGH = 0.95  # of the near neighbours; cells miss fewer than 1 in 100
+TOLERANCE = 0.02  # difference between a component of a unit vector in 8 bits and the exact one
+ASKED, NEAREST, NEAR = 100, 10, 0.5  # images that are searched for; neighbours of each, within this distance
+ENOUGH = 0.95  # least share of near neighbours that the index has to find
 _LOAD = 20_000
 
 
@@ -32,11 +33,14 @@ def check(database: Database, fingerprint: str, *, deep: bool = False, progress:
 
     Parameters
     ----------
+    database : Database
     fingerprint : str
         Of the settings in force.
     deep : bool
-        Let the database check every page where it can, unpack every feature and hash every file again; and where all
-        is well so far, ask the index for the neighbours of some images that an exhaustive search finds.
+        Also let the database check every page, unpack every feature, and hash every file again. Where all is well so
+        far, also compare the answers of the index for a sample of images with an exhaustive search.
+    progress : Progress
+        Told of features and files.
 
     Returns
     -------
@@ -49,7 +53,7 @@ def check(database: Database, fingerprint: str, *, deep: bool = False, progress:
     ]
     if deep:
         looks += [
-            lambda: [Problem("database_damaged", words, False) for words in database.integrity()],
+            lambda: [Problem(ProblemCode.DATABASE_DAMAGED, words, False) for words in database.integrity()],
             lambda: _features(database, progress),
             lambda: _pairs(database),
             lambda: _proofs(database),
@@ -62,9 +66,9 @@ def check(database: Database, fingerprint: str, *, deep: bool = False, progress:
         try:
             problems += look()
         except StoreError as error:
-            problems.append(Problem("database_damaged", str(error), False))
-        except Exception as error:  # a row that means nothing: damage that no database can see
-            problems.append(Problem("database_damaged", f"{type(error).__name__}: {error}", False))
+            problems.append(Problem(ProblemCode.DATABASE_DAMAGED, str(error), False))
+        except Exception as error:  # a row without meaning: damage that the database itself cannot see
+            problems.append(Problem(ProblemCode.DATABASE_DAMAGED, f"{type(error).__name__}: {error}", False))
     return problems
 
 
@@ -73,20 +77,21 @@ def _rows(database: Database, fingerprint: str) -> Iterator[Problem]:
         stored = catalog.get_meta(connection, "fingerprint")
         if stored is not None and stored != fingerprint:
             yield Problem(
-                "other_settings", "features were made with other settings; run `dedupindex rebuild --describe`"
+                ProblemCode.OTHER_SETTINGS,
+                "features were made with other settings; run `dedupindex rebuild --describe`",
             )
         for name, number in catalog.orphans(connection).items():
-            yield Problem(name, f"{number} rows", False)
+            yield Problem(ProblemCode(name), f"{number} rows", False)
         if number := catalog_proofs.without_pair(connection):
-            yield Problem("proofs_without_pair", f"{number} rows", False)
+            yield Problem(ProblemCode.PROOFS_WITHOUT_PAIR, f"{number} rows", False)
         wanted = catalog_images.indexable_ids(connection)
         for start in range(0, len(wanted), _LOAD):
-            some = wanted[start : start + _LOAD]
-            ids, rows = catalog_images.descriptors(connection, some, DESCRIPTOR_DIMENSIONS)
-            for image in np.setdiff1d(some, ids).tolist():
-                yield Problem("no_descriptor", f"image {image}")
+            batch = wanted[start : start + _LOAD]
+            ids, rows = catalog_images.descriptors(connection, batch, DESCRIPTOR_DIMENSIONS)
+            for image in np.setdiff1d(batch, ids).tolist():
+                yield Problem(ProblemCode.NO_DESCRIPTOR, f"image {image}")
             for image in ids[~rows.any(axis=1)].tolist():
-                yield Problem("empty_descriptor", f"image {image}")
+                yield Problem(ProblemCode.EMPTY_DESCRIPTOR, f"image {image}")
 
 
 def _vectors(database: Database, fingerprint: str) -> Iterator[Problem]:
@@ -95,18 +100,18 @@ def _vectors(database: Database, fingerprint: str) -> Iterator[Problem]:
         segments = catalog.segments(connection)
         wanted = catalog_images.indexable_ids(connection)
     for path in strays(directory, {segment.file for segment in segments}):
-        yield Problem("leftover_file", str(path))
+        yield Problem(ProblemCode.LEFTOVER_FILE, str(path))
     index = VectorIndex(DESCRIPTOR_DIMENSIONS)
     for segment in segments:
         if segment.fingerprint != fingerprint:
-            yield Problem("vector_file_of_other_settings", segment.file)
+            yield Problem(ProblemCode.VECTOR_FILE_OF_OTHER_SETTINGS, segment.file)
             continue
         try:
             before = index.ids()
             with database.read() as connection:
                 load_segment(database, connection, index, segment)
         except (VectorIndexError, ValueError) as error:
-            yield Problem("vector_file_unusable", str(error))
+            yield Problem(ProblemCode.VECTOR_FILE_UNUSABLE, str(error))
             continue
         own = np.setdiff1d(index.ids(), before, assume_unique=True)
         yield from _compare(database, segment, index, own, wanted)
@@ -119,7 +124,7 @@ def _compare(
     own: np.typing.NDArray[np.int64],
     wanted: np.typing.NDArray[np.int64],
 ) -> Iterator[Problem]:
-    """Ids and vectors of a sealed file against the database. Images deleted since are no problem."""
+    """Compare ids and vectors of a sealed file with the database. Images deleted since are no problem."""
     with database.read() as connection:
         parts = [
             catalog_images.descriptors(connection, own[start : start + _LOAD], DESCRIPTOR_DIMENSIONS)
@@ -128,16 +133,16 @@ def _compare(
     ids = np.concatenate([part[0] for part in parts])
     rows = np.concatenate([part[1] for part in parts])
     if len(np.setdiff1d(own, wanted)) == 0 and row_digest(ids, rows) != segment.row_digest:
-        yield Problem("vector_file_behind", f"{segment.file} was made from other descriptors")
+        yield Problem(ProblemCode.VECTOR_FILE_BEHIND, f"{segment.file} was made from other descriptors")
     keys, vectors = index.sealed_vectors()[-1]
     both, at_keys, at_ids = np.intersect1d(keys, ids, return_indices=True)
     wrong = np.abs(vectors[at_keys] - unit(rows[at_ids])).max(axis=1, initial=0) > TOLERANCE
     for image in both[wrong].tolist()[:20]:
-        yield Problem("wrong_vector", f"image {image} in {segment.file}")
+        yield Problem(ProblemCode.WRONG_VECTOR, f"image {image} in {segment.file}")
 
 
 def _parts(database: Database) -> Iterator[Problem]:
-    """Vector files as a shared database hands them out."""
+    """Check the vector files that a shared database holds for other hosts."""
     if not database.shared:
         return
     with database.read() as connection:
@@ -146,11 +151,13 @@ def _parts(database: Database) -> Iterator[Problem]:
             for part in catalog.parts(connection, segment.id):
                 digest.update(part)
             if digest.hexdigest() != segment.sha256:
-                yield Problem("vector_file_unusable", f"{segment.file} as the database hands it out is not what it was")
+                yield Problem(
+                    ProblemCode.VECTOR_FILE_UNUSABLE, f"the copy of {segment.file} in the database is damaged"
+                )
 
 
 def _answers(database: Database, fingerprint: str) -> Iterator[Problem]:
-    """What the index finds near some images, against an exhaustive search through the database."""
+    """Compare the neighbours that the index finds for a sample of images with an exhaustive search."""
     index = VectorCache(database, fingerprint).current()
     with database.read() as connection:
         wanted = catalog_images.indexable_ids(connection)
@@ -162,56 +169,61 @@ def _answers(database: Database, fingerprint: str) -> Iterator[Problem]:
             _, rows = catalog_images.descriptors(connection, wanted[start : start + _LOAD], DESCRIPTOR_DIMENSIONS)
             for nearest, distances in zip(near, 1 - asked @ unit(rows).T, strict=True):
                 nearest += distances[distances <= NEAR].tolist()
-    answers = index.search(asked, NEAR + 2 * TOLERANCE, NEAREST)  # the index knows distances a little less exactly
+    answers = index.search(asked, NEAR + 2 * TOLERANCE, NEAREST)  # its distances are a little less exact
     total = hits = 0
     for distances, answer in zip(near, answers, strict=True):
         due = sorted(distances)[:NEAREST]
         total += len(due)
-        if due:  # compared by distance, not by id: at equal distances either is right
+        if due:  # compared by distance, not by id: at equal distances any image is right
             hits += int((answer.distances[: len(due)] <= due[-1] + TOLERANCE).sum())
     if hits < ENOUGH * total:
-        yield Problem("index_misses", f"the index finds {hits} of {total} near neighbours of {len(near)} images")
+        yield Problem(
+            ProblemCode.INDEX_MISSES, f"the index finds {hits} of {total} near neighbours of {len(near)} images"
+        )
 
 
 def _features(database: Database, progress: Progress) -> Iterator[Problem]:
     progress.start(None, "features")
     with database.read() as connection:
         for number, name in catalog_images.damaged_features(connection):
-            yield Problem("damaged_feature", f"image {number}: {name} is not what was written", False)
+            yield Problem(ProblemCode.DAMAGED_FEATURE, f"image {number}: {name} is not what was written", False)
         for image in catalog_images.all_images(connection, 200):
             try:
                 features = unpack(catalog_images.features(connection, [image.id]).get(image.id, {}))
             except (KeyError, ValueError, TypeError, IndexError, struct.error, zlib.error) as error:
-                yield Problem("damaged_feature", f"image {image.id}: {error!r}", False)
+                yield Problem(ProblemCode.DAMAGED_FEATURE, f"image {image.id}: {error!r}", False)
                 continue
             if features.low_information != image.low_information:
-                yield Problem("damaged_feature", f"image {image.id}: disagrees on low information")
+                yield Problem(ProblemCode.DAMAGED_FEATURE, f"image {image.id}: disagrees on low information")
             progress.advance(1)
     progress.finish()
 
 
 def _pairs(database: Database) -> Iterator[Problem]:
-    """Every pair can be read, and lies within its bounds."""
+    """Check that every pair can be read, with values within their bounds."""
     with database.read() as connection:
         for pair in catalog_pairs.pairs(connection):
-            found = pair.verification
-            if not (0 <= found.score <= 1 and np.isfinite(found.registration.matrix).all()):
-                words = f"images {pair.a.id} and {pair.b.id}: score {found.score}, matrix {found.registration.matrix}"
-                yield Problem("damaged_pair", words, False)
+            verification = pair.verification
+            if not (0 <= verification.score <= 1 and np.isfinite(verification.registration.matrix).all()):
+                words = f"images {pair.a.id} and {pair.b.id}: score {verification.score}"
+                words += f", matrix {verification.registration.matrix}"
+                yield Problem(ProblemCode.DAMAGED_PAIR, words, False)
 
 
 def _proofs(database: Database) -> Iterator[Problem]:
-    """Every proof can be read, and lies within its bounds."""
+    """Check that every proof can be read, with values within their bounds."""
     with database.read() as connection:
         for row in catalog_proofs.all_proofs(connection):
             where = f"images {row['a']} and {row['b']}"
             try:
                 proof = catalog_proofs.proof_of(row)
             except (ValueError, TypeError) as error:
-                yield Problem("damaged_proof", f"{where}: {error}", False)
+                yield Problem(ProblemCode.DAMAGED_PROOF, f"{where}: {error}", False)
                 continue
             if not (0 <= proof.changed <= 1 and np.isfinite(proof.matrix).all()):
-                yield Problem("damaged_proof", f"{where}: changed {proof.changed}, matrix {proof.matrix}", False)
+                yield Problem(
+                    ProblemCode.DAMAGED_PROOF, f"{where}: changed {proof.changed}, matrix {proof.matrix}", False
+                )
 
 
 def _files(database: Database, progress: Progress) -> Iterator[Problem]:
@@ -220,28 +232,28 @@ def _files(database: Database, progress: Progress) -> Iterator[Problem]:
         for state, sha256, _ in catalog_locations.states(connection):
             progress.advance(1)
             if volume_of(state.path):
-                continue  # of another machine: nobody can look here
+                continue  # on another machine: it cannot be read here
             try:
-                found = _digest(state)
+                digest = _digest(state)
             except ReadError as error:
                 missing = error.reason is Reason.MISSING
                 words = text_of(state.path) if missing else f"{text_of(state.path)}: {error.detail}"
-                yield Problem("file_missing" if missing else "file_unreadable", words)
+                yield Problem(ProblemCode.FILE_MISSING if missing else ProblemCode.FILE_UNREADABLE, words)
             except ValueError as error:  # a zero byte in a path
-                yield Problem("database_damaged", f"{state.path}: {error}", False)
+                yield Problem(ProblemCode.DATABASE_DAMAGED, f"{state.path}: {error}", False)
             except FileNotFoundError:
-                yield Problem("file_missing", str(state.path))
+                yield Problem(ProblemCode.FILE_MISSING, str(state.path))
             except OSError as error:
-                yield Problem("file_unreadable", f"{state.path}: {error.strerror or error}")
+                yield Problem(ProblemCode.FILE_UNREADABLE, f"{state.path}: {error.strerror or error}")
             else:
-                if found != sha256:
-                    yield Problem("file_changed", f"{state.path}: other content than when it was ingested")
+                if digest != sha256:
+                    yield Problem(ProblemCode.FILE_CHANGED, f"{state.path}: other content than when it was ingested")
     progress.finish()
 
 
 def _digest(state: FileState) -> bytes:
     if not is_local(state.path) or shards_above(state.path):
-        data, _ = read_bytes(state.path, state.size + 1)  # one more, to see that it grew
+        data, _ = read_bytes(state.path, state.size + 1)  # one more byte, to notice that it grew
         return hashlib.sha256(data).digest()
     with state.path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()

@@ -1,4 +1,4 @@
-"""Is this a machine on which it can work? Versions, extras, limits; and the place of the database."""
+"""Checks of the machine: versions, extras, limits; and of the place of the database."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 
 from dedupindex import __version__
 from dedupindex.execution.pool import cores
-from dedupindex.store.health import Finding, place_findings, sqlite_findings
+from dedupindex.store.health import Finding, Level, place_findings, sqlite_findings
 
-# Distribution -> the least version with which it was tried.
+# Distribution -> lowest version that was tested.
 LIBRARIES = {
     "pillow": (11, 3),
     "faiss-cpu": (1, 9),
@@ -40,7 +40,7 @@ _STAND_INS = {"opencv-python-headless": ("opencv-python", "opencv-contrib-python
 
 
 def doctor(database: Path | str) -> list[Finding]:
-    """Look at the machine and at the place of a database (file or URL); changes nothing, needs no sound database."""
+    """Check the machine and the place of a database (file or URL). Changes nothing; the database may be damaged."""
     return [*_system(), *sqlite_findings(), *_libraries(), *_codecs(), *_extras(), *place_findings(database)]
 
 
@@ -49,22 +49,24 @@ def _system() -> Iterator[Finding]:
     yield Finding("processor", f"{cores()} cores to use")
     encoding = sys.getfilesystemencoding()
     if encoding.lower().replace("-", "") != "utf8":
-        yield Finding("file names", f"are {encoding}", "warning", "set LANG=C.UTF-8: other names are stored otherwise")
+        yield Finding(
+            "file names", f"are {encoding}", Level.WARNING, "set LANG=C.UTF-8: other names are stored otherwise"
+        )
     folder = Path(tempfile.gettempdir())
     if not os.access(folder, os.W_OK):
-        yield Finding("temporary folder", f"{folder} cannot be written", "warning", "set TMPDIR")
+        yield Finding("temporary folder", f"{folder} cannot be written", Level.WARNING, "set TMPDIR")
 
 
 def _libraries() -> Iterator[Finding]:
     for name, least in LIBRARIES.items():
-        found = _version(name)
+        installed = _version(name)
         wanted = ".".join(map(str, least))
-        if not found:
-            yield Finding(name, "not installed as a package", "warning", f"pip install '{name}>={wanted}'")
-        elif _numbers(found) < least:
-            yield Finding(name, found, "warning", f"pip install '{name}>={wanted}'")
+        if not installed:
+            yield Finding(name, "not installed as a package", Level.WARNING, f"pip install '{name}>={wanted}'")
+        elif _numbers(installed) < least:
+            yield Finding(name, installed, Level.WARNING, f"pip install '{name}>={wanted}'")
         else:
-            yield Finding(name, found)
+            yield Finding(name, installed)
 
 
 def _codecs() -> Iterator[Finding]:
@@ -72,7 +74,9 @@ def _codecs() -> Iterator[Finding]:
 
     lacking = [name for name in ("jpg", "jpg_2000", "zlib", "libtiff", "webp", "avif") if not features.check(name)]
     if lacking:
-        yield Finding("codecs", f"this Pillow lacks {', '.join(lacking)}", "warning", "such pictures cannot be read")
+        yield Finding(
+            "codecs", f"this Pillow lacks {', '.join(lacking)}", Level.WARNING, "such pictures cannot be read"
+        )
     else:
         yield Finding("codecs", "JPEG, JPEG 2000, PNG, TIFF, WebP, AVIF")
 
@@ -97,9 +101,9 @@ def _version(name: str) -> str:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    found = []
+    numbers = []
     for part in text.split("."):
         if not part.isdecimal():
             break
-        found.append(int(part))
-    return tuple(found)
+        numbers.append(int(part))
+    return tuple(numbers)

@@ -1,4 +1,4 @@
-"""What a database holds, in numbers."""
+"""Figures about a database."""
 
 from __future__ import annotations
 
@@ -16,9 +16,22 @@ from dedupindex.store.migrate import HEAD
 def info(database: Database, settings: Settings, fingerprint: str) -> Mapping[str, int | float | str]:
     """Counts, sizes, versions and settings, by name.
 
+    Parameters
+    ----------
+    database : Database
+    settings : Settings
+        In force.
+    fingerprint : str
+        Of these settings and the feature versions.
+
+    Returns
+    -------
+    mapping of str to int, float or str
+
     Raises
     ------
     StoreError
+        The database cannot be read.
     """
     with database.read() as connection:
         counts = catalog.counts(connection)
@@ -42,5 +55,5 @@ def info(database: Database, settings: Settings, fingerprint: str) -> Mapping[st
 
 
 def overview(connection: Connection, runs: int) -> Overview:
-    """The report of everything, the counts, and the latest *runs*; of the one state that the transaction sees."""
+    """The report of everything, the counts, and the latest *runs* runs, from the state that the transaction sees."""
     return Overview(report(connection), catalog.counts(connection), tuple(catalog.runs(connection, limit=runs)))

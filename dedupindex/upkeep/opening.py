@@ -1,4 +1,4 @@
-"""Which database is meant, and which settings are in force when it is opened."""
+"""The location and the settings of a database when it is opened."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from dedupindex.store.migrate import prepare_schema
 
 
 def location_of(path: str | os.PathLike[str]) -> Path | str:
-    """A database as a path, or as the URL that it is."""
+    """The location of a database: a URL as text, anything else as a path."""
     text = os.fspath(path)
     return text if "://" in text else Path(text)
 
 
 @contextmanager
 def opened(location: Path | str, *, read_only: bool = True) -> Iterator[Database]:
-    """Another database, to be used while the block runs.
+    """Open another database for the duration of the block.
 
     Raises
     ------
@@ -42,19 +42,19 @@ def opened(location: Path | str, *, read_only: bool = True) -> Iterator[Database
 
 
 def places_of(given: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """The places that somebody names by paths and URLs.
+    """Paths and URLs as places.
 
     Raises
     ------
     SettingsError
-        One of them means nothing.
+        One of them is not valid.
     TypeError
-        It is one path.
+        *given* is a single path.
     """
     if isinstance(given, str | os.PathLike):
         raise TypeError("paths is one path, must be a sequence of paths")
     try:
-        return [place_of(some) for some in given]
+        return [place_of(name) for name in given]
     except ValueError as error:
         raise SettingsError(str(error)) from error
 
@@ -62,24 +62,30 @@ def places_of(given: Iterable[str | os.PathLike[str]]) -> list[Path]:
 def settle_settings(
     database: Database, given: Settings | None, overrides: Mapping[str, Any], *, program: str
 ) -> tuple[Settings, str]:
-    """Settings in force, and why they do not fit the features that the database holds; a new one remembers them.
+    """Choose the settings in force, and compare them with the features in the database. A new one stores them.
 
     Parameters
     ----------
+    database : Database
     given : Settings, optional
         All of them; else *overrides* are single ones by name (None = not given).
+    overrides : mapping
+        Only without *given*.
     program : str
-        Version to be remembered by a new database.
+        Version of this program, stored in a new database.
 
     Returns
     -------
     settings : Settings
     mismatch : str
-        Empty where they fit.
+        Why the settings do not fit the features in the database; empty where they fit.
 
     Raises
     ------
-    SettingsError, StoreError
+    SettingsError
+        Both *given* and *overrides* are there, or a value is not valid.
+    StoreError
+        The database cannot be used.
     """
     with database.read() as connection:
         written = catalog.get_meta(connection, "settings")
@@ -89,7 +95,7 @@ def settle_settings(
     own = chosen.fingerprint(versions(chosen))
     if fingerprint is None and not database.read_only:
         with database.write() as connection:
-            if catalog.get_meta(connection, "fingerprint") is None:  # nobody else was faster
+            if catalog.get_meta(connection, "fingerprint") is None:  # no other process was faster
                 catalog.remember_settings(connection, chosen.shaping(), own)
                 catalog.set_meta(connection, program=program)
     elif fingerprint is not None and fingerprint != own:
@@ -98,7 +104,25 @@ def settle_settings(
 
 
 def choose_settings(given: Settings | None, stored: dict[str, Any] | None, overrides: Mapping[str, Any]) -> Settings:
-    """Settings in force: all that were given, else single ones over the database's over the defaults."""
+    """The settings in force: all that were given, else single ones over the database's over the defaults.
+
+    Parameters
+    ----------
+    given : Settings, optional
+    stored : dict, optional
+        Those that the database's features were made with, by name; None = a new database.
+    overrides : mapping
+        Single settings by name; None as a value = not given.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    SettingsError
+        Both *given* and *overrides* are there, or a value is not valid.
+    """
     named = {name: value for name, value in overrides.items() if value is not None}
     if given is not None:
         if named:
@@ -113,7 +137,21 @@ def choose_settings(given: Settings | None, stored: dict[str, Any] | None, overr
 
 
 def mismatch_words(name: str, chosen: Settings, stored: Mapping[str, Any]) -> str:
-    """What to say where features were made with other settings than the *chosen* ones."""
+    """The message for features that were made with other settings than the chosen ones.
+
+    Parameters
+    ----------
+    name : str
+        Of the database.
+    chosen : Settings
+        In force.
+    stored : mapping
+        Settings of the features, by name.
+
+    Returns
+    -------
+    str
+    """
     wanted = chosen.shaping()
     differing = [f"{name} {stored[name]!r} -> {wanted[name]!r}" for name in wanted if stored.get(name) != wanted[name]]
     what = "; ".join(differing) if differing else "the features of this version of dedupindex are others"

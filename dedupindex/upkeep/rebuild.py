@@ -1,4 +1,4 @@
-"""Making anew what can be made anew: vector files from the database, features from the files."""
+"""Rebuilds what can be rebuilt: features from the files."""
 
 from __future__ import annotations
 
@@ -22,9 +22,19 @@ def describe_again(
 ) -> list[Failure]:
     """Describe every stored image again with these settings.
 
-    All features and pairs go first, in one transaction that also remembers the settings; then features are made file
-    by file. An interrupted run is resumed by the next: it describes what has no features yet. Images whose file is
-    missing or has changed stay, without features and so without matches, until an ingest sees their content again.
+    All features and pairs are deleted first, in one transaction that also stores the settings; then features are made
+    file by file. After an interrupted run the next one continues: it describes what has no features yet. Images whose
+    file is missing or has changed stay, without features and so without matches, until an ingest meets their content
+    again.
+
+    Parameters
+    ----------
+    database : Database
+    settings : Settings
+    fingerprint : str
+        Of these settings and the feature versions.
+    progress : Progress
+        Told of every file.
 
     Returns
     -------
@@ -41,8 +51,8 @@ def describe_again(
     tried: set[Path] = set()
     while True:
         with database.read() as connection:
-            found = catalog_locations.undescribed(connection)
-        once = {sha256: state for state, sha256 in reversed(found) if state.path not in tried}
+            undescribed = catalog_locations.undescribed(connection)
+        once = {sha256: state for state, sha256 in reversed(undescribed) if state.path not in tried}
         if not once:
             return [failures[path] for path in sorted(failures)]
         tried.update(state.path for state in once.values())

@@ -1,4 +1,4 @@
-"""How a database does: what somebody who watches a service wants to know, in a few cheap questions."""
+"""Figures for monitoring a service, from a few cheap queries."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from dedupindex.store.migrate import prepare_schema
 
 
 def pulse(database: Database, vectors: VectorCache) -> int:
-    """The generation of a database that answers, has the right schema, and whose vector index has caught up with it.
+    """Check that a database can be read, has the right schema, and that the vector index catches up; its generation.
 
     Raises
     ------
+    SchemaVersionError
+        The schema is another one.
     StoreError
-        One of these is not so; `SchemaVersionError` where it is the schema.
+        The database cannot be read.
     """
     prepare_schema(database, create=False)
     vectors.current()
@@ -24,15 +26,18 @@ def pulse(database: Database, vectors: VectorCache) -> int:
 
 
 def vitals(database: Database, vectors: VectorCache) -> Vitals:
-    """All that is worth watching.
+    """All figures.
 
     Raises
     ------
     StoreError
+        The database cannot be read.
     """
     index = vectors.current()
     with database.read() as connection:
-        ingests, searches = (catalog.runs(connection, kind, limit=1) for kind in ("ingest", "duplicates"))
+        ingests, searches = (
+            catalog.runs(connection, kind, limit=1) for kind in (catalog.RunKind.INGEST, catalog.RunKind.DUPLICATES)
+        )
         return Vitals(
             generation=catalog.generation(connection),
             vectors=len(index),

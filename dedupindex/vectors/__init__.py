@@ -1,4 +1,4 @@
-"""The vector index: a cache that proposes candidates, and that can always be made again from the database."""
+"""The vector index: a cache that proposes candidates, and that can always be rebuilt from the database."""
 
 from dedupindex.vectors.blocks import among, first_equal
 from dedupindex.vectors.cells import set_threads

@@ -1,7 +1,7 @@
-"""Thousands of probes through the cells of a block at once.
+"""Search thousands of probes in the cells of a block at once.
 
-FAISS goes through the inverted lists probe by probe, and decodes every code each time. Where many probes look into
-each list, it is decoded once here and multiplied with all of them: the same cosines for a fraction of the time.
+FAISS scans the inverted lists probe by probe, and decodes every code each time. Where many probes visit each list, it
+is decoded once here and multiplied with all of them: the same cosines in much less time.
 """
 
 from __future__ import annotations
@@ -19,15 +19,29 @@ from dedupindex.records import FloatArray
 from dedupindex.vectors.hits import NO_HITS, Hits, Ids, nearest
 
 Lists = Sequence[tuple[Ids, NDArray[np.uint8]]]
-WORTH_IT = 1_500  # products a cell; FAISS is as fast with fewer
-PROBES, VECTORS = 512, 1_024  # of a product: probes, vectors and 2 MB of cosines stay in the cache
+WORTH_IT = 1_500  # products a cell; with fewer FAISS is as fast
+PROBES, VECTORS = 512, 1_024  # in one product: probes, vectors and 2 MB of cosines stay in the processor's cache
 HELD = 1 << 20  # hits, 20 bytes each, that a thread holds before all but the nearest of each probe are dropped
-ROUNDING = np.float32(1e-6)  # of a similarity: as good as the worst that is kept still counts, by its key
-SHARES = 8  # a thread, so that none waits long for another
+ROUNDING = np.float32(1e-6)  # of a similarity: hits equal to the worst one kept stay in, ordered by key
+SHARES = 8  # of the work for each thread, so that none waits long for another
 
 
 def is_worth_it(probes: int, nprobe: int, cells: int, vectors: int) -> bool:
-    """Whether so many probes are better sent through the cells together."""
+    """Whether `search_cells` is faster than FAISS.
+
+    Parameters
+    ----------
+    probes : int
+        How many there are.
+    nprobe : int
+        Cells visited for a probe.
+    cells, vectors : int
+        How many the block has.
+
+    Returns
+    -------
+    bool
+    """
     return probes * nprobe * vectors >= WORTH_IT * cells * cells
 
 
@@ -45,8 +59,12 @@ def search_cells(
     probes : (Q, D) float32
     least : float
         Smallest similarity.
+    k : int
+        Most neighbours of a probe.
+    nprobe : int
+        Cells visited for a probe.
     excluded : (n,) int64
-        Keys that are passed over.
+        Keys that are left out.
 
     Returns
     -------
@@ -58,7 +76,7 @@ def search_cells(
     visits = cells.ravel().astype(np.uint16 if index.nlist < 1 << 16 else np.int64)  # the former are sorted by radix
     visitors = np.argsort(visits, kind="stable") // nprobe
     ends = np.cumsum(np.bincount(visits, minlength=index.nlist))
-    # a code c stands for low + (c + .5) / 255 span: what is the same for all codes is taken out of the products
+    # a code c means low + (c + .5) / 255 span: the part that is the same for all codes is computed once
     low, span = faiss.vector_to_array(index.sq.trained).reshape(2, -1)
     level: FloatArray = np.matmul(probes, low + span * np.float32(0.5 / 255), dtype=np.float32)
     floor: FloatArray = np.subtract(np.float32(least), level, dtype=np.float32)
@@ -67,34 +85,37 @@ def search_cells(
     # shares of equal work, not of equally many cells
     marks = np.searchsorted(ends, np.linspace(0, len(visitors), SHARES * threads + 1)[1:-1])
     bounds = [0, *marks.tolist(), index.nlist]
-    with ThreadPoolExecutor(threads) as pool:  # products of matrices let go of the interpreter's lock
+    with ThreadPoolExecutor(threads) as pool:  # products of matrices release the interpreter's lock
         parts = list(pool.map(sweep.through, bounds[:-1], bounds[1:]))
     return _kept(parts, k)
 
 
 def inverted_lists(index: Any) -> Lists:
-    """Keys (N,) and codes (N, D) of every cell, as they lie in memory: not to be kept beyond the index, or a change."""
-    found = []
+    """Keys (N,) int64 and codes (N, D) uint8 of every cell.
+
+    They are views of the memory of FAISS: valid as long as the index is there and unchanged.
+    """
+    parts = []
     lists = index.invlists
     for cell in range(index.nlist):
         if size := lists.list_size(cell):
             codes = faiss.rev_swig_ptr(lists.get_codes(cell), size * lists.code_size)
-            found.append((faiss.rev_swig_ptr(lists.get_ids(cell), size), codes.reshape(size, -1)))
+            parts.append((faiss.rev_swig_ptr(lists.get_ids(cell), size), codes.reshape(size, -1)))
         else:
-            found.append((np.empty(0, np.int64), np.empty((0, index.d), np.uint8)))
-    return found
+            parts.append((np.empty(0, np.int64), np.empty((0, index.d), np.uint8)))
+    return parts
 
 
 def _kept(parts: list[Hits], k: int) -> Hits:
     """The *k* nearest hits of each probe, by probe, nearest first, equal ones by key."""
-    probe, similarity, key = (np.concatenate(some) for some in zip(*parts, strict=True))
+    probe, similarity, key = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = nearest(probe, -similarity, key, k)
     return probe[order], similarity[order], key[order]
 
 
 @dataclass(frozen=True, slots=True)
 class _Sweep:
-    """One way through the cells.
+    """One pass through the cells.
 
     Attributes
     ----------
@@ -102,13 +123,13 @@ class _Sweep:
     probes : (Q, D) float32
         In units of the codes.
     level : (Q,) float32
-        What is to be added to the product of a probe and a code.
+        Added to the product of a probe and a code to give the similarity.
     floor : (Q,) float32
-        Smallest product that a probe still asks for; it rises once *k* neighbours are known.
+        Smallest product that still counts for a probe; it rises once *k* neighbours are known.
     k : int
     excluded : (n,) int64
     visitors : (V,) int64
-        Numbers of the probes that look into each cell, cell by cell.
+        Numbers of the probes that visit each cell, cell by cell.
     ends : (nlist,) int64
         Where the visitors of each cell end.
     """
@@ -130,10 +151,10 @@ class _Sweep:
             visitors = self.visitors[self.ends[cell - 1] if cell else 0 : self.ends[cell]]
             keys, codes = self.lists[cell]
             for start in range(0, len(keys) if len(visitors) else 0, VECTORS):
-                some = slice(start, start + VECTORS)
-                vectors = codes[some].astype(np.float32)
+                rows = slice(start, start + VECTORS)
+                vectors = codes[rows].astype(np.float32)
                 for begin in range(0, len(visitors), PROBES):
-                    hits = self._multiply(visitors[begin : begin + PROBES], vectors, keys[some])
+                    hits = self._multiply(visitors[begin : begin + PROBES], vectors, keys[rows])
                     if hits is NO_HITS:
                         continue
                     held.append(hits)
@@ -141,7 +162,7 @@ class _Sweep:
                     if count > limit:
                         held = [self._pruned(held)]
                         count = len(held[0][0])
-                        limit = max(HELD, 2 * count)  # or in a crowd every product would be followed by a sort
+                        limit = max(HELD, 2 * count)  # else, with many near hits, each product would end in a sort
         return self._pruned(held)
 
     def _multiply(self, visitors: Ids, vectors: FloatArray, keys: Ids) -> Hits:

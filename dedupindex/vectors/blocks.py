@@ -1,4 +1,4 @@
-"""Sealed blocks: cells together with the ids they answer for, images of equal descriptors folded into one key."""
+"""Sealed blocks: cells with the ids they answer for; images with equal descriptors share one key."""
 
 from __future__ import annotations
 
@@ -37,32 +37,65 @@ class Block:
 
     @classmethod
     def seal(cls, keys: Ids, codes: CodeArray, twins: Twins) -> Block:
-        """Build cells over descriptors (N, D) int8; *keys* rise."""
-        extra = np.array([(twin, key) for key, some in twins.items() for twin in some], np.int64).reshape(-1, 2)
+        """Build cells over descriptors.
+
+        Parameters
+        ----------
+        keys : (N,) int64
+            Rising.
+        codes : (N, D) int8
+            Descriptors, no two alike.
+        twins : Twins
+            Other ids with the same descriptor as a key.
+
+        Returns
+        -------
+        Block
+            Not saved.
+        """
+        extra = np.array([(twin, key) for key, alike in twins.items() for twin in alike], np.int64).reshape(-1, 2)
         rows = np.concatenate([np.arange(len(keys)), np.searchsorted(keys, extra[:, 1])])
         digest = row_digest(np.concatenate([keys, extra[:, 0]]), codes, rows)
         return cls(Cells.build(keys, codes), keys, twins, digest=digest)
 
     def all_ids(self) -> Ids:
         """Keys and their twins, rising."""
-        others = [twin for some in self.twins.values() for twin in some]
+        others = [twin for alike in self.twins.values() for twin in alike]
         return np.sort(np.concatenate([self.keys, np.array(others, np.int64)])) if others else self.keys
 
 
 def among(ids: Ids, rising: Ids) -> NDArray[np.bool_]:
-    """Which *ids* stand in a rising array."""
+    """Which *ids* are in a rising array.
+
+    Parameters
+    ----------
+    ids : (N,) int64
+    rising : (M,) int64
+
+    Returns
+    -------
+    (N,) bool
+    """
     if not len(rising):
         return np.zeros(len(ids), bool)
     place = np.searchsorted(rising, ids).clip(max=len(rising) - 1)
-    found: NDArray[np.bool_] = rising[place] == ids
-    return found
+    equal: NDArray[np.bool_] = rising[place] == ids
+    return equal
 
 
 def first_equal(codes: CodeArray) -> NDArray[np.int64]:
-    """For each row of (N, D) int8 the first row with the same content.
+    """For each row the number of the first row with the same content.
 
-    Rows are told apart by a 64-bit sum of products and then compared; of two rows that differ and share their sum, the
-    later one stands for itself.
+    Rows are told apart by a 64-bit sum of products and then compared. Of two rows that differ and have the same sum,
+    the later one counts as distinct.
+
+    Parameters
+    ----------
+    codes : (N, D) int8
+
+    Returns
+    -------
+    (N,) int64
     """
     count, width = codes.shape
     words = np.pad(codes, ((0, 0), (0, -width % 8))) if width % 8 else np.ascontiguousarray(codes)

@@ -1,8 +1,8 @@
 """The two kinds of vector block, wrapped so that only safe calls reach FAISS.
 
 A `Tail` is flat, exact and mutable; `Cells` are inverted lists of 8-bit codes (IVF-SQ8), built once and never changed.
-Similarity is the inner product of unit-length vectors (cosine). No HNSW (misses, no deletes) and no product
-quantisation (range search silently empty): see the measurements named in the design.
+Similarity is the inner product of unit-length vectors (cosine). HNSW is not used because it misses neighbours and
+cannot delete; product quantisation is not used because range search with it may return nothing.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from dedupindex.vectors.batch_search import Lists, inverted_lists, is_worth_it, 
 from dedupindex.vectors.hits import NO_HITS, Hits, Ids
 
 faiss: Any = _faiss  # its annotations differ between releases and lag behind its Python layer
-TRAINING_ROWS_A_CELL, TRAINING_TURNS = 20, 6  # k-means sees no more rows than these, so many times
-NPROBE = 256  # cells looked into for a probe, unless told
+TRAINING_ROWS_A_CELL, TRAINING_TURNS = 20, 6  # of k-means: most rows for each cell, iterations
+NPROBE = 256  # cells visited for a probe, by default
 _ROWS = 1 << 16  # added at once
 _BYTES = 1 << 20  # read at once
 SPEC = "IVF,SQ8,IP,spherical"
@@ -53,7 +53,7 @@ class Tail:
         return int(self._index.ntotal)
 
     def add(self, keys: Ids, vectors: FloatArray) -> None:
-        """Add unit-length vectors; the caller has checked that *keys* are new."""
+        """Add unit-length vectors (N, D) float32 under *keys* (N,); the caller has checked that these are new."""
         self._index.add_with_ids(np.ascontiguousarray(vectors), keys)
 
     def remove(self, keys: Sequence[int]) -> None:
@@ -62,13 +62,28 @@ class Tail:
             self._index.remove_ids(np.asarray(keys, np.int64))
 
     def nearest(self, probes: FloatArray, least: float, k: int) -> Hits:
-        """The *k* nearest with at least that similarity; of equal ones any."""
+        """The *k* nearest vectors of each probe; which ones of equal similarity is not defined.
+
+        Parameters
+        ----------
+        probes : (Q, D) float32
+            Unit length.
+        least : float
+            Smallest similarity.
+        k : int
+            Most hits of a probe.
+
+        Returns
+        -------
+        Hits
+            In no particular order.
+        """
         k = min(k, len(self))
         return _hits(self._index.search(probes, k), least) if k else NO_HITS
 
 
 class Cells:
-    """Inverted lists of 8-bit codes: built once, read ever after. Misses a neighbour now and then."""
+    """Inverted lists of 8-bit codes: built once, then only read. A search may miss a neighbour."""
 
     def __init__(self, index: Any) -> None:
         self._index = index
@@ -83,7 +98,7 @@ class Cells:
 
     @classmethod
     def build(cls, keys: Ids, codes: CodeArray) -> Cells:
-        """Train on some of the descriptors *codes* (N, D) int8 and hold all under *keys* (N,). Deterministic."""
+        """Train on a sample of the descriptors *codes* (N, D) int8, and hold all under *keys* (N,). Deterministic."""
         order = np.argsort(keys, kind="stable")  # the order of adding must not change the outcome
         count, dimensions = codes.shape
         cells = _number_of_cells(count)
@@ -98,9 +113,9 @@ class Cells:
         chosen = np.random.default_rng(0).permutation(count)[: cells * TRAINING_ROWS_A_CELL]
         index.train(unit(codes[order[np.sort(chosen)]]))
         _span(index.sq, codes)
-        for start in range(0, count, _ROWS):  # as floats they take four times the room
-            some = order[start : start + _ROWS]
-            index.add_with_ids(unit(codes[some]), keys[some])
+        for start in range(0, count, _ROWS):  # as floats they take four times the memory
+            rows = order[start : start + _ROWS]
+            index.add_with_ids(unit(codes[rows]), keys[rows])
         return cls(index)
 
     @classmethod
@@ -121,7 +136,7 @@ class Cells:
         return cls(index)
 
     def serialise(self) -> bytes:
-        """All of it as bytes."""
+        """Everything as bytes; `parse` reads them."""
         data: bytes = faiss.serialize_index(self._index).tobytes()
         return data
 
@@ -139,7 +154,26 @@ class Cells:
         return self.keys(), np.concatenate([np.empty((0, self.dimensions), np.float32), *vectors])
 
     def nearest(self, probes: FloatArray, least: float, k: int, excluded: Ids, *, nprobe: int = NPROBE) -> Hits:
-        """The *k* nearest with at least that similarity that are not *excluded*; of equal ones any."""
+        """The *k* nearest vectors of each probe; which ones of equal similarity is not defined.
+
+        Parameters
+        ----------
+        probes : (Q, D) float32
+            Unit length.
+        least : float
+            Smallest similarity.
+        k : int
+            Most hits of a probe.
+        excluded : (n,) int64
+            Keys that are left out.
+        nprobe : int
+            Cells visited for a probe.
+
+        Returns
+        -------
+        Hits
+            In no particular order.
+        """
         k, nprobe = min(k, len(self)), min(nprobe, int(self._index.nlist))
         if not k:
             return NO_HITS
@@ -153,15 +187,15 @@ class Cells:
         return _hits(self._index.search(probes, k, params=parameters), least)
 
 
-def _hits(found: tuple[FloatArray, Ids], least: float) -> Hits:
+def _hits(result: tuple[FloatArray, Ids], least: float) -> Hits:
     """Hits from the similarities and keys (Q, k) that FAISS found; key -1 where there is none."""
-    similarity, keys = found
+    similarity, keys = result
     row, column = np.nonzero((keys >= 0) & (similarity >= np.float32(least)))
     return row, similarity[row, column], keys[row, column]
 
 
 def _span(quantizer: Any, codes: CodeArray) -> None:
-    """Let a quantizer's 8 bits span all descriptors, not only those it was trained on: none is cut off."""
+    """Let a quantizer's 8 bits span all descriptors, not only those it was trained on, so that none is clipped."""
     low, high = np.full(codes.shape[1], np.inf, np.float32), np.full(codes.shape[1], -np.inf, np.float32)
     for start in range(0, len(codes), _ROWS):
         vectors = unit(codes[start : start + _ROWS])
@@ -172,8 +206,8 @@ def _span(quantizer: Any, codes: CodeArray) -> None:
 def _number_of_cells(count: int) -> int:
     """A power of two near 8 sqrt(n), but with enough rows each to train on.
 
-    Copies that are far from their original are spread over many cells. The same share of all rows finds more of them in
-    many small cells than in few large ones: at 10^6, 3 % in 4,096 cells find .945, in 8,192 .955, in 16,384 .965.
+    Copies that are far from their original are spread over many cells. Visiting the same share of all rows finds more
+    of them in many small cells than in few large ones.
     """
     wanted = 2 ** round(float(np.log2(max(1.0, 8 * np.sqrt(count)))))
     return int(max(1, min(wanted, count // 16)))

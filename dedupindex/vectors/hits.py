@@ -1,4 +1,4 @@
-"""Neighbours of many probes as flat arrays: one row a neighbour, whatever way they were found."""
+"""Neighbours of many probes as flat arrays: one row for each neighbour."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ SLACK = 2e-6  # of a similarity: distances are rounded to 1e-6 before they are c
 
 
 def nearest(probe: Ids, away: FloatArray, key: Ids, most: int) -> NDArray[np.intp]:
-    """Which hits are the *most* nearest ones of their probe: by probe, nearest first, equal ones by key.
+    """Indices of the nearest hits of each probe: by probe, nearest first, equal ones by key.
 
     Parameters
     ----------
     probe : (n,) int64
+        Number of the probe.
     away : (n,) float32
         Any number that rises with the distance.
     key : (n,) int64
     most : int
+        Most hits of a probe.
 
     Returns
     -------
@@ -33,6 +35,6 @@ def nearest(probe: Ids, away: FloatArray, key: Ids, most: int) -> NDArray[np.int
 
 
 def ranks(groups: Ids) -> Ids:
-    """Place of each entry within its run of equal ones."""
+    """Position of each entry within its run of equal entries, from 0."""
     starts = np.flatnonzero(np.diff(groups, prepend=-1))
     return np.arange(len(groups)) - np.repeat(starts, np.diff(starts, append=len(groups)))

@@ -1,4 +1,4 @@
-"""Centres of coarse cells: what divides a collection into groups of neighbours that are joined each on its own."""
+"""Centres of coarse cells, which divide a collection into groups of neighbours; each group is joined on its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def train_centres(sample: CodeArray, cells: int) -> FloatArray:
     Parameters
     ----------
     sample : (N, D) int8
-        Descriptors of some images; `TRAINING_ROWS_A_CELL` a cell are enough.
+        Descriptors of a sample; `TRAINING_ROWS_A_CELL` for each cell are enough.
     cells : int
         At most N.
 
@@ -38,6 +38,6 @@ def train_centres(sample: CodeArray, cells: int) -> FloatArray:
 
 
 def sample_of(count: int, cells: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Which of *count* rows are a sample for so many cells: rising numbers, always the same."""
+    """Which of *count* rows are a sample for training that many cells: rising indices, always the same."""
     chosen = np.random.default_rng(0).permutation(count)[: cells * TRAINING_ROWS_A_CELL]
     return np.sort(chosen).astype(np.int64)

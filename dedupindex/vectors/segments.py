@@ -1,8 +1,8 @@
 """Vector files: written aside, synced, digested and only then put in place; read only when the digest agrees.
 
 FAISS's own ``write_index`` writes in place, without sync and without checksum: killed half-way it leaves an unreadable
-file, on a full disk it may report success, and a flipped bit may load and answer wrongly. Hence bytes from
-``serialize_index``, our own write, and a SHA-256 that lives in the database.
+file, on a full disk it may report success, and a flipped bit may load and give wrong answers. So we write the bytes of
+``serialize_index`` ourselves, and keep their SHA-256 in the database.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from dedupindex.vectors.cells import SPEC, Cells
 from dedupindex.vectors.hits import Ids
 
 PREFIX, SUFFIX, TEMPORARY = "segment-", ".faiss", ".tmp-"
-_COPYING = f".{PREFIX}"  # a copy that is not whole yet: its name ends in the number of its process
+_COPYING = f".{PREFIX}"  # an unfinished copy: its name ends in the number of its process
 _ROWS = 1 << 16  # digested at once
 STRAY_AGE = 600.0  # seconds; younger unknown files may belong to a writer that has not committed yet
 
 
 @dataclass(frozen=True, slots=True)
 class SealedFile:
-    """What must be remembered of a vector file to trust it later."""
+    """The facts by which a vector file is checked before it is used."""
 
     file: str
     rows: int  # image ids it answers for, those with equal vectors included
@@ -51,7 +51,12 @@ def row_digest(ids: Ids, descriptors: CodeArray, rows: Ids | None = None) -> str
     ids : (N,) int64
     descriptors : (M, D) int8
     rows : (N,) int64, optional
-        Where the descriptor of each image stands; by default in the order of *ids*.
+        Row of the descriptor of each image; by default in the order of *ids*.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
     """
     order = np.argsort(ids, kind="stable")
     digest = hashlib.sha256(np.ascontiguousarray(ids[order]).tobytes())
@@ -64,7 +69,7 @@ def row_digest(ids: Ids, descriptors: CodeArray, rows: Ids | None = None) -> str
 def write_cells(directory: Path, cells: Cells) -> tuple[str, str]:
     """Write a sealed block so that a crash at any moment leaves either nothing or all of it.
 
-    No two files share a name, even with the same content: another process may be removing its own.
+    No two files have the same name, even with the same content: another process may be removing its own.
 
     Returns
     -------
@@ -91,6 +96,19 @@ def write_cells(directory: Path, cells: Cells) -> tuple[str, str]:
 def read_cells(directory: Path, sealed: SealedFile, dimensions: int) -> Cells:
     """Read a sealed block back.
 
+    Parameters
+    ----------
+    directory : Path
+        Folder of the vector files.
+    sealed : SealedFile
+        What the database has of the file.
+    dimensions : int
+        Expected length of the vectors.
+
+    Returns
+    -------
+    Cells
+
     Raises
     ------
     VectorIndexError
@@ -116,10 +134,19 @@ def read_cells(directory: Path, sealed: SealedFile, dimensions: int) -> Cells:
 def copy_file(source: Path, target: Path, name: str, sha256: str) -> None:
     """Copy a sealed file from one folder into another, unless it is there already.
 
+    Parameters
+    ----------
+    source, target : Path
+        Folders; *target* is made when it is missing.
+    name : str
+        A plain file name.
+    sha256 : str
+        Expected digest of the file, hexadecimal.
+
     Raises
     ------
     VectorIndexError
-        It is missing or damaged.
+        The file is missing or damaged.
     OSError
         The target cannot be written.
     """
@@ -141,7 +168,18 @@ def copy_file(source: Path, target: Path, name: str, sha256: str) -> None:
 
 
 def receive_file(directory: Path, name: str, sha256: str, data: Iterable[bytes]) -> None:
-    """Put a sealed file in place from the pieces in which another host sent it.
+    """Put a sealed file in place from the pieces in which another host stored it.
+
+    Parameters
+    ----------
+    directory : Path
+        Made when it is missing.
+    name : str
+        A plain file name.
+    sha256 : str
+        Expected digest of the file, hexadecimal.
+    data : iterable of bytes
+        The pieces in order.
 
     Raises
     ------
@@ -160,15 +198,15 @@ def receive_file(directory: Path, name: str, sha256: str, data: Iterable[bytes])
 
 
 def strays_after(directory: Path, known: Collection[str]) -> list[Path]:
-    """Sealed files of a folder that nobody else writes to, beside the *known* ones, and leftovers of dead writers."""
-    found = strays(directory, known)
+    """All sealed files except the *known* ones, and leftovers of dead writers. Only where no other process writes."""
+    left = strays(directory, known)
     sealed = directory.glob(f"{PREFIX}*{SUFFIX}") if directory.is_dir() else []
-    return sorted({*found, *(path for path in sealed if path.name not in known)})
+    return sorted({*left, *(path for path in sealed if path.name not in known)})
 
 
 def strays(directory: Path, known: Collection[str]) -> list[Path]:
-    """Files that nobody will ever read: leftovers of writers that died, and segments the database does not know."""
-    found = []
+    """Files that nobody will read: leftovers of dead writers, and sealed files that the database does not know."""
+    left = []
     for path in sorted(directory.iterdir()) if directory.is_dir() else []:
         unfinished = path.name.startswith((TEMPORARY, _COPYING))
         ours = unfinished or (path.name.startswith(PREFIX) and path.name.endswith(SUFFIX))
@@ -179,12 +217,12 @@ def strays(directory: Path, known: Collection[str]) -> list[Path]:
         except FileNotFoundError:
             continue
         if old or (unfinished and not _is_running(path.name)):
-            found.append(path)
-    return found
+            left.append(path)
+    return left
 
 
 def sweep(directory: Path, known: Collection[str]) -> list[Path]:
-    """Remove `strays`; what was removed."""
+    """Remove `strays`; returns what was removed."""
     removed = strays(directory, known)
     for path in removed:
         durable.remove(path)

@@ -1,9 +1,8 @@
-"""Which pairs of many can be near at all, told by the signs of their numbers: a sixteenth of the cost of a product.
+"""Pre-selection of pairs by the signs of their components, which costs much less than their products.
 
-Of two vectors at an angle t, a share of t / pi of the signs differs (Charikar 2002, doi:10.1145/509907.509965), give or
-take a spread of half a divided by the root of their number. The first `FIRST` signs are compared in bulk, all of them
-for what passes. With 384 numbers and a limit at a cosine of .30, of pairs at .35 four in five pass, at .40 nineteen
-in twenty, from .45 on 998 in a thousand; of unrelated pairs one in two thousand, whose cosine is computed then.
+Of two vectors at an angle t, a share of t / pi of the signs differs (Charikar 2002, doi:10.1145/509907.509965), with a
+standard deviation of 0.5 / sqrt(number of signs). The first `FIRST` signs are compared in bulk, all signs for the pairs
+that pass. Pairs well above the cosine limit nearly always pass; a few unrelated ones do, and their cosine is computed.
 """
 
 from __future__ import annotations
@@ -17,18 +16,24 @@ from dedupindex.records import FloatArray
 from dedupindex.vectors.cells import faiss
 
 FIRST = 256  # signs: 32 bytes, for which FAISS has a loop of its own
-FIRST_SLACK, SLACK = 0.25, 0.4  # in spreads beyond the expected share: what the limit lets through
+FIRST_SLACK, SLACK = 0.25, 0.4  # standard deviations above the expected share that the limits allow
 Numbers = NDArray[np.int64]
 
 
 def pairs_by_sign(probes: FloatArray, targets: FloatArray, cosine: float) -> tuple[Numbers, Numbers]:
-    """Numbers of the probe and of the target of each pair that may have at least that cosine.
+    """Pairs that may have at least that cosine. A few that have it are missed.
 
     Parameters
     ----------
     probes : (Q, D) float32
     targets : (N, D) float32
     cosine : float
+        -1..1.
+
+    Returns
+    -------
+    row, column : (n,) int64
+        Number of the probe and of the target of each pair.
     """
     ours, theirs = _signs(probes), _signs(targets)
     bits = probes.shape[1]

@@ -1,7 +1,7 @@
 """The vector index: a flat tail and sealed blocks behind one lock.
 
-It holds each distinct vector once; images with equal descriptors are *twins* of the one that stands for them (many
-identical vectors would crowd everything else out of the *k* nearest, and slow clustering down).
+It holds each distinct vector once; images with equal descriptors are *twins* of the first of them. Many identical
+vectors would push everything else out of the *k* nearest, and slow clustering down.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from dedupindex.vectors.cells import NPROBE, SPEC, Tail
 from dedupindex.vectors.hits import SLACK, Hits, Ids
 from dedupindex.vectors.segments import SealedFile, read_cells, write_cells
 
-FLAT_LIMIT = 50_000  # vectors searched exhaustively; beyond, they are sealed into cells
-_BATCH = 16_384  # probes at once: bounds memory at Q x k hits of 20 bytes each, some times over while they are sorted
+FLAT_LIMIT = 50_000  # vectors searched exhaustively; more are sealed into cells
+_BATCH = 16_384  # probes at once: bounds memory, Q x k hits of 20 bytes each, several times that during the sort
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """What lies within the radius of one probe, nearest first, equal distances by id.
+    """Images within the radius of one probe, nearest first, equal distances by id.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Neighbours:
     distances : (n,) float32
         1 - cosine, 0..2, in steps of 1e-6.
     overflow : bool
-        More lay within the radius than were asked for.
+        More images are within the radius than were asked for.
     """
 
     ids: Ids
@@ -58,7 +58,7 @@ class VectorIndex:
     def __init__(self, dimensions: int, *, flat_limit: int = FLAT_LIMIT) -> None:
         self.dimensions = dimensions
         self.flat_limit = flat_limit
-        self._lock = threading.RLock()  # FAISS crashes when a search meets an add
+        self._lock = threading.RLock()  # FAISS crashes when a search and an add overlap
         self._tail = Tail(dimensions)
         self._tail_keys: dict[bytes, int] = {}  # descriptor -> key, for twins
         self._tail_bytes: dict[int, bytes] = {}
@@ -66,9 +66,9 @@ class VectorIndex:
         self._twins: dict[int, set[int]] = {}  # key -> other ids with the same vector
         self._head: dict[int, int] = {}  # twin id -> key
         self._dead: set[int] = set()  # keys whose own image is gone while the vector stays
-        self._hidden: dict[Block, Ids] = {}  # keys that searches pass over; made when asked for
+        self._hidden: dict[Block, Ids] = {}  # keys that searches leave out; made when needed
         self._count = 0
-        self._removals = 0  # images that were ever taken out
+        self._removals = 0  # images removed since the start
 
     def __len__(self) -> int:
         return self._count
@@ -95,7 +95,7 @@ class VectorIndex:
         ids : (N,) int64
             Not negative, not stored yet, no two alike.
         descriptors : (N, D) int8
-            No row may be all zero (such images have nothing to be found by).
+            No row may be all zero: nothing can be found by it.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class VectorIndex:
         return held
 
     def _seal_at_once(self, ids: Ids, descriptors: CodeArray) -> None:
-        """Make a block of many images that never were in the tail."""
+        """Make a block of many images that were never in the tail."""
         if (np.diff(ids) < 0).any():
             order = np.argsort(ids, kind="stable")
             ids, descriptors = ids[order], descriptors[order]
@@ -148,7 +148,7 @@ class VectorIndex:
         twins: dict[int, set[int]] = {}
         for twin, key in zip(ids[~own].tolist(), ids[heads[~own]].tolist(), strict=True):
             twins.setdefault(key, set()).add(twin)
-        self._take(Block.seal(ids[own], distinct, {key: frozenset(some) for key, some in twins.items()}))
+        self._take(Block.seal(ids[own], distinct, {key: frozenset(alike) for key, alike in twins.items()}))
 
     def _take(self, block: Block) -> None:
         self._blocks.append(block)
@@ -157,7 +157,7 @@ class VectorIndex:
             self._head.update(dict.fromkeys(twins, key))
 
     def remove(self, ids: Iterable[int]) -> None:
-        """Take images out; unknown ids are passed over."""
+        """Remove images; unknown ids are ignored."""
         with self._lock:
             gone: list[int] = []
             wanted = np.fromiter(set(ids), np.int64)
@@ -201,14 +201,14 @@ class VectorIndex:
         radius : float
             Largest distance (1 - cosine).
         k : int
-            Most distinct vectors a probe; of images with equal vectors at most *k* each are named.
+            Most distinct vectors of a probe; of the images with one vector at most *k* are returned.
         nprobe : int
-            Cells of a sealed block that are looked into; the tail is searched exhaustively.
+            Cells of a sealed block that are visited; the tail is searched exhaustively.
 
         Returns
         -------
         list of Neighbours
-            One a probe.
+            One for each probe.
 
         Raises
         ------
@@ -222,10 +222,10 @@ class VectorIndex:
             raise ValueError("probes hold numbers that are not finite")
         if k < 1 or nprobe < 1:
             raise ValueError(f"k is {k} and nprobe {nprobe}, both must be at least 1")
-        found: list[Neighbours] = []
+        neighbours: list[Neighbours] = []
         for start in range(0, len(probes), _BATCH):
-            found += self._search(probes[start : start + _BATCH], radius, k, nprobe)
-        return found
+            neighbours += self._search(probes[start : start + _BATCH], radius, k, nprobe)
+        return neighbours
 
     def _search(self, probes: FloatArray, radius: float, k: int, nprobe: int) -> list[Neighbours]:
         least = 1 - radius - SLACK
@@ -233,12 +233,12 @@ class VectorIndex:
             removals = self._removals
             parts = [self._tail.nearest(probes, least, k + 1)]
             blocks = [(block.cells, self._hidden_in(block)) for block in self._blocks]
-        # Cells never change, and this may take seconds: others may look and add meanwhile.
+        # Cells never change, and this may take long: other threads may search and add meanwhile.
         parts += [cells.nearest(probes, least, k + 1, hidden, nprobe=nprobe) for cells, hidden in blocks]
         row, keys, distance = _within(parts, radius)
         starts = np.searchsorted(row, np.arange(len(probes) + 1)).tolist()
         with self._lock:
-            if self._removals != removals:  # of what was found, perhaps; now nobody comes between
+            if self._removals != removals:  # perhaps of a hit; the lock is held, so once more is enough
                 return self._search(probes, radius, k, nprobe)
             return [self._expand(keys[i:j], distance[i:j], k) for i, j in itertools.pairwise(starts)]
 
@@ -265,12 +265,27 @@ class VectorIndex:
 
     # --------------------------------------------------------------------------------------------------- files
     def unsaved(self) -> list[int]:
-        """Numbers of the sealed blocks that are in no file yet."""
+        """Indices of the sealed blocks that are in no file yet."""
         with self._lock:
             return [number for number, block in enumerate(self._blocks) if not block.saved]
 
     def save(self, number: int, directory: Path, *, generation: int, fingerprint: str) -> SealedFile:
         """Write a sealed block to its file; the caller writes the returned record to the database afterwards.
+
+        Parameters
+        ----------
+        number : int
+            One of `unsaved`.
+        directory : Path
+            Folder of the vector files.
+        generation : int
+            Of the database that the block reflects.
+        fingerprint : str
+            Of the settings and feature versions.
+
+        Returns
+        -------
+        SealedFile
 
         Raises
         ------
@@ -308,7 +323,7 @@ class VectorIndex:
         twins: dict[int, set[int]] = {}
         for twin, key in pairs:
             twins.setdefault(key, set()).add(twin)
-        block = Block(cells, np.sort(cells.keys()), {key: frozenset(some) for key, some in twins.items()}, saved=True)
+        block = Block(cells, np.sort(cells.keys()), {key: frozenset(alike) for key, alike in twins.items()}, saved=True)
         with self._lock:
             ids = block.all_ids()
             if self._holds(ids).any():
@@ -338,7 +353,7 @@ class VectorIndex:
 
 def _within(parts: Sequence[Hits], radius: float) -> tuple[Ids, Ids, FloatArray]:
     """Number of the probe, key and distance of the hits within a radius: by probe, nearest first, equal ones by key."""
-    row, similarity, keys = (np.concatenate(some) for some in zip(*parts, strict=True))
+    row, similarity, keys = (np.concatenate(column) for column in zip(*parts, strict=True))
     # Rounded, because the same product may differ in the last bit with the size of the batch.
     distance = np.round(1.0 - similarity.astype(np.float64), 6).clip(0.0, 2.0).astype(np.float32)
     order = np.lexsort((keys, distance, row))
