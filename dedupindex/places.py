@@ -70,8 +70,8 @@ def place_of(text: str | os.PathLike[str]) -> Path:
     """
     given = os.fspath(text)
     path = Path(given)
-    name, found, rest = given.partition("://")
-    if not found or not _NAME.fullmatch(f"{name}:") or not isinstance(text, str):
+    name, separator, rest = given.partition("://")
+    if not separator or not _NAME.fullmatch(f"{name}:") or not isinstance(text, str):
         return absolute(path)
     if name.lower() not in SCHEMES and name.lower() != FILE:
         raise ValueError(f"{given}: there is no scheme {name}; there are {FILE}, {', '.join(sorted(SCHEMES))}")

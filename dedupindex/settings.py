@@ -229,10 +229,10 @@ def seconds_of(text: str) -> float:
     ------
     SettingsError
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
-    if found is None or float(found[1]) <= 0:
+    matched = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    if matched is None or float(matched[1]) <= 0:
         raise SettingsError(f"time is {text!r}, must be like 90s, 30m, 1h or 1d")
-    return float(found[1]) * _TIME_UNITS[found[2]]
+    return float(matched[1]) * _TIME_UNITS[matched[2]]
 
 
 def _coerce(name: str, value: Any) -> Any:

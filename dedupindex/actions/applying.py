@@ -152,8 +152,8 @@ def _compared(item: PlanItem, prover: Prover | None) -> Iterator[tuple[os.stat_r
     ):
         if file_operations.identity(status) == file_operations.identity(keeper):
             raise Surprise(f"{item.file.path}: is the same file as {item.keeper.path}")
-        for found, planned, words in ((status, item.file, ""), (keeper, item.keeper, "to be kept: ")):
-            if (found.st_size, found.st_mtime_ns) != (planned.size, planned.mtime_ns):
+        for seen, planned, words in ((status, item.file, ""), (keeper, item.keeper, "to be kept: ")):
+            if (seen.st_size, seen.st_mtime_ns) != (planned.size, planned.mtime_ns):
                 raise Surprise(f"{words}{planned.path}: has changed since the plan was made")
         digests = [hashlib.sha256(), hashlib.sha256()]
         if item.exact:
@@ -167,9 +167,9 @@ def _compared(item: PlanItem, prover: Prover | None) -> Iterator[tuple[os.stat_r
                 raise Surprise(f"{words}{planned.path}: its content is not the planned one")
         if not item.exact:
             _prove_again(item, prover)
-        for path, found, words in ((item.file.path, status, ""), (item.keeper.path, keeper, "to be kept: ")):
+        for path, seen, words in ((item.file.path, status, ""), (item.keeper.path, keeper, "to be kept: ")):
             now = file_operations.look(path)
-            if now is None or file_operations.state(now) != file_operations.state(found):
+            if now is None or file_operations.state(now) != file_operations.state(seen):
                 raise Surprise(f"{words}{path}: changed while it was read")
         yield status, keeper, descriptor
 
@@ -196,10 +196,10 @@ def _prove_again(item: PlanItem, prover: Prover | None) -> None:
     if prover is None:
         raise Surprise(f"{item.file.path}: cannot be compared with {item.keeper.path} again here")
     try:
-        found = prover(item)
+        proof = prover(item)
     except DedupIndexError as error:
         raise Surprise(f"{item.file.path}: cannot be compared with {item.keeper.path} again: {error}") from error
-    require_proof(item, found)
+    require_proof(item, proof)
 
 
 def _announce(

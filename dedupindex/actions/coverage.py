@@ -43,17 +43,17 @@ def fineness(pairs: Sequence[Pair]) -> dict[int, float]:
         if scale > 0:
             neighbours[pair.a.id].append((pair.b.id, 1 / scale))
             neighbours[pair.b.id].append((pair.a.id, scale))
-    found: dict[int, float] = {}
+    by_image: dict[int, float] = {}
     for start in sorted(neighbours):
-        found.setdefault(start, 1.0)
+        by_image.setdefault(start, 1.0)
         waiting = deque([start])
         while waiting:
             image = waiting.popleft()
             for other, factor in neighbours[image]:
-                if other not in found:
-                    found[other] = found[image] * factor
+                if other not in by_image:
+                    by_image[other] = by_image[image] * factor
                     waiting.append(other)
-    return found
+    return by_image
 
 
 def unpacked(pairs: Sequence[Pair]) -> set[int]:

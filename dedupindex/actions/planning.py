@@ -159,7 +159,7 @@ def plan(
         decisions = catalog_decisions.decisions(connection)
         several = catalog_images.by_id(connection, catalog_images.several_locations(connection))
         confirmed = present_pairs(connection, min_score=min_score)
-    apart = {(some.a, some.b) for some in decisions if some.kind == NOT_DUPLICATE}
+    apart = {(decision.a, decision.b) for decision in decisions if decision.kind == NOT_DUPLICATE}
     pairs = [pair for pair in confirmed if _key(pair) not in apart]
     options = dataclasses.replace(
         options,
@@ -255,7 +255,7 @@ def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> Non
 
 def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: Any) -> list[_Node]:
     """The files that hold an image, each as it is found now; what is not as the index knows it is left out."""
-    found: list[_Node] = []
+    nodes: list[_Node] = []
     places = {place.path: place for place in image.locations if not place.missing}
     for path, place in sorted(places.items()):
         trouble, status = _look(place)
@@ -274,8 +274,8 @@ def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: An
         elif status.st_nlink > 1:
             stays, detail = "hard_link", f"has {status.st_nlink} hard links: to take one away frees nothing"
         contender = Contender(image, place, image.key in maker.decided, protected=protected, **known)
-        found.append(_Node(contender, (), status.st_dev, stays, detail))
-    return found
+        nodes.append(_Node(contender, (), status.st_dev, stays, detail))
+    return nodes
 
 
 def _look(place: LocationRecord) -> tuple[tuple[str, str], os.stat_result | None]:
@@ -311,21 +311,21 @@ def _choose(maker: _Maker, group: DuplicateGroup, nodes: Sequence[_Node], pairs:
     for node in ranked:
         own = node.image.id
         reason: LeftOut | None = None
-        found: PlanItem | LeftOut | None = None
+        choice: PlanItem | LeftOut | None = None
         for keeper in kept[own]:
-            found = _same_bytes(maker, group, keeper, node)
-            if isinstance(found, PlanItem):
+            choice = _same_bytes(maker, group, keeper, node)
+            if isinstance(choice, PlanItem):
                 break
-            reason = reason or found
-        if not isinstance(found, PlanItem):
+            reason = reason or choice
+        if not isinstance(choice, PlanItem):
             near = sorted((n.key, os.fsencode(n.path), n) for other in neighbours[own] for n in kept[other])
             for *_, keeper in near:
-                found = _near(maker, group, keeper, node, neighbours[own][keeper.image.id])
-                if isinstance(found, PlanItem):
+                choice = _near(maker, group, keeper, node, neighbours[own][keeper.image.id])
+                if isinstance(choice, PlanItem):
                     break
-                reason = reason or found
-        if isinstance(found, PlanItem):
-            maker.items.append(found)
+                reason = reason or choice
+        if isinstance(choice, PlanItem):
+            maker.items.append(choice)
             continue
         kept[own].append(node)
         if reason is not None:
@@ -462,6 +462,6 @@ def _free(path: Path, taken: set[Path]) -> Path:
 def count_reasons(left_out: Iterable[LeftOut]) -> Mapping[str, int]:
     """Return how many files each reason kept, in the order in which the reasons come up."""
     counted: dict[str, int] = {}
-    for some in left_out:
-        counted[some.why] = counted.get(some.why, 0) + 1
+    for file in left_out:
+        counted[file.why] = counted.get(file.why, 0) + 1
     return counted

@@ -78,23 +78,23 @@ def _list(index: Index, json: bool) -> int:
     from dedupindex.reports.decisionfile import decision_json, decisions_json
     from dedupindex.reports.jsonfile import path_json, to_json
 
-    found = index.decisions()
+    decisions = index.decisions()
     if not json:
-        if not found:
+        if not decisions:
             say("nothing was decided yet")
-        _print(index, found)
+        _print(index, decisions)
         return DONE
-    images = _images(index, found)
+    images = _images(index, decisions)
     listed = [
         {
-            **decision_json(some),
+            **decision_json(decision),
             "paths": {
                 key: [path_json(place.path) for place in images[key].locations] if key in images else []
-                for key in dict.fromkeys((some.a, some.b))
+                for key in dict.fromkeys((decision.a, decision.b))
                 if key
             },
         }
-        for some in found
+        for decision in decisions
     ]
     out_bytes(to_json({**decisions_json(()), "decisions": listed}))
     return DONE
@@ -108,9 +108,9 @@ def _export(index: Index, path: Path) -> int:
     from dedupindex.reports.text import count
 
     require_folders(path)
-    found = index.decisions()
-    write_whole(output_path(path), to_json(decisions_json(found)))
-    say(f"{count(len(found), 'decision')} written")
+    decisions = index.decisions()
+    write_whole(output_path(path), to_json(decisions_json(decisions)))
+    say(f"{count(len(decisions), 'decision')} written")
     return DONE
 
 
@@ -128,9 +128,9 @@ def _print(index: Index, decisions: Sequence[Decision], called: Mapping[str, str
 
     images = _images(index, decisions)
     names = {key: place_words(image, Path.cwd()) for key, image in images.items()}
-    for some in decisions:
-        out(decision_line(some, {**names, **(called or {})}))
+    for decision in decisions:
+        out(decision_line(decision, {**names, **(called or {})}))
 
 
 def _images(index: Index, decisions: Sequence[Decision]) -> Mapping[str, ImageRecord]:
-    return index.images_of({key for some in decisions for key in (some.a, some.b) if key})
+    return index.images_of({key for decision in decisions for key in (decision.a, decision.b) if key})

@@ -184,10 +184,10 @@ def _changes(paths: Sequence[Path], own: Sequence[Path], stop: threading.Event) 
         return not any(path == mine or mine in path.parents or path.name.startswith(f"{mine.name}-") for mine in own)
 
     tick = round(TICK * 1000)
-    found = watch_files(
+    batches = watch_files(
         *there, watch_filter=foreign, debounce=tick, rust_timeout=tick, yield_on_timeout=True, stop_event=stop
     )
-    return (bool(changes) for changes in found)
+    return (bool(changes) for changes in batches)
 
 
 def _own_files(session: Session, reports: Path | None) -> list[Path]:

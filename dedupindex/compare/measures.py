@@ -293,7 +293,7 @@ def _shift_measures(a: Picture, b: Picture) -> Iterator[Measure]:
         shifts["descent"] = descent.shift
         detail = f"{_said(descent.shift)} in {descent.steps} steps from zero shift; blurred pictures"
         yield Measure("gradient_descent", descent.value, "lower", detail)
-    scores = {name: pearson_after(a.luminance, b.luminance, found, a.mask, b.mask) for name, found in shifts.items()}
+    scores = {name: pearson_after(a.luminance, b.luminance, moved, a.mask, b.mask) for name, moved in shifts.items()}
     best = max(scores, key=lambda name: scores[name])
     listed = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
     yield _block_measure(a, b, shifts[best])
@@ -328,11 +328,11 @@ def _least(a: Picture, b: Picture, *, squared: bool) -> ShiftMatch | None:
     first, second = _reduced(a, steps), _reduced(b, steps)
     try:
         if squared:
-            found = ssd_shift(first.levels, second.levels, first.mask, second.mask)
+            match = ssd_shift(first.levels, second.levels, first.mask, second.mask)
         else:
             limit = round((1 - MIN_OVERLAP) * max(*first.shape, *second.shape))
-            found = sad_shift(first.levels, second.levels, first.mask, second.mask, limit=limit)
-        shift = _times(found.shift, steps)
+            match = sad_shift(first.levels, second.levels, first.mask, second.mask, limit=limit)
+        shift = _times(match.shift, steps)
         if steps != (1, 1):
             middle_a, middle_b = _middle(a, b, shift)
             fine = sad_shift(

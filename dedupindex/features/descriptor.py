@@ -106,12 +106,12 @@ def assemble(global_part: FloatArray, codes: Sequence[CodeArray], model: Model) 
     -------
     (N, 384) int8
     """
-    bare = np.array([not len(some) for some in codes], np.bool_)
+    bare = np.array([not len(local) for local in codes], np.bool_)
     result: CodeArray = np.empty((len(codes), model.projection.shape[1]), np.int8)
     if bare.any():
         result[bare] = project_global(global_part[bare], model)
     if not bare.all():
-        aggregates = np.stack([vlad(some, model.words) for some in codes if len(some)])
+        aggregates = np.stack([vlad(local, model.words) for local in codes if len(local)])
         result[~bare] = project(fuse(global_part[~bare], aggregates), model)
     return result
 
@@ -170,14 +170,14 @@ def probes(aims: Sequence[Aim]) -> list[FloatArray]:
     list of (P, 384) float32
         Unit length, as many as each aim has.
     """
-    found = [np.zeros((0, DESCRIPTOR_DIMENSIONS), np.float32)] * len(aims)
-    wanted = np.array([some.probes for some in aims])
+    rows = [np.zeros((0, DESCRIPTOR_DIMENSIONS), np.float32)] * len(aims)
+    wanted = np.array([one.probes for one in aims])
     for count in set(wanted[wanted > 0].tolist()):
         alike = np.flatnonzero(wanted == count).tolist()
         turned = orientations(np.stack([aims[number].descriptor for number in alike]), count)
         for place, number in enumerate(alike):
-            found[number] = np.ascontiguousarray(turned[:, place])
-    return found
+            rows[number] = np.ascontiguousarray(turned[:, place])
+    return rows
 
 
 def probes_wanted(keypoints: int) -> int:

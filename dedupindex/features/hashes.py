@@ -43,7 +43,7 @@ def perceptual_hashes(thumbnail: ByteArray, mask: Mask) -> Mapping[str, bytes]:
         "ahash": imagehash.average_hash,
     }
     bits = {name: make(picture).hash for name, make in makers.items()} | {"whash": wavelet_hash(picture)}
-    return {name: np.packbits(some.ravel()).tobytes() for name, some in bits.items()}
+    return {name: np.packbits(signs.ravel()).tobytes() for name, signs in bits.items()}
 
 
 def wavelet_hash(picture: Image.Image) -> NDArray[np.bool_]:

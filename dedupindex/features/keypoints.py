@@ -98,10 +98,10 @@ def extract(picture: ByteArray, mask: Mask, *, count: int = COUNT) -> LocalFeatu
         return _empty()
     whole = bool(mask.all())
     detector = _detector()
-    found = detector.detect(picture, None if whole else mask.view(np.uint8))
-    if not found:
+    detected = detector.detect(picture, None if whole else mask.view(np.uint8))
+    if not detected:
         return _empty()
-    table = np.array([(*k.pt, k.size, k.angle, k.response) for k in found], np.float32)
+    table = np.array([(*k.pt, k.size, k.angle, k.response) for k in detected], np.float32)
     table[:, :2] -= DOUBLED_OFF
     clear = np.arange(len(table))
     if not whole:
@@ -114,7 +114,7 @@ def extract(picture: ByteArray, mask: Mask, *, count: int = COUNT) -> LocalFeatu
         return _empty()
     table = table[chosen]
     places = table[:, :2].tolist()
-    points = [_at_full_size(found[number], x, y) for number, (x, y) in zip(chosen, places, strict=True)]
+    points = [_at_full_size(detected[number], x, y) for number, (x, y) in zip(chosen, places, strict=True)]
     kept, described = _describer().compute(picture, points)
     if len(kept) != len(points):
         raise RuntimeError(f"OpenCV described {len(kept)} of {len(points)} keypoints")
@@ -128,10 +128,10 @@ def extract(picture: ByteArray, mask: Mask, *, count: int = COUNT) -> LocalFeatu
     )
 
 
-def _at_full_size(found: Any, x: float, y: float) -> Any:
+def _at_full_size(keypoint: Any, x: float, y: float) -> Any:
     """The keypoint as `_describer` has to see it: one octave up, in the same layer; OpenCV keeps both in one number."""
-    octave = (found.octave & 0xFF00) | ((found.octave + 1) & 0xFF)
-    return cv2.KeyPoint(x, y, found.size, found.angle, found.response, octave)
+    octave = (keypoint.octave & 0xFF00) | ((keypoint.octave + 1) & 0xFF)
+    return cv2.KeyPoint(x, y, keypoint.size, keypoint.angle, keypoint.response, octave)
 
 
 def spread(points: FloatArray, response: FloatArray, shape: tuple[int, int], count: int) -> NDArray[np.intp]:

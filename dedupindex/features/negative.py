@@ -65,14 +65,14 @@ def negative_probes(pictures: Sequence[Features]) -> list[FloatArray]:
     list of (2, 384) float32
         Unit length; (0, 384) for a picture without one (`has_negative`).
     """
-    found = [np.empty((0, descriptor.DESCRIPTOR_DIMENSIONS), np.float32)] * len(pictures)
+    by_picture = [np.empty((0, descriptor.DESCRIPTOR_DIMENSIONS), np.float32)] * len(pictures)
     with_one, descriptors = negative_descriptors(pictures)
     if with_one:
         plain = descriptor.unit(descriptors)
         mirrored = descriptor.normalise_rows(plain @ load_model().mirror)
         for number, *rows in zip(with_one, plain, mirrored, strict=True):
-            found[number] = np.stack(rows)
-    return found
+            by_picture[number] = np.stack(rows)
+    return by_picture
 
 
 def negative_descriptors(pictures: Sequence[Features]) -> tuple[list[int], CodeArray]:

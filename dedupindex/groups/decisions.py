@@ -31,16 +31,16 @@ class DecidedPairs:
 
     def leaves_out(self, a: str, b: str, *, decided: bool) -> bool:
         """Whether a pair is left out of reports; *decided* shows those that are kept both."""
-        found = self.apart.get((a, b) if a <= b else (b, a))
-        return found is not None and not (decided and found.kind == KEEP_BOTH)
+        decision = self.apart.get((a, b) if a <= b else (b, a))
+        return decision is not None and not (decided and decision.kind == KEEP_BOTH)
 
 
 def decided_pairs(decisions: Iterable[Decision]) -> DecidedPairs:
     """Arrange decisions for looking up."""
     known = tuple(decisions)
     return DecidedPairs(
-        {(some.a, some.b): some for some in known if some.kind != KEEPER},
-        frozenset(some.a for some in known if some.kind == KEEPER),
+        {(decision.a, decision.b): decision for decision in known if decision.kind != KEEPER},
+        frozenset(decision.a for decision in known if decision.kind == KEEPER),
         known,
     )
 
@@ -109,13 +109,17 @@ def redecide(
         As `decide`; nothing was changed.
     StoreError
     """
-    made = [some for kind, pictures in make for some in _decisions_on(database, kind, pictures, note)]
+    made = [decision for kind, pictures in make for decision in _decisions_on(database, kind, pictures, note)]
     with database.write() as connection:
-        standing = {(some.a, some.b): some.kind for some in catalog_decisions.decisions(connection)}
-        gone = [(some.a, some.b) for some in forget if standing.get((some.a, some.b)) == some.kind]
+        standing = {(decision.a, decision.b): decision.kind for decision in catalog_decisions.decisions(connection)}
+        gone = [
+            (decision.a, decision.b) for decision in forget if standing.get((decision.a, decision.b)) == decision.kind
+        ]
         catalog_decisions.delete_decisions(connection, gone)
         left = standing.keys() - set(gone)
-        catalog_decisions.put_decisions(connection, [some for some in restore if (some.a, some.b) not in left])
+        catalog_decisions.put_decisions(
+            connection, [decision for decision in restore if (decision.a, decision.b) not in left]
+        )
         catalog_decisions.put_decisions(connection, made)
         generation = catalog.generation(connection) + 1  # which the commit makes
     return Decided(tuple(made), generation)
@@ -168,10 +172,14 @@ def undecide(database: Database, pictures: Sequence[PathLike], kind: str | None 
     keys = {key_of(database, picture, known) for picture in pictures}
     with database.write() as connection:
         gone = [
-            (some.a, some.b)
-            for some in known
-            if (keys & {some.a, some.b} if len(pictures) == 1 else some.b and keys >= {some.a, some.b})
-            and kind in (None, some.kind)
+            (decision.a, decision.b)
+            for decision in known
+            if (
+                keys & {decision.a, decision.b}
+                if len(pictures) == 1
+                else decision.b and keys >= {decision.a, decision.b}
+            )
+            and kind in (None, decision.kind)
         ]
         return catalog_decisions.delete_decisions(connection, gone)
 
@@ -189,13 +197,15 @@ def take_over(database: Database, brought: Iterable[Decision]) -> tuple[int, int
     StoreError
     """
     latest: dict[tuple[str, str], Decision] = {}
-    for some in brought:
-        other = latest.get((some.a, some.b))
-        if other is None or some.decided >= other.decided:
-            latest[some.a, some.b] = some
+    for decision in brought:
+        other = latest.get((decision.a, decision.b))
+        if other is None or decision.decided >= other.decided:
+            latest[decision.a, decision.b] = decision
     with database.write() as connection:
-        ours = {(some.a, some.b): some for some in catalog_decisions.decisions(connection)}
-        taken = [some for pair, some in latest.items() if pair not in ours or some.decided > ours[pair].decided]
+        ours = {(decision.a, decision.b): decision for decision in catalog_decisions.decisions(connection)}
+        taken = [
+            decision for pair, decision in latest.items() if pair not in ours or decision.decided > ours[pair].decided
+        ]
         catalog_decisions.put_decisions(connection, taken)
     return len(taken), len(latest) - len(taken)
 
@@ -239,20 +249,20 @@ def key_of(database: Database, picture: PathLike, known: Iterable[Decision] = ()
     first, last = bytes.fromhex(digits.ljust(64, "0")), bytes.fromhex(digits.ljust(64, "f"))
     end = f"#{number}" if number else ""
     with database.read() as connection:
-        found = set(catalog_decisions.keys_between(connection, first, last, number, limit=3))
+        keys = set(catalog_decisions.keys_between(connection, first, last, number, limit=3))
     for decision in known:
         for key in (decision.a, decision.b):
             if key.startswith(digits) and key[64:] == end:
-                found.add(key)
-    if not found:
+                keys.add(key)
+    if not keys:
         raise SettingsError(f"the index knows no picture with the content key {text}")
-    if len(found) > 1:
-        raise SettingsError(f"{text} may be {' or '.join(key[:16] for key in sorted(found)[:3])}; give more digits")
-    return found.pop()
+    if len(keys) > 1:
+        raise SettingsError(f"{text} may be {' or '.join(key[:16] for key in sorted(keys)[:3])}; give more digits")
+    return keys.pop()
 
 
 def _refuse_changed(image: ImageRecord, path: Path, frame: int) -> None:
-    place = next(some for some in image.locations if (some.path, some.frame) == (path, frame))
+    place = next(location for location in image.locations if (location.path, location.frame) == (path, frame))
     try:
         status = path.stat()
     except OSError:

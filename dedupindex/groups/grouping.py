@@ -73,11 +73,11 @@ def build_groups(
         members[root[image_id]].append(image)
     severed: dict[int, list[Decision]] = defaultdict(list)
     by_key = {image.key: image.id for image in images.values()}
-    for some in apart:
-        if some.a in by_key and some.b in by_key:
-            group = root[by_key[some.a]]
-            if group == root[by_key[some.b]]:
-                severed[group].append(some)
+    for decision in apart:
+        if decision.a in by_key and decision.b in by_key:
+            group = root[by_key[decision.a]]
+            if group == root[by_key[decision.b]]:
+                severed[group].append(decision)
     groups = [_group(members[g], inside[g], beside[g], keepers, severed[g], salt) for g in members]
     single: dict[int, list[Pair]] = defaultdict(list)  # alternates of images that are in no pair of copies
     for pair, link in links:
@@ -154,7 +154,7 @@ def _group(
         weakest=min(pairs, key=lambda pair: pair.verification.score) if pairs else None,
         flags=(
             *_flags(images, pairs, beside),
-            *(GroupFlag(FlagKind(some.kind.replace("-", "_")), (some.a, some.b)) for some in severed),
+            *(GroupFlag(FlagKind(decision.kind.replace("-", "_")), (decision.a, decision.b)) for decision in severed),
         ),
         alternates=tuple(beside),
     )
@@ -206,9 +206,9 @@ def bridges(neighbours: Mapping[int, set[int]]) -> list[int]:
                 size[above] += size[node]
                 if low[node] >= number[above]:
                     parts[above].append(size[node])
-    found = []
+    cut_nodes = []
     for node, below in parts.items():
         outside = len(neighbours) - 1 - sum(below)
         if sum(part >= 2 for part in [*below, outside]) >= 2:
-            found.append(node)
-    return sorted(found)
+            cut_nodes.append(node)
+    return sorted(cut_nodes)

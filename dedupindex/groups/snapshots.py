@@ -90,35 +90,35 @@ def compare(then: Snapshot, now: Snapshot) -> list[Difference]:
     images stands in a group any more.
     """
     owner = {image: group for group, places in then.items() for image, _ in places}
-    found: list[Difference] = []
+    differences: list[Difference] = []
     claimed: set[str] = set()
     for group, places in now.items():
         images = _by_image(places)
         origins = sorted({owner[image] for image in images if image in owner})
         claimed.update(origins)
         if not origins:
-            found.append(Difference("new", group, places, added=places))
+            differences.append(Difference("new", group, places, added=places))
             continue
         old = _by_image(place for origin in origins for place in then[origin])
         added = _more(images, old)
         removed = _more(old, images)
         if added or len(origins) > 1:
-            found.append(Difference("grown", group, places, tuple(origins), added, removed))
+            differences.append(Difference("grown", group, places, tuple(origins), added, removed))
         elif removed:
-            found.append(Difference("shrunk", group, places, tuple(origins), added, removed))
-    found += [
+            differences.append(Difference("shrunk", group, places, tuple(origins), added, removed))
+    differences += [
         Difference("resolved", group, places, (group,), removed=places)
         for group, places in then.items()
         if group not in claimed
     ]
-    return sorted(found, key=lambda some: (KINDS.index(some.kind), some.id))
+    return sorted(differences, key=lambda difference: (KINDS.index(difference.kind), difference.id))
 
 
 def _by_image(places: Iterable[tuple[int, int]]) -> dict[int, set[int]]:
-    found: dict[int, set[int]] = defaultdict(set)
+    by_image: dict[int, set[int]] = defaultdict(set)
     for image, place in places:
-        found[image].add(place)
-    return found
+        by_image[image].add(place)
+    return by_image
 
 
 def _more(these: Mapping[int, set[int]], those: Mapping[int, set[int]]) -> Places:

@@ -79,12 +79,12 @@ def stored_thumbnails(database: Database, ids: Iterable[int]) -> dict[int, Thumb
     ------
     StoreError
     """
-    found = {}
+    thumbnails = {}
     with database.read() as connection:
         for image, parts in catalog_images.features(connection, ids, LOOK).items():
             with suppress(KeyError, ValueError):
-                found[image] = from_look(unpack_look(parts))
-    return found
+                thumbnails[image] = from_look(unpack_look(parts))
+    return thumbnails
 
 
 def from_look(look: Look) -> Thumbnail:

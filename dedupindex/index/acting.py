@@ -112,7 +112,7 @@ def apply_with(
 def undo_with(database: Database, journal: Path, progress: Progress) -> ApplySummary:
     """`Index.undo`."""
     done = applying.undo_journal(journal, progress=progress)
-    settle(database, [some.file for some in done.outcomes])
+    settle(database, [outcome.file for outcome in done.outcomes])
     return done
 
 
@@ -120,7 +120,7 @@ def _noted(done: ApplySummary, location: str) -> ApplySummary:
     """Let the index know, where it can be reached."""
     try:
         with opened(location_of(location), read_only=False) as database:
-            settle(database, [some.file for some in done.outcomes])
+            settle(database, [outcome.file for outcome in done.outcomes])
     except (DedupIndexError, OSError) as error:
         return dataclasses.replace(done, unnoted=str(error))
     return done

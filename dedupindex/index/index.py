@@ -91,7 +91,7 @@ class Index(ReadableIndex):
             self._database,
             self.settings,
             places_of(paths),
-            lists=[some if isinstance(some, SourceList) else SourceList(Path(some)) for some in lists],
+            lists=[source if isinstance(source, SourceList) else SourceList(Path(source)) for source in lists],
             recursive=recursive,
             dry_run=dry_run,
             exclude=[*self._database.own_files, self._database.beside(WORK)],
@@ -140,8 +140,8 @@ class Index(ReadableIndex):
         """
         self._refuse_mismatch()
         image, features = describe_picture(picture, self.settings)
-        found = candidates.query(self._database, self._vectors.current(), self.settings, image, features, limit=limit)
-        return match_proofs.prove_matches(self._database, self.settings, picture, image, found)
+        matches = candidates.query(self._database, self._vectors.current(), self.settings, image, features, limit=limit)
+        return match_proofs.prove_matches(self._database, self.settings, picture, image, matches)
 
     def report(
         self,

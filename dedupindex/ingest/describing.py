@@ -121,7 +121,7 @@ def _open(task: FileTask, room: float) -> _Opened | FileResult:
     """Decode a file; a result where there is nothing to describe. At least an eighth of an answer is its own."""
     path = task.state.path
     try:
-        decoded = decode_file(path, task.settings, first=task.first, found=task.found)
+        decoded = decode_file(path, task.settings, first=task.first, file=task.found)
     except Exception as error:
         return FileResult(task, task.state, failure=_failure(path, error))
     state = FileState(path, decoded.size, decoded.mtime_ns, decoded.inode)

@@ -164,7 +164,7 @@ def masked_median(
     work = np.where(source.mask, source.values, np.inf).astype(source.dtype)
     before, after = size // 2, size - 1 - size // 2
     values = np.zeros(a.shape, source.dtype)
-    found = np.zeros(a.shape, np.bool_)
+    present = np.zeros(a.shape, np.bool_)
     for plane in np.ndindex(a.shape[:-2]):
         padded = _padded(work[plane], before, after, mode)
         windows = sliding_window_view(padded, (size, size))
@@ -174,8 +174,8 @@ def masked_median(
             part = windows[top : top + step].reshape(-1, columns, size * size)
             middle, count = _middle(part, even)
             values[plane][top : top + step] = middle
-            found[plane][top : top + step] = count > 0
-    return kept(source, values.astype(np.float64), found, fill)
+            present[plane][top : top + step] = count > 0
+    return kept(source, values.astype(np.float64), present, fill)
 
 
 def _middle(windows: NDArray[Any], even: str) -> tuple[NDArray[Any], NDArray[np.intp]]:

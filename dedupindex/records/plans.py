@@ -179,8 +179,8 @@ class ApplySummary:
     @property
     def well(self) -> bool:
         """Whether everything was done."""
-        return all(some.outcome in (OutcomeKind.DONE, OutcomeKind.EARLIER, OutcomeKind.BACK) for some in self.outcomes)
+        return all(item.outcome in (OutcomeKind.DONE, OutcomeKind.EARLIER, OutcomeKind.BACK) for item in self.outcomes)
 
     def of(self, *kinds: OutcomeKind) -> list[ItemOutcome]:
         """Those of some kinds."""
-        return [some for some in self.outcomes if some.outcome in kinds]
+        return [item for item in self.outcomes if item.outcome in kinds]

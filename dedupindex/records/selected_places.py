@@ -27,10 +27,10 @@ def side(selection: Selection, path: Path) -> int | None:
     """On which side of a selection across two paths a place lies: 0, 1, or None; the inner one counts."""
     if selection.across is None:
         return None
-    found = [number for number, root in enumerate(selection.across) if below(path, root)]
-    if len(found) < 2:
-        return found[0] if found else None
-    return max(found, key=lambda number: len(os.fspath(selection.across[number])) if selection.across else 0)
+    numbers = [number for number, root in enumerate(selection.across) if below(path, root)]
+    if len(numbers) < 2:
+        return numbers[0] if numbers else None
+    return max(numbers, key=lambda number: len(os.fspath(selection.across[number])) if selection.across else 0)
 
 
 def fits(selection: Selection, one: Where, other: Where) -> bool:
@@ -56,26 +56,26 @@ def copies_of(selection: Selection, image: ImageRecord) -> list[tuple[LocationRe
     """Pairs of an image's places that are asked for: each further place with the first one that fits."""
     if not selection.wants_copies:
         return []
-    found = []
+    pairs = []
     earlier: dict[Where, LocationRecord] = {}
     waiting: list[tuple[Where, LocationRecord]] = []
     for place in image.locations:
         where = (side(selection, place.path), place.path.parent)
         partner = next((first for other, first in earlier.items() if fits(selection, where, other)), None)
         if partner is not None:
-            found.append((partner, place))
+            pairs.append((partner, place))
         elif earlier:
             waiting.append((where, place))
         earlier.setdefault(where, place)
     for where, place in waiting:
         partner = next((first for other, first in earlier.items() if fits(selection, where, other)), None)
-        if partner is not None and (partner, place) not in found and (place, partner) not in found:
-            found.append((place, partner))
-    return found
+        if partner is not None and (partner, place) not in pairs and (place, partner) not in pairs:
+            pairs.append((place, partner))
+    return pairs
 
 
 def _first_by_where(selection: Selection, image: ImageRecord) -> dict[Where, LocationRecord]:
-    found: dict[Where, LocationRecord] = {}
+    by_where: dict[Where, LocationRecord] = {}
     for place in image.locations:
-        found.setdefault((side(selection, place.path), place.path.parent), place)
-    return found
+        by_where.setdefault((side(selection, place.path), place.path.parent), place)
+    return by_where

@@ -21,8 +21,12 @@ _TEXTS = ("kind", "a", "b", "note", "decided")
 
 def decisions_json(decisions: Sequence[Decision]) -> dict[str, Any]:
     """Return decisions as plain values, ordered by content so that files can be compared."""
-    ordered = sorted(decisions, key=lambda some: (some.a, some.b))
-    return {"schema": SCHEMA_VERSION, "kind": "decisions", "decisions": [decision_json(some) for some in ordered]}
+    ordered = sorted(decisions, key=lambda decision: (decision.a, decision.b))
+    return {
+        "schema": SCHEMA_VERSION,
+        "kind": "decisions",
+        "decisions": [decision_json(decision) for decision in ordered],
+    }
 
 
 def decision_json(decision: Decision) -> dict[str, str]:

@@ -116,10 +116,10 @@ def _attack_table(evaluation: Evaluation) -> list[str]:
     width = max(len("attack"), *(len(attack.label) for attack in evaluation.attacks))
     lines = [f"{'attack':<{width}}  {'recall':>8}  {'95 % CI':>11}  {'found':>9}  {'linked':>8}  {'search':>8}"]
     for attack in evaluation.attacks:
-        found = f"{attack.direct.hits:,}/{attack.direct.total:,}"
+        hits = f"{attack.direct.hits:,}/{attack.direct.total:,}"
         search = "-" if attack.retrieval is None else share_text(attack.retrieval)
         lines.append(
-            f"{attack.label:<{width}}  {share_text(attack.direct):>8}  {interval_text(attack.direct):>11}  {found:>9}  "
+            f"{attack.label:<{width}}  {share_text(attack.direct):>8}  {interval_text(attack.direct):>11}  {hits:>9}  "
             f"{share_text(attack.linked):>8}  {search:>8}"
             + (f"  {attack.unusable:,} unusable" if attack.unusable else "")
         )

@@ -68,7 +68,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "settings": dict(plan.settings),
         "bytes": plan.bytes,
         "items": [item_json(item) for item in plan.items],
-        "left_out": [left_json(some) for some in plan.left_out],
+        "left_out": [left_json(file) for file in plan.left_out],
     }
 
 
@@ -102,10 +102,10 @@ def evidence_json(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def left_json(some: LeftOut) -> dict[str, Any]:
+def left_json(file: LeftOut) -> dict[str, Any]:
     """Return a file that stays as plain values."""
-    keeper = None if some.keeper is None else path_json(some.keeper)
-    return {"group": some.group, **path_json(some.path), "keeper": keeper, "why": some.why, "detail": some.detail}
+    keeper = None if file.keeper is None else path_json(file.keeper)
+    return {"group": file.group, **path_json(file.path), "keeper": keeper, "why": file.why, "detail": file.detail}
 
 
 def _file_json(file: PlannedFile) -> dict[str, Any]:
@@ -164,18 +164,18 @@ def evidence_words(item: PlanItem) -> Iterator[str]:
 
 
 def _left_lines(plan: Plan, base: Path | None) -> Iterator[str]:
-    reasons = Counter(some.why for some in plan.left_out)
+    reasons = Counter(file.why for file in plan.left_out)
     for why, number in reasons.items():
         yield f"stay: {count(number, 'file')}, {WHY[why]}"
-        which = [some for some in plan.left_out if some.why == why]
+        which = [file for file in plan.left_out if file.why == why]
         if why == "relation":  # many, and of little interest: how many of which
-            kinds = Counter(some.detail for some in which)
+            kinds = Counter(file.detail for file in which)
             more = f", {count(len(kinds) - KINDS, 'other kind')}" if len(kinds) > KINDS else ""
             yield "  " + ", ".join(f"{many:,} {kind}" for kind, many in kinds.most_common(KINDS)) + more
             continue
-        for some in which[:LISTED]:
-            beside = "" if some.keeper is None else f"  (beside {short(some.keeper, base)})"
-            yield f"  {short(some.path, base)}{beside}"
+        for file in which[:LISTED]:
+            beside = "" if file.keeper is None else f"  (beside {short(file.keeper, base)})"
+            yield f"  {short(file.path, base)}{beside}"
         if number > LISTED:
             yield f"  and {number - LISTED:,} more"
     if reasons:

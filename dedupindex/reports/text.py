@@ -157,10 +157,10 @@ def series_lines(series: Series, base: Path | None = None) -> Iterator[str]:
 def summary_line(report: Report) -> str:
     """Return how much there is, in a line."""
     files = sum(len(member.image.locations) for group in report.groups for member in group.members)
-    found = (
+    groups = (
         f"{count(len(report.groups), 'duplicate group')} with {count(files, 'picture')}" if files else "no duplicates"
     )
-    line = f"{found}, among {count(report.images, 'image')} at {count(report.locations, 'place')}"
+    line = f"{groups}, among {count(report.images, 'image')} at {count(report.locations, 'place')}"
     if report.hidden:
         line += f"; {count(report.hidden, 'pair')} left out as was decided"
     return line

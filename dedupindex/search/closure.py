@@ -101,8 +101,8 @@ def _store(database: Database, accepted: Sequence[tuple[int, int, Verification]]
         present = catalog_images.described(connection, {image for a, b, _ in accepted for image in (a, b)})
         animated = catalog_images.animations(connection, present)
         stored = [
-            (a, b, first_frames(found) if animated & {a, b} else found)
-            for a, b, found in accepted
+            (a, b, first_frames(verification) if animated & {a, b} else verification)
+            for a, b, verification in accepted
             if a in present and b in present
         ]
         catalog_pairs.put_pairs(connection, stored, run)

@@ -189,7 +189,7 @@ def _store(database: Database, batch: _Batch, run: int, tally: _Tally) -> None:
     with database.write() as connection:
         paired = {image for a, b, _ in batch.accepted for image in (a, b)}
         present = catalog_images.described(connection, paired.union(batch.described))
-        accepted = [(a, b, found) for a, b, found in batch.accepted if a in present and b in present]
+        accepted = [(a, b, verification) for a, b, verification in batch.accepted if a in present and b in present]
         done = [image for image in batch.described if image in present and image not in batch.lost]
         tally.accepted += catalog_pairs.put_pairs(connection, accepted, run)
         catalog_images.mark_searched(connection, done, run)
@@ -209,11 +209,11 @@ def _proposals(
     waiting = set(todo)
     proposed = PairSet()  # pairs proposed in this run whose other image is still to be searched
     asked = (proposer.near(todo[start : start + searched]) for start in range(0, len(todo), searched))
-    with closing(_ahead(asked)) as found:
+    with closing(_ahead(asked)) as answers:
         neighbours: Mapping[int, Near] = {}
         for number, start in enumerate(range(0, len(todo), size)):
             if start % searched == 0:
-                neighbours = next(found)
+                neighbours = next(answers)
             batch = _Batch(list(todo[start : start + size]))
             waiting.difference_update(batch.ids)
             yield batch, _propose(database, neighbours, settings, batch, proposed, waiting, tally)
@@ -247,10 +247,10 @@ def _propose(
         twins = catalog_images.pixel_twins(connection, batch.described, settings.candidates)
         known = catalog_pairs.known_pairs(connection, batch.described)
         involved = set(batch.described).union(*(twins.values()))
-        involved.update(candidate.image_id for found, _ in near.values() for candidate in found)
+        involved.update(candidate.image_id for proposals, _ in near.values() for candidate in proposals)
         contents = catalog_images.contents(connection, involved)
         animated = catalog_images.animations(
-            connection, {image for some in twins.items() for image in (some[0], *some[1])}
+            connection, {image for twin_set in twins.items() for image in (twin_set[0], *twin_set[1])}
         )
     tally.overflowed += sum(near[image][1] for image in batch.described)
 

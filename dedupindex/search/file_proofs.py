@@ -86,13 +86,13 @@ def prove_frames(
 
 def prove_files(pairs: Sequence[FilePair]) -> list[FileProof | ReadError]:
     """Decode and compare the two files of each pair; an error in the place of a proof where one cannot be read."""
-    found: list[FileProof | ReadError] = []
+    proofs: list[FileProof | ReadError] = []
     for pair in pairs:
         try:
-            found.append(_prove(pair))
+            proofs.append(_prove(pair))
         except ReadError as error:
-            found.append(error)
-    return found
+            proofs.append(error)
+    return proofs
 
 
 def _prove(pair: FilePair) -> FileProof:
@@ -161,10 +161,10 @@ def prover(settings: Settings, shaping: Mapping[str, Any] | None = None) -> Iter
                 item.keeper.path, item.file.path, evidence.keeper_shape, evidence.file_shape, evidence.matrix,
                 pixels=item.same_pixels, settings=used,
             )  # fmt: skip
-            [[found]] = pool.map([[pair]])
-            if isinstance(found, ReadError):
-                raise found
-            return found
+            [[proof]] = pool.map([[pair]])
+            if isinstance(proof, ReadError):
+                raise proof
+            return proof
 
         yield compare
 

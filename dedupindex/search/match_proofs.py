@@ -115,8 +115,8 @@ def _prove_array(database: Database, settings: Settings, pixels: NDArray[Any], m
 
 
 def _kept(matches: Sequence[Match], proofs: Mapping[int, Proof]) -> list[Match]:
-    found = [dataclasses.replace(match, proof=proofs.get(match.image.id)) for match in matches]
-    return [match for match in found if match.proof is None or match.proof.outcome is not Outcome.DIFFERENT]
+    proven = [dataclasses.replace(match, proof=proofs.get(match.image.id)) for match in matches]
+    return [match for match in proven if match.proof is None or match.proof.outcome is not Outcome.DIFFERENT]
 
 
 def _files(database: Database, matches: Sequence[Match]) -> list[ProofFile]:

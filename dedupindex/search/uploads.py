@@ -186,12 +186,12 @@ class Uploads:
             return known
         described = self._describe(file, place)
         taken = self._store(place, size, described.images)
-        found: list[Match] = []
+        others: list[Match] = []
         if limit:
             own = taken.images[0].id
             matches = self._search(described.images[0], file, place, limit + 1)
-            found = [some for some in matches if some.image.id != own][:limit]
-        return dataclasses.replace(taken, failure=described.failure, matches=tuple(found))
+            others = [match for match in matches if match.image.id != own][:limit]
+        return dataclasses.replace(taken, failure=described.failure, matches=tuple(others))
 
     def _describe(self, file: Path, name: Path, frames: int = 0, preview: int = 0) -> FileResult:
         result = self._ask(FileTask(FileState(file, 0, 0, 0), self._settings, count=frames, preview=preview))
@@ -209,7 +209,7 @@ class Uploads:
         return dataclasses.replace(result, failure=failure)
 
     def _ask(self, task: FileTask | ProofTask) -> FileResult | ProofResult:
-        results = [] if self._closed else [result for some in self._pool.map([[task]]) for result in some]
+        results = [] if self._closed else [result for batch in self._pool.map([[task]]) for result in batch]
         if not results:
             raise DedupIndexError("the worker processes were ended")
         return results[0]
@@ -234,7 +234,7 @@ class Uploads:
             known = catalog_images.by_id(connection, ids)
         if not known or known[ids[0]].frame_count > 1:
             return None
-        if any(some.path == place and not some.missing for some in known[ids[0]].locations):
+        if any(location.path == place and not location.missing for location in known[ids[0]].locations):
             return Taken((known[ids[0]],), 0, 0)
         try:
             return self._store(place, size, known=ids[0])

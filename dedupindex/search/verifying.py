@@ -65,25 +65,25 @@ def _tasks(database: Database, pairs: Pairs, threshold: float, *, vet: bool) -> 
     describing anew, are left out.
     """
 
-    def loaded(some: Pairs) -> PairTask:
-        ids = {image for pair in some for image in pair}
+    def loaded(chunk: Pairs) -> PairTask:
+        ids = {image for pair in chunk for image in pair}
         with database.read() as connection:
             load = catalog_images.sketches if vet else catalog_images.features
             parts = load(connection, ids)
-        present = tuple((a, b) for a, b in some if a in parts and b in parts)
+        present = tuple((a, b) for a, b in chunk if a in parts and b in parts)
         return PairTask(parts, present, threshold, vet)
 
     size = VETTED_A_TASK if vet else PAIRS_A_TASK
     waiting = (pairs[start : start + size] for start in range(0, len(pairs), size))
     if len(pairs) <= size:
-        yield from ([loaded(some)] for some in waiting)
+        yield from ([loaded(chunk)] for chunk in waiting)
         return
     with ThreadPoolExecutor(READERS, "features") as readers:
-        coming = deque(readers.submit(loaded, some) for some in islice(waiting, READERS))
+        coming = deque(readers.submit(loaded, chunk) for chunk in islice(waiting, READERS))
         try:
             while coming:
                 task = coming.popleft().result()
-                coming.extend(readers.submit(loaded, some) for some in islice(waiting, 1))
+                coming.extend(readers.submit(loaded, chunk) for chunk in islice(waiting, 1))
                 yield [task]
         finally:
             for future in coming:

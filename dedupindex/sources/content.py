@@ -185,8 +185,8 @@ def frames_of_stack(
     stack = rasters.native(stack, source.note)
     depth = stack.dtype.itemsize * 8 if bits is None else bits
     sentinels = (*source.settings.no_data, *no_data)
-    found = rasters.validity(stack, no_data=sentinels, saturated=source.settings.mask_saturated, bits=depth)
-    mask = rasters.both(found, mask)
+    valid = rasters.validity(stack, no_data=sentinels, saturated=source.settings.mask_saturated, bits=depth)
+    mask = rasters.both(valid, mask)
     height, width = stack.shape[1:3]
     full = (height, width)
     if mask is None:

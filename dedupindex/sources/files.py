@@ -150,18 +150,18 @@ class _Walker:
                 yield SkippedFile(path, "hidden")
                 continue
             try:
-                found = entry.stat(follow_symlinks=False)
+                seen = entry.stat(follow_symlinks=False)
             except OSError as error:
                 yield _failure(path, error)
                 continue
-            if stat.S_ISLNK(found.st_mode):
+            if stat.S_ISLNK(seen.st_mode):
                 yield SkippedFile(path, "symlink")
-            elif not stat.S_ISDIR(found.st_mode):
-                yield SkippedFile(path, "mask_file") if entry.name in masks else self.file(path, found)
-            elif self.is_excluded(path, found):
+            elif not stat.S_ISDIR(seen.st_mode):
+                yield SkippedFile(path, "mask_file") if entry.name in masks else self.file(path, seen)
+            elif self.is_excluded(path, seen):
                 yield SkippedFile(path, "excluded")
             elif self.recursive:
-                yield path, found
+                yield path, seen
             else:
                 yield SkippedFile(path, "folder")
 
@@ -179,8 +179,8 @@ def masks_among(names: Sequence[str], matcher: re.Pattern[str] | None) -> set[st
 
 def mask_name_matcher(pattern: str) -> re.Pattern[str] | None:
     """Regular expression for the names that a mask pattern makes, group ``stem``; None where it has no ``{stem}``."""
-    before, found, after = pattern.partition("{stem}")
-    if not found:
+    before, placeholder, after = pattern.partition("{stem}")
+    if not placeholder:
         return None
     return re.compile(re.escape(before) + "(?P<stem>.+)" + re.escape(after), re.DOTALL)
 

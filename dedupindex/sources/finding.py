@@ -62,15 +62,15 @@ class Finder:
         self._filled: set[Path] = set()  # named folders of stores in which there was something
 
     def __iter__(self) -> Iterator[Found]:
-        for found in self._everything():
-            if not isinstance(found, FoundFile) or found.offset is not None:
-                yield found
-            elif found.path.suffix.lower() == SHARD:
-                yield from self._members(found)
-            elif found.path.name.lower().endswith(shards.COMPRESSED):
-                yield _compressed(found)
+        for entry in self._everything():
+            if not isinstance(entry, FoundFile) or entry.offset is not None:
+                yield entry
+            elif entry.path.suffix.lower() == SHARD:
+                yield from self._members(entry)
+            elif entry.path.name.lower().endswith(shards.COMPRESSED):
+                yield _compressed(entry)
             else:
-                yield found
+                yield entry
 
     def holds_something(self, folder: Path) -> bool:
         """Whether a folder can be listed and is not empty: an unplugged disk is no reason to call its files gone."""
@@ -98,7 +98,7 @@ class Finder:
             except OSError:
                 return False
             return False
-        if hash(path) in self._seen or any(root == some or root in some.parents for some in self._broken):
+        if hash(path) in self._seen or any(root == broken or root in broken.parents for broken in self._broken):
             return False
         for shard in shards_above(path):
             if hash(shard) in self._seen:
@@ -121,8 +121,8 @@ class Finder:
         for source in self._lists:
             yield from self._listed(source)
 
-    def _members(self, found: FoundFile) -> Iterator[Found]:
-        shard = found.path
+    def _members(self, file: FoundFile) -> Iterator[Found]:
+        shard = file.path
         try:
             status = shards.status_of_shard(shard)
             contents = shards.scan(shard, status)
@@ -155,10 +155,10 @@ class Finder:
         shard = next(above for above in shards_above(place) if above.is_file())
         status = shard.stat()
         below = 0
-        for found in self._members(FoundFile(shard, status.st_size, status.st_mtime_ns, status.st_ino)):
-            if isinstance(found, FoundFile | SkippedFile) and (found.path == place or place in found.path.parents):
+        for entry in self._members(FoundFile(shard, status.st_size, status.st_mtime_ns, status.st_ino)):
+            if isinstance(entry, FoundFile | SkippedFile) and (entry.path == place or place in entry.path.parents):
                 below += 1
-                yield found
+                yield entry
         if not below:
             yield Failure(place, Reason.MISSING, f"{shard.name} has no such member")
 
@@ -224,7 +224,7 @@ class Finder:
         """One object that was named, or a member of a shard in a store."""
         try:
             state = remote.status(place)
-            found = FoundFile(place, state.size, state.mtime_ns, state.inode, explicit=True)
+            file = FoundFile(place, state.size, state.mtime_ns, state.inode, explicit=True)
         except ReadError as error:
             if error.reason is not Reason.MISSING or not shards_above(place):
                 if error.reason is Reason.MISSING:
@@ -232,12 +232,12 @@ class Finder:
                 yield Failure(place, error.reason, error.detail)
                 return
             try:
-                found = replace(shards.find_member(place), explicit=True)
+                file = replace(shards.find_member(place), explicit=True)
             except ReadError as inner:
                 yield Failure(place, inner.reason, inner.detail)
                 return
         self._seen.add(hash(place))
-        yield replace(found, masked=False if scheme_of(place) in ONE_BY_ONE else None, label=label)
+        yield replace(file, masked=False if scheme_of(place) in ONE_BY_ONE else None, label=label)
 
     def _listed(self, source: SourceList) -> Iterator[Found]:
         for row in read_list(source):
@@ -276,8 +276,8 @@ class Finder:
         return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ino, explicit=True, label=label)
 
 
-def _compressed(found: FoundFile) -> Found:
-    if found.explicit:
-        detail = f"{found.path.name} is compressed; only plain .tar shards are opened"
-        return Failure(found.path, Reason.UNSUPPORTED, detail)
-    return SkippedFile(found.path, "compressed_archive")
+def _compressed(file: FoundFile) -> Found:
+    if file.explicit:
+        detail = f"{file.path.name} is compressed; only plain .tar shards are opened"
+        return Failure(file.path, Reason.UNSUPPORTED, detail)
+    return SkippedFile(file.path, "compressed_archive")

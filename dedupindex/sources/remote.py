@@ -51,11 +51,11 @@ def entries(folder: Path) -> list[RemoteEntry]:
         system, inner = _opened(folder)
         system.invalidate_cache()
         start = len(inner.rstrip("/")) + 1
-        found = [
+        entries_here = [
             RemoteEntry(item["name"][start:], item["type"] == "directory", _status(item))
             for item in system.ls(inner, detail=True)
         ]
-    return sorted(found, key=lambda entry: entry.name + "/" * entry.is_folder)
+    return sorted(entries_here, key=lambda entry: entry.name + "/" * entry.is_folder)
 
 
 def is_folder(path: Path) -> bool:
@@ -82,20 +82,20 @@ def status(path: Path) -> FileStatus:
     """
     with _translated(path):
         system, inner = _opened(path)
-        found = system.info(inner)
-        if found["type"] == "directory":
+        entry = system.info(inner)
+        if entry["type"] == "directory":
             raise FileNotFoundError(f"{text_of(path)} is a folder")
-        return _status(found)
+        return _status(entry)
 
 
-def read(path: Path, max_bytes: int, found: FoundFile | None = None) -> tuple[bytes, FileStatus]:
+def read(path: Path, max_bytes: int, file: FoundFile | None = None) -> tuple[bytes, FileStatus]:
     """The bytes of an object, in one request where its state is known, and never many more than *max_bytes*.
 
     Raises
     ------
     ReadError
     """
-    known = status(path) if found is None else FileStatus(found.size, found.mtime_ns, found.inode)
+    known = status(path) if file is None else FileStatus(file.size, file.mtime_ns, file.inode)
     if known.size > max_bytes:
         raise LimitExceededError(path, Reason.TOO_LARGE, f"{known.size:,} bytes; max_bytes is {max_bytes:,}")
     if known.size == 0:

@@ -54,22 +54,22 @@ def scan(shard: Path, status: FileStatus) -> Contents:
     ReadError
         It cannot be read at all.
     """
-    found = Contents(status)
+    contents = Contents(status)
     with _opened(shard) as file:
         try:
             for item in _headers(file):
                 if item.size < 0 or (item.isreg() and item.offset_data + item.size > status.size):
-                    found.damage = Reason.TRUNCATED, f"{item.name} ends behind the end of the shard"
+                    contents.damage = Reason.TRUNCATED, f"{item.name} ends behind the end of the shard"
                     break
                 if not item.isreg() or item.issparse():
-                    found.others += 1
+                    contents.others += 1
                     continue
                 name = safe_name(item.name)
                 if name:
-                    found.members[name] = Member(name, item.offset_data, item.size, _head(file, name, item))
+                    contents.members[name] = Member(name, item.offset_data, item.size, _head(file, name, item))
         except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-            found.damage = Reason.DAMAGED, " ".join(str(error).split())[:200] or type(error).__name__
-    return found
+            contents.damage = Reason.DAMAGED, " ".join(str(error).split())[:200] or type(error).__name__
+    return contents
 
 
 def status_of_shard(shard: Path) -> FileStatus:
@@ -82,11 +82,11 @@ def status_of_shard(shard: Path) -> FileStatus:
     if not is_local(shard):
         return remote.status(shard)
     try:
-        found = shard.stat()
+        status = shard.stat()
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
         raise ReadError(shard, Reason.MISSING if missing else Reason.UNREADABLE, str(error.strerror)) from error
-    return FileStatus(found.st_size, found.st_mtime_ns, found.st_ino)
+    return FileStatus(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def safe_name(name: str) -> str:
@@ -122,8 +122,8 @@ def member_status(path: Path) -> FileStatus:
     ------
     ReadError
     """
-    found = find_member(path)
-    return FileStatus(found.size, found.mtime_ns, found.inode)
+    member = find_member(path)
+    return FileStatus(member.size, member.mtime_ns, member.inode)
 
 
 def read_member(path: Path, max_bytes: int) -> tuple[bytes, FileStatus]:
@@ -136,7 +136,7 @@ def read_member(path: Path, max_bytes: int) -> tuple[bytes, FileStatus]:
     return read_found(path, find_member(path), max_bytes)
 
 
-def read_found(path: Path, found: FoundFile, max_bytes: int) -> tuple[bytes, FileStatus]:
+def read_found(path: Path, member: FoundFile, max_bytes: int) -> tuple[bytes, FileStatus]:
     """The bytes of a member whose place in its shard is known, by one seek or one request.
 
     Raises
@@ -144,25 +144,25 @@ def read_found(path: Path, found: FoundFile, max_bytes: int) -> tuple[bytes, Fil
     ReadError
         The shard is another one by now, among others.
     """
-    if found.size > max_bytes:
-        raise LimitExceededError(path, Reason.TOO_LARGE, f"{found.size:,} bytes; max_bytes is {max_bytes:,}")
-    offset = found.offset or 0
-    shard = next((some for some in shards_above(path) if not is_local(some) or some.is_file()), None)
+    if member.size > max_bytes:
+        raise LimitExceededError(path, Reason.TOO_LARGE, f"{member.size:,} bytes; max_bytes is {max_bytes:,}")
+    offset = member.offset or 0
+    shard = next((above for above in shards_above(path) if not is_local(above) or above.is_file()), None)
     if shard is None:
         raise ReadError(path, Reason.MISSING, "there is no such shard")
-    if not found.size:
+    if not member.size:
         data = b""
     elif is_local(shard):
         with _opened(shard) as file:
             file.seek(offset)
-            data = file.read(found.size)
-        if _identity(status_of_shard(shard), offset) != found.inode:
+            data = file.read(member.size)
+        if _identity(status_of_shard(shard), offset) != member.inode:
             raise ReadError(path, Reason.CHANGED_WHILE_READ, "the shard has changed since it was looked through")
     else:
-        data = remote.read_range(shard, offset, found.size)
-    if len(data) != found.size:
-        raise ReadError(path, Reason.CHANGED_WHILE_READ, f"{len(data):,} bytes came, {found.size:,} were told")
-    return data, FileStatus(found.size, found.mtime_ns, found.inode)
+        data = remote.read_range(shard, offset, member.size)
+    if len(data) != member.size:
+        raise ReadError(path, Reason.CHANGED_WHILE_READ, f"{len(data):,} bytes came, {member.size:,} were told")
+    return data, FileStatus(member.size, member.mtime_ns, member.inode)
 
 
 def _find(path: Path) -> tuple[Path, FileStatus, Member]:

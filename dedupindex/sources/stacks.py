@@ -236,8 +236,8 @@ def _finish(
         stack = rasters.native(raw, source.note)
         limits = None
         if len(stack) > 1:
-            found = rasters.validity(stack, no_data=source.settings.no_data)
-            limits = rasters.stack_range(stack, rasters.both(found, mask))
+            valid = rasters.validity(stack, no_data=source.settings.no_data)
+            limits = rasters.stack_range(stack, rasters.both(valid, mask))
         chosen = [n - mine.start for n in numbers if n in mine]
         if len(chosen) < len(stack):
             stack, mask = stack[chosen], None if mask is None else mask[chosen]

@@ -70,9 +70,9 @@ def groups(
 ) -> GroupList:
     """List duplicate groups."""
     chosen = Filter("" if relation is None else str(relation), min_score, max_score, state, order)
-    found = site_of(request).group_lists.current().select(chosen)
-    some = [group_json(entry.group) for entry in found[offset : offset + limit]]
-    return {"schema": SCHEMA_VERSION, "kind": "groups", "total": len(found), "groups": some}
+    chosen_groups = site_of(request).group_lists.current().select(chosen)
+    shown = [group_json(entry.group) for entry in chosen_groups[offset : offset + limit]]
+    return {"schema": SCHEMA_VERSION, "kind": "groups", "total": len(chosen_groups), "groups": shown}
 
 
 @router.get("/decisions", responses=_faults())
@@ -90,10 +90,16 @@ def decide(request: Request, order: DecisionOrder) -> DecisionList:
     return _list(made.decisions)
 
 
-def _list(found: Sequence[Decision]) -> DecisionList:
+def _list(decided: Sequence[Decision]) -> DecisionList:
     listed = [
-        {"kind": some.kind, "a": some.a, "b": some.b, "note": some.note, "decided": some.decided.isoformat()}
-        for some in found
+        {
+            "kind": decision.kind,
+            "a": decision.a,
+            "b": decision.b,
+            "note": decision.note,
+            "decided": decision.decided.isoformat(),
+        }
+        for decision in decided
     ]
     return {"schema": SCHEMA_VERSION, "kind": "decisions", "decisions": listed}
 

@@ -89,12 +89,12 @@ class GroupList:
     def select(self, chosen: Filter) -> tuple[ListedGroup, ...]:
         """Return the groups of a list, in its order."""
         if chosen not in self.lists:
-            found = [entry for entry in self.entries if chosen.shows(entry)]
+            entries = [entry for entry in self.entries if chosen.shows(entry)]
             if chosen.order == DOUBTFUL:
-                found.sort(key=lambda entry: (entry.weakest, entry.id))
+                entries.sort(key=lambda entry: (entry.weakest, entry.id))
             if len(self.lists) > 100:
                 self.lists.clear()
-            self.lists[chosen] = tuple(found)
+            self.lists[chosen] = tuple(entries)
         return self.lists[chosen]
 
     def pair(self, group: DuplicateGroup, first: int, other: int) -> Pair | None:

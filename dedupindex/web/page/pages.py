@@ -166,17 +166,17 @@ def answers(request: Request, query_id: str) -> Response:
 def decisions(request: Request) -> Response:
     """Show every decision, newest first."""
     site = site_of(request)
-    found = list(reversed(site.index.decisions()))
-    shown = found[:500]
-    images = site.index.images_of({key for some in shown for key in (some.a, some.b) if key})
-    return site.page(request, "decisions.html.j2", decisions=shown, total=len(found), images=images)
+    newest_first = list(reversed(site.index.decisions()))
+    shown = newest_first[:500]
+    images = site.index.images_of({key for decision in shown for key in (decision.a, decision.b) if key})
+    return site.page(request, "decisions.html.j2", decisions=shown, total=len(newest_first), images=images)
 
 
 @router.post("/decisions/forget")
 def forget(request: Request, a: Annotated[str, Form()], b: Annotated[str, Form()] = "") -> Response:
     """Forget one decision."""
     site = site_of(request)
-    kinds = [some.kind for some in site.index.decisions() if (some.a, some.b) == (a, b)]
+    kinds = [decision.kind for decision in site.index.decisions() if (decision.a, decision.b) == (a, b)]
     for kind in kinds:
         site.index.undecide([a, b] if b else [a], kind)
     site.group_lists.refresh()

@@ -80,7 +80,11 @@ class Review:
             before = self._index.decisions()
             decided = self._write(images, choice, key, before)
             concerned = {*keys}
-            stood = tuple(some for some in before if some.a in concerned and (not some.b or some.b in concerned))
+            stood = tuple(
+                decision
+                for decision in before
+                if decision.a in concerned and (not decision.b or decision.b in concerned)
+            )
             act = Act(group.id, _words(group, choice, key), decided.decisions, stood, group, group_list.epoch)
             self._acts.append(act)
             self._group_lists.follow(group_list, [entry], self._index.regrouped(group), decided.generation)
@@ -106,7 +110,9 @@ class Review:
         """Decide, in one transaction."""
         keys = [image.key for image in images]
         if choice == "keep":
-            others = [some for some in before if some.kind == KEEPER and some.a in keys and some.a != key]
+            others = [
+                decision for decision in before if decision.kind == KEEPER and decision.a in keys and decision.a != key
+            ]
             return self._index.redecide(make=[(KEEPER, [key])], forget=others)
         if choice == "both":  # a picture at several places is named twice: all of its files are to stay
             return self._index.decide(KEEP_BOTH, [*keys, *(i.key for i in images if len(i.locations) > 1)])

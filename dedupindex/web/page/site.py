@@ -124,5 +124,5 @@ def gist(group: DuplicateGroup) -> str:
     """Return in a few words how the pictures of a group relate."""
     if not group.pairs:
         return "the same bytes"
-    found = dict.fromkeys(relation for pair in group.pairs for relation in pair.relations)
-    return ", ".join(str(relation).replace("_", " ") for relation in list(found)[:4])
+    relations = dict.fromkeys(relation for pair in group.pairs for relation in pair.relations)
+    return ", ".join(str(relation).replace("_", " ") for relation in list(relations)[:4])

@@ -52,8 +52,8 @@ def _checked(text: str) -> Path:
         raise SettingsError(f"a place has 1 to {LONGEST:,} bytes")
     if not text.isprintable():
         raise SettingsError("a place has no control characters")
-    name, found, rest = text.partition(":/")
-    if found and "/" not in name:
+    name, separator, rest = text.partition(":/")
+    if separator and "/" not in name:
         text = f"{name.lower()}:/{rest.removeprefix('/')}"
         if name.lower() in LOCAL:
             raise SettingsError(f"a place cannot begin with {name}:")

@@ -53,13 +53,13 @@ def page_of(report: Report, after: str, limit: int) -> tuple[Report, str]:
     groups = sorted((group for group in report.groups if group.id > after), key=lambda group: group.id)
     chosen = groups[:limit]
     keys = {member.image.key for group in chosen for member in group.members}
-    some = dataclasses.replace(
+    page = dataclasses.replace(
         report,
         groups=tuple(chosen),
         decisions=tuple(d for d in report.decisions if d.a in keys and (not d.b or d.b in keys)),
         changes=None if report.changes is None else _changes(report, chosen, last=len(groups) <= limit),
     )
-    return some, chosen[-1].id if len(groups) > limit else ""
+    return page, chosen[-1].id if len(groups) > limit else ""
 
 
 def _changes(report: Report, chosen: Sequence[DuplicateGroup], *, last: bool) -> tuple[Change, ...]:

@@ -94,10 +94,10 @@ def info(request: Request) -> Info:
 
 def group(request: Request, group_id: str) -> OneGroup:
     """Give one group with its pairs and their evidence."""
-    found = face_of(request).group(group_id)
-    if found is None:
+    one = face_of(request).group(group_id)
+    if one is None:
         raise HTTPException(404, f"no group {group_id}")
-    return {"schema": SCHEMA_VERSION, "kind": "group", "group": group_json(found)}
+    return {"schema": SCHEMA_VERSION, "kind": "group", "group": group_json(one)}
 
 
 def query(request: Request, image: UploadFile, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Matches:
@@ -105,9 +105,9 @@ def query(request: Request, image: UploadFile, limit: Annotated[int, Query(ge=1,
     face = face_of(request)
     name = image.filename or "picture"
     with private_file(name, image.file) as path:
-        found = face.uploads.matches(path, Path(shown(name)), limit)
-    face.answered(found)
-    matches = [match_json(match) for match in found]
+        confirmed = face.uploads.matches(path, Path(shown(name)), limit)
+    face.answered(confirmed)
+    matches = [match_json(match) for match in confirmed]
     return {"schema": SCHEMA_VERSION, "kind": "query", "name": shown(name), "matches": matches}
 
 

@@ -58,8 +58,8 @@ def host_of(headers: Headers) -> str:
 
 def bearer_of(headers: Headers) -> str:
     """The token that a program brings as ``Authorization: Bearer TOKEN``; "" = none."""
-    found = _BEARER.fullmatch(headers.get("authorization", ""))
-    return found[1] if found else ""
+    matched = _BEARER.fullmatch(headers.get("authorization", ""))
+    return matched[1] if matched else ""
 
 
 def same(given: str, wanted: str) -> bool:

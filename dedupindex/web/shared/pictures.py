@@ -135,8 +135,8 @@ class Pictures:
 
     def _file(self, image: ImageRecord, side: int) -> Thumbnail | None:
         with self._turn:
-            found = self._index.thumbnail(image, side, max_bytes=MOST_BYTES)
-        return found or self._stored(image)
+            thumbnail = self._index.thumbnail(image, side, max_bytes=MOST_BYTES)
+        return thumbnail or self._stored(image)
 
     def _stored(self, image: ImageRecord) -> Thumbnail | None:
         return self._index.stored_thumbnails([image.id]).get(image.id)
