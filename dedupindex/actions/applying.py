@@ -18,7 +18,7 @@ from pathlib import Path
 from dedupindex import durable
 from dedupindex.actions import file_operations, trash
 from dedupindex.actions.file_operations import OperationState, Surprise
-from dedupindex.actions.journal import BEGUN, DONE, FAILED, UNDONE, FileOperation, Journal, open_journal
+from dedupindex.actions.journal import FileOperation, Journal, JournalState, open_journal
 from dedupindex.actions.plans import check_plan
 from dedupindex.actions.renewed_proof import Prover, require_proof
 from dedupindex.errors import DedupIndexError, PlanError
@@ -83,10 +83,15 @@ def apply_plan(
 
 def _follow(book: Journal | None, number: int, item: PlanItem, prover: Prover | None) -> tuple[OutcomeKind, str]:
     entry = None if book is None else book.entries.get(number)
-    if entry is not None and entry.state == DONE:
+    if entry is not None and entry.state == JournalState.DONE:
         return OutcomeKind.EARLIER, ""
     try:
-        if book is not None and entry is not None and entry.state == BEGUN and _take_up(book, entry.operation):
+        if (
+            book is not None
+            and entry is not None
+            and entry.state == JournalState.BEGUN
+            and _take_up(book, entry.operation)
+        ):
             return OutcomeKind.EARLIER, "half done by the run before, done now"
         if book is None:
             with _compared(item, prover):
@@ -109,9 +114,9 @@ def _do(book: Journal, number: int, item: PlanItem, prover: Prover | None) -> tu
             with contextlib.suppress(Surprise, OSError):
                 if file_operations.state_of(operation) is not OperationState.AFTER:
                     file_operations.take_back(operation)
-                    book.note(number, FAILED)
+                    book.note(number, JournalState.FAILED)
             raise
-        book.note(number, DONE)
+        book.note(number, JournalState.DONE)
     return OutcomeKind.DONE, ""
 
 
@@ -128,7 +133,7 @@ def _take_up(book: Journal, operation: FileOperation) -> bool:
     else:
         durable.sync_folder(operation.file.parent)
         file_operations.remove(operation.temporary)
-    book.note(operation.number, DONE)
+    book.note(operation.number, JournalState.DONE)
     return True
 
 
@@ -277,12 +282,12 @@ def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
         try:
             for number in sorted(book.entries, reverse=True):
                 entry = book.entries[number]
-                if entry.state not in (UNDONE, FAILED):
+                if entry.state not in (JournalState.UNDONE, JournalState.FAILED):
                     outcomes.append(_take_back(book, entry.operation))
                 progress.advance(1)
             for number in sorted(book.entries, reverse=True):
                 # a folder may have been in use by a operation that was taken back later than the one it was made for
-                if book.entries[number].state == UNDONE:
+                if book.entries[number].state == JournalState.UNDONE:
                     file_operations.remove_folders(book.entries[number].operation)
         finally:
             progress.finish()
@@ -298,5 +303,5 @@ def _take_back(book: Journal, operation: FileOperation) -> ItemOutcome:
         return ItemOutcome(
             operation.file, OutcomeKind.FAILED, f"{operation.file}: {error.strerror or error}", operation.size
         )
-    book.note(operation.number, UNDONE)
+    book.note(operation.number, JournalState.UNDONE)
     return ItemOutcome(operation.file, OutcomeKind.BACK, "", operation.size)

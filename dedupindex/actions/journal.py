@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,7 +22,15 @@ from dedupindex.errors import PlanError
 from dedupindex.records.plans import Action
 
 JOURNAL_SCHEMA = 1
-BEGUN, DONE, FAILED, UNDONE = "begun", "done", "failed", "undone"
+
+
+class JournalState(StrEnum):
+    """How far an operation has come, as the journal writes it."""
+
+    BEGUN = "begun"
+    DONE = "done"
+    FAILED = "failed"
+    UNDONE = "undone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,7 @@ class JournalEntry:
     """A operation and the last that was written of it."""
 
     operation: FileOperation
-    state: str
+    state: JournalState
 
 
 @dataclass(slots=True)
@@ -77,10 +86,10 @@ class Journal:
 
     def begin(self, operation: FileOperation) -> None:
         """Announce a operation."""
-        _append(self, {"n": operation.number, "state": BEGUN, "deed": _plain(operation)})
-        self.entries[operation.number] = JournalEntry(operation, BEGUN)
+        _append(self, {"n": operation.number, "state": JournalState.BEGUN, "deed": _plain(operation)})
+        self.entries[operation.number] = JournalEntry(operation, JournalState.BEGUN)
 
-    def note(self, number: int, state: str) -> None:
+    def note(self, number: int, state: JournalState) -> None:
         """Write what became of it."""
         _append(self, {"n": number, "state": state})
         self.entries[number].state = state
@@ -88,7 +97,7 @@ class Journal:
     @property
     def undone(self) -> bool:
         """Whether taking back has begun."""
-        return any(entry.state == UNDONE for entry in self.entries.values())
+        return any(entry.state == JournalState.UNDONE for entry in self.entries.values())
 
 
 def open_journal(path: Path, *, plan: str | None = None, database: str = "") -> Journal:
@@ -137,10 +146,11 @@ def _read(path: Path, descriptor: int, lines: list[bytes], plan: str | None) -> 
             raise PlanError(f"{path}: no journal that this dedupindex can read")
         journal = Journal(path, head["plan"], head["token"], head["database"], descriptor)
         for line in rest:
-            if line["state"] == BEGUN:
-                journal.entries[line["n"]] = JournalEntry(_operation(line["deed"]), BEGUN)
+            state = JournalState(line["state"])
+            if state == JournalState.BEGUN:
+                journal.entries[line["n"]] = JournalEntry(_operation(line["deed"]), state)
             else:
-                journal.entries[line["n"]].state = line["state"]
+                journal.entries[line["n"]].state = state
     except (ValueError, KeyError, TypeError) as error:
         raise PlanError(f"{path}: no journal: {error!r}") from error
     if plan is not None and journal.plan != plan:

@@ -26,9 +26,8 @@ from dedupindex.errors import SettingsError
 from dedupindex.groups.grouping import build_groups
 from dedupindex.groups.report import present, present_pairs
 from dedupindex.places import absolute, is_local, shards_above
-from dedupindex.records import Decision, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
-from dedupindex.records.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
-from dedupindex.records.plans import Action, Evidence, LeftOut, Plan, PlanItem, PlannedFile
+from dedupindex.records import Decision, DecisionKind, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
+from dedupindex.records.plans import Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
 from dedupindex.records.proofs import DIRECT, inverted, turned_round
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_decisions, catalog_images
@@ -106,7 +105,7 @@ class _Node:
     contender: Contender
     key: Key = ()
     device: int = 0
-    stays: str = ""  # why it may not go, whatever its copies are
+    stays: LeftOutReason | None = None  # why it may not go, whatever its copies are
     detail: str = ""
 
     @property
@@ -159,7 +158,7 @@ def plan(
         decisions = catalog_decisions.decisions(connection)
         several = catalog_images.by_id(connection, catalog_images.several_locations(connection))
         confirmed = present_pairs(connection, min_score=min_score)
-    apart = {(decision.a, decision.b) for decision in decisions if decision.kind == NOT_DUPLICATE}
+    apart = {(decision.a, decision.b) for decision in decisions if decision.kind == DecisionKind.NOT_DUPLICATE}
     pairs = [pair for pair in confirmed if _key(pair) not in apart]
     options = dataclasses.replace(
         options,
@@ -207,9 +206,9 @@ def make_plan(
     maker = _Maker(
         options,
         rule_order(options.keep),
-        frozenset(kinds[NOT_DUPLICATE]),
-        frozenset(kinds[KEEP_BOTH]),
-        frozenset(a for a, _ in kinds[KEEPER]),
+        frozenset(kinds[DecisionKind.NOT_DUPLICATE]),
+        frozenset(kinds[DecisionKind.KEEP_BOTH]),
+        frozenset(a for a, _ in kinds[DecisionKind.KEEPER]),
     )
     stacks: set[bytes] = set()
     for group in groups:
@@ -258,42 +257,46 @@ def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: An
     nodes: list[_Node] = []
     places = {place.path: place for place in image.locations if not place.missing}
     for path, place in sorted(places.items()):
-        trouble, status = _look(place)
-        if status is None:
-            maker.left_out.append(LeftOut(group.id, path, None, *trouble))
+        status = _look(place)
+        if not isinstance(status, os.stat_result):
+            maker.left_out.append(LeftOut(group.id, path, None, *status))
             continue
         identity = (status.st_dev, status.st_ino)
         first = maker.files.setdefault(identity, path)
         protected = is_under(path, maker.options.protect)
         if first != path and status.st_nlink < 2:
-            maker.left_out.append(LeftOut(group.id, path, first, "same_file", "the same file by another path"))
+            maker.left_out.append(
+                LeftOut(group.id, path, first, LeftOutReason.SAME_FILE, "the same file by another path")
+            )
             continue
-        stays, detail = "", ""
+        stays: LeftOutReason | None = None
+        detail = ""
         if protected:
-            stays, detail = "protected", "is protected"
+            stays, detail = LeftOutReason.PROTECTED, "is protected"
         elif status.st_nlink > 1:
-            stays, detail = "hard_link", f"has {status.st_nlink} hard links: to take one away frees nothing"
+            stays, detail = LeftOutReason.HARD_LINK, f"has {status.st_nlink} hard links: to take one away frees nothing"
         contender = Contender(image, place, image.key in maker.decided, protected=protected, **known)
         nodes.append(_Node(contender, (), status.st_dev, stays, detail))
     return nodes
 
 
-def _look(place: LocationRecord) -> tuple[tuple[str, str], os.stat_result | None]:
+def _look(place: LocationRecord) -> tuple[LeftOutReason, str] | os.stat_result:
+    """What the file is now, or why it cannot take part in the plan."""
     if not is_local(place.path):
-        return ("elsewhere", "lies in an object store or on another machine"), None
+        return LeftOutReason.ELSEWHERE, "lies in an object store or on another machine"
     try:
         status = os.lstat(place.path)
     except NotADirectoryError as error:
         if shards_above(place.path):
-            return ("in_archive", "is a member of an archive"), None
-        return ("gone", error.strerror or "cannot be read"), None
+            return LeftOutReason.IN_ARCHIVE, "is a member of an archive"
+        return LeftOutReason.GONE, error.strerror or "cannot be read"
     except OSError as error:
-        return ("gone", error.strerror or "cannot be read"), None
+        return LeftOutReason.GONE, error.strerror or "cannot be read"
     if not stat.S_ISREG(status.st_mode):
-        return ("not_regular", "is no regular file any more"), None
+        return LeftOutReason.NOT_REGULAR, "is no regular file any more"
     if (status.st_size, status.st_mtime_ns) != (place.size, place.mtime_ns):
-        return ("changed", "has changed since it was ingested"), None
-    return ("", ""), status
+        return LeftOutReason.CHANGED, "has changed since it was ingested"
+    return status
 
 
 def _choose(maker: _Maker, group: DuplicateGroup, nodes: Sequence[_Node], pairs: Sequence[Pair]) -> None:
@@ -334,7 +337,7 @@ def _choose(maker: _Maker, group: DuplicateGroup, nodes: Sequence[_Node], pairs:
 
 def _same_bytes(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node) -> PlanItem | LeftOut:
     if Relation.SAME_BYTES not in maker.options.relations:
-        return LeftOut(group.id, node.path, keeper.path, "relation", str(Relation.SAME_BYTES))
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.RELATION, str(Relation.SAME_BYTES))
     return _decide(maker, group, keeper, node, _BYTES, 1.0, 1.0)
 
 
@@ -342,17 +345,19 @@ def _near(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node, pair
     relations = pair.relations
     own = node.image.key
     if _key(pair) in maker.both or any(own in both for both in maker.both):
-        return LeftOut(group.id, node.path, keeper.path, "keep_both", "somebody decided to keep both")
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEP_BOTH, "somebody decided to keep both")
     if node.contender.decided:
-        return LeftOut(group.id, node.path, keeper.path, "keeper", "somebody decided to keep this one")
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEPER, "somebody decided to keep this one")
     if not needed(relations) <= set(maker.options.relations):
-        return LeftOut(group.id, node.path, keeper.path, "relation", "+".join(relations))
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.RELATION, "+".join(relations))
     doubt = _doubt(pair)
     if doubt and not maker.options.unproven:
-        return LeftOut(group.id, node.path, keeper.path, "unproven", doubt)
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.UNPROVEN, doubt)
     share = covered(pair, node.image)
     if share is None:
-        return LeftOut(group.id, node.path, keeper.path, "shows_more", "shows something that its copy does not")
+        return LeftOut(
+            group.id, node.path, keeper.path, LeftOutReason.SHOWS_MORE, "shows something that its copy does not"
+        )
     evidence = _evidence(pair, keeper.image)
     return _decide(maker, group, keeper, node, relations, share, pair.verification.score, evidence)
 
@@ -397,12 +402,14 @@ def _decide(
     if node.stays:
         return LeftOut(group.id, node.path, keeper.path, node.stays, node.detail)
     if maker.options.action is Action.HARDLINK and keeper.device != node.device:
-        return LeftOut(group.id, node.path, keeper.path, "other_device", "lies on another file system")
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.OTHER_DEVICE, "lies on another file system")
     rule = deciding(maker.rules, keeper.key, node.key)
     if rule is None:
-        return LeftOut(group.id, node.path, keeper.path, "tie", "no keep rule tells the two apart")
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.TIE, "no keep rule tells the two apart")
     if rule == SHOWS_MORE and node.contender.fineness > keeper.contender.fineness * FINER:
-        return LeftOut(group.id, node.path, keeper.path, "finer", "shows only a part, but that in finer detail")
+        return LeftOut(
+            group.id, node.path, keeper.path, LeftOutReason.FINER, "shows only a part, but that in finer detail"
+        )
     return PlanItem(
         group=group.id,
         action=maker.options.action,
@@ -423,7 +430,9 @@ def _leave_stack(maker: _Maker, group: DuplicateGroup, pair: Pair) -> None:
         return
     stack, other = (pair.a, pair.b) if pair.a.frame_count > 1 else (pair.b, pair.a)
     detail = "a file of several frames goes only for one with the same bytes"
-    maker.left_out.append(LeftOut(group.id, stack.locations[0].path, other.locations[0].path, "stack", detail))
+    maker.left_out.append(
+        LeftOut(group.id, stack.locations[0].path, other.locations[0].path, LeftOutReason.STACK, detail)
+    )
 
 
 def _planned(node: _Node) -> PlannedFile:

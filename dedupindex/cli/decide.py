@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from dedupindex.records import Decision, ImageRecord
 
 LIST, FORGET, EXPORT, IMPORT = "list", "forget", "export", "import"
-JUDGEMENTS = ("not-duplicate", "keep-both", "keeper")
-WHAT = (*JUDGEMENTS, LIST, FORGET, EXPORT, IMPORT)
+KINDS = ("not-duplicate", "keep-both", "keeper")  # of `DecisionKind`, which would load numpy for --help
+WHAT = (*KINDS, LIST, FORGET, EXPORT, IMPORT)
 
 
 def decide(
@@ -51,8 +51,8 @@ def decide(
         raise SettingsError(f"cannot decide {what!r}; there are: {', '.join(WHAT)}")
     if json and what != LIST:
         raise SettingsError("--json goes with `decide list`")
-    if note and what not in JUDGEMENTS:
-        raise SettingsError(f"--note goes with {', '.join(JUDGEMENTS)}")
+    if note and what not in KINDS:
+        raise SettingsError(f"--note goes with {', '.join(KINDS)}")
     if what in (EXPORT, IMPORT) and len(given) != 1:
         raise SettingsError(f"`decide {what}` takes one file")
     if what == LIST and given:

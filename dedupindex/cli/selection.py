@@ -92,7 +92,7 @@ def selection_of(
     SettingsError
         They contradict each other, or there is no such relation.
     """
-    from dedupindex.records.reports import OTHER_FOLDER, SAME_FOLDER, Selection
+    from dedupindex.records.reports import FolderChoice, Selection
 
     if same_folder and other_folder:
         raise SettingsError("give either --same-folder or --other-folder, not both")
@@ -102,7 +102,7 @@ def selection_of(
         min_score=min_score or 0.0,
         paths=tuple(path or ()),
         across=across,
-        folder=SAME_FOLDER if same_folder else OTHER_FOLDER if other_folder else "",
+        folder=FolderChoice.SAME if same_folder else FolderChoice.OTHER if other_folder else FolderChoice.ANY,
         decided=decided,
     )
 

@@ -136,6 +136,8 @@ def rest(pause: float, stop: threading.Event, ticks: Iterator[bool] | None) -> N
 
 
 def _run(session: Session, paths: Sequence[Path], recursive: bool, reports: Path | None, stop: Ending) -> None:
+    from dedupindex.records.reports import ChangeKind
+
     with session.open(create=True) as index, stop.working():
         if stop.is_set():
             return
@@ -143,7 +145,8 @@ def _run(session: Session, paths: Sequence[Path], recursive: bool, reports: Path
             ingested = index.ingest(paths, recursive=recursive, progress=progress)
             searched = index.find_duplicates(progress=progress)
         report = index.report(since="last", find=False)
-        if reports is not None and any(change.kind in ("new", "grown") for change in report.changes or ()):
+        more = (ChangeKind.NEW, ChangeKind.GROWN)
+        if reports is not None and any(change.kind in more for change in report.changes or ()):
             from dedupindex.cli.outputs import write_html
             from dedupindex.durable import write_whole
             from dedupindex.reports.jsonfile import report_json, to_json

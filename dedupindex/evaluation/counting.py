@@ -18,6 +18,7 @@ from dedupindex.records.evaluations import (
     AttackResult,
     Evaluation,
     MissedCopy,
+    MissReason,
     Rate,
     ThresholdPoint,
     WrongPair,
@@ -188,11 +189,12 @@ def _missed(evidence: Evidence, links: Components, variants: Sequence[Variant]) 
         outcome = set(_outcome(copy, evidence, links))
         if "direct" in outcome:
             continue
-        why = "not_confirmed" if copy.pair in evidence.proposed or "confirmable" not in outcome else "not_proposed"
+        confirmed_not = copy.pair in evidence.proposed or "confirmable" not in outcome
+        why = MissReason.NOT_CONFIRMED if confirmed_not else MissReason.NOT_PROPOSED
         missed = MissedCopy(
             path=evidence.originals[copy.original],
             attack=copy.variant.label,
-            why="unusable" if "unusable" in outcome else why,
+            why=MissReason.UNUSABLE if "unusable" in outcome else why,
             score=evidence.scores.get(copy.pair, 0.0),
             linked="linked" in outcome,
         )

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from dedupindex.errors import SettingsError
 from dedupindex.places import absolute
-from dedupindex.records import Decision, ImageRecord, Pair
-from dedupindex.records.decisions import KEEP_BOTH, KEEPER, KEY, KINDS, NOT_DUPLICATE, Decided
+from dedupindex.records import Decision, DecisionKind, ImageRecord, Pair
+from dedupindex.records.decisions import KEY, Decided
 from dedupindex.sources import parse_address
 from dedupindex.store import catalog, catalog_decisions, catalog_images
 from dedupindex.store.database import Database
@@ -32,15 +32,15 @@ class DecidedPairs:
     def leaves_out(self, a: str, b: str, *, decided: bool) -> bool:
         """Whether a pair is left out of reports; *decided* shows those that are kept both."""
         decision = self.apart.get((a, b) if a <= b else (b, a))
-        return decision is not None and not (decided and decision.kind == KEEP_BOTH)
+        return decision is not None and not (decided and decision.kind == DecisionKind.KEEP_BOTH)
 
 
 def decided_pairs(decisions: Iterable[Decision]) -> DecidedPairs:
     """Arrange decisions for looking up."""
     known = tuple(decisions)
     return DecidedPairs(
-        {(decision.a, decision.b): decision for decision in known if decision.kind != KEEPER},
-        frozenset(decision.a for decision in known if decision.kind == KEEPER),
+        {(decision.a, decision.b): decision for decision in known if decision.kind != DecisionKind.KEEPER},
+        frozenset(decision.a for decision in known if decision.kind == DecisionKind.KEEPER),
         known,
     )
 
@@ -63,7 +63,7 @@ def decide(database: Database, kind: str, pictures: Sequence[PathLike], note: st
 
     Parameters
     ----------
-    kind : {"not-duplicate", "keep-both", "keeper"}
+    kind : DecisionKind or str
         The first two are about every pair of *pictures*, the last about each of them.
     pictures : sequence of path or str
         Paths, ``path#frame=12``, or content keys of which at least 8 digits are given (``#12`` for a frame).
@@ -126,22 +126,23 @@ def redecide(
 
 
 def _decisions_on(database: Database, kind: str, pictures: Sequence[PathLike], note: str) -> list[Decision]:
-    if kind not in KINDS:
-        raise SettingsError(f"no decision {kind!r}; there are: {', '.join(KINDS)}")
-    least = 1 if kind == KEEPER else 2
+    if kind not in set(DecisionKind):
+        raise SettingsError(f"no decision {kind!r}; there are: {', '.join(DecisionKind)}")
+    chosen = DecisionKind(kind)
+    least = 1 if chosen == DecisionKind.KEEPER else 2
     if len(pictures) < least:
         raise SettingsError(f"{kind} is about {'a picture' if least == 1 else 'two pictures or more'}")
     keys = [key_of(database, picture) for picture in pictures]
     now = datetime.now(UTC)
-    if kind == KEEPER:
-        made = [Decision(kind, key, "", note, now) for key in dict.fromkeys(keys)]
+    if chosen == DecisionKind.KEEPER:
+        made = [Decision(chosen, key, "", note, now) for key in dict.fromkeys(keys)]
     else:
         joined = dict.fromkeys((min(pair), max(pair)) for pair in itertools.combinations(keys, 2))
         same = next((a for a, b in joined if a == b), "")
-        if same and kind == NOT_DUPLICATE:
+        if same and chosen == DecisionKind.NOT_DUPLICATE:
             first, second = [os.fspath(p) for p, key in zip(pictures, keys, strict=True) if key == same][:2]
             raise SettingsError(f"{first} and {second} are the same picture, byte for byte")
-        made = [Decision(kind, a, b, note, now) for a, b in joined]
+        made = [Decision(chosen, a, b, note, now) for a, b in joined]
     return made
 
 

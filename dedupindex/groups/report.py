@@ -25,7 +25,7 @@ from dedupindex.records import (
     RunRecord,
     Series,
 )
-from dedupindex.records.reports import Change, Coverage, Report, Selection
+from dedupindex.records.reports import Change, ChangeKind, Coverage, Report, Selection
 from dedupindex.records.selected_places import below, side, touches
 from dedupindex.settings import seconds_of
 from dedupindex.store import catalog, catalog_decisions, catalog_images, catalog_locations, catalog_pairs
@@ -101,7 +101,9 @@ def report(
         return _with_groups(connection, bare, decided, None)
     run = run_before(connection, since)
     differences = snapshots.compare(snapshots.before(connection, run.id) if run else {}, snapshots.current(connection))
-    images = {image for difference in differences if difference.kind != "resolved" for image, _ in difference.places}
+    images = {
+        image for difference in differences if difference.kind != ChangeKind.RESOLVED for image, _ in difference.places
+    }
     bare = _with_groups(connection, bare, decided, images)
     return _with_changes(connection, bare, run, differences)
 
@@ -289,7 +291,7 @@ def _with_changes(
     seen: set[tuple[str, str]] = set()
     for difference in differences:
         added, removed = places(difference.added), places(difference.removed)
-        if difference.kind == "resolved":
+        if difference.kind == ChangeKind.RESOLVED:
             if _plain(selection) and touches(selection, removed):
                 changes.append(Change(difference.kind, difference.id, None, difference.before, (), removed))
             continue

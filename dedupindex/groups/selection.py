@@ -11,7 +11,7 @@ from pathlib import Path
 from dedupindex.errors import SettingsError
 from dedupindex.places import absolute
 from dedupindex.records import ImageRecord, Pair, Relation
-from dedupindex.records.reports import OTHER_FOLDER, SAME_FOLDER, Selection
+from dedupindex.records.reports import FolderChoice, Selection
 from dedupindex.records.selected_places import Where, fits, side
 
 
@@ -35,8 +35,9 @@ def settled(selection: Selection) -> Selection:
     unknown = [str(r) for r in (*selection.relations, *selection.not_relations) if str(r) not in set(Relation)]
     if unknown:
         raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
-    if selection.folder not in ("", SAME_FOLDER, OTHER_FOLDER):
-        raise SettingsError(f"folder is {selection.folder!r}, must be {SAME_FOLDER!r} or {OTHER_FOLDER!r}")
+    if selection.folder not in set(FolderChoice):
+        named = " or ".join(repr(choice.value) for choice in FolderChoice if choice)
+        raise SettingsError(f"folder is {selection.folder!r}, must be {named}")
     across = selection.across
     if across is not None:
         across = (absolute(across[0]), absolute(across[1]))
@@ -48,6 +49,7 @@ def settled(selection: Selection) -> Selection:
         not_relations=tuple(Relation(relation) for relation in selection.not_relations),
         paths=tuple(absolute(path) for path in selection.paths),
         across=across,
+        folder=FolderChoice(selection.folder),
     )
 
 
@@ -66,8 +68,10 @@ def select(selection: Selection, pairs: Sequence[Pair], copies: Sequence[ImageRe
     pairs = [pair for pair in pairs if selection.wants(pair.relations)]
     if not selection.wants_copies:
         copies = ()
-    slices = _by_folder(pairs, copies) if selection.folder == SAME_FOLDER else [Selected(tuple(pairs), tuple(copies))]
-    if selection.across is not None or selection.folder == OTHER_FOLDER:
+    slices = (
+        _by_folder(pairs, copies) if selection.folder == FolderChoice.SAME else [Selected(tuple(pairs), tuple(copies))]
+    )
+    if selection.across is not None or selection.folder == FolderChoice.OTHER:
         slices = [_crossing(selection, part) for part in slices]
     return slices
 

@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from dedupindex.groups.decisions import content_of, decided_pairs
 from dedupindex.groups.grouping import group_id
 from dedupindex.groups.joining import joined
+from dedupindex.records.reports import ChangeKind
 from dedupindex.store import catalog_decisions, catalog_images, catalog_pairs
 from dedupindex.store.catalog_decisions import Places
 from dedupindex.store.database import Connection, Database
 
 Snapshot = Mapping[str, Places]
-KINDS = ("new", "grown", "shrunk", "resolved")
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """How a group differs from what stood before, in ids of images and places."""
 
-    kind: str  # one of KINDS
+    kind: ChangeKind
     id: str  # of the group now; of a resolved one, as it was
     places: Places  # of the group now; of a resolved one, as it was
     before: tuple[str, ...] = ()  # groups that it shares an image with
@@ -97,21 +97,22 @@ def compare(then: Snapshot, now: Snapshot) -> list[Difference]:
         origins = sorted({owner[image] for image in images if image in owner})
         claimed.update(origins)
         if not origins:
-            differences.append(Difference("new", group, places, added=places))
+            differences.append(Difference(ChangeKind.NEW, group, places, added=places))
             continue
         old = _by_image(place for origin in origins for place in then[origin])
         added = _more(images, old)
         removed = _more(old, images)
         if added or len(origins) > 1:
-            differences.append(Difference("grown", group, places, tuple(origins), added, removed))
+            differences.append(Difference(ChangeKind.GROWN, group, places, tuple(origins), added, removed))
         elif removed:
-            differences.append(Difference("shrunk", group, places, tuple(origins), added, removed))
+            differences.append(Difference(ChangeKind.SHRUNK, group, places, tuple(origins), added, removed))
     differences += [
-        Difference("resolved", group, places, (group,), removed=places)
+        Difference(ChangeKind.RESOLVED, group, places, (group,), removed=places)
         for group, places in then.items()
         if group not in claimed
     ]
-    return sorted(differences, key=lambda difference: (KINDS.index(difference.kind), difference.id))
+    rank = {kind: number for number, kind in enumerate(ChangeKind)}
+    return sorted(differences, key=lambda difference: (rank[difference.kind], difference.id))
 
 
 def _by_image(places: Iterable[tuple[int, int]]) -> dict[int, set[int]]:

@@ -7,6 +7,7 @@ Shifts are ``(dy, dx)``, rows first, in pixels of picture *a*.
 
 from dedupindex.records.answers import (
     Decision,
+    DecisionKind,
     DuplicateGroup,
     DuplicatesSummary,
     FlagKind,
@@ -23,7 +24,7 @@ from dedupindex.records.answers import (
     Series,
     SeriesMember,
 )
-from dedupindex.records.files import Failure, FileStatus, FoundFile, SkippedFile
+from dedupindex.records.files import Failure, FileStatus, FoundFile, SkippedFile, SkipReason
 from dedupindex.records.links import Link, link_of
 from dedupindex.records.pictures import (
     ByteArray,
@@ -45,6 +46,7 @@ __all__ = [
     "Candidate",
     "CodeArray",
     "Decision",
+    "DecisionKind",
     "DecodedFile",
     "DuplicateGroup",
     "DuplicatesSummary",
@@ -77,6 +79,7 @@ __all__ = [
     "RunRecord",
     "Series",
     "SeriesMember",
+    "SkipReason",
     "SkippedFile",
     "Verification",
     "link_of",

@@ -250,11 +250,19 @@ class ProofSummary:
     seconds: float = 0.0
 
 
+class DecisionKind(StrEnum):
+    """What somebody decided."""
+
+    NOT_DUPLICATE = "not-duplicate"  # of two images: they are different pictures
+    KEEP_BOTH = "keep-both"  # of two images: duplicates, and both are wanted
+    KEEPER = "keeper"  # of one image: it is the one to keep
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What somebody decided on two images, or on one; bound to content, so it outlives moves and new ingests."""
 
-    kind: str  # "not-duplicate", "keep-both" (of two images), "keeper" (of one)
+    kind: DecisionKind
     a: str  # content key
     b: str  # content key, not smaller than a; "" for a decision on one image
     note: str

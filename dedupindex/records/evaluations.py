@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from dedupindex.records.files import Failure
@@ -135,6 +136,14 @@ class WrongPair:
     relation: str
 
 
+class MissReason(StrEnum):
+    """Why a copy was not reported as a pair with its own original."""
+
+    UNUSABLE = "unusable"  # it shows next to nothing or could not be read
+    NOT_PROPOSED = "not_proposed"  # the search did not find it
+    NOT_CONFIRMED = "not_confirmed"  # the comparison did not accept it
+
+
 @dataclass(frozen=True, slots=True)
 class MissedCopy:
     """A copy that was not reported as a pair with its own original.
@@ -143,9 +152,7 @@ class MissedCopy:
     ----------
     path : Path
         The picture that was attacked.
-    why : str
-        ``unusable`` (it shows next to nothing or could not be read), ``not_proposed`` (the search did not find it) or
-        ``not_confirmed`` (the comparison did not accept it).
+    why : MissReason
     score : float
         Of the comparison, 0..1; 0 as well where it is below every threshold that is looked at.
     linked : bool
@@ -154,7 +161,7 @@ class MissedCopy:
 
     path: Path
     attack: str
-    why: str
+    why: MissReason
     score: float
     linked: bool
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from dedupindex.errors import Reason
@@ -31,12 +32,27 @@ class FileStatus:
     inode: int
 
 
+class SkipReason(StrEnum):
+    """Why the walker passed over an entry."""
+
+    HIDDEN = "hidden"  # its name begins with a dot
+    SYMLINK = "symlink"
+    NOT_REGULAR = "not_regular"  # a device, socket or pipe
+    EXCLUDED = "excluded"  # a file of the index itself
+    MASK_FILE = "mask_file"  # the mask of another picture
+    FOLDER = "folder"  # below a place that is searched without its folders
+    NOT_AN_IMAGE = "not_an_image"  # neither its name nor its first bytes say that it is one
+    UNUSABLE_KEY = "unusable_key"  # an object whose key cannot be a path
+    LISTED_TWICE = "listed_twice"
+    COMPRESSED_ARCHIVE = "compressed_archive"  # only plain tar shards are opened
+
+
 @dataclass(frozen=True, slots=True)
 class SkippedFile:
-    """A directory entry that the walker passed over, and why (``hidden``, ``symlink``, ``not_regular``, ...)."""
+    """A directory entry that the walker passed over, and why."""
 
     path: Path
-    why: str
+    why: SkipReason
 
 
 @dataclass(frozen=True, slots=True)

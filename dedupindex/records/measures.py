@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from enum import StrEnum
 
 from dedupindex.records.answers import Pair
 from dedupindex.records.pictures import DecodedFile, Frame, PreparedFrame
 from dedupindex.records.verdicts import Relation
 
-Better: TypeAlias = Literal["higher", "lower"]
+
+class Better(StrEnum):
+    """Which values of a measure mean more alike."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +25,7 @@ class Measure:
     ----------
     name : str
     value : float
-    better : {"higher", "lower"}
-        Which values mean more alike.
+    better : Better
     detail : str
         Shift, size and the like, for people.
     """

@@ -95,14 +95,36 @@ class PlanItem:
         return Relation.EDITED in self.relations
 
 
+class LeftOutReason(StrEnum):
+    """Why a file stays although it has a copy."""
+
+    TIE = "tie"  # no keep rule tells the two apart
+    RELATION = "relation"  # their relation was not asked for
+    UNPROVEN = "unproven"  # not proven to be copies
+    SHOWS_MORE = "shows_more"  # it shows something that its copy does not
+    FINER = "finer"  # it shows only a part of its copy, but in finer detail
+    PROTECTED = "protected"
+    KEEP_BOTH = "keep_both"  # somebody decided to keep both
+    KEEPER = "keeper"  # somebody decided to keep this one
+    HARD_LINK = "hard_link"  # other names of the same file remain, so nothing would be freed
+    OTHER_DEVICE = "other_device"  # a hard link cannot cross file systems
+    SAME_FILE = "same_file"  # another path to the file that is kept
+    STACK = "stack"  # a file of several frames, of which one matches
+    CHANGED = "changed"  # since it was ingested
+    GONE = "gone"  # or unreadable
+    ELSEWHERE = "elsewhere"  # in an object store or on another machine
+    IN_ARCHIVE = "in_archive"  # a member of an archive
+    NOT_REGULAR = "not_regular"  # no regular file any more
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file that stays although it has a copy, and why (``tie``, ``protected``, ``relation``, ...)."""
+    """A file that stays although it has a copy, and why."""
 
     group: str
     path: Path
     keeper: Path | None
-    why: str
+    why: LeftOutReason
     detail: str
 
 

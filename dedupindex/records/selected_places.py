@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dedupindex.records.answers import ImageRecord, LocationRecord, Pair
-from dedupindex.records.reports import OTHER_FOLDER, SAME_FOLDER, Selection
+from dedupindex.records.reports import FolderChoice, Selection
 
 Where = tuple[int | None, Path]  # side (0, 1, None = neither), folder: places of one kind are selected alike
 
@@ -37,9 +37,9 @@ def fits(selection: Selection, one: Where, other: Where) -> bool:
     """Whether a pair of places of these kinds is asked for."""
     if selection.across is not None and {one[0], other[0]} != {0, 1}:
         return False
-    if selection.folder == SAME_FOLDER:
+    if selection.folder == FolderChoice.SAME:
         return one[1] == other[1]
-    return selection.folder != OTHER_FOLDER or one[1] != other[1]
+    return selection.folder != FolderChoice.OTHER or one[1] != other[1]
 
 
 def shown_places(selection: Selection, pair: Pair) -> tuple[LocationRecord, LocationRecord]:

@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dedupindex.records.evaluations import Evaluation, MissedCopy, Rate, Suggestion, ThresholdPoint, WrongPair
+from dedupindex.records.evaluations import (
+    Evaluation,
+    MissedCopy,
+    MissReason,
+    Rate,
+    Suggestion,
+    ThresholdPoint,
+    WrongPair,
+)
 from dedupindex.reports.jsonfile import SCHEMA_VERSION, failure_json, path_json
 from dedupindex.reports.names import short
 from dedupindex.reports.text import count, duration
@@ -16,9 +24,9 @@ SHOWN = 20  # wrong pairs and missed copies in the text; JSON has all of them
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)  # lines of the table
 WHY = {
     "limit": "left out by the sample",
-    "unusable": "shows next to nothing, or cannot be read",
-    "not_proposed": "the search did not propose it",
-    "not_confirmed": "not confirmed",
+    MissReason.UNUSABLE: "shows next to nothing, or cannot be read",
+    MissReason.NOT_PROPOSED: "the search did not propose it",
+    MissReason.NOT_CONFIRMED: "not confirmed",
 }
 
 

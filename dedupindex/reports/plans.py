@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dedupindex.records.plans import PLAN_SCHEMA, Action, Evidence, LeftOut, Plan, PlanItem, PlannedFile
+from dedupindex.records.plans import PLAN_SCHEMA, Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
 from dedupindex.records.proofs import proof_to_plain
 from dedupindex.reports.jsonfile import path_json
 from dedupindex.reports.names import short, shown
@@ -32,23 +32,25 @@ _GAIN = {
     Action.DELETE: "{} freed",
 }
 WHY = {
-    "tie": "no keep rule tells them from the copy that is kept (add one, e.g. --keep first-path)",
-    "relation": "their relation was not asked for (--relation)",
-    "unproven": "not proven to be copies: dedupindex prove compares their files (--unproven takes them all the same)",
-    "shows_more": "they show something that the copy that is kept does not",
-    "finer": "they show a part of the copy that is kept, but in finer detail",
-    "protected": "protected",
-    "keep_both": "decided: keep both",
-    "keeper": "decided: keep this one",
-    "hard_link": "hard links of other files: taking one away frees nothing",
-    "other_device": "on another file system than the copy that is kept: no hard link can join them",
-    "same_file": "the same file by another path",
-    "stack": "files of several frames, of which a single frame matches",
-    "changed": "changed since they were ingested: ingest again",
-    "gone": "gone or unreadable since they were ingested",
-    "elsewhere": "in object stores or on other machines: nothing is done there",
-    "in_archive": "members of archives: nothing is taken out of them",
-    "not_regular": "no regular files any more",
+    LeftOutReason.TIE: "no keep rule tells them from the copy that is kept (add one, e.g. --keep first-path)",
+    LeftOutReason.RELATION: "their relation was not asked for (--relation)",
+    LeftOutReason.UNPROVEN: (
+        "not proven to be copies: dedupindex prove compares their files (--unproven takes them all the same)"
+    ),
+    LeftOutReason.SHOWS_MORE: "they show something that the copy that is kept does not",
+    LeftOutReason.FINER: "they show a part of the copy that is kept, but in finer detail",
+    LeftOutReason.PROTECTED: "protected",
+    LeftOutReason.KEEP_BOTH: "decided: keep both",
+    LeftOutReason.KEEPER: "decided: keep this one",
+    LeftOutReason.HARD_LINK: "hard links of other files: taking one away frees nothing",
+    LeftOutReason.OTHER_DEVICE: "on another file system than the copy that is kept: no hard link can join them",
+    LeftOutReason.SAME_FILE: "the same file by another path",
+    LeftOutReason.STACK: "files of several frames, of which a single frame matches",
+    LeftOutReason.CHANGED: "changed since they were ingested: ingest again",
+    LeftOutReason.GONE: "gone or unreadable since they were ingested",
+    LeftOutReason.ELSEWHERE: "in object stores or on other machines: nothing is done there",
+    LeftOutReason.IN_ARCHIVE: "members of archives: nothing is taken out of them",
+    LeftOutReason.NOT_REGULAR: "no regular files any more",
 }
 
 
@@ -64,7 +66,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "relations": [str(relation) for relation in plan.relations],
         "keep_rules": list(plan.rules),
         "protect": [path_json(path) for path in plan.protect],
-        "unproven": plan.unproven,
+        LeftOutReason.UNPROVEN: plan.unproven,
         "settings": dict(plan.settings),
         "bytes": plan.bytes,
         "items": [item_json(item) for item in plan.items],
@@ -79,8 +81,8 @@ def item_json(item: PlanItem) -> dict[str, Any]:
         "group": item.group,
         "action": str(item.action),
         "file": _file_json(item.file),
-        "keeper": _file_json(item.keeper),
-        "relation": relation,
+        LeftOutReason.KEEPER: _file_json(item.keeper),
+        LeftOutReason.RELATION: relation,
         "words": relation_words(relation),
         "score": round(item.score, 6),
         "covered": round(item.covered, 5),
@@ -168,7 +170,7 @@ def _left_lines(plan: Plan, base: Path | None) -> Iterator[str]:
     for why, number in reasons.items():
         yield f"stay: {count(number, 'file')}, {WHY[why]}"
         which = [file for file in plan.left_out if file.why == why]
-        if why == "relation":  # many, and of little interest: how many of which
+        if why == LeftOutReason.RELATION:  # many, and of little interest: how many of which
             kinds = Counter(file.detail for file in which)
             more = f", {count(len(kinds) - KINDS, 'other kind')}" if len(kinds) > KINDS else ""
             yield "  " + ", ".join(f"{many:,} {kind}" for kind, many in kinds.most_common(KINDS)) + more

@@ -20,14 +20,13 @@ from dedupindex.records import (
     RunRecord,
     Series,
 )
-from dedupindex.records.reports import SAME_FOLDER, Change, Coverage, Report, Selection
+from dedupindex.records.reports import Change, ChangeKind, Coverage, FolderChoice, Report, Selection
 from dedupindex.records.upkeep import MergeSummary
 from dedupindex.reports.names import short, shown
 from dedupindex.reports.wording import flag_words, pair_words, percent, proof_words, shift_text
 
 INDENT = "    "
 MANY = 20  # pictures without a duplicate that are listed for people
-CHANGES = ("new", "grown", "shrunk", "resolved")
 
 
 def ingest_text(summary: IngestSummary, *, dry_run: bool = False) -> str:
@@ -178,7 +177,9 @@ def selection_words(selection: Selection, base: Path | None = None) -> str:
     if selection.across is not None:
         parts.append(f"pairs of {short(selection.across[0], base)} with {short(selection.across[1], base)}")
     if selection.folder:
-        parts.append("pairs within one folder" if selection.folder == SAME_FOLDER else "pairs of different folders")
+        parts.append(
+            "pairs within one folder" if selection.folder == FolderChoice.SAME else "pairs of different folders"
+        )
     if selection.paths:
         parts.append("groups that touch " + " or ".join(short(path, base) for path in selection.paths))
     return ", ".join(parts)
@@ -226,7 +227,7 @@ def run_words(run: RunRecord | None) -> str:
 
 def changes_words(changes: Sequence[Change]) -> str:
     """Return how many groups are new, grown, shrunk and resolved."""
-    counted = {kind: sum(change.kind == kind for change in changes) for kind in CHANGES}
+    counted = {kind: sum(change.kind == kind for change in changes) for kind in ChangeKind}
     parts = [(kind, number) for kind, number in counted.items() if number]
     first = [count(parts[0][1], f"{parts[0][0]} group")] if parts else []
     return ", ".join(first + [f"{number:,} {kind}" for kind, number in parts[1:]])

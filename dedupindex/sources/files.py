@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from dedupindex.errors import Reason
 from dedupindex.places import absolute
-from dedupindex.records import Failure, FoundFile, SkippedFile
+from dedupindex.records import Failure, FoundFile, SkippedFile, SkipReason
 
 Found: TypeAlias = FoundFile | SkippedFile | Failure
 Identity: TypeAlias = tuple[int, int]  # (device, inode)
@@ -105,9 +105,9 @@ class _Walker:
 
     def file(self, path: Path, status: os.stat_result, *, explicit: bool = False) -> Found:
         if self.is_excluded(path, status):
-            return SkippedFile(path, "excluded")
+            return SkippedFile(path, SkipReason.EXCLUDED)
         if not stat.S_ISREG(status.st_mode):
-            return SkippedFile(path, "not_regular")
+            return SkippedFile(path, SkipReason.NOT_REGULAR)
         return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ino, explicit)
 
     def is_excluded(self, path: Path, status: os.stat_result) -> bool:
@@ -117,7 +117,7 @@ class _Walker:
 
     def folder(self, root: Path, status: os.stat_result) -> Iterator[Found]:
         if self.is_excluded(root, status) or any(os.fspath(p) in self.excluded_paths for p in root.parents):
-            yield SkippedFile(root, "excluded")
+            yield SkippedFile(root, SkipReason.EXCLUDED)
             return
         pending: list[Iterator[Found | tuple[Path, os.stat_result]]] = [self.entries(root, status)]
         while pending:
@@ -147,7 +147,7 @@ class _Walker:
                 continue
             path = folder / entry.name
             if not self.hidden and entry.name.startswith("."):
-                yield SkippedFile(path, "hidden")
+                yield SkippedFile(path, SkipReason.HIDDEN)
                 continue
             try:
                 seen = entry.stat(follow_symlinks=False)
@@ -155,15 +155,15 @@ class _Walker:
                 yield _failure(path, error)
                 continue
             if stat.S_ISLNK(seen.st_mode):
-                yield SkippedFile(path, "symlink")
+                yield SkippedFile(path, SkipReason.SYMLINK)
             elif not stat.S_ISDIR(seen.st_mode):
-                yield SkippedFile(path, "mask_file") if entry.name in masks else self.file(path, seen)
+                yield SkippedFile(path, SkipReason.MASK_FILE) if entry.name in masks else self.file(path, seen)
             elif self.is_excluded(path, seen):
-                yield SkippedFile(path, "excluded")
+                yield SkippedFile(path, SkipReason.EXCLUDED)
             elif self.recursive:
                 yield path, seen
             else:
-                yield SkippedFile(path, "folder")
+                yield SkippedFile(path, SkipReason.FOLDER)
 
 
 def masks_among(names: Sequence[str], matcher: re.Pattern[str] | None) -> set[str]:

@@ -18,7 +18,7 @@ from dedupindex.places import (
     shards_above,
     volume_of,
 )
-from dedupindex.records import Failure, FoundFile, SkippedFile
+from dedupindex.records import Failure, FoundFile, SkippedFile, SkipReason
 from dedupindex.sources import remote, shards
 from dedupindex.sources.files import Found, mask_name_matcher, masks_among, walk
 from dedupindex.sources.lists import SourceList, read_list
@@ -135,16 +135,16 @@ class Finder:
         else:
             yield Failure(shard, *contents.damage)
         for _ in range(contents.others):
-            yield SkippedFile(shard, "not_regular")
+            yield SkippedFile(shard, SkipReason.NOT_REGULAR)
         masks = masks_among(list(contents.members), self._mask_names)
         for name, member in sorted(contents.members.items()):
             place = shards.member_found(shard, status, member)
             if any(part.startswith(".") for part in PurePosixPath(name).parts):
-                yield SkippedFile(place.path, "hidden")
+                yield SkippedFile(place.path, SkipReason.HIDDEN)
             elif name in masks:
-                yield SkippedFile(place.path, "mask_file")
+                yield SkippedFile(place.path, SkipReason.MASK_FILE)
             elif not is_candidate(place, member.head or b""):
-                yield SkippedFile(place.path, "not_an_image")
+                yield SkippedFile(place.path, SkipReason.NOT_AN_IMAGE)
             else:
                 beside = mask_path(place.path, self._pattern)
                 masked = beside is not None and os.fspath(beside.relative_to(shard)) in contents.members
@@ -202,18 +202,18 @@ class Finder:
             if not entry.is_folder and (not entry.name or entry.name.endswith("/")):
                 continue  # the placeholder that stands for a folder
             if "/" in entry.name or not keeps(entry.name):
-                yield SkippedFile(folder, "unusable_key")
+                yield SkippedFile(folder, SkipReason.UNUSABLE_KEY)
                 continue
             path = folder / entry.name
             if hash(path) in self._seen:  # below another place that was named too
                 continue
             self._seen.add(hash(path))
             if entry.name.startswith("."):
-                yield SkippedFile(path, "hidden")
+                yield SkippedFile(path, SkipReason.HIDDEN)
             elif entry.is_folder:
-                yield path if self._recursive else SkippedFile(path, "folder")
+                yield path if self._recursive else SkippedFile(path, SkipReason.FOLDER)
             elif entry.name in masks:
-                yield SkippedFile(path, "mask_file")
+                yield SkippedFile(path, SkipReason.MASK_FILE)
             else:
                 state = entry.status
                 beside = mask_path(path, self._pattern)
@@ -246,7 +246,7 @@ class Finder:
                 continue
             key = hash(row.place)
             if key in self._named:
-                yield SkippedFile(row.place, "listed_twice")
+                yield SkippedFile(row.place, SkipReason.LISTED_TWICE)
                 continue
             self._named.add(key)
             if scheme_of(row.place):
@@ -280,4 +280,4 @@ def _compressed(file: FoundFile) -> Found:
     if file.explicit:
         detail = f"{file.path.name} is compressed; only plain .tar shards are opened"
         return Failure(file.path, Reason.UNSUPPORTED, detail)
-    return SkippedFile(file.path, "compressed_archive")
+    return SkippedFile(file.path, SkipReason.COMPRESSED_ARCHIVE)

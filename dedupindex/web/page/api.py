@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from dedupindex.records import Decision, Relation
 from dedupindex.reports.jsonfile import SCHEMA_VERSION, group_json
-from dedupindex.web.page.group_lists import Filter
+from dedupindex.web.page.group_lists import Filter, ListOrder, ListState
 from dedupindex.web.page.site import site_of
 from dedupindex.web.shared.api import Json, common_routes
 
@@ -69,7 +69,7 @@ def groups(
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> GroupList:
     """List duplicate groups."""
-    chosen = Filter("" if relation is None else str(relation), min_score, max_score, state, order)
+    chosen = Filter("" if relation is None else str(relation), min_score, max_score, ListState(state), ListOrder(order))
     chosen_groups = site_of(request).group_lists.current().select(chosen)
     shown = [group_json(entry.group) for entry in chosen_groups[offset : offset + limit]]
     return {"schema": SCHEMA_VERSION, "kind": "groups", "total": len(chosen_groups), "groups": shown}

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from urllib.parse import urlencode
 
 from dedupindex.index import Index, largest_first
@@ -16,10 +17,25 @@ PAGE = 48  # groups
 RUNS = 8  # latest runs beside the list
 QUICK = 0.3  # seconds: groups that are made in less are made after every change
 RESTS = 5  # times as long as making them took, others' changes are left alone
-OPEN, KEPT, ALL = "open", "kept", "all"
-STATES: Mapping[str, str] = {OPEN: "still open", KEPT: "with a keeper", ALL: "all"}
-LARGEST, DOUBTFUL = "largest", "doubtful"
-ORDERS: Mapping[str, str] = {LARGEST: "largest first", DOUBTFUL: "most doubtful first"}
+
+
+class ListState(StrEnum):
+    """Which groups a list shows, by whether somebody chose a keeper."""
+
+    OPEN = "open"  # without a keeper
+    KEPT = "kept"  # with one
+    ALL = "all"
+
+
+class ListOrder(StrEnum):
+    """In which order a list shows its groups."""
+
+    LARGEST = "largest"  # most files first
+    DOUBTFUL = "doubtful"  # lowest score of the weakest link first
+
+
+STATES = {ListState.OPEN: "still open", ListState.KEPT: "with a keeper", ListState.ALL: "all"}
+ORDERS = {ListOrder.LARGEST: "largest first", ListOrder.DOUBTFUL: "most doubtful first"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +61,8 @@ class Filter:
     relation: str = ""  # "" = any
     least: float = 0.0  # score of the weakest link
     most: float = 1.0
-    state: str = OPEN
-    order: str = LARGEST
+    state: ListState = ListState.OPEN
+    order: ListOrder = ListOrder.LARGEST
 
     def query(self, **more: str | int) -> str:
         """Return it as the query part of an address, with what else is given."""
@@ -67,7 +83,7 @@ class Filter:
             return False
         if not self.least <= entry.weakest <= self.most:
             return False
-        return self.state == ALL or entry.kept == (self.state == KEPT)
+        return self.state == ListState.ALL or entry.kept == (self.state == ListState.KEPT)
 
 
 @dataclass(frozen=True)
@@ -90,7 +106,7 @@ class GroupList:
         """Return the groups of a list, in its order."""
         if chosen not in self.lists:
             entries = [entry for entry in self.entries if chosen.shows(entry)]
-            if chosen.order == DOUBTFUL:
+            if chosen.order == ListOrder.DOUBTFUL:
                 entries.sort(key=lambda entry: (entry.weakest, entry.id))
             if len(self.lists) > 100:
                 self.lists.clear()

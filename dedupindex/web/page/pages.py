@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from dedupindex.errors import ReadError
 from dedupindex.records import Relation
 from dedupindex.reports.text import pairs_with
-from dedupindex.web.page.group_lists import OPEN, ORDERS, PAGE, STATES, Filter, neighbours
+from dedupindex.web.page.group_lists import ORDERS, PAGE, STATES, Filter, ListOrder, ListState, neighbours
+from dedupindex.web.page.review import Choice
 from dedupindex.web.page.site import site_of
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -19,15 +20,15 @@ MEMBERS = 60  # pictures of a group on a page
 
 
 def chosen_filter(
-    relation: str = "", least: str = "", most: str = "", state: str = OPEN, order: str = "largest"
+    relation: str = "", least: str = "", most: str = "", state: str = ListState.OPEN, order: str = ListOrder.LARGEST
 ) -> Filter:
     """Return the filter that an address asks for; what means nothing counts as not given."""
     return Filter(
         relation if relation in set(Relation) else "",
         _share(least, 0.0),
         _share(most, 1.0),
-        state if state in STATES else OPEN,
-        order if order in ORDERS else "largest",
+        ListState(state) if state in set(ListState) else ListState.OPEN,
+        ListOrder(order) if order in set(ListOrder) else ListOrder.LARGEST,
     )
 
 
@@ -111,7 +112,7 @@ def decide(request: Request, group_id: str, do: Annotated[str, Form()]) -> Respo
     choice, _, key = do.partition(":")
     site.review.act(entry, choice, key)
     following = after or before
-    if choice == "out":  # what is left of the group, if anything; its name may be another one now
+    if choice == Choice.OUT:  # what is left of the group, if anything; its name may be another one now
         rest = {member.image.id for member in entry.group.members if member.image.key != key}
         left = site.group_lists.current().entries
         following = next((e.id for e in left if any(m.image.id in rest for m in e.group.members)), following)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
@@ -11,11 +9,10 @@ from dedupindex.index.overlays import jpeg, regions_on
 from dedupindex.records import ImageRecord
 from dedupindex.web.page.site import Site, site_of
 from dedupindex.web.shared.api import picture_answer
-from dedupindex.web.shared.pictures import SIDES, Picture
+from dedupindex.web.shared.pictures import SIDES, Picture, View
 
 router = APIRouter(include_in_schema=False)
 LAST_ID = 2**63 - 1
-View = Literal["first", "second", "difference", "outline"]
 
 
 @router.get("/thumbnail/{image_id}.jpg")

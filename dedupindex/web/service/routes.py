@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from dedupindex.errors import ReadError
 from dedupindex.records import DuplicatesSummary, ImageRecord, Relation
 from dedupindex.records.decisions import KEY
-from dedupindex.records.reports import Selection
+from dedupindex.records.reports import FolderChoice, Selection
 from dedupindex.reports.jsonfile import (
     SCHEMA_VERSION,
     failure_json,
@@ -179,7 +179,7 @@ def report(
         min_score=min_score,
         paths=tuple(path_of(text) for text in path or ()),
         across=(path_of(across[0]), path_of(across[1])) if across else None,
-        folder=folder or "",
+        folder=FolderChoice(folder or ""),
         decided=decided,
     )
     whole = service.reports.report(selection, since)
