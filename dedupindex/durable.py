@@ -96,12 +96,19 @@ def pieces(path: Path) -> Iterator[bytes]:
 
 
 def copy_whole(source: Path, target: Path, sha256: str) -> None:
-    """Copy a file as `write_whole` does, if its content has that digest.
+    """Copy a file as `write_whole` does, if its content has the given digest.
+
+    Parameters
+    ----------
+    source, target : Path
+        Where the bytes come from, and the file that is replaced.
+    sha256 : str
+        Hexadecimal digest that the content must have.
 
     Raises
     ------
     ValueError
-        It has another digest; nothing was put in place.
+        The content has another digest; *target* is as it was.
     OSError
     """
     put_together(pieces(source), target, sha256, source=str(source))

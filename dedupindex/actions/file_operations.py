@@ -207,10 +207,19 @@ def _take_name(source: Path, target: Path) -> None:
 def copy_as(source: Path, operation: FileOperation, target: Path) -> None:
     """Copy a file whole and synced, with the mode, times, owner and attributes that the operation's file had.
 
+    Parameters
+    ----------
+    source : Path
+        The file that is copied.
+    operation : FileOperation
+        Says which content and attributes the copy must have.
+    target : Path
+        The copy; there must be no such file. It is removed again when the copy fails.
+
     Raises
     ------
     Surprise
-        Its content is not that of the operation's file.
+        The content of *source* is not that of the operation's file.
     OSError
     """
     durable.point("write", target)

@@ -109,7 +109,20 @@ def _classes(values: Iterable[float], alike: float) -> dict[float, int]:
 
 
 def deciding(rules: Sequence[str], keeper: Key, other: Key) -> str | None:
-    """Return the first rule that prefers the keeper; None: none tells the two apart, or one prefers the other."""
+    """Return the first rule that prefers the keeper.
+
+    Parameters
+    ----------
+    rules : sequence of str
+        From `rule_order`.
+    keeper, other : tuple
+        Keys of the two files, from `keys`; one entry for each rule, the smaller one is kept.
+
+    Returns
+    -------
+    str or None
+        None where no rule tells the two apart, or the first that does prefers *other*.
+    """
     for rule, kept, gone in zip(rules, keeper, other, strict=True):
         if kept != gone:
             return rule if kept < gone else None
@@ -117,7 +130,20 @@ def deciding(rules: Sequence[str], keeper: Key, other: Key) -> str | None:
 
 
 def because(rule: str, keeper: Contender, other: Contender) -> str:
-    """Return in words why a rule preferred the keeper."""
+    """Return in words why a rule preferred the keeper.
+
+    Parameters
+    ----------
+    rule : str
+        A name from `rule_order`.
+    keeper, other : Contender
+        The file that is kept, and the one that may go.
+
+    Returns
+    -------
+    str
+        A few words for people.
+    """
     return RULES[rule].words(keeper, other)
 
 

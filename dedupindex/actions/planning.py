@@ -84,10 +84,31 @@ class PlanOptions:
     ) -> PlanOptions:
         """Options from an action and relations by their names, as people give them.
 
+        Parameters
+        ----------
+        action : str
+            Value of an `Action`.
+        relations : sequence of str
+            Values of `Relation`: pairs with these may lose a file.
+        to : Path, optional
+            Folder for the action ``move``, and only for it.
+        protect : tuple of Path
+            Files at and below these stay.
+        keep : tuple of str
+            Keep rules, the first that can decides; empty = those of the settings.
+        prefer : tuple of Path
+            Folders whose files are rather kept, the most preferred first; empty = those of the settings.
+        unproven : bool
+            Take pairs whose files were not compared too.
+
+        Returns
+        -------
+        PlanOptions
+
         Raises
         ------
         SettingsError
-            There is no such action or relation; the options contradict each other.
+            There is no such action or relation, or the options contradict each other.
         """
         unknown = [name for name in relations if name not in set(Relation)]
         if unknown:

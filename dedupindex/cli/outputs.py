@@ -47,7 +47,21 @@ def write_parquet(path: Path, report: Report) -> None:
 
 
 def write_html(path: Path, report: Report, index: Index, progress: Bar | Quiet) -> None:
-    """Write the report as a page."""
+    """Write a report as one HTML page.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced whole, or not at all.
+    report : Report
+    index : Index
+        Gives the thumbnails.
+    progress : Bar or Quiet
+
+    Raises
+    ------
+    OSError
+    """
     from dedupindex.cli.thumbnails import Thumbnails
     from dedupindex.durable import output_path, write_whole
     from dedupindex.reports.html import report_html

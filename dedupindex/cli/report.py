@@ -121,7 +121,17 @@ def report(
 
 
 def show(report: Report, form: Format, *, null: bool = False, alternates: bool = False) -> None:
-    """Print a report; with *alternates* its series instead of its groups."""
+    """Print a report.
+
+    Parameters
+    ----------
+    report : Report
+    form : Format
+    null : bool
+        End the names of a list of paths with NUL instead of a line break.
+    alternates : bool
+        As text: its series instead of its groups.
+    """
     from dedupindex.reports.csvfile import pairs_csv
     from dedupindex.reports.jsonfile import report_json, to_json
     from dedupindex.reports.lists import path_lists

@@ -53,7 +53,16 @@ def landscape(seed: int) -> ByteArray:
 
 
 def hills_of(canvas: ByteArray, random: Generator, layer: int) -> None:
-    """Draw a range of hills with what stands on it; nearer ones are lower and darker."""
+    """Draw a range of hills with trees and houses, in place.
+
+    Parameters
+    ----------
+    canvas : (HEIGHT, WIDTH, 3) uint8
+        RGB.
+    random : Generator
+    layer : int
+        0 = the farthest; nearer ones are lower in the picture and darker.
+    """
     steps = np.linspace(0, 1, WIDTH)
     height = HEIGHT * (0.42 + 0.14 * layer) * np.ones(WIDTH)
     for octave in range(1, 6):

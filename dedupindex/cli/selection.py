@@ -85,7 +85,23 @@ def selection_of(
     other_folder: bool,
     decided: bool,
 ) -> Selection:
-    """Return what the options ask for.
+    """Return what the options of a report ask for.
+
+    Parameters
+    ----------
+    relation, not_relation : sequence of str or None
+        Names of relations.
+    min_score : float or None
+        0..1.
+    path : sequence of Path or None
+    across : (Path, Path) or None
+    same_folder, other_folder : bool
+        At most one of them.
+    decided : bool
+
+    Returns
+    -------
+    Selection
 
     Raises
     ------

@@ -255,7 +255,24 @@ def masked_ncc_map(
 def find_peak(
     a: Spectra, b: Spectra, *, min_overlap: float = 0.3, max_shift: float | None = None, subpixel: bool = False
 ) -> CorrelationPeak:
-    """Find the shift at which two transformed pictures correlate best; see `cross_correlate`."""
+    """Find the shift at which two transformed pictures correlate best; see `cross_correlate`.
+
+    Parameters
+    ----------
+    a, b : Spectra
+        Transforms of the two pictures, padded to one size.
+    min_overlap : float
+        Least overlap of valid pixels over the smaller picture's valid pixels, 0..1.
+    max_shift : float, optional
+        Largest shift along each axis, pixels.
+    subpixel : bool
+        Refine the shift by a parabola through the neighbouring scores.
+
+    Returns
+    -------
+    CorrelationPeak
+        Zero shift, score and overlap where no shift is allowed.
+    """
     score, overlap = ncc_map(a, b, min_overlap=min_overlap)
     shifts = [np.arange(length) for length in a.padded]
     for axis in (0, 1):
@@ -279,7 +296,18 @@ def find_peak(
 
 
 def parabola_vertex(before: float, peak: float, after: float) -> float:
-    """Return the offset of the vertex of the parabola through three neighbouring scores, -.5..+.5."""
+    """Return the vertex of the parabola through three neighbouring scores.
+
+    Parameters
+    ----------
+    before, peak, after : float
+        Scores at -1, 0 and +1.
+
+    Returns
+    -------
+    float
+        Offset from the middle, -0.5..0.5; 0 where the middle is no peak.
+    """
     bend = before - 2 * peak + after
     if not np.isfinite(bend) or bend >= 0:
         return 0.0
@@ -339,10 +367,22 @@ def cross_correlate(
 def pearson(a: NDArray[np.generic], b: NDArray[np.generic], mask: Mask | None = None) -> float:
     """Correlate two pictures of one size without any shift.
 
+    Parameters
+    ----------
+    a, b : (H, W) or (H, W, C) array
+        Any real dtype, finite where valid.
+    mask : bool array, optional
+        True = valid in both; (H, W) or the shape of *a*. By default all is valid.
+
     Returns
     -------
     float
-        -1..1; 0 where fewer than two pixels are valid or a picture is constant there.
+        -1..1; 0 where fewer than two samples are valid or a picture is constant there.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ.
     """
     if a.shape != b.shape:
         raise ValueError(f"pictures of shapes {a.shape} and {b.shape} have no common pixels to correlate")

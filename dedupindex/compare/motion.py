@@ -55,13 +55,13 @@ class MotionField:
     Attributes
     ----------
     positions : (N, 2) int
-        (y, x) of each judged block's upper left corner in b.
+        (y, x) of each compared block's upper left corner in b.
     vectors : (N, 2) int
         (dy, dx) of each.
     shift : (dy, dx)
         Median of the vectors within a pixel of the most frequent one.
     agreement : float
-        Share of judged blocks within a pixel of `shift`, among those that a shows there, 0..1.
+        Share of compared blocks within a pixel of `shift`, among those that a shows there, 0..1.
     """
 
     positions: NDArray[np.int64]
@@ -92,7 +92,20 @@ class Descent:
 def overlap_slices(
     shape_a: tuple[int, ...], shape_b: tuple[int, ...], shift: tuple[int, int]
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return the slices of a and of b that lie on each other; empty ones where the shift parts the two."""
+    """Return the slices of a and of b that lie on each other.
+
+    Parameters
+    ----------
+    shape_a, shape_b : (int, int)
+        Heights and widths, pixels.
+    shift : (dy, dx)
+        Where the first pixel of b lies on a, whole pixels.
+
+    Returns
+    -------
+    of_a, of_b : (slice, slice)
+        Rows and columns; empty ones where the shift parts the two.
+    """
     of_a, of_b = [], []
     for m, n, d in zip(shape_a, shape_b, shift, strict=True):
         low = max(d, 0)
@@ -227,7 +240,7 @@ def motion_vectors(
 ) -> MotionField:
     """Find where each block of b lies on a (least SAD within a reach), and the shift that most blocks share.
 
-    Blocks that are masked by half or have hardly any contrast are not judged.
+    Blocks that are masked by half or have hardly any contrast are not compared.
 
     Parameters
     ----------
@@ -245,7 +258,7 @@ def motion_vectors(
     Raises
     ------
     ValueError
-        Pictures that are not 2-D, masks of another shape, or no block that can be judged.
+        Pictures that are not 2-D, masks of another shape, or no block that can be compared.
     """
     first, second = _float_pair(a, b, mask_a, mask_b)
     rows, columns = second[0].shape[0] // block, second[0].shape[1] // block
@@ -262,19 +275,19 @@ def motion_vectors(
         share = _block_means(both, (rows, columns))
         difference = _block_means(cv2.absdiff(canvas[place], picture) * both, (rows, columns))
         np.divide(difference, share, out=cost[i], where=share >= BLOCK_SHARE)
-    judged = np.isfinite(cost).any(0) & _textured(picture, valid, (rows, columns))
-    if not judged.any():
+    compared = np.isfinite(cost).any(0) & _textured(picture, valid, (rows, columns))
+    if not compared.any():
         raise ValueError("no block has contrast and lies on the other picture")
     steps = np.array(shifts)
-    best = steps[cost.argmin(0)[judged]]
+    best = steps[cost.argmin(0)[compared]]
     votes = cv2.boxFilter(_votes(best, reach), -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
     mode = np.array(np.unravel_index(int((votes + 1e-3 * _votes(best, reach)).argmax()), votes.shape)) - reach
     shift = np.median(best[np.abs(best - mode).max(1) <= 1], axis=0)
     near = np.abs(best - shift).max(1) <= 1
     there = int(np.abs(steps - shift).max(1).argmin())
-    shown = near | np.isfinite(cost[there][judged])
+    shown = near | np.isfinite(cost[there][compared])
     return MotionField(
-        positions=np.argwhere(judged) * block,
+        positions=np.argwhere(compared) * block,
         vectors=best + np.array(start),
         shift=(float(shift[0]) + start[0], float(shift[1]) + start[1]),
         agreement=float(near.sum() / max(1, shown.sum())),
@@ -340,6 +353,15 @@ def pearson_after(
     mask_b: Mask | None = None,
 ) -> float:
     """Correlate two pictures over what both show once b is shifted by whole pixels.
+
+    Parameters
+    ----------
+    a, b : (H, W) array
+        Any real dtype; the sizes may differ.
+    shift : (dy, dx)
+        Where the first pixel of b lies on a, pixels; rounded.
+    mask_a, mask_b : (H, W) bool, optional
+        True = valid.
 
     Returns
     -------

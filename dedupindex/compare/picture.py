@@ -208,7 +208,17 @@ def _bytes(values: FloatArray) -> ByteArray:
 
 
 def draw_outline(panel: ByteArray, mask: Mask, colour: tuple[int, int, int]) -> None:
-    """Draw the inner edge of a mask into an RGB picture of its size; the frame's own edge is none."""
+    """Draw the inner edge of a mask into a picture, in place. The picture's own border is no edge.
+
+    Parameters
+    ----------
+    panel : (H, W, 3) uint8
+        RGB.
+    mask : (H, W) bool
+        True = valid.
+    colour : (int, int, int)
+        RGB, 0..255.
+    """
     if mask.all() or not mask.any():
         return
     inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8))

@@ -194,6 +194,13 @@ def orientations(descriptors: CodeArray, count: int) -> FloatArray:
 def orientation_cosines(a: Features, b: Features, quarters: int = 3) -> FloatArray:
     """Cosine of *a* and each orientation of *b*: turned by 0, 1 ... *quarters* quarters, then the same mirrored.
 
+    Parameters
+    ----------
+    a, b : Features
+        Only their descriptors are used.
+    quarters : int
+        Most quarter turns, 0..3.
+
     Returns
     -------
     (2 + 2 quarters,) float32
@@ -226,7 +233,22 @@ def reach(features: Features, profile: str = "default") -> float:
 
 
 def reach_of(side: int, keypoints: int, profile: str = "default") -> float:
-    """`reach` of a picture by the longest side of its thumbnail (pixels), its keypoints, and the profile."""
+    """`reach` of a picture by its size and its number of keypoints.
+
+    Parameters
+    ----------
+    side : int
+        Longest side of its thumbnail, pixels.
+    keypoints : int
+        How many it has.
+    profile : {"default", "fast"}
+        `Settings.profile`.
+
+    Returns
+    -------
+    float
+        Smallest cosine of a copy that is worth a candidate, -1..1; -1 = no such limit.
+    """
     if side <= TINY:
         return TINY_REACH
     if keypoints >= FEW_KEYPOINTS:

@@ -30,7 +30,19 @@ class DecidedPairs:
     all: tuple[Decision, ...] = ()
 
     def leaves_out(self, a: str, b: str, *, decided: bool) -> bool:
-        """Whether a pair is left out of reports; *decided* shows those that are kept both."""
+        """Whether a pair is left out of reports.
+
+        Parameters
+        ----------
+        a, b : str
+            Content keys, in any order.
+        decided : bool
+            Show pairs of which both are to be kept.
+
+        Returns
+        -------
+        bool
+        """
         decision = self.apart.get((a, b) if a <= b else (b, a))
         return decision is not None and not (decided and decision.kind == DecisionKind.KEEP_BOTH)
 
@@ -46,7 +58,20 @@ def decided_pairs(decisions: Iterable[Decision]) -> DecidedPairs:
 
 
 def sift(pairs: Sequence[Pair], decided: DecidedPairs, *, show_kept: bool) -> list[Pair]:
-    """Pairs on which nobody decided that they are no duplicates, or (without *show_kept*) that both are to stay."""
+    """Leave out the pairs on which somebody decided.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+    decided : DecidedPairs
+    show_kept : bool
+        Do not leave out those of which both are to be kept.
+
+    Returns
+    -------
+    list of Pair
+        In the order in which they were given.
+    """
     if not decided.apart:
         return list(pairs)
     return [pair for pair in pairs if not decided.leaves_out(pair.a.key, pair.b.key, decided=show_kept)]
@@ -111,12 +136,12 @@ def redecide(
     """
     made = [decision for kind, pictures in make for decision in _decisions_on(database, kind, pictures, note)]
     with database.write() as connection:
-        standing = {(decision.a, decision.b): decision.kind for decision in catalog_decisions.decisions(connection)}
+        current = {(decision.a, decision.b): decision.kind for decision in catalog_decisions.decisions(connection)}
         gone = [
-            (decision.a, decision.b) for decision in forget if standing.get((decision.a, decision.b)) == decision.kind
+            (decision.a, decision.b) for decision in forget if current.get((decision.a, decision.b)) == decision.kind
         ]
         catalog_decisions.delete_decisions(connection, gone)
-        left = standing.keys() - set(gone)
+        left = current.keys() - set(gone)
         catalog_decisions.put_decisions(
             connection, [decision for decision in restore if (decision.a, decision.b) not in left]
         )

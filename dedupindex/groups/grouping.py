@@ -121,7 +121,22 @@ def representative_order(image: ImageRecord) -> tuple[object, ...]:
 
 
 def group_id(sha256: bytes, frame: int, salt: bytes = b"") -> str:
-    """Name of the group in which this content is the one that was stored first."""
+    """Id of the group in which this content was stored first.
+
+    Parameters
+    ----------
+    sha256 : bytes
+        Digest of the file's bytes, 32 bytes.
+    frame : int
+        Frame number.
+    salt : bytes
+        Tells apart groups of one image in several folders.
+
+    Returns
+    -------
+    str
+        12 hexadecimal digits.
+    """
     return hashlib.sha256(sha256 + frame.to_bytes(8, "big") + salt).hexdigest()[:12]
 
 

@@ -48,7 +48,15 @@ def joined(edges: Iterable[tuple[int, int, Link]]) -> dict[int, int]:
 
 
 def join(parent: dict[int, int], a: int, b: int) -> None:
-    """Join two sets of a union-find forest; the smallest number becomes the root."""
+    """Join two sets of a union-find forest, in place; the smallest number becomes the root.
+
+    Parameters
+    ----------
+    parent : dict of int to int
+        The forest: each number with the one above it; a root with itself.
+    a, b : int
+        A member of each set.
+    """
     a, b = root_of(parent, a), root_of(parent, b)
     if a != b:
         parent[max(a, b)] = min(a, b)

@@ -40,9 +40,20 @@ EXACT = {Relation.SAME_BYTES, Relation.SAME_PIXELS}
 def present_pairs(
     connection: Connection, *, min_score: float | None = None, among: Collection[int] | None = None
 ) -> list[Pair]:
-    """Confirmed pairs of images that are both still somewhere, best first; missing locations are left out.
+    """Confirmed pairs of images that both still have a location; missing locations are left out.
 
-    Pairs that the proof withdrew are left out too.
+    Parameters
+    ----------
+    connection : Connection
+    min_score : float, optional
+        Leave out weaker pairs, 0..1.
+    among : collection of int, optional
+        Only pairs of these image ids.
+
+    Returns
+    -------
+    list of Pair
+        Best first, without the pairs that the proof withdrew.
     """
     return [
         dataclasses.replace(pair, a=present(pair.a), b=present(pair.b))

@@ -194,7 +194,21 @@ class Index(ReadableIndex):
 
     # ------------------------------------------------------------------------------------------------- decisions
     def decide(self, kind: str, pictures: Sequence[PathLike], note: str = "") -> Decided:
-        """Remember "not-duplicate", "keep-both" (of every two *pictures*) or "keeper" (of each); see `decisions`.
+        """Remember a decision; what was decided before on the same pictures is replaced.
+
+        Parameters
+        ----------
+        kind : DecisionKind or str
+            ``not-duplicate`` and ``keep-both`` are about every two of *pictures*, ``keeper`` about each of them.
+        pictures : sequence of path or str
+            Paths, ``path#frame=12``, or content keys of which at least 8 digits are given.
+        note : str
+            For people.
+
+        Returns
+        -------
+        Decided
+            The decisions, and the generation of the database that holds them.
 
         Raises
         ------
@@ -262,7 +276,7 @@ class Index(ReadableIndex):
             For `undo`; an existing one is continued where it ends. Without, the plan and its journal are written beside
             the database.
         agreed : str
-            `Plan.deeds_digest` of the plan that somebody saw and agreed to.
+            `Plan.operations_digest` of the plan that somebody saw and agreed to.
         rehearse : bool
             Compare every file, touch none, write no journal.
         go_on : bool
@@ -358,11 +372,25 @@ class Index(ReadableIndex):
     def merge(self, other: PathLike, *, volume: str = "", progress: Progress | None = None) -> MergeSummary:
         """Bring in a catalogue that was made elsewhere, without describing anything again; see `ingest.merge`.
 
-        With *volume*, its own paths are known here as ``VOLUME:/path``; without, it is of this machine.
+        Parameters
+        ----------
+        other : path or URL
+            Its database; it is only read.
+        volume : str
+            Its paths are known here as ``VOLUME:/path``; "" = it is of this machine.
+        progress : Progress, optional
+
+        Returns
+        -------
+        MergeSummary
 
         Raises
         ------
-        SettingsError, StoreError
+        SettingsError
+            The name of the volume is not allowed, or both are the same database.
+        SettingsMismatchError
+            Its features were made with other settings.
+        StoreError
         """
         self._refuse_mismatch()
         with opened(location_of(other)) as theirs:

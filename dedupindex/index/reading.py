@@ -64,7 +64,21 @@ class ReadableIndex(OpenIndex):
         return stored_thumbnails(self._database, ids)
 
     def thumbnail(self, image: ImageRecord, side: int, *, max_bytes: int | None = None) -> Thumbnail | None:
-        """Small picture of an image from its file, of a longest *side* in pixels; None where no file still holds it."""
+        """Small picture of an image from its file.
+
+        Parameters
+        ----------
+        image : ImageRecord
+        side : int
+            Longest side, pixels.
+        max_bytes : int, optional
+            Larger files are not read.
+
+        Returns
+        -------
+        Thumbnail or None
+            None where no file still holds the image, or all are too large.
+        """
         return from_file(image, self.settings, side, max_bytes=max_bytes)
 
     def failures(self, run: int | None = None) -> list[Failure]:

@@ -124,6 +124,18 @@ class Batch(NamedTuple):
 def batches(frames: Sequence[Frame], settings: Settings, working_side: int) -> Iterator[Batch]:
     """Split frames into batches: all in one where they are small and alike, else one each.
 
+    Parameters
+    ----------
+    frames : sequence of Frame
+        Of one file.
+    settings : Settings
+    working_side : int
+        Longest side of a prepared frame, pixels, at least 1.
+
+    Yields
+    ------
+    Batch
+
     Raises
     ------
     ValueError

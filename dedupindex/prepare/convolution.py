@@ -215,7 +215,28 @@ def normalised_differential_convolution(
 
 
 def read_input(a: NDArray[Any], mask: NDArray[Any] | None, mode: Mode) -> Input:
-    """Check and split what a filter was given; NaN, infinities and masked values become 0."""
+    """Check what a filter was given and split it into values and confidences.
+
+    Parameters
+    ----------
+    a : (H, W) or (N, H, W) array
+        bool, integer or float. NaN, infinities and masked values become 0.
+    mask : array of the same shape, or None
+        bool (True = valid) or float confidences, 0..1.
+    mode : Mode
+        How the frame goes on beyond its border; ``constant``: no data there.
+
+    Returns
+    -------
+    Input
+
+    Raises
+    ------
+    ValueError
+        A shape, a mode or a mask that does not fit.
+    TypeError
+        Samples that are no numbers.
+    """
     dtype_range(a.dtype)
     if a.ndim not in (2, 3):
         raise ValueError(f"shape {a.shape} is neither a frame (H, W) nor a stack (N, H, W)")
@@ -260,7 +281,22 @@ def centre_and_spread(source: Input) -> tuple[Double, Double]:
 
 
 def normalised(source: Input, convolve: Callable[[Double], Double], fill: bool, gain: float = 1.0) -> Filtered:
-    """Normalised convolution by any averaging that sums to 1."""
+    """Normalised convolution (Knutsson and Westin 1993, doi:10.1109/CVPR.1993.341081) by an averaging filter.
+
+    Parameters
+    ----------
+    source : Input
+    convolve : callable
+        Linear filter of a float64 array whose weights sum to 1.
+    fill : bool
+        Give masked pixels the average of their valid neighbours, where they have any.
+    gain : float
+        Factor on the result.
+
+    Returns
+    -------
+    Filtered
+    """
     if source.confidence is None:
         return kept(source, convolve(source.values) * gain, source.mask, fill)
     weight = convolve(source.confidence)
@@ -270,13 +306,43 @@ def normalised(source: Input, convolve: Callable[[Double], Double], fill: bool, 
 
 
 def kept(source: Input, values: Double, present: Mask, fill: bool) -> Filtered:
-    """Blank what is not valid and bring the rest to the result's type."""
+    """Set what is not valid to 0 and bring the rest to the type of the result.
+
+    Parameters
+    ----------
+    source : Input
+    values : float64 array
+        The filter's result.
+    present : bool array
+        Where the filter had anything to average.
+    fill : bool
+        Keep pixels that were masked in the input but are *present* now.
+
+    Returns
+    -------
+    Filtered
+    """
     mask = present if fill else present & source.mask
     return Filtered(np.where(mask, values, 0.0).astype(source.dtype), mask)
 
 
 def window_mean(ndim: int, size: int, mode: Mode) -> Callable[[Double], Double]:
-    """Mean over a square window, as a function."""
+    """Mean over a square window, as a function.
+
+    Parameters
+    ----------
+    ndim : int
+        Axes of the arrays it is for, 2 or 3; the window spans the last two.
+    size : int
+        Side of the window, pixels, at least 1.
+    mode : Mode
+        How the frame goes on beyond its border.
+
+    Returns
+    -------
+    callable
+        float64 array to float64 array of the same shape.
+    """
     sizes = (1,) * (ndim - 2) + (size, size)
 
     def mean(x: Double) -> Double:

@@ -116,7 +116,32 @@ def enhanced_lee_filter(
     With the window's coefficient of variation ``c = sqrt(v) / m``, ``c_u = 1 / sqrt(looks)`` and
     ``c_max = sqrt(1 + 2 / looks)``: *m* where ``c <= c_u``; *a* where ``c >= c_max``; else ``m w + a (1 - w)`` with
     ``w = exp(-damping (c - c_u) / (c_max - c))``. A. Lopes, R. Touzi, E. Nezry, 1990, doi:10.1109/36.62623.
-    Parameters as in `lee_filter`.
+
+    Parameters
+    ----------
+    a : (H, W) or (N, H, W) array
+        bool, integer or float.
+    size : int
+        Side of the window, pixels, at least 1.
+    mask : array of the same shape, optional
+        bool (True = valid) or float confidences, 0..1.
+    looks : float
+        Equivalent number of looks, above 0.
+    damping : float
+        How fast the blend falls from the mean to the pixel, at least 0.
+    mode : {"reflect", "mirror", "nearest", "wrap", "constant"}
+        How the frame goes on beyond its border; ``constant``: no data there.
+    fill : bool
+        Give masked pixels the mean of their window.
+
+    Returns
+    -------
+    Filtered
+
+    Raises
+    ------
+    ValueError
+        A shape, size, mode, *looks* or *damping* that is not allowed.
     """
     _check_looks(looks)
     if not (np.isfinite(damping) and damping >= 0):

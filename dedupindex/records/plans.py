@@ -153,7 +153,7 @@ class Plan:
         """Return what identifies the plan, made when it was: a journal belongs to one plan."""
         return _digest([self.made.isoformat(timespec="seconds"), self._operations()])
 
-    def deeds_digest(self) -> str:
+    def operations_digest(self) -> str:
         """Return what identifies the plan's operations: the same for a plan that is made anew and says the same."""
         return _digest(self._operations())
 

@@ -34,7 +34,18 @@ def side(selection: Selection, path: Path) -> int | None:
 
 
 def fits(selection: Selection, one: Where, other: Where) -> bool:
-    """Whether a pair of places of these kinds is asked for."""
+    """Whether a selection asks for pairs of places of these two kinds.
+
+    Parameters
+    ----------
+    selection : Selection
+    one, other : (side, folder)
+        Side of `Selection.across` (0, 1, None = neither) and folder of each place.
+
+    Returns
+    -------
+    bool
+    """
     if selection.across is not None and {one[0], other[0]} != {0, 1}:
         return False
     if selection.folder == FolderChoice.SAME:

@@ -19,7 +19,20 @@ _DONE = {
 
 
 def applied_text(summary: ApplySummary, action: Action, *, dry_run: bool = False) -> str:
-    """Return what a run of `apply` did, in a few lines; what went wrong is told by `trouble_lines`."""
+    """Return what a run of `apply` did, in a few lines; what went wrong is told by `trouble_lines`.
+
+    Parameters
+    ----------
+    summary : ApplySummary
+    action : Action
+        Of the plan.
+    dry_run : bool
+        The files were compared only.
+
+    Returns
+    -------
+    str
+    """
     done = summary.of(OutcomeKind.DONE)
     size = size_text(sum(outcome.size for outcome in done))
     if dry_run:

@@ -17,7 +17,7 @@ from dedupindex.reports.wording import percent, proof_words, relation_words
 LISTED = 20  # files that stay, for each reason, before the text says "and N more"
 PLACES = 8  # changed places of a file that the text lists
 KINDS = 8  # relations that the text names
-_DEED = {
+_ACTIONS = {
     Action.TRASH: "to the trash",
     Action.MOVE: "to be moved",
     Action.HARDLINK: "to become hard links",
@@ -130,7 +130,7 @@ def plan_summary(plan: Plan) -> str:
     if not plan.items:
         return "nothing to do"
     gain = _GAIN[plan.action].format(size_text(plan.bytes))
-    return f"{count(len(plan.items), 'file')} {_DEED[plan.action]}, {gain}"
+    return f"{count(len(plan.items), 'file')} {_ACTIONS[plan.action]}, {gain}"
 
 
 def _item_lines(plan: Plan, base: Path | None) -> Iterator[str]:

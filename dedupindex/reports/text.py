@@ -347,7 +347,22 @@ def decision_line(decision: Decision, names: Mapping[str, str]) -> str:
 
 
 def matches_text(name: str, matches: Sequence[Match], base: Path | None = None) -> str:
-    """Return the answers to a query."""
+    """Return the answers to a query.
+
+    Parameters
+    ----------
+    name : str
+        Of the picture that was asked for.
+    matches : sequence of Match
+        Best first.
+    base : Path, optional
+        Paths below it are shown relative to it.
+
+    Returns
+    -------
+    str
+        Lines without a line break at the end.
+    """
     lines = [f"{shown(name)}: {count(len(matches), 'match', 'matches')}"]
     for match in matches:
         registration, first = match.registration, match.image.locations[0]
@@ -372,7 +387,21 @@ def _match_proof(match: Match) -> str:
 
 
 def count(number: int, one: str, many: str = "") -> str:
-    """Return a number with its noun."""
+    """Return a number with its noun.
+
+    Parameters
+    ----------
+    number : int
+    one : str
+        The noun for one.
+    many : str
+        The noun for others; by default *one* with an s.
+
+    Returns
+    -------
+    str
+        Like ``1,200 files``.
+    """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 

@@ -57,7 +57,7 @@ def pair_words(pair: Pair, name_a: str = "a", name_b: str = "b") -> tuple[str, .
     """
     sides = Sides(pair.a, pair.b, name_a, name_b, pair.proof)
     relations = pair.relations
-    if Relation.MIRRORED in relations and _half_turn(pair.verification):  # two words for one deed
+    if Relation.MIRRORED in relations and _half_turn(pair.verification):  # two words for the same change
         relations = tuple(relation for relation in relations if relation != Relation.ROTATED)
     phrases = [_PHRASES[relation](pair.verification, sides) for relation in relations]
     if pair.proof is not None and pair.proof.outcome is Outcome.SAME and not DIRECT.intersection(relations):

@@ -102,7 +102,25 @@ def candidates(
 def stored_candidates(
     database: Database, index: VectorIndex, settings: Settings, ids: Sequence[int]
 ) -> dict[int, tuple[list[Candidate], bool]]:
-    """`candidates` of images that are stored, by id; those without features are left out."""
+    """`candidates` of images that are stored.
+
+    Parameters
+    ----------
+    database : Database
+    index : VectorIndex
+    settings : Settings
+    ids : sequence of int
+        Image ids; those without features are left out.
+
+    Returns
+    -------
+    dict of int to (list of Candidate, bool)
+        By image id; True where a probe found more than `settings.candidates` within the radius.
+
+    Raises
+    ------
+    StoreError
+    """
     aims: dict[int, Aim] = {}
     negatives: list[FloatArray] = []
     negatives_too = len(index) <= settings.negatives  # asked once: it may grow meanwhile

@@ -58,6 +58,15 @@ def find_duplicates(
     With `settings.budget`, no further batch is begun after so many seconds. The images with the nearest neighbours come
     first then; what is left is searched, and proven, by the next run.
 
+    Parameters
+    ----------
+    database : Database
+    vectors : VectorCache
+    settings : Settings
+    progress : Progress
+    engine : Engine
+        Does the heavy work.
+
     Returns
     -------
     DuplicatesSummary
@@ -123,7 +132,20 @@ def _find(
 def is_due(database: Database, settings: Settings, *, after_any: bool) -> bool:
     """Whether there are images to search, or pairs that an interrupted run left to prove.
 
-    With *after_any*, also whether the latest run took something in.
+    Parameters
+    ----------
+    database : Database
+    settings : Settings
+    after_any : bool
+        Also True where the latest run took something in.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    StoreError
     """
     with database.read() as connection:
         latest = catalog.runs(connection, limit=1) if after_any else []

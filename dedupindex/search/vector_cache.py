@@ -202,12 +202,23 @@ class VectorCache:
 def load_segment(database: Database, connection: Transaction, index: VectorIndex, segment: SegmentRow) -> None:
     """Load a sealed vector file into an index; of a shared database, fetch it first where this host lacks it.
 
+    Parameters
+    ----------
+    database : Database
+        Its folder of vector files is read and written.
+    connection : Transaction
+        From which the parts of the file are read.
+    index : VectorIndex
+        Takes the vectors in.
+    segment : SegmentRow
+        Name, digest and size of the file.
+
     Raises
     ------
     VectorIndexError
         It is missing or damaged.
     ValueError
-        It answers for images that are in the index already.
+        It holds images that are in the index already.
     """
     values = asdict(segment)
     del values["id"]

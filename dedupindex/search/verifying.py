@@ -31,13 +31,26 @@ Pairs = Sequence[tuple[int, int]]
 def verify_stored(
     database: Database, pool: Mapper[PairTask, PairResult], settings: Settings, pairs: Pairs
 ) -> Generator[PairResult, None, None]:
-    """Verify pairs (id of a, id of b), a being the smaller content key.
+    """Verify pairs of stored images.
+
+    Parameters
+    ----------
+    database : Database
+    pool : Mapper
+        Does the work; small amounts are done in this process.
+    settings : Settings
+    pairs : sequence of (int, int)
+        Image ids; the first has the smaller content key.
 
     Yields
     ------
     PairResult
         One a task of some pairs, in any order; none but `accepted` pairs are copies. Close it when it is left early:
         threads read ahead of it.
+
+    Raises
+    ------
+    StoreError
     """
     passed: list[tuple[int, int]] = []
     few = VETTED_A_TASK if pool.started else FEW_VETTED

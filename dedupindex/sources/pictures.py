@@ -120,7 +120,28 @@ def pillow_limits(max_pixels: int) -> Iterator[None]:
 
 
 def read_frame(source: Source, image: Image.Image, number: int) -> Frame:
-    """Decode one frame of an open picture: seek, reduce, load, map, turn upright."""
+    """Decode one frame of an open picture: seek, reduce, load, map, turn upright.
+
+    Parameters
+    ----------
+    source : Source
+        The file's bytes and the settings.
+    image : PIL.Image.Image
+        Opened from them, not loaded.
+    number : int
+        Frame number, from 0.
+
+    Returns
+    -------
+    Frame
+
+    Raises
+    ------
+    LimitExceededError
+        It is larger than the settings allow.
+    Exception
+        Whatever Pillow raises; `decode_file` translates it.
+    """
     if number:
         image.seek(number)
         check_frame(source, image.size[1], image.size[0], len(image.getbands()) * _SAMPLE_BYTES.get(image.mode, 1))

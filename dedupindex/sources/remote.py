@@ -91,9 +91,27 @@ def status(path: Path) -> FileStatus:
 def read(path: Path, max_bytes: int, file: FoundFile | None = None) -> tuple[bytes, FileStatus]:
     """The bytes of an object, in one request where its state is known, and never many more than *max_bytes*.
 
+    Parameters
+    ----------
+    path : Path
+        A place in an object store or on a web server.
+    max_bytes : int
+        Largest object that is wanted; more may come back where the size is not told.
+    file : FoundFile, optional
+        What a listing said of it; without, its state is asked for first.
+
+    Returns
+    -------
+    data : bytes
+    status : FileStatus
+        Size, time and identity that belong to the bytes.
+
     Raises
     ------
+    LimitExceededError
+        It is known to be larger than *max_bytes*.
     ReadError
+        It is gone, cannot be read, or was changed meanwhile.
     """
     known = status(path) if file is None else FileStatus(file.size, file.mtime_ns, file.inode)
     if known.size > max_bytes:
@@ -117,6 +135,18 @@ def read(path: Path, max_bytes: int, file: FoundFile | None = None) -> tuple[byt
 
 def read_range(path: Path, offset: int, size: int) -> bytes:
     """Some bytes of an object, in one request.
+
+    Parameters
+    ----------
+    path : Path
+        A place in an object store or on a web server.
+    offset, size : int
+        First byte and number of bytes.
+
+    Returns
+    -------
+    bytes
+        Fewer where the object ends before.
 
     Raises
     ------

@@ -99,7 +99,21 @@ def safe_name(name: str) -> str:
 
 
 def member_found(shard: Path, status: FileStatus, member: Member) -> FoundFile:
-    """A member as a file: its size, the time of its shard, and a number that tells shard and offset."""
+    """A member of a tar shard as a file.
+
+    Parameters
+    ----------
+    shard : Path
+    status : FileStatus
+        Of the shard.
+    member : Member
+        Its name, offset and size in the shard.
+
+    Returns
+    -------
+    FoundFile
+        With the time of the shard, and as inode a digest of the shard's state and the offset.
+    """
     return FoundFile(
         shard / member.name, member.size, status.mtime_ns, _identity(status, member.offset), offset=member.offset
     )
@@ -139,10 +153,26 @@ def read_member(path: Path, max_bytes: int) -> tuple[bytes, FileStatus]:
 def read_found(path: Path, member: FoundFile, max_bytes: int) -> tuple[bytes, FileStatus]:
     """The bytes of a member whose place in its shard is known, by one seek or one request.
 
+    Parameters
+    ----------
+    path : Path
+        Shard and name of the member.
+    member : FoundFile
+        From `member_found` or `find_member`.
+    max_bytes : int
+        Largest member that is read.
+
+    Returns
+    -------
+    data : bytes
+    status : FileStatus
+
     Raises
     ------
+    LimitExceededError
+        It is larger than *max_bytes*.
     ReadError
-        The shard is another one by now, among others.
+        The shard is gone, cannot be read, or is another one by now.
     """
     if member.size > max_bytes:
         raise LimitExceededError(path, Reason.TOO_LARGE, f"{member.size:,} bytes; max_bytes is {max_bytes:,}")

@@ -114,7 +114,19 @@ class GroupList:
         return self.lists[chosen]
 
     def pair(self, group: DuplicateGroup, first: int, other: int) -> Pair | None:
-        """Return the confirmed pair of two images of a group."""
+        """Return the confirmed pair of two images of a group.
+
+        Parameters
+        ----------
+        group : DuplicateGroup
+        first, other : int
+            Image ids, in any order.
+
+        Returns
+        -------
+        Pair or None
+            None where they are only linked through others.
+        """
         return next((pair for pair in group.pairs if {pair.a.id, pair.b.id} == {first, other}), None)
 
 

@@ -22,7 +22,23 @@ MEMBERS = 60  # pictures of a group on a page
 def chosen_filter(
     relation: str = "", least: str = "", most: str = "", state: str = ListState.OPEN, order: str = ListOrder.LARGEST
 ) -> Filter:
-    """Return the filter that an address asks for; what means nothing counts as not given."""
+    """Return the filter that an address asks for; what means nothing counts as not given.
+
+    Parameters
+    ----------
+    relation : str
+        Value of a `Relation`; "" = any.
+    least, most : str
+        Range of the score of the weakest link, 0..1.
+    state : str
+        Value of a `ListState`.
+    order : str
+        Value of a `ListOrder`.
+
+    Returns
+    -------
+    Filter
+    """
     return Filter(
         relation if relation in set(Relation) else "",
         _share(least, 0.0),

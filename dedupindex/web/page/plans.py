@@ -71,7 +71,23 @@ def wished(
     to: str = "",
     protect: str = "",
 ) -> Wish:
-    """Return what an address asks for."""
+    """Return what an address asks for.
+
+    Parameters
+    ----------
+    action : str
+        Value of an `Action`.
+    relation : list of str, optional
+        Values of `Relation`, by default ``same_bytes``; ``unproven`` takes what is not proven too.
+    to : str
+        Folder for ``move``.
+    protect : str
+        Paths, one a line.
+
+    Returns
+    -------
+    Wish
+    """
     return Wish(action, tuple(dict.fromkeys(relation or (str(Relation.SAME_BYTES),))), to, protect)
 
 

@@ -43,7 +43,22 @@ class Site:
 
     @classmethod
     def over(cls, index: Index, uploads: Uploads, keys: Keys, *, allow_apply: bool = False) -> Site:
-        """Return the site over an index."""
+        """Return the site over an index.
+
+        Parameters
+        ----------
+        index : Index
+        uploads : Uploads
+            Describes pictures that are handed in.
+        keys : Keys
+            Secrets of this start.
+        allow_apply : bool
+            The pages may change files.
+
+        Returns
+        -------
+        Site
+        """
         group_lists = GroupLists(index)
         kept = Pictures(index), uploads, Queries(uploads), Review(index, group_lists)
         return cls(index, keys, allow_apply, group_lists, *kept, Lately(50))
@@ -61,7 +76,22 @@ class Site:
         """Count nothing."""
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """Return a page."""
+        """Return a page.
+
+        Parameters
+        ----------
+        request : Request
+        template : str
+            File name of the template.
+        status : int
+            Of HTTP.
+        **values
+            For the template.
+
+        Returns
+        -------
+        HTMLResponse
+        """
         text = (
             _environment()
             .get_template(template)

@@ -45,10 +45,24 @@ class Reports:
 
 
 def page_of(report: Report, after: str, limit: int) -> tuple[Report, str]:
-    """Return a page of a report, and the id after which the next one begins ("" = that was the last).
+    """Return a page of a report.
 
-    Groups come in the order of their ids, and a page begins after an id: one that is there all the time is told exactly
-    once, whatever comes and goes while somebody reads page after page, and from whichever replica.
+    Groups come in the order of their ids, and a page begins after an id. A group that is there all the time is on
+    exactly one page, whatever else changes while somebody reads page after page, and from whichever replica.
+
+    Parameters
+    ----------
+    report : Report
+    after : str
+        Id after which the page begins; "" = the first page.
+    limit : int
+        Most groups, at least 1.
+
+    Returns
+    -------
+    page : Report
+    following : str
+        Id after which the next page begins; "" = that was the last.
     """
     groups = sorted((group for group in report.groups if group.id > after), key=lambda group: group.id)
     chosen = groups[:limit]

@@ -33,7 +33,19 @@ class Service:
 
     @classmethod
     def over(cls, index: Index, uploads: Uploads, options: Options) -> Service:
-        """Return the replica over an index."""
+        """Return the replica over an index.
+
+        Parameters
+        ----------
+        index : Index
+        uploads : Uploads
+            Describes pictures that are handed in.
+        options : Options
+
+        Returns
+        -------
+        Service
+        """
         measures = Measures(index)
         searcher = Searcher(index, measures, options.search_after)
         return cls(index, options, uploads, measures, searcher, Reports(index), Pictures(index))
