@@ -54,7 +54,7 @@ def serve(
 
     if any(find_spec(name) is None for name in (*NEEDED, *(SERVICE_NEEDED if api_only else ()))):
         what = "service" if api_only else "review page"
-        raise SettingsError(f"the {what} needs the extra 'web': pip install 'dedupindex[web]'")
+        raise SettingsError(f"the {what} needs more packages: install dedupindex with its extra 'web'")
     if make_token is not None:
         print_token(make_token, role)
         return DONE

@@ -24,7 +24,7 @@ def require_matplotlib() -> None:
     SettingsError
     """
     if find_spec("matplotlib") is None:
-        raise SettingsError("--plot needs an extra: pip install 'dedupindex[plot]'")
+        raise SettingsError("--plot needs more packages: install dedupindex with its extra 'plot'")
 
 
 def evaluation_png(evaluation: Evaluation) -> bytes:

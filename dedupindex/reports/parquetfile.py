@@ -23,7 +23,7 @@ def require_pyarrow() -> None:
     SettingsError
     """
     if find_spec("pyarrow") is None:
-        raise SettingsError("Parquet needs pyarrow: pip install 'dedupindex[parquet]'")
+        raise SettingsError("Parquet needs pyarrow: install dedupindex with its extra 'parquet'")
 
 
 def pairs_parquet(report: Report) -> bytes:

@@ -332,7 +332,7 @@ def _register_heif(source: Source) -> None:
     try:
         import pillow_heif
     except ImportError:
-        detail = "HEIF needs an extra: pip install dedupindex[heif]"
+        detail = "HEIF needs more packages: install dedupindex with its extra 'heif'"
         raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, detail) from None
     if "HEIF" not in Image.OPEN:
         pillow_heif.register_heif_opener(thumbnails=False)

@@ -187,11 +187,12 @@ def _opened(path: Path) -> tuple[Any, str]:
     try:
         import fsspec
     except ModuleNotFoundError as error:
-        raise SettingsError("object stores and URLs need fsspec: pip install 'dedupindex[objects]'") from error
+        detail = "object stores and URLs need fsspec: install dedupindex with its extra 'objects'"
+        raise SettingsError(detail) from error
     try:
         system, inner = fsspec.core.url_to_fs(text_of(path))
     except ImportError as error:
-        detail = f"{scheme_of(path)}:// needs another package: {error}; pip install 'dedupindex[objects]'"
+        detail = f"{scheme_of(path)}:// needs another package: {error}; install dedupindex with its extra 'objects'"
         raise SettingsError(detail) from error
     return system, str(inner)
 

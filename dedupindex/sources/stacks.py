@@ -250,7 +250,7 @@ def _extra(source: Source, module: str, what: str, extra: str = "science") -> An
     try:
         return import_module(module)
     except ImportError:
-        detail = f"{what} needs an extra: pip install dedupindex[{extra}]"
+        detail = f"{what} needs more packages: install dedupindex with its extra '{extra}'"
         raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, detail) from None
 
 
