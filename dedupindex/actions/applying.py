@@ -46,6 +46,12 @@ def apply_plan(
         Compares the files of a near-duplicate as pictures; see `Prover`. Without, near-duplicates are left.
     go_on : bool
         Leave a file that is not as planned, or that the system will not let go, and go on with the next; else stop.
+    progress : Progress
+
+    Returns
+    -------
+    ApplySummary
+        What became of each file, in the order of the plan.
 
     Raises
     ------

@@ -105,10 +105,16 @@ def open_journal(path: Path, *, plan: str | None = None, database: str = "") -> 
 
     Parameters
     ----------
+    path : Path
     plan : str, optional
         Digest of the plan that it belongs to.
     database : str
         Goes into a new journal.
+
+    Returns
+    -------
+    Journal
+        A context manager; closing it lets others open it.
 
     Raises
     ------

@@ -87,6 +87,11 @@ def keys(contenders: Sequence[Contender], rules: Sequence[str], prefer: Sequence
         From `rule_order`.
     prefer : sequence of Path
         Folders for ``path-order``, the most preferred first.
+
+    Returns
+    -------
+    list of tuple
+        One a file, in the order in which they were given.
     """
     lossy = [contender for contender in contenders if not contender.lossless]
     comparable = len({contender.image.format for contender in lossy}) == 1

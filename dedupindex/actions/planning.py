@@ -164,12 +164,18 @@ def plan(
 
     Parameters
     ----------
+    database : Database
+    settings : Settings
     options : PlanOptions
         Where it names no keep rules or preferred folders, those of the settings count.
     version : str
         Of dedupindex.
     min_score : float, optional
         Leave out weaker pairs, 0..1.
+
+    Returns
+    -------
+    Plan
 
     Raises
     ------
@@ -220,6 +226,10 @@ def make_plan(
     made : datetime
     settings : mapping, optional
         Those that shape how files are read (`Settings.shaping`), for comparing the files again.
+
+    Returns
+    -------
+    Plan
     """
     kinds: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for decision in decisions:
@@ -487,11 +497,3 @@ def _free(path: Path, taken: set[Path]) -> Path:
         chosen = path.with_name(f"{path.stem} {number}{path.suffix}")
         number += 1
     return chosen
-
-
-def count_reasons(left_out: Iterable[LeftOut]) -> Mapping[str, int]:
-    """Return how many files each reason kept, in the order in which the reasons come up."""
-    counted: dict[str, int] = {}
-    for file in left_out:
-        counted[file.why] = counted.get(file.why, 0) + 1
-    return counted

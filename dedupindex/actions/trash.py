@@ -85,6 +85,11 @@ def info_text(path: Path, top: Path | None, when: datetime) -> bytes:
         From `trash_of`.
     when : datetime
         Local time.
+
+    Returns
+    -------
+    bytes
+        An ini file, as the specification of the trash has it.
     """
     place = path if top is None else (Path(os.path.realpath(path.parent)) / path.name).relative_to(top)
     return (

@@ -56,6 +56,10 @@ def block_ncc(
     block : int
         Side of a block, pixels.
 
+    Returns
+    -------
+    BlockScores
+
     Raises
     ------
     ValueError

@@ -113,6 +113,10 @@ def spectra(picture: NDArray[np.generic], mask: Mask | None, padded: tuple[int, 
     padded : (int, int)
         From `padded_shape`.
 
+    Returns
+    -------
+    Spectra
+
     Raises
     ------
     ValueError

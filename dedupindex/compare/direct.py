@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.compare.correlation import CorrelationPeak
-from dedupindex.compare.motion import pearson_after
+from dedupindex.compare.overlap import pearson_after
 from dedupindex.records import Mask
 
 FLAT = 1e-9  # variance relative to the largest of the map: below, an overlap counts as flat

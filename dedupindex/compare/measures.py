@@ -25,11 +25,10 @@ from dedupindex.compare.motion import (
     ShiftMatch,
     descend_shift,
     motion_vectors,
-    overlap_slices,
-    pearson_after,
     sad_shift,
     ssd_shift,
 )
+from dedupindex.compare.overlap import overlap_slices, pearson_after
 from dedupindex.features.hashes import perceptual_hashes
 from dedupindex.features.thumbnail import SIDE as THUMBNAIL_SIDE
 from dedupindex.features.thumbnail import reduce, stretch

@@ -72,6 +72,10 @@ def lay_over(
     first_mask, second_mask : (h, w) bool, optional
         True = valid, of the reduced pictures.
 
+    Returns
+    -------
+    Laid
+
     Raises
     ------
     ValueError
@@ -240,6 +244,8 @@ def draw_boxes(
     boxes : sequence of (int, int, int, int)
     shape : (int, int, ...)
         Height and width of the full picture.
+    colour : (int, int, int)
+        RGB, 0..255.
     """
     rows, columns = panel.shape[0] / shape[0], panel.shape[1] / shape[1]
     for top, left, height, width in boxes:

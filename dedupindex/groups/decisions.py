@@ -88,6 +88,7 @@ def decide(database: Database, kind: str, pictures: Sequence[PathLike], note: st
 
     Parameters
     ----------
+    database : Database
     kind : DecisionKind or str
         The first two are about every pair of *pictures*, the last about each of them.
     pictures : sequence of path or str
@@ -121,12 +122,20 @@ def redecide(
 
     Parameters
     ----------
+    database : Database
     make : iterable of (kind, pictures)
         As `decide` takes them.
     forget : iterable of Decision
         Those that still stand, of the same kind.
     restore : iterable of Decision
         Put back where nothing is decided on the same pictures.
+    note : str
+        Of the decisions that are made; for people.
+
+    Returns
+    -------
+    Decided
+        The decisions that were made, and the generation of the database that holds them.
 
     Raises
     ------
@@ -176,6 +185,7 @@ def undecide(database: Database, pictures: Sequence[PathLike], kind: str | None 
 
     Parameters
     ----------
+    database : Database
     pictures : sequence of path or str
         As `decide` takes them; keys of pictures that are in no database any more too.
     kind : str, optional
@@ -249,10 +259,16 @@ def key_of(database: Database, picture: PathLike, known: Iterable[Decision] = ()
 
     Parameters
     ----------
+    database : Database
     picture : path or str
         Path, address, content key or its first 8 digits or more; a path of that name wins.
     known : iterable of Decision
         Where keys are looked up too.
+
+    Returns
+    -------
+    str
+        Hexadecimal SHA-256 of the file, with `#N` for frame N of a file of several.
 
     Raises
     ------

@@ -89,6 +89,10 @@ def report(
         Only what is different from the groups as they stood after that run: its number; a time ("2026-11-01", "7d"
         ago), for the last run before it; "last", for the search for duplicates before the latest one.
 
+    Returns
+    -------
+    Report
+
     Raises
     ------
     SettingsError

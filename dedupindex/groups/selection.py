@@ -64,6 +64,11 @@ def select(selection: Selection, pairs: Sequence[Pair], copies: Sequence[ImageRe
         Of present images, best first.
     copies : sequence of ImageRecord
         Images at several present places.
+
+    Returns
+    -------
+    list of Selected
+        Each makes groups of its own: one, or one a folder where only pairs of the same folder are asked for.
     """
     pairs = [pair for pair in pairs if selection.wants(pair.relations)]
     if not selection.wants_copies:

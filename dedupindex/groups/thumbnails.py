@@ -32,10 +32,17 @@ def from_file(image: ImageRecord, settings: Settings, side: int, *, max_bytes: i
 
     Parameters
     ----------
+    image : ImageRecord
+    settings : Settings
     side : int
         Longest side, pixels; smaller pictures stay.
     max_bytes : int, optional
         Leave larger files alone.
+
+    Returns
+    -------
+    Thumbnail or None
+        None where no file gives it.
     """
     for place in image.locations[:TRIED]:
         if place.missing or not unchanged(place) or (max_bytes is not None and place.size > max_bytes):

@@ -49,6 +49,11 @@ def compare_files(a: str, b: str, settings: Settings) -> Comparison:
     ----------
     a, b : str
         Paths, or ``PATH#frame=N``; without a number the first frame.
+    settings : Settings
+
+    Returns
+    -------
+    Comparison
 
     Raises
     ------

@@ -79,6 +79,15 @@ class Index(ReadableIndex):
             Files, folders, tar shards; URLs of objects and prefixes in object stores (``s3://bucket/prefix``).
         lists : sequence of SourceList or path
             Lists with a path or URL a row.
+        recursive : bool
+            Go into folders below those that are named.
+        dry_run : bool
+            Only count what would be read.
+        progress : Progress, optional
+
+        Returns
+        -------
+        IngestSummary
 
         Raises
         ------
@@ -165,6 +174,11 @@ class Index(ReadableIndex):
             Which pairs and places the groups are made of.
         find : bool
             Search images that are new first (unless opened read-only).
+        progress : Progress, optional
+
+        Returns
+        -------
+        Report
 
         Raises
         ------
@@ -236,6 +250,11 @@ class Index(ReadableIndex):
         restore : iterable of Decision
             Put back where nothing is decided on the same pictures.
 
+        Returns
+        -------
+        Decided
+            The decisions that were made, and the generation of the database that holds them.
+
         Raises
         ------
         SettingsError
@@ -281,6 +300,12 @@ class Index(ReadableIndex):
             Compare every file, touch none, write no journal.
         go_on : bool
             Leave a file that is not as planned, or that the system will not let go, and go on; else stop there.
+        progress : Progress, optional
+
+        Returns
+        -------
+        ApplySummary
+            What became of each file, in the order of the plan.
 
         Raises
         ------

@@ -66,6 +66,11 @@ class OpenIndex:
         **overrides
             Single settings, by name; None = not given.
 
+        Returns
+        -------
+        Index
+            A context manager.
+
         Raises
         ------
         IndexNotFoundError

@@ -59,6 +59,8 @@ def laid_over(
         It is that of *first* on *other*.
     changed : sequence of boxes
         Places in which the two differ, (top, left, height, width) in full pixels of *first*.
+    first, other : ImageRecord
+        The two images; their full sizes count.
 
     Returns
     -------

@@ -123,6 +123,13 @@ def refine_box(pixels: NDArray[Any], box: Box, small_shape: tuple[int, int], mas
         In the small picture of `small_shape`.
     mask : (H, W) bool, optional
         Of the full frame; what lies under it counts for nothing.
+    small_shape : (int, int)
+        Height and width of the small picture.
+
+    Returns
+    -------
+    (top, left, height, width)
+        In pixels of the full frame.
     """
     height, width = pixels.shape[:2]
     scale_y, scale_x = height / small_shape[0], width / small_shape[1]

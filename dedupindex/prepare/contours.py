@@ -51,6 +51,10 @@ def boundary_contours(mask: Mask, *, subpixel: bool = False, connectivity: Liter
     connectivity : {4, 8}
         Whether valid pixels that only touch at a corner hang together.
 
+    Returns
+    -------
+    list of Contour
+
     Raises
     ------
     ValueError

@@ -90,6 +90,10 @@ def normalised_convolution(
     fill : bool
         Give invalid pixels the value of their valid neighbours.
 
+    Returns
+    -------
+    Filtered
+
     Raises
     ------
     ValueError
@@ -122,8 +126,19 @@ def mean_filter(
 
     Parameters
     ----------
+    a : (H, W) or (N, H, W) array
     size : int
         Side of the window, pixels, at least 1.
+    mask : bool or float array, optional
+        Validity, or confidence in 0..1.
+    mode : Mode
+        What lies beyond the frame.
+    fill : bool
+        Give invalid pixels the value of their valid neighbours.
+
+    Returns
+    -------
+    Filtered
     """
     check_size(size)
     source = read_input(a, mask, mode)
@@ -143,10 +158,21 @@ def gaussian_filter(
 
     Parameters
     ----------
+    a : (H, W) or (N, H, W) array
     sigma : float
         Standard deviation, pixels, positive.
     truncate : float
         Radius of the kernel in standard deviations.
+    mask : bool or float array, optional
+        Validity, or confidence in 0..1.
+    mode : Mode
+        What lies beyond the frame.
+    fill : bool
+        Give invalid pixels the value of their valid neighbours.
+
+    Returns
+    -------
+    Filtered
     """
     if not (np.isfinite(sigma) and sigma > 0):
         raise ValueError(f"sigma is {sigma}, must be positive")
@@ -172,8 +198,13 @@ def normalised_differential_convolution(
 
     Parameters
     ----------
+    a : (H, W) or (N, H, W) array
     sigma : float
         Standard deviation of the weights, pixels, positive.
+    mask : bool or float array, optional
+        Validity, or confidence in 0..1.
+    truncate : float
+        Radius of the kernel in standard deviations.
 
     Returns
     -------

@@ -72,12 +72,23 @@ def lee_filter(
 
     Parameters
     ----------
+    a : (H, W) or (N, H, W) array
     size : int
         Side of the window, pixels, at least 1.
     noise_variance : float, optional
         In squared units of *a*.
     looks : float, optional
         Equivalent number of looks of a speckled intensity image; not together with `noise_variance`.
+    mask : bool or float array, optional
+        Validity, or confidence in 0..1.
+    mode : Mode
+        What lies beyond the frame.
+    fill : bool
+        Give invalid pixels the mean of their window.
+
+    Returns
+    -------
+    Filtered
 
     Raises
     ------
@@ -173,11 +184,22 @@ def masked_median(
 
     Parameters
     ----------
+    a : (H, W) or (N, H, W) array
     size : int
         Side of the window, pixels, at least 1; an even one reaches one pixel farther up and left, as in
         `scipy.ndimage.median_filter`.
     even : {"mean", "high"}
         Of an even number of valid pixels: the mean of the two middle ones, or the higher one (as `scipy.ndimage`).
+    mask : bool array, optional
+        True = valid.
+    mode : Mode
+        What lies beyond the frame.
+    fill : bool
+        Give invalid pixels the value of their valid neighbours.
+
+    Returns
+    -------
+    Filtered
     """
     check_size(size)
     if even not in ("mean", "high"):

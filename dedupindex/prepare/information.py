@@ -25,6 +25,10 @@ def is_flat(luminance: FloatArray, colour: FloatArray | None, mask: Mask) -> boo
         0..1.
     mask : (H, W) bool
         True = valid.
+
+    Returns
+    -------
+    bool
     """
     if not mask.any():
         return True

@@ -33,6 +33,10 @@ def prepare(frame: Frame, settings: Settings, *, working_side: int | None = None
     working_side : int, optional
         Longest side of the result, pixels; a smaller picture is not enlarged. None: as the profile wants it.
 
+    Returns
+    -------
+    PreparedFrame
+
     Raises
     ------
     ValueError
@@ -60,6 +64,11 @@ def prepare_stack(
         As for `prepare`.
     working_side : int, optional
         As for `prepare`.
+
+    Returns
+    -------
+    list of PreparedFrame
+        One a frame.
 
     Raises
     ------

@@ -123,6 +123,10 @@ def contrast_normalise(
     out : float32 array, optional
         Of the same shape; may be *a* itself.
 
+    Returns
+    -------
+    Normalised
+
     Raises
     ------
     TypeError, ValueError

@@ -73,6 +73,10 @@ def report_html(
         first, the other one laid over it, and where they differ; or None.
     title : str
         Heading of the page.
+
+    Returns
+    -------
+    bytes
     """
     style = Markup((TEMPLATES / "report.css").read_text("utf-8"))  # our own file, no part of it comes from outside
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")

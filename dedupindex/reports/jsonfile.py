@@ -144,9 +144,15 @@ def verification_json(verification: Verification, relations: Sequence[Relation],
 
     Parameters
     ----------
+    verification : Verification
     relations : sequence of Relation
         What may be said after the proof.
     proof : Proof or None
+
+    Returns
+    -------
+    dict
+        What `json.dumps` takes.
     """
     registration = verification.registration
     return {

@@ -88,10 +88,16 @@ def report_text(report: Report, base: Path | None = None, *, alternates: bool = 
 
     Parameters
     ----------
+    report : Report
     base : Path, optional
         Paths below it are shown relative to it.
     alternates : bool
         The series of alternates instead of the groups.
+
+    Returns
+    -------
+    str
+        Lines without a line break at the end.
     """
     lines = [series_summary(report) if alternates else summary_line(report)]
     words = selection_words(report.selection, base)

@@ -54,6 +54,10 @@ def pair_words(pair: Pair, name_a: str = "a", name_b: str = "b") -> tuple[str, .
     pair : Pair
     name_a, name_b : str
         What the words call the two pictures.
+
+    Returns
+    -------
+    tuple of str
     """
     sides = Sides(pair.a, pair.b, name_a, name_b, pair.proof)
     relations = pair.relations
@@ -75,6 +79,10 @@ def headline(relations: tuple[Relation, ...], proof: Proof | None, done: str = "
     proof : Proof or None
     done : str
         What was done, in words, where they are the same picture.
+
+    Returns
+    -------
+    str
     """
     if Relation.SAME_BYTES in relations:
         return "the same file content, byte for byte"

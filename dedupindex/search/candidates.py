@@ -73,12 +73,15 @@ def candidates(
 
     Parameters
     ----------
+    index : VectorIndex
     aims : sequence of Aim
         Of N pictures.
     negatives : sequence of (P, 384) float32
         Probes of the negatives of each (`negative_probes`), N of them or none.
     alone : bool
         None of them is going to be found from the other side, so look more carefully.
+    settings : Settings
+        Search radius, caps and cells.
 
     Returns
     -------
@@ -174,6 +177,9 @@ def query(
 
     Parameters
     ----------
+    database : Database
+    index : VectorIndex
+    settings : Settings
     image : NewImage
         The picture asked about; it need not be stored.
     features : Features

@@ -72,6 +72,10 @@ def prove_frames(
     quantisation_a, quantisation_b : tuple of tuples of 64 int
         Of the JPEGs that the frames come from.
 
+    Returns
+    -------
+    Proof
+
     Raises
     ------
     ValueError

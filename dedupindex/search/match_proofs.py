@@ -40,12 +40,18 @@ def prove_matches(
 
     Parameters
     ----------
+    database : Database
+    settings : Settings
     picture : path, address or array
         What was asked about.
     image : NewImage
         Its description.
     matches : sequence of Match
         As `candidates.query` gives them.
+
+    Returns
+    -------
+    list of Match
     """
     if settings.proof is not ProofMode.FULL:
         return list(matches)
@@ -69,10 +75,20 @@ def task_of(
 
     Parameters
     ----------
+    database : Database
+    settings : Settings
     path : Path
         Where the file lies now.
     alone : bool
         A single frame of the file was asked about.
+    image : NewImage
+        Its description.
+    matches : sequence of Match
+        As `candidates.query` gives them.
+
+    Returns
+    -------
+    ProofTask or None
     """
     open_matches = [match for match in matches if not DIRECT.intersection(match.verification.relations)]
     if not open_matches:
@@ -88,8 +104,14 @@ def with_proofs(matches: Sequence[Match], result: ProofResult, names: Mapping[st
 
     Parameters
     ----------
+    matches : sequence of Match
+    result : ProofResult
     names : mapping of str to str
         What to write for places in the reasons.
+
+    Returns
+    -------
+    list of Match
     """
     proofs = {b: proof for _, b, proof in result.proofs}
     proofs |= {b: unreached(result.reason, matrix) for _, b, matrix in result.lost}

@@ -131,6 +131,11 @@ class Uploads:
         limit : int
             Most matches.
 
+        Returns
+        -------
+        list of Match
+            Best first.
+
         Raises
         ------
         ReadError
@@ -148,6 +153,10 @@ class Uploads:
             As `matches` takes them.
         side : int
             Longest side of the thumbnail, pixels.
+
+        Returns
+        -------
+        Asked
 
         Raises
         ------
@@ -173,6 +182,10 @@ class Uploads:
             Of the file: one that is stored already is not described again.
         limit : int
             Most matches to give; 0 = do not search.
+
+        Returns
+        -------
+        Taken
 
         Raises
         ------

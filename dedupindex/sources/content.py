@@ -59,6 +59,8 @@ def check_frame(source: Source, height: int, width: int, pixel_bytes: float) -> 
 
     Parameters
     ----------
+    source : Source
+        Its settings hold the limits.
     height, width : int
         Pixels.
     pixel_bytes : float
@@ -98,10 +100,15 @@ def choose_frames(source: Source, count: int, *, stack: bool) -> Sequence[int]:
 
     Parameters
     ----------
+    source : Source
     count : int
         Frames in the file.
     stack : bool
         Each frame counts as a picture of its own; else (animation) only the first, unless `all_frames` is set.
+
+    Returns
+    -------
+    sequence of int
 
     Raises
     ------
@@ -127,8 +134,16 @@ def part_of(source: Source, numbers: Sequence[int], frame_bytes: float) -> tuple
 
     Parameters
     ----------
+    source : Source
+    numbers : sequence of int
     frame_bytes : float
         Decoded size of the largest frame.
+
+    Returns
+    -------
+    numbers : sequence of int
+    part : int
+        Frames a part; 0 = all of them.
     """
     part = max(1, int(PART_BYTES // max(1.0, frame_bytes)))
     if source.first is None or len(numbers) <= part:
@@ -150,12 +165,23 @@ def make_frame(
 
     Parameters
     ----------
+    source : Source
     pixels : (H, W) or (H, W, 3) array
         Any real or boolean dtype and byte order.
     mask : (H, W) bool, optional
         Validity known so far, True = valid.
     no_data : sequence of float
         Sentinels that the file itself names, besides those of the settings.
+    number : int
+        Frame number.
+    full_shape : (int, int), optional
+        Height and width in the file, upright; by default those of *pixels*.
+    bits : int, optional
+        Significant bits a sample; by default those of the dtype.
+
+    Returns
+    -------
+    Frame
     """
     stack = frames_of_stack(source, pixels[np.newaxis], (number,), mask=mask, no_data=no_data, bits=bits)
     frame = stack[0]
@@ -177,10 +203,22 @@ def frames_of_stack(
 
     Parameters
     ----------
+    source : Source
     stack : (N, H, W) or (N, H, W, 3) array
     numbers : sequence of N int
         Frame numbers.
     mask : (H, W) or (N, H, W) bool, optional
+    no_data : sequence of float
+        Sentinels that the file itself names, besides those of the settings.
+    bits : int, optional
+        Significant bits a sample; by default those of the dtype.
+    stack_range : (float, float), optional
+        Valid minimum and maximum of the whole stack that the frames are part of.
+
+    Returns
+    -------
+    list of Frame
+        One for each of *numbers*.
     """
     stack = rasters.native(stack, source.note)
     depth = stack.dtype.itemsize * 8 if bits is None else bits

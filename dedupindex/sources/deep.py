@@ -42,6 +42,7 @@ def read_deep(source: Source, bits: int, bands: tuple[str, ...]) -> tuple[NDArra
 
     Parameters
     ----------
+    source : Source
     bits : int
         What `deep_bits` said.
     bands : tuple of str

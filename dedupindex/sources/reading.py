@@ -29,6 +29,12 @@ def read_bytes(path: Path, max_bytes: int, file: FoundFile | None = None) -> tup
     file : FoundFile, optional
         What a walk knows of the file: spares requests to object stores, and the search through a shard's headers.
 
+    Returns
+    -------
+    data : bytes
+    status : FileStatus
+        The state that belongs to the bytes.
+
     Raises
     ------
     ReadError

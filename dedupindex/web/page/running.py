@@ -25,10 +25,13 @@ def serve(
 
     Parameters
     ----------
+    index : Index
     host, port : str, int
         Where to listen; port 0 takes a free one.
     ready : callable
         Is told the address with the token once the page answers.
+    allow_apply : bool
+        Let the page carry out plans.
 
     Raises
     ------

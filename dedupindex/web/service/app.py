@@ -42,6 +42,15 @@ def create_service(index: Index, uploads: Uploads, tokens: Tokens, options: Opti
     ----------
     index : Index
         Open for as long as the application runs, as are its *uploads*.
+    uploads : Uploads
+        Describes pictures that are handed in.
+    tokens : Tokens
+        Who may do what.
+    options : Options
+
+    Returns
+    -------
+    FastAPI
     """
     app = FastAPI(
         title="dedupindex",

@@ -108,6 +108,8 @@ class Pictures:
             How *other* lies on *first*; with *turned*, how *first* lies on *other*.
         changed : sequence of boxes
             Places in which the two differ, (top, left, height, width) in full pixels of *first*; they are outlined.
+        turned : bool
+            *lies* is that of *first* on *other*.
 
         Returns
         -------
