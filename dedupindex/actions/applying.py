@@ -1,9 +1,9 @@
-"""Following a plan: each file is compared with its keeper once more, announced in the journal, then dealt with.
+"""Apply a plan: each file is compared with its keeper once more, noted in the journal, then moved or replaced.
 
-Nothing in the index is believed here, and nothing in the plan: both files are opened, hashed and compared just before,
-byte for byte where they are to be the same file, as pictures at full resolution where they are near-duplicates; and
-what differs from the plan stops the run. A run that was interrupted
-goes on with the same plan and journal; `undo_journal` takes everything back, also from half a run.
+Neither the index nor the plan is trusted here: both files are opened, hashed and compared just before, byte for byte
+where they must be the same, as pictures at full resolution where they are near-duplicates. A difference from the plan
+stops the run. An interrupted run continues with the same plan and journal; `undo_journal` undoes everything, also half
+a run.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _do(book: Journal, number: int, item: PlanItem, prover: Prover | None) -> tu
         try:
             file_operations.perform(operation, status, note)
         except (Surprise, OSError):
-            # Half an operation is taken back at once where possible; else the journal's line stays open for later.
+            # Half an operation is undone at once where possible; else the journal's entry stays open for later.
             with contextlib.suppress(Surprise, OSError):
                 if file_operations.state_of(operation) is not OperationState.AFTER:
                     file_operations.take_back(operation)
@@ -127,7 +127,7 @@ def _do(book: Journal, number: int, item: PlanItem, prover: Prover | None) -> tu
 
 
 def _take_up(book: Journal, operation: FileOperation) -> bool:
-    """See to a operation that the run before began; whether it is done now (else it begins anew)."""
+    """Finish an operation that an earlier run began; whether it is done now (else it starts again)."""
     where = file_operations.state_of(operation)
     if where is OperationState.UNKNOWN:
         raise Surprise(f"{operation.file}: the run before ended here, and neither the old nor the new state is found")
@@ -198,7 +198,7 @@ def _compare(kept: int, descriptor: int, item: PlanItem, first: hashlib._Hash, s
 
 
 def _prove_again(item: PlanItem, prover: Prover | None) -> None:
-    """Compare the pictures; that what is read here by name is what is open, their digests say.
+    """Compare the pictures again. Their digests show that the files read here are those that are open.
 
     Raises
     ------
@@ -270,10 +270,10 @@ def _attributes(descriptor: int) -> tuple[tuple[str, str], ...]:
 
 
 def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
-    """Take back everything that stands in a journal, the last operation first.
+    """Undo everything in a journal, the last operation first.
 
-    What cannot be taken back (something else has taken the file's place; its content is nowhere any more) is left as
-    it is and told; all the rest is taken back, and another call tries again.
+    What cannot be undone (another file has the name; the content does not exist any more) is left as it is and
+    reported. The rest is undone, and another call tries again.
 
     Raises
     ------
@@ -292,7 +292,7 @@ def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
                     outcomes.append(_take_back(book, entry.operation))
                 progress.advance(1)
             for number in sorted(book.entries, reverse=True):
-                # a folder may have been in use by a operation that was taken back later than the one it was made for
+                # a folder may have been in use by an operation that was taken back later than the one it was made for
                 if book.entries[number].state == JournalState.UNDONE:
                     file_operations.remove_folders(book.entries[number].operation)
         finally:

@@ -1,4 +1,4 @@
-"""What the confirmed pairs of a group say of its pictures: which shows more, which finer, which covers which."""
+"""Which picture of a group shows more, shows finer detail, or covers another one, by the confirmed pairs."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class FileOperation:
     gid: int
     identity: tuple[int, int]  # device and inode of the file
     keeper_identity: tuple[int, int]
-    temporary: Path  # what is made aside first; a name that nobody else uses
+    temporary: Path  # made first; a name that nobody else uses
     target: Path | None = None
     info: Path | None = None  # the trash's note of where the file came from
     made: tuple[Path, ...] = ()  # folders that the target needs and that were not there, outermost first
@@ -59,7 +59,7 @@ class FileOperation:
 
 @dataclass(slots=True)
 class JournalEntry:
-    """A operation and the last that was written of it."""
+    """An operation and its last state in the journal."""
 
     operation: FileOperation
     state: JournalState
@@ -71,7 +71,7 @@ class Journal:
 
     path: Path
     plan: str  # digest of the plan
-    token: str  # distinguishes the names of what is made aside
+    token: str  # part of the names of temporary files
     database: str
     descriptor: int
     entries: dict[int, JournalEntry] = field(default_factory=dict)
@@ -85,18 +85,18 @@ class Journal:
         os.close(self.descriptor)
 
     def begin(self, operation: FileOperation) -> None:
-        """Announce a operation."""
+        """Write that an operation begins."""
         _append(self, {"n": operation.number, "state": JournalState.BEGUN, "deed": _plain(operation)})
         self.entries[operation.number] = JournalEntry(operation, JournalState.BEGUN)
 
     def note(self, number: int, state: JournalState) -> None:
-        """Write what became of it."""
+        """Write the new state of an operation."""
         _append(self, {"n": number, "state": state})
         self.entries[number].state = state
 
     @property
     def undone(self) -> bool:
-        """Whether taking back has begun."""
+        """Whether undoing has begun."""
         return any(entry.state == JournalState.UNDONE for entry in self.entries.values())
 
 
@@ -169,7 +169,7 @@ def _whole_lines(path: Path, descriptor: int) -> list[bytes]:
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
     if data and not data.startswith(b'{"kind": "journal"'[: len(data)]):
-        raise PlanError(f"{path}: no journal")  # somebody's file: cut nothing off
+        raise PlanError(f"{path}: no journal")  # not a journal of ours: change nothing
     if len(whole) < len(data):
         durable.point("truncate", path)
         os.ftruncate(descriptor, len(whole))
@@ -187,7 +187,7 @@ def _append(journal: Journal, line: Mapping[str, Any]) -> None:
         durable.point("fsync", journal.path)
         os.fsync(journal.descriptor)
     except OSError:
-        os.ftruncate(journal.descriptor, end)  # a half line must not swallow the next one
+        os.ftruncate(journal.descriptor, end)  # a half line would spoil the next one
         raise
 
 

@@ -2,7 +2,7 @@
 
 Two rules always come first: what somebody decided, and that a picture which is only a part of another one never stands
 above it. The others come in the order that the settings give (`keep_rules`). Where no rule tells two files apart they
-tie, and nobody tosses a coin: both stay.
+tie: both stay.
 
 A rule looks at one file at a time and gives a sort key (smaller = rather kept), so that the order of many files never
 contradicts itself.
@@ -50,7 +50,7 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """What a rule may need to know besides the file."""
+    """What a rule may need besides the file."""
 
     prefer: tuple[Path, ...]
     fine: Mapping[float, int]  # fineness -> class of as good as equal ones, finest last
@@ -104,7 +104,7 @@ def keys(contenders: Sequence[Contender], rules: Sequence[str], prefer: Sequence
 
 
 def _classes(values: Iterable[float], alike: float) -> dict[float, int]:
-    """Number numbers by size; one that is at most *alike* times the next smaller one shares its number."""
+    """Rank numbers by size; one that is at most *alike* times the next smaller one shares its rank."""
     classes: dict[float, int] = {}
     last = 0.0
     for value in sorted(set(values)):
@@ -181,7 +181,7 @@ def _path_order(contender: Contender, around: _Surroundings) -> int:
 
 
 def _compression(contender: Contender, around: _Surroundings) -> int:
-    """A hint, no proof: noise, sharpening and saving once more at high quality make files larger, not better."""
+    """A hint only: noise, sharpening and saving again at high quality make files larger, not better."""
     return 0 if contender.lossless else -around.rates.get(_rate(contender), 0)
 
 
@@ -197,7 +197,7 @@ def _days(keeper: Contender, other: Contender) -> str:
         seconds, rest = divmod(nanoseconds, 10**9)
         try:
             text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        except (OverflowError, OSError, ValueError):  # a time that no calendar knows
+        except (OverflowError, OSError, ValueError):  # a time out of range
             text = f"{seconds} s"
         texts.append(text if precision > 1 else f"{text}.{rest:09d}")
     return f"from {texts[0]} against {texts[1]} (UTC)"

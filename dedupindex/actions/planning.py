@@ -1,10 +1,9 @@
-"""From duplicate groups to a plan: which file may go, in favour of which one, and why all the others stay.
+"""Make a plan from duplicate groups: which file may go, which one is kept for it, and why all others stay.
 
-Files are looked at in the order of the keep rules. One that has a kept file beside it which shows all of it goes; every
-other one is kept. So what is kept is never taken away later, and nothing goes for the sake of a picture that it was
-not itself compared with. Near-duplicates go only where their files are proven the same (or edited, where that was
-named), unless somebody asked for unproven ones. Only `stat` is asked here; bytes and pixels are compared when the plan
-is applied.
+Files are looked at in the order of the keep rules. A file goes when a kept one shows all of it; every other one is
+kept. So a kept file is never removed later, and no file goes for one that it was not compared with. Near-duplicates go
+only where their files are proven the same (or edited, where that was named), unless somebody asked for unproven ones.
+Files are only looked at with `stat` here; bytes and pixels are compared when the plan is applied.
 """
 
 from __future__ import annotations
@@ -140,11 +139,11 @@ class _Node:
 
 @dataclass(slots=True)
 class _Maker:
-    """What the making of a plan needs to know everywhere."""
+    """Shared state while a plan is made."""
 
     options: PlanOptions
     rules: tuple[str, ...]
-    apart: frozenset[tuple[str, str]]  # pairs that somebody called no duplicates
+    apart: frozenset[tuple[str, str]]  # pairs decided to be no duplicates
     both: frozenset[tuple[str, str]]  # pairs of which both are kept
     decided: frozenset[str]  # keepers
     items: list[PlanItem] = field(default_factory=list)
@@ -412,7 +411,7 @@ def _doubt(pair: Pair) -> str:
 
 
 def _evidence(pair: Pair, keeper: ImageRecord) -> Evidence:
-    """Return what a pair goes by, with the keeper as the first picture."""
+    """Return the evidence of a pair, with the keeper as the first picture."""
     matrix, proof, other = pair.verification.registration.matrix, pair.proof, pair.b
     if pair.a.id != keeper.id:
         other = pair.a
@@ -456,7 +455,7 @@ def _decide(
 
 
 def _leave_stack(maker: _Maker, group: DuplicateGroup, pair: Pair) -> None:
-    """Say of the pictures that match a frame of a stack that they stay, where their relation was asked for."""
+    """Note that pictures which match a frame of a stack stay, where their relation was asked for."""
     if not needed(pair.relations) <= set(maker.options.relations):
         return
     stack, other = (pair.a, pair.b) if pair.a.frame_count > 1 else (pair.b, pair.a)
@@ -477,7 +476,7 @@ def _key(pair: Pair) -> tuple[str, str]:
 
 
 def _with_targets(items: Sequence[PlanItem], folder: Path | None) -> list[PlanItem]:
-    """Give every file that moves its own place, in the folders that it lies in now."""
+    """Give every file that moves a target of its own, keeping its folders."""
     if folder is None or not items:
         return list(items)
     common = Path(os.path.commonpath([item.file.path.parent for item in items]))
@@ -491,7 +490,7 @@ def _with_targets(items: Sequence[PlanItem], folder: Path | None) -> list[PlanIt
 
 
 def _free(path: Path, taken: set[Path]) -> Path:
-    """Return a name like this one that nobody has."""
+    """Return a name like this one that is not in use."""
     number, chosen = 2, path
     while chosen in taken or os.path.lexists(chosen):
         chosen = path.with_name(f"{path.stem} {number}{path.suffix}")

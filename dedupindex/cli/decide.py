@@ -1,4 +1,4 @@
-"""`decide`: what somebody knows better than the program, remembered."""
+"""`decide`: remember decisions on pictures."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def require_folders(*paths: Path | None) -> None:
-    """Complain before the work begins, not after it, when a file is to go where no folder is.
+    """Raise before the work begins, not after it, where the folder of an output file is missing.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Made-up landscapes, and copies of them such as people have."""
+"""Synthetic landscapes and copies of them, for `demo`."""
 
 from __future__ import annotations
 

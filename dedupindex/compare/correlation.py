@@ -1,7 +1,7 @@
 """Normalised cross-correlation of two pictures over all shifts, exact under masks, through FFTs.
 
-Padfield 2012, doi:10.1109/TIP.2011.2181402. scikit-image's masked registration finds the same shift but throws the
-score away.
+Padfield 2012, doi:10.1109/TIP.2011.2181402. scikit-image's masked registration finds the same shift but does not
+return the score.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def ncc_map(a: Spectra, b: Spectra, *, min_overlap: float = 0.3) -> tuple[NDArra
         raise ValueError(f"spectra of padded shapes {a.padded} and {b.padded} cannot be correlated")
 
     overlap, sum_a, sum_b, squares_a, squares_b = _overlap_sums(a, b)
-    # in place throughout: fresh pages of memory would cost more than the arithmetic
+    # in place throughout: allocating memory would take longer than the arithmetic
     share = 1 / np.maximum(overlap, 1)
     score = _inverse(a.picture * np.conj(b.picture), a.padded)
     score -= sum_a * sum_b * share

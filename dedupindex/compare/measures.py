@@ -1,8 +1,8 @@
-"""The whole table of measures of two pictures, for people who want to see every number.
+"""All measures of two pictures, for people who want to see every number.
 
 Each picture is brought to luminance in 0..1 over its own valid pixels, so that 8 and 16 bits compare. Correlations use
-the full range of values; differences and histograms use the range between two percentiles, which one hot pixel cannot
-spoil (differences: one range for both, where depth and range are alike). Shifts are in pixels of a at full resolution.
+the full range of values; differences and histograms use the range between two percentiles, which one hot pixel does not
+change (differences: one range for both, where depth and range are alike). Shifts are in pixels of a at full resolution.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from dedupindex.records.measures import Better, Measure
 
 ALIKE = 0.5  # of the ranges of two pictures of one depth that is common: from there levels share one range
 FULL = 1600  # longest side up to which correlation runs at full resolution, pixels
-SIDE = 512  # longest side for what is dear
+SIDE = 512  # longest side for expensive measures
 SAD_SIDE = 128  # longest side at which SAD tries every shift
 ORACLE_SIDE = 48  # longest side for the full search
-TEXTURED = 0.03  # standard deviation of levels 0..1: a block with less in both pictures says nothing
+TEXTURED = 0.03  # standard deviation of levels 0..1: a block with less in both pictures does not count
 WINDOW = 1024  # side of the middle of the overlap in which shifts are refined at full resolution
 
 
@@ -286,7 +286,7 @@ def _shift_measures(a: Picture, b: Picture) -> Iterator[Measure]:
     yield from _motion_measures(a, b, shifts)
     try:
         descent = descend_shift(a.levels, b.levels, a.mask, b.mask)
-    except ValueError:  # the two have nothing in common where the walk would begin
+    except ValueError:  # the two have nothing in common where the descent would begin
         pass
     else:
         shifts["descent"] = descent.shift
@@ -339,7 +339,7 @@ def _least(a: Picture, b: Picture, *, squared: bool) -> ShiftMatch | None:
             )
             shift = _plus(shift, fine.shift)
         return sad_shift(a.levels, b.levels, a.mask, b.mask, limit=0, start=shift, min_overlap=0, squared=squared)
-    except ValueError:  # masks that leave no common pixels worth a comparison
+    except ValueError:  # too few common valid pixels
         return None
 
 

@@ -19,11 +19,11 @@ from dedupindex.compare.correlation import padded_shape
 from dedupindex.compare.overlap import overlap_slices
 from dedupindex.records import ByteArray, FloatArray, Mask
 
-MIN_OVERLAP = 0.25  # of the smaller valid area: below, a few pixels that happen to agree would win
+MIN_OVERLAP = 0.25  # of the smaller valid area: below, a few pixels that agree by chance would win
 BLOCK = 32  # side of a block, pixels
 REACH = 10  # largest |dy| and |dx| of a block, pixels
 BLOCK_SHARE = 0.5  # of a block's pixels that must be valid in both
-TEXTURED = 0.1  # standard deviation of a block over the picture's: below, any vector fits
+TEXTURED = 0.1  # standard deviation of a block over the picture's: below, every vector fits about equally well
 COARSEST = 12  # shortest side of the coarsest level of the pyramid, pixels
 ROUNDING = 1e-12  # of the mean square: what FFTs leave of a difference of nothing
 
@@ -73,7 +73,7 @@ class MotionField:
 
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """Where a descent of the mean squared difference came to rest.
+    """Where a descent of the mean squared difference ended.
 
     Attributes
     ----------
@@ -291,10 +291,10 @@ def descend_shift(
     blur: float = 1.5,
     min_overlap: float = MIN_OVERLAP,
 ) -> Descent:
-    """Walk downhill in the mean squared difference, a pixel at a time, from coarse to fine blurred pictures.
+    """Descend the mean squared difference, a pixel at a time, from coarse to fine blurred pictures.
 
-    On each level of a Gaussian pyramid the walk goes to the best of the eight neighbouring shifts until none is
-    better. It finds the nearest valley, which need not be the deepest.
+    On each level of a Gaussian pyramid the shift moves to the best of its eight neighbours until none is better. It
+    finds the nearest minimum, which need not be the global one.
 
     Parameters
     ----------
@@ -303,11 +303,11 @@ def descend_shift(
     mask_a, mask_b : bool arrays or None
         True = valid.
     start : (dy, dx)
-        Where the walk begins, pixels.
+        Where the descent begins, pixels.
     blur : float
         Standard deviation of the Gaussian on every level, pixels of the level.
     min_overlap : float
-        Smallest common valid area over the smaller valid area that the walk may reach, 0..1.
+        Smallest common valid area over the smaller valid area that the descent may reach, 0..1.
 
     Returns
     -------

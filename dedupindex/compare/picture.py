@@ -79,7 +79,7 @@ def lay_over(
     Raises
     ------
     ValueError
-        A map that folds the picture to a line.
+        A map that is not invertible.
     """
     colours = [np.repeat(p[..., None], 3, axis=2) if p.ndim == 2 else p for p in (first, second)]
     fulls = (first_shape, second_shape)
@@ -107,7 +107,7 @@ def draw_alignment(
     """Draw a, b, b on a (red = a only, cyan = b only, grey = both), and their difference, side by side.
 
     Mask outlines are yellow for a and magenta for b. The difference is taken where both are valid, after the mean and
-    the contrast of b are matched to those of a there, so that an exposure does not drown an edit; black = none.
+    the contrast of b are matched to those of a there, so that a change of exposure does not hide an edit; black = none.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def draw_alignment(
     Raises
     ------
     TypeError, ValueError
-        No numbers, other shapes, no valid pixel, or a map that folds the picture to a line.
+        No numbers, other shapes, no valid pixel, or a map that is not invertible.
     """
     colour_a, valid_a, factors_a = _shown(a, mask_a)
     colour_b, valid_b, factors_b = _shown(b, mask_b)

@@ -20,14 +20,14 @@ from dedupindex.records import CodeArray, Features, FloatArray
 VERSION = "2"
 DESCRIPTOR_DIMENSIONS = 384
 BLOCK_WEIGHTS = {"dct": 1.0, "spectrum": 1.0, "histogram": 0.6, "orientation": 1.0, "colour": 0.7}
-VLAD_WEIGHT = 1.5  # against the unit-length global part; 3 loses blurred and noisy copies
+VLAD_WEIGHT = 1.5  # relative to the unit-length global part; much more loses blurred and noisy copies
 VLAD_FULL = 40  # keypoints from which the aggregate has its full weight
 TINY = 24  # pixels; frames with no side above this have no keypoints
 _FITTED = numbers("radius")  # by `tests.tools.fit_radius`: smallest cosines at which pictures can be copies
-TINY_REACH: float = _FITTED["tiny_reach"]  # random 7 x 7 frames reach a cosine of .7, copies of one another .99
-POOR_REACH: float = _FITTED["poor_reach"]  # global features alone: beyond, nothing is found that they could have found
-FAST_REACH: float = _FITTED["fast_reach"]  # of the fast profile: between .5 and this lie .6 % of the copies
-FEW_KEYPOINTS = 12  # fewer carry no retrieval: such pictures probe all eight orientations instead
+TINY_REACH: float = _FITTED["tiny_reach"]  # unrelated tiny frames are near one another
+POOR_REACH: float = _FITTED["poor_reach"]  # with global features alone
+FAST_REACH: float = _FITTED["fast_reach"]  # of the fast profile
+FEW_KEYPOINTS = 12  # with fewer, all eight orientations of a picture are searched for
 
 
 def normalise_rows(vectors: FloatArray) -> FloatArray:
@@ -87,7 +87,7 @@ def project(fused: FloatArray, model: Model) -> CodeArray:
 
 
 def project_global(global_part: FloatArray, model: Model) -> CodeArray:
-    """`project` of global parts (N, 644) without keypoints: the rows for those, four fifths of all, are not needed."""
+    """`project` of global parts (N, 644) without keypoints: the rows for those are not needed."""
     return _codes(_row_by_row(global_part, model.projection[:GLOBAL_DIMENSIONS]) - model.projected_mean)
 
 
@@ -117,8 +117,8 @@ def assemble(global_part: FloatArray, codes: Sequence[CodeArray], model: Model) 
 
 
 def _row_by_row(vectors: FloatArray, matrix: FloatArray) -> FloatArray:
-    # In one product the last bits of a row follow from how many stand with it, on most processors, and a picture's
-    # descriptor must not depend on the batch that it was described in. 45 us a row dearer than 256 at once.
+    # In one product the last bits of a row depend on the number of rows, on most processors. A picture's descriptor
+    # must not depend on the batch in which it was described.
     products: FloatArray = np.matmul(vectors[:, None, :], matrix)[:, 0]
     return products
 
@@ -226,8 +226,8 @@ def _turned(vectors: FloatArray, quarters: int) -> FloatArray:
 def reach(features: Features, profile: str = "default") -> float:
     """Smallest cosine at which another picture can be a copy of this one; -1 where the search radius alone decides.
 
-    Pictures without keypoints live in a small part of the space, where unrelated ones are near each other. Where nobody
-    looked for keypoints, these are all pictures, not only poor ones, and nearer to their copies.
+    Pictures without keypoints lie in a small part of the space, where unrelated ones are near each other. In the fast
+    profile no picture has keypoints, and copies are nearer to one another.
     """
     return reach_of(max(features.mask.shape), len(features.keypoints), profile)
 

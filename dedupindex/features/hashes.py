@@ -47,7 +47,7 @@ def perceptual_hashes(thumbnail: ByteArray, mask: Mask) -> Mapping[str, bytes]:
 
 
 def wavelet_hash(picture: Image.Image) -> NDArray[np.bool_]:
-    """`imagehash.whash` without its wavelets, in a tenth of its time.
+    """`imagehash.whash` without its wavelets, which is faster.
 
     What is left of a Haar transform at that level are sums over blocks, and the overall mean that is taken off before
     cancels out. Bits differ from imagehash's only where a block equals the median, which is rounding there, 0 here.

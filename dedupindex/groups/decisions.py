@@ -1,4 +1,4 @@
-"""What people decided on pictures: remembered by content, so that it outlives moves, renames and new ingests."""
+"""What people decided on pictures: stored by content, so that it survives moves, renames and new ingests."""
 
 from __future__ import annotations
 
@@ -308,7 +308,7 @@ def _refuse_changed(image: ImageRecord, path: Path, frame: int) -> None:
     try:
         status = path.stat()
     except OSError:
-        return  # gone, or not plugged in: what is decided is about what was there
+        return  # gone, or not plugged in: the decision is about the content that was there
     if (status.st_size, status.st_mtime_ns) != (place.size, place.mtime_ns):
         raise SettingsError(f"{path} has changed since it was read; ingest it again, then decide")
 

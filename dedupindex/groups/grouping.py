@@ -1,6 +1,6 @@
-"""Duplicate groups from confirmed pairs: who belongs together, who stands for them, and how far to trust it.
+"""Duplicate groups from confirmed pairs: members, representative, and warnings.
 
-Groups are made of copies. Pairs that are proven alternates join nothing; they stand beside the groups.
+Groups are made of copies. Pairs that are proven alternates join nothing; they are listed separately.
 """
 
 from __future__ import annotations
@@ -93,9 +93,9 @@ def build_groups(
 def largest_first(group: DuplicateGroup) -> tuple[int, tuple[bytes, int], str]:
     """Sort key: groups at many places first, then by the first of their paths and frames.
 
-    Not by id alone: which member is stored first, the fastest worker decides, and the same pictures are to be listed in
-    the same order every time. Nor by the representative: a decision must not move a group within the list. The id tells
-    groups apart in which one file stands for several folders.
+    Not by id alone: it depends on which worker was first, and the same pictures must be listed in the same order every
+    time. Not by the representative: a decision must not move a group within the list. The id orders groups of one file
+    in several folders.
     """
     places = [(bytes(place.path), place.frame) for member in group.members for place in member.image.locations]
     return -len(places), min(places, default=(b"", 0)), group.id
@@ -194,7 +194,7 @@ def bridges(neighbours: Mapping[int, set[int]]) -> list[int]:
     """Images whose removal leaves at least two parts of two or more images each.
 
     Articulation points of a connected graph by depth-first search (Hopcroft and Tarjan 1973,
-    doi:10.1145/362248.362272), without recursion; a part of one image is a mere copy, not another group.
+    doi:10.1145/362248.362272), without recursion; a part of one image is only a copy, not another group.
     """
     if len(neighbours) < 5:
         return []

@@ -13,7 +13,7 @@ def joined(edges: Iterable[tuple[int, int, Link]]) -> dict[int, int]:
     """Return the smallest image of the group in which each image is, for the images that are in one.
 
     Proven copies join first. What is not proven joins too, except where the two sides are proven alternates of each
-    other: groups do not chain through alternates. The order of the edges plays no part.
+    other: groups are not joined through alternates. The order of the edges does not matter.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def join(parent: dict[int, int], a: int, b: int) -> None:
 
 
 def root_of(parent: dict[int, int], node: int) -> int:
-    """Root of a node; the way to it is halved."""
+    """Root of a node; the path to it is halved."""
     while parent[node] != node:
         parent[node] = parent[parent[node]]
         node = parent[node]

@@ -1,4 +1,4 @@
-"""A report: reads rows, compares nothing."""
+"""Reports: made from stored rows; nothing is compared."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def is_present(image: ImageRecord) -> bool:
 def report(
     connection: Connection, selection: Selection = EVERYTHING, *, since: int | str | datetime | None = None
 ) -> Report:
-    """Duplicate groups as the database holds them.
+    """Duplicate groups as stored in the database.
 
     Parameters
     ----------
     connection : Connection
-        In a read transaction: all that the report says is of the one state that it sees.
+        In a read transaction, so that the whole report is of one state.
     selection : Selection
         Which pairs they are made of.
     since : int, str or datetime, optional

@@ -1,4 +1,4 @@
-"""Which pairs and places a report is made of. A selection acts before groups are built, so that groups hold to it."""
+"""Which pairs and places a report is made of. A selection is applied before groups are built."""
 
 from __future__ import annotations
 

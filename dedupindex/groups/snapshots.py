@@ -1,4 +1,4 @@
-"""The groups as they stand after a run, and what is different later.
+"""The groups after a run, and how later groups differ.
 
 What is remembered of a run are its groups as ids of images and places, and only where they differ from those of the
 run before it. A place that merely has another name (a moved file) is no change.
@@ -23,7 +23,7 @@ Snapshot = Mapping[str, Places]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How a group differs from what stood before, in ids of images and places."""
+    """How a group differs from earlier groups, in ids of images and places."""
 
     kind: ChangeKind
     id: str  # of the group now; of a resolved one, as it was
@@ -34,7 +34,7 @@ class Difference:
 
 
 def remember(database: Database, run: int) -> None:
-    """Write down the groups as they stand at the end of a run, if they are others than before it.
+    """Store the groups at the end of a run, if they differ from those before it.
 
     Raises
     ------
@@ -49,13 +49,13 @@ def remember(database: Database, run: int) -> None:
 
 
 def before(connection: Connection, run: int) -> dict[str, Places]:
-    """The groups as they stood at the end of a run; none where nothing is known of it."""
+    """The groups at the end of a run; empty where they are not known."""
     known = catalog_decisions.snapshot(connection, run)
     return {} if known is None else known[1]
 
 
 def current(connection: Connection) -> dict[str, Places]:
-    """The groups as they stand: those of a report of everything, by the same rules, without its evidence."""
+    """The current groups: those of a report of everything, by the same rules, without pairs."""
     edges = catalog_pairs.edges(connection)
     several = catalog_images.several_locations(connection)
     decided = decided_pairs(catalog_decisions.decisions(connection))
@@ -83,11 +83,11 @@ def current(connection: Connection) -> dict[str, Places]:
 
 
 def compare(then: Snapshot, now: Snapshot) -> list[Difference]:
-    """What is different: new, grown, shrunk, resolved groups, in this order, each by id.
+    """Differences between two snapshots: new, grown, shrunk and resolved groups, in this order, each by id.
 
-    A group is *new* when none of its images stood in a group; *grown* when it has more images or places than the
+    A group is *new* when none of its images was in a group; *grown* when it has more images or places than the
     groups that it comes from, or comes from several; *shrunk* when it only has fewer; *resolved* when none of its
-    images stands in a group any more.
+    images is in a group any more.
     """
     owner = {image: group for group, places in then.items() for image, _ in places}
     differences: list[Difference] = []

@@ -1,4 +1,4 @@
-"""Following a plan and taking it back: where the journal lies, and that the index notes what became of the files."""
+"""Apply and undo a plan: where the journal lies, and noting the results in the index."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def undo_with(database: Database, journal: Path, progress: Progress) -> ApplySum
 
 
 def _noted(done: ApplySummary, location: str) -> ApplySummary:
-    """Let the index know, where it can be reached."""
+    """Note the results in the index, where it can be opened."""
     try:
         with opened(location_of(location), read_only=False) as database:
             settle(database, [outcome.file for outcome in done.outcomes])

@@ -121,7 +121,7 @@ class Index(ReadableIndex):
         )
 
     def prove(self, again: bool = False, progress: Progress | None = None) -> ProofSummary:
-        """Compare the files of confirmed pairs not proven yet; with *again*, also of those that could not be told."""
+        """Compare the files of confirmed pairs not proven yet; with *again*, also those of pairs without an outcome."""
         self._refuse_mismatch()
         return proving.prove(self._database, self.settings, progress or SILENT, self._engine, again=again)
 
@@ -138,7 +138,7 @@ class Index(ReadableIndex):
         Returns
         -------
         list of Match
-            Best first; the query is *a*, the stored image *b*. What the proof tells to be another picture is left out.
+            Best first; the query is *a*, the stored image *b*. Matches proven to be another picture are left out.
 
         Raises
         ------
@@ -199,7 +199,7 @@ class Index(ReadableIndex):
             return reporting.report(connection, chosen, since=since)
 
     def uploads(self, workers: int = 0) -> Uploads:
-        """What takes pictures that somebody hands in; a context manager, because it has worker processes.
+        """Return a handler of uploaded pictures; a context manager, because it has worker processes.
 
         They start with the first picture; *workers* of them, 0 = as many as the settings say.
         """
@@ -264,7 +264,7 @@ class Index(ReadableIndex):
         return deciding.redecide(self._database, make=make, forget=forget, restore=restore)
 
     def undecide(self, pictures: Sequence[PathLike], kind: str | None = None) -> int:
-        """Forget what was decided on one picture, or between several; how many decisions that were."""
+        """Forget what was decided on one picture, or between several; return how many decisions."""
         return deciding.undecide(self._database, pictures, kind)
 
     def take_over(self, decisions: Iterable[Decision]) -> tuple[int, int]:
@@ -286,7 +286,7 @@ class Index(ReadableIndex):
         go_on: bool = False,
         progress: Progress | None = None,
     ) -> ApplySummary:
-        """Do what a plan says, each file only after it was compared with its keeper; note what became of the files.
+        """Do what a plan says, each file only after it was compared with its keeper; note the results in the index.
 
         Parameters
         ----------
@@ -330,7 +330,7 @@ class Index(ReadableIndex):
         )
 
     def undo(self, journal: PathLike, *, progress: Progress | None = None) -> ApplySummary:
-        """Take back what `apply` did, also half a run; nothing that came meanwhile is overwritten.
+        """Undo what `apply` did, also half a run; newer files are not overwritten.
 
         Raises
         ------
@@ -385,7 +385,7 @@ class Index(ReadableIndex):
 
     @staticmethod
     def restore(source: PathLike, path: PathLike) -> BackupSummary:
-        """Let the database at *path* hold what a backup holds; what it held before is kept beside it.
+        """Replace the database at *path* by a backup; the replaced one is kept beside it.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Looking at what an index holds; nothing here writes."""
+"""Read access to an index."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ReadableIndex(OpenIndex):
             return unpack(catalog_images.features(connection, [image_id])[image_id])
 
     def stored_thumbnails(self, ids: Iterable[int]) -> dict[int, Thumbnail]:
-        """Small pictures of images as the database remembers them, by id; left out where it cannot."""
+        """Stored thumbnails of images, by id; images without one are left out."""
         return stored_thumbnails(self._database, ids)
 
     def thumbnail(self, image: ImageRecord, side: int, *, max_bytes: int | None = None) -> Thumbnail | None:
@@ -100,7 +100,7 @@ class ReadableIndex(OpenIndex):
         return pulse(self._database, self._vectors)
 
     def vitals(self) -> Vitals:
-        """What is worth watching of an index in service."""
+        """State of an index in service, for monitoring."""
         return vitals(self._database, self._vectors)
 
     def overview(self, runs: int = 8) -> Overview:

@@ -22,7 +22,7 @@ Mode: TypeAlias = Literal["reflect", "mirror", "nearest", "wrap", "constant"]
 Double: TypeAlias = NDArray[np.float64]
 
 MODES: tuple[Mode, ...] = ("reflect", "mirror", "nearest", "wrap", "constant")
-MINIMUM_WEIGHT = 1e-6  # share of a kernel's weight: less is rounding, or too far away to say anything
+MINIMUM_WEIGHT = 1e-6  # share of a kernel's weight: less is rounding, or too far away to count
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Filters that know the mask: what lies under it never leaks into what lies beside it.
+"""Filters that respect the mask: masked pixels never change valid ones.
 
 The linear ones are normalised convolution; Lee's filters take their window statistics from valid pixels only; the
 median is that of the valid pixels. Where all is valid, mean, Gaussian and median are those of `scipy.ndimage` with the
@@ -207,7 +207,7 @@ def masked_median(
     if mask is not None and mask.dtype != np.bool_:
         raise ValueError(f"mask is {mask.dtype}, must be bool: a median knows no confidence")
     source = read_input(a, mask, mode)
-    # float32 sorts twice as fast and is exact for what it came from
+    # float32 sorts faster and is exact for the types that it is used for
     work = np.where(source.mask, source.values, np.inf).astype(source.dtype)
     before, after = size // 2, size - 1 - size // 2
     values = np.zeros(a.shape, source.dtype)

@@ -1,4 +1,4 @@
-"""Frames that say nothing: constant, or nearly empty."""
+"""Frames without information: constant, or nearly empty."""
 
 from __future__ import annotations
 

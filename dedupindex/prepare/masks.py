@@ -1,4 +1,4 @@
-"""Validity masks: where a frame holds data at all. True = valid, everywhere in this package.
+"""Validity masks: where a frame holds data. True = valid, everywhere in this package.
 
 A mask comes from many places (NaN, None, `numpy.ma`, a sentinel or range of values, alpha, saturation, a picture
 beside the file) and is combined by *and*. A *confidence* is the soft form: float32 in 0..1, 0 = no data.

@@ -18,7 +18,7 @@ from dedupindex.settings import Settings
 
 __all__ = ["LUMINANCE_WEIGHTS", "pixel_digest", "prepare", "prepare_stack", "reduce_area"]
 
-MINIMUM_VALID = 0.02  # share of valid pixels below which a frame says nothing
+MINIMUM_VALID = 0.02  # share of valid pixels below which a frame has too little information
 
 
 def prepare(frame: Frame, settings: Settings, *, working_side: int | None = None) -> PreparedFrame:

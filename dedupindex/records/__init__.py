@@ -1,4 +1,4 @@
-"""What travels between the rooms: frozen, slotted dataclasses without behaviour beyond small properties.
+"""Data that the packages exchange: frozen, slotted dataclasses with at most small properties.
 
 Words (one per idea): *image* = content (SHA-256 of a file's bytes + frame number); *location* = where it was seen;
 *frame* = one 2-D picture; *mask* = ``(H, W)`` bool, True = valid; *distance* small = near; *score* large = alike.

@@ -1,4 +1,4 @@
-"""What is known of files before they are decoded, and why some gave nothing."""
+"""What is known of files before they are decoded, and why some were skipped or failed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FoundFile:
 
 @dataclass(frozen=True, slots=True)
 class FileStatus:
-    """What tells one state of a file from another without reading it."""
+    """Values that show, without reading a file, whether it has changed."""
 
     size: int  # bytes; -1 where an object store does not tell
     mtime_ns: int  # 0 where an object store does not tell
@@ -40,7 +40,7 @@ class SkipReason(StrEnum):
     NOT_REGULAR = "not_regular"  # a device, socket or pipe
     EXCLUDED = "excluded"  # a file of the index itself
     MASK_FILE = "mask_file"  # the mask of another picture
-    FOLDER = "folder"  # below a place that is searched without its folders
+    FOLDER = "folder"  # below a folder that is read without its subfolders
     NOT_AN_IMAGE = "not_an_image"  # neither its name nor its first bytes say that it is one
     UNUSABLE_KEY = "unusable_key"  # an object whose key cannot be a path
     LISTED_TWICE = "listed_twice"
@@ -57,7 +57,7 @@ class SkippedFile:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A file that gave no frame, and why."""
+    """A file that could not be decoded, and why."""
 
     path: Path
     reason: Reason

@@ -1,4 +1,4 @@
-"""What a report is asked for, and what it says."""
+"""What a report is made of, and its contents."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a group differs from what stood at an earlier run."""
+    """How a group differs from the groups of an earlier run."""
 
     kind: ChangeKind
     id: str  # of the group now; of a resolved one, as it was
@@ -125,7 +125,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A report of everything with what stands beside it on a first page, all of one state of the database."""
+    """A report of everything with counts and runs, all read from one state of the database."""
 
     report: Report
     counts: Mapping[str, int]  # as `Index.info` has them

@@ -54,7 +54,7 @@ def fits(selection: Selection, one: Where, other: Where) -> bool:
 
 
 def shown_places(selection: Selection, pair: Pair) -> tuple[LocationRecord, LocationRecord]:
-    """The places that stand for a pair where only one of each image can be shown."""
+    """The two places that are shown for a pair, one of each image."""
     ends = _first_by_where(selection, pair.a), _first_by_where(selection, pair.b)
     for one, a in ends[0].items():
         for other, b in ends[1].items():

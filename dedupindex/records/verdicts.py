@@ -1,4 +1,4 @@
-"""What comparing two pictures says: relations, registration, verification, candidates."""
+"""Results of comparing two pictures: relations, registration, verification, candidates."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Relation(StrEnum):
     BORDERED = "bordered"
     EDITED = "edited"  # the same picture, with places that were changed
     ALTERNATE = "alternate"  # the same scene or template with other content: no copy
-    UNPROVEN = "unproven"  # what stands besides was seen at 128 pixels only; the files were not compared
+    UNPROVEN = "unproven"  # the other relations were seen at 128 pixels only; the files were not compared
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """How *b* lies on *a*.
+    """The map that lays *b* on *a*.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Verification:
         0..1, larger = more alike; means the same whatever stage decided. Accepted pairs have a score of at least the
         threshold in force.
     relations : tuple of Relation
-        What was positively seen to be done. Empty when not accepted, and where nothing was seen but a likeness.
+        What was seen to be done. Empty when not accepted, and where the two are only alike.
     crop_box : (top, left, height, width) or None
         For ``crop_of``: the part of the larger picture, in its pixels, that the smaller one shows.
     crop_of : {"a", "b"} or None

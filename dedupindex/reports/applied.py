@@ -1,4 +1,4 @@
-"""What became of a plan, or of taking it back, as text."""
+"""Results of `apply` and `undo` as text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DONE = {
 
 
 def applied_text(summary: ApplySummary, action: Action, *, dry_run: bool = False) -> str:
-    """Return what a run of `apply` did, in a few lines; what went wrong is told by `trouble_lines`.
+    """Return what a run of `apply` did, in a few lines; `trouble_lines` gives what went wrong.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ def evaluation_text(evaluation: Evaluation, base: Path | None = None) -> str:
 
 
 def share_text(rate: Rate) -> str:
-    """Return a share with as many decimals as keep it away from 0 % and 100 % where it is neither."""
+    """Return a share with enough decimals to tell it from 0 % and 100 %."""
     for decimals in (1, 2, 3):
         text = f"{100 * rate.share:.{decimals}f}"
         if rate.hits in (0, rate.total) or float(text) not in (0.0, 100.0):

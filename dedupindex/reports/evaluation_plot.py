@@ -17,7 +17,7 @@ RECALL, PRECISION = "#2f6f9f", "#c0632b"
 
 
 def require_matplotlib() -> None:
-    """Complain before the work begins when there is nothing to draw with.
+    """Raise before the work begins where matplotlib is missing.
 
     Raises
     ------

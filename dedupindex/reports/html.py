@@ -78,7 +78,7 @@ def report_html(
     -------
     bytes
     """
-    style = Markup((TEMPLATES / "report.css").read_text("utf-8"))  # our own file, no part of it comes from outside
+    style = Markup((TEMPLATES / "report.css").read_text("utf-8"))  # our own file; nothing in it comes from users
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     page = _template().render(
         title=title,

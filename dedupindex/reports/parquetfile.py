@@ -16,7 +16,7 @@ NUMBERS = ("score", "dy", "dx", "scale", "rotation", "overlap")
 
 
 def require_pyarrow() -> None:
-    """Complain early where tables cannot be written.
+    """Raise before the work begins where pyarrow is missing.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A plan as JSON and as text for people, and what became of it."""
+"""A plan as JSON and as text for people."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def item_json(item: PlanItem) -> dict[str, Any]:
 
 
 def evidence_json(evidence: Evidence) -> dict[str, Any]:
-    """Return what a near-duplicate goes by as plain values, exact enough to compare its files again."""
+    """Return the evidence of a near-duplicate as plain values, exact enough to compare its files again."""
     return {
         "matrix": [list(row) for row in evidence.matrix],
         "keeper_shape": list(evidence.keeper_shape),
@@ -115,7 +115,7 @@ def _file_json(file: PlannedFile) -> dict[str, Any]:
 
 
 def plan_text(plan: Plan, base: Path | None = None) -> str:
-    """Return what would be done, in whose favour, by which rule; and what stays and why.
+    """Return what would be done, which file is kept instead, by which rule; and what stays and why.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def _left_lines(plan: Plan, base: Path | None) -> Iterator[str]:
     for why, number in reasons.items():
         yield f"stay: {count(number, 'file')}, {WHY[why]}"
         which = [file for file in plan.left_out if file.why == why]
-        if why == LeftOutReason.RELATION:  # many, and of little interest: how many of which
+        if why == LeftOutReason.RELATION:  # often many: only their numbers
             kinds = Counter(file.detail for file in which)
             more = f", {count(len(kinds) - KINDS, 'other kind')}" if len(kinds) > KINDS else ""
             yield "  " + ", ".join(f"{many:,} {kind}" for kind, many in kinds.most_common(KINDS)) + more

@@ -84,7 +84,7 @@ def failure_lines(failures: Sequence[Failure]) -> list[str]:
 
 
 def report_text(report: Report, base: Path | None = None, *, alternates: bool = False) -> str:
-    """Return groups with their members, and how each relates to the one that stands first.
+    """Return groups with their members, and how each relates to the first one.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def report_text(report: Report, base: Path | None = None, *, alternates: bool = 
 
 
 def closing_lines(report: Report) -> list[str]:
-    """Return what a report of groups says at its end: what is not proven, and what stands beside the groups."""
+    """Return the last lines of a report of groups: what is not proven, and the alternates."""
     lines = []
     unproven = report.unproven
     if unproven:
@@ -266,7 +266,7 @@ def group_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[str
 
 
 def marked_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[tuple[LocationRecord | None, str]]:
-    """Yield the lines of a group, each with the place that it shows."""
+    """Yield the lines of a group, each with its place."""
     files = sum(len(member.image.locations) for member in group.members)
     weakest = "" if group.weakest is None else f", weakest link {group.weakest.verification.score:.3f}"
     yield None, f"group {group.id}: {count(files, 'picture')}{weakest}"
@@ -303,7 +303,7 @@ def pairs_with(member: GroupMember, pairs: Sequence[Pair]) -> dict[int, Pair]:
 
 
 def member_mark(member: GroupMember) -> str:
-    """Return the sign before a member: ``*`` stands for the group."""
+    """Return the sign before a member: ``*`` for the representative."""
     return "*" if member.relation == "representative" else " "
 
 
@@ -329,7 +329,7 @@ def frame_words(frame: int) -> str:
 
 
 def place_words(image: ImageRecord, base: Path | None = None) -> str:
-    """Return an image's first place, or the beginning of its key where it is nowhere."""
+    """Return an image's first place, or the beginning of its key where it has none."""
     if not image.locations:
         return f"content {image.key[:12]}"
     return short(image.locations[0].path, base) + frame_words(image.locations[0].frame)

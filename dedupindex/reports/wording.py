@@ -70,7 +70,7 @@ def pair_words(pair: Pair, name_a: str = "a", name_b: str = "b") -> tuple[str, .
 
 
 def headline(relations: tuple[Relation, ...], proof: Proof | None, done: str = "") -> str:
-    """Return first of all what two pictures are to each other, in a line.
+    """Return the relation of two pictures, in a line.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ _FITTED = numbers("radius")  # by `tests.tools.fit_radius`; the manifest beside 
 NEGATIVE_RADIUS: float = _FITTED["negative_radius"]  # whole negatives lie beyond a cosine of .9, halves about .4
 NEAR, NEAR_CELLS = 0.25, 16  # up to this distance a neighbour lies in the nearest cells: so many times fewer do
 NO_PROBES = np.empty((0, DESCRIPTOR_DIMENSIONS), np.float32)
-READ_AT_ONCE = 512  # images whose features are in memory: some 22 kB each
+READ_AT_ONCE = 512  # images whose features are in memory at once
 CELLS_ALONE = 4  # times as many cells where only one of two copies is searched for: it finds fewer than both do
 SMALL, FALLING = 10_000, 1 / 3
 # Unrelated pictures of a million beyond a cosine of a descriptor
@@ -41,19 +41,18 @@ FALSE_IN_A_MILLION: tuple[float, ...] = tuple(_FITTED["false_in_a_million"])
 
 
 def first_frames(verification: Verification) -> Verification:
-    """What may be said of two animations of whose first frames this was found."""
+    """Verdict on two animations from the verdict on their first frames."""
     return SAME_FIRST_FRAME if verification.relations == (Relation.SAME_PIXELS,) else verification
 
 
 def radius_for(settings: Settings, images: int) -> float:
     """Largest distance of a candidate in a collection of *images*.
 
-    The setting, or less where within that more unrelated images would lie than a probe may meet: as many as
-    `settings.false_candidates` among `SMALL` images, and with ten times the images half as many, so that a first
-    report over everything costs a little more than in proportion, not its square. At default effort nothing is
-    narrowed up to 10^4 images; at 10^5 the radius is .79, at 10^6 .70. It depends on nothing but the number of images
-    when a run begins, so the order of files and the number of workers change nothing. Pairs that were confirmed while
-    the collection was smaller stay.
+    The setting, or less where more unrelated images than allowed would lie within it. Allowed are
+    `settings.false_candidates` for a probe among `SMALL` images, and half as many for ten times the images, so that the
+    cost of a first report grows a little faster than the collection, not with its square. The radius depends only on
+    the number of images when a run begins, not on the order of files or the number of workers. Pairs that were
+    confirmed while the collection was smaller stay.
     """
     met = settings.false_candidates * min(1.0, (SMALL / max(images, 1)) ** FALLING)
     allowed = met * 1e6 / max(images, 1)
@@ -79,7 +78,7 @@ def candidates(
     negatives : sequence of (P, 384) float32
         Probes of the negatives of each (`negative_probes`), N of them or none.
     alone : bool
-        None of them is going to be found from the other side, so look more carefully.
+        The stored images are not searched for in turn, so search more cells.
     settings : Settings
         Search radius, caps and cells.
 
@@ -126,7 +125,7 @@ def stored_candidates(
     """
     aims: dict[int, Aim] = {}
     negatives: list[FloatArray] = []
-    negatives_too = len(index) <= settings.negatives  # asked once: it may grow meanwhile
+    negatives_too = len(index) <= settings.negatives  # read once: the index may grow meanwhile
     for start in range(0, len(ids), READ_AT_ONCE):
         chunk = ids[start : start + READ_AT_ONCE]
         with database.read() as connection:
@@ -224,7 +223,7 @@ def query(
 
 
 def _plausible(image: NewImage, parts: Mapping[int, Mapping[str, bytes]]) -> list[int]:
-    """Those candidates that verification may accept, told by their keypoints alone."""
+    """Candidates that verification may accept, judging by their keypoints alone."""
     one = sketch(image.features)
     kept = plausible([(one, sketch(other)) for other in parts.values()], load_model().local_parity)
     return [number for number, keep in zip(parts, kept.tolist(), strict=True) if keep]

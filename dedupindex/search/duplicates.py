@@ -40,7 +40,7 @@ FORGOTTEN_EVERY = 16  # batches: pairs that nobody will ask for again
 BATCHES_AT_ONCE = 4  # of `Settings.batch` images: workers wait between batches
 VETTINGS_A_COMPARISON = 100  # that take as long as one
 RANKING_SHARE = 0.3  # most of a time budget that goes into finding out what to begin with
-TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may be others
+TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may differ
 
 
 def find_duplicates(
@@ -172,7 +172,7 @@ class _Batch:
     """One batch of images under search: what is still to be verified, and what was accepted."""
 
     ids: list[int]
-    described: list[int] = field(default_factory=list)  # of them; the others wait to be described
+    described: list[int] = field(default_factory=list)  # of them; the others are not described yet
     accepted: list[tuple[int, int, Verification]] = field(default_factory=list)
     copies: dict[tuple[int, int], Pairs] = field(default_factory=dict)  # verified pair -> pairs of equal pictures
     lost: set[int] = field(default_factory=set)
@@ -207,7 +207,7 @@ def _search_all(
 
 
 def _store(database: Database, batch: _Batch, run: int, tally: _Tally) -> None:
-    """Commit what was found; nothing of images that others have forgotten since, or are describing anew."""
+    """Commit what was accepted, without images that others have forgotten since, or are describing anew."""
     with database.write() as connection:
         paired = {image for a, b, _ in batch.accepted for image in (a, b)}
         present = catalog_images.described(connection, paired.union(batch.described))
@@ -244,7 +244,7 @@ def _proposals(
 
 
 def _ahead(steps: Generator[T, None, None]) -> Generator[T, None, None]:
-    """Take every step in another thread while its forerunner is worked on: searching and reading wait for no worker."""
+    """Take each step in another thread while the one before is used: searching overlaps with the work of the pool."""
     end = object()
     with closing(steps), ThreadPoolExecutor(1, "ahead") as thread:
         coming = thread.submit(next, steps, end)
@@ -296,7 +296,7 @@ def _propose(
 
 
 def _collapse(batch: _Batch, pairs: Pairs, contents: dict[int, ContentKey]) -> Pairs:
-    """Keep one of the pairs that show the very same two pictures; the others share its verdict."""
+    """Keep one of the pairs that show the same two pictures; the others share its verdict."""
     first: dict[tuple[object, object], tuple[int, int]] = {}
     for a, b in pairs:
         kept = first.setdefault((contents[a].pixels, contents[b].pixels), (a, b))

@@ -139,7 +139,7 @@ def _shape(frame: Frame) -> tuple[int, int]:
 
 @contextmanager
 def prover(settings: Settings, shaping: Mapping[str, Any] | None = None) -> Iterator[Prover]:
-    """What `apply_plan` compares near-duplicates with: in a worker process with limits, started when it is needed.
+    """Comparison of near-duplicates for `apply_plan`: in a worker process with limits, started when it is needed.
 
     Parameters
     ----------

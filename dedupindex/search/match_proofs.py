@@ -36,7 +36,7 @@ def prove_matches(
     image: NewImage,
     matches: Sequence[Match],
 ) -> list[Match]:
-    """Return the matches of a picture with their proofs, without those that turn out to be other pictures.
+    """Return the matches of a picture with their proofs, without those that are proven to be other pictures.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def task_of(
 
 
 def with_proofs(matches: Sequence[Match], result: ProofResult, names: Mapping[str, str] | None = None) -> list[Match]:
-    """Return matches with the proofs that were found, without those that turn out to be other pictures.
+    """Return matches with the proofs that were found, without those that are proven to be other pictures.
 
     Parameters
     ----------

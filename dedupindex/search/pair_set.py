@@ -43,7 +43,7 @@ class PairSet:
         return [pair for pair, old in zip(pairs, known.tolist(), strict=True) if not old]
 
     def keep_open(self, waiting: Collection[int]) -> None:
-        """Forget pairs of which no image is *waiting* to be searched: nobody will ask for them again."""
+        """Forget pairs of which no image is *waiting* to be searched: they are not needed any more."""
         alive = np.sort(np.fromiter(waiting, np.int64, len(waiting)))
         kept = [run[among(run >> SHIFT, alive) | among(run & LOW, alive)] for run in self._runs]
         self._runs = [run for run in kept if len(run)]

@@ -1,8 +1,8 @@
-"""Pictures that somebody hands in: searched for, or taken into the database under the place they are known by.
+"""Uploaded pictures: searched for, or stored in the database under a given place.
 
-They come from strangers, so they are decoded and described in worker processes with limits, never in this one. What is
-stored is their content; no file of ours remains. An upload that is refused changes nothing, and one that comes twice
-changes nothing the second time. A stored picture is found by the next query of every process on the same database.
+Uploads are not trusted, so they are decoded and described in worker processes with limits, never in this one. Their
+content is stored, no file is kept. A refused upload changes nothing, and neither does one that comes a second time. A
+stored picture is found by the next query of every process on the same database.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MOST_FRAMES = CHUNK  # frames of one upload: as many as are described, and store
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a picture that was handed in.
+    """Result of storing an uploaded picture.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A picture that was handed in to be searched for.
+    """An uploaded picture with its matches.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class Asked:
 
 
 class Uploads:
-    """Takes files that were handed in; a context manager, because it has worker processes.
+    """Describes uploaded files; a context manager, because it has worker processes.
 
     Its methods may be called in several threads.
     """
@@ -109,7 +109,7 @@ class Uploads:
         self.close()
 
     def close(self) -> None:
-        """End the worker processes; whoever waits for one, or comes later, gets a `DedupIndexError`."""
+        """End the worker processes; calls that wait for one, and later calls, raise `DedupIndexError`."""
         self._closed = True
         self._pool.close()
 
@@ -125,9 +125,9 @@ class Uploads:
         Parameters
         ----------
         file : Path
-            Where it lies for now.
+            Where it is stored for now.
         name : Path
-            What it is called in errors.
+            Its name in errors.
         limit : int
             Most matches.
 
@@ -175,9 +175,9 @@ class Uploads:
         Parameters
         ----------
         file : Path
-            Where it lies for now.
+            Where it is stored for now.
         place : Path
-            What it is to be known by; not opened. A place that showed something else shows this from now on.
+            The location under which it is stored; not opened. It replaces another picture at that place.
         sha256 : bytes
             Of the file: one that is stored already is not described again.
         limit : int
@@ -255,12 +255,12 @@ class Uploads:
             return None
 
     def _store(self, place: Path, size: int, images: Sequence[NewImage] = (), *, known: int = 0) -> Taken:
-        """Let a place show these images and no others, or one that is *known*; all of it or nothing.
+        """Make a place hold these images and no others, or the stored image *known*, in one transaction.
 
         Raises
         ------
         KeyError
-            What was known is no more.
+            The stored image was removed meanwhile.
         """
         state = FileState(place, size, time.time_ns(), 0)
         with self._database.write() as connection:

@@ -1,7 +1,7 @@
 """Pairs of stored images to verifications: tasks with the features they need, here or in workers.
 
-Most candidates are nothing, and nearly all of those are told by their keypoints alone. So pairs are vetted many at a
-time first, with little loaded, and only what passes is loaded whole and verified. The verdicts are the same.
+Most candidates are no duplicates, and nearly all of those are recognised by their keypoints alone. So many pairs are
+vetted at a time first, with few features; the rest is loaded completely and verified. The verdicts are the same.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
 
-PAIRS_A_TASK = 64  # some 0.2 s of work for some 3 MB of features
-VETTED_A_TASK = 1_024  # some 0.1 s of work for some 10 MB
+PAIRS_A_TASK = 64  # pairs verified at once; their features take a few MB
+VETTED_A_TASK = 1_024  # pairs vetted at once; vetting is faster and needs fewer features
 READERS = 3  # threads that load what workers will need
 FEW_PAIRS = 256  # fewer are verified here while there are no workers: starting them costs a second
 FEW_VETTED = 4_096  # likewise
@@ -73,8 +73,8 @@ def _run(pool: Mapper[PairTask, PairResult], tasks: Iterator[list[PairTask]], *,
 def _tasks(database: Database, pairs: Pairs, threshold: float, *, vet: bool) -> Generator[list[PairTask], None, None]:
     """Tasks with their features, a few of them loaded ahead of the workers.
 
-    Candidates lie anywhere in a database that may be larger than memory: what takes time then is not the number of
-    reads but that each waits for the one before. Pairs of images that another process has forgotten meanwhile, or is
+    Candidates lie anywhere in a database that may be larger than memory. Reads then take time because each waits for
+    the one before. Pairs of images that another process has forgotten meanwhile, or is
     describing anew, are left out.
     """
 

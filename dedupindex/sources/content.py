@@ -17,7 +17,7 @@ from dedupindex.settings import Settings
 from dedupindex.sources import rasters
 from dedupindex.sources.quiet import note
 
-FREE_BYTES = 1 << 27  # frames up to this size, decoded, may come from however small a file
+FREE_BYTES = 1 << 27  # frames up to this size, decoded, may come from a file of any size
 PART_BYTES = 1 << 27  # decoded bytes of a stack at once, where its frames can be had one by one
 
 
@@ -31,10 +31,10 @@ class Source:
     min_side: int | None = None  # a JPEG may be decoded reduced as long as its longest side stays this long
     wanted: int | None = None  # only this frame
     first: int | None = None  # only frames from this one on, as many as `PART_BYTES` hold
-    notes: list[str] = field(default_factory=list)  # what was odd on the way
+    notes: list[str] = field(default_factory=list)  # warnings for people
 
     def note(self, text: str) -> None:
-        """Remember something odd, once."""
+        """Add a warning, once."""
         note(self.notes, text)
 
 
@@ -55,7 +55,7 @@ Reader: TypeAlias = Callable[[Source], DecodedContent]
 
 
 def check_frame(source: Source, height: int, width: int, pixel_bytes: float) -> None:
-    """Hold one frame's size, as its header tells it, against the limits.
+    """Check one frame's size, as its header gives it, against the limits.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def check_frame(source: Source, height: int, width: int, pixel_bytes: float) -> 
 
 
 def check_total(source: Source, size: float) -> None:
-    """Hold the decoded bytes of all frames that are to be in memory together against `max_bytes`."""
+    """Check the decoded bytes of all frames that are in memory together against `max_bytes`."""
     limit = max(source.settings.max_bytes, source.settings.max_frame_bytes)
     if size > limit:
         raise _too_large(source, f"the frames together need {size:,.0f} bytes; max_bytes allows {limit:,}")

@@ -1,4 +1,4 @@
-"""Read a file once: hash and decode the very same bytes, and name every failure."""
+"""Read a file once: hash and decode the same bytes, and give every failure a reason."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BY_PROFILE = 0  # the side that the settings ask for
 
 
 def decoder_fingerprint(settings: Settings) -> str:
-    """Digest of all that decides whether a file can be read: this decoder, the libraries that there are, the limits."""
+    """Digest of all that decides whether a file can be read: this decoder, the installed libraries, the limits."""
     parts = [_VERSION, *(f"{name} {getattr(settings, name)}" for name in _LIMITS)]
     for name in _LIBRARIES:
         try:
@@ -66,7 +66,7 @@ def decode_file(
 
     The bytes are read once; `sha256` is of exactly the bytes that were decoded. Limits are checked from the headers
     before anything is loaded. Python warnings, log records and native messages become `warnings`. Whatever the
-    decoders raise comes out as a `ReadError`.
+    decoders raise becomes a `ReadError`.
 
     Parameters
     ----------

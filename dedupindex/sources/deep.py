@@ -47,7 +47,7 @@ def read_deep(source: Source, bits: int, bands: tuple[str, ...]) -> tuple[NDArra
         What `deep_bits` said.
     bands : tuple of str
         The channels that Pillow found; it must have loaded the picture, because OpenCV fills what is missing of a
-        truncated file without a word.
+        truncated file without an error.
 
     Returns
     -------

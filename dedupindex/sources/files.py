@@ -1,4 +1,4 @@
-"""Walk files and folders: every regular file once, in a fixed order, with a word about everything passed over."""
+"""Walk files and folders: every regular file once, in a fixed order, with the reason for everything that is skipped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def walk(
 ) -> Iterator[Found]:
     """Find the regular files at and below some paths.
 
-    The order is that of the names' bytes, whatever the order of `paths` and of the directory; a file is told once
+    The order is that of the names' bytes, whatever the order of `paths` and of the directory; a file is given once
     even where the paths overlap. Symbolic links are followed only where they are named themselves. The walk keeps its
     own stack, so depth is limited only by the longest path the system can open (what lies deeper is a `Failure`).
 
@@ -100,7 +100,7 @@ class _Walker:
                 continue  # not made yet: known by its path alone
             self.excluded_ids.add((status.st_dev, status.st_ino))
         self.mask_names = mask_name_matcher(mask_pattern)
-        self.named: set[tuple[Identity, str]] = set()  # files that the user named: told at their own place
+        self.named: set[tuple[Identity, str]] = set()  # files that the user named: given at their own place
         self.visited: set[Identity] = set()
 
     def file(self, path: Path, status: os.stat_result, *, explicit: bool = False) -> Found:
@@ -130,7 +130,7 @@ class _Walker:
                 yield item
 
     def entries(self, folder: Path, status: os.stat_result) -> Iterator[Found | tuple[Path, os.stat_result]]:
-        """Tell a folder's entries in order; a folder to enter comes as a tuple."""
+        """Yield a folder's entries in order; a folder to enter comes as a tuple."""
         identity = (status.st_dev, status.st_ino)
         if identity in self.visited:
             return

@@ -73,7 +73,7 @@ class Finder:
                 yield entry
 
     def holds_something(self, folder: Path) -> bool:
-        """Whether a folder can be listed and is not empty: an unplugged disk is no reason to call its files gone."""
+        """Whether a folder can be listed and is not empty. The mount point of an unplugged disk is empty."""
         if not is_local(folder):
             try:
                 return folder in self._filled or scheme_of(folder) in ONE_BY_ONE or bool(remote.entries(folder))
@@ -86,7 +86,7 @@ class Finder:
             return folder.suffix.lower() == SHARD and folder.is_file()
 
     def is_gone(self, root: Path, path: Path) -> bool:
-        """Whether a stored place at or below a place that was looked through is not there any more."""
+        """Whether a stored place at or below a place that was searched does not exist any more."""
         if is_local(path):
             try:
                 os.lstat(path)
@@ -186,7 +186,7 @@ class Finder:
                 yield item
 
     def _entries(self, folder: Path) -> Iterator[Found | Path]:
-        """Tell the objects of a folder in the order of their keys; a folder to enter comes as a path."""
+        """Yield the objects of a folder in the order of their keys; a folder to enter comes as a path."""
         try:
             listing = remote.entries(folder)
         except ReadError as error:

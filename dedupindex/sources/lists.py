@@ -1,4 +1,4 @@
-"""Lists of pictures: one row a picture, a path or a URL, and perhaps the id by which somebody else knows it."""
+"""Lists of pictures: one row a picture, a path or a URL, and optionally an id."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def racy_seconds(mtime_ns: int) -> float:
     """Time to wait until a change of the file would surely show as another modification time.
 
     File systems count it in steps: kernels in ticks of up to 10 ms, FAT in two seconds. A file that was written within
-    this step could be written again without a trace; nobody would read it a second time.
+    this step could be written again with the same time, and would not be read again.
     """
     step = 2_000_000_000 if mtime_ns % 1_000_000_000 == 0 else 20_000_000
     age = time.time_ns() - mtime_ns

@@ -21,7 +21,7 @@ from dedupindex.records import FileStatus, FoundFile
 
 HEADER_BLOCK = 1 << 16  # bytes a request where a shard's headers are read: small members come along
 _CHUNK = 1 << 22
-_GONE = (404, 410)  # HTTP status; fsspec takes every other trouble with a server for "not found" as well
+_GONE = (404, 410)  # HTTP status; fsspec reports other errors of a server as "not found" too
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
 _TAGS = ("ETag", "etag", "generation", "version_id", "VersionId", "md5Hash", "content_md5", "crc32c", "checksum")
 _SECRET = re.compile(
@@ -32,7 +32,7 @@ _SECRET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class RemoteEntry:
-    """Something that stands in a folder of an object store."""
+    """An object or folder inside a folder of an object store."""
 
     name: str  # what is left of its key below the folder; no name that a path can hold where that is odd
     is_folder: bool
@@ -40,7 +40,7 @@ class RemoteEntry:
 
 
 def entries(folder: Path) -> list[RemoteEntry]:
-    """What stands in a folder of an object store, in the order of the keys.
+    """Entries of a folder of an object store, in the order of the keys.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def is_folder(path: Path) -> bool:
     Raises
     ------
     ReadError
-        There is neither, or one cannot tell.
+        There is neither, or it is not known.
     """
     if scheme_of(path) in ONE_BY_ONE:
         return False
@@ -159,7 +159,7 @@ def read_range(path: Path, offset: int, size: int) -> bytes:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """An object as a file to move about in, for its headers.
+    """An object as a seekable file, for its headers.
 
     Raises
     ------
@@ -229,12 +229,12 @@ def _nanoseconds(moment: object) -> int:
 
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
-    """Turn whatever a client raises into a `ReadError` that names the place, and nothing secret."""
+    """Turn whatever a client raises into a `ReadError` that names the place and contains no secret."""
     try:
         yield
     except (ReadError, SettingsError):
         raise
-    except Exception as error:  # every client has its own
+    except Exception as error:  # each client has its own exceptions
         cause = error
         if scheme_of(path) in ONE_BY_ONE:
             while isinstance(cause, FileNotFoundError) and isinstance(cause.__cause__, Exception):

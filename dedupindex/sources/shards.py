@@ -22,7 +22,7 @@ from dedupindex.sources import remote
 from dedupindex.sources.sniff import HEAD_BYTES, IMAGE_SUFFIXES
 
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.lz4")
-_LONGEST_HEADER = 1 << 20  # bytes; a header that says it is longer is no header
+_LONGEST_HEADER = 1 << 20  # bytes; a longer one is damage
 _BLOCK = 512
 
 
@@ -255,7 +255,7 @@ def _headers(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
             yield item
         file.seek(archive.offset)
         rest = file.read(_BLOCK)
-    if rest.strip(b"\0"):  # tarfile ends in silence at a header that is none
+    if rest.strip(b"\0"):  # tarfile ends without an error at an invalid header
         raise tarfile.ReadError(f"no header at byte {archive.offset:,}")
 
 

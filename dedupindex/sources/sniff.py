@@ -1,4 +1,4 @@
-"""Say from a file's first bytes what it is: an image format, or which kind of something else."""
+"""Recognise a file's format, or what else it is, by its first bytes."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def _is_tga(head: bytes) -> bool:
 
 
 def diagnose(head: bytes) -> tuple[Reason, str]:
-    """What a file is that is no image.
+    """Recognise what a file is that is not an image.
 
     Returns
     -------
@@ -213,10 +213,10 @@ def read_head(path: Path) -> bytes:
 def is_candidate(file: FoundFile, head: bytes | None = None) -> bool:
     """Whether a file that was found should be decoded, or passed over as ``not_an_image``.
 
-    A folder may hold notes and films: a file found there counts when its name or its first bytes claim to be an
-    image; then a failure to decode is told. A file that the user named always counts. The head is read only where the
-    name says nothing; a file whose head cannot be read counts, so that `decode_file` tells why. Of objects in a store
-    no head is read, which would cost a request: those whose name has no ending count, other names decide.
+    A folder may hold other files: a file in it counts when its name or its first bytes are those of an image; then a
+    failure to decode is reported. A file that the user named always counts. The head is read only where the name does
+    not decide; a file whose head cannot be read counts, so that `decode_file` says why. Of objects in a store no head
+    is read, which would cost a request: the name decides, and one without an ending counts.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The same for programs, as JSON."""
+"""JSON interface of the review page, for programs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class DecisionOrder(BaseModel):
 
 
 def _faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a route may answer besides what it says."""
+    """Error answers of a route."""
     forbidden = {"model": Fault, "description": "No token, or a request from another origin"}
     return {403: forbidden, **{status: {"model": Fault} for status in statuses}}
 

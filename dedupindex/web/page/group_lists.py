@@ -16,7 +16,7 @@ from dedupindex.records.reports import Overview
 PAGE = 48  # groups
 RUNS = 8  # latest runs beside the list
 QUICK = 0.3  # seconds: groups that are made in less are made after every change
-RESTS = 5  # times as long as making them took, others' changes are left alone
+RESTS = 5  # times as long as making them took, changes by others are not looked at
 
 
 class ListState(StrEnum):
@@ -131,10 +131,10 @@ class GroupList:
 
 
 class GroupLists:
-    """Keeps the latest `GroupList`; to make one takes about a second for 5,000 groups.
+    """Keeps the latest `GroupList`, because making one of a large collection takes time.
 
     After a decision of ours only its group is made anew, by the rules of the report. While others write all the time
-    (an ingest of a large collection), pages may show what stood a few seconds ago.
+    (an ingest of a large collection), pages may show the state of a few seconds ago.
     """
 
     def __init__(self, index: Index) -> None:
@@ -161,7 +161,7 @@ class GroupLists:
         return latest
 
     def refresh(self) -> None:
-        """Say that we wrote something: the next page shows it."""
+        """Note that we wrote something, so that the next page shows it."""
         self._wanted = True
 
     def follow(

@@ -1,4 +1,4 @@
-"""Who may ask: the door of the application, before anything else looks at a request.
+"""Access control of the review page, before anything else looks at a request.
 
 A page on any web site can make the user's browser send requests to 127.0.0.1, under a name of its own that it lets
 point there (DNS rebinding) or straight (CSRF), and any user of the machine can connect. So a request passes only if

@@ -1,4 +1,4 @@
-"""Plans on pages: what would go, for whose sake, and (only where the start allowed it) doing it and taking it back."""
+"""Plan pages: preview, and (only where the start allowed it) applying and undoing."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def plan_file(request: Request, wish: Wished) -> Response:
 
 @router.post("/plan/apply")
 def carry_out(request: Request, wish: Wished, digest: Annotated[str, Form()]) -> Response:
-    """Do what the plan that was shown says; anything else that it would say by now is refused."""
+    """Carry out the plan that was shown; a plan that has changed since is refused."""
     site = _allowed(request)
     made = site.index.plan(wish.options())
     done = site.index.apply(made, agreed=digest)

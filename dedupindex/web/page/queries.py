@@ -1,4 +1,4 @@
-"""Pictures that were handed in to be searched for. They live in memory, the last few only."""
+"""Uploaded pictures that were searched for. The last few are kept in memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMIT = 24  # matches
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A picture that was handed in, with its answers."""
+    """An uploaded picture with its matches."""
 
     id: str
     name: str  # as the browser gave it, made harmless

@@ -1,4 +1,4 @@
-"""What the review decides, and how it takes it back."""
+"""Decisions made on the review page, and undoing them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Act:
     group: str
     words: str
     made: tuple[Decision, ...]
-    before: tuple[Decision, ...]  # what stood on the same pictures
+    before: tuple[Decision, ...]  # decisions on the same pictures
     whole: DuplicateGroup  # the group as it was
     epoch: int  # of the group_list that it was done on
 
@@ -108,7 +108,7 @@ class Review:
         return act
 
     def undo(self) -> Act | None:
-        """Take the latest act back: what it decided is forgotten, what stood before stands again."""
+        """Undo the latest act: its decisions are forgotten, those before it are restored."""
         with self._lock:
             if not self._acts:
                 return None

@@ -39,7 +39,7 @@ class Site:
     uploads: Uploads
     queries: Queries
     review: Review
-    applied: Lately[Applied]  # what plans came to, by a made-up name
+    applied: Lately[Applied]  # results of plans, by a random name
 
     @classmethod
     def over(cls, index: Index, uploads: Uploads, keys: Keys, *, allow_apply: bool = False) -> Site:

@@ -1,4 +1,4 @@
-"""The application of the service: routes behind the door, and what errors become."""
+"""The application of the service: routes behind the middleware, and error answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places that clients name: looked up and stored as names, never opened, never fetched."""
+"""Places that clients name: looked up and stored as names, never opened or fetched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What programs ask of the service: pictures in, matches, images and reports out, in the shapes of the command line."""
+"""Routes of the service: pictures in, matches, images and reports out, in the shapes of the command line."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Refusal(BaseModel):
 
 
 class Ingested(TypedDict):
-    """What became of a picture that was handed in."""
+    """Result of storing an uploaded picture."""
 
     schema: int
     kind: Literal["ingest"]

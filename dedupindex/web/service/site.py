@@ -51,7 +51,7 @@ class Service:
         return cls(index, options, uploads, measures, searcher, Reports(index), Pictures(index))
 
     def told(self) -> Mapping[str, int | float | str]:
-        """Return what the catalogue holds; where it lies is nobody's business."""
+        """Return what the catalogue holds; but not where it lies."""
         return {name: value for name, value in self.index.info().items() if name != "path"}
 
     def group(self, group_id: str) -> DuplicateGroup | None:

@@ -1,10 +1,10 @@
-"""Who may ask, and what: tokens with a role, of which only digests are ever written down.
+"""Tokens of clients, each with a role; only their digests are stored.
 
 A line of a token file says ``NAME ROLE SHA256``: a name for logs and limits, ``read`` or ``write``, and the SHA-256 of
 the token in hexadecimal. Empty lines and those that begin with ``#`` are passed over. Several may be in force at once,
 so that a new one is handed out before the old one goes; the file is read again when it changes.
 
-The digest is a plain SHA-256: a token is 256 random bits, which nobody guesses, so a slow hash would be of no use.
+The digest is a plain SHA-256: a token is 256 random bits, which cannot be guessed, so a slow hash would add nothing.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def picture_answer(request: Request, picture: Picture | None) -> Response:
 
 @contextmanager
 def private_file(name: str, data: BinaryIO) -> Iterator[Path]:
-    """Give what was handed in as a private file, for as long as it is looked at."""
+    """Give an upload as a private file that is removed afterwards."""
     suffix = Path(name).suffix
     with tempfile.TemporaryDirectory(prefix="dedupindex-query-") as folder:
         path = Path(folder) / f"picture{suffix if _SUFFIX.fullmatch(suffix) else ''}"

@@ -1,7 +1,7 @@
-"""What stands between a request and either application: names of this server, sizes of bodies, headers of answers.
+"""Checks that both applications share: names of this server, sizes of bodies, headers of answers.
 
 The review page lets in whoever has the token of its start (`page.guard`), the service whoever has a token of its file
-(`service.middleware`). Both ask here.
+(`service.middleware`). Both use this.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def bearer_of(headers: Headers) -> str:
 
 
 def same(given: str, wanted: str) -> bool:
-    """Compare in a time that tells nothing."""
+    """Compare in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted.encode())
 
 
