@@ -56,7 +56,7 @@ def apply_plan(
     Raises
     ------
     PlanError
-        The plan could lose a picture; the journal belongs to another plan, was taken back or is in use.
+        The plan could lose a picture; the journal belongs to another plan, was undone or is in use.
     OSError
         The journal cannot be written; what was done stands in it.
     """
@@ -66,7 +66,7 @@ def apply_plan(
         if journal is not None:
             book = stack.enter_context(open_journal(journal, plan=plan.digest(), database=plan.database))
             if book.undone:
-                raise PlanError(f"{journal}: was taken back; name another journal with --journal")
+                raise PlanError(f"{journal}: was undone; name another journal with --journal")
         progress.start(len(plan.items), "apply" if book is not None else "compare")
         outcomes: list[ItemOutcome] = []
         stopped = False
@@ -292,7 +292,7 @@ def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
                     outcomes.append(_take_back(book, entry.operation))
                 progress.advance(1)
             for number in sorted(book.entries, reverse=True):
-                # a folder may have been in use by an operation that was taken back later than the one it was made for
+                # a folder may have been in use by an operation that was undone later than the one it was made for
                 if book.entries[number].state == JournalState.UNDONE:
                     file_operations.remove_folders(book.entries[number].operation)
         finally:

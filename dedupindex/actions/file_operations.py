@@ -262,7 +262,7 @@ def _dress(descriptor: int, operation: FileOperation) -> None:
 
 # -------------------------------------------------------------------------------------------------- how far it came
 def state_of(operation: FileOperation) -> OperationState:
-    """See from the files alone how far an operation came, or how far it was taken back."""
+    """See from the files alone how far an operation came, or how far it was undone."""
     now = look(operation.file)
     if operation.action is Action.HARDLINK and now is not None and identity(now) == operation.keeper_identity:
         return OperationState.AFTER

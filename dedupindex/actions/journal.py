@@ -35,7 +35,7 @@ class JournalState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileOperation:
-    """One operation with everything that is needed to finish it or to take it back."""
+    """One operation with everything that is needed to finish it or to undo it."""
 
     number: int  # of the plan's item
     action: Action

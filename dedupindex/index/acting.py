@@ -61,7 +61,7 @@ def apply_plan(
     Raises
     ------
     PlanError
-        The plan could lose a picture; the journal belongs to another plan, was taken back or is in use.
+        The plan could lose a picture; the journal belongs to another plan, was undone or is in use.
     OSError
         The journal cannot be written; what was done stands in it.
     """

@@ -199,7 +199,7 @@ class Index(ReadableIndex):
             return reporting.report(connection, chosen, since=since)
 
     def uploads(self, workers: int = 0) -> Uploads:
-        """Return a handler of uploaded pictures; a context manager, because it has worker processes.
+        """Return a handler of uploads; a context manager, because it has worker processes.
 
         They start with the first picture; *workers* of them, 0 = as many as the settings say.
         """
@@ -312,7 +312,7 @@ class Index(ReadableIndex):
         PlanChangedError
             The plan says something else than what was *agreed* to; nothing was touched.
         PlanError
-            The plan could lose a picture; the journal belongs to another plan, was taken back or is in use.
+            The plan could lose a picture; the journal belongs to another plan, was undone or is in use.
         StoreError
             What was done could not be noted; the next ingest notices.
         OSError

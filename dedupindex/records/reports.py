@@ -82,7 +82,7 @@ class Coverage:
     places: int  # present places at or below the source
     exact: int  # those of them with a duplicate of the same bytes or pixels
     uncovered: tuple[LocationRecord, ...]  # those of them without a duplicate in the target, by path
-    unread: tuple[Failure, ...] = ()  # files of the source that could not be read, so nobody knows
+    unread: tuple[Failure, ...] = ()  # files of the source that could not be read
     unproven: int = 0  # places whose only duplicates are not proven
 
 

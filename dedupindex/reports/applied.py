@@ -40,7 +40,7 @@ def applied_text(summary: ApplySummary, action: Action, *, dry_run: bool = False
     lines = [f"{count(len(done), 'file')} of {size} {_DONE[action]}"]
     earlier = summary.of(OutcomeKind.EARLIER)
     if earlier:
-        lines.append(f"{count(len(earlier), 'file')} had been dealt with by the run before")
+        lines.append(f"{count(len(earlier), 'file')} had been handled by the run before")
     return "\n".join([*lines, *_left(summary)])
 
 
@@ -48,7 +48,7 @@ def undone_text(summary: ApplySummary) -> str:
     """Return what a run of `undo` did."""
     back = summary.of(OutcomeKind.BACK)
     size = size_text(sum(outcome.size for outcome in back))
-    lines = [f"{count(len(back), 'file')} of {size} as before" if back else "nothing to take back"]
+    lines = [f"{count(len(back), 'file')} of {size} as before" if back else "nothing to undo"]
     return "\n".join([*lines, *_left(summary)])
 
 

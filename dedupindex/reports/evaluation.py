@@ -188,7 +188,7 @@ def _missed(missed: Sequence[MissedCopy], base: Path | None) -> list[str]:
     lines = ["missed copies:"]
     for copy in missed[:SHOWN]:
         score = f", score {copy.score:.3f}" if copy.score else ""
-        linked = "; in its group all the same" if copy.linked else ""
+        linked = "; but in its group" if copy.linked else ""
         lines.append(f"  {_picture(copy.path, copy.attack, base)}: {WHY[copy.why]}{score}{linked}")
     return lines + _rest(len(missed))
 

@@ -206,7 +206,7 @@ def coverage_lines(coverage: Coverage, base: Path | None = None) -> Iterator[str
     if coverage.unproven:
         yield f"{source}: {count(coverage.unproven, 'picture')} with a duplicate that is not proven, and no other"
     if coverage.unread:
-        yield f"{source}: {count(len(coverage.unread), 'file')} could not be read, so nobody knows"
+        yield f"{source}: {count(len(coverage.unread), 'file')} could not be read, duplicates not known"
 
 
 def changes_text(report: Report, base: Path | None = None) -> str:

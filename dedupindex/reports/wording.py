@@ -27,9 +27,9 @@ MEANING: Mapping[Relation, str] = {
 FLAGS: Mapping[FlagKind, str] = {
     FlagKind.BRIDGE: "this picture alone joins parts of the group that have nothing else in common: look twice",
     FlagKind.FLOOD: "this picture matches more than fifty others: a blank page, a logo or a title card?",
-    FlagKind.ALTERNATE: "these two show different content, and yet hang together through others",
-    FlagKind.NOT_DUPLICATE: "these were said to be different pictures, and yet hang together through others",
-    FlagKind.KEEP_BOTH: "these two are to be kept both, as was decided",
+    FlagKind.ALTERNATE: "these two show different content, but are connected through others",
+    FlagKind.NOT_DUPLICATE: "these were decided to be different pictures, but are connected through others",
+    FlagKind.KEEP_BOTH: "both of these are kept, as was decided",
 }
 
 

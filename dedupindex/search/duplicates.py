@@ -314,7 +314,7 @@ def _verify(
     tally: _Tally,
     progress: Progress,
 ) -> int:
-    """Verify the pairs of a batch. Returns how many of its images were told to be done: the last one is when stored."""
+    """Verify the pairs of a batch. Returns how many of its images count as done; the last one does when stored."""
     vetted = passed = compared = told = 0
     with closing(verify_stored(database, pool, settings, pairs)) as results:
         for result in results:

@@ -128,7 +128,7 @@ def read(path: Path, max_bytes: int, file: FoundFile | None = None) -> tuple[byt
     if known.size < 0 and len(data) <= max_bytes:
         return data, FileStatus(len(data), known.mtime_ns, known.inode)
     if len(data) != known.size and len(data) <= max_bytes:
-        detail = f"{len(data):,} bytes came, {known.size:,} were told"
+        detail = f"{len(data):,} bytes received, {known.size:,} expected"
         raise ReadError(path, Reason.CHANGED_WHILE_READ, detail)
     return data, known
 

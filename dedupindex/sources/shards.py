@@ -187,11 +187,11 @@ def read_found(path: Path, member: FoundFile, max_bytes: int) -> tuple[bytes, Fi
             file.seek(offset)
             data = file.read(member.size)
         if _identity(status_of_shard(shard), offset) != member.inode:
-            raise ReadError(path, Reason.CHANGED_WHILE_READ, "the shard has changed since it was looked through")
+            raise ReadError(path, Reason.CHANGED_WHILE_READ, "the shard has changed since its headers were read")
     else:
         data = remote.read_range(shard, offset, member.size)
     if len(data) != member.size:
-        raise ReadError(path, Reason.CHANGED_WHILE_READ, f"{len(data):,} bytes came, {member.size:,} were told")
+        raise ReadError(path, Reason.CHANGED_WHILE_READ, f"{len(data):,} bytes received, {member.size:,} expected")
     return data, FileStatus(member.size, member.mtime_ns, member.inode)
 
 

@@ -36,7 +36,7 @@ def create_app(index: Index, uploads: Uploads, keys: Keys, *, allow_apply: bool 
     allow_apply : bool
         Let the page carry out plans, which moves or removes files.
     uploads : Uploads
-        Describes pictures that are handed in.
+        Describes uploaded pictures.
 
     Returns
     -------

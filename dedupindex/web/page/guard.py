@@ -93,7 +93,7 @@ class Guard:
     def _refused(self, scope: Scope, headers: Headers) -> PlainTextResponse | None:
         host = host_of(headers)
         if host not in self._keys.hosts:
-            return PlainTextResponse("this name is none of this server's", 403)
+            return PlainTextResponse("this server does not answer under this name", 403)
         origins = headers.getlist("origin")
         own = f"http://{host}"
         if any(origin.lower() != own for origin in origins):

@@ -150,13 +150,13 @@ def undo(request: Request) -> Response:
 
 @router.get("/query")
 def ask(request: Request) -> Response:
-    """Show where to hand in a picture."""
+    """Show the upload form."""
     return site_of(request).page(request, "query.html.j2", error="")
 
 
 @router.post("/query")
 def answer(request: Request, picture: UploadFile) -> Response:
-    """Search for a picture that is handed in."""
+    """Search for an uploaded picture."""
     site = site_of(request)
     if not picture.filename:
         return site.page(request, "query.html.j2", status=422, error="Choose a picture first.")
@@ -171,7 +171,7 @@ def answer(request: Request, picture: UploadFile) -> Response:
 
 @router.get("/query/{query_id}")
 def answers(request: Request, query_id: str) -> Response:
-    """Show what was found for a picture."""
+    """Show the matches of an uploaded picture."""
     site = site_of(request)
     query = site.queries.find(query_id)
     if query is None:

@@ -23,12 +23,12 @@ class Query:
 
     id: str
     name: str  # as the browser gave it, made harmless
-    image: ImageRecord  # of what was handed in; it has no id and no place
+    image: ImageRecord  # of the upload; it has no id and no place
     thumbnail: Thumbnail
     matches: tuple[Match, ...]
 
     def pair(self, match: Match) -> Pair:
-        """Return what was handed in (a) and a stored image (b) as a pair."""
+        """Return the upload (a) and a stored image (b) as a pair."""
         return Pair(self.image, match.image, match.verification)
 
 

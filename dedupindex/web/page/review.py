@@ -14,7 +14,7 @@ from dedupindex.records.decisions import Decided
 from dedupindex.web.page.group_lists import GroupLists, ListedGroup
 
 MOST_TOGETHER = 60  # pictures of which every two are decided on at once: 1,770 decisions
-REMEMBERED = 200  # acts that can be taken back
+REMEMBERED = 200  # acts that can be undone
 
 
 class Choice(StrEnum):

@@ -10,7 +10,7 @@ from dedupindex.web.page.guard import Keys
 from dedupindex.web.shared.gate import hosts_for
 from dedupindex.web.shared.serving import listening, run, shown_host
 
-WORKERS = 2  # processes that decode pictures which are handed in: one user asks
+WORKERS = 2  # processes that decode uploads of one user
 
 
 def serve(

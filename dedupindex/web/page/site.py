@@ -49,7 +49,7 @@ class Site:
         ----------
         index : Index
         uploads : Uploads
-            Describes pictures that are handed in.
+            Describes uploaded pictures.
         keys : Keys
             Secrets of this start.
         allow_apply : bool

@@ -51,7 +51,7 @@ def aligned(request: Request, group_id: str, number: int, view: View) -> Respons
 
 @router.get("/query/{query_id}/picture.jpg")
 def query_picture(request: Request, query_id: str) -> Response:
-    """Give what was handed in."""
+    """Give the uploaded picture."""
     query = site_of(request).queries.find(query_id)
     if query is None:
         raise HTTPException(404, "this query is not known any more")
@@ -60,7 +60,7 @@ def query_picture(request: Request, query_id: str) -> Response:
 
 @router.get("/query/{query_id}/{number}/{view}.jpg")
 def query_aligned(request: Request, query_id: str, number: int, view: View) -> Response:
-    """Give a view of match *number*, laid over what was handed in."""
+    """Give a view of match *number*, laid over the uploaded picture."""
     site = site_of(request)
     query = site.queries.find(query_id)
     if query is None or not 1 <= number <= len(query.matches):

@@ -43,7 +43,7 @@ def create_service(index: Index, uploads: Uploads, tokens: Tokens, options: Opti
     index : Index
         Open for as long as the application runs, as are its *uploads*.
     uploads : Uploads
-        Describes pictures that are handed in.
+        Describes uploaded pictures.
     tokens : Tokens
         Who may do what.
     options : Options

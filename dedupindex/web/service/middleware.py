@@ -103,7 +103,7 @@ class Middleware:
         except Exception:
             log.exception("request %s failed", exchange.request)
             if exchange.status == 0:
-                fault = Refused(500, "internal", "a fault of dedupindex; the log knows more")
+                fault = Refused(500, "internal", "a fault of dedupindex; see the log")
                 await fault.answer(scope, receive, exchange.put)
         finally:
             self._write_down(scope, headers, exchange, owner, body, time.monotonic() - began)
@@ -121,7 +121,7 @@ class Middleware:
             return
         host = host_of(headers)
         if not host or not self._options.answers_to(host):
-            raise Refused(403, "host", "this name is none of this server's; --allow-host gives it one")
+            raise Refused(403, "host", "this server does not answer under this name; --allow-host adds one")
         if path == METRICS and self._options.open_metrics:
             return
         if owner is None:

@@ -15,7 +15,7 @@ LOCAL = ("file", "local", "data", "javascript")  # schemes that name no place el
 
 
 def place_of(text: str, roots: Sequence[Path]) -> Path:
-    """Return the place under which a picture that was handed in is stored.
+    """Return the place under which an uploaded picture is stored.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ class Service:
         ----------
         index : Index
         uploads : Uploads
-            Describes pictures that are handed in.
+            Describes uploaded pictures.
         options : Options
 
         Returns

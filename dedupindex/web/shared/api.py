@@ -60,7 +60,7 @@ class Face(Protocol):
 
     @property
     def uploads(self) -> Uploads:
-        """What decodes pictures that are handed in."""
+        """Describes uploaded pictures."""
 
     def told(self) -> Mapping[str, int | float | str]:
         """Return what may be told of the index."""
