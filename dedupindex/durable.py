@@ -96,20 +96,20 @@ def pieces(path: Path) -> Iterator[bytes]:
 
 
 def copy_whole(source: Path, target: Path, sha256: str) -> None:
-    """Copy a file as `write_whole` does, if its content has the given digest.
+    """Copy a file as `write_whole` does, if its content has that digest.
 
     Parameters
     ----------
     source, target : Path
-        Where the bytes come from, and the file that is replaced.
     sha256 : str
-        Hexadecimal digest that the content must have.
+        Hexadecimal.
 
     Raises
     ------
     ValueError
-        The content has another digest; *target* is as it was.
+        The content has another digest; nothing was put in place.
     OSError
+        A file cannot be read or written.
     """
     put_together(pieces(source), target, sha256, source=str(source))
 

@@ -231,10 +231,10 @@ def seconds_of(text: str) -> float:
     ------
     SettingsError
     """
-    matched = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
-    if matched is None or float(matched[1]) <= 0:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    if match is None or float(match[1]) <= 0:
         raise SettingsError(f"time is {text!r}, must be like 90s, 30m, 1h or 1d")
-    return float(matched[1]) * _TIME_UNITS[matched[2]]
+    return float(match[1]) * _TIME_UNITS[match[2]]
 
 
 def _coerce(name: str, value: Any) -> Any:

@@ -121,7 +121,21 @@ def captioned(picture: ByteArray) -> ByteArray:
 
 
 def encoded(picture: ByteArray, form: str, **options: Any) -> bytes:
-    """Return the picture as a file's bytes."""
+    """Return the picture as a file's bytes.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+        RGB.
+    form : str
+        A format of Pillow.
+    **options
+        Of Pillow's writer.
+
+    Returns
+    -------
+    bytes
+    """
     buffer = BytesIO()
     settings: Mapping[str, Any] = options
     Image.fromarray(picture).save(buffer, form, **settings)

@@ -1,4 +1,4 @@
-"""What an evaluation found, and how it is counted: evidence in, shares with their confidence out. No database."""
+"""Counts what an evaluation found: evidence in, shares with their confidence intervals out. No database."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,9 +30,30 @@ from dedupindex.records.evaluations import (
 IdPair: TypeAlias = tuple[int, int]  # image ids, the smaller one first
 
 
+class Mark(StrEnum):
+    """What holds for an attacked copy, and is counted."""
+
+    COPY = "copies"  # every copy
+    UNUSABLE = "unusable"  # it cannot be found by appearance
+    DIRECT = "direct"  # confirmed as a pair with its original
+    LINKED = "linked"  # in one group with its original
+    CONFIRMABLE = "confirmable"  # verification accepts the pair with its original
+    PROPOSED = "proposed"  # confirmable, and the search proposed the pair
+
+
 @dataclass(frozen=True, slots=True)
 class Attacked:
-    """A copy: by which attack, of which image, and the image that it became (0 = it cannot be found by appearance)."""
+    """An attacked copy.
+
+    Attributes
+    ----------
+    variant : Variant
+        Which attack made it.
+    original : int
+        Id of the image that was attacked.
+    image : int
+        Id of the image that the copy became; 0 = it cannot be found by appearance.
+    """
 
     variant: Variant
     original: int
@@ -45,13 +67,13 @@ class Attacked:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that was seen, by image ids.
+    """Everything that is counted, by image ids.
 
     Attributes
     ----------
     originals : mapping of id to path
     duplicates : int
-        Pictures that are another one byte for byte.
+        Pictures with the same bytes as another one.
     copies : sequence of Attacked
         At least one.
     own : set of IdPair
@@ -59,9 +81,13 @@ class Evidence:
     reported : mapping of IdPair to (score, relation)
         Everything else that was confirmed.
     proposed : set of IdPair
-        What the search for the copies gave.
+        Candidates from the search for the copies.
     scores : mapping of IdPair to float
-        Of pairs that were not reported: those proposed and those of `related`; a missing one scored nothing.
+        Of pairs that were not reported: those proposed and those of `related`; a missing pair has score 0.
+    overflowed : int
+        Copies with more candidates than are kept.
+    threshold : float
+        The threshold in force.
     """
 
     originals: Mapping[int, Path]
@@ -81,7 +107,7 @@ def ordered(one: int, other: int) -> IdPair:
 
 
 def related(copies: Iterable[Attacked]) -> set[IdPair]:
-    """All pairs of a picture and its copies, and of its copies among each other."""
+    """All pairs of a picture and its copies, and of the copies of one picture."""
     families: defaultdict[int, set[int]] = defaultdict(set)
     for copy in copies:
         families[copy.original].update({copy.original, copy.image} - {0})
@@ -89,7 +115,7 @@ def related(copies: Iterable[Attacked]) -> set[IdPair]:
 
 
 def count(evidence: Evidence, variants: Sequence[Variant]) -> Evaluation:
-    """Count what was found.
+    """Count copies found, wrong pairs and candidates.
 
     Parameters
     ----------
@@ -102,18 +128,18 @@ def count(evidence: Evidence, variants: Sequence[Variant]) -> Evaluation:
     links = Components()
     for pair in evidence.own | {pair for pair in evidence.reported if right[pair]}:
         links.join(*pair)
-    tallies: defaultdict[Variant, Counter[str]] = defaultdict(Counter)
+    tallies: defaultdict[Variant, Counter[Mark]] = defaultdict(Counter)
     for copy in evidence.copies:
         tallies[copy.variant].update(_outcome(copy, evidence, links))
-    total = sum(tallies.values(), Counter[str]())
+    total = sum(tallies.values(), Counter[Mark]())
     wrong = [pair for pair in evidence.reported if not right[pair]]
     curve = _curve(evidence, right)
     return Evaluation(
         attacks=tuple(_attack_result(variant, tallies[variant]) for variant in variants if variant in tallies),
         copies=len(evidence.copies),
-        direct=rate(total["direct"], total["copies"]),
-        linked=rate(total["linked"], total["copies"]),
-        retrieval=rate_or_none(total["proposed"], total["confirmable"]),
+        direct=rate(total[Mark.DIRECT], total[Mark.COPY]),
+        linked=rate(total[Mark.LINKED], total[Mark.COPY]),
+        retrieval=rate_or_none(total[Mark.PROPOSED], total[Mark.CONFIRMABLE]),
         searched=_searched(evidence, right),
         overflowed=evidence.overflowed,
         precision=rate_or_none(len(evidence.reported) - len(wrong), len(evidence.reported)),
@@ -130,24 +156,24 @@ def count(evidence: Evidence, variants: Sequence[Variant]) -> Evaluation:
 
 
 class Components:
-    """Which things hang together."""
+    """Connected components of a graph, by union-find."""
 
     def __init__(self) -> None:
         self._above: dict[int, int] = {}
 
     def of(self, thing: int) -> int:
-        """The one that stands for all that hang together with it."""
+        """The representative of a node's component."""
         while (above := self._above.setdefault(thing, thing)) != thing:
             self._above[thing] = thing = self._above[above]
         return thing
 
     def join(self, one: int, other: int) -> None:
-        """Let two hang together."""
+        """Connect two nodes."""
         self._above[self.of(one)] = self.of(other)
 
 
 def _scenes(evidence: Evidence) -> dict[int, frozenset[int]]:
-    """What every image shows; two attacks that left the same bytes make an image that shows two things."""
+    """The scenes that each image shows; two attacks with the same resulting bytes make an image of two scenes."""
     own = Components()
     for pair in evidence.own:
         own.join(*pair)
@@ -160,21 +186,21 @@ def _scenes(evidence: Evidence) -> dict[int, frozenset[int]]:
     return {image: frozenset(shown) for image, shown in scenes.items()}
 
 
-def _outcome(copy: Attacked, evidence: Evidence, links: Components) -> Iterable[str]:
-    yield "copies"
+def _outcome(copy: Attacked, evidence: Evidence, links: Components) -> Iterable[Mark]:
+    yield Mark.COPY
     if not copy.image:
-        yield "unusable"
+        yield Mark.UNUSABLE
         return
     same = copy.image == copy.original
-    found = same or copy.pair in evidence.reported or copy.pair in evidence.own
-    if found:
-        yield "direct"
-    if found or links.of(copy.image) == links.of(copy.original):
-        yield "linked"
-    if not same and (found or evidence.scores.get(copy.pair, 0.0) >= evidence.threshold):
-        yield "confirmable"
+    direct = same or copy.pair in evidence.reported or copy.pair in evidence.own
+    if direct:
+        yield Mark.DIRECT
+    if direct or links.of(copy.image) == links.of(copy.original):
+        yield Mark.LINKED
+    if not same and (direct or evidence.scores.get(copy.pair, 0.0) >= evidence.threshold):
+        yield Mark.CONFIRMABLE
         if copy.pair in evidence.proposed:
-            yield "proposed"
+            yield Mark.PROPOSED
 
 
 def _searched(evidence: Evidence, right: Mapping[IdPair, bool]) -> Rate | None:
@@ -184,33 +210,33 @@ def _searched(evidence: Evidence, right: Mapping[IdPair, bool]) -> Rate | None:
 
 
 def _missed(evidence: Evidence, links: Components, variants: Sequence[Variant]) -> tuple[MissedCopy, ...]:
-    found: list[tuple[int, MissedCopy]] = []
+    ranked: list[tuple[int, MissedCopy]] = []
     for copy in evidence.copies:
         outcome = set(_outcome(copy, evidence, links))
-        if "direct" in outcome:
+        if Mark.DIRECT in outcome:
             continue
-        confirmed_not = copy.pair in evidence.proposed or "confirmable" not in outcome
-        why = MissReason.NOT_CONFIRMED if confirmed_not else MissReason.NOT_PROPOSED
+        compared = copy.pair in evidence.proposed or Mark.CONFIRMABLE not in outcome
+        why = MissReason.NOT_CONFIRMED if compared else MissReason.NOT_PROPOSED
         missed = MissedCopy(
             path=evidence.originals[copy.original],
             attack=copy.variant.label,
-            why=MissReason.UNUSABLE if "unusable" in outcome else why,
+            why=MissReason.UNUSABLE if Mark.UNUSABLE in outcome else why,
             score=evidence.scores.get(copy.pair, 0.0),
-            linked="linked" in outcome,
+            linked=Mark.LINKED in outcome,
         )
-        found.append((variants.index(copy.variant), missed))
-    return tuple(missed for _, missed in sorted(found, key=lambda one: (one[0], one[1].path)))
+        ranked.append((variants.index(copy.variant), missed))
+    return tuple(missed for _, missed in sorted(ranked, key=lambda one: (one[0], one[1].path)))
 
 
-def _attack_result(variant: Variant, tally: Counter[str]) -> AttackResult:
+def _attack_result(variant: Variant, tally: Counter[Mark]) -> AttackResult:
     return AttackResult(
         attack=variant.attack,
         strength=variant.strength,
         label=variant.label,
-        direct=rate(tally["direct"], tally["copies"]),
-        linked=rate(tally["linked"], tally["copies"]),
-        retrieval=rate_or_none(tally["proposed"], tally["confirmable"]),
-        unusable=tally["unusable"],
+        direct=rate(tally[Mark.DIRECT], tally[Mark.COPY]),
+        linked=rate(tally[Mark.LINKED], tally[Mark.COPY]),
+        retrieval=rate_or_none(tally[Mark.PROPOSED], tally[Mark.CONFIRMABLE]),
+        unusable=tally[Mark.UNUSABLE],
     )
 
 
@@ -231,23 +257,23 @@ def _curve(evidence: Evidence, right: Mapping[IdPair, bool]) -> tuple[ThresholdP
 
 
 def _comparable(scenes: Mapping[int, frozenset[int]]) -> int:
-    """Pairs that show nothing in common."""
+    """Number of pairs without a common scene."""
     sizes = Counter(scene for shown in scenes.values() if len(shown) == 1 for scene in shown)
     several = [shown for shown in scenes.values() if len(shown) > 1]  # hardly ever any
-    found = math.comb(sizes.total(), 2) - sum(math.comb(size, 2) for size in sizes.values())
+    pairs = math.comb(sizes.total(), 2) - sum(math.comb(size, 2) for size in sizes.values())
     for place, shown in enumerate(several):
-        found += sizes.total() - sum(sizes[scene] for scene in shown)
-        found += sum(shown.isdisjoint(other) for other in several[:place])
-    return found
+        pairs += sizes.total() - sum(sizes[scene] for scene in shown)
+        pairs += sum(shown.isdisjoint(other) for other in several[:place])
+    return pairs
 
 
 def _wrong_pairs(evidence: Evidence, pairs: Iterable[IdPair]) -> tuple[WrongPair, ...]:
     names = {image: (path, "") for image, path in evidence.originals.items()}
     for copy in evidence.copies:
         names.setdefault(copy.image, (evidence.originals[copy.original], copy.variant.label))
-    found = []
+    wrong = []
     for pair in pairs:
         a, b = sorted(names[image] for image in pair)
         score, relation = evidence.reported[pair]
-        found.append(WrongPair(*a, *b, score, relation))
-    return tuple(sorted(found, key=lambda w: (-w.score, w.a, w.a_attack, w.b, w.b_attack)))
+        wrong.append(WrongPair(*a, *b, score, relation))
+    return tuple(sorted(wrong, key=lambda w: (-w.score, w.a, w.a_attack, w.b, w.b_attack)))
