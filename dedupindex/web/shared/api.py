@@ -103,6 +103,7 @@ def group(request: Request, group_id: str) -> OneGroup:
 def query(request: Request, image: UploadFile, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Matches:
     """Find the stored pictures that show what an uploaded one shows (a form with the file as `image`).
     \f
+
     Parameters
     ----------
     request : Request
@@ -114,7 +115,7 @@ def query(request: Request, image: UploadFile, limit: Annotated[int, Query(ge=1,
     Returns
     -------
     Matches
-    """  # FastAPI shows what stands before the form feed
+    """  # noqa: D301  (FastAPI shows what stands before the form feed)
     face = face_of(request)
     name = image.filename or "picture"
     with private_file(name, image.file) as path:
