@@ -39,7 +39,7 @@ from dedupindex.records.pictures import (
     PreparedFrame,
 )
 from dedupindex.records.proofs import Outcome, Proof, Region, relations_after
-from dedupindex.records.verdicts import Candidate, Registration, Relation, Verification
+from dedupindex.records.verdicts import Candidate, Registration, RegistrationMethod, Relation, Side, Verification
 
 __all__ = [
     "ByteArray",
@@ -75,10 +75,12 @@ __all__ = [
     "ProofSummary",
     "Region",
     "Registration",
+    "RegistrationMethod",
     "Relation",
     "RunRecord",
     "Series",
     "SeriesMember",
+    "Side",
     "SkipReason",
     "SkippedFile",
     "Verification",

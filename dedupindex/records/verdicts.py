@@ -26,6 +26,23 @@ class Relation(StrEnum):
     UNPROVEN = "unproven"  # the other relations were seen at 128 pixels only; the files were not compared
 
 
+class RegistrationMethod(StrEnum):
+    """How an alignment was found."""
+
+    IDENTITY = "identity"  # no search: the same bytes or pixels
+    TRANSLATION = "translation"  # correlation over shifts, in one of the eight orientations
+    KEYPOINTS = "keypoints"  # matched keypoints
+    LOG_POLAR = "log_polar"  # log-polar spectra
+    NONE = "none"  # no alignment was found
+
+
+class Side(StrEnum):
+    """One of the two pictures of a pair."""
+
+    A = "a"
+    B = "b"
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """The map that lays *b* on *a*.
@@ -45,7 +62,7 @@ class Registration:
     matrix : ((float, float, float), (float, float, float))
         Affine map of *b*'s full-resolution (x, y, 1) pixel coordinates to *a*'s.
     method : str
-        ``identity``, ``translation``, ``keypoints``, ``log_polar``.
+        Value of a `RegistrationMethod`.
     confidence : float
         0..1, how sure the alignment is.
     """
@@ -74,8 +91,8 @@ class Verification:
         What was seen to be done. Empty when not accepted, and where the two are only alike.
     crop_box : (top, left, height, width) or None
         For ``crop_of``: the part of the larger picture, in its pixels, that the smaller one shows.
-    crop_of : {"a", "b"} or None
-        Which of the two is the larger picture.
+    crop_of : str or None
+        Value of a `Side`: which of the two is the larger picture.
     measures : mapping of str to float
         Named evidence (``ncc``, ``area_agreement``, ``inliers``, ...).
     reason : str

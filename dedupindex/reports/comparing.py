@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dedupindex.records import Outcome, Proof, Relation, Verification
+from dedupindex.records import Outcome, Proof, RegistrationMethod, Relation, Verification
 from dedupindex.records.measures import Comparison
 from dedupindex.reports.jsonfile import SCHEMA_VERSION, path_json, verification_json
 from dedupindex.reports.names import shown
@@ -82,7 +82,7 @@ def comparison_text(comparison: Comparison) -> str:
 def alignment_lines(verification: Verification) -> list[str]:
     """Return how b is aligned to a, a number a line."""
     registration = verification.registration
-    if registration.method == "none":
+    if registration.method == RegistrationMethod.NONE:
         return ["alignment  none found"]
     return [
         f"shift      {shift_text(verification)} px (dy, dx) of b against a",

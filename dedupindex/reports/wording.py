@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dedupindex.records import FlagKind, GroupFlag, ImageRecord, Outcome, Pair, Proof, Relation, Verification
+from dedupindex.records import FlagKind, GroupFlag, ImageRecord, Outcome, Pair, Proof, Relation, Side, Verification
 from dedupindex.records.proofs import DIRECT
 
 MEANING: Mapping[Relation, str] = {
@@ -161,9 +161,9 @@ def _resized(verification: Verification, sides: Sides) -> str:
 
 
 def _cropped(verification: Verification, sides: Sides) -> str:
-    small, large, whole, side = sides.name_b, sides.name_a, sides.a, "a"
-    if verification.crop_of == "b":
-        small, large, whole, side = sides.name_a, sides.name_b, sides.b, "b"
+    small, large, whole, side = sides.name_b, sides.name_a, sides.a, Side.A
+    if verification.crop_of == Side.B:
+        small, large, whole, side = sides.name_a, sides.name_b, sides.b, Side.B
     share = verification.measures.get(f"cover_{side}")  # of a turned crop the box is larger than what it shows
     if share is None and verification.crop_box is not None:
         _, _, height, width = verification.crop_box
