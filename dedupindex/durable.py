@@ -119,6 +119,11 @@ def put_together(data: Iterable[bytes], target: Path, sha256: str, *, source: st
 
     Parameters
     ----------
+    data : iterable of bytes
+    target : Path
+        The file that is replaced.
+    sha256 : str
+        Hexadecimal digest of all pieces together.
     source : str
         Where the pieces come from, for people.
 

@@ -87,7 +87,9 @@ class Settings:
     )
     worker_memory: int = _setting(0, "address space of a worker process, bytes; 0 = by the machine, 2 to 8 GB")
 
-    effort: str = _setting("normal", "quick, normal or thorough: what the next four are unless they are given")
+    effort: str = _setting(
+        "normal", "quick, normal or thorough: preset of radius, false candidates, candidates and nprobe"
+    )
     radius: float = _setting(0.85, "largest cosine distance of a candidate, 0..2")
     false_candidates: float = _setting(
         30.0, "unrelated pictures a probe may meet among 10,000; in larger collections the radius shrinks"

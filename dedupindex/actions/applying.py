@@ -1,9 +1,9 @@
-"""Following a plan: each file is compared with its keeper once more, announced in the journal, then dealt with.
+"""Apply a plan: each file is compared with its keeper once more, noted in the journal, then moved or replaced.
 
-Nothing in the index is believed here, and nothing in the plan: both files are opened, hashed and compared just before,
-byte for byte where they are to be the same file, as pictures at full resolution where they are near-duplicates; and
-what differs from the plan stops the run. A run that was interrupted
-goes on with the same plan and journal; `undo_journal` takes everything back, also from half a run.
+Neither the index nor the plan is trusted here: both files are opened, hashed and compared just before, byte for byte
+where they must be the same, as pictures at full resolution where they are near-duplicates. A difference from the plan
+stops the run. An interrupted run continues with the same plan and journal; `undo_journal` undoes everything, also half
+a run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from dedupindex import durable
 from dedupindex.actions import file_operations, trash
 from dedupindex.actions.file_operations import OperationState, Surprise
-from dedupindex.actions.journal import BEGUN, DONE, FAILED, UNDONE, FileOperation, Journal, open_journal
+from dedupindex.actions.journal import FileOperation, Journal, JournalState, open_journal
 from dedupindex.actions.plans import check_plan
 from dedupindex.actions.renewed_proof import Prover, require_proof
 from dedupindex.errors import DedupIndexError, PlanError
@@ -46,11 +46,17 @@ def apply_plan(
         Compares the files of a near-duplicate as pictures; see `Prover`. Without, near-duplicates are left.
     go_on : bool
         Leave a file that is not as planned, or that the system will not let go, and go on with the next; else stop.
+    progress : Progress
+
+    Returns
+    -------
+    ApplySummary
+        What became of each file, in the order of the plan.
 
     Raises
     ------
     PlanError
-        The plan could lose a picture; the journal belongs to another plan, was taken back or is in use.
+        The plan could lose a picture; the journal belongs to another plan, was undone or is in use.
     OSError
         The journal cannot be written; what was done stands in it.
     """
@@ -60,7 +66,7 @@ def apply_plan(
         if journal is not None:
             book = stack.enter_context(open_journal(journal, plan=plan.digest(), database=plan.database))
             if book.undone:
-                raise PlanError(f"{journal}: was taken back; name another journal with --journal")
+                raise PlanError(f"{journal}: was undone; name another journal with --journal")
         progress.start(len(plan.items), "apply" if book is not None else "compare")
         outcomes: list[ItemOutcome] = []
         stopped = False
@@ -83,10 +89,15 @@ def apply_plan(
 
 def _follow(book: Journal | None, number: int, item: PlanItem, prover: Prover | None) -> tuple[OutcomeKind, str]:
     entry = None if book is None else book.entries.get(number)
-    if entry is not None and entry.state == DONE:
+    if entry is not None and entry.state == JournalState.DONE:
         return OutcomeKind.EARLIER, ""
     try:
-        if book is not None and entry is not None and entry.state == BEGUN and _take_up(book, entry.operation):
+        if (
+            book is not None
+            and entry is not None
+            and entry.state == JournalState.BEGUN
+            and _take_up(book, entry.operation)
+        ):
             return OutcomeKind.EARLIER, "half done by the run before, done now"
         if book is None:
             with _compared(item, prover):
@@ -105,18 +116,18 @@ def _do(book: Journal, number: int, item: PlanItem, prover: Prover | None) -> tu
         try:
             file_operations.perform(operation, status, note)
         except (Surprise, OSError):
-            # Half an operation is taken back at once where possible; else the journal's line stays open for later.
+            # Half an operation is undone at once where possible; else the journal's entry stays open for later.
             with contextlib.suppress(Surprise, OSError):
                 if file_operations.state_of(operation) is not OperationState.AFTER:
                     file_operations.take_back(operation)
-                    book.note(number, FAILED)
+                    book.note(number, JournalState.FAILED)
             raise
-        book.note(number, DONE)
+        book.note(number, JournalState.DONE)
     return OutcomeKind.DONE, ""
 
 
 def _take_up(book: Journal, operation: FileOperation) -> bool:
-    """See to a operation that the run before began; whether it is done now (else it begins anew)."""
+    """Finish an operation that an earlier run began; whether it is done now (else it starts again)."""
     where = file_operations.state_of(operation)
     if where is OperationState.UNKNOWN:
         raise Surprise(f"{operation.file}: the run before ended here, and neither the old nor the new state is found")
@@ -128,7 +139,7 @@ def _take_up(book: Journal, operation: FileOperation) -> bool:
     else:
         durable.sync_folder(operation.file.parent)
         file_operations.remove(operation.temporary)
-    book.note(operation.number, DONE)
+    book.note(operation.number, JournalState.DONE)
     return True
 
 
@@ -152,8 +163,8 @@ def _compared(item: PlanItem, prover: Prover | None) -> Iterator[tuple[os.stat_r
     ):
         if file_operations.identity(status) == file_operations.identity(keeper):
             raise Surprise(f"{item.file.path}: is the same file as {item.keeper.path}")
-        for found, planned, words in ((status, item.file, ""), (keeper, item.keeper, "to be kept: ")):
-            if (found.st_size, found.st_mtime_ns) != (planned.size, planned.mtime_ns):
+        for seen, planned, words in ((status, item.file, ""), (keeper, item.keeper, "to be kept: ")):
+            if (seen.st_size, seen.st_mtime_ns) != (planned.size, planned.mtime_ns):
                 raise Surprise(f"{words}{planned.path}: has changed since the plan was made")
         digests = [hashlib.sha256(), hashlib.sha256()]
         if item.exact:
@@ -167,9 +178,9 @@ def _compared(item: PlanItem, prover: Prover | None) -> Iterator[tuple[os.stat_r
                 raise Surprise(f"{words}{planned.path}: its content is not the planned one")
         if not item.exact:
             _prove_again(item, prover)
-        for path, found, words in ((item.file.path, status, ""), (item.keeper.path, keeper, "to be kept: ")):
+        for path, seen, words in ((item.file.path, status, ""), (item.keeper.path, keeper, "to be kept: ")):
             now = file_operations.look(path)
-            if now is None or file_operations.state(now) != file_operations.state(found):
+            if now is None or file_operations.state(now) != file_operations.state(seen):
                 raise Surprise(f"{words}{path}: changed while it was read")
         yield status, keeper, descriptor
 
@@ -187,7 +198,7 @@ def _compare(kept: int, descriptor: int, item: PlanItem, first: hashlib._Hash, s
 
 
 def _prove_again(item: PlanItem, prover: Prover | None) -> None:
-    """Compare the pictures; that what is read here by name is what is open, their digests say.
+    """Compare the pictures again. Their digests show that the files read here are those that are open.
 
     Raises
     ------
@@ -196,10 +207,10 @@ def _prove_again(item: PlanItem, prover: Prover | None) -> None:
     if prover is None:
         raise Surprise(f"{item.file.path}: cannot be compared with {item.keeper.path} again here")
     try:
-        found = prover(item)
+        proof = prover(item)
     except DedupIndexError as error:
         raise Surprise(f"{item.file.path}: cannot be compared with {item.keeper.path} again: {error}") from error
-    require_proof(item, found)
+    require_proof(item, proof)
 
 
 def _announce(
@@ -259,10 +270,10 @@ def _attributes(descriptor: int) -> tuple[tuple[str, str], ...]:
 
 
 def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
-    """Take back everything that stands in a journal, the last operation first.
+    """Undo everything in a journal, the last operation first.
 
-    What cannot be taken back (something else has taken the file's place; its content is nowhere any more) is left as
-    it is and told; all the rest is taken back, and another call tries again.
+    What cannot be undone (another file has the name; the content does not exist any more) is left as it is and
+    reported. The rest is undone, and another call tries again.
 
     Raises
     ------
@@ -277,12 +288,12 @@ def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
         try:
             for number in sorted(book.entries, reverse=True):
                 entry = book.entries[number]
-                if entry.state not in (UNDONE, FAILED):
+                if entry.state not in (JournalState.UNDONE, JournalState.FAILED):
                     outcomes.append(_take_back(book, entry.operation))
                 progress.advance(1)
             for number in sorted(book.entries, reverse=True):
-                # a folder may have been in use by a operation that was taken back later than the one it was made for
-                if book.entries[number].state == UNDONE:
+                # a folder may have been in use by an operation that was undone later than the one it was made for
+                if book.entries[number].state == JournalState.UNDONE:
                     file_operations.remove_folders(book.entries[number].operation)
         finally:
             progress.finish()
@@ -298,5 +309,5 @@ def _take_back(book: Journal, operation: FileOperation) -> ItemOutcome:
         return ItemOutcome(
             operation.file, OutcomeKind.FAILED, f"{operation.file}: {error.strerror or error}", operation.size
         )
-    book.note(operation.number, UNDONE)
+    book.note(operation.number, JournalState.UNDONE)
     return ItemOutcome(operation.file, OutcomeKind.BACK, "", operation.size)

@@ -1,4 +1,4 @@
-"""What the confirmed pairs of a group say of its pictures: which shows more, which finer, which covers which."""
+"""Which picture of a group shows more, shows finer detail, or covers another one, by the confirmed pairs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 
 from dedupindex.actions.plans import COVERED
-from dedupindex.records import ImageRecord, Pair, Relation
+from dedupindex.records import ImageRecord, Pair, Relation, Side
 
 MORE = 0.01  # by which the file may be covered less than the keeper before it counts as the larger picture
 
@@ -16,7 +16,7 @@ def covered(pair: Pair, image: ImageRecord) -> float | None:
     verdict = pair.verification
     if pair.relations == (Relation.SAME_PIXELS,):
         return 1.0
-    side, other = ("a", "b") if pair.a.id == image.id else ("b", "a")
+    side, other = (Side.A, Side.B) if pair.a.id == image.id else (Side.B, Side.A)
     own, others = verdict.measures.get(f"cover_{side}"), verdict.measures.get(f"cover_{other}")
     if Relation.SHIFTED_OVERLAP in verdict.relations or verdict.crop_of == side or own is None or others is None:
         return None
@@ -26,9 +26,9 @@ def covered(pair: Pair, image: ImageRecord) -> float | None:
 def larger(pairs: Sequence[Pair]) -> list[tuple[int, int]]:
     """(larger, smaller) of the pairs in which one picture is a part of the other."""
     return [
-        (pair.a.id, pair.b.id) if pair.verification.crop_of == "a" else (pair.b.id, pair.a.id)
+        (pair.a.id, pair.b.id) if pair.verification.crop_of == Side.A else (pair.b.id, pair.a.id)
         for pair in pairs
-        if pair.verification.crop_of in ("a", "b")
+        if pair.verification.crop_of in (Side.A, Side.B)
     ]
 
 
@@ -43,17 +43,17 @@ def fineness(pairs: Sequence[Pair]) -> dict[int, float]:
         if scale > 0:
             neighbours[pair.a.id].append((pair.b.id, 1 / scale))
             neighbours[pair.b.id].append((pair.a.id, scale))
-    found: dict[int, float] = {}
+    by_image: dict[int, float] = {}
     for start in sorted(neighbours):
-        found.setdefault(start, 1.0)
+        by_image.setdefault(start, 1.0)
         waiting = deque([start])
         while waiting:
             image = waiting.popleft()
             for other, factor in neighbours[image]:
-                if other not in found:
-                    found[other] = found[image] * factor
+                if other not in by_image:
+                    by_image[other] = by_image[image] * factor
                     waiting.append(other)
-    return found
+    return by_image
 
 
 def unpacked(pairs: Sequence[Pair]) -> set[int]:

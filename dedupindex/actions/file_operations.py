@@ -1,7 +1,7 @@
 """File operations of a plan. Each can be interrupted after any step and resumed or undone.
 
-Every step that changes the disk is a `durable.point`. An interrupted operation cleans nothing up: what an interrupt
-leaves is what a killed process leaves, and `state_of` tells from the files how far the operation came.
+Every step that changes the disk is a `durable.point`. An interrupted operation cleans nothing up: an interrupt leaves
+the same state as a killed process, and `state_of` tells from the files how far the operation came.
 
 Nothing here replaces a file that it does not know: a name is taken by `link`, which fails where something is; and what
 `replace` replaces was looked at just before. (Between that look and the call another program could still swap the
@@ -30,11 +30,11 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSY
 
 
 class Surprise(Exception):  # noqa: N818  (what was found, not what went wrong)
-    """Something is not as the plan or the journal says."""
+    """A file is not as the plan or the journal says."""
 
 
 class OperationState(Enum):
-    """How far a operation came."""
+    """How far an operation came."""
 
     BEFORE = "the file is where it was"
     BETWEEN = "the file is at both places"
@@ -85,7 +85,7 @@ def state(status: os.stat_result) -> tuple[int, ...]:
 
 
 def look(path: Path) -> os.stat_result | None:
-    """Stat a name without following it; None: there is nothing."""
+    """Stat a name without following links; None = it does not exist."""
     try:
         return path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -94,7 +94,7 @@ def look(path: Path) -> os.stat_result | None:
 
 # ----------------------------------------------------------------------------------------------------- doing
 def perform(operation: FileOperation, seen: os.stat_result, note: bytes = b"") -> None:
-    """Do it.
+    """Carry out an operation.
 
     Parameters
     ----------
@@ -207,10 +207,19 @@ def _take_name(source: Path, target: Path) -> None:
 def copy_as(source: Path, operation: FileOperation, target: Path) -> None:
     """Copy a file whole and synced, with the mode, times, owner and attributes that the operation's file had.
 
+    Parameters
+    ----------
+    source : Path
+        The file that is copied.
+    operation : FileOperation
+        Says which content and attributes the copy must have.
+    target : Path
+        The copy; there must be no such file. It is removed again when the copy fails.
+
     Raises
     ------
     Surprise
-        Its content is not that of the operation's file.
+        The content of *source* is not that of the operation's file.
     OSError
     """
     durable.point("write", target)
@@ -242,7 +251,7 @@ def _copy(source: Path, operation: FileOperation, target: Path) -> None:
 def _dress(descriptor: int, operation: FileOperation) -> None:
     status = os.fstat(descriptor)
     if (status.st_uid, status.st_gid) != (operation.uid, operation.gid):
-        with contextlib.suppress(PermissionError):  # only root may give files away
+        with contextlib.suppress(PermissionError):  # only root may change the owner
             os.fchown(descriptor, operation.uid, operation.gid)
     for name, value in operation.xattrs:
         with contextlib.suppress(OSError):  # some are the system's own, some file systems have none
@@ -253,7 +262,7 @@ def _dress(descriptor: int, operation: FileOperation) -> None:
 
 # -------------------------------------------------------------------------------------------------- how far it came
 def state_of(operation: FileOperation) -> OperationState:
-    """See from the files alone how far a operation came, or how far it was taken back."""
+    """See from the files alone how far an operation came, or how far it was undone."""
     now = look(operation.file)
     if operation.action is Action.HARDLINK and now is not None and identity(now) == operation.keeper_identity:
         return OperationState.AFTER
@@ -285,7 +294,7 @@ def _is_original(operation: FileOperation, path: Path, now: os.stat_result) -> b
 
 
 def finish(operation: FileOperation) -> None:
-    """Go on where the file is at both places.
+    """Finish an operation whose file is at both places.
 
     Raises
     ------
@@ -299,12 +308,12 @@ def finish(operation: FileOperation) -> None:
 
 # ------------------------------------------------------------------------------------------------------ taking back
 def take_back(operation: FileOperation) -> None:
-    """Bring everything back to where it was before the operation, however far that came; twice is as good as once.
+    """Undo an operation, however far it came; doing it twice does no harm.
 
     Raises
     ------
     Surprise
-        Something else has taken the file's place, or its content is nowhere any more.
+        Another file has the name, or the content does not exist any more.
     OSError
     """
     where = state_of(operation)
@@ -319,7 +328,7 @@ def take_back(operation: FileOperation) -> None:
 
 
 def tidy(operation: FileOperation) -> None:
-    """Remove what was made aside, and folders and notes that a operation which did not happen needed.
+    """Remove temporary files, folders and notes of an operation that did not happen.
 
     Raises
     ------
@@ -335,7 +344,7 @@ def tidy(operation: FileOperation) -> None:
 
 
 def remove_folders(operation: FileOperation) -> None:
-    """Remove the folders that were made for a operation and that nobody uses."""
+    """Remove the folders that were made for an operation and that nobody uses."""
     for folder in reversed(operation.made):
         if folder.is_dir() and not folder.is_symlink():
             durable.point("rmdir", folder)

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,12 +22,20 @@ from dedupindex.errors import PlanError
 from dedupindex.records.plans import Action
 
 JOURNAL_SCHEMA = 1
-BEGUN, DONE, FAILED, UNDONE = "begun", "done", "failed", "undone"
+
+
+class JournalState(StrEnum):
+    """How far an operation has come, as the journal writes it."""
+
+    BEGUN = "begun"
+    DONE = "done"
+    FAILED = "failed"
+    UNDONE = "undone"
 
 
 @dataclass(frozen=True, slots=True)
 class FileOperation:
-    """One operation with everything that is needed to finish it or to take it back."""
+    """One operation with everything that is needed to finish it or to undo it."""
 
     number: int  # of the plan's item
     action: Action
@@ -41,7 +50,7 @@ class FileOperation:
     gid: int
     identity: tuple[int, int]  # device and inode of the file
     keeper_identity: tuple[int, int]
-    temporary: Path  # what is made aside first; a name that nobody else uses
+    temporary: Path  # made first; a name that nobody else uses
     target: Path | None = None
     info: Path | None = None  # the trash's note of where the file came from
     made: tuple[Path, ...] = ()  # folders that the target needs and that were not there, outermost first
@@ -50,10 +59,10 @@ class FileOperation:
 
 @dataclass(slots=True)
 class JournalEntry:
-    """A operation and the last that was written of it."""
+    """An operation and its last state in the journal."""
 
     operation: FileOperation
-    state: str
+    state: JournalState
 
 
 @dataclass(slots=True)
@@ -62,7 +71,7 @@ class Journal:
 
     path: Path
     plan: str  # digest of the plan
-    token: str  # distinguishes the names of what is made aside
+    token: str  # part of the names of temporary files
     database: str
     descriptor: int
     entries: dict[int, JournalEntry] = field(default_factory=dict)
@@ -76,19 +85,19 @@ class Journal:
         os.close(self.descriptor)
 
     def begin(self, operation: FileOperation) -> None:
-        """Announce a operation."""
-        _append(self, {"n": operation.number, "state": BEGUN, "deed": _plain(operation)})
-        self.entries[operation.number] = JournalEntry(operation, BEGUN)
+        """Write that an operation begins."""
+        _append(self, {"n": operation.number, "state": JournalState.BEGUN, "deed": _plain(operation)})
+        self.entries[operation.number] = JournalEntry(operation, JournalState.BEGUN)
 
-    def note(self, number: int, state: str) -> None:
-        """Write what became of it."""
+    def note(self, number: int, state: JournalState) -> None:
+        """Write the new state of an operation."""
         _append(self, {"n": number, "state": state})
         self.entries[number].state = state
 
     @property
     def undone(self) -> bool:
-        """Whether taking back has begun."""
-        return any(entry.state == UNDONE for entry in self.entries.values())
+        """Whether undoing has begun."""
+        return any(entry.state == JournalState.UNDONE for entry in self.entries.values())
 
 
 def open_journal(path: Path, *, plan: str | None = None, database: str = "") -> Journal:
@@ -96,10 +105,16 @@ def open_journal(path: Path, *, plan: str | None = None, database: str = "") -> 
 
     Parameters
     ----------
+    path : Path
     plan : str, optional
         Digest of the plan that it belongs to.
     database : str
         Goes into a new journal.
+
+    Returns
+    -------
+    Journal
+        A context manager; closing it lets others open it.
 
     Raises
     ------
@@ -137,10 +152,11 @@ def _read(path: Path, descriptor: int, lines: list[bytes], plan: str | None) -> 
             raise PlanError(f"{path}: no journal that this dedupindex can read")
         journal = Journal(path, head["plan"], head["token"], head["database"], descriptor)
         for line in rest:
-            if line["state"] == BEGUN:
-                journal.entries[line["n"]] = JournalEntry(_operation(line["deed"]), BEGUN)
+            state = JournalState(line["state"])
+            if state == JournalState.BEGUN:
+                journal.entries[line["n"]] = JournalEntry(_operation(line["deed"]), state)
             else:
-                journal.entries[line["n"]].state = line["state"]
+                journal.entries[line["n"]].state = state
     except (ValueError, KeyError, TypeError) as error:
         raise PlanError(f"{path}: no journal: {error!r}") from error
     if plan is not None and journal.plan != plan:
@@ -153,7 +169,7 @@ def _whole_lines(path: Path, descriptor: int) -> list[bytes]:
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
     if data and not data.startswith(b'{"kind": "journal"'[: len(data)]):
-        raise PlanError(f"{path}: no journal")  # somebody's file: cut nothing off
+        raise PlanError(f"{path}: no journal")  # not a journal of ours: change nothing
     if len(whole) < len(data):
         durable.point("truncate", path)
         os.ftruncate(descriptor, len(whole))
@@ -171,7 +187,7 @@ def _append(journal: Journal, line: Mapping[str, Any]) -> None:
         durable.point("fsync", journal.path)
         os.fsync(journal.descriptor)
     except OSError:
-        os.ftruncate(journal.descriptor, end)  # a half line must not swallow the next one
+        os.ftruncate(journal.descriptor, end)  # a half line would spoil the next one
         raise
 
 

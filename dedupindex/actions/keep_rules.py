@@ -2,7 +2,7 @@
 
 Two rules always come first: what somebody decided, and that a picture which is only a part of another one never stands
 above it. The others come in the order that the settings give (`keep_rules`). Where no rule tells two files apart they
-tie, and nobody tosses a coin: both stay.
+tie: both stay.
 
 A rule looks at one file at a time and gives a sort key (smaller = rather kept), so that the order of many files never
 contradicts itself.
@@ -50,7 +50,7 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """What a rule may need to know besides the file."""
+    """What a rule may need besides the file."""
 
     prefer: tuple[Path, ...]
     fine: Mapping[float, int]  # fineness -> class of as good as equal ones, finest last
@@ -87,29 +87,47 @@ def keys(contenders: Sequence[Contender], rules: Sequence[str], prefer: Sequence
         From `rule_order`.
     prefer : sequence of Path
         Folders for ``path-order``, the most preferred first.
+
+    Returns
+    -------
+    list of tuple
+        One a file, in the order in which they were given.
     """
-    lossy = [some for some in contenders if not some.lossless]
-    comparable = len({some.image.format for some in lossy}) == 1
+    lossy = [contender for contender in contenders if not contender.lossless]
+    comparable = len({contender.image.format for contender in lossy}) == 1
     around = _Surroundings(
         tuple(prefer),
-        _classes((some.fineness for some in contenders), ALIKE),
-        _classes((_rate(some) for some in lossy), CLEARLY) if comparable else {},
+        _classes((contender.fineness for contender in contenders), ALIKE),
+        _classes((_rate(contender) for contender in lossy), CLEARLY) if comparable else {},
     )
-    return [tuple(RULES[rule].key(some, around) for rule in rules) for some in contenders]
+    return [tuple(RULES[rule].key(contender, around) for rule in rules) for contender in contenders]
 
 
 def _classes(values: Iterable[float], alike: float) -> dict[float, int]:
-    """Number numbers by size; one that is at most *alike* times the next smaller one shares its number."""
-    found: dict[float, int] = {}
+    """Rank numbers by size; one that is at most *alike* times the next smaller one shares its rank."""
+    classes: dict[float, int] = {}
     last = 0.0
     for value in sorted(set(values)):
-        found[value] = found[last] + (value > last * alike) if found else 0
+        classes[value] = classes[last] + (value > last * alike) if classes else 0
         last = value
-    return found
+    return classes
 
 
 def deciding(rules: Sequence[str], keeper: Key, other: Key) -> str | None:
-    """Return the first rule that prefers the keeper; None: none tells the two apart, or one prefers the other."""
+    """Return the first rule that prefers the keeper.
+
+    Parameters
+    ----------
+    rules : sequence of str
+        From `rule_order`.
+    keeper, other : tuple
+        Keys of the two files, from `keys`; one entry for each rule, the smaller one is kept.
+
+    Returns
+    -------
+    str or None
+        None where no rule tells the two apart, or the first that does prefers *other*.
+    """
     for rule, kept, gone in zip(rules, keeper, other, strict=True):
         if kept != gone:
             return rule if kept < gone else None
@@ -117,7 +135,20 @@ def deciding(rules: Sequence[str], keeper: Key, other: Key) -> str | None:
 
 
 def because(rule: str, keeper: Contender, other: Contender) -> str:
-    """Return in words why a rule preferred the keeper."""
+    """Return in words why a rule preferred the keeper.
+
+    Parameters
+    ----------
+    rule : str
+        A name from `rule_order`.
+    keeper, other : Contender
+        The file that is kept, and the one that may go.
+
+    Returns
+    -------
+    str
+        A few words for people.
+    """
     return RULES[rule].words(keeper, other)
 
 
@@ -144,19 +175,19 @@ class _Rule:
     words: Callable[[Contender, Contender], str]
 
 
-def _path_order(some: Contender, around: _Surroundings) -> int:
-    ranks = (rank for rank, folder in enumerate(around.prefer) if some.place.path.is_relative_to(folder))
+def _path_order(contender: Contender, around: _Surroundings) -> int:
+    ranks = (rank for rank, folder in enumerate(around.prefer) if contender.place.path.is_relative_to(folder))
     return next(ranks, len(around.prefer))
 
 
-def _compression(some: Contender, around: _Surroundings) -> int:
-    """A hint, no proof: noise, sharpening and saving once more at high quality make files larger, not better."""
-    return 0 if some.lossless else -around.rates.get(_rate(some), 0)
+def _compression(contender: Contender, around: _Surroundings) -> int:
+    """A hint only: noise, sharpening and saving again at high quality make files larger, not better."""
+    return 0 if contender.lossless else -around.rates.get(_rate(contender), 0)
 
 
-def _rate(some: Contender) -> float:
+def _rate(contender: Contender) -> float:
     """Bytes a pixel."""
-    return some.place.size / max(1, some.image.width * some.image.height)
+    return contender.place.size / max(1, contender.image.width * contender.image.height)
 
 
 def _days(keeper: Contender, other: Contender) -> str:
@@ -166,42 +197,42 @@ def _days(keeper: Contender, other: Contender) -> str:
         seconds, rest = divmod(nanoseconds, 10**9)
         try:
             text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        except (OverflowError, OSError, ValueError):  # a time that no calendar knows
+        except (OverflowError, OSError, ValueError):  # a time out of range
             text = f"{seconds} s"
         texts.append(text if precision > 1 else f"{text}.{rest:09d}")
     return f"from {texts[0]} against {texts[1]} (UTC)"
 
 
-def _size(some: Contender) -> str:
-    return f"{some.image.width} x {some.image.height}"
+def _size(contender: Contender) -> str:
+    return f"{contender.image.width} x {contender.image.height}"
 
 
 RULES: Mapping[str, _Rule] = {
     DECIDED: _Rule(
-        lambda some, _: not some.decided,
+        lambda contender, _: not contender.decided,
         lambda keeper, other: "somebody decided to keep that one",
     ),
     SHOWS_MORE: _Rule(
-        lambda some, _: some.part,
+        lambda contender, _: contender.part,
         lambda keeper, other: "this is a part of a larger picture",
     ),
     PROTECTED: _Rule(
-        lambda some, _: not some.protected,
+        lambda contender, _: not contender.protected,
         lambda keeper, other: "that one is protected",
     ),
     "more-pixels": _Rule(
         # not the pixels of the file: a border, or the empty corners of a turned picture, are no detail
-        lambda some, around: -around.fine[some.fineness],
+        lambda contender, around: -around.fine[contender.fineness],
         lambda keeper, other: (
             f"{keeper.fineness / other.fineness:.2f} times the resolution ({_size(keeper)} against {_size(other)})"
         ),
     ),
     "lossless": _Rule(
-        lambda some, _: not some.lossless,
+        lambda contender, _: not contender.lossless,
         lambda keeper, other: f"lossless {keeper.image.format} against lossy {other.image.format}",
     ),
     "greater-depth": _Rule(
-        lambda some, _: -some.image.bits,
+        lambda contender, _: -contender.image.bits,
         lambda keeper, other: f"{keeper.image.bits} bits a sample against {other.image.bits}",
     ),
     "less-compressed": _Rule(
@@ -209,7 +240,7 @@ RULES: Mapping[str, _Rule] = {
         lambda keeper, other: f"{_rate(keeper):.2f} bytes a pixel against {_rate(other):.2f}",
     ),
     "more-metadata": _Rule(
-        lambda some, _: -some.image.metadata_count,
+        lambda contender, _: -contender.image.metadata_count,
         lambda keeper, other: f"{keeper.image.metadata_count} metadata fields against {other.image.metadata_count}",
     ),
     "path-order": _Rule(
@@ -217,19 +248,19 @@ RULES: Mapping[str, _Rule] = {
         lambda keeper, other: "that one lies in a folder that is preferred",
     ),
     "oldest": _Rule(
-        lambda some, _: some.place.mtime_ns,
+        lambda contender, _: contender.place.mtime_ns,
         _days,
     ),
     "newest": _Rule(
-        lambda some, _: -some.place.mtime_ns,
+        lambda contender, _: -contender.place.mtime_ns,
         _days,
     ),
     "shortest-path": _Rule(
-        lambda some, _: len(str(some.place.path)),
+        lambda contender, _: len(str(contender.place.path)),
         lambda keeper, other: "that one has the shorter path",
     ),
     "first-path": _Rule(
-        lambda some, _: str(some.place.path),
+        lambda contender, _: str(contender.place.path),
         lambda keeper, other: "that one's path comes first in the alphabet",
     ),
 }

@@ -1,10 +1,9 @@
-"""From duplicate groups to a plan: which file may go, in favour of which one, and why all the others stay.
+"""Make a plan from duplicate groups: which file may go, which one is kept for it, and why all others stay.
 
-Files are looked at in the order of the keep rules. One that has a kept file beside it which shows all of it goes; every
-other one is kept. So what is kept is never taken away later, and nothing goes for the sake of a picture that it was
-not itself compared with. Near-duplicates go only where their files are proven the same (or edited, where that was
-named), unless somebody asked for unproven ones. Only `stat` is asked here; bytes and pixels are compared when the plan
-is applied.
+Files are looked at in the order of the keep rules. A file goes when a kept one shows all of it; every other one is
+kept. So a kept file is never removed later, and no file goes for one that it was not compared with. Near-duplicates go
+only where their files are proven the same (or edited, where that was named), unless somebody asked for unproven ones.
+Files are only looked at with `stat` here; bytes and pixels are compared when the plan is applied.
 """
 
 from __future__ import annotations
@@ -26,9 +25,8 @@ from dedupindex.errors import SettingsError
 from dedupindex.groups.grouping import build_groups
 from dedupindex.groups.report import present, present_pairs
 from dedupindex.places import absolute, is_local, shards_above
-from dedupindex.records import Decision, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
-from dedupindex.records.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE
-from dedupindex.records.plans import Action, Evidence, LeftOut, Plan, PlanItem, PlannedFile
+from dedupindex.records import Decision, DecisionKind, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
+from dedupindex.records.plans import Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
 from dedupindex.records.proofs import DIRECT, inverted, turned_round
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_decisions, catalog_images
@@ -85,10 +83,31 @@ class PlanOptions:
     ) -> PlanOptions:
         """Options from an action and relations by their names, as people give them.
 
+        Parameters
+        ----------
+        action : str
+            Value of an `Action`.
+        relations : sequence of str
+            Values of `Relation`: pairs with these may lose a file.
+        to : Path, optional
+            Folder for the action ``move``, and only for it.
+        protect : tuple of Path
+            Files at and below these stay.
+        keep : tuple of str
+            Keep rules, the first that can decides; empty = those of the settings.
+        prefer : tuple of Path
+            Folders whose files are rather kept, the most preferred first; empty = those of the settings.
+        unproven : bool
+            Take pairs whose files were not compared too.
+
+        Returns
+        -------
+        PlanOptions
+
         Raises
         ------
         SettingsError
-            There is no such action or relation; the options contradict each other.
+            There is no such action or relation, or the options contradict each other.
         """
         unknown = [name for name in relations if name not in set(Relation)]
         if unknown:
@@ -106,7 +125,7 @@ class _Node:
     contender: Contender
     key: Key = ()
     device: int = 0
-    stays: str = ""  # why it may not go, whatever its copies are
+    stays: LeftOutReason | None = None  # why it may not go, whatever its copies are
     detail: str = ""
 
     @property
@@ -120,11 +139,11 @@ class _Node:
 
 @dataclass(slots=True)
 class _Maker:
-    """What the making of a plan needs to know everywhere."""
+    """Shared state while a plan is made."""
 
     options: PlanOptions
     rules: tuple[str, ...]
-    apart: frozenset[tuple[str, str]]  # pairs that somebody called no duplicates
+    apart: frozenset[tuple[str, str]]  # pairs decided to be no duplicates
     both: frozenset[tuple[str, str]]  # pairs of which both are kept
     decided: frozenset[str]  # keepers
     items: list[PlanItem] = field(default_factory=list)
@@ -144,12 +163,18 @@ def plan(
 
     Parameters
     ----------
+    database : Database
+    settings : Settings
     options : PlanOptions
         Where it names no keep rules or preferred folders, those of the settings count.
     version : str
         Of dedupindex.
     min_score : float, optional
         Leave out weaker pairs, 0..1.
+
+    Returns
+    -------
+    Plan
 
     Raises
     ------
@@ -159,7 +184,7 @@ def plan(
         decisions = catalog_decisions.decisions(connection)
         several = catalog_images.by_id(connection, catalog_images.several_locations(connection))
         confirmed = present_pairs(connection, min_score=min_score)
-    apart = {(some.a, some.b) for some in decisions if some.kind == NOT_DUPLICATE}
+    apart = {(decision.a, decision.b) for decision in decisions if decision.kind == DecisionKind.NOT_DUPLICATE}
     pairs = [pair for pair in confirmed if _key(pair) not in apart]
     options = dataclasses.replace(
         options,
@@ -200,6 +225,10 @@ def make_plan(
     made : datetime
     settings : mapping, optional
         Those that shape how files are read (`Settings.shaping`), for comparing the files again.
+
+    Returns
+    -------
+    Plan
     """
     kinds: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for decision in decisions:
@@ -207,9 +236,9 @@ def make_plan(
     maker = _Maker(
         options,
         rule_order(options.keep),
-        frozenset(kinds[NOT_DUPLICATE]),
-        frozenset(kinds[KEEP_BOTH]),
-        frozenset(a for a, _ in kinds[KEEPER]),
+        frozenset(kinds[DecisionKind.NOT_DUPLICATE]),
+        frozenset(kinds[DecisionKind.KEEP_BOTH]),
+        frozenset(a for a, _ in kinds[DecisionKind.KEEPER]),
     )
     stacks: set[bytes] = set()
     for group in groups:
@@ -255,45 +284,49 @@ def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> Non
 
 def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: Any) -> list[_Node]:
     """The files that hold an image, each as it is found now; what is not as the index knows it is left out."""
-    found: list[_Node] = []
+    nodes: list[_Node] = []
     places = {place.path: place for place in image.locations if not place.missing}
     for path, place in sorted(places.items()):
-        trouble, status = _look(place)
-        if status is None:
-            maker.left_out.append(LeftOut(group.id, path, None, *trouble))
+        status = _look(place)
+        if not isinstance(status, os.stat_result):
+            maker.left_out.append(LeftOut(group.id, path, None, *status))
             continue
         identity = (status.st_dev, status.st_ino)
         first = maker.files.setdefault(identity, path)
         protected = is_under(path, maker.options.protect)
         if first != path and status.st_nlink < 2:
-            maker.left_out.append(LeftOut(group.id, path, first, "same_file", "the same file by another path"))
+            maker.left_out.append(
+                LeftOut(group.id, path, first, LeftOutReason.SAME_FILE, "the same file by another path")
+            )
             continue
-        stays, detail = "", ""
+        stays: LeftOutReason | None = None
+        detail = ""
         if protected:
-            stays, detail = "protected", "is protected"
+            stays, detail = LeftOutReason.PROTECTED, "is protected"
         elif status.st_nlink > 1:
-            stays, detail = "hard_link", f"has {status.st_nlink} hard links: to take one away frees nothing"
+            stays, detail = LeftOutReason.HARD_LINK, f"has {status.st_nlink} hard links: to take one away frees nothing"
         contender = Contender(image, place, image.key in maker.decided, protected=protected, **known)
-        found.append(_Node(contender, (), status.st_dev, stays, detail))
-    return found
+        nodes.append(_Node(contender, (), status.st_dev, stays, detail))
+    return nodes
 
 
-def _look(place: LocationRecord) -> tuple[tuple[str, str], os.stat_result | None]:
+def _look(place: LocationRecord) -> tuple[LeftOutReason, str] | os.stat_result:
+    """What the file is now, or why it cannot take part in the plan."""
     if not is_local(place.path):
-        return ("elsewhere", "lies in an object store or on another machine"), None
+        return LeftOutReason.ELSEWHERE, "lies in an object store or on another machine"
     try:
         status = os.lstat(place.path)
     except NotADirectoryError as error:
         if shards_above(place.path):
-            return ("in_archive", "is a member of an archive"), None
-        return ("gone", error.strerror or "cannot be read"), None
+            return LeftOutReason.IN_ARCHIVE, "is a member of an archive"
+        return LeftOutReason.GONE, error.strerror or "cannot be read"
     except OSError as error:
-        return ("gone", error.strerror or "cannot be read"), None
+        return LeftOutReason.GONE, error.strerror or "cannot be read"
     if not stat.S_ISREG(status.st_mode):
-        return ("not_regular", "is no regular file any more"), None
+        return LeftOutReason.NOT_REGULAR, "is no regular file any more"
     if (status.st_size, status.st_mtime_ns) != (place.size, place.mtime_ns):
-        return ("changed", "has changed since it was ingested"), None
-    return ("", ""), status
+        return LeftOutReason.CHANGED, "has changed since it was ingested"
+    return status
 
 
 def _choose(maker: _Maker, group: DuplicateGroup, nodes: Sequence[_Node], pairs: Sequence[Pair]) -> None:
@@ -311,21 +344,21 @@ def _choose(maker: _Maker, group: DuplicateGroup, nodes: Sequence[_Node], pairs:
     for node in ranked:
         own = node.image.id
         reason: LeftOut | None = None
-        found: PlanItem | LeftOut | None = None
+        choice: PlanItem | LeftOut | None = None
         for keeper in kept[own]:
-            found = _same_bytes(maker, group, keeper, node)
-            if isinstance(found, PlanItem):
+            choice = _same_bytes(maker, group, keeper, node)
+            if isinstance(choice, PlanItem):
                 break
-            reason = reason or found
-        if not isinstance(found, PlanItem):
+            reason = reason or choice
+        if not isinstance(choice, PlanItem):
             near = sorted((n.key, os.fsencode(n.path), n) for other in neighbours[own] for n in kept[other])
             for *_, keeper in near:
-                found = _near(maker, group, keeper, node, neighbours[own][keeper.image.id])
-                if isinstance(found, PlanItem):
+                choice = _near(maker, group, keeper, node, neighbours[own][keeper.image.id])
+                if isinstance(choice, PlanItem):
                     break
-                reason = reason or found
-        if isinstance(found, PlanItem):
-            maker.items.append(found)
+                reason = reason or choice
+        if isinstance(choice, PlanItem):
+            maker.items.append(choice)
             continue
         kept[own].append(node)
         if reason is not None:
@@ -334,7 +367,7 @@ def _choose(maker: _Maker, group: DuplicateGroup, nodes: Sequence[_Node], pairs:
 
 def _same_bytes(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node) -> PlanItem | LeftOut:
     if Relation.SAME_BYTES not in maker.options.relations:
-        return LeftOut(group.id, node.path, keeper.path, "relation", str(Relation.SAME_BYTES))
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.RELATION, str(Relation.SAME_BYTES))
     return _decide(maker, group, keeper, node, _BYTES, 1.0, 1.0)
 
 
@@ -342,17 +375,19 @@ def _near(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node, pair
     relations = pair.relations
     own = node.image.key
     if _key(pair) in maker.both or any(own in both for both in maker.both):
-        return LeftOut(group.id, node.path, keeper.path, "keep_both", "somebody decided to keep both")
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEP_BOTH, "somebody decided to keep both")
     if node.contender.decided:
-        return LeftOut(group.id, node.path, keeper.path, "keeper", "somebody decided to keep this one")
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEPER, "somebody decided to keep this one")
     if not needed(relations) <= set(maker.options.relations):
-        return LeftOut(group.id, node.path, keeper.path, "relation", "+".join(relations))
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.RELATION, "+".join(relations))
     doubt = _doubt(pair)
     if doubt and not maker.options.unproven:
-        return LeftOut(group.id, node.path, keeper.path, "unproven", doubt)
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.UNPROVEN, doubt)
     share = covered(pair, node.image)
     if share is None:
-        return LeftOut(group.id, node.path, keeper.path, "shows_more", "shows something that its copy does not")
+        return LeftOut(
+            group.id, node.path, keeper.path, LeftOutReason.SHOWS_MORE, "shows something that its copy does not"
+        )
     evidence = _evidence(pair, keeper.image)
     return _decide(maker, group, keeper, node, relations, share, pair.verification.score, evidence)
 
@@ -376,7 +411,7 @@ def _doubt(pair: Pair) -> str:
 
 
 def _evidence(pair: Pair, keeper: ImageRecord) -> Evidence:
-    """Return what a pair goes by, with the keeper as the first picture."""
+    """Return the evidence of a pair, with the keeper as the first picture."""
     matrix, proof, other = pair.verification.registration.matrix, pair.proof, pair.b
     if pair.a.id != keeper.id:
         other = pair.a
@@ -397,12 +432,14 @@ def _decide(
     if node.stays:
         return LeftOut(group.id, node.path, keeper.path, node.stays, node.detail)
     if maker.options.action is Action.HARDLINK and keeper.device != node.device:
-        return LeftOut(group.id, node.path, keeper.path, "other_device", "lies on another file system")
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.OTHER_DEVICE, "lies on another file system")
     rule = deciding(maker.rules, keeper.key, node.key)
     if rule is None:
-        return LeftOut(group.id, node.path, keeper.path, "tie", "no keep rule tells the two apart")
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.TIE, "no keep rule tells the two apart")
     if rule == SHOWS_MORE and node.contender.fineness > keeper.contender.fineness * FINER:
-        return LeftOut(group.id, node.path, keeper.path, "finer", "shows only a part, but that in finer detail")
+        return LeftOut(
+            group.id, node.path, keeper.path, LeftOutReason.FINER, "shows only a part, but that in finer detail"
+        )
     return PlanItem(
         group=group.id,
         action=maker.options.action,
@@ -418,12 +455,14 @@ def _decide(
 
 
 def _leave_stack(maker: _Maker, group: DuplicateGroup, pair: Pair) -> None:
-    """Say of the pictures that match a frame of a stack that they stay, where their relation was asked for."""
+    """Note that pictures which match a frame of a stack stay, where their relation was asked for."""
     if not needed(pair.relations) <= set(maker.options.relations):
         return
     stack, other = (pair.a, pair.b) if pair.a.frame_count > 1 else (pair.b, pair.a)
     detail = "a file of several frames goes only for one with the same bytes"
-    maker.left_out.append(LeftOut(group.id, stack.locations[0].path, other.locations[0].path, "stack", detail))
+    maker.left_out.append(
+        LeftOut(group.id, stack.locations[0].path, other.locations[0].path, LeftOutReason.STACK, detail)
+    )
 
 
 def _planned(node: _Node) -> PlannedFile:
@@ -437,7 +476,7 @@ def _key(pair: Pair) -> tuple[str, str]:
 
 
 def _with_targets(items: Sequence[PlanItem], folder: Path | None) -> list[PlanItem]:
-    """Give every file that moves its own place, in the folders that it lies in now."""
+    """Give every file that moves a target of its own, keeping its folders."""
     if folder is None or not items:
         return list(items)
     common = Path(os.path.commonpath([item.file.path.parent for item in items]))
@@ -451,17 +490,9 @@ def _with_targets(items: Sequence[PlanItem], folder: Path | None) -> list[PlanIt
 
 
 def _free(path: Path, taken: set[Path]) -> Path:
-    """Return a name like this one that nobody has."""
+    """Return a name like this one that is not in use."""
     number, chosen = 2, path
     while chosen in taken or os.path.lexists(chosen):
         chosen = path.with_name(f"{path.stem} {number}{path.suffix}")
         number += 1
     return chosen
-
-
-def count_reasons(left_out: Iterable[LeftOut]) -> Mapping[str, int]:
-    """Return how many files each reason kept, in the order in which the reasons come up."""
-    counted: dict[str, int] = {}
-    for some in left_out:
-        counted[some.why] = counted.get(some.why, 0) + 1
-    return counted

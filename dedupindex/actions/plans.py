@@ -1,7 +1,7 @@
 """A plan: what would be done to which file, why, and in favour of which other one. Written, read and checked here.
 
-A plan is a file that people read and may edit, so nothing in it is believed: `check_plan` refuses what could lose a
-picture, whoever wrote it, and applying compares every file again just before it is touched.
+A plan is a file that people read and may edit, so it is not trusted: `check_plan` refuses what could lose a picture,
+and applying compares every file again just before it is changed.
 """
 
 from __future__ import annotations

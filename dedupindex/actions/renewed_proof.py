@@ -32,14 +32,14 @@ Prover: TypeAlias = Callable[[PlanItem], FileProof]
 """Decodes and compares the two files of an item. Raises `DedupIndexError` where one cannot be read."""
 
 
-def require_proof(item: PlanItem, found: FileProof) -> None:
+def require_proof(item: PlanItem, renewed: FileProof) -> None:
     """Refuse an item whose files do not show now what the plan says.
 
     Parameters
     ----------
     item : PlanItem
         A near-duplicate.
-    found : FileProof
+    renewed : FileProof
 
     Raises
     ------
@@ -48,13 +48,15 @@ def require_proof(item: PlanItem, found: FileProof) -> None:
         planned without a proof may still be impossible to tell, but must not be something else.
     """
     path, keeper = item.file.path, item.keeper.path
-    if (found.keeper_sha256, found.file_sha256) != (item.keeper.sha256, item.file.sha256):
+    if (renewed.keeper_sha256, renewed.file_sha256) != (item.keeper.sha256, item.file.sha256):
         raise Surprise(f"{path}: the content that was compared with {keeper} is not the planned one")
     allowed = {Outcome.SAME}
     if item.edited:
         allowed.add(Outcome.EDITED)
     if item.unproven:
         allowed.add(Outcome.NONE)
-    if found.proof.outcome not in allowed:
-        words = f"{found.proof.outcome}: {found.proof.reason}" if found.proof.reason else str(found.proof.outcome)
+    if renewed.proof.outcome not in allowed:
+        words = (
+            f"{renewed.proof.outcome}: {renewed.proof.reason}" if renewed.proof.reason else str(renewed.proof.outcome)
+        )
         raise Surprise(f"{path}: compared with {keeper} again, it is not as planned ({words})")

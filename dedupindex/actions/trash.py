@@ -1,7 +1,6 @@
 """The desktop's trash, by the freedesktop.org Trash specification 1.0.
 
-Our own few lines instead of the library send2trash: that one does not tell under which name a file lies in the trash,
-and without it `undo` could not bring it back.
+Not the library send2trash: it does not say under which name a file lies in the trash, and `undo` needs that name.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def trash_of(path: Path) -> tuple[Path, Path | None]:
     while top != top.parent and top.parent.stat().st_dev == device:
         top = top.parent
     shared = top / ".Trash"
-    with contextlib.suppress(OSError):  # there is none, or it may not be looked at: then one's own
+    with contextlib.suppress(OSError):  # there is none, or it cannot be read: use the user's own
         status = shared.lstat()
         if stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX:
             return shared / str(os.getuid()), top
@@ -85,6 +84,11 @@ def info_text(path: Path, top: Path | None, when: datetime) -> bytes:
         From `trash_of`.
     when : datetime
         Local time.
+
+    Returns
+    -------
+    bytes
+        An ini file, as the specification of the trash has it.
     """
     place = path if top is None else (Path(os.path.realpath(path.parent)) / path.name).relative_to(top)
     return (

@@ -54,7 +54,7 @@ def apply(
     for line in trouble_lines(done):
         complain(line)
     if book is not None and done.of(OutcomeKind.DONE, OutcomeKind.EARLIER):
-        note(f"to take it back: dedupindex undo {book}")
+        note(f"to undo it: dedupindex undo {book}")
     complain_unnoted(done)
     return DONE if done.well else FOUND
 

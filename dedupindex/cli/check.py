@@ -1,4 +1,4 @@
-"""`check`: is everything as it should be?"""
+"""`check`: look for damage in a database."""
 
 from __future__ import annotations
 

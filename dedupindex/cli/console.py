@@ -41,7 +41,7 @@ def note(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Say on stderr what went wrong; no name in it can steer the terminal."""
+    """Say on stderr what went wrong; control codes in names are shown as text."""
     note("dedupindex: " + "\n".join(shown(line) for line in text.split("\n")))
 
 

@@ -1,4 +1,4 @@
-"""`decide`: what somebody knows better than the program, remembered."""
+"""`decide`: remember decisions on pictures."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from dedupindex.records import Decision, ImageRecord
 
 LIST, FORGET, EXPORT, IMPORT = "list", "forget", "export", "import"
-JUDGEMENTS = ("not-duplicate", "keep-both", "keeper")
-WHAT = (*JUDGEMENTS, LIST, FORGET, EXPORT, IMPORT)
+KINDS = ("not-duplicate", "keep-both", "keeper")  # of `DecisionKind`, which would load numpy for --help
+WHAT = (*KINDS, LIST, FORGET, EXPORT, IMPORT)
 
 
 def decide(
@@ -51,8 +51,8 @@ def decide(
         raise SettingsError(f"cannot decide {what!r}; there are: {', '.join(WHAT)}")
     if json and what != LIST:
         raise SettingsError("--json goes with `decide list`")
-    if note and what not in JUDGEMENTS:
-        raise SettingsError(f"--note goes with {', '.join(JUDGEMENTS)}")
+    if note and what not in KINDS:
+        raise SettingsError(f"--note goes with {', '.join(KINDS)}")
     if what in (EXPORT, IMPORT) and len(given) != 1:
         raise SettingsError(f"`decide {what}` takes one file")
     if what == LIST and given:
@@ -78,23 +78,23 @@ def _list(index: Index, json: bool) -> int:
     from dedupindex.reports.decisionfile import decision_json, decisions_json
     from dedupindex.reports.jsonfile import path_json, to_json
 
-    found = index.decisions()
+    decisions = index.decisions()
     if not json:
-        if not found:
+        if not decisions:
             say("nothing was decided yet")
-        _print(index, found)
+        _print(index, decisions)
         return DONE
-    images = _images(index, found)
+    images = _images(index, decisions)
     listed = [
         {
-            **decision_json(some),
+            **decision_json(decision),
             "paths": {
                 key: [path_json(place.path) for place in images[key].locations] if key in images else []
-                for key in dict.fromkeys((some.a, some.b))
+                for key in dict.fromkeys((decision.a, decision.b))
                 if key
             },
         }
-        for some in found
+        for decision in decisions
     ]
     out_bytes(to_json({**decisions_json(()), "decisions": listed}))
     return DONE
@@ -108,9 +108,9 @@ def _export(index: Index, path: Path) -> int:
     from dedupindex.reports.text import count
 
     require_folders(path)
-    found = index.decisions()
-    write_whole(output_path(path), to_json(decisions_json(found)))
-    say(f"{count(len(found), 'decision')} written")
+    decisions = index.decisions()
+    write_whole(output_path(path), to_json(decisions_json(decisions)))
+    say(f"{count(len(decisions), 'decision')} written")
     return DONE
 
 
@@ -128,9 +128,9 @@ def _print(index: Index, decisions: Sequence[Decision], called: Mapping[str, str
 
     images = _images(index, decisions)
     names = {key: place_words(image, Path.cwd()) for key, image in images.items()}
-    for some in decisions:
-        out(decision_line(some, {**names, **(called or {})}))
+    for decision in decisions:
+        out(decision_line(decision, {**names, **(called or {})}))
 
 
 def _images(index: Index, decisions: Sequence[Decision]) -> Mapping[str, ImageRecord]:
-    return index.images_of({key for some in decisions for key in (some.a, some.b) if key})
+    return index.images_of({key for decision in decisions for key in (decision.a, decision.b) if key})

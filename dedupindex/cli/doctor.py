@@ -1,4 +1,4 @@
-"""`doctor`: is this a machine, and a place for a database, on which it can work?"""
+"""`doctor`: check this machine and the place of a database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`evaluate`: how well does it do on these pictures?"""
+"""`evaluate`: measure recall and precision on the user's pictures."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ def failures(session: Session, json: JsonOption = False) -> int:
     from dedupindex.reports.text import failure_lines
 
     with session.open(read_only=True, allow_mismatch=True) as index:
-        found = index.failures()
+        failed = index.failures()
     if json:
-        listed = [failure_json(failure) for failure in found]
+        listed = [failure_json(failure) for failure in failed]
         out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "failures", "failures": listed}))
     else:
-        for line in failure_lines(found):
+        for line in failure_lines(failed):
             out(line)
-    return FOUND if found else DONE
+    return FOUND if failed else DONE

@@ -34,14 +34,14 @@ def info(
 
     if file is None:
         with session.open(read_only=True, allow_mismatch=True) as index:
-            found = database_info(index)
+            facts = database_info(index)
     else:
-        found = file_info(file, session.settings())
+        facts = file_info(file, session.settings())
     if json:
-        out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "info", **found}))
+        out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "info", **facts}))
         return DONE
-    frames, settings = found.pop("frames", []), found.pop("settings", {})
-    for name, value in found.items():
+    frames, settings = facts.pop("frames", []), facts.pop("settings", {})
+    for name, value in facts.items():
         for item in value if isinstance(value, list) else [value]:
             out(f"{name.replace('_', ' '):<24} {shown(str(item))}")
     if settings:

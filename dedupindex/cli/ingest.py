@@ -39,6 +39,19 @@ def lists_of(
 ) -> list[SourceList]:
     """Return the lists that the options name.
 
+    Parameters
+    ----------
+    paths : sequence of str or None
+        Places that were given beside.
+    lists : sequence of Path or None
+        Values of ``--list``.
+    column, id_column : str
+        Columns of the paths and of their ids; "" = not given.
+
+    Returns
+    -------
+    list of SourceList
+
     Raises
     ------
     SettingsError

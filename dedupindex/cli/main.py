@@ -88,7 +88,7 @@ add_verb(app, "serve", serve.serve, settings=(*WORKING, *FINDING, *READING))
 add_verb(app, "demo", demo.demo)
 
 
-# Matrices of one picture are small: threads that wait for one another made a query six times slower on a busy machine.
+# Matrices of one picture are small: on a busy machine, threads that wait for one another make a query much slower.
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 

@@ -1,4 +1,4 @@
-"""`merge`: catalogues made apart become one."""
+"""`merge`: bring other catalogues into this one."""
 
 from __future__ import annotations
 

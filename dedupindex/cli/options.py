@@ -85,7 +85,25 @@ class Session:
     flags: Mapping[str, Any] = field(default_factory=dict)
 
     def open(self, *, create: bool = False, read_only: bool = False, allow_mismatch: bool = False) -> Index:
-        """Open the database."""
+        """Open the database that the common options name.
+
+        Parameters
+        ----------
+        create : bool
+            Make it where there is none.
+        read_only : bool
+        allow_mismatch : bool
+            Open it although its features were made with other settings.
+
+        Returns
+        -------
+        Index
+
+        Raises
+        ------
+        DedupIndexError
+            There is none, it cannot be opened, or a setting means nothing.
+        """
         from dedupindex.index import Index
 
         return Index.open(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def require_folders(*paths: Path | None) -> None:
-    """Complain before the work begins, not after it, when a file is to go where no folder is.
+    """Raise before the work begins, not after it, where the folder of an output file is missing.
 
     Raises
     ------
@@ -47,7 +47,21 @@ def write_parquet(path: Path, report: Report) -> None:
 
 
 def write_html(path: Path, report: Report, index: Index, progress: Bar | Quiet) -> None:
-    """Write the report as a page."""
+    """Write a report as one HTML page.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced whole, or not at all.
+    report : Report
+    index : Index
+        Gives the thumbnails.
+    progress : Bar or Quiet
+
+    Raises
+    ------
+    OSError
+    """
     from dedupindex.cli.thumbnails import Thumbnails
     from dedupindex.durable import output_path, write_whole
     from dedupindex.reports.html import report_html

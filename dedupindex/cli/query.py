@@ -41,10 +41,10 @@ def query(
             if not json:
                 out(matches_text(picture, answers[-1][1], Path.cwd()))
     if json:
-        found = [
+        answered = [
             {**path_json(Path(picture)), "matches": [match_json(match) for match in matches]}
             for picture, matches in answers
         ]
-        out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "query", "queries": found}))
+        out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "query", "queries": answered}))
     list_failures(failures)
     return FOUND if failures else DONE

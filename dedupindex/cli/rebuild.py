@@ -1,4 +1,4 @@
-"""`rebuild`: make anew what can be made anew."""
+"""`rebuild`: make vector files, or features too, anew."""
 
 from __future__ import annotations
 

@@ -106,22 +106,32 @@ def report(
         require_pyarrow()
     with session.open() as index:
         with session.progress() as progress:
-            found = index.report(since, selection=selection, progress=progress)
+            made = index.report(since, selection=selection, progress=progress)
         if form is not None:
-            show(found, form, null=print0, alternates=alternates)
+            show(made, form, null=print0, alternates=alternates)
         elif html is None and pairs is None and parquet is None:
-            show(found, Format.TEXT, alternates=alternates)
+            show(made, Format.TEXT, alternates=alternates)
         if pairs is not None:
-            write_pairs(pairs, found)
+            write_pairs(pairs, made)
         if parquet is not None:
-            write_parquet(parquet, found)
+            write_parquet(parquet, made)
         if html is not None:
-            write_html(html, found, index, session.progress())
-    return ANY if exit_code and (found.series if alternates else anything(found)) else DONE
+            write_html(html, made, index, session.progress())
+    return ANY if exit_code and (made.series if alternates else anything(made)) else DONE
 
 
 def show(report: Report, form: Format, *, null: bool = False, alternates: bool = False) -> None:
-    """Print a report; with *alternates* its series instead of its groups."""
+    """Print a report.
+
+    Parameters
+    ----------
+    report : Report
+    form : Format
+    null : bool
+        End the names of a list of paths with NUL instead of a line break.
+    alternates : bool
+        As text: its series instead of its groups.
+    """
     from dedupindex.reports.csvfile import pairs_csv
     from dedupindex.reports.jsonfile import report_json, to_json
     from dedupindex.reports.lists import path_lists
@@ -161,9 +171,9 @@ def anything(report: Report) -> bool:
 def _format(form: Format | None, json: bool, csv: bool, print0: bool) -> Format | None:
     from dedupindex.errors import SettingsError
 
-    asked = {some for some, given in ((form, form), (Format.JSON, json), (Format.CSV, csv)) if given}
+    asked = {name for name, given in ((form, form), (Format.JSON, json), (Format.CSV, csv)) if given}
     if len(asked) > 1:
-        raise SettingsError(f"give one format, not {' and '.join(sorted(str(some) for some in asked))}")
+        raise SettingsError(f"give one format, not {' and '.join(sorted(str(name) for name in asked))}")
     chosen = asked.pop() if asked else None
     if print0 and chosen != Format.FDUPES:
         raise SettingsError("--print0 goes with --format fdupes")

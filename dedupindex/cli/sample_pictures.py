@@ -1,4 +1,4 @@
-"""Made-up landscapes, and copies of them such as people have."""
+"""Synthetic landscapes and copies of them, for `demo`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,16 @@ def landscape(seed: int) -> ByteArray:
 
 
 def hills_of(canvas: ByteArray, random: Generator, layer: int) -> None:
-    """Draw a range of hills with what stands on it; nearer ones are lower and darker."""
+    """Draw a range of hills with trees and houses, in place.
+
+    Parameters
+    ----------
+    canvas : (HEIGHT, WIDTH, 3) uint8
+        RGB.
+    random : Generator
+    layer : int
+        0 = the farthest; nearer ones are lower in the picture and darker.
+    """
     steps = np.linspace(0, 1, WIDTH)
     height = HEIGHT * (0.42 + 0.14 * layer) * np.ones(WIDTH)
     for octave in range(1, 6):
@@ -112,7 +121,21 @@ def captioned(picture: ByteArray) -> ByteArray:
 
 
 def encoded(picture: ByteArray, form: str, **options: Any) -> bytes:
-    """Return the picture as a file's bytes."""
+    """Return the picture as a file's bytes.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+        RGB.
+    form : str
+        A format of Pillow.
+    **options
+        Of Pillow's writer.
+
+    Returns
+    -------
+    bytes
+    """
     buffer = BytesIO()
     settings: Mapping[str, Any] = options
     Image.fromarray(picture).save(buffer, form, **settings)

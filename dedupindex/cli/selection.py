@@ -85,14 +85,30 @@ def selection_of(
     other_folder: bool,
     decided: bool,
 ) -> Selection:
-    """Return what the options ask for.
+    """Return what the options of a report ask for.
+
+    Parameters
+    ----------
+    relation, not_relation : sequence of str or None
+        Names of relations.
+    min_score : float or None
+        0..1.
+    path : sequence of Path or None
+    across : (Path, Path) or None
+    same_folder, other_folder : bool
+        At most one of them.
+    decided : bool
+
+    Returns
+    -------
+    Selection
 
     Raises
     ------
     SettingsError
         They contradict each other, or there is no such relation.
     """
-    from dedupindex.records.reports import OTHER_FOLDER, SAME_FOLDER, Selection
+    from dedupindex.records.reports import FolderChoice, Selection
 
     if same_folder and other_folder:
         raise SettingsError("give either --same-folder or --other-folder, not both")
@@ -102,7 +118,7 @@ def selection_of(
         min_score=min_score or 0.0,
         paths=tuple(path or ()),
         across=across,
-        folder=SAME_FOLDER if same_folder else OTHER_FOLDER if other_folder else "",
+        folder=FolderChoice.SAME if same_folder else FolderChoice.OTHER if other_folder else FolderChoice.ANY,
         decided=decided,
     )
 

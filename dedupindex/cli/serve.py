@@ -54,7 +54,7 @@ def serve(
 
     if any(find_spec(name) is None for name in (*NEEDED, *(SERVICE_NEEDED if api_only else ()))):
         what = "service" if api_only else "review page"
-        raise SettingsError(f"the {what} needs the extra 'web': pip install 'dedupindex[web]'")
+        raise SettingsError(f"the {what} needs more packages: install dedupindex with its extra 'web'")
     if make_token is not None:
         print_token(make_token, role)
         return DONE
@@ -90,7 +90,25 @@ def serve(
 
 
 def review_page(session: Session, host: str, port: int, *, allow_apply: bool, open_browser: bool) -> None:
-    """Serve the page until interrupted."""
+    """Serve the review page until interrupted; print its address.
+
+    Parameters
+    ----------
+    session : Session
+    host : str
+    port : int
+        0 = one that is free.
+    allow_apply : bool
+        The page may change files.
+    open_browser : bool
+
+    Raises
+    ------
+    DedupIndexError
+        The database cannot be opened.
+    OSError
+        The port is taken, or the host is none of this machine's.
+    """
     from dedupindex.web.page.running import serve as run
 
     def ready(address: str) -> None:
@@ -122,7 +140,29 @@ def options_of(
     log_json: bool,
     log_names: bool,
 ) -> Options:
-    """Return what the flags say.
+    """Return what the flags of the service say.
+
+    Parameters
+    ----------
+    allow_host : list of str or None
+        Names by which clients may call the service.
+    allow_root : list of Path or None
+        Folders whose files may be named.
+    proxy : bool
+        A proxy stands in front; its headers count.
+    max_upload : int
+        Bytes.
+    concurrent : int
+        Most requests at a time.
+    rate : str
+        Like ``100/minute``.
+    timeout, drain, search_after : float
+        Seconds.
+    open_metrics, log_json, log_names : bool
+
+    Returns
+    -------
+    Options
 
     Raises
     ------
@@ -159,7 +199,27 @@ def print_token(name: str, role: str) -> None:
 
 
 def run_service(session: Session, file: Path | None, options: Options, *, host: str, port: int, create: bool) -> None:
-    """Serve programs until interrupted; prints the address, and how to bring the token where one was made."""
+    """Serve programs until interrupted; print the address, and how to bring the token where one was made.
+
+    Parameters
+    ----------
+    session : Session
+    file : Path or None
+        File of tokens; None: one token is made for this start.
+    options : Options
+    host : str
+    port : int
+        0 = one that is free.
+    create : bool
+        Make the database where there is none.
+
+    Raises
+    ------
+    DedupIndexError
+        The database cannot be opened, or the tokens cannot be read.
+    OSError
+        The port is taken, or the host is none of this machine's.
+    """
     from dedupindex.web.service.running import serve_api
     from dedupindex.web.service.tokens import Role, Tokens, make_token
 

@@ -136,6 +136,8 @@ def rest(pause: float, stop: threading.Event, ticks: Iterator[bool] | None) -> N
 
 
 def _run(session: Session, paths: Sequence[Path], recursive: bool, reports: Path | None, stop: Ending) -> None:
+    from dedupindex.records.reports import ChangeKind
+
     with session.open(create=True) as index, stop.working():
         if stop.is_set():
             return
@@ -143,7 +145,8 @@ def _run(session: Session, paths: Sequence[Path], recursive: bool, reports: Path
             ingested = index.ingest(paths, recursive=recursive, progress=progress)
             searched = index.find_duplicates(progress=progress)
         report = index.report(since="last", find=False)
-        if reports is not None and any(change.kind in ("new", "grown") for change in report.changes or ()):
+        more = (ChangeKind.NEW, ChangeKind.GROWN)
+        if reports is not None and any(change.kind in more for change in report.changes or ()):
             from dedupindex.cli.outputs import write_html
             from dedupindex.durable import write_whole
             from dedupindex.reports.jsonfile import report_json, to_json
@@ -184,10 +187,10 @@ def _changes(paths: Sequence[Path], own: Sequence[Path], stop: threading.Event) 
         return not any(path == mine or mine in path.parents or path.name.startswith(f"{mine.name}-") for mine in own)
 
     tick = round(TICK * 1000)
-    found = watch_files(
+    batches = watch_files(
         *there, watch_filter=foreign, debounce=tick, rust_timeout=tick, yield_on_timeout=True, stop_event=stop
     )
-    return (bool(changes) for changes in found)
+    return (bool(changes) for changes in batches)
 
 
 def _own_files(session: Session, reports: Path | None) -> list[Path]:

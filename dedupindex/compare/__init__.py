@@ -29,10 +29,10 @@ from dedupindex.compare.motion import (
     ShiftMatch,
     descend_shift,
     motion_vectors,
-    pearson_after,
     sad_shift,
     ssd_shift,
 )
+from dedupindex.compare.overlap import pearson_after
 from dedupindex.compare.picture import draw_alignment
 from dedupindex.compare.scales import search_scales
 from dedupindex.records.measures import Measure

@@ -38,8 +38,8 @@ class BlockScores:
 
     def agreement(self, texture: float, *, min_share: float = 0.5) -> float:
         """Share of blocks that agree among those with at least that contrast in either picture, 0..1; 0 for none."""
-        judged = (self.share >= min_share) & (np.maximum(self.spread_a, self.spread_b) > texture)
-        return float((self.ncc[judged] > AGREES).mean()) if judged.any() else 0.0
+        compared = (self.share >= min_share) & (np.maximum(self.spread_a, self.spread_b) > texture)
+        return float((self.ncc[compared] > AGREES).mean()) if compared.any() else 0.0
 
 
 def block_ncc(
@@ -55,6 +55,10 @@ def block_ncc(
         True = valid in both.
     block : int
         Side of a block, pixels.
+
+    Returns
+    -------
+    BlockScores
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Normalised cross-correlation of two pictures over all shifts, exact under masks, through FFTs.
 
-Padfield 2012, doi:10.1109/TIP.2011.2181402. scikit-image's masked registration finds the same shift but throws the
-score away.
+Padfield 2012, doi:10.1109/TIP.2011.2181402. scikit-image's masked registration finds the same shift but does not
+return the score.
 """
 
 from __future__ import annotations
@@ -113,6 +113,10 @@ def spectra(picture: NDArray[np.generic], mask: Mask | None, padded: tuple[int, 
     padded : (int, int)
         From `padded_shape`.
 
+    Returns
+    -------
+    Spectra
+
     Raises
     ------
     ValueError
@@ -160,7 +164,7 @@ def ncc_map(a: Spectra, b: Spectra, *, min_overlap: float = 0.3) -> tuple[NDArra
         raise ValueError(f"spectra of padded shapes {a.padded} and {b.padded} cannot be correlated")
 
     overlap, sum_a, sum_b, squares_a, squares_b = _overlap_sums(a, b)
-    # in place throughout: fresh pages of memory would cost more than the arithmetic
+    # in place throughout: allocating memory would take longer than the arithmetic
     share = 1 / np.maximum(overlap, 1)
     score = _inverse(a.picture * np.conj(b.picture), a.padded)
     score -= sum_a * sum_b * share
@@ -255,7 +259,24 @@ def masked_ncc_map(
 def find_peak(
     a: Spectra, b: Spectra, *, min_overlap: float = 0.3, max_shift: float | None = None, subpixel: bool = False
 ) -> CorrelationPeak:
-    """Find the shift at which two transformed pictures correlate best; see `cross_correlate`."""
+    """Find the shift at which two transformed pictures correlate best; see `cross_correlate`.
+
+    Parameters
+    ----------
+    a, b : Spectra
+        Transforms of the two pictures, padded to one size.
+    min_overlap : float
+        Least overlap of valid pixels over the smaller picture's valid pixels, 0..1.
+    max_shift : float, optional
+        Largest shift along each axis, pixels.
+    subpixel : bool
+        Refine the shift by a parabola through the neighbouring scores.
+
+    Returns
+    -------
+    CorrelationPeak
+        Zero shift, score and overlap where no shift is allowed.
+    """
     score, overlap = ncc_map(a, b, min_overlap=min_overlap)
     shifts = [np.arange(length) for length in a.padded]
     for axis in (0, 1):
@@ -279,7 +300,18 @@ def find_peak(
 
 
 def parabola_vertex(before: float, peak: float, after: float) -> float:
-    """Return the offset of the vertex of the parabola through three neighbouring scores, -.5..+.5."""
+    """Return the vertex of the parabola through three neighbouring scores.
+
+    Parameters
+    ----------
+    before, peak, after : float
+        Scores at -1, 0 and +1.
+
+    Returns
+    -------
+    float
+        Offset from the middle, -0.5..0.5; 0 where the middle is no peak.
+    """
     bend = before - 2 * peak + after
     if not np.isfinite(bend) or bend >= 0:
         return 0.0
@@ -339,10 +371,22 @@ def cross_correlate(
 def pearson(a: NDArray[np.generic], b: NDArray[np.generic], mask: Mask | None = None) -> float:
     """Correlate two pictures of one size without any shift.
 
+    Parameters
+    ----------
+    a, b : (H, W) or (H, W, C) array
+        Any real dtype, finite where valid.
+    mask : bool array, optional
+        True = valid in both; (H, W) or the shape of *a*. By default all is valid.
+
     Returns
     -------
     float
-        -1..1; 0 where fewer than two pixels are valid or a picture is constant there.
+        -1..1; 0 where fewer than two samples are valid or a picture is constant there.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ.
     """
     if a.shape != b.shape:
         raise ValueError(f"pictures of shapes {a.shape} and {b.shape} have no common pixels to correlate")

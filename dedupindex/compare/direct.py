@@ -1,4 +1,4 @@
-"""Correlation the slow, obvious way, in the spatial domain: what the FFTs are checked against."""
+"""Correlation in the spatial domain, slow and simple: a check of the FFT version."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.compare.correlation import CorrelationPeak
-from dedupindex.compare.motion import pearson_after
+from dedupindex.compare.overlap import pearson_after
 from dedupindex.records import Mask
 
 FLAT = 1e-9  # variance relative to the largest of the map: below, an overlap counts as flat
@@ -58,7 +58,7 @@ def full_search(
     Parameters
     ----------
     a, b : (H, W), (H', W') arrays
-        Small ones: 48 x 48 take a tenth of a second.
+        Small ones, such as 48 x 48.
     mask_a, mask_b : bool arrays or None
         True = valid.
     min_overlap : float
@@ -69,7 +69,7 @@ def full_search(
     CorrelationPeak
         As `cross_correlate` finds it.
     """
-    from scipy import signal  # a second of start-up that only this check needs
+    from scipy import signal  # slow to import, and only this check needs it
 
     valid_a = np.ones(a.shape, bool) if mask_a is None else mask_a
     valid_b = np.ones(b.shape, bool) if mask_b is None else mask_b

@@ -1,4 +1,4 @@
-"""How far two pictures' colours, spectra and perceptual hashes are apart, wherever things lie in them."""
+"""Distances of two pictures' colours, spectra and perceptual hashes, which ignore where things lie in them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The whole table of measures of two pictures, for people who want to see every number.
+"""All measures of two pictures, for people who want to see every number.
 
 Each picture is brought to luminance in 0..1 over its own valid pixels, so that 8 and 16 bits compare. Correlations use
-the full range of values; differences and histograms use the range between two percentiles, which one hot pixel cannot
-spoil (differences: one range for both, where depth and range are alike). Shifts are in pixels of a at full resolution.
+the full range of values; differences and histograms use the range between two percentiles, which one hot pixel does not
+change (differences: one range for both, where depth and range are alike). Shifts are in pixels of a at full resolution.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ from dedupindex.compare.motion import (
     ShiftMatch,
     descend_shift,
     motion_vectors,
-    overlap_slices,
-    pearson_after,
     sad_shift,
     ssd_shift,
 )
+from dedupindex.compare.overlap import overlap_slices, pearson_after
 from dedupindex.features.hashes import perceptual_hashes
 from dedupindex.features.thumbnail import SIDE as THUMBNAIL_SIDE
 from dedupindex.features.thumbnail import reduce, stretch
@@ -37,14 +36,14 @@ from dedupindex.prepare import Normalised, contrast_normalise, data_normalise
 from dedupindex.prepare.masks import erode, valid_from_finite
 from dedupindex.prepare.pipeline import LUMINANCE_WEIGHTS, reduce_area
 from dedupindex.records import FloatArray, Mask
-from dedupindex.records.measures import Measure
+from dedupindex.records.measures import Better, Measure
 
 ALIKE = 0.5  # of the ranges of two pictures of one depth that is common: from there levels share one range
 FULL = 1600  # longest side up to which correlation runs at full resolution, pixels
-SIDE = 512  # longest side for what is dear
+SIDE = 512  # longest side for expensive measures
 SAD_SIDE = 128  # longest side at which SAD tries every shift
 ORACLE_SIDE = 48  # longest side for the full search
-TEXTURED = 0.03  # standard deviation of levels 0..1: a block with less in both pictures says nothing
+TEXTURED = 0.03  # standard deviation of levels 0..1: a block with less in both pictures does not count
 WINDOW = 1024  # side of the middle of the overlap in which shifts are refined at full resolution
 
 
@@ -262,7 +261,7 @@ def _shift_measures(a: Picture, b: Picture) -> Iterator[Measure]:
     how = "" if a.shape == b.shape else f"; b resized to {fitted.shape[1]}x{fitted.shape[0]}"
     common = ", ".join(f"{min(m, n)}" for m, n in zip(a.shape[::-1], fitted.shape[::-1], strict=True))
     zero = pearson_after(a.luminance, fitted.luminance, (0, 0), a.mask, fitted.mask)
-    yield Measure("pearson", zero, "higher", f"zero shift over the common {common.replace(', ', 'x')} px{how}")
+    yield Measure("pearson", zero, Better.HIGHER, f"zero shift over the common {common.replace(', ', 'x')} px{how}")
 
     other = ""
     if max(a.shape) != max(b.shape):
@@ -275,7 +274,7 @@ def _shift_measures(a: Picture, b: Picture) -> Iterator[Measure]:
         other = "; at equal pixel scale"
     peak = _peak(a, b)
     shift = _times(peak.shift, (1, 1))
-    yield Measure("ncc_peak", peak.score, "higher", f"{_said(shift)}, overlap {peak.overlap:.1%}{other}")
+    yield Measure("ncc_peak", peak.score, Better.HIGHER, f"{_said(shift)}, overlap {peak.overlap:.1%}{other}")
     yield from _slow_checks(a, b, peak)
     shifts: dict[str, tuple[int, int]] = {"ncc": shift}
     for name, match in (("ssd", _least(a, b, squared=True)), ("sad", _least(a, b, squared=False))):
@@ -283,21 +282,21 @@ def _shift_measures(a: Picture, b: Picture) -> Iterator[Measure]:
             shifts[name] = match.shift
             what = "squared" if name == "ssd" else "absolute"
             detail = f"{_said(match.shift)}, overlap {match.overlap:.1%}; mean {what} difference of levels 0..1"
-            yield Measure(name, match.value, "lower", detail)
+            yield Measure(name, match.value, Better.LOWER, detail)
     yield from _motion_measures(a, b, shifts)
     try:
         descent = descend_shift(a.levels, b.levels, a.mask, b.mask)
-    except ValueError:  # the two have nothing in common where the walk would begin
+    except ValueError:  # the two have nothing in common where the descent would begin
         pass
     else:
         shifts["descent"] = descent.shift
         detail = f"{_said(descent.shift)} in {descent.steps} steps from zero shift; blurred pictures"
-        yield Measure("gradient_descent", descent.value, "lower", detail)
-    scores = {name: pearson_after(a.luminance, b.luminance, found, a.mask, b.mask) for name, found in shifts.items()}
+        yield Measure("gradient_descent", descent.value, Better.LOWER, detail)
+    scores = {name: pearson_after(a.luminance, b.luminance, moved, a.mask, b.mask) for name, moved in shifts.items()}
     best = max(scores, key=lambda name: scores[name])
     listed = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
     yield _block_measure(a, b, shifts[best])
-    yield Measure("pearson_compensated", scores[best], "higher", f"{_said(shifts[best])} by {best}; {listed}")
+    yield Measure("pearson_compensated", scores[best], Better.HIGHER, f"{_said(shifts[best])} by {best}; {listed}")
     yield _edge_measure(a, b)
 
 
@@ -308,7 +307,7 @@ def _slow_checks(a: Picture, b: Picture, peak: CorrelationPeak) -> Iterator[Meas
     whole = pearson_after(a.luminance, b.luminance, shift, a.mask, b.mask)
     top = "none of its 8 neighbours is better" if around[1, 1] >= around.max() - 1e-9 else "a neighbour is better"
     detail = f"{_said(shift)} pixel by pixel; differs from FFT by {abs(whole - peak.score):.1e}; {top}"
-    yield Measure("ncc_direct", whole, "higher", detail)
+    yield Measure("ncc_direct", whole, Better.HIGHER, detail)
     steps = _steps(a, b, ORACLE_SIDE)
     first, second = _reduced(a, steps), _reduced(b, steps)
     if not (first.mask.any() and second.mask.any()) or first.mask.size * second.mask.size > (2 * ORACLE_SIDE) ** 4:
@@ -319,7 +318,7 @@ def _slow_checks(a: Picture, b: Picture, peak: CorrelationPeak) -> Iterator[Meas
         f"{_said(_times(slow.shift, steps))} +-{max(steps)}, correlate2d at {first.shape[1]}x{first.shape[0]} px; "
         f"differs from FFT by {abs(slow.score - quick.score):.1e}"
     )
-    yield Measure("ncc_full_search", slow.score, "higher", detail)
+    yield Measure("ncc_full_search", slow.score, Better.HIGHER, detail)
 
 
 def _least(a: Picture, b: Picture, *, squared: bool) -> ShiftMatch | None:
@@ -328,11 +327,11 @@ def _least(a: Picture, b: Picture, *, squared: bool) -> ShiftMatch | None:
     first, second = _reduced(a, steps), _reduced(b, steps)
     try:
         if squared:
-            found = ssd_shift(first.levels, second.levels, first.mask, second.mask)
+            match = ssd_shift(first.levels, second.levels, first.mask, second.mask)
         else:
             limit = round((1 - MIN_OVERLAP) * max(*first.shape, *second.shape))
-            found = sad_shift(first.levels, second.levels, first.mask, second.mask, limit=limit)
-        shift = _times(found.shift, steps)
+            match = sad_shift(first.levels, second.levels, first.mask, second.mask, limit=limit)
+        shift = _times(match.shift, steps)
         if steps != (1, 1):
             middle_a, middle_b = _middle(a, b, shift)
             fine = sad_shift(
@@ -340,7 +339,7 @@ def _least(a: Picture, b: Picture, *, squared: bool) -> ShiftMatch | None:
             )
             shift = _plus(shift, fine.shift)
         return sad_shift(a.levels, b.levels, a.mask, b.mask, limit=0, start=shift, min_overlap=0, squared=squared)
-    except ValueError:  # masks that leave no common pixels worth a comparison
+    except ValueError:  # too few common valid pixels
         return None
 
 
@@ -360,14 +359,14 @@ def _motion_measures(a: Picture, b: Picture, shifts: dict[str, tuple[int, int]])
             f"share of {len(field.vectors)} blocks of {BLOCK} px that agree on {_said(shift)}"
             f"{f' +-{max(steps)}' if max(steps) > 1 else ''}; sought about {where}"
         )
-        yield Measure(name, field.agreement, "higher", detail)
+        yield Measure(name, field.agreement, Better.HIGHER, detail)
 
 
 def _block_measure(a: Picture, b: Picture, shift: tuple[int, int]) -> Measure:
     on_a, on_b = overlap_slices(a.shape, b.shape, shift)
     scores = block_ncc(a.levels[on_a], b.levels[on_b], a.mask[on_a] & b.mask[on_b])
     detail = f"share of textured 12x12 px blocks with NCC > {AGREES} at {_said(shift)}"
-    return Measure("block_agreement", scores.agreement(TEXTURED), "higher", detail)
+    return Measure("block_agreement", scores.agreement(TEXTURED), Better.HIGHER, detail)
 
 
 def _edge_measure(a: Picture, b: Picture) -> Measure:
@@ -376,7 +375,7 @@ def _edge_measure(a: Picture, b: Picture) -> Measure:
     peak = cross_correlate(edges_a, edges_b, mask_a, mask_b, min_overlap=MIN_OVERLAP)
     coarse = f" +-{max(steps)}" if max(steps) > 1 else ""
     detail = f"{_said(_times(peak.shift, steps))}{coarse}, overlap {peak.overlap:.1%}; NCC of gradient magnitudes"
-    return Measure("edge_correlation", peak.score, "higher", detail)
+    return Measure("edge_correlation", peak.score, Better.HIGHER, detail)
 
 
 def _edges(picture: Picture) -> tuple[FloatArray, Mask]:
@@ -389,19 +388,19 @@ def _edges(picture: Picture) -> tuple[FloatArray, Mask]:
 def _histogram_measures(a: tuple[FloatArray, Mask], b: tuple[FloatArray, Mask]) -> Iterator[Measure]:
     first, second = histograms.rgb_histogram(*a), histograms.rgb_histogram(*b)
     detail = f"RGB, {histograms.BINS} bins a channel, valid pixels"
-    yield Measure("histogram_l1", histograms.histogram_l1(first, second), "lower", detail)
-    yield Measure("histogram_l2", histograms.histogram_l2(first, second), "lower", detail)
-    yield Measure("histogram_chi_square", histograms.chi_square(first, second), "lower", detail)
-    yield Measure("histogram_intersection", histograms.histogram_intersection(first, second), "higher", detail)
+    yield Measure("histogram_l1", histograms.histogram_l1(first, second), Better.LOWER, detail)
+    yield Measure("histogram_l2", histograms.histogram_l2(first, second), Better.LOWER, detail)
+    yield Measure("histogram_chi_square", histograms.chi_square(first, second), Better.LOWER, detail)
+    yield Measure("histogram_intersection", histograms.histogram_intersection(first, second), Better.HIGHER, detail)
     detail = f"{detail}; Ruzicka"
-    yield Measure("histogram_weighted_jaccard", histograms.weighted_jaccard(first, second), "higher", detail)
+    yield Measure("histogram_weighted_jaccard", histograms.weighted_jaccard(first, second), Better.HIGHER, detail)
 
 
 def _spectrum_measures(a: Picture, b: Picture) -> Iterator[Measure]:
     first, second = (histograms.fft_magnitude(picture.luminance, picture.mask) for picture in (a, b))
     detail = f"magnitudes at a longest side of {histograms.SPECTRUM_SIDE} px, Hann window times mask"
-    yield Measure("fft_l1", histograms.spectrum_l1(first, second), "lower", detail)
-    yield Measure("fft_cosine", histograms.spectrum_cosine(first, second), "higher", detail)
+    yield Measure("fft_l1", histograms.spectrum_l1(first, second), Better.LOWER, detail)
+    yield Measure("fft_cosine", histograms.spectrum_cosine(first, second), Better.HIGHER, detail)
 
 
 def _hash_measures(a: Picture, b: Picture) -> Iterator[Measure]:
@@ -411,4 +410,4 @@ def _hash_measures(a: Picture, b: Picture) -> Iterator[Measure]:
     )
     for name in (name for name in first if name in second):
         distance = histograms.hamming_distance(first[name], second[name])
-        yield Measure(name, float(distance), "lower", f"Hamming distance of {8 * len(first[name])} bits")
+        yield Measure(name, float(distance), Better.LOWER, f"Hamming distance of {8 * len(first[name])} bits")

@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from dedupindex.compare.correlation import padded_shape, pearson
+from dedupindex.compare.correlation import padded_shape
+from dedupindex.compare.overlap import overlap_slices
 from dedupindex.records import ByteArray, FloatArray, Mask
 
-MIN_OVERLAP = 0.25  # of the smaller valid area: below, a few pixels that happen to agree would win
+MIN_OVERLAP = 0.25  # of the smaller valid area: below, a few pixels that agree by chance would win
 BLOCK = 32  # side of a block, pixels
 REACH = 10  # largest |dy| and |dx| of a block, pixels
 BLOCK_SHARE = 0.5  # of a block's pixels that must be valid in both
-TEXTURED = 0.1  # standard deviation of a block over the picture's: below, any vector fits
+TEXTURED = 0.1  # standard deviation of a block over the picture's: below, every vector fits about equally well
 COARSEST = 12  # shortest side of the coarsest level of the pyramid, pixels
 ROUNDING = 1e-12  # of the mean square: what FFTs leave of a difference of nothing
 
@@ -55,13 +56,13 @@ class MotionField:
     Attributes
     ----------
     positions : (N, 2) int
-        (y, x) of each judged block's upper left corner in b.
+        (y, x) of each compared block's upper left corner in b.
     vectors : (N, 2) int
         (dy, dx) of each.
     shift : (dy, dx)
         Median of the vectors within a pixel of the most frequent one.
     agreement : float
-        Share of judged blocks within a pixel of `shift`, among those that a shows there, 0..1.
+        Share of compared blocks within a pixel of `shift`, among those that a shows there, 0..1.
     """
 
     positions: NDArray[np.int64]
@@ -72,7 +73,7 @@ class MotionField:
 
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """Where a descent of the mean squared difference came to rest.
+    """Where a descent of the mean squared difference ended.
 
     Attributes
     ----------
@@ -87,19 +88,6 @@ class Descent:
     shift: tuple[int, int]
     value: float
     steps: int
-
-
-def overlap_slices(
-    shape_a: tuple[int, ...], shape_b: tuple[int, ...], shift: tuple[int, int]
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return the slices of a and of b that lie on each other; empty ones where the shift parts the two."""
-    of_a, of_b = [], []
-    for m, n, d in zip(shape_a, shape_b, shift, strict=True):
-        low = max(d, 0)
-        high = max(min(m, n + d), low)
-        of_a.append(slice(low, high))
-        of_b.append(slice(low - d, high - d))
-    return (of_a[0], of_a[1]), (of_b[0], of_b[1])
 
 
 def ssd_shift(
@@ -125,6 +113,10 @@ def ssd_shift(
         Largest |dy| and |dx|; by default whatever overlap is left.
     min_overlap : float
         Smallest common valid area over the smaller valid area, 0..1.
+
+    Returns
+    -------
+    ShiftMatch
 
     Raises
     ------
@@ -196,6 +188,10 @@ def sad_shift(
     squared : bool
         Mean squared difference instead.
 
+    Returns
+    -------
+    ShiftMatch
+
     Raises
     ------
     ValueError
@@ -227,7 +223,7 @@ def motion_vectors(
 ) -> MotionField:
     """Find where each block of b lies on a (least SAD within a reach), and the shift that most blocks share.
 
-    Blocks that are masked by half or have hardly any contrast are not judged.
+    Blocks that are masked by half or have hardly any contrast are not compared.
 
     Parameters
     ----------
@@ -242,10 +238,14 @@ def motion_vectors(
     start : (dy, dx)
         Middle of the search.
 
+    Returns
+    -------
+    MotionField
+
     Raises
     ------
     ValueError
-        Pictures that are not 2-D, masks of another shape, or no block that can be judged.
+        Pictures that are not 2-D, masks of another shape, or no block that can be compared.
     """
     first, second = _float_pair(a, b, mask_a, mask_b)
     rows, columns = second[0].shape[0] // block, second[0].shape[1] // block
@@ -262,19 +262,19 @@ def motion_vectors(
         share = _block_means(both, (rows, columns))
         difference = _block_means(cv2.absdiff(canvas[place], picture) * both, (rows, columns))
         np.divide(difference, share, out=cost[i], where=share >= BLOCK_SHARE)
-    judged = np.isfinite(cost).any(0) & _textured(picture, valid, (rows, columns))
-    if not judged.any():
+    compared = np.isfinite(cost).any(0) & _textured(picture, valid, (rows, columns))
+    if not compared.any():
         raise ValueError("no block has contrast and lies on the other picture")
     steps = np.array(shifts)
-    best = steps[cost.argmin(0)[judged]]
+    best = steps[cost.argmin(0)[compared]]
     votes = cv2.boxFilter(_votes(best, reach), -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
     mode = np.array(np.unravel_index(int((votes + 1e-3 * _votes(best, reach)).argmax()), votes.shape)) - reach
     shift = np.median(best[np.abs(best - mode).max(1) <= 1], axis=0)
     near = np.abs(best - shift).max(1) <= 1
     there = int(np.abs(steps - shift).max(1).argmin())
-    shown = near | np.isfinite(cost[there][judged])
+    shown = near | np.isfinite(cost[there][compared])
     return MotionField(
-        positions=np.argwhere(judged) * block,
+        positions=np.argwhere(compared) * block,
         vectors=best + np.array(start),
         shift=(float(shift[0]) + start[0], float(shift[1]) + start[1]),
         agreement=float(near.sum() / max(1, shown.sum())),
@@ -291,10 +291,10 @@ def descend_shift(
     blur: float = 1.5,
     min_overlap: float = MIN_OVERLAP,
 ) -> Descent:
-    """Walk downhill in the mean squared difference, a pixel at a time, from coarse to fine blurred pictures.
+    """Descend the mean squared difference, a pixel at a time, from coarse to fine blurred pictures.
 
-    On each level of a Gaussian pyramid the walk goes to the best of the eight neighbouring shifts until none is
-    better. It finds the nearest valley, which need not be the deepest.
+    On each level of a Gaussian pyramid the shift moves to the best of its eight neighbours until none is better. It
+    finds the nearest minimum, which need not be the global one.
 
     Parameters
     ----------
@@ -303,11 +303,15 @@ def descend_shift(
     mask_a, mask_b : bool arrays or None
         True = valid.
     start : (dy, dx)
-        Where the walk begins, pixels.
+        Where the descent begins, pixels.
     blur : float
         Standard deviation of the Gaussian on every level, pixels of the level.
     min_overlap : float
-        Smallest common valid area over the smaller valid area that the walk may reach, 0..1.
+        Smallest common valid area over the smaller valid area that the descent may reach, 0..1.
+
+    Returns
+    -------
+    Descent
 
     Raises
     ------
@@ -330,29 +334,6 @@ def descend_shift(
     if not np.isfinite(value):
         raise ValueError(f"at the start {start} the pictures overlap by less than {min_overlap}")
     return Descent(shift, value, steps)
-
-
-def pearson_after(
-    a: NDArray[np.generic],
-    b: NDArray[np.generic],
-    shift: tuple[float, float],
-    mask_a: Mask | None = None,
-    mask_b: Mask | None = None,
-) -> float:
-    """Correlate two pictures over what both show once b is shifted by whole pixels.
-
-    Returns
-    -------
-    float
-        -1..1; 0 where fewer than two pixels are common or a picture is constant there.
-    """
-    on_a, on_b = overlap_slices(a.shape, b.shape, (round(shift[0]), round(shift[1])))
-    mask = np.ones(a[on_a].shape, bool)
-    if mask_a is not None:
-        mask &= mask_a[on_a]
-    if mask_b is not None:
-        mask &= mask_b[on_b]
-    return pearson(a[on_a], b[on_b], mask)
 
 
 def _masked(picture: NDArray[np.generic], mask: Mask | None, dtype: type) -> tuple[NDArray[np.float64], Mask]:

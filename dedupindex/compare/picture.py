@@ -72,10 +72,14 @@ def lay_over(
     first_mask, second_mask : (h, w) bool, optional
         True = valid, of the reduced pictures.
 
+    Returns
+    -------
+    Laid
+
     Raises
     ------
     ValueError
-        A map that folds the picture to a line.
+        A map that is not invertible.
     """
     colours = [np.repeat(p[..., None], 3, axis=2) if p.ndim == 2 else p for p in (first, second)]
     fulls = (first_shape, second_shape)
@@ -103,7 +107,7 @@ def draw_alignment(
     """Draw a, b, b on a (red = a only, cyan = b only, grey = both), and their difference, side by side.
 
     Mask outlines are yellow for a and magenta for b. The difference is taken where both are valid, after the mean and
-    the contrast of b are matched to those of a there, so that an exposure does not drown an edit; black = none.
+    the contrast of b are matched to those of a there, so that a change of exposure does not hide an edit; black = none.
 
     Parameters
     ----------
@@ -124,7 +128,7 @@ def draw_alignment(
     Raises
     ------
     TypeError, ValueError
-        No numbers, other shapes, no valid pixel, or a map that folds the picture to a line.
+        No numbers, other shapes, no valid pixel, or a map that is not invertible.
     """
     colour_a, valid_a, factors_a = _shown(a, mask_a)
     colour_b, valid_b, factors_b = _shown(b, mask_b)
@@ -208,7 +212,17 @@ def _bytes(values: FloatArray) -> ByteArray:
 
 
 def draw_outline(panel: ByteArray, mask: Mask, colour: tuple[int, int, int]) -> None:
-    """Draw the inner edge of a mask into an RGB picture of its size; the frame's own edge is none."""
+    """Draw the inner edge of a mask into a picture, in place. The picture's own border is no edge.
+
+    Parameters
+    ----------
+    panel : (H, W, 3) uint8
+        RGB.
+    mask : (H, W) bool
+        True = valid.
+    colour : (int, int, int)
+        RGB, 0..255.
+    """
     if mask.all() or not mask.any():
         return
     inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
@@ -230,6 +244,8 @@ def draw_boxes(
     boxes : sequence of (int, int, int, int)
     shape : (int, int, ...)
         Height and width of the full picture.
+    colour : (int, int, int)
+        RGB, 0..255.
     """
     rows, columns = panel.shape[0] / shape[0], panel.shape[1] / shape[1]
     for top, left, height, width in boxes:

@@ -1,8 +1,8 @@
 """Correlation over shifts and scales: resized copies and moderate crops, without any keypoint.
 
-Coarse first: a ladder of scales at a small size; then the best rungs are refined, a halving step at a time, at twice
-that size. Correlation forgives a wrong scale less the more pixels it sees, so the ladder must stay small and the last
-steps must not.
+Coarse first: a series of scales at a small size; then the best ones are refined in halving steps at twice that size.
+The more pixels are compared, the more exact the scale must be for them to correlate: so the first search uses few
+pixels and the last steps use more.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 from dedupindex.compare.correlation import CorrelationPeak, find_peak, padded_shape, spectra
 from dedupindex.records import FloatArray, Mask
 
-SIDE = 64  # longest side of a on the ladder, pixels
+SIDE = 64  # longest side of a in the first search, pixels
 OCTAVES = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)  # of b's scale about equal longest sides
 STEPS = (0.125, 0.0625, 0.03125)  # octaves: the refinement ends within 1 % of the scale
-KEPT = 2  # rungs that are refined
-LARGEST = 4  # times `SIDE`: the longest a rung may make b
+KEPT = 2  # scales that are refined
+LARGEST = 4  # times `SIDE`: the longest that a scale may make b
 
 
 def search_scales(
@@ -31,7 +31,7 @@ def search_scales(
     min_overlap: float = 0.4,
     side: int = SIDE,
 ) -> tuple[CorrelationPeak, float]:
-    """Correlate over shifts and scales of b: equal pixel scale, equal longest side, and a ladder about the latter.
+    """Correlate over shifts and scales of b: equal pixel scale, equal longest side, and a series around the latter.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def search_scales(
     min_overlap : float
         Smallest valid overlap over the smaller valid area, 0..1.
     side : int
-        Longest side of a on the ladder, pixels; the refinement sees twice as much.
+        Longest side of a in the first search, pixels; the refinement uses twice as much.
 
     Returns
     -------

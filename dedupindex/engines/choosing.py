@@ -25,7 +25,8 @@ def engine_for(settings: Settings, database: Database) -> Engine:
     needed = ("pyarrow", "fsspec") if kind == "local" else ("pyarrow", "fsspec", "ray")
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
-        raise SettingsError(f"engine {settings.engine} needs {' and '.join(missing)}: pip install 'dedupindex[ray]'")
+        needs = " and ".join(missing)
+        raise SettingsError(f"engine {settings.engine} needs {needs}: install dedupindex with its extra 'ray'")
     from dedupindex.engines.parted import PartedEngine
 
     return PartedEngine(settings.work or str(database.beside(WORK)), address=address if kind == "ray" else None)

@@ -19,6 +19,7 @@ from dedupindex.records.evaluations import (
     AttackResult,
     Evaluation,
     MissedCopy,
+    MissReason,
     Rate,
     ThresholdPoint,
     WrongPair,
@@ -218,11 +219,12 @@ def _missed(evidence: Evidence, links: Components, variants: Sequence[Variant]) 
         outcome = set(_outcome(copy, evidence, links))
         if Mark.DIRECT in outcome:
             continue
-        why = "not_confirmed" if copy.pair in evidence.proposed or Mark.CONFIRMABLE not in outcome else "not_proposed"
+        compared = copy.pair in evidence.proposed or Mark.CONFIRMABLE not in outcome
+        why = MissReason.NOT_CONFIRMED if compared else MissReason.NOT_PROPOSED
         missed = MissedCopy(
             path=evidence.originals[copy.original],
             attack=copy.variant.label,
-            why="unusable" if Mark.UNUSABLE in outcome else why,
+            why=MissReason.UNUSABLE if Mark.UNUSABLE in outcome else why,
             score=evidence.scores.get(copy.pair, 0.0),
             linked=Mark.LINKED in outcome,
         )

@@ -23,7 +23,6 @@ class FileTask:
     count: int = 0  # frames to describe; 0 = as many as suit a task
     sha256: bytes = b""  # digest of the file when its first frames were described
     found: FoundFile | None = None  # what the walk knows of it
-    preview: int = 0  # longest side, pixels, of a thumbnail of the first frame to return; 0 = none
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,6 @@ class FileResult:
     rest : tuple of FileTask
         With the first frames: the tasks that describe all the others.
     bytes_read : int
-    preview : Thumbnail or None
-        Where one was asked for.
     """
 
     task: FileTask
@@ -50,7 +47,22 @@ class FileResult:
     failure: Failure | None = None
     rest: tuple[FileTask, ...] = ()
     bytes_read: int = 0
-    preview: Thumbnail | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewTask:
+    """A file to be described as *file* says, and to be shown at a longest *side* of so many pixels."""
+
+    file: FileTask
+    side: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewResult:
+    """A described file with a small picture of its first frame that has a valid pixel; None where there is none."""
+
+    described: FileResult
+    thumbnail: Thumbnail | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,13 +72,13 @@ def describe_stack(prepared: Sequence[PreparedFrame], settings: Settings) -> lis
     alike: dict[tuple[tuple[int, ...], bool, bool], list[int]] = {}
     for number, frame in enumerate(prepared):
         alike.setdefault((frame.mask.shape, frame.colour is None, bool(frame.mask.all())), []).append(number)
-    found: dict[int, Features] = {}
+    described: dict[int, Features] = {}
     for (shape, *_), numbers in alike.items():
         count = max(1, PIXELS_AT_ONCE // math.prod(shape))
         for start in range(0, len(numbers), count):
-            some = numbers[start : start + count]
-            found.update(zip(some, _describe_alike([prepared[number] for number in some], settings), strict=True))
-    return [found[number] for number in range(len(prepared))]
+            chunk = numbers[start : start + count]
+            described.update(zip(chunk, _describe_alike([prepared[number] for number in chunk], settings), strict=True))
+    return [described[number] for number in range(len(prepared))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,9 @@ def _describe_alike(frames: Sequence[PreparedFrame], settings: Settings) -> list
         _keypoints(picture, frame.mask) if everything else _no_keypoints()
         for picture, frame in zip(wholes.stretched, frames, strict=True)
     ]
-    descriptors = descriptor.assemble(wholes.vectors, [found.codes for found in points], load_model())
+    descriptors = descriptor.assemble(
+        wholes.vectors, [keypoints_of_one.codes for keypoints_of_one in points], load_model()
+    )
     descriptors[[frame.low_information for frame in frames]] = 0
     return [
         Features(
@@ -180,10 +182,10 @@ def _planes(frame: PreparedFrame) -> FloatArray:
 
 def _keypoints(picture: ByteArray, mask: Mask) -> Keypoints:
     small, valid = thumbnail.reduce(picture, mask, KEYPOINT_SIDE)
-    found = keypoints.extract(small, valid)
+    detected = keypoints.extract(small, valid)
     model = load_model()
-    codes = encode_codes((found.descriptors - model.local_mean) @ model.local_basis)
-    return Keypoints(found.position, found.scale, found.angle, codes)
+    codes = encode_codes((detected.descriptors - model.local_mean) @ model.local_basis)
+    return Keypoints(detected.position, detected.scale, detected.angle, codes)
 
 
 @lru_cache(maxsize=1)

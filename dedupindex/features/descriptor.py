@@ -20,14 +20,14 @@ from dedupindex.records import CodeArray, Features, FloatArray
 VERSION = "2"
 DESCRIPTOR_DIMENSIONS = 384
 BLOCK_WEIGHTS = {"dct": 1.0, "spectrum": 1.0, "histogram": 0.6, "orientation": 1.0, "colour": 0.7}
-VLAD_WEIGHT = 1.5  # against the unit-length global part; 3 loses blurred and noisy copies
+VLAD_WEIGHT = 1.5  # relative to the unit-length global part; much more loses blurred and noisy copies
 VLAD_FULL = 40  # keypoints from which the aggregate has its full weight
 TINY = 24  # pixels; frames with no side above this have no keypoints
 _FITTED = numbers("radius")  # by `tests.tools.fit_radius`: smallest cosines at which pictures can be copies
-TINY_REACH: float = _FITTED["tiny_reach"]  # random 7 x 7 frames reach a cosine of .7, copies of one another .99
-POOR_REACH: float = _FITTED["poor_reach"]  # global features alone: beyond, nothing is found that they could have found
-FAST_REACH: float = _FITTED["fast_reach"]  # of the fast profile: between .5 and this lie .6 % of the copies
-FEW_KEYPOINTS = 12  # fewer carry no retrieval: such pictures probe all eight orientations instead
+TINY_REACH: float = _FITTED["tiny_reach"]  # unrelated tiny frames are near one another
+POOR_REACH: float = _FITTED["poor_reach"]  # with global features alone
+FAST_REACH: float = _FITTED["fast_reach"]  # of the fast profile
+FEW_KEYPOINTS = 12  # with fewer, all eight orientations of a picture are searched for
 
 
 def normalise_rows(vectors: FloatArray) -> FloatArray:
@@ -87,7 +87,7 @@ def project(fused: FloatArray, model: Model) -> CodeArray:
 
 
 def project_global(global_part: FloatArray, model: Model) -> CodeArray:
-    """`project` of global parts (N, 644) without keypoints: the rows for those, four fifths of all, are not needed."""
+    """`project` of global parts (N, 644) without keypoints: the rows for those are not needed."""
     return _codes(_row_by_row(global_part, model.projection[:GLOBAL_DIMENSIONS]) - model.projected_mean)
 
 
@@ -106,19 +106,19 @@ def assemble(global_part: FloatArray, codes: Sequence[CodeArray], model: Model) 
     -------
     (N, 384) int8
     """
-    bare = np.array([not len(some) for some in codes], np.bool_)
+    bare = np.array([not len(local) for local in codes], np.bool_)
     result: CodeArray = np.empty((len(codes), model.projection.shape[1]), np.int8)
     if bare.any():
         result[bare] = project_global(global_part[bare], model)
     if not bare.all():
-        aggregates = np.stack([vlad(some, model.words) for some in codes if len(some)])
+        aggregates = np.stack([vlad(local, model.words) for local in codes if len(local)])
         result[~bare] = project(fuse(global_part[~bare], aggregates), model)
     return result
 
 
 def _row_by_row(vectors: FloatArray, matrix: FloatArray) -> FloatArray:
-    # In one product the last bits of a row follow from how many stand with it, on most processors, and a picture's
-    # descriptor must not depend on the batch that it was described in. 45 us a row dearer than 256 at once.
+    # In one product the last bits of a row depend on the number of rows, on most processors. A picture's descriptor
+    # must not depend on the batch in which it was described.
     products: FloatArray = np.matmul(vectors[:, None, :], matrix)[:, 0]
     return products
 
@@ -170,14 +170,14 @@ def probes(aims: Sequence[Aim]) -> list[FloatArray]:
     list of (P, 384) float32
         Unit length, as many as each aim has.
     """
-    found = [np.zeros((0, DESCRIPTOR_DIMENSIONS), np.float32)] * len(aims)
-    wanted = np.array([some.probes for some in aims])
+    rows = [np.zeros((0, DESCRIPTOR_DIMENSIONS), np.float32)] * len(aims)
+    wanted = np.array([one.probes for one in aims])
     for count in set(wanted[wanted > 0].tolist()):
         alike = np.flatnonzero(wanted == count).tolist()
         turned = orientations(np.stack([aims[number].descriptor for number in alike]), count)
         for place, number in enumerate(alike):
-            found[number] = np.ascontiguousarray(turned[:, place])
-    return found
+            rows[number] = np.ascontiguousarray(turned[:, place])
+    return rows
 
 
 def probes_wanted(keypoints: int) -> int:
@@ -193,6 +193,13 @@ def orientations(descriptors: CodeArray, count: int) -> FloatArray:
 
 def orientation_cosines(a: Features, b: Features, quarters: int = 3) -> FloatArray:
     """Cosine of *a* and each orientation of *b*: turned by 0, 1 ... *quarters* quarters, then the same mirrored.
+
+    Parameters
+    ----------
+    a, b : Features
+        Only their descriptors are used.
+    quarters : int
+        Most quarter turns, 0..3.
 
     Returns
     -------
@@ -219,14 +226,29 @@ def _turned(vectors: FloatArray, quarters: int) -> FloatArray:
 def reach(features: Features, profile: str = "default") -> float:
     """Smallest cosine at which another picture can be a copy of this one; -1 where the search radius alone decides.
 
-    Pictures without keypoints live in a small part of the space, where unrelated ones are near each other. Where nobody
-    looked for keypoints, these are all pictures, not only poor ones, and nearer to their copies.
+    Pictures without keypoints lie in a small part of the space, where unrelated ones are near each other. In the fast
+    profile no picture has keypoints, and copies are nearer to one another.
     """
     return reach_of(max(features.mask.shape), len(features.keypoints), profile)
 
 
 def reach_of(side: int, keypoints: int, profile: str = "default") -> float:
-    """`reach` of a picture by the longest side of its thumbnail (pixels), its keypoints, and the profile."""
+    """`reach` of a picture by its size and its number of keypoints.
+
+    Parameters
+    ----------
+    side : int
+        Longest side of its thumbnail, pixels.
+    keypoints : int
+        How many it has.
+    profile : {"default", "fast"}
+        `Settings.profile`.
+
+    Returns
+    -------
+    float
+        Smallest cosine of a copy that is worth a candidate, -1..1; -1 = no such limit.
+    """
     if side <= TINY:
         return TINY_REACH
     if keypoints >= FEW_KEYPOINTS:

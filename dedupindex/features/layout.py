@@ -46,7 +46,7 @@ def standardise(pictures: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def signed_root(values: FloatArray) -> FloatArray:
-    """Signed square root: tames single large coefficients."""
+    """Signed square root: reduces the weight of single large coefficients."""
     return np.sign(values) * np.sqrt(np.abs(values))
 
 
@@ -160,7 +160,7 @@ def level_counts(colours: FloatArray, weights: FloatArray | None) -> FloatArray:
 
 
 def _count(plane: ByteArray, mask: Mask | None) -> NDArray[np.float64]:
-    """Counts (256,) of the levels of a plane where the mask holds; ten times as fast as `bincount`."""
+    """Counts (256,) of the levels of a plane where the mask is True; faster than `numpy.bincount`."""
     counts = cv2.calcHist([plane], [0], None if mask is None or mask.all() else mask.view(np.uint8), [256], [0, 256])
     return np.asarray(counts, np.float64).reshape(-1)
 

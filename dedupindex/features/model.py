@@ -1,4 +1,4 @@
-"""The trained numbers behind keypoint codes and descriptors: one small file, made by `tests.tools.train_descriptor`.
+"""The trained model of keypoint codes and descriptors: one small file, made by `tests.tools.train_descriptor`.
 
 Everything in it commutes with mirroring a picture: the local PCA is split into parts that are even and odd under the
 mirror, so that the mirrored picture's code is the code with some signs flipped; the words of the codebook stand in

@@ -1,4 +1,4 @@
-"""The photographic negative of a picture, made from its features alone: what would be described had it been inverted.
+"""Features of the photographic negative of a picture, made from the features of the picture alone.
 
 A negative has the same keypoints: their gradients all point the other way, which turns each one's own direction by
 half a turn, and with it the window it is described in. So its SIFT descriptor is the same one with the 4 x 4 cells in
@@ -20,11 +20,11 @@ from dedupindex.features.model import CODE_SCALE, encode_codes, load_model
 from dedupindex.features.resampling import resample
 from dedupindex.records import CodeArray, Features, FloatArray, Keypoints
 
-ENOUGH_KEYPOINTS = 25  # fewer do not tell a negative from another smooth field
+ENOUGH_KEYPOINTS = 25  # with fewer, a negative cannot be told from another smooth picture
 
 
 def has_negative(features: Features) -> bool:
-    """Whether a picture can be told from a stranger when it is inverted."""
+    """Whether the negative of a picture can be told from unrelated pictures."""
     return not features.low_information and len(features.keypoints) >= ENOUGH_KEYPOINTS
 
 
@@ -65,14 +65,14 @@ def negative_probes(pictures: Sequence[Features]) -> list[FloatArray]:
     list of (2, 384) float32
         Unit length; (0, 384) for a picture without one (`has_negative`).
     """
-    found = [np.empty((0, descriptor.DESCRIPTOR_DIMENSIONS), np.float32)] * len(pictures)
+    by_picture = [np.empty((0, descriptor.DESCRIPTOR_DIMENSIONS), np.float32)] * len(pictures)
     with_one, descriptors = negative_descriptors(pictures)
     if with_one:
         plain = descriptor.unit(descriptors)
         mirrored = descriptor.normalise_rows(plain @ load_model().mirror)
         for number, *rows in zip(with_one, plain, mirrored, strict=True):
-            found[number] = np.stack(rows)
-    return found
+            by_picture[number] = np.stack(rows)
+    return by_picture
 
 
 def negative_descriptors(pictures: Sequence[Features]) -> tuple[list[int], CodeArray]:

@@ -1,10 +1,10 @@
-"""Features to bytes and back: what stands in the database, compact and exact.
+"""Features to bytes and back: the compact, exact form in the database.
 
-A blob is a zlib-compressed or raw little-endian array whose shape follows from the blob itself. Of thumbnails the
-differences between neighbours are compressed, by runs and Huffman codes alone: photographs repeat nothing that a search
-for longer strings would find, and come out a fifth smaller in half the time. Positions are stored
-as 1/65535 of the longest side, keypoint scales and the spectrum as float16; `Features` are rounded to that before
-they are first used (`rounded`), so that a picture fresh from a file and the same one from the database compare alike.
+A blob is a zlib-compressed or raw little-endian array whose shape follows from the blob itself. Thumbnails are stored
+as differences between neighbours, compressed by runs and Huffman codes alone: photographs have no longer repetitions,
+so this is smaller and faster than full compression. Positions are stored as 1/65535 of the longest side, keypoint
+scales and the spectrum as float16. `Features` are rounded to that before they are first used (`rounded`), so that a
+picture read from a file and the same one from the database compare alike.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def resample_masked(
     ----------
     pictures : (..., H, W) float32
     weights : (..., H, W) float32, 0..1, or None
-        Validity of each pixel; broadcasts against `pictures`. None = all 1, with the same result in half the time.
+        Validity of each pixel; broadcasts against `pictures`. None = all 1; the result is the same, and faster.
     shape : (int, int)
 
     Returns

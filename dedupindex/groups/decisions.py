@@ -1,4 +1,4 @@
-"""What people decided on pictures: remembered by content, so that it outlives moves, renames and new ingests."""
+"""What people decided on pictures: stored by content, so that it survives moves, renames and new ingests."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 
 from dedupindex.errors import SettingsError
 from dedupindex.places import absolute
-from dedupindex.records import Decision, ImageRecord, Pair
-from dedupindex.records.decisions import KEEP_BOTH, KEEPER, KEY, KINDS, NOT_DUPLICATE, Decided
+from dedupindex.records import Decision, DecisionKind, ImageRecord, Pair
+from dedupindex.records.decisions import KEY, Decided
 from dedupindex.sources import parse_address
 from dedupindex.store import catalog, catalog_decisions, catalog_images
 from dedupindex.store.database import Database
@@ -30,23 +30,48 @@ class DecidedPairs:
     all: tuple[Decision, ...] = ()
 
     def leaves_out(self, a: str, b: str, *, decided: bool) -> bool:
-        """Whether a pair is left out of reports; *decided* shows those that are kept both."""
-        found = self.apart.get((a, b) if a <= b else (b, a))
-        return found is not None and not (decided and found.kind == KEEP_BOTH)
+        """Whether a pair is left out of reports.
+
+        Parameters
+        ----------
+        a, b : str
+            Content keys, in any order.
+        decided : bool
+            Show pairs of which both are to be kept.
+
+        Returns
+        -------
+        bool
+        """
+        decision = self.apart.get((a, b) if a <= b else (b, a))
+        return decision is not None and not (decided and decision.kind == DecisionKind.KEEP_BOTH)
 
 
 def decided_pairs(decisions: Iterable[Decision]) -> DecidedPairs:
     """Arrange decisions for looking up."""
     known = tuple(decisions)
     return DecidedPairs(
-        {(some.a, some.b): some for some in known if some.kind != KEEPER},
-        frozenset(some.a for some in known if some.kind == KEEPER),
+        {(decision.a, decision.b): decision for decision in known if decision.kind != DecisionKind.KEEPER},
+        frozenset(decision.a for decision in known if decision.kind == DecisionKind.KEEPER),
         known,
     )
 
 
 def sift(pairs: Sequence[Pair], decided: DecidedPairs, *, show_kept: bool) -> list[Pair]:
-    """Pairs on which nobody decided that they are no duplicates, or (without *show_kept*) that both are to stay."""
+    """Leave out the pairs on which somebody decided.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+    decided : DecidedPairs
+    show_kept : bool
+        Do not leave out those of which both are to be kept.
+
+    Returns
+    -------
+    list of Pair
+        In the order in which they were given.
+    """
     if not decided.apart:
         return list(pairs)
     return [pair for pair in pairs if not decided.leaves_out(pair.a.key, pair.b.key, decided=show_kept)]
@@ -63,7 +88,8 @@ def decide(database: Database, kind: str, pictures: Sequence[PathLike], note: st
 
     Parameters
     ----------
-    kind : {"not-duplicate", "keep-both", "keeper"}
+    database : Database
+    kind : DecisionKind or str
         The first two are about every pair of *pictures*, the last about each of them.
     pictures : sequence of path or str
         Paths, ``path#frame=12``, or content keys of which at least 8 digits are given (``#12`` for a frame).
@@ -96,12 +122,20 @@ def redecide(
 
     Parameters
     ----------
+    database : Database
     make : iterable of (kind, pictures)
         As `decide` takes them.
     forget : iterable of Decision
         Those that still stand, of the same kind.
     restore : iterable of Decision
         Put back where nothing is decided on the same pictures.
+    note : str
+        Of the decisions that are made; for people.
+
+    Returns
+    -------
+    Decided
+        The decisions that were made, and the generation of the database that holds them.
 
     Raises
     ------
@@ -109,35 +143,40 @@ def redecide(
         As `decide`; nothing was changed.
     StoreError
     """
-    made = [some for kind, pictures in make for some in _decisions_on(database, kind, pictures, note)]
+    made = [decision for kind, pictures in make for decision in _decisions_on(database, kind, pictures, note)]
     with database.write() as connection:
-        standing = {(some.a, some.b): some.kind for some in catalog_decisions.decisions(connection)}
-        gone = [(some.a, some.b) for some in forget if standing.get((some.a, some.b)) == some.kind]
+        current = {(decision.a, decision.b): decision.kind for decision in catalog_decisions.decisions(connection)}
+        gone = [
+            (decision.a, decision.b) for decision in forget if current.get((decision.a, decision.b)) == decision.kind
+        ]
         catalog_decisions.delete_decisions(connection, gone)
-        left = standing.keys() - set(gone)
-        catalog_decisions.put_decisions(connection, [some for some in restore if (some.a, some.b) not in left])
+        left = current.keys() - set(gone)
+        catalog_decisions.put_decisions(
+            connection, [decision for decision in restore if (decision.a, decision.b) not in left]
+        )
         catalog_decisions.put_decisions(connection, made)
         generation = catalog.generation(connection) + 1  # which the commit makes
     return Decided(tuple(made), generation)
 
 
 def _decisions_on(database: Database, kind: str, pictures: Sequence[PathLike], note: str) -> list[Decision]:
-    if kind not in KINDS:
-        raise SettingsError(f"no decision {kind!r}; there are: {', '.join(KINDS)}")
-    least = 1 if kind == KEEPER else 2
+    if kind not in set(DecisionKind):
+        raise SettingsError(f"no decision {kind!r}; there are: {', '.join(DecisionKind)}")
+    chosen = DecisionKind(kind)
+    least = 1 if chosen == DecisionKind.KEEPER else 2
     if len(pictures) < least:
         raise SettingsError(f"{kind} is about {'a picture' if least == 1 else 'two pictures or more'}")
     keys = [key_of(database, picture) for picture in pictures]
     now = datetime.now(UTC)
-    if kind == KEEPER:
-        made = [Decision(kind, key, "", note, now) for key in dict.fromkeys(keys)]
+    if chosen == DecisionKind.KEEPER:
+        made = [Decision(chosen, key, "", note, now) for key in dict.fromkeys(keys)]
     else:
         joined = dict.fromkeys((min(pair), max(pair)) for pair in itertools.combinations(keys, 2))
         same = next((a for a, b in joined if a == b), "")
-        if same and kind == NOT_DUPLICATE:
+        if same and chosen == DecisionKind.NOT_DUPLICATE:
             first, second = [os.fspath(p) for p, key in zip(pictures, keys, strict=True) if key == same][:2]
             raise SettingsError(f"{first} and {second} are the same picture, byte for byte")
-        made = [Decision(kind, a, b, note, now) for a, b in joined]
+        made = [Decision(chosen, a, b, note, now) for a, b in joined]
     return made
 
 
@@ -146,6 +185,7 @@ def undecide(database: Database, pictures: Sequence[PathLike], kind: str | None 
 
     Parameters
     ----------
+    database : Database
     pictures : sequence of path or str
         As `decide` takes them; keys of pictures that are in no database any more too.
     kind : str, optional
@@ -168,10 +208,14 @@ def undecide(database: Database, pictures: Sequence[PathLike], kind: str | None 
     keys = {key_of(database, picture, known) for picture in pictures}
     with database.write() as connection:
         gone = [
-            (some.a, some.b)
-            for some in known
-            if (keys & {some.a, some.b} if len(pictures) == 1 else some.b and keys >= {some.a, some.b})
-            and kind in (None, some.kind)
+            (decision.a, decision.b)
+            for decision in known
+            if (
+                keys & {decision.a, decision.b}
+                if len(pictures) == 1
+                else decision.b and keys >= {decision.a, decision.b}
+            )
+            and kind in (None, decision.kind)
         ]
         return catalog_decisions.delete_decisions(connection, gone)
 
@@ -189,13 +233,15 @@ def take_over(database: Database, brought: Iterable[Decision]) -> tuple[int, int
     StoreError
     """
     latest: dict[tuple[str, str], Decision] = {}
-    for some in brought:
-        other = latest.get((some.a, some.b))
-        if other is None or some.decided >= other.decided:
-            latest[some.a, some.b] = some
+    for decision in brought:
+        other = latest.get((decision.a, decision.b))
+        if other is None or decision.decided >= other.decided:
+            latest[decision.a, decision.b] = decision
     with database.write() as connection:
-        ours = {(some.a, some.b): some for some in catalog_decisions.decisions(connection)}
-        taken = [some for pair, some in latest.items() if pair not in ours or some.decided > ours[pair].decided]
+        ours = {(decision.a, decision.b): decision for decision in catalog_decisions.decisions(connection)}
+        taken = [
+            decision for pair, decision in latest.items() if pair not in ours or decision.decided > ours[pair].decided
+        ]
         catalog_decisions.put_decisions(connection, taken)
     return len(taken), len(latest) - len(taken)
 
@@ -213,10 +259,16 @@ def key_of(database: Database, picture: PathLike, known: Iterable[Decision] = ()
 
     Parameters
     ----------
+    database : Database
     picture : path or str
         Path, address, content key or its first 8 digits or more; a path of that name wins.
     known : iterable of Decision
         Where keys are looked up too.
+
+    Returns
+    -------
+    str
+        Hexadecimal SHA-256 of the file, with `#N` for frame N of a file of several.
 
     Raises
     ------
@@ -239,24 +291,24 @@ def key_of(database: Database, picture: PathLike, known: Iterable[Decision] = ()
     first, last = bytes.fromhex(digits.ljust(64, "0")), bytes.fromhex(digits.ljust(64, "f"))
     end = f"#{number}" if number else ""
     with database.read() as connection:
-        found = set(catalog_decisions.keys_between(connection, first, last, number, limit=3))
+        keys = set(catalog_decisions.keys_between(connection, first, last, number, limit=3))
     for decision in known:
         for key in (decision.a, decision.b):
             if key.startswith(digits) and key[64:] == end:
-                found.add(key)
-    if not found:
+                keys.add(key)
+    if not keys:
         raise SettingsError(f"the index knows no picture with the content key {text}")
-    if len(found) > 1:
-        raise SettingsError(f"{text} may be {' or '.join(key[:16] for key in sorted(found)[:3])}; give more digits")
-    return found.pop()
+    if len(keys) > 1:
+        raise SettingsError(f"{text} may be {' or '.join(key[:16] for key in sorted(keys)[:3])}; give more digits")
+    return keys.pop()
 
 
 def _refuse_changed(image: ImageRecord, path: Path, frame: int) -> None:
-    place = next(some for some in image.locations if (some.path, some.frame) == (path, frame))
+    place = next(location for location in image.locations if (location.path, location.frame) == (path, frame))
     try:
         status = path.stat()
     except OSError:
-        return  # gone, or not plugged in: what is decided is about what was there
+        return  # gone, or not plugged in: the decision is about the content that was there
     if (status.st_size, status.st_mtime_ns) != (place.size, place.mtime_ns):
         raise SettingsError(f"{path} has changed since it was read; ingest it again, then decide")
 

@@ -1,6 +1,6 @@
-"""Duplicate groups from confirmed pairs: who belongs together, who stands for them, and how far to trust it.
+"""Duplicate groups from confirmed pairs: members, representative, and warnings.
 
-Groups are made of copies. Pairs that are proven alternates join nothing; they stand beside the groups.
+Groups are made of copies. Pairs that are proven alternates join nothing; they are listed separately.
 """
 
 from __future__ import annotations
@@ -73,11 +73,11 @@ def build_groups(
         members[root[image_id]].append(image)
     severed: dict[int, list[Decision]] = defaultdict(list)
     by_key = {image.key: image.id for image in images.values()}
-    for some in apart:
-        if some.a in by_key and some.b in by_key:
-            group = root[by_key[some.a]]
-            if group == root[by_key[some.b]]:
-                severed[group].append(some)
+    for decision in apart:
+        if decision.a in by_key and decision.b in by_key:
+            group = root[by_key[decision.a]]
+            if group == root[by_key[decision.b]]:
+                severed[group].append(decision)
     groups = [_group(members[g], inside[g], beside[g], keepers, severed[g], salt) for g in members]
     single: dict[int, list[Pair]] = defaultdict(list)  # alternates of images that are in no pair of copies
     for pair, link in links:
@@ -93,9 +93,9 @@ def build_groups(
 def largest_first(group: DuplicateGroup) -> tuple[int, tuple[bytes, int], str]:
     """Sort key: groups at many places first, then by the first of their paths and frames.
 
-    Not by id alone: which member is stored first, the fastest worker decides, and the same pictures are to be listed in
-    the same order every time. Nor by the representative: a decision must not move a group within the list. The id tells
-    groups apart in which one file stands for several folders.
+    Not by id alone: it depends on which worker was first, and the same pictures must be listed in the same order every
+    time. Not by the representative: a decision must not move a group within the list. The id orders groups of one file
+    in several folders.
     """
     places = [(bytes(place.path), place.frame) for member in group.members for place in member.image.locations]
     return -len(places), min(places, default=(b"", 0)), group.id
@@ -121,7 +121,22 @@ def representative_order(image: ImageRecord) -> tuple[object, ...]:
 
 
 def group_id(sha256: bytes, frame: int, salt: bytes = b"") -> str:
-    """Name of the group in which this content is the one that was stored first."""
+    """Id of the group in which this content was stored first.
+
+    Parameters
+    ----------
+    sha256 : bytes
+        Digest of the file's bytes, 32 bytes.
+    frame : int
+        Frame number.
+    salt : bytes
+        Tells apart groups of one image in several folders.
+
+    Returns
+    -------
+    str
+        12 hexadecimal digits.
+    """
     return hashlib.sha256(sha256 + frame.to_bytes(8, "big") + salt).hexdigest()[:12]
 
 
@@ -154,7 +169,7 @@ def _group(
         weakest=min(pairs, key=lambda pair: pair.verification.score) if pairs else None,
         flags=(
             *_flags(images, pairs, beside),
-            *(GroupFlag(FlagKind(some.kind.replace("-", "_")), (some.a, some.b)) for some in severed),
+            *(GroupFlag(FlagKind(decision.kind.replace("-", "_")), (decision.a, decision.b)) for decision in severed),
         ),
         alternates=tuple(beside),
     )
@@ -179,7 +194,7 @@ def bridges(neighbours: Mapping[int, set[int]]) -> list[int]:
     """Images whose removal leaves at least two parts of two or more images each.
 
     Articulation points of a connected graph by depth-first search (Hopcroft and Tarjan 1973,
-    doi:10.1145/362248.362272), without recursion; a part of one image is a mere copy, not another group.
+    doi:10.1145/362248.362272), without recursion; a part of one image is only a copy, not another group.
     """
     if len(neighbours) < 5:
         return []
@@ -206,9 +221,9 @@ def bridges(neighbours: Mapping[int, set[int]]) -> list[int]:
                 size[above] += size[node]
                 if low[node] >= number[above]:
                     parts[above].append(size[node])
-    found = []
+    cut_nodes = []
     for node, below in parts.items():
         outside = len(neighbours) - 1 - sum(below)
         if sum(part >= 2 for part in [*below, outside]) >= 2:
-            found.append(node)
-    return sorted(found)
+            cut_nodes.append(node)
+    return sorted(cut_nodes)

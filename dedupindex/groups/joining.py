@@ -13,7 +13,7 @@ def joined(edges: Iterable[tuple[int, int, Link]]) -> dict[int, int]:
     """Return the smallest image of the group in which each image is, for the images that are in one.
 
     Proven copies join first. What is not proven joins too, except where the two sides are proven alternates of each
-    other: groups do not chain through alternates. The order of the edges plays no part.
+    other: groups are not joined through alternates. The order of the edges does not matter.
 
     Parameters
     ----------
@@ -48,14 +48,22 @@ def joined(edges: Iterable[tuple[int, int, Link]]) -> dict[int, int]:
 
 
 def join(parent: dict[int, int], a: int, b: int) -> None:
-    """Join two sets of a union-find forest; the smallest number becomes the root."""
+    """Join two sets of a union-find forest, in place; the smallest number becomes the root.
+
+    Parameters
+    ----------
+    parent : dict of int to int
+        The forest: each number with the one above it; a root with itself.
+    a, b : int
+        A member of each set.
+    """
     a, b = root_of(parent, a), root_of(parent, b)
     if a != b:
         parent[max(a, b)] = min(a, b)
 
 
 def root_of(parent: dict[int, int], node: int) -> int:
-    """Root of a node; the way to it is halved."""
+    """Root of a node; the path to it is halved."""
     while parent[node] != node:
         parent[node] = parent[parent[node]]
         node = parent[node]

@@ -1,4 +1,4 @@
-"""What one group becomes by decisions on its pictures, by the rules of the report."""
+"""Groups that remain of one group after decisions on its pictures, by the rules of the report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dedupindex.records import Decision, DuplicateGroup
 
 
 def regrouped(group: DuplicateGroup, decisions: Iterable[Decision]) -> tuple[DuplicateGroup, ...]:
-    """What a group becomes by decisions on its pictures: itself, smaller ones, or nothing."""
+    """Groups that remain of a group after decisions on its pictures: itself, smaller ones, or none."""
     decided = decided_pairs(decisions)
     images = [member.image for member in group.members]
     alone = [i for i in images if len(i.locations) > 1 and not decided.leaves_out(i.key, i.key, decided=False)]

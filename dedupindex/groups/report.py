@@ -1,4 +1,4 @@
-"""A report: reads rows, compares nothing."""
+"""Reports: made from stored rows; nothing is compared."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dedupindex.records import (
     RunRecord,
     Series,
 )
-from dedupindex.records.reports import Change, Coverage, Report, Selection
+from dedupindex.records.reports import Change, ChangeKind, Coverage, Report, Selection
 from dedupindex.records.selected_places import below, side, touches
 from dedupindex.settings import seconds_of
 from dedupindex.store import catalog, catalog_decisions, catalog_images, catalog_locations, catalog_pairs
@@ -40,9 +40,20 @@ EXACT = {Relation.SAME_BYTES, Relation.SAME_PIXELS}
 def present_pairs(
     connection: Connection, *, min_score: float | None = None, among: Collection[int] | None = None
 ) -> list[Pair]:
-    """Confirmed pairs of images that are both still somewhere, best first; missing locations are left out.
+    """Confirmed pairs of images that both still have a location; missing locations are left out.
 
-    Pairs that the proof withdrew are left out too.
+    Parameters
+    ----------
+    connection : Connection
+    min_score : float, optional
+        Leave out weaker pairs, 0..1.
+    among : collection of int, optional
+        Only pairs of these image ids.
+
+    Returns
+    -------
+    list of Pair
+        Best first, without the pairs that the proof withdrew.
     """
     return [
         dataclasses.replace(pair, a=present(pair.a), b=present(pair.b))
@@ -66,17 +77,21 @@ def is_present(image: ImageRecord) -> bool:
 def report(
     connection: Connection, selection: Selection = EVERYTHING, *, since: int | str | datetime | None = None
 ) -> Report:
-    """Duplicate groups as the database holds them.
+    """Duplicate groups as stored in the database.
 
     Parameters
     ----------
     connection : Connection
-        In a read transaction: all that the report says is of the one state that it sees.
+        In a read transaction, so that the whole report is of one state.
     selection : Selection
         Which pairs they are made of.
     since : int, str or datetime, optional
         Only what is different from the groups as they stood after that run: its number; a time ("2026-11-01", "7d"
         ago), for the last run before it; "last", for the search for duplicates before the latest one.
+
+    Returns
+    -------
+    Report
 
     Raises
     ------
@@ -87,7 +102,7 @@ def report(
     searches = catalog.runs(connection, catalog.RunKind.DUPLICATES, limit=2)
     decided = decided_pairs(catalog_decisions.decisions(connection))
     counts = catalog.counts(connection)
-    found = Report(
+    bare = Report(
         run=searches[0] if searches else None,
         groups=(),
         pairs=(),
@@ -98,23 +113,25 @@ def report(
         generation=catalog.generation(connection),
     )
     if since is None:
-        return _with_groups(connection, found, decided, None)
+        return _with_groups(connection, bare, decided, None)
     run = run_before(connection, since)
     differences = snapshots.compare(snapshots.before(connection, run.id) if run else {}, snapshots.current(connection))
-    images = {image for some in differences if some.kind != "resolved" for image, _ in some.places}
-    found = _with_groups(connection, found, decided, images)
-    return _with_changes(connection, found, run, differences)
+    images = {
+        image for difference in differences if difference.kind != ChangeKind.RESOLVED for image, _ in difference.places
+    }
+    bare = _with_groups(connection, bare, decided, images)
+    return _with_changes(connection, bare, run, differences)
 
 
 def _with_groups(connection: Connection, report: Report, decided: DecidedPairs, among: set[int] | None) -> Report:
     """Fill in the groups; *among*: only those of these images."""
     selection = report.selection
-    found = present_pairs(connection, min_score=selection.min_score, among=among)
+    confirmed = present_pairs(connection, min_score=selection.min_score, among=among)
     several = catalog_images.several_locations(connection)
     if among is not None:
         several = [image for image in several if image in among]
     copies = [present(image) for image in catalog_images.by_id(connection, several).values()]
-    asked = [pair for pair in found if selection.wants(pair.relations)]
+    asked = [pair for pair in confirmed if selection.wants(pair.relations)]
     pairs = sift(asked, decided, show_kept=selection.decided)
     shown = [i for i in copies if not decided.leaves_out(i.key, i.key, decided=selection.decided)]
     slices = select(selection, pairs, shown)
@@ -143,11 +160,11 @@ def _grouped(
 ) -> tuple[tuple[DuplicateGroup, ...], tuple[Pair, ...], tuple[Series, ...]]:
     groups: list[DuplicateGroup] = []
     series: list[Series] = []
-    for some in slices:
-        salt = b"" if some.folder is None else os.fsencode(some.folder)
-        made = build_groups(some.pairs, some.alone, keepers=decided.keepers, apart=decided.apart.values(), salt=salt)
+    for part in slices:
+        salt = b"" if part.folder is None else os.fsencode(part.folder)
+        made = build_groups(part.pairs, part.alone, keepers=decided.keepers, apart=decided.apart.values(), salt=salt)
         groups += made
-        series += build_series(made, some.pairs, salt=salt)
+        series += build_series(made, part.pairs, salt=salt)
     groups = [g for g in groups if touches(selection, (p for m in g.members for p in m.image.locations))]
     series = [s for s in series if touches(selection, (p for m in s.members for p in m.image.locations))]
     groups.sort(key=largest_first)
@@ -158,9 +175,9 @@ def _grouped(
 def _count(selection: Selection, slices: Iterable[Selected]) -> int:
     """How many pairs, and images at several places, there are at the paths asked for."""
     return sum(
-        sum(touches(selection, (*pair.a.locations, *pair.b.locations)) for pair in some.pairs)
-        + sum(touches(selection, image.locations) for image in some.alone)
-        for some in slices
+        sum(touches(selection, (*pair.a.locations, *pair.b.locations)) for pair in part.pairs)
+        + sum(touches(selection, image.locations) for image in part.alone)
+        for part in slices
     )
 
 
@@ -177,7 +194,7 @@ def _concerning(decided: DecidedPairs, groups: Sequence[DuplicateGroup]) -> tupl
     if not decided.all:
         return ()
     keys = {member.image.key for group in groups for member in group.members}
-    return tuple(some for some in decided.all if some.a in keys and (not some.b or some.b in keys))
+    return tuple(decision for decision in decided.all if decision.a in keys and (not decision.b or decision.b in keys))
 
 
 # --------------------------------------------------------------------------------------------------- coverage
@@ -187,7 +204,7 @@ def _coverage(
     selection = report.selection
     source, target = across
     there = [catalog_locations.present_under(connection, root) for root in (source, target)]
-    sides = [[place for place in some if side(selection, place.path) == number] for number, some in enumerate(there)]
+    sides = [[place for place in part if side(selection, place.path) == number] for number, part in enumerate(there)]
     unread = tuple(f for f in report.failures if below(f.path, source) and side(selection, f.path) == 0)
     for root, places in zip((source, target), sides, strict=True):
         if not places and not (root == source and unread):
@@ -195,10 +212,10 @@ def _coverage(
     covered: set[tuple[str, int]] = set()
     exact: set[tuple[str, int]] = set()
     proven: set[tuple[str, int]] = set()
-    for some in slices:
-        for image in some.alone:
+    for part in slices:
+        for image in part.alone:
             _note(selection, image, exact)
-        for pair in some.pairs:
+        for pair in part.pairs:
             copies = pair.link in (Link.COPY, Link.UNPROVEN)  # an alternate shows something else
             same = bool(EXACT & set(pair.relations))
             for image in (pair.a, pair.b):
@@ -269,7 +286,7 @@ def _with_changes(
     connection: Connection, report: Report, run: RunRecord | None, differences: Sequence[snapshots.Difference]
 ) -> Report:
     selection = report.selection
-    ids = {place for some in differences for _, place in (*some.added, *some.removed)}
+    ids = {place for difference in differences for _, place in (*difference.added, *difference.removed)}
     known = catalog_decisions.locations_by_id(connection, ids)
     group_of: dict[int, list[DuplicateGroup]] = {}
     for group in report.groups:
@@ -277,29 +294,29 @@ def _with_changes(
             group_of.setdefault(member.image.id, []).append(group)
 
     def places(of: Places) -> tuple[LocationRecord, ...]:
-        found = (
+        listed = (
             # a place that shows another image now is gone for this one
             dataclasses.replace(known[place][1], missing=known[place][1].missing or known[place][0] != image)
             for image, place in of
             if place in known
         )
-        return tuple(sorted(found, key=lambda place: (place.path, place.frame)))
+        return tuple(sorted(listed, key=lambda place: (place.path, place.frame)))
 
     changes: list[Change] = []
     seen: set[tuple[str, str]] = set()
-    for some in differences:
-        added, removed = places(some.added), places(some.removed)
-        if some.kind == "resolved":
+    for difference in differences:
+        added, removed = places(difference.added), places(difference.removed)
+        if difference.kind == ChangeKind.RESOLVED:
             if _plain(selection) and touches(selection, removed):
-                changes.append(Change(some.kind, some.id, None, some.before, (), removed))
+                changes.append(Change(difference.kind, difference.id, None, difference.before, (), removed))
             continue
-        newer = {image for image, _ in some.added} or {image for image, _ in some.places}
+        newer = {image for image, _ in difference.added} or {image for image, _ in difference.places}
         for group in (group for image in sorted(newer) for group in group_of.get(image, ())):
-            if (some.kind, group.id) not in seen:
-                seen.add((some.kind, group.id))
+            if (difference.kind, group.id) not in seen:
+                seen.add((difference.kind, group.id))
                 inside = {place for member in group.members for place in member.image.locations}
                 here = added if _plain(selection) else tuple(place for place in added if place in inside)
-                changes.append(Change(some.kind, group.id, group, some.before, here, removed))
+                changes.append(Change(difference.kind, group.id, group, difference.before, here, removed))
     changed = {id(change.group) for change in changes}
     groups = tuple(group for group in report.groups if id(group) in changed)
     return dataclasses.replace(
@@ -307,7 +324,7 @@ def _with_changes(
         groups=groups,
         pairs=_pairs_of(groups),
         series=(),
-        decisions=tuple(some for some in report.decisions if _stands_in(some, groups)),
+        decisions=tuple(difference for difference in report.decisions if _stands_in(difference, groups)),
         since=run,
         changes=tuple(changes),
     )

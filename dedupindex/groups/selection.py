@@ -1,4 +1,4 @@
-"""Which pairs and places a report is made of. A selection acts before groups are built, so that groups hold to it."""
+"""Which pairs and places a report is made of. A selection is applied before groups are built."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from dedupindex.errors import SettingsError
 from dedupindex.places import absolute
 from dedupindex.records import ImageRecord, Pair, Relation
-from dedupindex.records.reports import OTHER_FOLDER, SAME_FOLDER, Selection
+from dedupindex.records.reports import FolderChoice, Selection
 from dedupindex.records.selected_places import Where, fits, side
 
 
@@ -35,8 +35,9 @@ def settled(selection: Selection) -> Selection:
     unknown = [str(r) for r in (*selection.relations, *selection.not_relations) if str(r) not in set(Relation)]
     if unknown:
         raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
-    if selection.folder not in ("", SAME_FOLDER, OTHER_FOLDER):
-        raise SettingsError(f"folder is {selection.folder!r}, must be {SAME_FOLDER!r} or {OTHER_FOLDER!r}")
+    if selection.folder not in set(FolderChoice):
+        named = " or ".join(repr(choice.value) for choice in FolderChoice if choice)
+        raise SettingsError(f"folder is {selection.folder!r}, must be {named}")
     across = selection.across
     if across is not None:
         across = (absolute(across[0]), absolute(across[1]))
@@ -44,10 +45,11 @@ def settled(selection: Selection) -> Selection:
             raise SettingsError(f"{across[0]} and {across[1]} are one place, must be two")
     return dataclasses.replace(
         selection,
-        relations=tuple(Relation(some) for some in selection.relations),
-        not_relations=tuple(Relation(some) for some in selection.not_relations),
+        relations=tuple(Relation(relation) for relation in selection.relations),
+        not_relations=tuple(Relation(relation) for relation in selection.not_relations),
         paths=tuple(absolute(path) for path in selection.paths),
         across=across,
+        folder=FolderChoice(selection.folder),
     )
 
 
@@ -62,13 +64,20 @@ def select(selection: Selection, pairs: Sequence[Pair], copies: Sequence[ImageRe
         Of present images, best first.
     copies : sequence of ImageRecord
         Images at several present places.
+
+    Returns
+    -------
+    list of Selected
+        Each makes groups of its own: one, or one a folder where only pairs of the same folder are asked for.
     """
     pairs = [pair for pair in pairs if selection.wants(pair.relations)]
     if not selection.wants_copies:
         copies = ()
-    slices = _by_folder(pairs, copies) if selection.folder == SAME_FOLDER else [Selected(tuple(pairs), tuple(copies))]
-    if selection.across is not None or selection.folder == OTHER_FOLDER:
-        slices = [_crossing(selection, some) for some in slices]
+    slices = (
+        _by_folder(pairs, copies) if selection.folder == FolderChoice.SAME else [Selected(tuple(pairs), tuple(copies))]
+    )
+    if selection.across is not None or selection.folder == FolderChoice.OTHER:
+        slices = [_crossing(selection, part) for part in slices]
     return slices
 
 
@@ -84,14 +93,14 @@ def _by_folder(pairs: Sequence[Pair], copies: Sequence[ImageRecord]) -> list[Sel
             there = _within(image, folder)
             if len(there.locations) > 1:
                 folders[folder][1].append(there)
-    return [Selected(tuple(some), tuple(alone), folder) for folder, (some, alone) in sorted(folders.items())]
+    return [Selected(tuple(chosen), tuple(alone), folder) for folder, (chosen, alone) in sorted(folders.items())]
 
 
 def _within(image: ImageRecord, folder: Path) -> ImageRecord:
     return dataclasses.replace(image, locations=tuple(p for p in image.locations if p.path.parent == folder))
 
 
-def _crossing(selection: Selection, some: Selected) -> Selected:
+def _crossing(selection: Selection, part: Selected) -> Selected:
     """Leave out pairs of which no two places fit, and of every image the places that are in no such two."""
     kept: dict[int, set[Where]] = defaultdict(set)
     wheres: dict[int, dict[Where, int]] = {}
@@ -105,14 +114,14 @@ def _crossing(selection: Selection, some: Selected) -> Selected:
         return wheres[image.id]
 
     pairs = []
-    for pair in some.pairs:
+    for pair in part.pairs:
         fitting = [(one, other) for one in of(pair.a) for other in of(pair.b) if fits(selection, one, other)]
         if fitting:
             pairs.append(pair)
             kept[pair.a.id].update(one for one, _ in fitting)
             kept[pair.b.id].update(other for _, other in fitting)
     alone = []
-    for image in some.alone:
+    for image in part.alone:
         there = of(image)
         fitting = [(one, other) for one in there for other in there if fits(selection, one, other)]
         fitting = [(one, other) for one, other in fitting if one != other or there[one] > 1]
@@ -125,4 +134,4 @@ def _crossing(selection: Selection, some: Selected) -> Selected:
         return dataclasses.replace(image, locations=tuple(places))
 
     replaced = (dataclasses.replace(pair, a=trimmed(pair.a), b=trimmed(pair.b)) for pair in pairs)
-    return Selected(tuple(replaced), tuple(trimmed(image) for image in alone), some.folder)
+    return Selected(tuple(replaced), tuple(trimmed(image) for image in alone), part.folder)

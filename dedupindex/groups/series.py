@@ -56,13 +56,13 @@ def build_series(groups: Sequence[DuplicateGroup], pairs: Iterable[Pair], *, sal
     between: dict[int, list[Pair]] = defaultdict(list)
     for pair, image_id in ends:
         between[root_of(parent, image_id)].append(pair)
-    found = []
-    for root, some in inside.items():
-        eldest = min((oldest.get(member.image.id, member.image) for member in some), key=lambda image: image.id)
+    all_series = []
+    for root, pictures in inside.items():
+        eldest = min((oldest.get(member.image.id, member.image) for member in pictures), key=lambda image: image.id)
         name = group_id(eldest.sha256, eldest.frame, SALT + salt)
-        found.append(Series(name, tuple(sorted(some, key=_by_path)), tuple(between[root])))
-    found.sort(key=lambda series: (-len(series.members), _by_path(series.members[0]), series.id))
-    return tuple(found)
+        all_series.append(Series(name, tuple(sorted(pictures, key=_by_path)), tuple(between[root])))
+    all_series.sort(key=lambda series: (-len(series.members), _by_path(series.members[0]), series.id))
+    return tuple(all_series)
 
 
 def _by_path(member: SeriesMember) -> tuple[bytes, int]:

@@ -1,4 +1,4 @@
-"""The groups as they stand after a run, and what is different later.
+"""The groups after a run, and how later groups differ.
 
 What is remembered of a run are its groups as ids of images and places, and only where they differ from those of the
 run before it. A place that merely has another name (a moved file) is no change.
@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from dedupindex.groups.decisions import content_of, decided_pairs
 from dedupindex.groups.grouping import group_id
 from dedupindex.groups.joining import joined
+from dedupindex.records.reports import ChangeKind
 from dedupindex.store import catalog_decisions, catalog_images, catalog_pairs
 from dedupindex.store.catalog_decisions import Places
 from dedupindex.store.database import Connection, Database
 
 Snapshot = Mapping[str, Places]
-KINDS = ("new", "grown", "shrunk", "resolved")
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How a group differs from what stood before, in ids of images and places."""
+    """How a group differs from earlier groups, in ids of images and places."""
 
-    kind: str  # one of KINDS
+    kind: ChangeKind
     id: str  # of the group now; of a resolved one, as it was
     places: Places  # of the group now; of a resolved one, as it was
     before: tuple[str, ...] = ()  # groups that it shares an image with
@@ -34,7 +34,7 @@ class Difference:
 
 
 def remember(database: Database, run: int) -> None:
-    """Write down the groups as they stand at the end of a run, if they are others than before it.
+    """Store the groups at the end of a run, if they differ from those before it.
 
     Raises
     ------
@@ -49,13 +49,13 @@ def remember(database: Database, run: int) -> None:
 
 
 def before(connection: Connection, run: int) -> dict[str, Places]:
-    """The groups as they stood at the end of a run; none where nothing is known of it."""
+    """The groups at the end of a run; empty where they are not known."""
     known = catalog_decisions.snapshot(connection, run)
     return {} if known is None else known[1]
 
 
 def current(connection: Connection) -> dict[str, Places]:
-    """The groups as they stand: those of a report of everything, by the same rules, without its evidence."""
+    """The current groups: those of a report of everything, by the same rules, without pairs."""
     edges = catalog_pairs.edges(connection)
     several = catalog_images.several_locations(connection)
     decided = decided_pairs(catalog_decisions.decisions(connection))
@@ -83,42 +83,43 @@ def current(connection: Connection) -> dict[str, Places]:
 
 
 def compare(then: Snapshot, now: Snapshot) -> list[Difference]:
-    """What is different: new, grown, shrunk, resolved groups, in this order, each by id.
+    """Differences between two snapshots: new, grown, shrunk and resolved groups, in this order, each by id.
 
-    A group is *new* when none of its images stood in a group; *grown* when it has more images or places than the
+    A group is *new* when none of its images was in a group; *grown* when it has more images or places than the
     groups that it comes from, or comes from several; *shrunk* when it only has fewer; *resolved* when none of its
-    images stands in a group any more.
+    images is in a group any more.
     """
     owner = {image: group for group, places in then.items() for image, _ in places}
-    found: list[Difference] = []
+    differences: list[Difference] = []
     claimed: set[str] = set()
     for group, places in now.items():
         images = _by_image(places)
         origins = sorted({owner[image] for image in images if image in owner})
         claimed.update(origins)
         if not origins:
-            found.append(Difference("new", group, places, added=places))
+            differences.append(Difference(ChangeKind.NEW, group, places, added=places))
             continue
         old = _by_image(place for origin in origins for place in then[origin])
         added = _more(images, old)
         removed = _more(old, images)
         if added or len(origins) > 1:
-            found.append(Difference("grown", group, places, tuple(origins), added, removed))
+            differences.append(Difference(ChangeKind.GROWN, group, places, tuple(origins), added, removed))
         elif removed:
-            found.append(Difference("shrunk", group, places, tuple(origins), added, removed))
-    found += [
-        Difference("resolved", group, places, (group,), removed=places)
+            differences.append(Difference(ChangeKind.SHRUNK, group, places, tuple(origins), added, removed))
+    differences += [
+        Difference(ChangeKind.RESOLVED, group, places, (group,), removed=places)
         for group, places in then.items()
         if group not in claimed
     ]
-    return sorted(found, key=lambda some: (KINDS.index(some.kind), some.id))
+    rank = {kind: number for number, kind in enumerate(ChangeKind)}
+    return sorted(differences, key=lambda difference: (rank[difference.kind], difference.id))
 
 
 def _by_image(places: Iterable[tuple[int, int]]) -> dict[int, set[int]]:
-    found: dict[int, set[int]] = defaultdict(set)
+    by_image: dict[int, set[int]] = defaultdict(set)
     for image, place in places:
-        found[image].add(place)
-    return found
+        by_image[image].add(place)
+    return by_image
 
 
 def _more(these: Mapping[int, set[int]], those: Mapping[int, set[int]]) -> Places:

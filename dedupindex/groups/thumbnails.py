@@ -1,4 +1,4 @@
-"""Pictures of images for people: from the file where it still holds that image, else what the database keeps."""
+"""Thumbnails of images: from the file where it still holds that image, else from the database."""
 
 from __future__ import annotations
 
@@ -28,14 +28,21 @@ TRIED = 2  # places of an image that are tried
 
 
 def from_file(image: ImageRecord, settings: Settings, side: int, *, max_bytes: int | None = None) -> Thumbnail | None:
-    """Picture an image from the first of its files that still has its recorded size, time and content.
+    """Make a thumbnail from the first of an image's files that still has its recorded size, time and content.
 
     Parameters
     ----------
+    image : ImageRecord
+    settings : Settings
     side : int
         Longest side, pixels; smaller pictures stay.
     max_bytes : int, optional
-        Leave larger files alone.
+        Larger files are not read.
+
+    Returns
+    -------
+    Thumbnail or None
+        None where no file gives it.
     """
     for place in image.locations[:TRIED]:
         if place.missing or not unchanged(place) or (max_bytes is not None and place.size > max_bytes):
@@ -67,28 +74,28 @@ def frame_of(decoded: DecodedFile, number: int) -> Frame | None:
 
 
 def from_frame(frame: Frame, side: int) -> Thumbnail:
-    """Picture a frame of any depth; deeper ones than 8 bits by their valid range."""
+    """Make a thumbnail of a frame of any depth; frames deeper than 8 bits are scaled by their valid range."""
     pixels = frame.pixels if frame.pixels.dtype == np.uint8 else stretch(_floats(frame), frame.mask)
     return Thumbnail(*reduce(np.asarray(pixels, np.uint8), frame.mask, side))
 
 
 def stored_thumbnails(database: Database, ids: Iterable[int]) -> dict[int, Thumbnail]:
-    """Picture images by what the database holds; those without it, or with damaged features, are left out.
+    """Make thumbnails from stored features; images without features, or with damaged ones, are left out.
 
     Raises
     ------
     StoreError
     """
-    found = {}
+    thumbnails = {}
     with database.read() as connection:
         for image, parts in catalog_images.features(connection, ids, LOOK).items():
             with suppress(KeyError, ValueError):
-                found[image] = from_look(unpack_look(parts))
-    return found
+                thumbnails[image] = from_look(unpack_look(parts))
+    return thumbnails
 
 
 def from_look(look: Look) -> Thumbnail:
-    """Picture an image by its stored thumbnail and colours; black where trimming took something off."""
+    """Make a thumbnail from the stored thumbnail and colours; black where borders were trimmed."""
     pixels, mask = coloured(look.thumbnail, look.colour), look.mask
     top, left, height, width = look.box
     full_height, full_width = look.full_shape

@@ -1,4 +1,4 @@
-"""Following a plan and taking it back: where the journal lies, and that the index notes what became of the files."""
+"""Apply and undo a plan: where the journal lies, and noting the results in the index."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def apply_plan(
     Raises
     ------
     PlanError
-        The plan could lose a picture; the journal belongs to another plan, was taken back or is in use.
+        The plan could lose a picture; the journal belongs to another plan, was undone or is in use.
     OSError
         The journal cannot be written; what was done stands in it.
     """
@@ -71,7 +71,20 @@ def apply_plan(
 
 
 def undo_journal(journal: Path, *, database: str = "", progress: Progress | None = None) -> ApplySummary:
-    """Take back what a run did, where its index need not be within reach; see `apply_plan`.
+    """Undo what a run of `apply_plan` did; its index need not be within reach.
+
+    Parameters
+    ----------
+    journal : Path
+        That the run wrote.
+    database : str
+        The index that notes the changes; by default the one that the journal names.
+    progress : Progress, optional
+
+    Returns
+    -------
+    ApplySummary
+        Files in the order of the plan.
 
     Raises
     ------
@@ -94,8 +107,38 @@ def apply_with(
     go_on: bool,
     progress: Progress,
 ) -> ApplySummary:
-    """`Index.apply`."""
-    if agreed and agreed != plan.deeds_digest():
+    """Do what a plan says; see `Index.apply`.
+
+    Parameters
+    ----------
+    database : Database
+        Notes what became of the files.
+    settings : Settings
+        Of the index; files are read with those of the plan.
+    plan : Plan
+    journal : Path or None
+        None: plan and journal are written beside the database.
+    agreed : str
+        `Plan.operations_digest` of the plan that somebody agreed to; "" = not asked for.
+    rehearse : bool
+        Compare the files, change nothing.
+    go_on : bool
+        Go on after a file that is not as planned.
+    progress : Progress
+
+    Returns
+    -------
+    ApplySummary
+
+    Raises
+    ------
+    PlanChangedError
+        The plan is not the one that was agreed to.
+    PlanError
+        The plan or the journal cannot be followed.
+    OSError
+    """
+    if agreed and agreed != plan.operations_digest():
         raise PlanChangedError("The files are not as they were when this plan was shown: look at it again.")
     if journal is None and not rehearse:
         stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{plan.digest()[:8]}"
@@ -110,17 +153,35 @@ def apply_with(
 
 
 def undo_with(database: Database, journal: Path, progress: Progress) -> ApplySummary:
-    """`Index.undo`."""
+    """Undo what a run did, and note it in the database; see `Index.undo`.
+
+    Parameters
+    ----------
+    database : Database
+    journal : Path
+        That the run wrote.
+    progress : Progress
+
+    Returns
+    -------
+    ApplySummary
+
+    Raises
+    ------
+    PlanError
+        It is no journal, or is in use.
+    OSError
+    """
     done = applying.undo_journal(journal, progress=progress)
-    settle(database, [some.file for some in done.outcomes])
+    settle(database, [outcome.file for outcome in done.outcomes])
     return done
 
 
 def _noted(done: ApplySummary, location: str) -> ApplySummary:
-    """Let the index know, where it can be reached."""
+    """Note the results in the index, where it can be opened."""
     try:
         with opened(location_of(location), read_only=False) as database:
-            settle(database, [some.file for some in done.outcomes])
+            settle(database, [outcome.file for outcome in done.outcomes])
     except (DedupIndexError, OSError) as error:
         return dataclasses.replace(done, unnoted=str(error))
     return done

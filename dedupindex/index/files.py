@@ -49,6 +49,11 @@ def compare_files(a: str, b: str, settings: Settings) -> Comparison:
     ----------
     a, b : str
         Paths, or ``PATH#frame=N``; without a number the first frame.
+    settings : Settings
+
+    Returns
+    -------
+    Comparison
 
     Raises
     ------
@@ -68,7 +73,7 @@ def compare_files(a: str, b: str, settings: Settings) -> Comparison:
 
 
 def comparison_png(comparison: Comparison) -> bytes:
-    """Draw both pictures, one laid over the other, and their difference, as PNG; changed places are outlined."""
+    """Draw both pictures, one over the other, and their difference, as PNG; changed places are outlined."""
     (a, b), pair = comparison.frames, comparison.pair
     drawn = draw_alignment(a.pixels, b.pixels, pair.verification.registration, a.mask, b.mask, pair.proof)
     _, data = cv2.imencode(".png", drawn[..., ::-1])
@@ -90,7 +95,7 @@ def _prepared(frames: Sequence[Frame], settings: Settings) -> Sequence[PreparedF
 
 
 def _proven(one: _Picture, other: _Picture, verification: Verification, settings: Settings) -> Proof | None:
-    """Compare two pictures at full resolution; None where they do not lie on one another, or need no proof."""
+    """Compare two pictures at full resolution; None where they are not aligned, or need no proof."""
     if not verification.accepted or DIRECT.intersection(verification.relations):
         return None
     return prove_frames(

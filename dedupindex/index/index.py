@@ -79,6 +79,15 @@ class Index(ReadableIndex):
             Files, folders, tar shards; URLs of objects and prefixes in object stores (``s3://bucket/prefix``).
         lists : sequence of SourceList or path
             Lists with a path or URL a row.
+        recursive : bool
+            Go into folders below those that are named.
+        dry_run : bool
+            Only count what would be read.
+        progress : Progress, optional
+
+        Returns
+        -------
+        IngestSummary
 
         Raises
         ------
@@ -91,7 +100,7 @@ class Index(ReadableIndex):
             self._database,
             self.settings,
             places_of(paths),
-            lists=[some if isinstance(some, SourceList) else SourceList(Path(some)) for some in lists],
+            lists=[source if isinstance(source, SourceList) else SourceList(Path(source)) for source in lists],
             recursive=recursive,
             dry_run=dry_run,
             exclude=[*self._database.own_files, self._database.beside(WORK)],
@@ -112,7 +121,7 @@ class Index(ReadableIndex):
         )
 
     def prove(self, again: bool = False, progress: Progress | None = None) -> ProofSummary:
-        """Compare the files of confirmed pairs not proven yet; with *again*, also of those that could not be told."""
+        """Compare the files of confirmed pairs not proven yet; with *again*, also those of pairs without an outcome."""
         self._refuse_mismatch()
         return proving.prove(self._database, self.settings, progress or SILENT, self._engine, again=again)
 
@@ -129,7 +138,7 @@ class Index(ReadableIndex):
         Returns
         -------
         list of Match
-            Best first; the query is *a*, the stored image *b*. What the proof tells to be another picture is left out.
+            Best first; the query is *a*, the stored image *b*. Matches proven to be another picture are left out.
 
         Raises
         ------
@@ -140,8 +149,8 @@ class Index(ReadableIndex):
         """
         self._refuse_mismatch()
         image, features = describe_picture(picture, self.settings)
-        found = candidates.query(self._database, self._vectors.current(), self.settings, image, features, limit=limit)
-        return match_proofs.prove_matches(self._database, self.settings, picture, image, found)
+        matches = candidates.query(self._database, self._vectors.current(), self.settings, image, features, limit=limit)
+        return match_proofs.prove_matches(self._database, self.settings, picture, image, matches)
 
     def report(
         self,
@@ -165,6 +174,11 @@ class Index(ReadableIndex):
             Which pairs and places the groups are made of.
         find : bool
             Search images that are new first (unless opened read-only).
+        progress : Progress, optional
+
+        Returns
+        -------
+        Report
 
         Raises
         ------
@@ -185,7 +199,7 @@ class Index(ReadableIndex):
             return reporting.report(connection, chosen, since=since)
 
     def uploads(self, workers: int = 0) -> Uploads:
-        """What takes pictures that somebody hands in; a context manager, because it has worker processes.
+        """Return a handler of uploads; a context manager, because it has worker processes.
 
         They start with the first picture; *workers* of them, 0 = as many as the settings say.
         """
@@ -194,7 +208,21 @@ class Index(ReadableIndex):
 
     # ------------------------------------------------------------------------------------------------- decisions
     def decide(self, kind: str, pictures: Sequence[PathLike], note: str = "") -> Decided:
-        """Remember "not-duplicate", "keep-both" (of every two *pictures*) or "keeper" (of each); see `decisions`.
+        """Remember a decision; what was decided before on the same pictures is replaced.
+
+        Parameters
+        ----------
+        kind : DecisionKind or str
+            ``not-duplicate`` and ``keep-both`` are about every two of *pictures*, ``keeper`` about each of them.
+        pictures : sequence of path or str
+            Paths, ``path#frame=12``, or content keys of which at least 8 digits are given.
+        note : str
+            For people.
+
+        Returns
+        -------
+        Decided
+            The decisions, and the generation of the database that holds them.
 
         Raises
         ------
@@ -222,6 +250,11 @@ class Index(ReadableIndex):
         restore : iterable of Decision
             Put back where nothing is decided on the same pictures.
 
+        Returns
+        -------
+        Decided
+            The decisions that were made, and the generation of the database that holds them.
+
         Raises
         ------
         SettingsError
@@ -231,7 +264,7 @@ class Index(ReadableIndex):
         return deciding.redecide(self._database, make=make, forget=forget, restore=restore)
 
     def undecide(self, pictures: Sequence[PathLike], kind: str | None = None) -> int:
-        """Forget what was decided on one picture, or between several; how many decisions that were."""
+        """Forget what was decided on one picture, or between several; return how many decisions."""
         return deciding.undecide(self._database, pictures, kind)
 
     def take_over(self, decisions: Iterable[Decision]) -> tuple[int, int]:
@@ -253,7 +286,7 @@ class Index(ReadableIndex):
         go_on: bool = False,
         progress: Progress | None = None,
     ) -> ApplySummary:
-        """Do what a plan says, each file only after it was compared with its keeper; note what became of the files.
+        """Do what a plan says, each file only after it was compared with its keeper; note the results in the index.
 
         Parameters
         ----------
@@ -262,18 +295,24 @@ class Index(ReadableIndex):
             For `undo`; an existing one is continued where it ends. Without, the plan and its journal are written beside
             the database.
         agreed : str
-            `Plan.deeds_digest` of the plan that somebody saw and agreed to.
+            `Plan.operations_digest` of the plan that somebody saw and agreed to.
         rehearse : bool
             Compare every file, touch none, write no journal.
         go_on : bool
             Leave a file that is not as planned, or that the system will not let go, and go on; else stop there.
+        progress : Progress, optional
+
+        Returns
+        -------
+        ApplySummary
+            What became of each file, in the order of the plan.
 
         Raises
         ------
         PlanChangedError
             The plan says something else than what was *agreed* to; nothing was touched.
         PlanError
-            The plan could lose a picture; the journal belongs to another plan, was taken back or is in use.
+            The plan could lose a picture; the journal belongs to another plan, was undone or is in use.
         StoreError
             What was done could not be noted; the next ingest notices.
         OSError
@@ -291,7 +330,7 @@ class Index(ReadableIndex):
         )
 
     def undo(self, journal: PathLike, *, progress: Progress | None = None) -> ApplySummary:
-        """Take back what `apply` did, also half a run; nothing that came meanwhile is overwritten.
+        """Undo what `apply` did, also half a run; newer files are not overwritten.
 
         Raises
         ------
@@ -346,7 +385,7 @@ class Index(ReadableIndex):
 
     @staticmethod
     def restore(source: PathLike, path: PathLike) -> BackupSummary:
-        """Let the database at *path* hold what a backup holds; what it held before is kept beside it.
+        """Replace the database at *path* by a backup; the replaced one is kept beside it.
 
         Raises
         ------
@@ -358,11 +397,25 @@ class Index(ReadableIndex):
     def merge(self, other: PathLike, *, volume: str = "", progress: Progress | None = None) -> MergeSummary:
         """Bring in a catalogue that was made elsewhere, without describing anything again; see `ingest.merge`.
 
-        With *volume*, its own paths are known here as ``VOLUME:/path``; without, it is of this machine.
+        Parameters
+        ----------
+        other : path or URL
+            Its database; it is only read.
+        volume : str
+            Its paths are known here as ``VOLUME:/path``; "" = it is of this machine.
+        progress : Progress, optional
+
+        Returns
+        -------
+        MergeSummary
 
         Raises
         ------
-        SettingsError, StoreError
+        SettingsError
+            The name of the volume is not allowed, or both are the same database.
+        SettingsMismatchError
+            Its features were made with other settings.
+        StoreError
         """
         self._refuse_mismatch()
         with opened(location_of(other)) as theirs:

@@ -1,4 +1,4 @@
-"""An open index: what it is opened on, with which settings, and when it is closed."""
+"""Opening, upgrading and closing an index."""
 
 from __future__ import annotations
 
@@ -66,6 +66,11 @@ class OpenIndex:
         **overrides
             Single settings, by name; None = not given.
 
+        Returns
+        -------
+        Index
+            A context manager.
+
         Raises
         ------
         IndexNotFoundError
@@ -121,7 +126,7 @@ class OpenIndex:
         return [database, database.with_name(f"{database.name}.vectors")] if isinstance(database, Path) else []
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._engine.close()
         self._database.close()
 
@@ -160,7 +165,7 @@ class OpenIndex:
 
     @property
     def generation(self) -> int:
-        """How many transactions have written: while it stays, so does everything that one reads."""
+        """Number of transactions that have written; while it is the same, so are all answers."""
         with self._database.read() as connection:
             return catalog.generation(connection)
 

@@ -1,4 +1,4 @@
-"""Pictures for people: one image laid over another, and outlines of what is valid."""
+"""Drawings: one image over another, and outlines of valid areas."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Overlay:
     Attributes
     ----------
     first, second : (H, W, 3) uint8
-        Each for itself; black where it shows nothing.
+        Each alone; black where it has no pixels.
     difference : (H, W, 3) uint8
         From black over red and yellow to white.
     outline : (H, W, 3) uint8
@@ -59,6 +59,8 @@ def laid_over(
         It is that of *first* on *other*.
     changed : sequence of boxes
         Places in which the two differ, (top, left, height, width) in full pixels of *first*.
+    first, other : ImageRecord
+        The two images; their full sizes count.
 
     Returns
     -------

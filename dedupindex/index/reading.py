@@ -1,4 +1,4 @@
-"""Looking at what an index holds; nothing here writes."""
+"""Read access to an index."""
 
 from __future__ import annotations
 
@@ -60,11 +60,25 @@ class ReadableIndex(OpenIndex):
             return unpack(catalog_images.features(connection, [image_id])[image_id])
 
     def stored_thumbnails(self, ids: Iterable[int]) -> dict[int, Thumbnail]:
-        """Small pictures of images as the database remembers them, by id; left out where it cannot."""
+        """Stored thumbnails of images, by id; images without one are left out."""
         return stored_thumbnails(self._database, ids)
 
     def thumbnail(self, image: ImageRecord, side: int, *, max_bytes: int | None = None) -> Thumbnail | None:
-        """Small picture of an image from its file, of a longest *side* in pixels; None where no file still holds it."""
+        """Small picture of an image from its file.
+
+        Parameters
+        ----------
+        image : ImageRecord
+        side : int
+            Longest side, pixels.
+        max_bytes : int, optional
+            Larger files are not read.
+
+        Returns
+        -------
+        Thumbnail or None
+            None where no file still holds the image, or all are too large.
+        """
         return from_file(image, self.settings, side, max_bytes=max_bytes)
 
     def failures(self, run: int | None = None) -> list[Failure]:
@@ -86,7 +100,7 @@ class ReadableIndex(OpenIndex):
         return pulse(self._database, self._vectors)
 
     def vitals(self) -> Vitals:
-        """What is worth watching of an index in service."""
+        """State of an index in service, for monitoring."""
         return vitals(self._database, self._vectors)
 
     def overview(self, runs: int = 8) -> Overview:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import traceback
 from collections import deque
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dedupindex.errors import ReadError, Reason
-from dedupindex.execution.tasks import FileResult, FileTask
+from dedupindex.execution.tasks import FileResult, FileTask, PreviewResult, PreviewTask
 from dedupindex.execution.worker import WORKER_GONE
 from dedupindex.features import describe_stack, pack
 from dedupindex.groups.thumbnails import from_frame
@@ -66,6 +65,14 @@ def describe_files(tasks: Sequence[FileTask]) -> list[FileResult]:
             results += _finished(held)
             held = []
     return results + _finished(held)
+
+
+def describe_and_show(task: PreviewTask) -> PreviewResult:
+    """Decode a file once, to describe it and to picture its first frame."""
+    opened = _open(task.file, 1.0)
+    [described] = _finished([opened])
+    shown = [frame for frame in opened.frames if frame.mask.any()] if isinstance(opened, _Opened) else []
+    return PreviewResult(described, from_frame(shown[0], task.side) if shown else None)
 
 
 def died(task: FileTask, reason: Reason) -> FileResult:
@@ -136,7 +143,7 @@ def _open(task: FileTask, room: float) -> _Opened | FileResult:
     """Decode a file; a result where there is nothing to describe. It may use at least an eighth of the answer."""
     path = task.state.path
     try:
-        decoded = decode_file(path, task.settings, first=task.first, found=task.found)
+        decoded = decode_file(path, task.settings, first=task.first, file=task.found)
     except Exception as error:
         return FileResult(task, task.state, failure=_failure(path, error))
     state = FileState(path, decoded.size, decoded.mtime_ns, decoded.inode)
@@ -170,10 +177,7 @@ def _described(opened: Sequence[_Opened]) -> list[FileResult]:
     results = []
     for one, stack, ready in zip(opened, frames, prepared, strict=True):
         images = [new_image(one.decoded, f, p, next(features)) for f, p in zip(stack, ready, strict=True)]
-        result = _result(one, tuple(images))
-        if one.task.preview and stack:
-            result = dataclasses.replace(result, preview=from_frame(stack[0], one.task.preview))
-        results.append(result)
+        results.append(_result(one, tuple(images)))
     return results
 
 

@@ -1,6 +1,6 @@
 """A frame of any depth becomes one small luminance picture in 0..1 with its mask.
 
-The stages are public functions of arrays, of use on their own: scaling, masks, mask-aware filters, contours, borders.
+The stages are public functions of arrays, usable alone: scaling, masks, mask-aware filters, contours, borders.
 """
 
 from dedupindex.prepare.borders import find_box, refine_box

@@ -1,4 +1,4 @@
-"""What the stages of `prepare` hand on: one frame, or some small frames of one kind, as arrays with a leading axis."""
+"""What the stages of `prepare` pass on: one frame, or some small frames of one kind, as arrays with a leading axis."""
 
 from __future__ import annotations
 
@@ -58,18 +58,18 @@ class Request:
 class Batch(NamedTuple):
     """N frames on their way through the stages; every stage returns another batch (`_replace`).
 
-    A named tuple: `dataclasses.replace` of a record of this size takes as long as the work on a tiny frame.
+    A named tuple, because `dataclasses.replace` of a record of this size is slow.
 
     Attributes
     ----------
     request : Request
     pixels : (N, H, W) or (N, H, W, 3) array
-        The part of the frames that is still in play: native depth; float32 in steps of 0..255 once `reduced_first`;
+        The part of the frames that is left: native depth; float32 in steps of 0..255 once `reduced_first`;
         floats once filtered.
     valid : (N, H, W) bool, or None
         Of `pixels`, True = valid; None = all.
     box : (top, left, height, width)
-        The part of the decoded frames that is still in play, pixels.
+        The part of the decoded frames that is left, pixels.
     digests : tuple of bytes
         Of the decoded pixels of each frame.
     valid_shares : (N,) float64
@@ -124,6 +124,18 @@ class Batch(NamedTuple):
 def batches(frames: Sequence[Frame], settings: Settings, working_side: int) -> Iterator[Batch]:
     """Split frames into batches: all in one where they are small and alike, else one each.
 
+    Parameters
+    ----------
+    frames : sequence of Frame
+        Of one file.
+    settings : Settings
+    working_side : int
+        Longest side of a prepared frame, pixels, at least 1.
+
+    Yields
+    ------
+    Batch
+
     Raises
     ------
     ValueError
@@ -172,7 +184,7 @@ def _check(frame: Frame, working_side: int) -> None:
 
 
 def _go_together(frames: Sequence[Frame], settings: Settings, working_side: int) -> bool:
-    """Whether frames are small and alike, and no stage in play looks at a pixel's neighbours or changes the shape."""
+    """Whether frames are small and alike, and no stage that runs looks at a pixel's neighbours or changes the shape."""
     first = frames[0]
     shape, dtype = first.pixels.shape, first.pixels.dtype
     return (

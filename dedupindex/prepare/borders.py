@@ -1,4 +1,4 @@
-"""Flat borders, letterbox bars, vacated strips: what of a frame is picture at all.
+"""Find flat borders, letterbox bars and empty strips around the picture in a frame.
 
 A border is a run of rows (or columns) of one colour from the frame's edge inwards that ends in a *step*: where a
 large part of the row departs from the colour at once. A sky that fades or a white studio background that gives way to
@@ -17,7 +17,7 @@ from dedupindex.records import Mask
 
 Box: TypeAlias = tuple[int, int, int, int]  # top, left, height, width
 
-MINIMUM_SIDE = 16  # pixels: smaller frames have no border that could be told from content
+MINIMUM_SIDE = 16  # pixels: in smaller frames a border cannot be told from content
 MINIMUM_AREA = 0.2  # share that must be left, else nothing is trimmed
 TOLERANCE = 8.0  # of 255: largest departure of a border pixel, compression noise included
 FLAT_SHARE = 0.985  # of a row's pixels within the tolerance
@@ -123,6 +123,13 @@ def refine_box(pixels: NDArray[Any], box: Box, small_shape: tuple[int, int], mas
         In the small picture of `small_shape`.
     mask : (H, W) bool, optional
         Of the full frame; what lies under it counts for nothing.
+    small_shape : (int, int)
+        Height and width of the small picture.
+
+    Returns
+    -------
+    (top, left, height, width)
+        In pixels of the full frame.
     """
     height, width = pixels.shape[:2]
     scale_y, scale_x = height / small_shape[0], width / small_shape[1]

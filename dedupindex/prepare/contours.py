@@ -49,7 +49,11 @@ def boundary_contours(mask: Mask, *, subpixel: bool = False, connectivity: Liter
         False: centres of the valid pixels along the boundary. True: the line between valid and invalid pixels
         (marching squares at 0.5), a point at the middle of each pixel side; it encloses the mask's true area.
     connectivity : {4, 8}
-        Whether valid pixels that only touch at a corner hang together.
+        Whether valid pixels that only touch at a corner are connected.
+
+    Returns
+    -------
+    list of Contour
 
     Raises
     ------

@@ -22,7 +22,7 @@ Mode: TypeAlias = Literal["reflect", "mirror", "nearest", "wrap", "constant"]
 Double: TypeAlias = NDArray[np.float64]
 
 MODES: tuple[Mode, ...] = ("reflect", "mirror", "nearest", "wrap", "constant")
-MINIMUM_WEIGHT = 1e-6  # share of a kernel's weight: less is rounding, or too far away to say anything
+MINIMUM_WEIGHT = 1e-6  # share of a kernel's weight: less is rounding, or too far away to count
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,10 @@ def normalised_convolution(
     fill : bool
         Give invalid pixels the value of their valid neighbours.
 
+    Returns
+    -------
+    Filtered
+
     Raises
     ------
     ValueError
@@ -122,8 +126,19 @@ def mean_filter(
 
     Parameters
     ----------
+    a : (H, W) or (N, H, W) array
     size : int
         Side of the window, pixels, at least 1.
+    mask : bool or float array, optional
+        Validity, or confidence in 0..1.
+    mode : Mode
+        What lies beyond the frame.
+    fill : bool
+        Give invalid pixels the value of their valid neighbours.
+
+    Returns
+    -------
+    Filtered
     """
     check_size(size)
     source = read_input(a, mask, mode)
@@ -143,10 +158,21 @@ def gaussian_filter(
 
     Parameters
     ----------
+    a : (H, W) or (N, H, W) array
     sigma : float
         Standard deviation, pixels, positive.
     truncate : float
         Radius of the kernel in standard deviations.
+    mask : bool or float array, optional
+        Validity, or confidence in 0..1.
+    mode : Mode
+        What lies beyond the frame.
+    fill : bool
+        Give invalid pixels the value of their valid neighbours.
+
+    Returns
+    -------
+    Filtered
     """
     if not (np.isfinite(sigma) and sigma > 0):
         raise ValueError(f"sigma is {sigma}, must be positive")
@@ -172,8 +198,13 @@ def normalised_differential_convolution(
 
     Parameters
     ----------
+    a : (H, W) or (N, H, W) array
     sigma : float
         Standard deviation of the weights, pixels, positive.
+    mask : bool or float array, optional
+        Validity, or confidence in 0..1.
+    truncate : float
+        Radius of the kernel in standard deviations.
 
     Returns
     -------
@@ -215,7 +246,28 @@ def normalised_differential_convolution(
 
 
 def read_input(a: NDArray[Any], mask: NDArray[Any] | None, mode: Mode) -> Input:
-    """Check and split what a filter was given; NaN, infinities and masked values become 0."""
+    """Check what a filter was given and split it into values and confidences.
+
+    Parameters
+    ----------
+    a : (H, W) or (N, H, W) array
+        bool, integer or float. NaN, infinities and masked values become 0.
+    mask : array of the same shape, or None
+        bool (True = valid) or float confidences, 0..1.
+    mode : Mode
+        How the frame goes on beyond its border; ``constant``: no data there.
+
+    Returns
+    -------
+    Input
+
+    Raises
+    ------
+    ValueError
+        A shape, a mode or a mask that does not fit.
+    TypeError
+        Samples that are no numbers.
+    """
     dtype_range(a.dtype)
     if a.ndim not in (2, 3):
         raise ValueError(f"shape {a.shape} is neither a frame (H, W) nor a stack (N, H, W)")
@@ -260,7 +312,22 @@ def centre_and_spread(source: Input) -> tuple[Double, Double]:
 
 
 def normalised(source: Input, convolve: Callable[[Double], Double], fill: bool, gain: float = 1.0) -> Filtered:
-    """Normalised convolution by any averaging that sums to 1."""
+    """Normalised convolution (Knutsson and Westin 1993, doi:10.1109/CVPR.1993.341081) by an averaging filter.
+
+    Parameters
+    ----------
+    source : Input
+    convolve : callable
+        Linear filter of a float64 array whose weights sum to 1.
+    fill : bool
+        Give masked pixels the average of their valid neighbours, where they have any.
+    gain : float
+        Factor on the result.
+
+    Returns
+    -------
+    Filtered
+    """
     if source.confidence is None:
         return kept(source, convolve(source.values) * gain, source.mask, fill)
     weight = convolve(source.confidence)
@@ -270,13 +337,43 @@ def normalised(source: Input, convolve: Callable[[Double], Double], fill: bool, 
 
 
 def kept(source: Input, values: Double, present: Mask, fill: bool) -> Filtered:
-    """Blank what is not valid and bring the rest to the result's type."""
+    """Set what is not valid to 0 and bring the rest to the type of the result.
+
+    Parameters
+    ----------
+    source : Input
+    values : float64 array
+        The filter's result.
+    present : bool array
+        Where the filter had anything to average.
+    fill : bool
+        Keep pixels that were masked in the input but are *present* now.
+
+    Returns
+    -------
+    Filtered
+    """
     mask = present if fill else present & source.mask
     return Filtered(np.where(mask, values, 0.0).astype(source.dtype), mask)
 
 
 def window_mean(ndim: int, size: int, mode: Mode) -> Callable[[Double], Double]:
-    """Mean over a square window, as a function."""
+    """Mean over a square window, as a function.
+
+    Parameters
+    ----------
+    ndim : int
+        Axes of the arrays it is for, 2 or 3; the window spans the last two.
+    size : int
+        Side of the window, pixels, at least 1.
+    mode : Mode
+        How the frame goes on beyond its border.
+
+    Returns
+    -------
+    callable
+        float64 array to float64 array of the same shape.
+    """
     sizes = (1,) * (ndim - 2) + (size, size)
 
     def mean(x: Double) -> Double:

@@ -1,4 +1,4 @@
-"""The flat corners of a rotated picture: what of a frame is fill around a tilted rectangle.
+"""Find the flat corners of a rotated picture: the fill around a tilted rectangle.
 
 Turning a picture by an angle leaves four triangles of one colour, often black or white. They are found by their
 geometry, not by their colour alone, so that a dark sky or a studio background is never taken for one: the rectangle

@@ -13,7 +13,7 @@ from dedupindex.settings import Settings
 
 
 def scaling_policy(frame: Frame, settings: Settings) -> str:
-    """The scaling that "auto" means here, and "stack" of a picture that is none."""
+    """Resolve the scaling "auto" for a frame, and "stack" for a frame that is in no stack."""
     if settings.scaling == "auto":
         return "dtype" if frame.pixels.dtype.itemsize == 1 else "percentile"
     if settings.scaling == "stack" and frame.stack_range is None:

@@ -74,6 +74,7 @@ def apply_filters(
     pixels : (H, W) or (H, W, 3) array
     mask : (H, W) bool or None
         None = all valid.
+    wanted : sequence of NamedFilter
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Filters that know the mask: what lies under it never leaks into what lies beside it.
+"""Filters that respect the mask: masked pixels never change valid ones.
 
 The linear ones are normalised convolution; Lee's filters take their window statistics from valid pixels only; the
 median is that of the valid pixels. Where all is valid, mean, Gaussian and median are those of `scipy.ndimage` with the
@@ -72,12 +72,23 @@ def lee_filter(
 
     Parameters
     ----------
+    a : (H, W) or (N, H, W) array
     size : int
         Side of the window, pixels, at least 1.
     noise_variance : float, optional
         In squared units of *a*.
     looks : float, optional
         Equivalent number of looks of a speckled intensity image; not together with `noise_variance`.
+    mask : bool or float array, optional
+        Validity, or confidence in 0..1.
+    mode : Mode
+        What lies beyond the frame.
+    fill : bool
+        Give invalid pixels the mean of their window.
+
+    Returns
+    -------
+    Filtered
 
     Raises
     ------
@@ -116,7 +127,32 @@ def enhanced_lee_filter(
     With the window's coefficient of variation ``c = sqrt(v) / m``, ``c_u = 1 / sqrt(looks)`` and
     ``c_max = sqrt(1 + 2 / looks)``: *m* where ``c <= c_u``; *a* where ``c >= c_max``; else ``m w + a (1 - w)`` with
     ``w = exp(-damping (c - c_u) / (c_max - c))``. A. Lopes, R. Touzi, E. Nezry, 1990, doi:10.1109/36.62623.
-    Parameters as in `lee_filter`.
+
+    Parameters
+    ----------
+    a : (H, W) or (N, H, W) array
+        bool, integer or float.
+    size : int
+        Side of the window, pixels, at least 1.
+    mask : array of the same shape, optional
+        bool (True = valid) or float confidences, 0..1.
+    looks : float
+        Equivalent number of looks, above 0.
+    damping : float
+        How fast the blend falls from the mean to the pixel, at least 0.
+    mode : {"reflect", "mirror", "nearest", "wrap", "constant"}
+        How the frame goes on beyond its border; ``constant``: no data there.
+    fill : bool
+        Give masked pixels the mean of their window.
+
+    Returns
+    -------
+    Filtered
+
+    Raises
+    ------
+    ValueError
+        A shape, size, mode, *looks* or *damping* that is not allowed.
     """
     _check_looks(looks)
     if not (np.isfinite(damping) and damping >= 0):
@@ -148,11 +184,22 @@ def masked_median(
 
     Parameters
     ----------
+    a : (H, W) or (N, H, W) array
     size : int
         Side of the window, pixels, at least 1; an even one reaches one pixel farther up and left, as in
         `scipy.ndimage.median_filter`.
     even : {"mean", "high"}
         Of an even number of valid pixels: the mean of the two middle ones, or the higher one (as `scipy.ndimage`).
+    mask : bool array, optional
+        True = valid.
+    mode : Mode
+        What lies beyond the frame.
+    fill : bool
+        Give invalid pixels the value of their valid neighbours.
+
+    Returns
+    -------
+    Filtered
     """
     check_size(size)
     if even not in ("mean", "high"):
@@ -160,11 +207,11 @@ def masked_median(
     if mask is not None and mask.dtype != np.bool_:
         raise ValueError(f"mask is {mask.dtype}, must be bool: a median knows no confidence")
     source = read_input(a, mask, mode)
-    # float32 sorts twice as fast and is exact for what it came from
+    # float32 sorts faster and is exact for the types that it is used for
     work = np.where(source.mask, source.values, np.inf).astype(source.dtype)
     before, after = size // 2, size - 1 - size // 2
     values = np.zeros(a.shape, source.dtype)
-    found = np.zeros(a.shape, np.bool_)
+    present = np.zeros(a.shape, np.bool_)
     for plane in np.ndindex(a.shape[:-2]):
         padded = _padded(work[plane], before, after, mode)
         windows = sliding_window_view(padded, (size, size))
@@ -174,8 +221,8 @@ def masked_median(
             part = windows[top : top + step].reshape(-1, columns, size * size)
             middle, count = _middle(part, even)
             values[plane][top : top + step] = middle
-            found[plane][top : top + step] = count > 0
-    return kept(source, values.astype(np.float64), found, fill)
+            present[plane][top : top + step] = count > 0
+    return kept(source, values.astype(np.float64), present, fill)
 
 
 def _middle(windows: NDArray[Any], even: str) -> tuple[NDArray[Any], NDArray[np.intp]]:

@@ -1,4 +1,4 @@
-"""Frames that say nothing: constant, or nearly empty."""
+"""Frames without information: constant, or nearly empty."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ def is_flat(luminance: FloatArray, colour: FloatArray | None, mask: Mask) -> boo
         0..1.
     mask : (H, W) bool
         True = valid.
+
+    Returns
+    -------
+    bool
     """
     if not mask.any():
         return True

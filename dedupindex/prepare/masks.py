@@ -1,4 +1,4 @@
-"""Validity masks: where a frame holds data at all. True = valid, everywhere in this package.
+"""Validity masks: where a frame holds data. True = valid, everywhere in this package.
 
 A mask comes from many places (NaN, None, `numpy.ma`, a sentinel or range of values, alpha, saturation, a picture
 beside the file) and is combined by *and*. A *confidence* is the soft form: float32 in 0..1, 0 = no data.
@@ -30,6 +30,19 @@ def valid_from_sentinels(a: NDArray[Any], sentinels: Iterable[float], *, channel
     With channels, a pixel is no data where *all* its samples are: a pure green pixel is not "0 = no data". A NaN
     among the sentinels means NaN. A sentinel that the data type cannot hold masks nothing; one given as decimal text
     for float32 data (``-3.4028235e38``) is compared in float32.
+
+    Parameters
+    ----------
+    a : array of any shape
+        bool, integer or float; with *channels* the last axis is colour.
+    sentinels : iterable of float
+    channels : bool
+        Combine the samples of a pixel.
+
+    Returns
+    -------
+    bool array
+        Shape of *a*, without its last axis where *channels* is set.
     """
     dtype_range(a.dtype)
     missing = np.zeros(a.shape, np.bool_)
@@ -48,7 +61,22 @@ def valid_from_sentinels(a: NDArray[Any], sentinels: Iterable[float], *, channel
 
 
 def valid_from_range(a: NDArray[Any], low: float = -np.inf, high: float = np.inf, *, channels: bool = False) -> Mask:
-    """True where ``low <= sample <= high`` (all channels); NaN never is."""
+    """True where ``low <= sample <= high``; NaN never is.
+
+    Parameters
+    ----------
+    a : array of any shape
+        bool, integer or float; with *channels* the last axis is colour.
+    low, high : float
+        In units of the samples.
+    channels : bool
+        All samples of a pixel must lie in the range.
+
+    Returns
+    -------
+    bool array
+        Shape of *a*, without its last axis where *channels* is set.
+    """
     dtype_range(a.dtype)
     valid: Mask = (a >= low) & (a <= high)
     return _over_channels(valid, channels)
@@ -84,9 +112,21 @@ def valid_from_alpha(alpha: NDArray[Any], *, minimum: float = 0.0) -> Mask:
 
 
 def valid_from_saturation(a: NDArray[Any], *, bits: int | None = None, channels: bool = False) -> Mask:
-    """False where a sensor was at its limit: the largest value of *bits* or of the integer type, in any channel.
+    """False where a sensor was at its limit: the largest value of *bits* or of the integer type.
 
-    Floats have no limit that can be known: all True.
+    Parameters
+    ----------
+    a : array of any shape
+        Floats have no limit that can be known: all True.
+    bits : int, optional
+        Significant bits of a sample; by default those of the type.
+    channels : bool
+        The last axis is colour; a pixel is False where any channel is at the limit.
+
+    Returns
+    -------
+    bool array
+        Shape of *a*, without its last axis where *channels* is set.
     """
     if a.dtype.kind not in "iu":
         return _over_channels(np.ones(a.shape, np.bool_), channels)

@@ -18,7 +18,7 @@ from dedupindex.settings import Settings
 
 __all__ = ["LUMINANCE_WEIGHTS", "pixel_digest", "prepare", "prepare_stack", "reduce_area"]
 
-MINIMUM_VALID = 0.02  # share of valid pixels below which a frame says nothing
+MINIMUM_VALID = 0.02  # share of valid pixels below which a frame has too little information
 
 
 def prepare(frame: Frame, settings: Settings, *, working_side: int | None = None) -> PreparedFrame:
@@ -32,6 +32,10 @@ def prepare(frame: Frame, settings: Settings, *, working_side: int | None = None
         `erode_mask`, `mask_saturated`, `trim_borders`, `filters`, `scaling` and the percentiles count here.
     working_side : int, optional
         Longest side of the result, pixels; a smaller picture is not enlarged. None: as the profile wants it.
+
+    Returns
+    -------
+    PreparedFrame
 
     Raises
     ------
@@ -60,6 +64,11 @@ def prepare_stack(
         As for `prepare`.
     working_side : int, optional
         As for `prepare`.
+
+    Returns
+    -------
+    list of PreparedFrame
+        One a frame.
 
     Raises
     ------

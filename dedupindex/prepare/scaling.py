@@ -123,6 +123,10 @@ def contrast_normalise(
     out : float32 array, optional
         Of the same shape; may be *a* itself.
 
+    Returns
+    -------
+    Normalised
+
     Raises
     ------
     TypeError, ValueError
@@ -161,8 +165,29 @@ def standardise(
 ) -> Normalised:
     """Zero mean and unit variance of the valid samples of each frame: ``(a - mean) / std``.
 
-    Parameters and errors as in `contrast_normalise`. The variance is that of the population (ddof 0). A frame whose
-    standard deviation is nothing but rounding (below 1e-7 of its largest magnitude) counts as constant.
+    The variance is that of the population (ddof 0). A frame whose standard deviation is nothing but rounding (below
+    1e-7 of its largest magnitude) counts as constant.
+
+    Parameters
+    ----------
+    a : (H, W), (N, H, W), or with `channels` (H, W, C), (N, H, W, C) array
+        bool, integer or float.
+    mask : bool array, optional
+        True = valid; shape of *a* without colours. NaN and infinities are never valid.
+    channels : bool
+        The last axis is colour.
+    out : float32 array, optional
+        Of the same shape; may be *a* itself.
+
+    Returns
+    -------
+    Normalised
+        Offset = mean, scale = standard deviation, a frame each.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Samples that are no numbers, or shapes that do not fit.
     """
     rows, valid, single = _as_rows(a, mask, channels)
     result = _output(a, out)

@@ -112,7 +112,7 @@ def trim_borders(batch: Batch) -> Batch:
 
 
 def reduce_first(batch: Batch) -> Batch:
-    """Reduce 8-bit pictures that are only multiplied later: the order does not show, the work shrinks with them."""
+    """Reduce 8-bit pictures that are only multiplied later: the order does not change the result and saves work."""
     if not _is_linear(batch):
         return batch
     small = reduce_bytes(batch.pixels[0], batch.request.working_side) if batch.preview is None else batch.preview
@@ -179,7 +179,7 @@ def take_luminance(batch: Batch) -> Batch:
 def measure_information(batch: Batch) -> Batch:
     """Whether a frame is constant or nearly empty; of deep data only a constant is.
 
-    A picture may lie in a few of many thousand levels.
+    A picture may use only a few of many thousand levels.
     """
     if batch.request.dtype == np.uint8:
         colours = batch.values if batch.is_colour else [None] * len(batch.values)

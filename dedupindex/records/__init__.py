@@ -1,4 +1,4 @@
-"""What travels between the rooms: frozen, slotted dataclasses without behaviour beyond small properties.
+"""Data that the packages exchange: frozen, slotted dataclasses with at most small properties.
 
 Words (one per idea): *image* = content (SHA-256 of a file's bytes + frame number); *location* = where it was seen;
 *frame* = one 2-D picture; *mask* = ``(H, W)`` bool, True = valid; *distance* small = near; *score* large = alike.
@@ -7,6 +7,7 @@ Shifts are ``(dy, dx)``, rows first, in pixels of picture *a*.
 
 from dedupindex.records.answers import (
     Decision,
+    DecisionKind,
     DuplicateGroup,
     DuplicatesSummary,
     FlagKind,
@@ -23,7 +24,7 @@ from dedupindex.records.answers import (
     Series,
     SeriesMember,
 )
-from dedupindex.records.files import Failure, FileStatus, FoundFile, SkippedFile
+from dedupindex.records.files import Failure, FileStatus, FoundFile, SkippedFile, SkipReason
 from dedupindex.records.links import Link, link_of
 from dedupindex.records.pictures import (
     ByteArray,
@@ -38,13 +39,14 @@ from dedupindex.records.pictures import (
     PreparedFrame,
 )
 from dedupindex.records.proofs import Outcome, Proof, Region, relations_after
-from dedupindex.records.verdicts import Candidate, Registration, Relation, Verification
+from dedupindex.records.verdicts import Candidate, Registration, RegistrationMethod, Relation, Side, Verification
 
 __all__ = [
     "ByteArray",
     "Candidate",
     "CodeArray",
     "Decision",
+    "DecisionKind",
     "DecodedFile",
     "DuplicateGroup",
     "DuplicatesSummary",
@@ -73,10 +75,13 @@ __all__ = [
     "ProofSummary",
     "Region",
     "Registration",
+    "RegistrationMethod",
     "Relation",
     "RunRecord",
     "Series",
     "SeriesMember",
+    "Side",
+    "SkipReason",
     "SkippedFile",
     "Verification",
     "link_of",

@@ -67,11 +67,11 @@ class Pair:
     b: ImageRecord
     verification: Verification
     found: datetime | None = None
-    proof: Proof | None = None  # None: the files were not compared
+    proof: Proof | None = None  # None = the files were not compared
 
     @property
     def relations(self) -> tuple[Relation, ...]:
-        """What may be said of the two after the proof; see `relations_after`."""
+        """Relations of the two after the proof; see `relations_after`."""
         return relations_after(self.verification.relations, self.proof)
 
     @property
@@ -87,7 +87,7 @@ class Match:
     image: ImageRecord
     verification: Verification
     distance: float
-    proof: Proof | None = None  # None: the files were not compared
+    proof: Proof | None = None  # None = the files were not compared
 
     @property
     def path(self) -> Path:
@@ -101,7 +101,7 @@ class Match:
 
     @property
     def relations(self) -> tuple[Relation, ...]:
-        """What may be said of the two after the proof; see `relations_after`."""
+        """Relations of the two after the proof; see `relations_after`."""
         return relations_after(self.verification.relations, self.proof)
 
     @property
@@ -111,7 +111,7 @@ class Match:
 
     @property
     def registration(self) -> Registration:
-        """How the stored image lies on the query."""
+        """Where the stored image lies on the query."""
         return self.verification.registration
 
 
@@ -135,8 +135,8 @@ class FlagKind(StrEnum):
 
     BRIDGE = "bridge"  # one picture alone joins parts that have nothing else in common
     FLOOD = "flood"  # one picture matches very many others
-    ALTERNATE = "alternate"  # two pictures are proven alternates, and yet hang together through others
-    NOT_DUPLICATE = "not_duplicate"  # two pictures that somebody called no duplicates hang together through others
+    ALTERNATE = "alternate"  # two pictures are proven alternates, but connected through others
+    NOT_DUPLICATE = "not_duplicate"  # decided to be no duplicates, but connected through others
     KEEP_BOTH = "keep_both"  # both of two pictures are to be kept, as was decided
 
 
@@ -238,23 +238,31 @@ class ProofSummary:
 
     run_id: int
     due: int = 0  # that had to be proven
-    proven: int = 0  # of them, those that were told
+    proven: int = 0  # of them, those with an outcome
     derived: int = 0  # of these, those that followed from the proofs of others
     same: int = 0
     edited: int = 0
     alternate: int = 0
-    different: int = 0  # withdrawn
+    different: int = 0  # withdrawn: not the same picture
     untold: int = 0  # both files were read, but too little is shown by both
     unreachable: int = 0  # a file was gone, unreadable or another one
     left: int = 0  # that a time budget left for the next run
     seconds: float = 0.0
 
 
+class DecisionKind(StrEnum):
+    """What somebody decided."""
+
+    NOT_DUPLICATE = "not-duplicate"  # of two images: they are different pictures
+    KEEP_BOTH = "keep-both"  # of two images: duplicates, and both are wanted
+    KEEPER = "keeper"  # of one image: it is the one to keep
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What somebody decided on two images, or on one; bound to content, so it outlives moves and new ingests."""
+    """What somebody decided on two images, or on one; bound to content, so it survives moves and new ingests."""
 
-    kind: str  # "not-duplicate", "keep-both" (of two images), "keeper" (of one)
+    kind: DecisionKind
     a: str  # content key
     b: str  # content key, not smaller than a; "" for a decision on one image
     note: str

@@ -1,4 +1,4 @@
-"""The kinds of decisions, and how people name a picture by its content."""
+"""Decisions that were just made, and how people name a picture by its content."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from dedupindex.records.answers import Decision
 
-NOT_DUPLICATE, KEEP_BOTH, KEEPER = "not-duplicate", "keep-both", "keeper"
-KINDS = (NOT_DUPLICATE, KEEP_BOTH, KEEPER)
 KEY = re.compile(r"(?P<digits>[0-9a-fA-F]{8,64})(?:#(?:frame=)?(?P<frame>[0-9]{1,9}))?")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from dedupindex.records.files import Failure
@@ -14,7 +15,7 @@ NORMAL_QUANTILE = 1.959963984540054  # two-sided 95 %
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many out of so many, at least one.
+    """A share: *hits* out of *total*, at least one.
 
     Attributes
     ----------
@@ -35,7 +36,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdPoint:
-    """What a threshold gives.
+    """Precision and recall at a threshold.
 
     Attributes
     ----------
@@ -57,14 +58,14 @@ class ThresholdPoint:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """The lowest threshold that surely reaches a precision.
+    """The lowest threshold that reaches a precision with confidence.
 
     Attributes
     ----------
     point : ThresholdPoint or None
         None where there is none.
     reached : bool
-        Some threshold reaches it in what was counted; without a `point` there is just too little to be sure.
+        Some threshold reaches it in the counts; without a `point` the counts are too few to be sure.
     """
 
     target: float
@@ -97,7 +98,7 @@ def rate_or_none(hits: int, total: int) -> Rate | None:
 
 @dataclass(frozen=True, slots=True)
 class AttackResult:
-    """What became of the copies made by one attack at one strength.
+    """Result for the copies made by one attack at one strength.
 
     Attributes
     ----------
@@ -106,7 +107,7 @@ class AttackResult:
     direct : Rate
         Copies reported as a pair with their own original.
     linked : Rate
-        Copies that stand in one group with it, directly or through others.
+        Copies in one group with it, directly or through others.
     retrieval : Rate or None
         Of the copies that verification accepts when it is handed the original, those for which the search proposed
         it, within radius and cap; None where it accepts none.
@@ -135,6 +136,14 @@ class WrongPair:
     relation: str
 
 
+class MissReason(StrEnum):
+    """Why a copy was not reported as a pair with its own original."""
+
+    UNUSABLE = "unusable"  # it shows next to nothing or could not be read
+    NOT_PROPOSED = "not_proposed"  # the search did not find it
+    NOT_CONFIRMED = "not_confirmed"  # the comparison did not accept it
+
+
 @dataclass(frozen=True, slots=True)
 class MissedCopy:
     """A copy that was not reported as a pair with its own original.
@@ -143,25 +152,23 @@ class MissedCopy:
     ----------
     path : Path
         The picture that was attacked.
-    why : str
-        ``unusable`` (it shows next to nothing or could not be read), ``not_proposed`` (the search did not find it) or
-        ``not_confirmed`` (the comparison did not accept it).
+    why : MissReason
     score : float
         Of the comparison, 0..1; 0 as well where it is below every threshold that is looked at.
     linked : bool
-        It stands in one group with the picture all the same.
+        It is in one group with the picture nevertheless.
     """
 
     path: Path
     attack: str
-    why: str
+    why: MissReason
     score: float
     linked: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How the pipeline did on somebody's pictures.
+    """Result of an evaluation on a user's pictures.
 
     Attributes
     ----------
@@ -170,7 +177,7 @@ class Evaluation:
     used : int
         Pictures that were attacked.
     skipped : mapping of str to int
-        Why others were not: what is no picture, ``low_information``, ``too_small``, ``limit`` (left out by the
+        Why others were not: files that are no picture, ``low_information``, ``too_small``, ``limit`` (left out by the
         sample), and directory entries that are no files.
     failures : tuple of Failure
         Files that gave no picture.
@@ -226,5 +233,5 @@ class Evaluation:
 
     @property
     def false_rate(self) -> Rate | None:
-        """Wrong pairs among all that could have been; what to expect of a larger collection."""
+        """Wrong pairs over all possible wrong pairs; what to expect of a larger collection."""
         return rate_or_none(len(self.wrong), self.comparable)

@@ -1,8 +1,9 @@
-"""What is known of files before they are decoded, and why some gave nothing."""
+"""What is known of files before they are decoded, and why some were skipped or failed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from dedupindex.errors import Reason
@@ -24,24 +25,39 @@ class FoundFile:
 
 @dataclass(frozen=True, slots=True)
 class FileStatus:
-    """What tells one state of a file from another without reading it."""
+    """Values that show, without reading a file, whether it has changed."""
 
     size: int  # bytes; -1 where an object store does not tell
     mtime_ns: int  # 0 where an object store does not tell
     inode: int
 
 
+class SkipReason(StrEnum):
+    """Why the walker passed over an entry."""
+
+    HIDDEN = "hidden"  # its name begins with a dot
+    SYMLINK = "symlink"
+    NOT_REGULAR = "not_regular"  # a device, socket or pipe
+    EXCLUDED = "excluded"  # a file of the index itself
+    MASK_FILE = "mask_file"  # the mask of another picture
+    FOLDER = "folder"  # below a folder that is read without its subfolders
+    NOT_AN_IMAGE = "not_an_image"  # neither its name nor its first bytes say that it is one
+    UNUSABLE_KEY = "unusable_key"  # an object whose key cannot be a path
+    LISTED_TWICE = "listed_twice"
+    COMPRESSED_ARCHIVE = "compressed_archive"  # only plain tar shards are opened
+
+
 @dataclass(frozen=True, slots=True)
 class SkippedFile:
-    """A directory entry that the walker passed over, and why (``hidden``, ``symlink``, ``not_regular``, ...)."""
+    """A directory entry that the walker passed over, and why."""
 
     path: Path
-    why: str
+    why: SkipReason
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A file that gave no frame, and why."""
+    """A file that could not be decoded, and why."""
 
     path: Path
     reason: Reason

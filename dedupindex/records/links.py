@@ -1,4 +1,4 @@
-"""Whether a pair joins two images into one group, by what may be said of it."""
+"""Whether a pair joins two images into one group, by its relations."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dedupindex.records.verdicts import Relation
 
 
 class Link(IntEnum):
-    """What a pair is to the groups."""
+    """How a pair counts when groups are made."""
 
     COPY = 0  # proven copies, edited ones too, or the same bytes or pixels: one group
-    UNPROVEN = 1  # taken for copies at 128 pixels, the files were not compared: one group, and said so
-    ALTERNATE = 2  # the same scene or template with other content: not one group, listed beside
+    UNPROVEN = 1  # copies as seen at 128 pixels, the files were not compared: one group, marked
+    ALTERNATE = 2  # the same scene or template with other content: not one group, listed separately
     WITHDRAWN = 3  # the files are of different pictures: in no report, group or plan
 
 
 def link_of(relations: tuple[Relation, ...]) -> Link:
-    """Return what a pair is to the groups, from what may be said of it (`relations_after`)."""
+    """Return how a pair counts when groups are made, from its relations after the proof (`relations_after`)."""
     if not relations:
         return Link.WITHDRAWN
     if Relation.ALTERNATE in relations:

@@ -1,15 +1,20 @@
-"""What a file holds, and what is measured of two of them."""
+"""The contents of a file, and the comparison of two files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from enum import StrEnum
 
 from dedupindex.records.answers import Pair
 from dedupindex.records.pictures import DecodedFile, Frame, PreparedFrame
 from dedupindex.records.verdicts import Relation
 
-Better: TypeAlias = Literal["higher", "lower"]
+
+class Better(StrEnum):
+    """Which values of a measure mean more alike."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +25,7 @@ class Measure:
     ----------
     name : str
     value : float
-    better : {"higher", "lower"}
-        Which values mean more alike.
+    better : Better
     detail : str
         Shift, size and the like, for people.
     """
@@ -34,7 +38,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two pictures with all that was found.
+    """Two pictures and everything that comparing them gave.
 
     Attributes
     ----------
@@ -43,7 +47,7 @@ class Comparison:
     frames : (Frame, Frame)
         As they were decoded.
     pair : Pair
-        What is known of the two frames, the verification, and the proof (None where they do not lie on one another,
+        What is known of the two frames, the verification, and the proof (None where they do not overlap,
         or need none).
     measures : tuple of Measure
     """
@@ -56,7 +60,7 @@ class Comparison:
 
     @property
     def relations(self) -> tuple[Relation, ...]:
-        """What may be said of the two; nothing where they are different pictures."""
+        """Relations of the two; empty where they are different pictures."""
         return self.pair.relations if self.pair.verification.accepted else ()
 
 

@@ -47,7 +47,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class DecodedFile:
-    """All that one reading of a file gave: identity, frames, and what was odd on the way.
+    """Result of reading a file once: identity, frames and warnings.
 
     ``frames`` is what the options asked for; ``frame_count`` is how many the file has.
     """
@@ -80,7 +80,7 @@ class PreparedFrame:
     mask : (h, w) bool
         True = valid.
     box : (top, left, height, width)
-        The part of the upright full-resolution frame (pixels) that ``luminance`` shows: what trimming left over.
+        The part of the upright full-resolution frame (pixels) that ``luminance`` shows: what is left after trimming.
     full_shape : (int, int)
         (H, W) of the upright frame in the file.
     valid_share : float
@@ -133,7 +133,7 @@ class Keypoints:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Every feature of one prepared frame: all that later stages ever need of it.
+    """Every feature of one prepared frame; later stages need nothing else of it.
 
     Attributes
     ----------
@@ -170,7 +170,7 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What of the `Features` of a frame shows it to people; the attributes are theirs."""
+    """Those of the `Features` of a frame that serve to display it; same attributes."""
 
     thumbnail: ByteArray
     mask: Mask

@@ -1,4 +1,4 @@
-"""A plan, and what became of it."""
+"""A plan, and the result of carrying it out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PlannedFile:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a near-duplicate goes by, and what it takes to compare the two files again.
+    """Why a file counts as a near-duplicate, and what is needed to compare the two files again.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class PlanItem:
-    """One file that is to go, and the one that is kept for it."""
+    """One file that is removed or replaced, and the file that is kept in its place."""
 
     group: str
     action: Action
@@ -68,9 +68,9 @@ class PlanItem:
     keeper: PlannedFile
     relations: tuple[Relation, ...]
     rule: str  # the keep rule that decided
-    because: str  # its words
+    because: str  # the same for people, in words
     covered: float  # share of the file that the keeper shows, 0..1
-    target: Path | None = None  # where it goes; None: the trash chooses, or it goes nowhere
+    target: Path | None = None  # where the file is moved to; None: chosen by the trash, or not moved
     score: float = 1.0
     evidence: Evidence | None = None  # of near-duplicates
 
@@ -95,20 +95,42 @@ class PlanItem:
         return Relation.EDITED in self.relations
 
 
+class LeftOutReason(StrEnum):
+    """Why a file stays although it has a copy."""
+
+    TIE = "tie"  # no keep rule tells the two apart
+    RELATION = "relation"  # their relation was not asked for
+    UNPROVEN = "unproven"  # not proven to be copies
+    SHOWS_MORE = "shows_more"  # it shows something that its copy does not
+    FINER = "finer"  # it shows only a part of its copy, but in finer detail
+    PROTECTED = "protected"
+    KEEP_BOTH = "keep_both"  # somebody decided to keep both
+    KEEPER = "keeper"  # somebody decided to keep this one
+    HARD_LINK = "hard_link"  # other names of the same file remain, so nothing would be freed
+    OTHER_DEVICE = "other_device"  # a hard link cannot cross file systems
+    SAME_FILE = "same_file"  # another path to the file that is kept
+    STACK = "stack"  # a file of several frames, of which one matches
+    CHANGED = "changed"  # since it was ingested
+    GONE = "gone"  # or unreadable
+    ELSEWHERE = "elsewhere"  # in an object store or on another machine
+    IN_ARCHIVE = "in_archive"  # a member of an archive
+    NOT_REGULAR = "not_regular"  # no regular file any more
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file that stays although it has a copy, and why (``tie``, ``protected``, ``relation``, ...)."""
+    """A file that stays although it has a copy, and why."""
 
     group: str
     path: Path
     keeper: Path | None
-    why: str
+    why: LeftOutReason
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would be done."""
+    """What would be done to which files."""
 
     database: str
     made: datetime
@@ -128,11 +150,11 @@ class Plan:
         return sum(item.file.size for item in self.items)
 
     def digest(self) -> str:
-        """Return what identifies the plan, made when it was: a journal belongs to one plan."""
+        """Return a digest of the plan and the time at which it was made; a journal belongs to one plan."""
         return _digest([self.made.isoformat(timespec="seconds"), self._operations()])
 
-    def deeds_digest(self) -> str:
-        """Return what identifies the plan's operations: the same for a plan that is made anew and says the same."""
+    def operations_digest(self) -> str:
+        """Return a digest of the plan's operations: the same for a later plan with the same operations."""
         return _digest(self._operations())
 
     def _operations(self) -> list[tuple[str, ...]]:
@@ -147,7 +169,7 @@ def _digest(said: Sequence[object]) -> str:
 
 
 class OutcomeKind(StrEnum):
-    """What became of a file."""
+    """Result for a file."""
 
     DONE = "done"
     EARLIER = "done earlier"  # by a run before this one, with the same journal
@@ -159,7 +181,7 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ItemOutcome:
-    """A file and what became of it."""
+    """A file and the result for it."""
 
     file: Path
     outcome: OutcomeKind
@@ -179,8 +201,8 @@ class ApplySummary:
     @property
     def well(self) -> bool:
         """Whether everything was done."""
-        return all(some.outcome in (OutcomeKind.DONE, OutcomeKind.EARLIER, OutcomeKind.BACK) for some in self.outcomes)
+        return all(item.outcome in (OutcomeKind.DONE, OutcomeKind.EARLIER, OutcomeKind.BACK) for item in self.outcomes)
 
     def of(self, *kinds: OutcomeKind) -> list[ItemOutcome]:
-        """Those of some kinds."""
-        return [some for some in self.outcomes if some.outcome in kinds]
+        """Outcomes of the given kinds."""
+        return [item for item in self.outcomes if item.outcome in kinds]

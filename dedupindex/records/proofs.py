@@ -1,4 +1,4 @@
-"""What a proof at full resolution says of two pictures, and how it is written as plain data."""
+"""The result of comparing two files at full resolution, and its form as plain data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Outcome(StrEnum):
     EDITED = "edited"  # some places were changed, the rest is proven the same
     ALTERNATE = "alternate"  # the same scene or template with other content
     DIFFERENT = "different"  # not the same picture at all
-    NONE = "none"  # cannot be told: a file is out of reach, or too little is shown by both
+    NONE = "none"  # not known: a file cannot be read, or the pictures have too little in common
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What was found when two pictures were compared at the resolution that both have.
+    """Result of comparing two pictures at the resolution that both have.
 
     Attributes
     ----------
@@ -106,12 +106,12 @@ class Proof:
 
 
 def proof_to_plain(proof: Proof) -> dict[str, Any]:
-    """Return a proof as what JSON can hold; `proof_from_plain` is the way back."""
+    """Return a proof as values that JSON can hold; `proof_from_plain` is the inverse."""
     return asdict(proof) | {"outcome": proof.outcome.value}
 
 
 def proof_from_plain(plain: Mapping[str, Any]) -> Proof:
-    """Return the proof that `proof_to_plain` wrote, also after a way through JSON.
+    """Return the proof that `proof_to_plain` wrote, also after it was stored as JSON.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def turned_round(proof: Proof) -> Proof:
 
 
 def inverted(matrix: Affine) -> Affine:
-    """Return the map back.
+    """Return the inverse of an affine map.
 
     Raises
     ------
@@ -189,11 +189,11 @@ def _box(values: Any) -> Box:
 
 
 DIRECT = frozenset({Relation.SAME_BYTES, Relation.SAME_PIXELS})  # seen in the bytes and pixels themselves
-PROVEN_BY_SAME = Relation.REENCODED  # what a proof of sameness says where nothing else was done
+PROVEN_BY_SAME = Relation.REENCODED  # relation of two proven copies without any other
 
 
 def relations_after(seen: tuple[Relation, ...], proof: Proof | None) -> tuple[Relation, ...]:
-    """What may be said of two pictures after their files were compared.
+    """Return the relations of two pictures after their files were compared.
 
     Parameters
     ----------

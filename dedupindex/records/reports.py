@@ -1,9 +1,10 @@
-"""What a report is asked for, and what it says."""
+"""What a report is made of, and its contents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from dedupindex.records.answers import Decision, DuplicateGroup, LocationRecord, Pair, RunRecord, Series
@@ -11,7 +12,22 @@ from dedupindex.records.files import Failure
 from dedupindex.records.links import Link
 from dedupindex.records.verdicts import Relation
 
-SAME_FOLDER, OTHER_FOLDER = "same", "other"
+
+class FolderChoice(StrEnum):
+    """Which pairs a report shows, by the folders of their two places."""
+
+    ANY = ""
+    SAME = "same"  # both places in one folder
+    OTHER = "other"  # places in different folders
+
+
+class ChangeKind(StrEnum):
+    """How a group differs from the groups of an earlier run, in the order in which reports list them."""
+
+    NEW = "new"  # none of its images was in a group
+    GROWN = "grown"  # more images or places, or several groups joined
+    SHRUNK = "shrunk"  # only fewer images or places
+    RESOLVED = "resolved"  # none of its images is in a group any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +47,7 @@ class Selection:
     across : (Path, Path) or None
         Only pairs of a place at or below the first and one at or below the second. Of two that lie inside one another
         the inner one counts.
-    folder : {"", "same", "other"}
+    folder : FolderChoice
         Only pairs of two places in the same folder, or in different ones.
     decided : bool
         Show pairs of which somebody decided to keep both.
@@ -42,7 +58,7 @@ class Selection:
     min_score: float = 0.0
     paths: tuple[Path, ...] = ()
     across: tuple[Path, Path] | None = None
-    folder: str = ""
+    folder: FolderChoice = FolderChoice.ANY
     decided: bool = False
 
     def wants(self, relations: tuple[Relation, ...]) -> bool:
@@ -66,15 +82,15 @@ class Coverage:
     places: int  # present places at or below the source
     exact: int  # those of them with a duplicate of the same bytes or pixels
     uncovered: tuple[LocationRecord, ...]  # those of them without a duplicate in the target, by path
-    unread: tuple[Failure, ...] = ()  # files of the source that could not be read, so nobody knows
+    unread: tuple[Failure, ...] = ()  # files of the source that could not be read
     unproven: int = 0  # places whose only duplicates are not proven
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a group differs from what stood at an earlier run."""
+    """How a group differs from the groups of an earlier run."""
 
-    kind: str  # "new", "grown", "shrunk", "resolved"
+    kind: ChangeKind
     id: str  # of the group now; of a resolved one, as it was
     group: DuplicateGroup | None  # as it is now; None where it was resolved
     before: tuple[str, ...] = ()  # ids of the groups then that it is made of
@@ -109,7 +125,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A report of everything with what stands beside it on a first page, all of one state of the database."""
+    """A report of everything with counts and runs, all read from one state of the database."""
 
     report: Report
     counts: Mapping[str, int]  # as `Index.info` has them

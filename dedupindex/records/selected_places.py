@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dedupindex.records.answers import ImageRecord, LocationRecord, Pair
-from dedupindex.records.reports import OTHER_FOLDER, SAME_FOLDER, Selection
+from dedupindex.records.reports import FolderChoice, Selection
 
 Where = tuple[int | None, Path]  # side (0, 1, None = neither), folder: places of one kind are selected alike
 
@@ -27,23 +27,34 @@ def side(selection: Selection, path: Path) -> int | None:
     """On which side of a selection across two paths a place lies: 0, 1, or None; the inner one counts."""
     if selection.across is None:
         return None
-    found = [number for number, root in enumerate(selection.across) if below(path, root)]
-    if len(found) < 2:
-        return found[0] if found else None
-    return max(found, key=lambda number: len(os.fspath(selection.across[number])) if selection.across else 0)
+    numbers = [number for number, root in enumerate(selection.across) if below(path, root)]
+    if len(numbers) < 2:
+        return numbers[0] if numbers else None
+    return max(numbers, key=lambda number: len(os.fspath(selection.across[number])) if selection.across else 0)
 
 
 def fits(selection: Selection, one: Where, other: Where) -> bool:
-    """Whether a pair of places of these kinds is asked for."""
+    """Whether a selection asks for pairs of places of these two kinds.
+
+    Parameters
+    ----------
+    selection : Selection
+    one, other : (side, folder)
+        Side of `Selection.across` (0, 1, None = neither) and folder of each place.
+
+    Returns
+    -------
+    bool
+    """
     if selection.across is not None and {one[0], other[0]} != {0, 1}:
         return False
-    if selection.folder == SAME_FOLDER:
+    if selection.folder == FolderChoice.SAME:
         return one[1] == other[1]
-    return selection.folder != OTHER_FOLDER or one[1] != other[1]
+    return selection.folder != FolderChoice.OTHER or one[1] != other[1]
 
 
 def shown_places(selection: Selection, pair: Pair) -> tuple[LocationRecord, LocationRecord]:
-    """The places that stand for a pair where only one of each image can be shown."""
+    """The two places that are shown for a pair, one of each image."""
     ends = _first_by_where(selection, pair.a), _first_by_where(selection, pair.b)
     for one, a in ends[0].items():
         for other, b in ends[1].items():
@@ -56,26 +67,26 @@ def copies_of(selection: Selection, image: ImageRecord) -> list[tuple[LocationRe
     """Pairs of an image's places that are asked for: each further place with the first one that fits."""
     if not selection.wants_copies:
         return []
-    found = []
+    pairs = []
     earlier: dict[Where, LocationRecord] = {}
     waiting: list[tuple[Where, LocationRecord]] = []
     for place in image.locations:
         where = (side(selection, place.path), place.path.parent)
         partner = next((first for other, first in earlier.items() if fits(selection, where, other)), None)
         if partner is not None:
-            found.append((partner, place))
+            pairs.append((partner, place))
         elif earlier:
             waiting.append((where, place))
         earlier.setdefault(where, place)
     for where, place in waiting:
         partner = next((first for other, first in earlier.items() if fits(selection, where, other)), None)
-        if partner is not None and (partner, place) not in found and (place, partner) not in found:
-            found.append((place, partner))
-    return found
+        if partner is not None and (partner, place) not in pairs and (place, partner) not in pairs:
+            pairs.append((place, partner))
+    return pairs
 
 
 def _first_by_where(selection: Selection, image: ImageRecord) -> dict[Where, LocationRecord]:
-    found: dict[Where, LocationRecord] = {}
+    by_where: dict[Where, LocationRecord] = {}
     for place in image.locations:
-        found.setdefault((side(selection, place.path), place.path.parent), place)
-    return found
+        by_where.setdefault((side(selection, place.path), place.path.parent), place)
+    return by_where

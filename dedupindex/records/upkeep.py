@@ -1,4 +1,4 @@
-"""What was copied, brought in or taken out, and how a database does."""
+"""Results of merging, forgetting and backing up, and the state of a database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class MergeSummary:
-    """What a merge brought."""
+    """Result of a merge."""
 
     run_id: int
     source: str  # the other catalogue, for people
@@ -20,7 +20,7 @@ class MergeSummary:
     places: int = 0  # locations that are new or in another state
     missing: int = 0  # locations on the volume that are gone
     pairs: int = 0  # confirmed ones that were new here
-    pairs_left: int = 0  # of another decision rule, or below our threshold: to be found again
+    pairs_left: int = 0  # of another decision rule, or below our threshold: the next search finds them again
     decisions: int = 0
     failures: int = 0
     seconds: float = 0.0
@@ -28,7 +28,7 @@ class MergeSummary:
 
 @dataclass(frozen=True, slots=True)
 class ForgetSummary:
-    """What was taken out of the index; no file was touched."""
+    """What was removed from the index; no file was changed."""
 
     locations: int
     images: int  # that were at no other place
@@ -50,7 +50,7 @@ class BackupSummary:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What is there at one moment.
+    """State of an index in service.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What comparing two pictures says: relations, registration, verification, candidates."""
+"""Results of comparing two pictures: relations, registration, verification, candidates."""
 
 from __future__ import annotations
 
@@ -23,12 +23,29 @@ class Relation(StrEnum):
     BORDERED = "bordered"
     EDITED = "edited"  # the same picture, with places that were changed
     ALTERNATE = "alternate"  # the same scene or template with other content: no copy
-    UNPROVEN = "unproven"  # what stands besides was seen at 128 pixels only; the files were not compared
+    UNPROVEN = "unproven"  # the other relations were seen at 128 pixels only; the files were not compared
+
+
+class RegistrationMethod(StrEnum):
+    """How an alignment was found."""
+
+    IDENTITY = "identity"  # no search: the same bytes or pixels
+    TRANSLATION = "translation"  # correlation over shifts, in one of the eight orientations
+    KEYPOINTS = "keypoints"  # matched keypoints
+    LOG_POLAR = "log_polar"  # log-polar spectra
+    NONE = "none"  # no alignment was found
+
+
+class Side(StrEnum):
+    """One of the two pictures of a pair."""
+
+    A = "a"
+    B = "b"
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """How *b* lies on *a*.
+    """The map that lays *b* on *a*.
 
     Attributes
     ----------
@@ -45,7 +62,7 @@ class Registration:
     matrix : ((float, float, float), (float, float, float))
         Affine map of *b*'s full-resolution (x, y, 1) pixel coordinates to *a*'s.
     method : str
-        ``identity``, ``translation``, ``keypoints``, ``log_polar``.
+        Value of a `RegistrationMethod`.
     confidence : float
         0..1, how sure the alignment is.
     """
@@ -71,11 +88,11 @@ class Verification:
         0..1, larger = more alike; means the same whatever stage decided. Accepted pairs have a score of at least the
         threshold in force.
     relations : tuple of Relation
-        What was positively seen to be done. Empty when not accepted, and where nothing was seen but a likeness.
+        What was seen to be done. Empty when not accepted, and where the two are only alike.
     crop_box : (top, left, height, width) or None
         For ``crop_of``: the part of the larger picture, in its pixels, that the smaller one shows.
-    crop_of : {"a", "b"} or None
-        Which of the two is the larger picture.
+    crop_of : str or None
+        Value of a `Side`: which of the two is the larger picture.
     measures : mapping of str to float
         Named evidence (``ncc``, ``area_agreement``, ``inliers``, ...).
     reason : str

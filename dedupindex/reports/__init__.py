@@ -1,1 +1,1 @@
-"""Records rendered: text, JSON, CSV, HTML. Nothing is computed here that the records do not already say."""
+"""Records as text, JSON, CSV and HTML. Nothing is computed here that is not in the records."""

@@ -1,4 +1,4 @@
-"""What became of a plan, or of taking it back, as text."""
+"""Results of `apply` and `undo` as text."""
 
 from __future__ import annotations
 
@@ -19,29 +19,45 @@ _DONE = {
 
 
 def applied_text(summary: ApplySummary, action: Action, *, dry_run: bool = False) -> str:
-    """Return what a run of `apply` did, in a few lines; what went wrong is told by `trouble_lines`."""
+    """Return what a run of `apply` did, in a few lines; `trouble_lines` gives what went wrong.
+
+    Parameters
+    ----------
+    summary : ApplySummary
+    action : Action
+        Of the plan.
+    dry_run : bool
+        The files were compared only.
+
+    Returns
+    -------
+    str
+    """
     done = summary.of(OutcomeKind.DONE)
-    size = size_text(sum(some.size for some in done))
+    size = size_text(sum(outcome.size for outcome in done))
     if dry_run:
         return f"{count(len(done), 'file')} of {size} compared and as planned; nothing was touched"
     lines = [f"{count(len(done), 'file')} of {size} {_DONE[action]}"]
     earlier = summary.of(OutcomeKind.EARLIER)
     if earlier:
-        lines.append(f"{count(len(earlier), 'file')} had been dealt with by the run before")
+        lines.append(f"{count(len(earlier), 'file')} had been handled by the run before")
     return "\n".join([*lines, *_left(summary)])
 
 
 def undone_text(summary: ApplySummary) -> str:
     """Return what a run of `undo` did."""
     back = summary.of(OutcomeKind.BACK)
-    size = size_text(sum(some.size for some in back))
-    lines = [f"{count(len(back), 'file')} of {size} as before" if back else "nothing to take back"]
+    size = size_text(sum(outcome.size for outcome in back))
+    lines = [f"{count(len(back), 'file')} of {size} as before" if back else "nothing to undo"]
     return "\n".join([*lines, *_left(summary)])
 
 
 def trouble_lines(summary: ApplySummary) -> list[str]:
     """Return a line for every file that was not dealt with."""
-    return [shown(f"{some.outcome}: {some.detail}") for some in summary.of(OutcomeKind.SURPRISE, OutcomeKind.FAILED)]
+    return [
+        shown(f"{outcome.outcome}: {outcome.detail}")
+        for outcome in summary.of(OutcomeKind.SURPRISE, OutcomeKind.FAILED)
+    ]
 
 
 def _left(summary: ApplySummary) -> Iterator[str]:

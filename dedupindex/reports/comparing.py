@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dedupindex.records import Outcome, Proof, Relation, Verification
+from dedupindex.records import Outcome, Proof, RegistrationMethod, Relation, Verification
 from dedupindex.records.measures import Comparison
 from dedupindex.reports.jsonfile import SCHEMA_VERSION, path_json, verification_json
 from dedupindex.reports.names import shown
@@ -22,7 +22,7 @@ from dedupindex.reports.wording import (
 
 
 def verdict_words(comparison: Comparison) -> str:
-    """Return what two pictures that were compared are to each other, in a line."""
+    """Return the relation of two pictures that were compared, in a line."""
     relations, pair = comparison.relations, comparison.pair
     done = tuple(relation for relation in relations if relation not in (Relation.REENCODED, Relation.UNPROVEN))
     seen = replace(pair.verification, relations=done)
@@ -43,7 +43,7 @@ def region_lines(proof: Proof | None) -> list[str]:
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """Return first what the two are to each other, then the alignment, the places that differ, and every measure."""
+    """Return the relation of the two, the alignment, the places that differ, and every measure."""
     verification, proof, measures = comparison.pair.verification, comparison.pair.proof, comparison.measures
     lines = [
         verdict_words(comparison),
@@ -80,9 +80,9 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def alignment_lines(verification: Verification) -> list[str]:
-    """Return how b lies on a, a number a line."""
+    """Return how b is aligned to a, a number a line."""
     registration = verification.registration
-    if registration.method == "none":
+    if registration.method == RegistrationMethod.NONE:
         return ["alignment  none found"]
     return [
         f"shift      {shift_text(verification)} px (dy, dx) of b against a",

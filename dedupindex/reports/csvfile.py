@@ -45,12 +45,12 @@ def pair_lines(report: Report) -> Iterator[PairLine]:
             for a, b in copies_of(report.selection, member.image):
                 yield PairLine(a, b, 1.0, "same_bytes")
     for pair in sorted(report.pairs, key=lambda pair: -pair.verification.score):
-        found, registration = pair.verification, pair.verification.registration
+        verification, registration = pair.verification, pair.verification.registration
         a, b = shown_places(report.selection, pair)
         yield PairLine(
             a,
             b,
-            found.score,
+            verification.score,
             "+".join(pair.relations),
             round(registration.shift[0], 2) + 0.0,  # no minus zero
             round(registration.shift[1], 2) + 0.0,

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dedupindex.errors import SettingsError
-from dedupindex.records import Decision
-from dedupindex.records.decisions import KEEPER, KINDS
+from dedupindex.records import Decision, DecisionKind
 
 SCHEMA_VERSION = 1
 MOST_BYTES = 1 << 28
@@ -21,8 +20,12 @@ _TEXTS = ("kind", "a", "b", "note", "decided")
 
 def decisions_json(decisions: Sequence[Decision]) -> dict[str, Any]:
     """Return decisions as plain values, ordered by content so that files can be compared."""
-    ordered = sorted(decisions, key=lambda some: (some.a, some.b))
-    return {"schema": SCHEMA_VERSION, "kind": "decisions", "decisions": [decision_json(some) for some in ordered]}
+    ordered = sorted(decisions, key=lambda decision: (decision.a, decision.b))
+    return {
+        "schema": SCHEMA_VERSION,
+        "kind": "decisions",
+        "decisions": [decision_json(decision) for decision in ordered],
+    }
 
 
 def decision_json(decision: Decision) -> dict[str, str]:
@@ -68,11 +71,12 @@ def _decision(entry: object, where: str) -> Decision:
         if not isinstance(entry.get(name), str):
             raise SettingsError(f"{where}: {name} is {entry.get(name)!r}, must be text")
     kind, a, b = entry["kind"], entry["a"], entry["b"]
-    if kind not in KINDS:
-        raise SettingsError(f"{where}: kind is {kind!r}, must be one of {', '.join(KINDS)}")
+    if kind not in set(DecisionKind):
+        raise SettingsError(f"{where}: kind is {kind!r}, must be one of {', '.join(DecisionKind)}")
+    kind = DecisionKind(kind)
     if not _KEY.fullmatch(a) or (b and not _KEY.fullmatch(b)):
         raise SettingsError(f"{where}: a and b must be content keys")
-    if (kind == KEEPER) != (b == "") or (b and a > b) or (a == b and kind != "keep-both"):
+    if (kind == DecisionKind.KEEPER) != (b == "") or (b and a > b) or (a == b and kind != DecisionKind.KEEP_BOTH):
         raise SettingsError(f"{where}: a and b do not fit {kind}")
     try:
         decided = datetime.fromisoformat(entry["decided"])

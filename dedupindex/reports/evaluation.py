@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dedupindex.records.evaluations import Evaluation, MissedCopy, Rate, Suggestion, ThresholdPoint, WrongPair
+from dedupindex.records.evaluations import (
+    Evaluation,
+    MissedCopy,
+    MissReason,
+    Rate,
+    Suggestion,
+    ThresholdPoint,
+    WrongPair,
+)
 from dedupindex.reports.jsonfile import SCHEMA_VERSION, failure_json, path_json
 from dedupindex.reports.names import short
 from dedupindex.reports.text import count, duration
@@ -16,9 +24,9 @@ SHOWN = 20  # wrong pairs and missed copies in the text; JSON has all of them
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)  # lines of the table
 WHY = {
     "limit": "left out by the sample",
-    "unusable": "shows next to nothing, or cannot be read",
-    "not_proposed": "the search did not propose it",
-    "not_confirmed": "not confirmed",
+    MissReason.UNUSABLE: "shows next to nothing, or cannot be read",
+    MissReason.NOT_PROPOSED: "the search did not propose it",
+    MissReason.NOT_CONFIRMED: "not confirmed",
 }
 
 
@@ -51,7 +59,7 @@ def evaluation_text(evaluation: Evaluation, base: Path | None = None) -> str:
 
 
 def share_text(rate: Rate) -> str:
-    """Return a share with as many decimals as keep it away from 0 % and 100 % where it is neither."""
+    """Return a share with enough decimals to tell it from 0 % and 100 %."""
     for decimals in (1, 2, 3):
         text = f"{100 * rate.share:.{decimals}f}"
         if rate.hits in (0, rate.total) or float(text) not in (0.0, 100.0):
@@ -116,10 +124,10 @@ def _attack_table(evaluation: Evaluation) -> list[str]:
     width = max(len("attack"), *(len(attack.label) for attack in evaluation.attacks))
     lines = [f"{'attack':<{width}}  {'recall':>8}  {'95 % CI':>11}  {'found':>9}  {'linked':>8}  {'search':>8}"]
     for attack in evaluation.attacks:
-        found = f"{attack.direct.hits:,}/{attack.direct.total:,}"
+        hits = f"{attack.direct.hits:,}/{attack.direct.total:,}"
         search = "-" if attack.retrieval is None else share_text(attack.retrieval)
         lines.append(
-            f"{attack.label:<{width}}  {share_text(attack.direct):>8}  {interval_text(attack.direct):>11}  {found:>9}  "
+            f"{attack.label:<{width}}  {share_text(attack.direct):>8}  {interval_text(attack.direct):>11}  {hits:>9}  "
             f"{share_text(attack.linked):>8}  {search:>8}"
             + (f"  {attack.unusable:,} unusable" if attack.unusable else "")
         )
@@ -180,7 +188,7 @@ def _missed(missed: Sequence[MissedCopy], base: Path | None) -> list[str]:
     lines = ["missed copies:"]
     for copy in missed[:SHOWN]:
         score = f", score {copy.score:.3f}" if copy.score else ""
-        linked = "; in its group all the same" if copy.linked else ""
+        linked = "; but in its group" if copy.linked else ""
         lines.append(f"  {_picture(copy.path, copy.attack, base)}: {WHY[copy.why]}{score}{linked}")
     return lines + _rest(len(missed))
 

@@ -17,14 +17,14 @@ RECALL, PRECISION = "#2f6f9f", "#c0632b"
 
 
 def require_matplotlib() -> None:
-    """Complain before the work begins when there is nothing to draw with.
+    """Raise before the work begins where matplotlib is missing.
 
     Raises
     ------
     SettingsError
     """
     if find_spec("matplotlib") is None:
-        raise SettingsError("--plot needs an extra: pip install 'dedupindex[plot]'")
+        raise SettingsError("--plot needs more packages: install dedupindex with its extra 'plot'")
 
 
 def evaluation_png(evaluation: Evaluation) -> bytes:

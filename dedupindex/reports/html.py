@@ -73,8 +73,12 @@ def report_html(
         first, the other one laid over it, and where they differ; or None.
     title : str
         Heading of the page.
+
+    Returns
+    -------
+    bytes
     """
-    style = Markup((TEMPLATES / "report.css").read_text("utf-8"))  # our own file, no part of it comes from outside
+    style = Markup((TEMPLATES / "report.css").read_text("utf-8"))  # our own file; nothing in it comes from users
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     page = _template().render(
         title=title,
@@ -169,12 +173,12 @@ def difference_words(pair: Pair | None) -> str:
 def alternates_of(group: DuplicateGroup) -> list[tuple[ImageRecord, Pair]]:
     """Return the pictures beside a group that show the same scene or template, each with its best pair; at most 48."""
     own = {member.image.id for member in group.members}
-    found: dict[int, tuple[ImageRecord, Pair]] = {}
+    alternates: dict[int, tuple[ImageRecord, Pair]] = {}
     for pair in group.alternates:
         for image in (pair.a, pair.b):
             if image.id not in own and image.locations:
-                found.setdefault(image.id, (image, pair))
-    return list(found.values())[:MANY_ALTERNATES]
+                alternates.setdefault(image.id, (image, pair))
+    return list(alternates.values())[:MANY_ALTERNATES]
 
 
 def _corners(image: ImageRecord) -> Iterator[tuple[float, float]]:

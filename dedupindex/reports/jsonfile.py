@@ -135,8 +135,8 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, Mapping):
-        return {name: _rounded(some) for name, some in value.items()}
-    return [_rounded(some) for some in value] if isinstance(value, list | tuple) else value
+        return {name: _rounded(item) for name, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def verification_json(verification: Verification, relations: Sequence[Relation], proof: Proof | None) -> dict[str, Any]:
@@ -144,9 +144,15 @@ def verification_json(verification: Verification, relations: Sequence[Relation],
 
     Parameters
     ----------
+    verification : Verification
     relations : sequence of Relation
         What may be said after the proof.
     proof : Proof or None
+
+    Returns
+    -------
+    dict
+        What `json.dumps` takes.
     """
     registration = verification.registration
     return {

@@ -1,4 +1,4 @@
-"""File names are bytes that anybody may have chosen: how they are shown without doing harm."""
+"""Safe display of file names, which may hold any bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def shown(name: str | os.PathLike[str]) -> str:
-    r"""Return a name for people: what steers a terminal, or is no text, is written as ``\n``, ``\x1b``, ``\xff``.
+    r"""Return a name for people; control codes and bytes that are no text become ``\n``, ``\x1b``, ``\xff``.
 
     Control characters, bytes that are not UTF-8, and characters that turn or hide text (bidirectional overrides, zero
     width) become escapes; everything else stays. Not for machines: a backslash in a name stays as it is.

@@ -16,14 +16,14 @@ NUMBERS = ("score", "dy", "dx", "scale", "rotation", "overlap")
 
 
 def require_pyarrow() -> None:
-    """Complain early where tables cannot be written.
+    """Raise before the work begins where pyarrow is missing.
 
     Raises
     ------
     SettingsError
     """
     if find_spec("pyarrow") is None:
-        raise SettingsError("Parquet needs pyarrow: pip install 'dedupindex[parquet]'")
+        raise SettingsError("Parquet needs pyarrow: install dedupindex with its extra 'parquet'")
 
 
 def pairs_parquet(report: Report) -> bytes:

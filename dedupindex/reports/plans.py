@@ -1,4 +1,4 @@
-"""A plan as JSON and as text for people, and what became of it."""
+"""A plan as JSON and as text for people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dedupindex.records.plans import PLAN_SCHEMA, Action, Evidence, LeftOut, Plan, PlanItem, PlannedFile
+from dedupindex.records.plans import PLAN_SCHEMA, Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
 from dedupindex.records.proofs import proof_to_plain
 from dedupindex.reports.jsonfile import path_json
 from dedupindex.reports.names import short, shown
@@ -17,7 +17,7 @@ from dedupindex.reports.wording import percent, proof_words, relation_words
 LISTED = 20  # files that stay, for each reason, before the text says "and N more"
 PLACES = 8  # changed places of a file that the text lists
 KINDS = 8  # relations that the text names
-_DEED = {
+_ACTIONS = {
     Action.TRASH: "to the trash",
     Action.MOVE: "to be moved",
     Action.HARDLINK: "to become hard links",
@@ -32,23 +32,25 @@ _GAIN = {
     Action.DELETE: "{} freed",
 }
 WHY = {
-    "tie": "no keep rule tells them from the copy that is kept (add one, e.g. --keep first-path)",
-    "relation": "their relation was not asked for (--relation)",
-    "unproven": "not proven to be copies: dedupindex prove compares their files (--unproven takes them all the same)",
-    "shows_more": "they show something that the copy that is kept does not",
-    "finer": "they show a part of the copy that is kept, but in finer detail",
-    "protected": "protected",
-    "keep_both": "decided: keep both",
-    "keeper": "decided: keep this one",
-    "hard_link": "hard links of other files: taking one away frees nothing",
-    "other_device": "on another file system than the copy that is kept: no hard link can join them",
-    "same_file": "the same file by another path",
-    "stack": "files of several frames, of which a single frame matches",
-    "changed": "changed since they were ingested: ingest again",
-    "gone": "gone or unreadable since they were ingested",
-    "elsewhere": "in object stores or on other machines: nothing is done there",
-    "in_archive": "members of archives: nothing is taken out of them",
-    "not_regular": "no regular files any more",
+    LeftOutReason.TIE: "no keep rule tells them from the copy that is kept (add one, e.g. --keep first-path)",
+    LeftOutReason.RELATION: "their relation was not asked for (--relation)",
+    LeftOutReason.UNPROVEN: (
+        "not proven to be copies: dedupindex prove compares their files (--unproven takes them all the same)"
+    ),
+    LeftOutReason.SHOWS_MORE: "they show something that the copy that is kept does not",
+    LeftOutReason.FINER: "they show a part of the copy that is kept, but in finer detail",
+    LeftOutReason.PROTECTED: "protected",
+    LeftOutReason.KEEP_BOTH: "decided: keep both",
+    LeftOutReason.KEEPER: "decided: keep this one",
+    LeftOutReason.HARD_LINK: "hard links of other files: taking one away frees nothing",
+    LeftOutReason.OTHER_DEVICE: "on another file system than the copy that is kept: no hard link can join them",
+    LeftOutReason.SAME_FILE: "the same file by another path",
+    LeftOutReason.STACK: "files of several frames, of which a single frame matches",
+    LeftOutReason.CHANGED: "changed since they were ingested: ingest again",
+    LeftOutReason.GONE: "gone or unreadable since they were ingested",
+    LeftOutReason.ELSEWHERE: "in object stores or on other machines: nothing is done there",
+    LeftOutReason.IN_ARCHIVE: "members of archives: nothing is taken out of them",
+    LeftOutReason.NOT_REGULAR: "no regular files any more",
 }
 
 
@@ -64,11 +66,11 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "relations": [str(relation) for relation in plan.relations],
         "keep_rules": list(plan.rules),
         "protect": [path_json(path) for path in plan.protect],
-        "unproven": plan.unproven,
+        LeftOutReason.UNPROVEN: plan.unproven,
         "settings": dict(plan.settings),
         "bytes": plan.bytes,
         "items": [item_json(item) for item in plan.items],
-        "left_out": [left_json(some) for some in plan.left_out],
+        "left_out": [left_json(file) for file in plan.left_out],
     }
 
 
@@ -79,8 +81,8 @@ def item_json(item: PlanItem) -> dict[str, Any]:
         "group": item.group,
         "action": str(item.action),
         "file": _file_json(item.file),
-        "keeper": _file_json(item.keeper),
-        "relation": relation,
+        LeftOutReason.KEEPER: _file_json(item.keeper),
+        LeftOutReason.RELATION: relation,
         "words": relation_words(relation),
         "score": round(item.score, 6),
         "covered": round(item.covered, 5),
@@ -93,7 +95,7 @@ def item_json(item: PlanItem) -> dict[str, Any]:
 
 
 def evidence_json(evidence: Evidence) -> dict[str, Any]:
-    """Return what a near-duplicate goes by as plain values, exact enough to compare its files again."""
+    """Return the evidence of a near-duplicate as plain values, exact enough to compare its files again."""
     return {
         "matrix": [list(row) for row in evidence.matrix],
         "keeper_shape": list(evidence.keeper_shape),
@@ -102,10 +104,10 @@ def evidence_json(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def left_json(some: LeftOut) -> dict[str, Any]:
+def left_json(file: LeftOut) -> dict[str, Any]:
     """Return a file that stays as plain values."""
-    keeper = None if some.keeper is None else path_json(some.keeper)
-    return {"group": some.group, **path_json(some.path), "keeper": keeper, "why": some.why, "detail": some.detail}
+    keeper = None if file.keeper is None else path_json(file.keeper)
+    return {"group": file.group, **path_json(file.path), "keeper": keeper, "why": file.why, "detail": file.detail}
 
 
 def _file_json(file: PlannedFile) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def _file_json(file: PlannedFile) -> dict[str, Any]:
 
 
 def plan_text(plan: Plan, base: Path | None = None) -> str:
-    """Return what would be done, in whose favour, by which rule; and what stays and why.
+    """Return what would be done, which file is kept instead, by which rule; and what stays and why.
 
     Parameters
     ----------
@@ -128,7 +130,7 @@ def plan_summary(plan: Plan) -> str:
     if not plan.items:
         return "nothing to do"
     gain = _GAIN[plan.action].format(size_text(plan.bytes))
-    return f"{count(len(plan.items), 'file')} {_DEED[plan.action]}, {gain}"
+    return f"{count(len(plan.items), 'file')} {_ACTIONS[plan.action]}, {gain}"
 
 
 def _item_lines(plan: Plan, base: Path | None) -> Iterator[str]:
@@ -164,18 +166,18 @@ def evidence_words(item: PlanItem) -> Iterator[str]:
 
 
 def _left_lines(plan: Plan, base: Path | None) -> Iterator[str]:
-    reasons = Counter(some.why for some in plan.left_out)
+    reasons = Counter(file.why for file in plan.left_out)
     for why, number in reasons.items():
         yield f"stay: {count(number, 'file')}, {WHY[why]}"
-        which = [some for some in plan.left_out if some.why == why]
-        if why == "relation":  # many, and of little interest: how many of which
-            kinds = Counter(some.detail for some in which)
+        which = [file for file in plan.left_out if file.why == why]
+        if why == LeftOutReason.RELATION:  # often many: only their numbers
+            kinds = Counter(file.detail for file in which)
             more = f", {count(len(kinds) - KINDS, 'other kind')}" if len(kinds) > KINDS else ""
             yield "  " + ", ".join(f"{many:,} {kind}" for kind, many in kinds.most_common(KINDS)) + more
             continue
-        for some in which[:LISTED]:
-            beside = "" if some.keeper is None else f"  (beside {short(some.keeper, base)})"
-            yield f"  {short(some.path, base)}{beside}"
+        for file in which[:LISTED]:
+            beside = "" if file.keeper is None else f"  (beside {short(file.keeper, base)})"
+            yield f"  {short(file.path, base)}{beside}"
         if number > LISTED:
             yield f"  and {number - LISTED:,} more"
     if reasons:

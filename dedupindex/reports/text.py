@@ -20,14 +20,13 @@ from dedupindex.records import (
     RunRecord,
     Series,
 )
-from dedupindex.records.reports import SAME_FOLDER, Change, Coverage, Report, Selection
+from dedupindex.records.reports import Change, ChangeKind, Coverage, FolderChoice, Report, Selection
 from dedupindex.records.upkeep import MergeSummary
 from dedupindex.reports.names import short, shown
 from dedupindex.reports.wording import flag_words, pair_words, percent, proof_words, shift_text
 
 INDENT = "    "
 MANY = 20  # pictures without a duplicate that are listed for people
-CHANGES = ("new", "grown", "shrunk", "resolved")
 
 
 def ingest_text(summary: IngestSummary, *, dry_run: bool = False) -> str:
@@ -85,14 +84,20 @@ def failure_lines(failures: Sequence[Failure]) -> list[str]:
 
 
 def report_text(report: Report, base: Path | None = None, *, alternates: bool = False) -> str:
-    """Return groups with their members, and how each relates to the one that stands first.
+    """Return groups with their members, and how each relates to the first one.
 
     Parameters
     ----------
+    report : Report
     base : Path, optional
         Paths below it are shown relative to it.
     alternates : bool
         The series of alternates instead of the groups.
+
+    Returns
+    -------
+    str
+        Lines without a line break at the end.
     """
     lines = [series_summary(report) if alternates else summary_line(report)]
     words = selection_words(report.selection, base)
@@ -113,7 +118,7 @@ def report_text(report: Report, base: Path | None = None, *, alternates: bool = 
 
 
 def closing_lines(report: Report) -> list[str]:
-    """Return what a report of groups says at its end: what is not proven, and what stands beside the groups."""
+    """Return the last lines of a report of groups: what is not proven, and the alternates."""
     lines = []
     unproven = report.unproven
     if unproven:
@@ -157,10 +162,10 @@ def series_lines(series: Series, base: Path | None = None) -> Iterator[str]:
 def summary_line(report: Report) -> str:
     """Return how much there is, in a line."""
     files = sum(len(member.image.locations) for group in report.groups for member in group.members)
-    found = (
+    groups = (
         f"{count(len(report.groups), 'duplicate group')} with {count(files, 'picture')}" if files else "no duplicates"
     )
-    line = f"{found}, among {count(report.images, 'image')} at {count(report.locations, 'place')}"
+    line = f"{groups}, among {count(report.images, 'image')} at {count(report.locations, 'place')}"
     if report.hidden:
         line += f"; {count(report.hidden, 'pair')} left out as was decided"
     return line
@@ -178,7 +183,9 @@ def selection_words(selection: Selection, base: Path | None = None) -> str:
     if selection.across is not None:
         parts.append(f"pairs of {short(selection.across[0], base)} with {short(selection.across[1], base)}")
     if selection.folder:
-        parts.append("pairs within one folder" if selection.folder == SAME_FOLDER else "pairs of different folders")
+        parts.append(
+            "pairs within one folder" if selection.folder == FolderChoice.SAME else "pairs of different folders"
+        )
     if selection.paths:
         parts.append("groups that touch " + " or ".join(short(path, base) for path in selection.paths))
     return ", ".join(parts)
@@ -199,7 +206,7 @@ def coverage_lines(coverage: Coverage, base: Path | None = None) -> Iterator[str
     if coverage.unproven:
         yield f"{source}: {count(coverage.unproven, 'picture')} with a duplicate that is not proven, and no other"
     if coverage.unread:
-        yield f"{source}: {count(len(coverage.unread), 'file')} could not be read, so nobody knows"
+        yield f"{source}: {count(len(coverage.unread), 'file')} could not be read, duplicates not known"
 
 
 def changes_text(report: Report, base: Path | None = None) -> str:
@@ -226,7 +233,7 @@ def run_words(run: RunRecord | None) -> str:
 
 def changes_words(changes: Sequence[Change]) -> str:
     """Return how many groups are new, grown, shrunk and resolved."""
-    counted = {kind: sum(change.kind == kind for change in changes) for kind in CHANGES}
+    counted = {kind: sum(change.kind == kind for change in changes) for kind in ChangeKind}
     parts = [(kind, number) for kind, number in counted.items() if number]
     first = [count(parts[0][1], f"{parts[0][0]} group")] if parts else []
     return ", ".join(first + [f"{number:,} {kind}" for kind, number in parts[1:]])
@@ -259,7 +266,7 @@ def group_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[str
 
 
 def marked_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[tuple[LocationRecord | None, str]]:
-    """Yield the lines of a group, each with the place that it shows."""
+    """Yield the lines of a group, each with its place."""
     files = sum(len(member.image.locations) for member in group.members)
     weakest = "" if group.weakest is None else f", weakest link {group.weakest.verification.score:.3f}"
     yield None, f"group {group.id}: {count(files, 'picture')}{weakest}"
@@ -296,7 +303,7 @@ def pairs_with(member: GroupMember, pairs: Sequence[Pair]) -> dict[int, Pair]:
 
 
 def member_mark(member: GroupMember) -> str:
-    """Return the sign before a member: ``*`` stands for the group."""
+    """Return the sign before a member: ``*`` for the representative."""
     return "*" if member.relation == "representative" else " "
 
 
@@ -322,7 +329,7 @@ def frame_words(frame: int) -> str:
 
 
 def place_words(image: ImageRecord, base: Path | None = None) -> str:
-    """Return an image's first place, or the beginning of its key where it is nowhere."""
+    """Return an image's first place, or the beginning of its key where it has none."""
     if not image.locations:
         return f"content {image.key[:12]}"
     return short(image.locations[0].path, base) + frame_words(image.locations[0].frame)
@@ -346,7 +353,22 @@ def decision_line(decision: Decision, names: Mapping[str, str]) -> str:
 
 
 def matches_text(name: str, matches: Sequence[Match], base: Path | None = None) -> str:
-    """Return the answers to a query."""
+    """Return the answers to a query.
+
+    Parameters
+    ----------
+    name : str
+        Of the picture that was asked for.
+    matches : sequence of Match
+        Best first.
+    base : Path, optional
+        Paths below it are shown relative to it.
+
+    Returns
+    -------
+    str
+        Lines without a line break at the end.
+    """
     lines = [f"{shown(name)}: {count(len(matches), 'match', 'matches')}"]
     for match in matches:
         registration, first = match.registration, match.image.locations[0]
@@ -371,7 +393,21 @@ def _match_proof(match: Match) -> str:
 
 
 def count(number: int, one: str, many: str = "") -> str:
-    """Return a number with its noun."""
+    """Return a number with its noun.
+
+    Parameters
+    ----------
+    number : int
+    one : str
+        The noun for one.
+    many : str
+        The noun for others; by default *one* with an s.
+
+    Returns
+    -------
+    str
+        Like ``1,200 files``.
+    """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dedupindex.records import FlagKind, GroupFlag, ImageRecord, Outcome, Pair, Proof, Relation, Verification
+from dedupindex.records import FlagKind, GroupFlag, ImageRecord, Outcome, Pair, Proof, Relation, Side, Verification
 from dedupindex.records.proofs import DIRECT
 
 MEANING: Mapping[Relation, str] = {
@@ -27,9 +27,9 @@ MEANING: Mapping[Relation, str] = {
 FLAGS: Mapping[FlagKind, str] = {
     FlagKind.BRIDGE: "this picture alone joins parts of the group that have nothing else in common: look twice",
     FlagKind.FLOOD: "this picture matches more than fifty others: a blank page, a logo or a title card?",
-    FlagKind.ALTERNATE: "these two show different content, and yet hang together through others",
-    FlagKind.NOT_DUPLICATE: "these were said to be different pictures, and yet hang together through others",
-    FlagKind.KEEP_BOTH: "these two are to be kept both, as was decided",
+    FlagKind.ALTERNATE: "these two show different content, but are connected through others",
+    FlagKind.NOT_DUPLICATE: "these were decided to be different pictures, but are connected through others",
+    FlagKind.KEEP_BOTH: "both of these are kept, as was decided",
 }
 
 
@@ -54,10 +54,14 @@ def pair_words(pair: Pair, name_a: str = "a", name_b: str = "b") -> tuple[str, .
     pair : Pair
     name_a, name_b : str
         What the words call the two pictures.
+
+    Returns
+    -------
+    tuple of str
     """
     sides = Sides(pair.a, pair.b, name_a, name_b, pair.proof)
     relations = pair.relations
-    if Relation.MIRRORED in relations and _half_turn(pair.verification):  # two words for one deed
+    if Relation.MIRRORED in relations and _half_turn(pair.verification):  # two words for the same change
         relations = tuple(relation for relation in relations if relation != Relation.ROTATED)
     phrases = [_PHRASES[relation](pair.verification, sides) for relation in relations]
     if pair.proof is not None and pair.proof.outcome is Outcome.SAME and not DIRECT.intersection(relations):
@@ -66,7 +70,7 @@ def pair_words(pair: Pair, name_a: str = "a", name_b: str = "b") -> tuple[str, .
 
 
 def headline(relations: tuple[Relation, ...], proof: Proof | None, done: str = "") -> str:
-    """Return first of all what two pictures are to each other, in a line.
+    """Return the relation of two pictures, in a line.
 
     Parameters
     ----------
@@ -75,6 +79,10 @@ def headline(relations: tuple[Relation, ...], proof: Proof | None, done: str = "
     proof : Proof or None
     done : str
         What was done, in words, where they are the same picture.
+
+    Returns
+    -------
+    str
     """
     if Relation.SAME_BYTES in relations:
         return "the same file content, byte for byte"
@@ -153,9 +161,9 @@ def _resized(verification: Verification, sides: Sides) -> str:
 
 
 def _cropped(verification: Verification, sides: Sides) -> str:
-    small, large, whole, side = sides.name_b, sides.name_a, sides.a, "a"
-    if verification.crop_of == "b":
-        small, large, whole, side = sides.name_a, sides.name_b, sides.b, "b"
+    small, large, whole, side = sides.name_b, sides.name_a, sides.a, Side.A
+    if verification.crop_of == Side.B:
+        small, large, whole, side = sides.name_a, sides.name_b, sides.b, Side.B
     share = verification.measures.get(f"cover_{side}")  # of a turned crop the box is larger than what it shows
     if share is None and verification.crop_box is not None:
         _, _, height, width = verification.crop_box

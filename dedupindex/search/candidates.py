@@ -32,7 +32,7 @@ _FITTED = numbers("radius")  # by `tests.tools.fit_radius`; the manifest beside 
 NEGATIVE_RADIUS: float = _FITTED["negative_radius"]  # whole negatives lie beyond a cosine of .9, halves about .4
 NEAR, NEAR_CELLS = 0.25, 16  # up to this distance a neighbour lies in the nearest cells: so many times fewer do
 NO_PROBES = np.empty((0, DESCRIPTOR_DIMENSIONS), np.float32)
-READ_AT_ONCE = 512  # images whose features are in memory: some 22 kB each
+READ_AT_ONCE = 512  # images whose features are in memory at once
 CELLS_ALONE = 4  # times as many cells where only one of two copies is searched for: it finds fewer than both do
 SMALL, FALLING = 10_000, 1 / 3
 # Unrelated pictures of a million beyond a cosine of a descriptor
@@ -40,20 +40,19 @@ FALSE_COSINES: tuple[float, ...] = tuple(_FITTED["cosines"])
 FALSE_IN_A_MILLION: tuple[float, ...] = tuple(_FITTED["false_in_a_million"])
 
 
-def first_frames(found: Verification) -> Verification:
-    """What may be said of two animations of whose first frames this was found."""
-    return SAME_FIRST_FRAME if found.relations == (Relation.SAME_PIXELS,) else found
+def first_frames(verification: Verification) -> Verification:
+    """Verdict on two animations from the verdict on their first frames."""
+    return SAME_FIRST_FRAME if verification.relations == (Relation.SAME_PIXELS,) else verification
 
 
 def radius_for(settings: Settings, images: int) -> float:
     """Largest distance of a candidate in a collection of *images*.
 
-    The setting, or less where within that more unrelated images would lie than a probe may meet: as many as
-    `settings.false_candidates` among `SMALL` images, and with ten times the images half as many, so that a first
-    report over everything costs a little more than in proportion, not its square. At default effort nothing is
-    narrowed up to 10^4 images; at 10^5 the radius is .79, at 10^6 .70. It depends on nothing but the number of images
-    when a run begins, so the order of files and the number of workers change nothing. Pairs that were confirmed while
-    the collection was smaller stay.
+    The setting, or less where more unrelated images than allowed would lie within it. Allowed are
+    `settings.false_candidates` for a probe among `SMALL` images, and half as many for ten times the images, so that the
+    cost of a first report grows a little faster than the collection, not with its square. The radius depends only on
+    the number of images when a run begins, not on the order of files or the number of workers. Pairs that were
+    confirmed while the collection was smaller stay.
     """
     met = settings.false_candidates * min(1.0, (SMALL / max(images, 1)) ** FALLING)
     allowed = met * 1e6 / max(images, 1)
@@ -73,12 +72,15 @@ def candidates(
 
     Parameters
     ----------
+    index : VectorIndex
     aims : sequence of Aim
         Of N pictures.
     negatives : sequence of (P, 384) float32
         Probes of the negatives of each (`negative_probes`), N of them or none.
     alone : bool
-        None of them is going to be found from the other side, so look more carefully.
+        The stored images are not searched for in turn, so search more cells.
+    settings : Settings
+        Search radius, caps and cells.
 
     Returns
     -------
@@ -89,35 +91,53 @@ def candidates(
     nprobe = settings.nprobe * (CELLS_ALONE if alone else 1)
     limits = [min(radius, 1 - aim.reach) for aim in aims]
     probed = probes(aims)
-    wide = [some if limit > NEAR else NO_PROBES for some, limit in zip(probed, limits, strict=True)]
-    near = [some if limit <= NEAR else NO_PROBES for some, limit in zip(probed, limits, strict=True)]
+    wide = [vectors if limit > NEAR else NO_PROBES for vectors, limit in zip(probed, limits, strict=True)]
+    near = [vectors if limit <= NEAR else NO_PROBES for vectors, limit in zip(probed, limits, strict=True)]
     sought: list[tuple[Sequence[FloatArray], float, int]] = [(wide, radius, nprobe)]
     sought.append((near, NEAR, max(1, nprobe // NEAR_CELLS)))
     if negatives:
         sought.append((negatives, min(radius, NEGATIVE_RADIUS), nprobe))
-    found = [_neighbours(index, some, away, settings.candidates, cells) for some, away, cells in sought]
-    return [merge(itertools.chain(*parts), limit) for *parts, limit in zip(*found, limits, strict=True)]
+    neighbours = [_neighbours(index, vectors, away, settings.candidates, cells) for vectors, away, cells in sought]
+    return [merge(itertools.chain(*parts), limit) for *parts, limit in zip(*neighbours, limits, strict=True)]
 
 
 def stored_candidates(
     database: Database, index: VectorIndex, settings: Settings, ids: Sequence[int]
 ) -> dict[int, tuple[list[Candidate], bool]]:
-    """`candidates` of images that are stored, by id; those without features are left out."""
+    """`candidates` of images that are stored.
+
+    Parameters
+    ----------
+    database : Database
+    index : VectorIndex
+    settings : Settings
+    ids : sequence of int
+        Image ids; those without features are left out.
+
+    Returns
+    -------
+    dict of int to (list of Candidate, bool)
+        By image id; True where a probe found more than `settings.candidates` within the radius.
+
+    Raises
+    ------
+    StoreError
+    """
     aims: dict[int, Aim] = {}
     negatives: list[FloatArray] = []
-    negatives_too = len(index) <= settings.negatives  # asked once: it may grow meanwhile
+    negatives_too = len(index) <= settings.negatives  # read once: the index may grow meanwhile
     for start in range(0, len(ids), READ_AT_ONCE):
-        some = ids[start : start + READ_AT_ONCE]
+        chunk = ids[start : start + READ_AT_ONCE]
         with database.read() as connection:
             if negatives_too:
-                pictures = {image: unpack(parts) for image, parts in catalog_images.features(connection, some).items()}
+                pictures = {image: unpack(parts) for image, parts in catalog_images.features(connection, chunk).items()}
                 aims |= {image: aim(picture, settings.profile) for image, picture in pictures.items()}
                 negatives += negative_probes(list(pictures.values()))
             else:
-                sketches = catalog_images.sketches(connection, some, "frame")
+                sketches = catalog_images.sketches(connection, chunk, "frame")
                 aims |= {image: packed_aim(parts, settings.profile) for image, parts in sketches.items()}
-    found = candidates(index, list(aims.values()), settings, negatives=negatives)
-    return dict(zip(aims, found, strict=True))
+    proposed = candidates(index, list(aims.values()), settings, negatives=negatives)
+    return dict(zip(aims, proposed, strict=True))
 
 
 def _neighbours(
@@ -125,17 +145,17 @@ def _neighbours(
 ) -> list[list[Neighbours]]:
     """What each picture's probes find."""
     filled = [probe for probe in probed if len(probe)]
-    found = iter(index.search(np.concatenate(filled), radius, most, nprobe=nprobe) if filled else ())
-    return [[next(found) for _ in range(len(probe))] for probe in probed]
+    answers = iter(index.search(np.concatenate(filled), radius, most, nprobe=nprobe) if filled else ())
+    return [[next(answers) for _ in range(len(probe))] for probe in probed]
 
 
 def merge(neighbours: Iterable[Neighbours], radius: float) -> tuple[list[Candidate], bool]:
     """What the probes of one picture found, within its own radius: nearest first; whether a probe found too many."""
     nearest: dict[int, float] = {}
     overflow = False
-    for some in neighbours:
-        overflow |= some.overflow and bool((some.distances <= radius).all())
-        for image, distance in zip(some.ids.tolist(), some.distances.tolist(), strict=True):
+    for answer in neighbours:
+        overflow |= answer.overflow and bool((answer.distances <= radius).all())
+        for image, distance in zip(answer.ids.tolist(), answer.distances.tolist(), strict=True):
             if distance <= radius:
                 nearest[image] = min(distance, nearest.get(image, distance))
     merged = [Candidate(image, distance) for image, distance in nearest.items()]
@@ -156,6 +176,9 @@ def query(
 
     Parameters
     ----------
+    database : Database
+    index : VectorIndex
+    settings : Settings
     image : NewImage
         The picture asked about; it need not be stored.
     features : Features
@@ -172,27 +195,27 @@ def query(
     negatives = negative_probes([features]) if len(index) <= settings.negatives else ()
     [(near, _)] = candidates(index, [aim(features, settings.profile)], settings, negatives=negatives, alone=True)
     distance = {candidate.image_id: candidate.distance for candidate in near}
-    found: dict[int, Verification] = {}
+    verifications: dict[int, Verification] = {}
     with database.read() as connection:
         for same in catalog_images.ids_of_content(connection, [image.key]).values():
-            found[same] = same_bytes()
+            verifications[same] = same_bytes()
         if not features.low_information:
             pixels = (image.pixel_sha256, image.width, image.height)
             twins = catalog_images.ids_of_pixels(connection, *pixels, settings.candidates)
             animated = catalog_images.animations(connection, twins)
             alone = not image.frame and image.frame_count > 1 and image.format in catalog_images.ANIMATED
             for same in twins:
-                found.setdefault(same, SAME_FIRST_FRAME if alone or same in animated else SAME_PIXELS)
-        unknown = [candidate.image_id for candidate in near if candidate.image_id not in found]
+                verifications.setdefault(same, SAME_FIRST_FRAME if alone or same in animated else SAME_PIXELS)
+        unknown = [candidate.image_id for candidate in near if candidate.image_id not in verifications]
         wanted = _plausible(image, catalog_images.sketches(connection, unknown))
         for image_id, parts in catalog_images.features(connection, wanted).items():
             verification = verify(features, unpack(parts), threshold=settings.threshold)
             if verification.accepted:
-                found[image_id] = verification
-        records = catalog_images.by_id(connection, found)
+                verifications[image_id] = verification
+        records = catalog_images.by_id(connection, verifications)
     matches = [
         Match(records[image_id], verification, distance.get(image_id, 0.0))
-        for image_id, verification in found.items()
+        for image_id, verification in verifications.items()
         if records[image_id].locations
     ]
     matches.sort(key=lambda m: (-m.score, m.image.sha256 != image.sha256, m.distance, m.image.sha256, m.image.frame))
@@ -200,7 +223,7 @@ def query(
 
 
 def _plausible(image: NewImage, parts: Mapping[int, Mapping[str, bytes]]) -> list[int]:
-    """Those candidates that verification may accept, told by their keypoints alone."""
+    """Candidates that verification may accept, judging by their keypoints alone."""
     one = sketch(image.features)
-    kept = plausible([(one, sketch(some)) for some in parts.values()], load_model().local_parity)
+    kept = plausible([(one, sketch(other)) for other in parts.values()], load_model().local_parity)
     return [number for number, keep in zip(parts, kept.tolist(), strict=True) if keep]

@@ -82,27 +82,27 @@ def _open_triples(database: Database, fresh: set[Pair]) -> set[Pair]:
             frozenset((one, other))
             for pair in fresh
             for middle, one in (pair, pair[::-1])
-            if len(neighbours[middle]) <= FLOOD  # else a blank page or a title card: it introduces nobody
+            if len(neighbours[middle]) <= FLOOD  # else a blank page or a title card: its neighbours are unrelated
             for other in neighbours[middle] - {one}
         }
         ends = sorted({image for pair in open_pairs for image in pair})
         known = catalog_pairs.known_pairs(connection, ends)
         contents = catalog_images.contents(connection, ends)
-    present = (sorted(pair) for pair in open_pairs if pair <= contents.keys())  # others may have forgotten one
+    present = (sorted(pair) for pair in open_pairs if pair <= contents.keys())  # another process may have forgotten one
     ordered = ((a, b) if contents[a].key < contents[b].key else (b, a) for a, b in present)
     return {pair for pair in ordered if pair not in known}
 
 
 def _store(database: Database, accepted: Sequence[tuple[int, int, Verification]], run: int) -> list[Pair]:
-    """Commit what was found, but for images that others have forgotten since."""
+    """Commit what was accepted, without images that other processes have forgotten since."""
     if not accepted:
         return []
     with database.write() as connection:
         present = catalog_images.described(connection, {image for a, b, _ in accepted for image in (a, b)})
         animated = catalog_images.animations(connection, present)
         stored = [
-            (a, b, first_frames(found) if animated & {a, b} else found)
-            for a, b, found in accepted
+            (a, b, first_frames(verification) if animated & {a, b} else verification)
+            for a, b, verification in accepted
             if a in present and b in present
         ]
         catalog_pairs.put_pairs(connection, stored, run)

@@ -40,7 +40,7 @@ FORGOTTEN_EVERY = 16  # batches: pairs that nobody will ask for again
 BATCHES_AT_ONCE = 4  # of `Settings.batch` images: workers wait between batches
 VETTINGS_A_COMPARISON = 100  # that take as long as one
 RANKING_SHARE = 0.3  # most of a time budget that goes into finding out what to begin with
-TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may be others
+TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may differ
 
 
 def find_duplicates(
@@ -57,6 +57,15 @@ def find_duplicates(
 
     With `settings.budget`, no further batch is begun after so many seconds. The images with the nearest neighbours come
     first then; what is left is searched, and proven, by the next run.
+
+    Parameters
+    ----------
+    database : Database
+    vectors : VectorCache
+    settings : Settings
+    progress : Progress
+    engine : Engine
+        Does the heavy work.
 
     Returns
     -------
@@ -123,7 +132,20 @@ def _find(
 def is_due(database: Database, settings: Settings, *, after_any: bool) -> bool:
     """Whether there are images to search, or pairs that an interrupted run left to prove.
 
-    With *after_any*, also whether the latest run took something in.
+    Parameters
+    ----------
+    database : Database
+    settings : Settings
+    after_any : bool
+        Also True where the latest run took something in.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    StoreError
     """
     with database.read() as connection:
         latest = catalog.runs(connection, limit=1) if after_any else []
@@ -150,7 +172,7 @@ class _Batch:
     """One batch of images under search: what is still to be verified, and what was accepted."""
 
     ids: list[int]
-    described: list[int] = field(default_factory=list)  # of them; the others wait to be described
+    described: list[int] = field(default_factory=list)  # of them; the others are not described yet
     accepted: list[tuple[int, int, Verification]] = field(default_factory=list)
     copies: dict[tuple[int, int], Pairs] = field(default_factory=dict)  # verified pair -> pairs of equal pictures
     lost: set[int] = field(default_factory=set)
@@ -185,11 +207,11 @@ def _search_all(
 
 
 def _store(database: Database, batch: _Batch, run: int, tally: _Tally) -> None:
-    """Commit what was found; nothing of images that others have forgotten since, or are describing anew."""
+    """Commit what was accepted, without images that others have forgotten since, or are describing anew."""
     with database.write() as connection:
         paired = {image for a, b, _ in batch.accepted for image in (a, b)}
         present = catalog_images.described(connection, paired.union(batch.described))
-        accepted = [(a, b, found) for a, b, found in batch.accepted if a in present and b in present]
+        accepted = [(a, b, verification) for a, b, verification in batch.accepted if a in present and b in present]
         done = [image for image in batch.described if image in present and image not in batch.lost]
         tally.accepted += catalog_pairs.put_pairs(connection, accepted, run)
         catalog_images.mark_searched(connection, done, run)
@@ -209,11 +231,11 @@ def _proposals(
     waiting = set(todo)
     proposed = PairSet()  # pairs proposed in this run whose other image is still to be searched
     asked = (proposer.near(todo[start : start + searched]) for start in range(0, len(todo), searched))
-    with closing(_ahead(asked)) as found:
+    with closing(_ahead(asked)) as answers:
         neighbours: Mapping[int, Near] = {}
         for number, start in enumerate(range(0, len(todo), size)):
             if start % searched == 0:
-                neighbours = next(found)
+                neighbours = next(answers)
             batch = _Batch(list(todo[start : start + size]))
             waiting.difference_update(batch.ids)
             yield batch, _propose(database, neighbours, settings, batch, proposed, waiting, tally)
@@ -222,7 +244,7 @@ def _proposals(
 
 
 def _ahead(steps: Generator[T, None, None]) -> Generator[T, None, None]:
-    """Take every step in another thread while its forerunner is worked on: searching and reading wait for no worker."""
+    """Take each step in another thread while the one before is used: searching overlaps with the work of the pool."""
     end = object()
     with closing(steps), ThreadPoolExecutor(1, "ahead") as thread:
         coming = thread.submit(next, steps, end)
@@ -247,10 +269,10 @@ def _propose(
         twins = catalog_images.pixel_twins(connection, batch.described, settings.candidates)
         known = catalog_pairs.known_pairs(connection, batch.described)
         involved = set(batch.described).union(*(twins.values()))
-        involved.update(candidate.image_id for found, _ in near.values() for candidate in found)
+        involved.update(candidate.image_id for proposals, _ in near.values() for candidate in proposals)
         contents = catalog_images.contents(connection, involved)
         animated = catalog_images.animations(
-            connection, {image for some in twins.items() for image in (some[0], *some[1])}
+            connection, {image for twin_set in twins.items() for image in (twin_set[0], *twin_set[1])}
         )
     tally.overflowed += sum(near[image][1] for image in batch.described)
 
@@ -274,7 +296,7 @@ def _propose(
 
 
 def _collapse(batch: _Batch, pairs: Pairs, contents: dict[int, ContentKey]) -> Pairs:
-    """Keep one of the pairs that show the very same two pictures; the others share its verdict."""
+    """Keep one of the pairs that show the same two pictures; the others share its verdict."""
     first: dict[tuple[object, object], tuple[int, int]] = {}
     for a, b in pairs:
         kept = first.setdefault((contents[a].pixels, contents[b].pixels), (a, b))
@@ -292,7 +314,7 @@ def _verify(
     tally: _Tally,
     progress: Progress,
 ) -> int:
-    """Verify the pairs of a batch. Returns how many of its images were told to be done: the last one is when stored."""
+    """Verify the pairs of a batch. Returns how many of its images count as done; the last one does when stored."""
     vetted = passed = compared = told = 0
     with closing(verify_stored(database, pool, settings, pairs)) as results:
         for result in results:

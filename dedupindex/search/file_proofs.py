@@ -72,6 +72,10 @@ def prove_frames(
     quantisation_a, quantisation_b : tuple of tuples of 64 int
         Of the JPEGs that the frames come from.
 
+    Returns
+    -------
+    Proof
+
     Raises
     ------
     ValueError
@@ -86,13 +90,13 @@ def prove_frames(
 
 def prove_files(pairs: Sequence[FilePair]) -> list[FileProof | ReadError]:
     """Decode and compare the two files of each pair; an error in the place of a proof where one cannot be read."""
-    found: list[FileProof | ReadError] = []
+    proofs: list[FileProof | ReadError] = []
     for pair in pairs:
         try:
-            found.append(_prove(pair))
+            proofs.append(_prove(pair))
         except ReadError as error:
-            found.append(error)
-    return found
+            proofs.append(error)
+    return proofs
 
 
 def _prove(pair: FilePair) -> FileProof:
@@ -135,7 +139,7 @@ def _shape(frame: Frame) -> tuple[int, int]:
 
 @contextmanager
 def prover(settings: Settings, shaping: Mapping[str, Any] | None = None) -> Iterator[Prover]:
-    """What `apply_plan` compares near-duplicates with: in a worker process with limits, started when it is needed.
+    """Comparison of near-duplicates for `apply_plan`: in a worker process with limits, started when it is needed.
 
     Parameters
     ----------
@@ -161,10 +165,10 @@ def prover(settings: Settings, shaping: Mapping[str, Any] | None = None) -> Iter
                 item.keeper.path, item.file.path, evidence.keeper_shape, evidence.file_shape, evidence.matrix,
                 pixels=item.same_pixels, settings=used,
             )  # fmt: skip
-            [[found]] = pool.map([[pair]])
-            if isinstance(found, ReadError):
-                raise found
-            return found
+            [[proof]] = pool.map([[pair]])
+            if isinstance(proof, ReadError):
+                raise proof
+            return proof
 
         yield compare
 

@@ -36,16 +36,22 @@ def prove_matches(
     image: NewImage,
     matches: Sequence[Match],
 ) -> list[Match]:
-    """Return the matches of a picture with their proofs, without those that turn out to be other pictures.
+    """Return the matches of a picture with their proofs, without those that are proven to be other pictures.
 
     Parameters
     ----------
+    database : Database
+    settings : Settings
     picture : path, address or array
         What was asked about.
     image : NewImage
         Its description.
     matches : sequence of Match
         As `candidates.query` gives them.
+
+    Returns
+    -------
+    list of Match
     """
     if settings.proof is not ProofMode.FULL:
         return list(matches)
@@ -69,10 +75,20 @@ def task_of(
 
     Parameters
     ----------
+    database : Database
+    settings : Settings
     path : Path
         Where the file lies now.
     alone : bool
         A single frame of the file was asked about.
+    image : NewImage
+        Its description.
+    matches : sequence of Match
+        As `candidates.query` gives them.
+
+    Returns
+    -------
+    ProofTask or None
     """
     open_matches = [match for match in matches if not DIRECT.intersection(match.verification.relations)]
     if not open_matches:
@@ -84,12 +100,18 @@ def task_of(
 
 
 def with_proofs(matches: Sequence[Match], result: ProofResult, names: Mapping[str, str] | None = None) -> list[Match]:
-    """Return matches with the proofs that were found, without those that turn out to be other pictures.
+    """Return matches with the proofs that were found, without those that are proven to be other pictures.
 
     Parameters
     ----------
+    matches : sequence of Match
+    result : ProofResult
     names : mapping of str to str
         What to write for places in the reasons.
+
+    Returns
+    -------
+    list of Match
     """
     proofs = {b: proof for _, b, proof in result.proofs}
     proofs |= {b: unreached(result.reason, matrix) for _, b, matrix in result.lost}
@@ -115,8 +137,8 @@ def _prove_array(database: Database, settings: Settings, pixels: NDArray[Any], m
 
 
 def _kept(matches: Sequence[Match], proofs: Mapping[int, Proof]) -> list[Match]:
-    found = [dataclasses.replace(match, proof=proofs.get(match.image.id)) for match in matches]
-    return [match for match in found if match.proof is None or match.proof.outcome is not Outcome.DIFFERENT]
+    proven = [dataclasses.replace(match, proof=proofs.get(match.image.id)) for match in matches]
+    return [match for match in proven if match.proof is None or match.proof.outcome is not Outcome.DIFFERENT]
 
 
 def _files(database: Database, matches: Sequence[Match]) -> list[ProofFile]:

@@ -1,4 +1,4 @@
-"""Which pairs a run has judged already: a set of id pairs in 8 bytes each that grows cheaply."""
+"""Which pairs a run has compared already: a set of id pairs in 8 bytes each that grows cheaply."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class PairSet:
     def new(self, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         """Those *pairs* that are not here, in their order."""
         codes = _codes(pairs)
-        found = np.zeros(len(codes), bool)
+        known = np.zeros(len(codes), bool)
         for run in self._runs:
             place = np.searchsorted(run, codes).clip(max=len(run) - 1)
-            found |= run[place] == codes
-        return [pair for pair, old in zip(pairs, found.tolist(), strict=True) if not old]
+            known |= run[place] == codes
+        return [pair for pair, old in zip(pairs, known.tolist(), strict=True) if not old]
 
     def keep_open(self, waiting: Collection[int]) -> None:
-        """Forget pairs of which no image is *waiting* to be searched: nobody will ask for them again."""
+        """Forget pairs of which no image is *waiting* to be searched: they are not needed any more."""
         alive = np.sort(np.fromiter(waiting, np.int64, len(waiting)))
         kept = [run[among(run >> SHIFT, alive) | among(run & LOW, alive)] for run in self._runs]
         self._runs = [run for run in kept if len(run)]

@@ -38,7 +38,7 @@ def _vet_pairs(task: PairTask) -> PairResult:
     parity = load_model().local_parity
     pairs_of = Counter(image for pair in task.pairs for image in pair)
     others: dict[int, list[tuple[int, int]]] = {}
-    for pair in task.pairs:  # each under the image that has more of them: one product of matrices serves them all
+    for pair in task.pairs:  # each under the image with more pairs, so that one product of matrices serves them all
         others.setdefault(max(pair, key=lambda image: (pairs_of[image], image)), []).append(pair)
     ordered = [(hub, a if b == hub else b, (a, b)) for hub, pairs in others.items() for a, b in pairs]
     kept = plausible([(sketches[hub], sketches[other]) for hub, other, _ in ordered], parity)

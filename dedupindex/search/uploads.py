@@ -1,8 +1,8 @@
-"""Pictures that somebody hands in: searched for, or taken into the database under the place they are known by.
+"""Uploaded pictures: searched for, or stored in the database under a given place.
 
-They come from strangers, so they are decoded and described in worker processes with limits, never in this one. What is
-stored is their content; no file of ours remains. An upload that is refused changes nothing, and one that comes twice
-changes nothing the second time. A stored picture is found by the next query of every process on the same database.
+Uploads are not trusted, so they are decoded and described in worker processes with limits, never in this one. Their
+content is stored, no file is kept. A refused upload changes nothing, and neither does one that comes a second time. A
+stored picture is found by the next query of every process on the same database.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from dedupindex.errors import DedupIndexError, ReadError, Reason
 from dedupindex.execution.pool import Pool, limits_of
-from dedupindex.execution.tasks import FileResult, FileTask, ProofResult, ProofTask
+from dedupindex.execution.tasks import FileResult, FileTask, PreviewResult, PreviewTask, ProofResult, ProofTask
 from dedupindex.features import unpack, versions
-from dedupindex.ingest.describing import CHUNK, describe_files, died
+from dedupindex.ingest.describing import CHUNK, describe_and_show, describe_files, died
 from dedupindex.records import Failure, ImageRecord, Match
 from dedupindex.records.pictures import Thumbnail
 from dedupindex.search import candidates
@@ -29,12 +30,15 @@ from dedupindex.store import catalog, catalog_images, catalog_locations
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, NewImage
 
+Task: TypeAlias = FileTask | PreviewTask | ProofTask
+Result: TypeAlias = FileResult | PreviewResult | ProofResult
+
 MOST_FRAMES = CHUNK  # frames of one upload: as many as are described, and stored, at once
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a picture that was handed in.
+    """Result of storing an uploaded picture.
 
     Attributes
     ----------
@@ -59,7 +63,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A picture that was handed in to be searched for.
+    """An uploaded picture with its matches.
 
     Attributes
     ----------
@@ -77,7 +81,7 @@ class Asked:
 
 
 class Uploads:
-    """Takes files that were handed in; a context manager, because it has worker processes.
+    """Describes uploaded files; a context manager, because it has worker processes.
 
     Its methods may be called in several threads.
     """
@@ -95,7 +99,7 @@ class Uploads:
         self.close()
 
     def close(self) -> None:
-        """End the worker processes; whoever waits for one, or comes later, gets a `DedupIndexError`."""
+        """End the worker processes; calls that wait for one, and later calls, raise `DedupIndexError`."""
         self._closed = True
         self._pool.close()
 
@@ -111,11 +115,16 @@ class Uploads:
         Parameters
         ----------
         file : Path
-            Where it lies for now.
+            Where it is stored for now.
         name : Path
-            What it is called in errors.
+            Its name in errors.
         limit : int
             Most matches.
+
+        Returns
+        -------
+        list of Match
+            Best first.
 
         Raises
         ------
@@ -135,16 +144,21 @@ class Uploads:
         side : int
             Longest side of the thumbnail, pixels.
 
+        Returns
+        -------
+        Asked
+
         Raises
         ------
         ReadError
             It cannot be read as a picture, or reading it broke the limits.
         StoreError
         """
-        described = self._describe(file, name, frames=1, preview=side)
-        image = described.images[0]
-        assert described.preview is not None
-        return Asked(_record(image), described.preview, tuple(self._search(image, file, name, limit)))
+        result = self._ask(PreviewTask(self._task(file, frames=1), side))
+        assert isinstance(result, PreviewResult)
+        image = _usable(result.described, file, name, frames=1).images[0]
+        assert result.thumbnail is not None
+        return Asked(_record(image), result.thumbnail, tuple(self._search(image, file, name, limit)))
 
     def take(self, file: Path, place: Path, sha256: bytes, *, limit: int = 0) -> Taken:
         """Store what a file shows under a place.
@@ -152,13 +166,17 @@ class Uploads:
         Parameters
         ----------
         file : Path
-            Where it lies for now.
+            Where it is stored for now.
         place : Path
-            What it is to be known by; not opened. A place that showed something else shows this from now on.
+            The location under which it is stored; not opened. It replaces another picture at that place.
         sha256 : bytes
             Of the file: one that is stored already is not described again.
         limit : int
             Most matches to give; 0 = do not search.
+
+        Returns
+        -------
+        Taken
 
         Raises
         ------
@@ -172,30 +190,23 @@ class Uploads:
             return known
         described = self._describe(file, place)
         taken = self._store(place, size, described.images)
-        found: list[Match] = []
+        others: list[Match] = []
         if limit:
             own = taken.images[0].id
             matches = self._search(described.images[0], file, place, limit + 1)
-            found = [some for some in matches if some.image.id != own][:limit]
-        return dataclasses.replace(taken, failure=described.failure, matches=tuple(found))
+            others = [match for match in matches if match.image.id != own][:limit]
+        return dataclasses.replace(taken, failure=described.failure, matches=tuple(others))
 
-    def _describe(self, file: Path, name: Path, frames: int = 0, preview: int = 0) -> FileResult:
-        result = self._ask(FileTask(FileState(file, 0, 0, 0), self._settings, count=frames, preview=preview))
+    def _describe(self, file: Path, name: Path, frames: int = 0) -> FileResult:
+        result = self._ask(self._task(file, frames))
         assert isinstance(result, FileResult)
-        failure = result.failure
-        if failure is not None:
-            failure = Failure(name, failure.reason, failure.detail.replace(str(file), str(name)))
-        if not result.images:
-            assert failure is not None
-            raise ReadError(failure.path, failure.reason, failure.detail)
-        if result.rest and not frames:
-            raise ReadError(
-                name, Reason.TOO_MANY_FRAMES, "it has more frames than are taken at once; ingest it as a file"
-            )
-        return dataclasses.replace(result, failure=failure)
+        return _usable(result, file, name, frames)
 
-    def _ask(self, task: FileTask | ProofTask) -> FileResult | ProofResult:
-        results = [] if self._closed else [result for some in self._pool.map([[task]]) for result in some]
+    def _task(self, file: Path, frames: int) -> FileTask:
+        return FileTask(FileState(file, 0, 0, 0), self._settings, count=frames)
+
+    def _ask(self, task: Task) -> Result:
+        results = [] if self._closed else [result for batch in self._pool.map([[task]]) for result in batch]
         if not results:
             raise DedupIndexError("the worker processes were ended")
         return results[0]
@@ -220,7 +231,7 @@ class Uploads:
             known = catalog_images.by_id(connection, ids)
         if not known or known[ids[0]].frame_count > 1:
             return None
-        if any(some.path == place and not some.missing for some in known[ids[0]].locations):
+        if any(location.path == place and not location.missing for location in known[ids[0]].locations):
             return Taken((known[ids[0]],), 0, 0)
         try:
             return self._store(place, size, known=ids[0])
@@ -228,12 +239,12 @@ class Uploads:
             return None
 
     def _store(self, place: Path, size: int, images: Sequence[NewImage] = (), *, known: int = 0) -> Taken:
-        """Let a place show these images and no others, or one that is *known*; all of it or nothing.
+        """Make a place hold these images and no others, or the stored image *known*, in one transaction.
 
         Raises
         ------
         KeyError
-            What was known is no more.
+            The stored image was removed meanwhile.
         """
         state = FileState(place, size, time.time_ns(), 0)
         with self._database.write() as connection:
@@ -272,17 +283,50 @@ def _record(image: NewImage) -> ImageRecord:
     )
 
 
-def _work(tasks: Sequence[FileTask | ProofTask]) -> Sequence[FileResult | ProofResult]:
-    """Describe files, or compare some; a worker is asked for one of them at a time."""
-    describing = [task for task in tasks if isinstance(task, FileTask)]
-    comparing = [task for task in tasks if isinstance(task, ProofTask)]
-    return [*(describe_files(describing) if describing else ()), *prove_pairs(comparing)]
+def _usable(result: FileResult, file: Path, name: Path, frames: int) -> FileResult:
+    """The result under the name that users know; *frames* of it are enough, 0 = all.
+
+    Raises
+    ------
+    ReadError
+        No frame could be read, or there are more than are taken at once.
+    """
+    failure = result.failure
+    if failure is not None:
+        failure = Failure(name, failure.reason, failure.detail.replace(str(file), str(name)))
+    if not result.images:
+        assert failure is not None
+        raise ReadError(failure.path, failure.reason, failure.detail)
+    if result.rest and not frames:
+        raise ReadError(name, Reason.TOO_MANY_FRAMES, "it has more frames than are taken at once; ingest it as a file")
+    return dataclasses.replace(result, failure=failure)
 
 
-def _died(task: FileTask | ProofTask, reason: Reason) -> FileResult | ProofResult:
-    return died(task, reason) if isinstance(task, FileTask) else proofs_died(task, reason)
-
-
-def upload_workers(settings: Settings, workers: int = 0) -> Pool[FileTask | ProofTask, FileResult | ProofResult]:
+def upload_workers(settings: Settings, workers: int = 0) -> Pool[Task, Result]:
     """Return worker processes that describe and compare uploads, within limits; 0 = as many as the settings say."""
     return Pool(_work, died=_died, workers=workers or settings.workers, limits=limits_of(settings), contained=True)
+
+
+def _work(tasks: Sequence[Task]) -> list[Result]:
+    """Describe files, or compare some; a worker is asked for one of them at a time."""
+    return [_done(task) for task in tasks]
+
+
+def _done(task: Task) -> Result:
+    match task:
+        case PreviewTask():
+            return describe_and_show(task)
+        case FileTask():
+            return describe_files([task])[0]
+        case ProofTask():
+            return prove_pairs([task])[0]
+
+
+def _died(task: Task, reason: Reason) -> Result:
+    match task:
+        case PreviewTask():
+            return PreviewResult(died(task.file, reason), None)
+        case FileTask():
+            return died(task, reason)
+        case ProofTask():
+            return proofs_died(task, reason)

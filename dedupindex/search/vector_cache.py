@@ -1,7 +1,7 @@
-"""Between the database and the vector index: load, catch up, seal, save. The database is always right.
+"""Keep the vector index in step with the database: load, catch up, seal, save. The database decides.
 
-Order of writing: vector file in place first, its row second; row deleted first, file second. So a row never names a
-file that was not there whole. Of two processes that seal or rebuild at once, the first to commit wins; the other drops
+Order of writing: vector file in place first, its row second; row deleted first, file second. So a row never names an
+incomplete file. Of two processes that seal or rebuild at once, the first to commit wins; the other drops
 what it made and begins again from those files.
 
 Of a database that several hosts share, each host has copies of the files. Their bytes are stored with their rows, in
@@ -84,14 +84,14 @@ class VectorCache:
             return index
 
     def tidy(self) -> None:
-        """Remove what writers left that died half-way."""
+        """Remove files that interrupted writers left."""
         try:
             self._sweep()
         except (StoreError, OSError) as error:
             log.warning("leftovers stay: %s", error)
 
     def forget(self) -> None:
-        """Drop what is in memory; the next `current` begins from the files and the database."""
+        """Drop what is in memory; the next `current` loads the files and the database again."""
         with self._lock:
             self._index, self._generation = None, -1
 
@@ -114,7 +114,7 @@ class VectorCache:
             log.warning("vector files were not saved: %s", error)
 
     def rebuild(self) -> VectorIndex:
-        """Throw every vector file away and make the index anew from the database.
+        """Delete every vector file and make the index anew from the database.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class VectorCache:
         return self.current()
 
     def _catch_up(self, connection: Transaction, index: VectorIndex) -> None:
-        """Let the index hold the images that the database holds: ids are compared as sets, whatever their order."""
+        """Add and remove images until the index holds those of the database; ids are compared as sets."""
         wanted, held = catalog_images.indexable_ids(connection), index.ids()
         if np.array_equal(wanted, held):
             return
@@ -202,12 +202,23 @@ class VectorCache:
 def load_segment(database: Database, connection: Transaction, index: VectorIndex, segment: SegmentRow) -> None:
     """Load a sealed vector file into an index; of a shared database, fetch it first where this host lacks it.
 
+    Parameters
+    ----------
+    database : Database
+        Its folder of vector files is read and written.
+    connection : Transaction
+        From which the parts of the file are read.
+    index : VectorIndex
+        Takes the vectors in.
+    segment : SegmentRow
+        Name, digest and size of the file.
+
     Raises
     ------
     VectorIndexError
         It is missing or damaged.
     ValueError
-        It answers for images that are in the index already.
+        It holds images that are in the index already.
     """
     values = asdict(segment)
     del values["id"]

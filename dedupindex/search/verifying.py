@@ -1,7 +1,7 @@
 """Pairs of stored images to verifications: tasks with the features they need, here or in workers.
 
-Most candidates are nothing, and nearly all of those are told by their keypoints alone. So pairs are vetted many at a
-time first, with little loaded, and only what passes is loaded whole and verified. The verdicts are the same.
+Most candidates are no duplicates, and nearly all of those are recognised by their keypoints alone. So many pairs are
+vetted at a time first, with few features; the rest is loaded completely and verified. The verdicts are the same.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
 
-PAIRS_A_TASK = 64  # some 0.2 s of work for some 3 MB of features
-VETTED_A_TASK = 1_024  # some 0.1 s of work for some 10 MB
+PAIRS_A_TASK = 64  # pairs verified at once; their features take a few MB
+VETTED_A_TASK = 1_024  # pairs vetted at once; vetting is faster and needs fewer features
 READERS = 3  # threads that load what workers will need
 FEW_PAIRS = 256  # fewer are verified here while there are no workers: starting them costs a second
 FEW_VETTED = 4_096  # likewise
@@ -31,13 +31,26 @@ Pairs = Sequence[tuple[int, int]]
 def verify_stored(
     database: Database, pool: Mapper[PairTask, PairResult], settings: Settings, pairs: Pairs
 ) -> Generator[PairResult, None, None]:
-    """Verify pairs (id of a, id of b), a being the smaller content key.
+    """Verify pairs of stored images.
+
+    Parameters
+    ----------
+    database : Database
+    pool : Mapper
+        Does the work; small amounts are done in this process.
+    settings : Settings
+    pairs : sequence of (int, int)
+        Image ids; the first has the smaller content key.
 
     Yields
     ------
     PairResult
         One a task of some pairs, in any order; none but `accepted` pairs are copies. Close it when it is left early:
         threads read ahead of it.
+
+    Raises
+    ------
+    StoreError
     """
     passed: list[tuple[int, int]] = []
     few = VETTED_A_TASK if pool.started else FEW_VETTED
@@ -60,30 +73,30 @@ def _run(pool: Mapper[PairTask, PairResult], tasks: Iterator[list[PairTask]], *,
 def _tasks(database: Database, pairs: Pairs, threshold: float, *, vet: bool) -> Generator[list[PairTask], None, None]:
     """Tasks with their features, a few of them loaded ahead of the workers.
 
-    Candidates lie anywhere in a database that may be larger than memory: what takes time then is not the number of
-    reads but that each waits for the one before. Pairs of images that another process has forgotten meanwhile, or is
+    Candidates lie anywhere in a database that may be larger than memory. Reads then take time because each waits for
+    the one before. Pairs of images that another process has forgotten meanwhile, or is
     describing anew, are left out.
     """
 
-    def loaded(some: Pairs) -> PairTask:
-        ids = {image for pair in some for image in pair}
+    def loaded(chunk: Pairs) -> PairTask:
+        ids = {image for pair in chunk for image in pair}
         with database.read() as connection:
             load = catalog_images.sketches if vet else catalog_images.features
             parts = load(connection, ids)
-        present = tuple((a, b) for a, b in some if a in parts and b in parts)
+        present = tuple((a, b) for a, b in chunk if a in parts and b in parts)
         return PairTask(parts, present, threshold, vet)
 
     size = VETTED_A_TASK if vet else PAIRS_A_TASK
     waiting = (pairs[start : start + size] for start in range(0, len(pairs), size))
     if len(pairs) <= size:
-        yield from ([loaded(some)] for some in waiting)
+        yield from ([loaded(chunk)] for chunk in waiting)
         return
     with ThreadPoolExecutor(READERS, "features") as readers:
-        coming = deque(readers.submit(loaded, some) for some in islice(waiting, READERS))
+        coming = deque(readers.submit(loaded, chunk) for chunk in islice(waiting, READERS))
         try:
             while coming:
                 task = coming.popleft().result()
-                coming.extend(readers.submit(loaded, some) for some in islice(waiting, 1))
+                coming.extend(readers.submit(loaded, chunk) for chunk in islice(waiting, 1))
                 yield [task]
         finally:
             for future in coming:

@@ -17,7 +17,7 @@ from dedupindex.settings import Settings
 from dedupindex.sources import rasters
 from dedupindex.sources.quiet import note
 
-FREE_BYTES = 1 << 27  # frames up to this size, decoded, may come from however small a file
+FREE_BYTES = 1 << 27  # frames up to this size, decoded, may come from a file of any size
 PART_BYTES = 1 << 27  # decoded bytes of a stack at once, where its frames can be had one by one
 
 
@@ -31,10 +31,10 @@ class Source:
     min_side: int | None = None  # a JPEG may be decoded reduced as long as its longest side stays this long
     wanted: int | None = None  # only this frame
     first: int | None = None  # only frames from this one on, as many as `PART_BYTES` hold
-    notes: list[str] = field(default_factory=list)  # what was odd on the way
+    notes: list[str] = field(default_factory=list)  # warnings for people
 
     def note(self, text: str) -> None:
-        """Remember something odd, once."""
+        """Add a warning, once."""
         note(self.notes, text)
 
 
@@ -55,10 +55,12 @@ Reader: TypeAlias = Callable[[Source], DecodedContent]
 
 
 def check_frame(source: Source, height: int, width: int, pixel_bytes: float) -> None:
-    """Hold one frame's size, as its header tells it, against the limits.
+    """Check one frame's size, as its header gives it, against the limits.
 
     Parameters
     ----------
+    source : Source
+        Its settings hold the limits.
     height, width : int
         Pixels.
     pixel_bytes : float
@@ -87,7 +89,7 @@ def check_frame(source: Source, height: int, width: int, pixel_bytes: float) -> 
 
 
 def check_total(source: Source, size: float) -> None:
-    """Hold the decoded bytes of all frames that are to be in memory together against `max_bytes`."""
+    """Check the decoded bytes of all frames that are in memory together against `max_bytes`."""
     limit = max(source.settings.max_bytes, source.settings.max_frame_bytes)
     if size > limit:
         raise _too_large(source, f"the frames together need {size:,.0f} bytes; max_bytes allows {limit:,}")
@@ -98,10 +100,15 @@ def choose_frames(source: Source, count: int, *, stack: bool) -> Sequence[int]:
 
     Parameters
     ----------
+    source : Source
     count : int
         Frames in the file.
     stack : bool
         Each frame counts as a picture of its own; else (animation) only the first, unless `all_frames` is set.
+
+    Returns
+    -------
+    sequence of int
 
     Raises
     ------
@@ -127,8 +134,16 @@ def part_of(source: Source, numbers: Sequence[int], frame_bytes: float) -> tuple
 
     Parameters
     ----------
+    source : Source
+    numbers : sequence of int
     frame_bytes : float
         Decoded size of the largest frame.
+
+    Returns
+    -------
+    numbers : sequence of int
+    part : int
+        Frames a part; 0 = all of them.
     """
     part = max(1, int(PART_BYTES // max(1.0, frame_bytes)))
     if source.first is None or len(numbers) <= part:
@@ -150,12 +165,23 @@ def make_frame(
 
     Parameters
     ----------
+    source : Source
     pixels : (H, W) or (H, W, 3) array
         Any real or boolean dtype and byte order.
     mask : (H, W) bool, optional
         Validity known so far, True = valid.
     no_data : sequence of float
         Sentinels that the file itself names, besides those of the settings.
+    number : int
+        Frame number.
+    full_shape : (int, int), optional
+        Height and width in the file, upright; by default those of *pixels*.
+    bits : int, optional
+        Significant bits a sample; by default those of the dtype.
+
+    Returns
+    -------
+    Frame
     """
     stack = frames_of_stack(source, pixels[np.newaxis], (number,), mask=mask, no_data=no_data, bits=bits)
     frame = stack[0]
@@ -177,16 +203,28 @@ def frames_of_stack(
 
     Parameters
     ----------
+    source : Source
     stack : (N, H, W) or (N, H, W, 3) array
     numbers : sequence of N int
         Frame numbers.
     mask : (H, W) or (N, H, W) bool, optional
+    no_data : sequence of float
+        Sentinels that the file itself names, besides those of the settings.
+    bits : int, optional
+        Significant bits a sample; by default those of the dtype.
+    stack_range : (float, float), optional
+        Valid minimum and maximum of the whole stack that the frames are part of.
+
+    Returns
+    -------
+    list of Frame
+        One for each of *numbers*.
     """
     stack = rasters.native(stack, source.note)
     depth = stack.dtype.itemsize * 8 if bits is None else bits
     sentinels = (*source.settings.no_data, *no_data)
-    found = rasters.validity(stack, no_data=sentinels, saturated=source.settings.mask_saturated, bits=depth)
-    mask = rasters.both(found, mask)
+    valid = rasters.validity(stack, no_data=sentinels, saturated=source.settings.mask_saturated, bits=depth)
+    mask = rasters.both(valid, mask)
     height, width = stack.shape[1:3]
     full = (height, width)
     if mask is None:

@@ -1,4 +1,4 @@
-"""Read a file once: hash and decode the very same bytes, and name every failure."""
+"""Read a file once: hash and decode the same bytes, and give every failure a reason."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ BY_PROFILE = 0  # the side that the settings ask for
 
 
 def decoder_fingerprint(settings: Settings) -> str:
-    """Digest of all that decides whether a file can be read: this decoder, the libraries that there are, the limits."""
-    found = [_VERSION, *(f"{name} {getattr(settings, name)}" for name in _LIMITS)]
+    """Digest of all that decides whether a file can be read: this decoder, the installed libraries, the limits."""
+    parts = [_VERSION, *(f"{name} {getattr(settings, name)}" for name in _LIMITS)]
     for name in _LIBRARIES:
         try:
-            found.append(f"{name} {version(name)}")
+            parts.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:32]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def decode_file(
@@ -60,13 +60,13 @@ def decode_file(
     min_side: int | None = BY_PROFILE,
     frame: int | None = None,
     first: int | None = None,
-    found: FoundFile | None = None,
+    file: FoundFile | None = None,
 ) -> DecodedFile:
     """Read, hash and decode a file.
 
     The bytes are read once; `sha256` is of exactly the bytes that were decoded. Limits are checked from the headers
     before anything is loaded. Python warnings, log records and native messages become `warnings`. Whatever the
-    decoders raise comes out as a `ReadError`.
+    decoders raise becomes a `ReadError`.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def decode_file(
     first : int, optional
         Only a part of a stack that is too large to be in memory at once, from this frame on; then `DecodedFile.part`
         says how many frames a part has.
-    found : FoundFile, optional
+    file : FoundFile, optional
         What the walk knows of the file; see `read_bytes`.
 
     Returns
@@ -103,13 +103,13 @@ def decode_file(
     """
     notes: list[str] = []
     try:
-        data, status = read_bytes(path, settings.max_bytes, found)
+        data, status = read_bytes(path, settings.max_bytes, file)
         digest = hashlib.sha256(data).digest()
         side = settings.detail_side if min_side == BY_PROFILE else min_side
         source = Source(path, data, settings, side, frame, first, notes)
         with captured(notes):
             content = _decode(source)
-            frames = _masked(source, content, None if found is None else found.masked)
+            frames = _masked(source, content, None if file is None else file.masked)
     except ReadError:
         raise
     except Exception as error:
@@ -159,10 +159,10 @@ def _masked(source: Source, content: DecodedContent, masked: bool | None) -> tup
     kept: list[Frame] = []
     checked: dict[int, bool] = {}  # frames of a stack share one mask
     for frame in frames:
-        some = checked.get(id(frame.mask))
-        if some is None:
-            some = checked[id(frame.mask)] = bool(frame.mask.any())
-        if some:
+        any_valid = checked.get(id(frame.mask))
+        if any_valid is None:
+            any_valid = checked[id(frame.mask)] = bool(frame.mask.any())
+        if any_valid:
             kept.append(frame)
     if not kept and not content.part:
         raise NoValidPixelsError(source.path, Reason.NO_VALID_PIXELS, "every pixel is masked")

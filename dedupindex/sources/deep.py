@@ -29,8 +29,8 @@ def deep_bits(data: bytes) -> int:
     if head.startswith(b"\x89PNG"):
         return 16 if head[24:25] == b"\x10" and head[25:26] in (b"\x02", b"\x04", b"\x06") else 0
     if head[:2] in (b"P3", b"P6"):
-        found = _PPM.match(head)
-        most = int(found[1]) if found else 0
+        header = _PPM.match(head)
+        most = int(header[1]) if header else 0
         return most.bit_length() if 255 < most < 65536 else 0
     if head.startswith((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")):
         return _jpeg_2000_bits(data)
@@ -42,11 +42,12 @@ def read_deep(source: Source, bits: int, bands: tuple[str, ...]) -> tuple[NDArra
 
     Parameters
     ----------
+    source : Source
     bits : int
         What `deep_bits` said.
     bands : tuple of str
         The channels that Pillow found; it must have loaded the picture, because OpenCV fills what is missing of a
-        truncated file without a word.
+        truncated file without an error.
 
     Returns
     -------

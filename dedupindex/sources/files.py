@@ -1,4 +1,4 @@
-"""Walk files and folders: every regular file once, in a fixed order, with a word about everything passed over."""
+"""Walk files and folders: every regular file once, in a fixed order, with the reason for everything that is skipped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from dedupindex.errors import Reason
 from dedupindex.places import absolute
-from dedupindex.records import Failure, FoundFile, SkippedFile
+from dedupindex.records import Failure, FoundFile, SkippedFile, SkipReason
 
 Found: TypeAlias = FoundFile | SkippedFile | Failure
 Identity: TypeAlias = tuple[int, int]  # (device, inode)
@@ -29,7 +29,7 @@ def walk(
 ) -> Iterator[Found]:
     """Find the regular files at and below some paths.
 
-    The order is that of the names' bytes, whatever the order of `paths` and of the directory; a file is told once
+    The order is that of the names' bytes, whatever the order of `paths` and of the directory; a file is given once
     even where the paths overlap. Symbolic links are followed only where they are named themselves. The walk keeps its
     own stack, so depth is limited only by the longest path the system can open (what lies deeper is a `Failure`).
 
@@ -100,14 +100,14 @@ class _Walker:
                 continue  # not made yet: known by its path alone
             self.excluded_ids.add((status.st_dev, status.st_ino))
         self.mask_names = mask_name_matcher(mask_pattern)
-        self.named: set[tuple[Identity, str]] = set()  # files that the user named: told at their own place
+        self.named: set[tuple[Identity, str]] = set()  # files that the user named: given at their own place
         self.visited: set[Identity] = set()
 
     def file(self, path: Path, status: os.stat_result, *, explicit: bool = False) -> Found:
         if self.is_excluded(path, status):
-            return SkippedFile(path, "excluded")
+            return SkippedFile(path, SkipReason.EXCLUDED)
         if not stat.S_ISREG(status.st_mode):
-            return SkippedFile(path, "not_regular")
+            return SkippedFile(path, SkipReason.NOT_REGULAR)
         return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ino, explicit)
 
     def is_excluded(self, path: Path, status: os.stat_result) -> bool:
@@ -117,7 +117,7 @@ class _Walker:
 
     def folder(self, root: Path, status: os.stat_result) -> Iterator[Found]:
         if self.is_excluded(root, status) or any(os.fspath(p) in self.excluded_paths for p in root.parents):
-            yield SkippedFile(root, "excluded")
+            yield SkippedFile(root, SkipReason.EXCLUDED)
             return
         pending: list[Iterator[Found | tuple[Path, os.stat_result]]] = [self.entries(root, status)]
         while pending:
@@ -130,7 +130,7 @@ class _Walker:
                 yield item
 
     def entries(self, folder: Path, status: os.stat_result) -> Iterator[Found | tuple[Path, os.stat_result]]:
-        """Tell a folder's entries in order; a folder to enter comes as a tuple."""
+        """Yield a folder's entries in order; a folder to enter comes as a tuple."""
         identity = (status.st_dev, status.st_ino)
         if identity in self.visited:
             return
@@ -147,23 +147,23 @@ class _Walker:
                 continue
             path = folder / entry.name
             if not self.hidden and entry.name.startswith("."):
-                yield SkippedFile(path, "hidden")
+                yield SkippedFile(path, SkipReason.HIDDEN)
                 continue
             try:
-                found = entry.stat(follow_symlinks=False)
+                seen = entry.stat(follow_symlinks=False)
             except OSError as error:
                 yield _failure(path, error)
                 continue
-            if stat.S_ISLNK(found.st_mode):
-                yield SkippedFile(path, "symlink")
-            elif not stat.S_ISDIR(found.st_mode):
-                yield SkippedFile(path, "mask_file") if entry.name in masks else self.file(path, found)
-            elif self.is_excluded(path, found):
-                yield SkippedFile(path, "excluded")
+            if stat.S_ISLNK(seen.st_mode):
+                yield SkippedFile(path, SkipReason.SYMLINK)
+            elif not stat.S_ISDIR(seen.st_mode):
+                yield SkippedFile(path, SkipReason.MASK_FILE) if entry.name in masks else self.file(path, seen)
+            elif self.is_excluded(path, seen):
+                yield SkippedFile(path, SkipReason.EXCLUDED)
             elif self.recursive:
-                yield path, found
+                yield path, seen
             else:
-                yield SkippedFile(path, "folder")
+                yield SkippedFile(path, SkipReason.FOLDER)
 
 
 def masks_among(names: Sequence[str], matcher: re.Pattern[str] | None) -> set[str]:
@@ -179,8 +179,8 @@ def masks_among(names: Sequence[str], matcher: re.Pattern[str] | None) -> set[st
 
 def mask_name_matcher(pattern: str) -> re.Pattern[str] | None:
     """Regular expression for the names that a mask pattern makes, group ``stem``; None where it has no ``{stem}``."""
-    before, found, after = pattern.partition("{stem}")
-    if not found:
+    before, placeholder, after = pattern.partition("{stem}")
+    if not placeholder:
         return None
     return re.compile(re.escape(before) + "(?P<stem>.+)" + re.escape(after), re.DOTALL)
 

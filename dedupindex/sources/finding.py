@@ -18,7 +18,7 @@ from dedupindex.places import (
     shards_above,
     volume_of,
 )
-from dedupindex.records import Failure, FoundFile, SkippedFile
+from dedupindex.records import Failure, FoundFile, SkippedFile, SkipReason
 from dedupindex.sources import remote, shards
 from dedupindex.sources.files import Found, mask_name_matcher, masks_among, walk
 from dedupindex.sources.lists import SourceList, read_list
@@ -62,18 +62,18 @@ class Finder:
         self._filled: set[Path] = set()  # named folders of stores in which there was something
 
     def __iter__(self) -> Iterator[Found]:
-        for found in self._everything():
-            if not isinstance(found, FoundFile) or found.offset is not None:
-                yield found
-            elif found.path.suffix.lower() == SHARD:
-                yield from self._members(found)
-            elif found.path.name.lower().endswith(shards.COMPRESSED):
-                yield _compressed(found)
+        for entry in self._everything():
+            if not isinstance(entry, FoundFile) or entry.offset is not None:
+                yield entry
+            elif entry.path.suffix.lower() == SHARD:
+                yield from self._members(entry)
+            elif entry.path.name.lower().endswith(shards.COMPRESSED):
+                yield _compressed(entry)
             else:
-                yield found
+                yield entry
 
     def holds_something(self, folder: Path) -> bool:
-        """Whether a folder can be listed and is not empty: an unplugged disk is no reason to call its files gone."""
+        """Whether a folder can be listed and is not empty. The mount point of an unplugged disk is empty."""
         if not is_local(folder):
             try:
                 return folder in self._filled or scheme_of(folder) in ONE_BY_ONE or bool(remote.entries(folder))
@@ -86,7 +86,7 @@ class Finder:
             return folder.suffix.lower() == SHARD and folder.is_file()
 
     def is_gone(self, root: Path, path: Path) -> bool:
-        """Whether a stored place at or below a place that was looked through is not there any more."""
+        """Whether a stored place at or below a place that was searched does not exist any more."""
         if is_local(path):
             try:
                 os.lstat(path)
@@ -98,7 +98,7 @@ class Finder:
             except OSError:
                 return False
             return False
-        if hash(path) in self._seen or any(root == some or root in some.parents for some in self._broken):
+        if hash(path) in self._seen or any(root == broken or root in broken.parents for broken in self._broken):
             return False
         for shard in shards_above(path):
             if hash(shard) in self._seen:
@@ -121,8 +121,8 @@ class Finder:
         for source in self._lists:
             yield from self._listed(source)
 
-    def _members(self, found: FoundFile) -> Iterator[Found]:
-        shard = found.path
+    def _members(self, file: FoundFile) -> Iterator[Found]:
+        shard = file.path
         try:
             status = shards.status_of_shard(shard)
             contents = shards.scan(shard, status)
@@ -135,16 +135,16 @@ class Finder:
         else:
             yield Failure(shard, *contents.damage)
         for _ in range(contents.others):
-            yield SkippedFile(shard, "not_regular")
+            yield SkippedFile(shard, SkipReason.NOT_REGULAR)
         masks = masks_among(list(contents.members), self._mask_names)
         for name, member in sorted(contents.members.items()):
             place = shards.member_found(shard, status, member)
             if any(part.startswith(".") for part in PurePosixPath(name).parts):
-                yield SkippedFile(place.path, "hidden")
+                yield SkippedFile(place.path, SkipReason.HIDDEN)
             elif name in masks:
-                yield SkippedFile(place.path, "mask_file")
+                yield SkippedFile(place.path, SkipReason.MASK_FILE)
             elif not is_candidate(place, member.head or b""):
-                yield SkippedFile(place.path, "not_an_image")
+                yield SkippedFile(place.path, SkipReason.NOT_AN_IMAGE)
             else:
                 beside = mask_path(place.path, self._pattern)
                 masked = beside is not None and os.fspath(beside.relative_to(shard)) in contents.members
@@ -155,10 +155,10 @@ class Finder:
         shard = next(above for above in shards_above(place) if above.is_file())
         status = shard.stat()
         below = 0
-        for found in self._members(FoundFile(shard, status.st_size, status.st_mtime_ns, status.st_ino)):
-            if isinstance(found, FoundFile | SkippedFile) and (found.path == place or place in found.path.parents):
+        for entry in self._members(FoundFile(shard, status.st_size, status.st_mtime_ns, status.st_ino)):
+            if isinstance(entry, FoundFile | SkippedFile) and (entry.path == place or place in entry.path.parents):
                 below += 1
-                yield found
+                yield entry
         if not below:
             yield Failure(place, Reason.MISSING, f"{shard.name} has no such member")
 
@@ -186,7 +186,7 @@ class Finder:
                 yield item
 
     def _entries(self, folder: Path) -> Iterator[Found | Path]:
-        """Tell the objects of a folder in the order of their keys; a folder to enter comes as a path."""
+        """Yield the objects of a folder in the order of their keys; a folder to enter comes as a path."""
         try:
             listing = remote.entries(folder)
         except ReadError as error:
@@ -202,18 +202,18 @@ class Finder:
             if not entry.is_folder and (not entry.name or entry.name.endswith("/")):
                 continue  # the placeholder that stands for a folder
             if "/" in entry.name or not keeps(entry.name):
-                yield SkippedFile(folder, "unusable_key")
+                yield SkippedFile(folder, SkipReason.UNUSABLE_KEY)
                 continue
             path = folder / entry.name
             if hash(path) in self._seen:  # below another place that was named too
                 continue
             self._seen.add(hash(path))
             if entry.name.startswith("."):
-                yield SkippedFile(path, "hidden")
+                yield SkippedFile(path, SkipReason.HIDDEN)
             elif entry.is_folder:
-                yield path if self._recursive else SkippedFile(path, "folder")
+                yield path if self._recursive else SkippedFile(path, SkipReason.FOLDER)
             elif entry.name in masks:
-                yield SkippedFile(path, "mask_file")
+                yield SkippedFile(path, SkipReason.MASK_FILE)
             else:
                 state = entry.status
                 beside = mask_path(path, self._pattern)
@@ -224,7 +224,7 @@ class Finder:
         """One object that was named, or a member of a shard in a store."""
         try:
             state = remote.status(place)
-            found = FoundFile(place, state.size, state.mtime_ns, state.inode, explicit=True)
+            file = FoundFile(place, state.size, state.mtime_ns, state.inode, explicit=True)
         except ReadError as error:
             if error.reason is not Reason.MISSING or not shards_above(place):
                 if error.reason is Reason.MISSING:
@@ -232,12 +232,12 @@ class Finder:
                 yield Failure(place, error.reason, error.detail)
                 return
             try:
-                found = replace(shards.find_member(place), explicit=True)
+                file = replace(shards.find_member(place), explicit=True)
             except ReadError as inner:
                 yield Failure(place, inner.reason, inner.detail)
                 return
         self._seen.add(hash(place))
-        yield replace(found, masked=False if scheme_of(place) in ONE_BY_ONE else None, label=label)
+        yield replace(file, masked=False if scheme_of(place) in ONE_BY_ONE else None, label=label)
 
     def _listed(self, source: SourceList) -> Iterator[Found]:
         for row in read_list(source):
@@ -246,7 +246,7 @@ class Finder:
                 continue
             key = hash(row.place)
             if key in self._named:
-                yield SkippedFile(row.place, "listed_twice")
+                yield SkippedFile(row.place, SkipReason.LISTED_TWICE)
                 continue
             self._named.add(key)
             if scheme_of(row.place):
@@ -276,8 +276,8 @@ class Finder:
         return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ino, explicit=True, label=label)
 
 
-def _compressed(found: FoundFile) -> Found:
-    if found.explicit:
-        detail = f"{found.path.name} is compressed; only plain .tar shards are opened"
-        return Failure(found.path, Reason.UNSUPPORTED, detail)
-    return SkippedFile(found.path, "compressed_archive")
+def _compressed(file: FoundFile) -> Found:
+    if file.explicit:
+        detail = f"{file.path.name} is compressed; only plain .tar shards are opened"
+        return Failure(file.path, Reason.UNSUPPORTED, detail)
+    return SkippedFile(file.path, SkipReason.COMPRESSED_ARCHIVE)

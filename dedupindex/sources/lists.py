@@ -1,4 +1,4 @@
-"""Lists of pictures: one row a picture, a path or a URL, and perhaps the id by which somebody else knows it."""
+"""Lists of pictures: one row a picture, a path or a URL, and optionally an id."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _parquet_rows(path: Path, source: SourceList) -> Iterator[tuple[int, Any, An
     try:
         from pyarrow import parquet
     except ModuleNotFoundError as error:
-        raise SettingsError("Parquet needs pyarrow: pip install 'dedupindex[parquet]'") from error
+        raise SettingsError("Parquet needs pyarrow: install dedupindex with its extra 'parquet'") from error
     with parquet.ParquetFile(path) as file:
         names = file.schema_arrow.names
         at, id_at = _columns(source, names)

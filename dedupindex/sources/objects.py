@@ -1,6 +1,6 @@
-"""Numbers and None out of the pickle behind a NumPy object array, without unpickling anything.
+"""Read numbers and None from the pickle inside a NumPy object array, without unpickling it.
 
-No class and no function that the pickle names is ever called: stand-ins of ours take their places. NumPy's own
+No class and no function that the pickle names is ever called: our own classes take their places. NumPy's own
 reconstruction is not used either, because a damaged pickle makes it crash the process.
 """
 

@@ -75,7 +75,7 @@ def read_picture(source: Source, format: str) -> DecodedContent:
     Raises
     ------
     ReadError
-        Named limits and frames; what Pillow itself raises passes through and is named by `decode_file`.
+        Limits and missing frames; what Pillow itself raises passes through, and `decode_file` translates it.
     """
     if format == "HEIF":
         _register_heif(source)
@@ -110,7 +110,7 @@ def read_picture(source: Source, format: str) -> DecodedContent:
 
 @contextmanager
 def pillow_limits(max_pixels: int) -> Iterator[None]:
-    """Put our pixel ceiling in place of Pillow's own (which errs at twice its number) for a while."""
+    """Replace Pillow's pixel limit, which raises only at twice its number, by ours for a while."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = max_pixels
     try:
@@ -120,13 +120,34 @@ def pillow_limits(max_pixels: int) -> Iterator[None]:
 
 
 def read_frame(source: Source, image: Image.Image, number: int) -> Frame:
-    """Decode one frame of an open picture: seek, reduce, load, map, turn upright."""
+    """Decode one frame of an open picture: seek, reduce, load, map, turn upright.
+
+    Parameters
+    ----------
+    source : Source
+        The file's bytes and the settings.
+    image : PIL.Image.Image
+        Opened from them, not loaded.
+    number : int
+        Frame number, from 0.
+
+    Returns
+    -------
+    Frame
+
+    Raises
+    ------
+    LimitExceededError
+        It is larger than the settings allow.
+    Exception
+        Whatever Pillow raises; `decode_file` translates it.
+    """
     if number:
         image.seek(number)
         check_frame(source, image.size[1], image.size[0], len(image.getbands()) * _SAMPLE_BYTES.get(image.mode, 1))
     height, width = image.size[1], image.size[0]
     if isinstance(image, JpegImagePlugin.JpegImageFile):
-        image.decodermaxblock = len(source.data)  # all at once: copying parts takes 3 % of the time
+        image.decodermaxblock = len(source.data)  # all at once: copying parts is slower
         if number == 0 and source.min_side is not None:
             _reduce(image, source.min_side)
     if image.format == "TIFF":  # Pillow turns TIFF itself as it loads
@@ -311,7 +332,7 @@ def _register_heif(source: Source) -> None:
     try:
         import pillow_heif
     except ImportError:
-        detail = "HEIF needs an extra: pip install dedupindex[heif]"
+        detail = "HEIF needs more packages: install dedupindex with its extra 'heif'"
         raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, detail) from None
     if "HEIF" not in Image.OPEN:
         pillow_heif.register_heif_opener(thumbnails=False)

@@ -1,4 +1,4 @@
-"""Keep what decoders say on the side: Python warnings, log records and native lines on file descriptor 2."""
+"""Catch the messages of decoders: Python warnings, log records and native lines on file descriptor 2."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def captured(notes: list[str]) -> Iterator[None]:
     """Turn warnings and log records of the decoders into notes.
 
     Filters and handlers belong to the process: the first capture sets them, the last to end puts them back, and each
-    thread hears what it said itself. Meanwhile other threads' warnings are shown as often as they are given. A package
-    that changes them when it is imported (astropy) is heard by captures that begin after that, also within others.
+    thread gets its own messages. Meanwhile other threads' warnings are shown as often as they are given. A package
+    that changes them when it is imported (astropy) is caught by captures that begin after that, also within others.
     """
     global _inside
     with _door:
@@ -107,14 +107,14 @@ def native_stderr(notes: list[str]) -> Iterator[None]:
 
     The descriptor belongs to the whole process, so this is done only in the main thread (worker processes decode
     there) and only around decoders known to print. A line with an escape character comes from another thread's
-    progress bar and is passed on. Costs some 20 microseconds.
+    progress bar and is passed on.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     try:
         saved = os.dup(2)
-    except OSError:  # closed: nothing can be seen there
+    except OSError:  # closed: nothing is printed there
         yield
         return
     try:
@@ -133,7 +133,7 @@ def native_stderr(notes: list[str]) -> Iterator[None]:
 
 
 def _scratch() -> io.FileIO:
-    """A file in memory where the system has such; a full disk must not spoil decoding."""
+    """A file in memory where the system has such; a full disk must not stop decoding."""
     if hasattr(os, "memfd_create"):
         return io.FileIO(os.memfd_create("stderr"), "r+")
     return tempfile.TemporaryFile(buffering=0)

@@ -1,4 +1,4 @@
-"""Where a raster has no data: sentinels, NaN, saturation, no-data tags and mask files, all as one validity mask."""
+"""Validity masks of rasters from sentinels, NaN, saturation, no-data tags and mask files."""
 
 from __future__ import annotations
 

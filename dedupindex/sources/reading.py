@@ -16,7 +16,7 @@ from dedupindex.sources.sniff import diagnose
 _CHUNK = 1 << 26  # bytes a read
 
 
-def read_bytes(path: Path, max_bytes: int, found: FoundFile | None = None) -> tuple[bytes, FileStatus]:
+def read_bytes(path: Path, max_bytes: int, file: FoundFile | None = None) -> tuple[bytes, FileStatus]:
     """Read a file that does not change meanwhile, with the state it was in.
 
     Opening does not wait for a pipe's other end. A file that changes while it is read is read once more.
@@ -26,18 +26,24 @@ def read_bytes(path: Path, max_bytes: int, found: FoundFile | None = None) -> tu
     path : Path
     max_bytes : int
         Larger files are refused before they are read.
-    found : FoundFile, optional
+    file : FoundFile, optional
         What a walk knows of the file: spares requests to object stores, and the search through a shard's headers.
+
+    Returns
+    -------
+    data : bytes
+    status : FileStatus
+        The state that belongs to the bytes.
 
     Raises
     ------
     ReadError
         Missing, unreadable, no regular file, empty, too large, or changed twice.
     """
-    if found is not None and found.offset is not None:
-        return _checked(path, max_bytes, shards.read_found(path, found, max_bytes))
+    if file is not None and file.offset is not None:
+        return _checked(path, max_bytes, shards.read_found(path, file, max_bytes))
     if not is_local(path):
-        return _checked(path, max_bytes, _read_elsewhere(path, max_bytes, found))
+        return _checked(path, max_bytes, _read_elsewhere(path, max_bytes, file))
     for _ in range(2):
         try:
             read = _read_once(path, max_bytes)
@@ -65,14 +71,14 @@ def status_of(path: Path) -> FileStatus:
     """
     if is_local(path):
         try:
-            found = path.stat()
+            status = path.stat()
         except (OSError, ValueError) as error:
             if isinstance(error, NotADirectoryError) and shards_above(path):
                 return shards.member_status(path)
             missing = isinstance(error, FileNotFoundError | NotADirectoryError)
             detail = getattr(error, "strerror", None) or str(error)
             raise ReadError(path, Reason.MISSING if missing else Reason.UNREADABLE, detail) from error
-        return FileStatus(found.st_size, found.st_mtime_ns, found.st_ino)
+        return FileStatus(status.st_size, status.st_mtime_ns, status.st_ino)
     _refuse_volume(path)
     try:
         return remote.status(path)
@@ -93,12 +99,12 @@ def exists(path: Path) -> bool:
     return not is_local(path) or not path.is_dir()
 
 
-def _read_elsewhere(path: Path, max_bytes: int, found: FoundFile | None) -> tuple[bytes, FileStatus]:
+def _read_elsewhere(path: Path, max_bytes: int, file: FoundFile | None) -> tuple[bytes, FileStatus]:
     _refuse_volume(path)
     try:
-        return remote.read(path, max_bytes, found)
+        return remote.read(path, max_bytes, file)
     except ReadError as error:
-        if error.reason is Reason.MISSING and found is None and shards_above(path):
+        if error.reason is Reason.MISSING and file is None and shards_above(path):
             return shards.read_member(path, max_bytes)
         raise
 
@@ -153,7 +159,7 @@ def racy_seconds(mtime_ns: int) -> float:
     """Time to wait until a change of the file would surely show as another modification time.
 
     File systems count it in steps: kernels in ticks of up to 10 ms, FAT in two seconds. A file that was written within
-    this step could be written again without a trace; nobody would read it a second time.
+    this step could be written again with the same time, and would not be read again.
     """
     step = 2_000_000_000 if mtime_ns % 1_000_000_000 == 0 else 20_000_000
     age = time.time_ns() - mtime_ns

@@ -21,7 +21,7 @@ from dedupindex.records import FileStatus, FoundFile
 
 HEADER_BLOCK = 1 << 16  # bytes a request where a shard's headers are read: small members come along
 _CHUNK = 1 << 22
-_GONE = (404, 410)  # HTTP status; fsspec takes every other trouble with a server for "not found" as well
+_GONE = (404, 410)  # HTTP status; fsspec reports other errors of a server as "not found" too
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
 _TAGS = ("ETag", "etag", "generation", "version_id", "VersionId", "md5Hash", "content_md5", "crc32c", "checksum")
 _SECRET = re.compile(
@@ -32,7 +32,7 @@ _SECRET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class RemoteEntry:
-    """Something that stands in a folder of an object store."""
+    """An object or folder inside a folder of an object store."""
 
     name: str  # what is left of its key below the folder; no name that a path can hold where that is odd
     is_folder: bool
@@ -40,7 +40,7 @@ class RemoteEntry:
 
 
 def entries(folder: Path) -> list[RemoteEntry]:
-    """What stands in a folder of an object store, in the order of the keys.
+    """Entries of a folder of an object store, in the order of the keys.
 
     Raises
     ------
@@ -51,11 +51,11 @@ def entries(folder: Path) -> list[RemoteEntry]:
         system, inner = _opened(folder)
         system.invalidate_cache()
         start = len(inner.rstrip("/")) + 1
-        found = [
+        entries_here = [
             RemoteEntry(item["name"][start:], item["type"] == "directory", _status(item))
             for item in system.ls(inner, detail=True)
         ]
-    return sorted(found, key=lambda entry: entry.name + "/" * entry.is_folder)
+    return sorted(entries_here, key=lambda entry: entry.name + "/" * entry.is_folder)
 
 
 def is_folder(path: Path) -> bool:
@@ -64,7 +64,7 @@ def is_folder(path: Path) -> bool:
     Raises
     ------
     ReadError
-        There is neither, or one cannot tell.
+        There is neither, or it is not known.
     """
     if scheme_of(path) in ONE_BY_ONE:
         return False
@@ -82,20 +82,38 @@ def status(path: Path) -> FileStatus:
     """
     with _translated(path):
         system, inner = _opened(path)
-        found = system.info(inner)
-        if found["type"] == "directory":
+        entry = system.info(inner)
+        if entry["type"] == "directory":
             raise FileNotFoundError(f"{text_of(path)} is a folder")
-        return _status(found)
+        return _status(entry)
 
 
-def read(path: Path, max_bytes: int, found: FoundFile | None = None) -> tuple[bytes, FileStatus]:
+def read(path: Path, max_bytes: int, file: FoundFile | None = None) -> tuple[bytes, FileStatus]:
     """The bytes of an object, in one request where its state is known, and never many more than *max_bytes*.
+
+    Parameters
+    ----------
+    path : Path
+        A place in an object store or on a web server.
+    max_bytes : int
+        Largest object that is wanted; more may come back where the size is not told.
+    file : FoundFile, optional
+        What a listing said of it; without, its state is asked for first.
+
+    Returns
+    -------
+    data : bytes
+    status : FileStatus
+        Size, time and identity that belong to the bytes.
 
     Raises
     ------
+    LimitExceededError
+        It is known to be larger than *max_bytes*.
     ReadError
+        It is gone, cannot be read, or was changed meanwhile.
     """
-    known = status(path) if found is None else FileStatus(found.size, found.mtime_ns, found.inode)
+    known = status(path) if file is None else FileStatus(file.size, file.mtime_ns, file.inode)
     if known.size > max_bytes:
         raise LimitExceededError(path, Reason.TOO_LARGE, f"{known.size:,} bytes; max_bytes is {max_bytes:,}")
     if known.size == 0:
@@ -110,13 +128,25 @@ def read(path: Path, max_bytes: int, found: FoundFile | None = None) -> tuple[by
     if known.size < 0 and len(data) <= max_bytes:
         return data, FileStatus(len(data), known.mtime_ns, known.inode)
     if len(data) != known.size and len(data) <= max_bytes:
-        detail = f"{len(data):,} bytes came, {known.size:,} were told"
+        detail = f"{len(data):,} bytes received, {known.size:,} expected"
         raise ReadError(path, Reason.CHANGED_WHILE_READ, detail)
     return data, known
 
 
 def read_range(path: Path, offset: int, size: int) -> bytes:
     """Some bytes of an object, in one request.
+
+    Parameters
+    ----------
+    path : Path
+        A place in an object store or on a web server.
+    offset, size : int
+        First byte and number of bytes.
+
+    Returns
+    -------
+    bytes
+        Fewer where the object ends before.
 
     Raises
     ------
@@ -129,7 +159,7 @@ def read_range(path: Path, offset: int, size: int) -> bytes:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """An object as a file to move about in, for its headers.
+    """An object as a seekable file, for its headers.
 
     Raises
     ------
@@ -157,11 +187,12 @@ def _opened(path: Path) -> tuple[Any, str]:
     try:
         import fsspec
     except ModuleNotFoundError as error:
-        raise SettingsError("object stores and URLs need fsspec: pip install 'dedupindex[objects]'") from error
+        detail = "object stores and URLs need fsspec: install dedupindex with its extra 'objects'"
+        raise SettingsError(detail) from error
     try:
         system, inner = fsspec.core.url_to_fs(text_of(path))
     except ImportError as error:
-        detail = f"{scheme_of(path)}:// needs another package: {error}; pip install 'dedupindex[objects]'"
+        detail = f"{scheme_of(path)}:// needs another package: {error}; install dedupindex with its extra 'objects'"
         raise SettingsError(detail) from error
     return system, str(inner)
 
@@ -198,12 +229,12 @@ def _nanoseconds(moment: object) -> int:
 
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
-    """Turn whatever a client raises into a `ReadError` that names the place, and nothing secret."""
+    """Turn whatever a client raises into a `ReadError` that names the place and contains no secret."""
     try:
         yield
     except (ReadError, SettingsError):
         raise
-    except Exception as error:  # every client has its own
+    except Exception as error:  # each client has its own exceptions
         cause = error
         if scheme_of(path) in ONE_BY_ONE:
             while isinstance(cause, FileNotFoundError) and isinstance(cause.__cause__, Exception):

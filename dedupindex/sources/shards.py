@@ -22,7 +22,7 @@ from dedupindex.sources import remote
 from dedupindex.sources.sniff import HEAD_BYTES, IMAGE_SUFFIXES
 
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.lz4")
-_LONGEST_HEADER = 1 << 20  # bytes; a header that says it is longer is no header
+_LONGEST_HEADER = 1 << 20  # bytes; a longer one is damage
 _BLOCK = 512
 
 
@@ -54,22 +54,22 @@ def scan(shard: Path, status: FileStatus) -> Contents:
     ReadError
         It cannot be read at all.
     """
-    found = Contents(status)
+    contents = Contents(status)
     with _opened(shard) as file:
         try:
             for item in _headers(file):
                 if item.size < 0 or (item.isreg() and item.offset_data + item.size > status.size):
-                    found.damage = Reason.TRUNCATED, f"{item.name} ends behind the end of the shard"
+                    contents.damage = Reason.TRUNCATED, f"{item.name} ends behind the end of the shard"
                     break
                 if not item.isreg() or item.issparse():
-                    found.others += 1
+                    contents.others += 1
                     continue
                 name = safe_name(item.name)
                 if name:
-                    found.members[name] = Member(name, item.offset_data, item.size, _head(file, name, item))
+                    contents.members[name] = Member(name, item.offset_data, item.size, _head(file, name, item))
         except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-            found.damage = Reason.DAMAGED, " ".join(str(error).split())[:200] or type(error).__name__
-    return found
+            contents.damage = Reason.DAMAGED, " ".join(str(error).split())[:200] or type(error).__name__
+    return contents
 
 
 def status_of_shard(shard: Path) -> FileStatus:
@@ -82,11 +82,11 @@ def status_of_shard(shard: Path) -> FileStatus:
     if not is_local(shard):
         return remote.status(shard)
     try:
-        found = shard.stat()
+        status = shard.stat()
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
         raise ReadError(shard, Reason.MISSING if missing else Reason.UNREADABLE, str(error.strerror)) from error
-    return FileStatus(found.st_size, found.st_mtime_ns, found.st_ino)
+    return FileStatus(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def safe_name(name: str) -> str:
@@ -99,7 +99,21 @@ def safe_name(name: str) -> str:
 
 
 def member_found(shard: Path, status: FileStatus, member: Member) -> FoundFile:
-    """A member as a file: its size, the time of its shard, and a number that tells shard and offset."""
+    """A member of a tar shard as a file.
+
+    Parameters
+    ----------
+    shard : Path
+    status : FileStatus
+        Of the shard.
+    member : Member
+        Its name, offset and size in the shard.
+
+    Returns
+    -------
+    FoundFile
+        With the time of the shard, and as inode a digest of the shard's state and the offset.
+    """
     return FoundFile(
         shard / member.name, member.size, status.mtime_ns, _identity(status, member.offset), offset=member.offset
     )
@@ -122,8 +136,8 @@ def member_status(path: Path) -> FileStatus:
     ------
     ReadError
     """
-    found = find_member(path)
-    return FileStatus(found.size, found.mtime_ns, found.inode)
+    member = find_member(path)
+    return FileStatus(member.size, member.mtime_ns, member.inode)
 
 
 def read_member(path: Path, max_bytes: int) -> tuple[bytes, FileStatus]:
@@ -136,33 +150,49 @@ def read_member(path: Path, max_bytes: int) -> tuple[bytes, FileStatus]:
     return read_found(path, find_member(path), max_bytes)
 
 
-def read_found(path: Path, found: FoundFile, max_bytes: int) -> tuple[bytes, FileStatus]:
+def read_found(path: Path, member: FoundFile, max_bytes: int) -> tuple[bytes, FileStatus]:
     """The bytes of a member whose place in its shard is known, by one seek or one request.
+
+    Parameters
+    ----------
+    path : Path
+        Shard and name of the member.
+    member : FoundFile
+        From `member_found` or `find_member`.
+    max_bytes : int
+        Largest member that is read.
+
+    Returns
+    -------
+    data : bytes
+    status : FileStatus
 
     Raises
     ------
+    LimitExceededError
+        It is larger than *max_bytes*.
     ReadError
-        The shard is another one by now, among others.
+        The shard is gone, cannot be read, or is another one by now.
     """
-    if found.size > max_bytes:
-        raise LimitExceededError(path, Reason.TOO_LARGE, f"{found.size:,} bytes; max_bytes is {max_bytes:,}")
-    offset = found.offset or 0
-    shard = next((some for some in shards_above(path) if not is_local(some) or some.is_file()), None)
+    if member.size > max_bytes:
+        raise LimitExceededError(path, Reason.TOO_LARGE, f"{member.size:,} bytes; max_bytes is {max_bytes:,}")
+    offset = member.offset or 0
+    shard = next((above for above in shards_above(path) if not is_local(above) or above.is_file()), None)
     if shard is None:
         raise ReadError(path, Reason.MISSING, "there is no such shard")
-    if not found.size:
+    if not member.size:
         data = b""
     elif is_local(shard):
         with _opened(shard) as file:
             file.seek(offset)
-            data = file.read(found.size)
-        if _identity(status_of_shard(shard), offset) != found.inode:
-            raise ReadError(path, Reason.CHANGED_WHILE_READ, "the shard has changed since it was looked through")
+            data = file.read(member.size)
+        if _identity(status_of_shard(shard), offset) != member.inode:
+            raise ReadError(path, Reason.CHANGED_WHILE_READ, "the shard has changed since its headers were read")
     else:
-        data = remote.read_range(shard, offset, found.size)
-    if len(data) != found.size:
-        raise ReadError(path, Reason.CHANGED_WHILE_READ, f"{len(data):,} bytes came, {found.size:,} were told")
-    return data, FileStatus(found.size, found.mtime_ns, found.inode)
+        data = remote.read_range(shard, offset, member.size)
+    if len(data) != member.size:
+        raise ReadError(path, Reason.CHANGED_WHILE_READ, f"{len(data):,} bytes received, {member.size:,} expected")
+    return data, FileStatus(member.size, member.mtime_ns, member.inode)
 
 
 def _find(path: Path) -> tuple[Path, FileStatus, Member]:
@@ -225,7 +255,7 @@ def _headers(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
             yield item
         file.seek(archive.offset)
         rest = file.read(_BLOCK)
-    if rest.strip(b"\0"):  # tarfile ends in silence at a header that is none
+    if rest.strip(b"\0"):  # tarfile ends without an error at an invalid header
         raise tarfile.ReadError(f"no header at byte {archive.offset:,}")
 
 

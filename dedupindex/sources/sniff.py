@@ -1,4 +1,4 @@
-"""Say from a file's first bytes what it is: an image format, or which kind of something else."""
+"""Recognise a file's format, or what else it is, by its first bytes."""
 
 from __future__ import annotations
 
@@ -154,15 +154,15 @@ def _iso_brand(head: bytes) -> str | None:
 def format_of(head: bytes, path: Path) -> str | None:
     """Like `sniff`, helped by the name where bytes do not tell: TGA, NPZ and camera raw files."""
     suffix = path.suffix.lower()
-    found = sniff(head)
-    if suffix in RAW_SUFFIXES and found in (None, "TIFF", "RAW"):
+    format_name = sniff(head)
+    if suffix in RAW_SUFFIXES and format_name in (None, "TIFF", "RAW"):
         return "RAW"
-    if found is None and suffix == ".npz" and head.startswith(b"PK"):
+    if format_name is None and suffix == ".npz" and head.startswith(b"PK"):
         return "NPZ"
     # PNG, JPEG and others named .tga are told by their bytes; a real TGA may by chance begin like a weak magic.
-    if suffix in TGA_SUFFIXES and found in (None, "ICO", "CUR", "FLI", "PCX", "SGI") and _is_tga(head):
+    if suffix in TGA_SUFFIXES and format_name in (None, "ICO", "CUR", "FLI", "PCX", "SGI") and _is_tga(head):
         return "TGA"
-    return found
+    return format_name
 
 
 def _is_tga(head: bytes) -> bool:
@@ -172,7 +172,7 @@ def _is_tga(head: bytes) -> bool:
 
 
 def diagnose(head: bytes) -> tuple[Reason, str]:
-    """What a file is that is no image.
+    """Recognise what a file is that is not an image.
 
     Returns
     -------
@@ -210,27 +210,27 @@ def read_head(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def is_candidate(found: FoundFile, head: bytes | None = None) -> bool:
+def is_candidate(file: FoundFile, head: bytes | None = None) -> bool:
     """Whether a file that was found should be decoded, or passed over as ``not_an_image``.
 
-    A folder may hold notes and films: a file found there counts when its name or its first bytes claim to be an
-    image; then a failure to decode is told. A file that the user named always counts. The head is read only where the
-    name says nothing; a file whose head cannot be read counts, so that `decode_file` tells why. Of objects in a store
-    no head is read, which would cost a request: those whose name has no ending count, other names decide.
+    A folder may hold other files: a file in it counts when its name or its first bytes are those of an image; then a
+    failure to decode is reported. A file that the user named always counts. The head is read only where the name does
+    not decide; a file whose head cannot be read counts, so that `decode_file` says why. Of objects in a store no head
+    is read, which would cost a request: the name decides, and one without an ending counts.
 
     Parameters
     ----------
-    found : FoundFile
+    file : FoundFile
     head : bytes, optional
         First `HEAD_BYTES` bytes, where they are at hand.
     """
-    if found.explicit or found.path.suffix.lower() in IMAGE_SUFFIXES:
+    if file.explicit or file.path.suffix.lower() in IMAGE_SUFFIXES:
         return True
     if head is None:
-        if not is_local(found.path):
-            return found.offset is not None or (not found.path.suffix and found.size != 0)
+        if not is_local(file.path):
+            return file.offset is not None or (not file.path.suffix and file.size != 0)
         try:
-            head = read_head(found.path)
+            head = read_head(file.path)
         except OSError:
             return True
     return sniff(head) is not None

@@ -236,8 +236,8 @@ def _finish(
         stack = rasters.native(raw, source.note)
         limits = None
         if len(stack) > 1:
-            found = rasters.validity(stack, no_data=source.settings.no_data)
-            limits = rasters.stack_range(stack, rasters.both(found, mask))
+            valid = rasters.validity(stack, no_data=source.settings.no_data)
+            limits = rasters.stack_range(stack, rasters.both(valid, mask))
         chosen = [n - mine.start for n in numbers if n in mine]
         if len(chosen) < len(stack):
             stack, mask = stack[chosen], None if mask is None else mask[chosen]
@@ -250,7 +250,7 @@ def _extra(source: Source, module: str, what: str, extra: str = "science") -> An
     try:
         return import_module(module)
     except ImportError:
-        detail = f"{what} needs an extra: pip install dedupindex[{extra}]"
+        detail = f"{what} needs more packages: install dedupindex with its extra '{extra}'"
         raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, detail) from None
 
 

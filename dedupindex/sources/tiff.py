@@ -237,7 +237,7 @@ def _by_pillow(source: Source, each: _Page, number: int, pillow: _LazyPillow) ->
     page = each.page
     depth = int(page.bitspersample)
     if depth > 8 and image.mode not in _KEEPS_DEPTH:
-        detail = f"{depth}-bit {page.compression!r} needs imagecodecs: pip install dedupindex[science]"
+        detail = f"{depth}-bit {page.compression!r} needs imagecodecs: install dedupindex with its extra 'science'"
         raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, detail)
     frame = read_frame(source, image, 0)  # 0: it already stands at its page
     pixels: Array = frame.pixels

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select
 
-from dedupindex.records import Decision, LocationRecord
+from dedupindex.records import Decision, DecisionKind, LocationRecord
 from dedupindex.store.catalog import chunks
 from dedupindex.store.schema import DecisionRow, Image, Location, Snapshot
 from dedupindex.store.upsert import upsert
@@ -25,7 +25,7 @@ def decisions(connection: Connection) -> list[Decision]:
     """Every decision, oldest first."""
     rows = connection.execute(select(DecisionRow.__table__).order_by(DecisionRow.decided, DecisionRow.a, DecisionRow.b))
     return [
-        Decision(row["kind"], row["a"], row["b"], row["note"], datetime.fromisoformat(row["decided"]))
+        Decision(DecisionKind(row["kind"]), row["a"], row["b"], row["note"], datetime.fromisoformat(row["decided"]))
         for row in rows.mappings()
     ]
 

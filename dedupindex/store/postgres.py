@@ -329,7 +329,7 @@ def _engine(url: URL, application: str) -> Engine:
             connect_args={"client_encoding": "utf8", "application_name": application, **given},
         )
     except ImportError as error:
-        words = f"PostgreSQL needs the extra 'postgres': pip install 'dedupindex[postgres]' ({error})"
+        words = f"PostgreSQL needs more packages: install dedupindex with its extra 'postgres' ({error})"
         raise StoreError(words) from error
     event.listen(engine, "connect", _configure)
     return engine

@@ -85,7 +85,7 @@ def _extras() -> Iterator[Finding]:
     for name, (modules, what) in EXTRAS.items():
         lacking = [module for module in modules if importlib.util.find_spec(module) is None]
         if lacking:
-            advice = f"pip install 'dedupindex[{name}]' for {what}"
+            advice = f"install dedupindex with its extra '{name}' for {what}"
             yield Finding(f"extra {name}", f"without {', '.join(lacking)}", advice=advice)
         else:
             yield Finding(f"extra {name}", what)

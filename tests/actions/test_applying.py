@@ -71,7 +71,7 @@ def test_apply_and_undo(heap, action):
     assert not (heap / "out").exists()
     assert not [*(heap / "data").rglob("*.jpg*")]
     assert undo_journal(journal).outcomes == ()
-    with pytest.raises(PlanError, match="taken back"):
+    with pytest.raises(PlanError, match="was undone"):
         apply_plan(plan, journal)
 
 

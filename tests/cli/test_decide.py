@@ -32,7 +32,7 @@ def test_kept_both_are_shown_on_request(run, folder):
     run("decide", "keep-both", "in/a.png", "in/b.jpg", cwd=folder, code=0)
     assert "in/b.jpg" not in run("report", cwd=folder, code=0).stdout
     shown = run("report", "--decided", cwd=folder, code=0).stdout
-    assert "! these two are to be kept both, as was decided: in/" in shown
+    assert "! both of these are kept, as was decided: in/" in shown
     [group] = json.loads(run("report", "--decided", "--json", cwd=folder, code=0).stdout)["groups"]
     assert group["flags"][0].startswith("keep_both:")
 

@@ -90,4 +90,4 @@ def test_without_matplotlib(script, pictures, tmp_path):
         "u.find_spec = lambda name, *more: None if name == 'matplotlib' else f(name, *more)\n"
     )
     done = script("evaluate", pictures, "--plot", "x.png", cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, code=2)
-    assert "pip install 'dedupindex[plot]'" in done.stderr
+    assert "install dedupindex with its extra 'plot'" in done.stderr

@@ -6,11 +6,10 @@ from hypothesis import strategies as st
 from dedupindex.compare.motion import (
     descend_shift,
     motion_vectors,
-    overlap_slices,
-    pearson_after,
     sad_shift,
     ssd_shift,
 )
+from dedupindex.compare.overlap import overlap_slices, pearson_after
 from tests.oracles import block_vector, difference_map
 from tests.scenes import holes, photograph, smooth
 

@@ -23,7 +23,7 @@ from dedupindex.store.database import Database
 from tests.pictures import half, make_tree, picture, save
 
 SCRIPT = Path(sys.executable).parent / "dedupindex"
-needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'dedupindex[ray]'")
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (the extra 'ray')")
 
 
 def scan(folder, tree, engine, *options, killer=None, workers="2"):
@@ -169,7 +169,7 @@ def test_few_new_images_among_many_are_looked_up_in_the_vector_index(tmp_path, m
 
 def test_what_is_missing_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("dedupindex.engines.choosing.find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match=r"needs pyarrow and fsspec and ray: pip install 'dedupindex\[ray\]'"):
+    with pytest.raises(SettingsError, match="needs pyarrow and fsspec and ray: install dedupindex with its extra"):
         engine_for(Settings(engine="ray"), Database(tmp_path / "p.db", create=True))
     with pytest.raises(SettingsError, match="must be local, ray or ray://ADDRESS"):
         Settings(engine="spark")

@@ -120,7 +120,7 @@ def test_a_killed_worker_changes_nothing_and_two_are_too_many(tmp_path):
     work.backend.close()
 
 
-@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'dedupindex[ray]'")
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (the extra 'ray')")
 def test_ray_makes_the_same_and_outlives_a_killed_worker(tmp_path):
     """In a process of its own: Ray's warnings and threads are its own affair."""
     import subprocess

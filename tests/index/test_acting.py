@@ -31,7 +31,7 @@ def test_a_plan_is_followed_noted_and_taken_back(index, folder):
     plan = index.plan(move_to(folder))
     files = {item.file.path for item in plan.items}
     assert len(files) == 2
-    done = index.apply(plan, agreed=plan.deeds_digest())
+    done = index.apply(plan, agreed=plan.operations_digest())
     assert done.well
     assert not any(path.exists() for path in files)
     assert done.journal.parent == folder
@@ -49,7 +49,7 @@ def test_what_was_not_agreed_to_is_refused(index, folder):
     (folder / "in" / "copy of 1.png").unlink()
     now = index.plan(move_to(folder))
     with pytest.raises(PlanChangedError):
-        index.apply(now, agreed=plan.deeds_digest())
+        index.apply(now, agreed=plan.operations_digest())
     assert not list(folder.glob("*.journal"))
     assert not list(folder.glob("*plan*"))
 

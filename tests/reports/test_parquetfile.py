@@ -58,5 +58,5 @@ def test_an_empty_report_keeps_its_columns():
 
 def test_without_pyarrow_it_is_said(monkeypatch):
     monkeypatch.setattr(parquetfile, "find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match=r"dedupindex\[parquet\]"):
+    with pytest.raises(SettingsError, match="its extra 'parquet'"):
         pairs_parquet(report([]))

@@ -189,7 +189,7 @@ def test_coverage_lists_some_and_counts_all():
         "/card: 1 of 31 pictures with a duplicate in /archive, 1 of them in the same bytes or pixels; without:"
     )
     assert (len(lines), lines[-2].strip()) == (23, "and 10 more (--json lists all)")
-    assert lines[-1] == "/card: 1 file could not be read, so nobody knows"
+    assert lines[-1] == "/card: 1 file could not be read, duplicates not known"
     [line] = coverage_lines(Coverage(Path("/card"), Path("/archive"), 1, 0, ()))
     assert line == "/card: all 1 picture with a duplicate in /archive, 0 of them in the same bytes or pixels"
 

@@ -74,7 +74,7 @@ def test_heif(tmp_path: Path) -> None:
 def test_heif_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     (tmp_path / "x.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 50)
-    assert "dedupindex[heif]" in fails(tmp_path / "x.heic", Reason.UNSUPPORTED).detail
+    assert "extra 'heif'" in fails(tmp_path / "x.heic", Reason.UNSUPPORTED).detail
 
 
 # ------------------------------------------------------------------------------------------------ reduced JPEG

@@ -191,7 +191,7 @@ def test_pictures_of_a_web_server(server, png):
     base, files = server
     [found] = walk(f"{base}/p.png")
     assert (found.size, found.explicit, found.masked) == (len(png), True, False)
-    decoded = decode_file(found.path, Settings(), found=found)
+    decoded = decode_file(found.path, Settings(), file=found)
     assert decoded.size == len(png)
     assert (decoded.mtime_ns, decoded.inode) == (found.mtime_ns, found.inode)
     with pytest.raises(LimitExceededError):

@@ -114,7 +114,7 @@ def test_a_mask_in_the_shard_masks_its_picture(tmp_path, png):
     path = shard(tmp_path / "s.tar", [("p.png", png), ("p.mask.png", masking)])
     [item] = [item for item in Finder([path]) if isinstance(item, FoundFile)]
     for found in (item, None):  # told by the walk, and looked for
-        [frame] = decode_file(item.path, Settings(), found=found).frames
+        [frame] = decode_file(item.path, Settings(), file=found).frames
         assert frame.mask[:60].all()
         assert not frame.mask[60:].any()
 

@@ -246,7 +246,7 @@ def test_missing_extras_are_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     (tmp_path / name).write_bytes(data)
-    assert f"pip install dedupindex[{extra}]" in _fails(tmp_path / name, Reason.UNSUPPORTED).detail
+    assert f"install dedupindex with its extra '{extra}'" in _fails(tmp_path / name, Reason.UNSUPPORTED).detail
 
 
 def test_read_only_bytes_give_read_only_frames(tmp_path: Path) -> None:

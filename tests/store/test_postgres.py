@@ -57,7 +57,7 @@ def test_a_server_that_is_not_there_is_named_without_the_password(url):
 
 def test_without_the_driver_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(StoreError, match=r"dedupindex\[postgres\]"):
+    with pytest.raises(StoreError, match="its extra 'postgres'"):
         Database("postgresql://host/name")
 
 

@@ -1,4 +1,4 @@
-"""The same for programs, as JSON."""
+"""JSON interface of the review page, for programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from dedupindex.records import Decision, Relation
 from dedupindex.reports.jsonfile import SCHEMA_VERSION, group_json
-from dedupindex.web.page.group_lists import Filter
+from dedupindex.web.page.group_lists import Filter, ListOrder, ListState
 from dedupindex.web.page.site import site_of
 from dedupindex.web.shared.api import Json, common_routes
 
@@ -52,7 +52,7 @@ class DecisionOrder(BaseModel):
 
 
 def _faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a route may answer besides what it says."""
+    """Error answers of a route."""
     forbidden = {"model": Fault, "description": "No token, or a request from another origin"}
     return {403: forbidden, **{status: {"model": Fault} for status in statuses}}
 
@@ -69,10 +69,10 @@ def groups(
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> GroupList:
     """List duplicate groups."""
-    chosen = Filter("" if relation is None else str(relation), min_score, max_score, state, order)
-    found = site_of(request).group_lists.current().select(chosen)
-    some = [group_json(entry.group) for entry in found[offset : offset + limit]]
-    return {"schema": SCHEMA_VERSION, "kind": "groups", "total": len(found), "groups": some}
+    chosen = Filter("" if relation is None else str(relation), min_score, max_score, ListState(state), ListOrder(order))
+    chosen_groups = site_of(request).group_lists.current().select(chosen)
+    shown = [group_json(entry.group) for entry in chosen_groups[offset : offset + limit]]
+    return {"schema": SCHEMA_VERSION, "kind": "groups", "total": len(chosen_groups), "groups": shown}
 
 
 @router.get("/decisions", responses=_faults())
@@ -90,10 +90,16 @@ def decide(request: Request, order: DecisionOrder) -> DecisionList:
     return _list(made.decisions)
 
 
-def _list(found: Sequence[Decision]) -> DecisionList:
+def _list(decided: Sequence[Decision]) -> DecisionList:
     listed = [
-        {"kind": some.kind, "a": some.a, "b": some.b, "note": some.note, "decided": some.decided.isoformat()}
-        for some in found
+        {
+            "kind": decision.kind,
+            "a": decision.a,
+            "b": decision.b,
+            "note": decision.note,
+            "decided": decision.decided.isoformat(),
+        }
+        for decision in decided
     ]
     return {"schema": SCHEMA_VERSION, "kind": "decisions", "decisions": listed}
 

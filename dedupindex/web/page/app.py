@@ -35,6 +35,12 @@ def create_app(index: Index, uploads: Uploads, keys: Keys, *, allow_apply: bool 
         Secrets and host names of this start.
     allow_apply : bool
         Let the page carry out plans, which moves or removes files.
+    uploads : Uploads
+        Describes uploaded pictures.
+
+    Returns
+    -------
+    FastAPI
     """
     app = FastAPI(
         title="dedupindex",

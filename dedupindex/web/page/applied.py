@@ -1,4 +1,4 @@
-"""What is kept of a plan that the page carried out."""
+"""Results of plans that the page carried out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a plan came to."""
+    """Result of a plan."""
 
     id: str
     words: str

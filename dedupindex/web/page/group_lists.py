@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from urllib.parse import urlencode
 
 from dedupindex.index import Index, largest_first
@@ -15,11 +16,26 @@ from dedupindex.records.reports import Overview
 PAGE = 48  # groups
 RUNS = 8  # latest runs beside the list
 QUICK = 0.3  # seconds: groups that are made in less are made after every change
-RESTS = 5  # times as long as making them took, others' changes are left alone
-OPEN, KEPT, ALL = "open", "kept", "all"
-STATES: Mapping[str, str] = {OPEN: "still open", KEPT: "with a keeper", ALL: "all"}
-LARGEST, DOUBTFUL = "largest", "doubtful"
-ORDERS: Mapping[str, str] = {LARGEST: "largest first", DOUBTFUL: "most doubtful first"}
+RESTS = 5  # times as long as making them took, changes by others are not looked at
+
+
+class ListState(StrEnum):
+    """Which groups a list shows, by whether somebody chose a keeper."""
+
+    OPEN = "open"  # without a keeper
+    KEPT = "kept"  # with one
+    ALL = "all"
+
+
+class ListOrder(StrEnum):
+    """In which order a list shows its groups."""
+
+    LARGEST = "largest"  # most files first
+    DOUBTFUL = "doubtful"  # lowest score of the weakest link first
+
+
+STATES = {ListState.OPEN: "still open", ListState.KEPT: "with a keeper", ListState.ALL: "all"}
+ORDERS = {ListOrder.LARGEST: "largest first", ListOrder.DOUBTFUL: "most doubtful first"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +61,8 @@ class Filter:
     relation: str = ""  # "" = any
     least: float = 0.0  # score of the weakest link
     most: float = 1.0
-    state: str = OPEN
-    order: str = LARGEST
+    state: ListState = ListState.OPEN
+    order: ListOrder = ListOrder.LARGEST
 
     def query(self, **more: str | int) -> str:
         """Return it as the query part of an address, with what else is given."""
@@ -67,7 +83,7 @@ class Filter:
             return False
         if not self.least <= entry.weakest <= self.most:
             return False
-        return self.state == ALL or entry.kept == (self.state == KEPT)
+        return self.state == ListState.ALL or entry.kept == (self.state == ListState.KEPT)
 
 
 @dataclass(frozen=True)
@@ -89,24 +105,36 @@ class GroupList:
     def select(self, chosen: Filter) -> tuple[ListedGroup, ...]:
         """Return the groups of a list, in its order."""
         if chosen not in self.lists:
-            found = [entry for entry in self.entries if chosen.shows(entry)]
-            if chosen.order == DOUBTFUL:
-                found.sort(key=lambda entry: (entry.weakest, entry.id))
+            entries = [entry for entry in self.entries if chosen.shows(entry)]
+            if chosen.order == ListOrder.DOUBTFUL:
+                entries.sort(key=lambda entry: (entry.weakest, entry.id))
             if len(self.lists) > 100:
                 self.lists.clear()
-            self.lists[chosen] = tuple(found)
+            self.lists[chosen] = tuple(entries)
         return self.lists[chosen]
 
     def pair(self, group: DuplicateGroup, first: int, other: int) -> Pair | None:
-        """Return the confirmed pair of two images of a group."""
+        """Return the confirmed pair of two images of a group.
+
+        Parameters
+        ----------
+        group : DuplicateGroup
+        first, other : int
+            Image ids, in any order.
+
+        Returns
+        -------
+        Pair or None
+            None where they are only linked through others.
+        """
         return next((pair for pair in group.pairs if {pair.a.id, pair.b.id} == {first, other}), None)
 
 
 class GroupLists:
-    """Keeps the latest `GroupList`; to make one takes about a second for 5,000 groups.
+    """Keeps the latest `GroupList`, because making one of a large collection takes time.
 
     After a decision of ours only its group is made anew, by the rules of the report. While others write all the time
-    (an ingest of a large collection), pages may show what stood a few seconds ago.
+    (an ingest of a large collection), pages may show the state of a few seconds ago.
     """
 
     def __init__(self, index: Index) -> None:
@@ -133,7 +161,7 @@ class GroupLists:
         return latest
 
     def refresh(self) -> None:
-        """Say that we wrote something: the next page shows it."""
+        """Note that we wrote something, so that the next page shows it."""
         self._wanted = True
 
     def follow(

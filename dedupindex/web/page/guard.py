@@ -1,4 +1,4 @@
-"""Who may ask: the door of the application, before anything else looks at a request.
+"""Access control of the review page, before anything else looks at a request.
 
 A page on any web site can make the user's browser send requests to 127.0.0.1, under a name of its own that it lets
 point there (DNS rebinding) or straight (CSRF), and any user of the machine can connect. So a request passes only if
@@ -93,7 +93,7 @@ class Guard:
     def _refused(self, scope: Scope, headers: Headers) -> PlainTextResponse | None:
         host = host_of(headers)
         if host not in self._keys.hosts:
-            return PlainTextResponse("this name is none of this server's", 403)
+            return PlainTextResponse("this server does not answer under this name", 403)
         origins = headers.getlist("origin")
         own = f"http://{host}"
         if any(origin.lower() != own for origin in origins):

@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from dedupindex.errors import ReadError
 from dedupindex.records import Relation
 from dedupindex.reports.text import pairs_with
-from dedupindex.web.page.group_lists import OPEN, ORDERS, PAGE, STATES, Filter, neighbours
+from dedupindex.web.page.group_lists import ORDERS, PAGE, STATES, Filter, ListOrder, ListState, neighbours
+from dedupindex.web.page.review import Choice
 from dedupindex.web.page.site import site_of
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -19,15 +20,31 @@ MEMBERS = 60  # pictures of a group on a page
 
 
 def chosen_filter(
-    relation: str = "", least: str = "", most: str = "", state: str = OPEN, order: str = "largest"
+    relation: str = "", least: str = "", most: str = "", state: str = ListState.OPEN, order: str = ListOrder.LARGEST
 ) -> Filter:
-    """Return the filter that an address asks for; what means nothing counts as not given."""
+    """Return the filter that an address asks for; what means nothing counts as not given.
+
+    Parameters
+    ----------
+    relation : str
+        Value of a `Relation`; "" = any.
+    least, most : str
+        Range of the score of the weakest link, 0..1.
+    state : str
+        Value of a `ListState`.
+    order : str
+        Value of a `ListOrder`.
+
+    Returns
+    -------
+    Filter
+    """
     return Filter(
         relation if relation in set(Relation) else "",
         _share(least, 0.0),
         _share(most, 1.0),
-        state if state in STATES else OPEN,
-        order if order in ORDERS else "largest",
+        ListState(state) if state in set(ListState) else ListState.OPEN,
+        ListOrder(order) if order in set(ListOrder) else ListOrder.LARGEST,
     )
 
 
@@ -111,7 +128,7 @@ def decide(request: Request, group_id: str, do: Annotated[str, Form()]) -> Respo
     choice, _, key = do.partition(":")
     site.review.act(entry, choice, key)
     following = after or before
-    if choice == "out":  # what is left of the group, if anything; its name may be another one now
+    if choice == Choice.OUT:  # what is left of the group, if anything; its name may be another one now
         rest = {member.image.id for member in entry.group.members if member.image.key != key}
         left = site.group_lists.current().entries
         following = next((e.id for e in left if any(m.image.id in rest for m in e.group.members)), following)
@@ -133,13 +150,13 @@ def undo(request: Request) -> Response:
 
 @router.get("/query")
 def ask(request: Request) -> Response:
-    """Show where to hand in a picture."""
+    """Show the upload form."""
     return site_of(request).page(request, "query.html.j2", error="")
 
 
 @router.post("/query")
 def answer(request: Request, picture: UploadFile) -> Response:
-    """Search for a picture that is handed in."""
+    """Search for an uploaded picture."""
     site = site_of(request)
     if not picture.filename:
         return site.page(request, "query.html.j2", status=422, error="Choose a picture first.")
@@ -154,7 +171,7 @@ def answer(request: Request, picture: UploadFile) -> Response:
 
 @router.get("/query/{query_id}")
 def answers(request: Request, query_id: str) -> Response:
-    """Show what was found for a picture."""
+    """Show the matches of an uploaded picture."""
     site = site_of(request)
     query = site.queries.find(query_id)
     if query is None:
@@ -166,17 +183,17 @@ def answers(request: Request, query_id: str) -> Response:
 def decisions(request: Request) -> Response:
     """Show every decision, newest first."""
     site = site_of(request)
-    found = list(reversed(site.index.decisions()))
-    shown = found[:500]
-    images = site.index.images_of({key for some in shown for key in (some.a, some.b) if key})
-    return site.page(request, "decisions.html.j2", decisions=shown, total=len(found), images=images)
+    newest_first = list(reversed(site.index.decisions()))
+    shown = newest_first[:500]
+    images = site.index.images_of({key for decision in shown for key in (decision.a, decision.b) if key})
+    return site.page(request, "decisions.html.j2", decisions=shown, total=len(newest_first), images=images)
 
 
 @router.post("/decisions/forget")
 def forget(request: Request, a: Annotated[str, Form()], b: Annotated[str, Form()] = "") -> Response:
     """Forget one decision."""
     site = site_of(request)
-    kinds = [some.kind for some in site.index.decisions() if (some.a, some.b) == (a, b)]
+    kinds = [decision.kind for decision in site.index.decisions() if (decision.a, decision.b) == (a, b)]
     for kind in kinds:
         site.index.undecide([a, b] if b else [a], kind)
     site.group_lists.refresh()

@@ -1,4 +1,4 @@
-"""Plans on pages: what would go, for whose sake, and (only where the start allowed it) doing it and taking it back."""
+"""Plan pages: preview, and (only where the start allowed it) applying and undoing."""
 
 from __future__ import annotations
 
@@ -71,7 +71,23 @@ def wished(
     to: str = "",
     protect: str = "",
 ) -> Wish:
-    """Return what an address asks for."""
+    """Return what an address asks for.
+
+    Parameters
+    ----------
+    action : str
+        Value of an `Action`.
+    relation : list of str, optional
+        Values of `Relation`, by default ``same_bytes``; ``unproven`` takes what is not proven too.
+    to : str
+        Folder for ``move``.
+    protect : str
+        Paths, one a line.
+
+    Returns
+    -------
+    Wish
+    """
     return Wish(action, tuple(dict.fromkeys(relation or (str(Relation.SAME_BYTES),))), to, protect)
 
 
@@ -91,7 +107,7 @@ def plan(request: Request, wish: Wished, page: int = 1) -> Response:
     items = made.items if made else ()
     pages = max(1, -(-len(items) // ITEMS))
     page = min(max(1, page), pages)
-    stay = Counter(some.why for some in made.left_out) if made else Counter()
+    stay = Counter(file.why for file in made.left_out) if made else Counter()
     return site.page(
         request,
         "plan.html.j2",
@@ -106,7 +122,7 @@ def plan(request: Request, wish: Wished, page: int = 1) -> Response:
         actions=list(Action),
         relations=[relation for relation in Relation if relation not in NEVER],
         stay=stay,
-        left={why: [some for some in made.left_out if some.why == why][:LEFT] for why in stay} if made else {},
+        left={why: [file for file in made.left_out if file.why == why][:LEFT] for why in stay} if made else {},
         why=WHY,
     )
 
@@ -121,7 +137,7 @@ def plan_file(request: Request, wish: Wished) -> Response:
 
 @router.post("/plan/apply")
 def carry_out(request: Request, wish: Wished, digest: Annotated[str, Form()]) -> Response:
-    """Do what the plan that was shown says; anything else that it would say by now is refused."""
+    """Carry out the plan that was shown; a plan that has changed since is refused."""
     site = _allowed(request)
     made = site.index.plan(wish.options())
     done = site.index.apply(made, agreed=digest)
@@ -142,23 +158,23 @@ def carry_out(request: Request, wish: Wished, digest: Annotated[str, Form()]) ->
 def applied(request: Request, applied_id: str) -> Response:
     """Show what became of a plan."""
     site = site_of(request)
-    found = site.applied.find(applied_id)
-    if found is None:
+    done = site.applied.find(applied_id)
+    if done is None:
         raise HTTPException(404, "This start of the page knows of no such run; its journal lies beside the database.")
-    return site.page(request, "applied.html.j2", applied=found)
+    return site.page(request, "applied.html.j2", applied=done)
 
 
 @router.post("/plan/applied/{applied_id}/undo")
 def take_back(request: Request, applied_id: str) -> Response:
     """Take back what a plan did."""
     site = _allowed(request)
-    found = site.applied.find(applied_id)
-    if found is None:
+    earlier = site.applied.find(applied_id)
+    if earlier is None:
         raise HTTPException(404, "This start of the page knows of no such run; its journal lies beside the database.")
-    done = site.index.undo(found.journal)
+    done = site.index.undo(earlier.journal)
     site.group_lists.refresh()
     words, troubles = undone_text(done), tuple(trouble_lines(done))
-    site.applied.put(applied_id, Applied(applied_id, words, troubles, found.journal, undone=done.well))
+    site.applied.put(applied_id, Applied(applied_id, words, troubles, earlier.journal, undone=done.well))
     return RedirectResponse(f"/plan/applied/{applied_id}", 303)
 
 

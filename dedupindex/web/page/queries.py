@@ -1,4 +1,4 @@
-"""Pictures that were handed in to be searched for. They live in memory, the last few only."""
+"""Uploaded pictures that were searched for. The last few are kept in memory."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ LIMIT = 24  # matches
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A picture that was handed in, with its answers."""
+    """An uploaded picture with its matches."""
 
     id: str
     name: str  # as the browser gave it, made harmless
-    image: ImageRecord  # of what was handed in; it has no id and no place
+    image: ImageRecord  # of the upload; it has no id and no place
     thumbnail: Thumbnail
     matches: tuple[Match, ...]
 
     def pair(self, match: Match) -> Pair:
-        """Return what was handed in (a) and a stored image (b) as a pair."""
+        """Return the upload (a) and a stored image (b) as a pair."""
         return Pair(self.image, match.image, match.verification)
 
 

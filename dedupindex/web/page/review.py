@@ -1,20 +1,29 @@
-"""What the review decides, and how it takes it back."""
+"""Decisions made on the review page, and undoing them."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from dataclasses import dataclass
+from enum import StrEnum
 
 from dedupindex.errors import SettingsError
 from dedupindex.index import Index
-from dedupindex.records import Decision, DuplicateGroup, ImageRecord
-from dedupindex.records.decisions import KEEP_BOTH, KEEPER, NOT_DUPLICATE, Decided
+from dedupindex.records import Decision, DecisionKind, DuplicateGroup, ImageRecord
+from dedupindex.records.decisions import Decided
 from dedupindex.web.page.group_lists import GroupLists, ListedGroup
 
 MOST_TOGETHER = 60  # pictures of which every two are decided on at once: 1,770 decisions
-REMEMBERED = 200  # acts that can be taken back
-CHOICES = ("keep", "both", "apart", "out")
+REMEMBERED = 200  # acts that can be undone
+
+
+class Choice(StrEnum):
+    """What a reviewer can do with a group."""
+
+    KEEP = "keep"  # one picture is the one to keep
+    BOTH = "both"  # all pictures are to stay
+    APART = "apart"  # no two pictures are the same
+    OUT = "out"  # one picture is the same as none of the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,7 @@ class Act:
     group: str
     words: str
     made: tuple[Decision, ...]
-    before: tuple[Decision, ...]  # what stood on the same pictures
+    before: tuple[Decision, ...]  # decisions on the same pictures
     whole: DuplicateGroup  # the group as it was
     epoch: int  # of the group_list that it was done on
 
@@ -44,13 +53,21 @@ class Review:
         return self._acts[-1] if self._acts else None
 
     def act(self, entry: ListedGroup, choice: str, key: str = "") -> Act:
-        """Do one of `CHOICES` on a group of the current group_list.
+        """Do a `Choice` on a group of the current group list.
 
         Parameters
         ----------
-        choice : str
-            ``keep``: picture *key* is the one to keep, no other of the group; ``both``: all of it is to stay;
-            ``apart``: no two pictures of it are the same; ``out``: picture *key* is the same as none of the others.
+        entry : ListedGroup
+            The group.
+        choice : Choice or str
+            What to do.
+        key : str
+            Content key of the picture that is kept (``keep``) or taken out (``out``); else not used.
+
+        Returns
+        -------
+        Act
+            What was decided; `undo` takes the latest one back.
 
         Raises
         ------
@@ -61,16 +78,16 @@ class Review:
         group = entry.group
         images = [member.image for member in group.members]
         keys = [image.key for image in images]
-        if choice not in CHOICES:
-            raise SettingsError(f"no choice {choice!r}; there are: {', '.join(CHOICES)}")
-        if choice in ("keep", "out") and key not in keys:
+        if choice not in set(Choice):
+            raise SettingsError(f"no choice {choice!r}; there are: {', '.join(Choice)}")
+        if choice in (Choice.KEEP, Choice.OUT) and key not in keys:
             raise SettingsError("that picture is not in this group")
-        if choice in ("both", "apart") and len(images) > MOST_TOGETHER:
+        if choice in (Choice.BOTH, Choice.APART) and len(images) > MOST_TOGETHER:
             raise SettingsError(
                 f"{len(images):,} pictures are too many to decide on together, at most {MOST_TOGETHER}; "
                 "take those out that do not belong"
             )
-        if choice == "apart" and len(images) < 2:
+        if choice == Choice.APART and len(images) < 2:
             raise SettingsError("the same bytes at several places are duplicates")
         with self._lock:
             group_list = self._group_lists.current()
@@ -80,14 +97,18 @@ class Review:
             before = self._index.decisions()
             decided = self._write(images, choice, key, before)
             concerned = {*keys}
-            stood = tuple(some for some in before if some.a in concerned and (not some.b or some.b in concerned))
+            stood = tuple(
+                decision
+                for decision in before
+                if decision.a in concerned and (not decision.b or decision.b in concerned)
+            )
             act = Act(group.id, _words(group, choice, key), decided.decisions, stood, group, group_list.epoch)
             self._acts.append(act)
             self._group_lists.follow(group_list, [entry], self._index.regrouped(group), decided.generation)
         return act
 
     def undo(self) -> Act | None:
-        """Take the latest act back: what it decided is forgotten, what stood before stands again."""
+        """Undo the latest act: its decisions are forgotten, those before it are restored."""
         with self._lock:
             if not self._acts:
                 return None
@@ -105,21 +126,25 @@ class Review:
     def _write(self, images: list[ImageRecord], choice: str, key: str, before: list[Decision]) -> Decided:
         """Decide, in one transaction."""
         keys = [image.key for image in images]
-        if choice == "keep":
-            others = [some for some in before if some.kind == KEEPER and some.a in keys and some.a != key]
-            return self._index.redecide(make=[(KEEPER, [key])], forget=others)
-        if choice == "both":  # a picture at several places is named twice: all of its files are to stay
-            return self._index.decide(KEEP_BOTH, [*keys, *(i.key for i in images if len(i.locations) > 1)])
-        if choice == "apart":
-            return self._index.decide(NOT_DUPLICATE, keys)
-        return self._index.redecide(make=[(NOT_DUPLICATE, [key, other]) for other in keys if other != key])
+        if choice == Choice.KEEP:
+            others = [
+                decision
+                for decision in before
+                if decision.kind == DecisionKind.KEEPER and decision.a in keys and decision.a != key
+            ]
+            return self._index.redecide(make=[(DecisionKind.KEEPER, [key])], forget=others)
+        if choice == Choice.BOTH:  # a picture at several places is named twice: all of its files are to stay
+            return self._index.decide(DecisionKind.KEEP_BOTH, [*keys, *(i.key for i in images if len(i.locations) > 1)])
+        if choice == Choice.APART:
+            return self._index.decide(DecisionKind.NOT_DUPLICATE, keys)
+        return self._index.redecide(make=[(DecisionKind.NOT_DUPLICATE, [key, other]) for other in keys if other != key])
 
 
 def _words(group: DuplicateGroup, choice: str, key: str) -> str:
     number = next((n for n, member in enumerate(group.members, 1) if member.image.key == key), 0)
     return {
-        "keep": f"no. {number} is the one to keep",
-        "both": "all of them are to stay",
-        "apart": "they are not the same",
-        "out": f"no. {number} is not the same as the others",
-    }[choice]
+        Choice.KEEP: f"no. {number} is the one to keep",
+        Choice.BOTH: "all of them are to stay",
+        Choice.APART: "they are not the same",
+        Choice.OUT: f"no. {number} is not the same as the others",
+    }[Choice(choice)]

@@ -10,7 +10,7 @@ from dedupindex.web.page.guard import Keys
 from dedupindex.web.shared.gate import hosts_for
 from dedupindex.web.shared.serving import listening, run, shown_host
 
-WORKERS = 2  # processes that decode pictures which are handed in: one user asks
+WORKERS = 2  # processes that decode uploads of one user
 
 
 def serve(
@@ -25,10 +25,13 @@ def serve(
 
     Parameters
     ----------
+    index : Index
     host, port : str, int
         Where to listen; port 0 takes a free one.
     ready : callable
         Is told the address with the token once the page answers.
+    allow_apply : bool
+        Let the page carry out plans.
 
     Raises
     ------

@@ -39,11 +39,26 @@ class Site:
     uploads: Uploads
     queries: Queries
     review: Review
-    applied: Lately[Applied]  # what plans came to, by a made-up name
+    applied: Lately[Applied]  # results of plans, by a random name
 
     @classmethod
     def over(cls, index: Index, uploads: Uploads, keys: Keys, *, allow_apply: bool = False) -> Site:
-        """Return the site over an index."""
+        """Return the site over an index.
+
+        Parameters
+        ----------
+        index : Index
+        uploads : Uploads
+            Describes uploaded pictures.
+        keys : Keys
+            Secrets of this start.
+        allow_apply : bool
+            The pages may change files.
+
+        Returns
+        -------
+        Site
+        """
         group_lists = GroupLists(index)
         kept = Pictures(index), uploads, Queries(uploads), Review(index, group_lists)
         return cls(index, keys, allow_apply, group_lists, *kept, Lately(50))
@@ -61,7 +76,22 @@ class Site:
         """Count nothing."""
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """Return a page."""
+        """Return a page.
+
+        Parameters
+        ----------
+        request : Request
+        template : str
+            File name of the template.
+        status : int
+            Of HTTP.
+        **values
+            For the template.
+
+        Returns
+        -------
+        HTMLResponse
+        """
         text = (
             _environment()
             .get_template(template)
@@ -124,5 +154,5 @@ def gist(group: DuplicateGroup) -> str:
     """Return in a few words how the pictures of a group relate."""
     if not group.pairs:
         return "the same bytes"
-    found = dict.fromkeys(relation for pair in group.pairs for relation in pair.relations)
-    return ", ".join(str(relation).replace("_", " ") for relation in list(found)[:4])
+    relations = dict.fromkeys(relation for pair in group.pairs for relation in pair.relations)
+    return ", ".join(str(relation).replace("_", " ") for relation in list(relations)[:4])

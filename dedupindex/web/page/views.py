@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
@@ -11,11 +9,10 @@ from dedupindex.index.overlays import jpeg, regions_on
 from dedupindex.records import ImageRecord
 from dedupindex.web.page.site import Site, site_of
 from dedupindex.web.shared.api import picture_answer
-from dedupindex.web.shared.pictures import SIDES, Picture
+from dedupindex.web.shared.pictures import SIDES, Picture, View
 
 router = APIRouter(include_in_schema=False)
 LAST_ID = 2**63 - 1
-View = Literal["first", "second", "difference", "outline"]
 
 
 @router.get("/thumbnail/{image_id}.jpg")
@@ -54,7 +51,7 @@ def aligned(request: Request, group_id: str, number: int, view: View) -> Respons
 
 @router.get("/query/{query_id}/picture.jpg")
 def query_picture(request: Request, query_id: str) -> Response:
-    """Give what was handed in."""
+    """Give the uploaded picture."""
     query = site_of(request).queries.find(query_id)
     if query is None:
         raise HTTPException(404, "this query is not known any more")
@@ -63,7 +60,7 @@ def query_picture(request: Request, query_id: str) -> Response:
 
 @router.get("/query/{query_id}/{number}/{view}.jpg")
 def query_aligned(request: Request, query_id: str, number: int, view: View) -> Response:
-    """Give a view of match *number*, laid over what was handed in."""
+    """Give a view of match *number*, laid over the uploaded picture."""
     site = site_of(request)
     query = site.queries.find(query_id)
     if query is None or not 1 <= number <= len(query.matches):

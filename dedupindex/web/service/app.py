@@ -1,4 +1,4 @@
-"""The application of the service: routes behind the door, and what errors become."""
+"""The application of the service: routes behind the middleware, and error answers."""
 
 from __future__ import annotations
 
@@ -42,6 +42,15 @@ def create_service(index: Index, uploads: Uploads, tokens: Tokens, options: Opti
     ----------
     index : Index
         Open for as long as the application runs, as are its *uploads*.
+    uploads : Uploads
+        Describes uploaded pictures.
+    tokens : Tokens
+        Who may do what.
+    options : Options
+
+    Returns
+    -------
+    FastAPI
     """
     app = FastAPI(
         title="dedupindex",

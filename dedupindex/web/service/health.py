@@ -1,4 +1,4 @@
-"""What whoever runs the service asks: is it alive, is it ready, how does it do."""
+"""Routes for operators: alive, ready, metrics."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How much may be asked of a replica: requests at once, requests a token.
+"""Limits of a replica: requests at once, requests a token.
 
-A token bucket is written out here: it is a dozen lines of arithmetic, while the libraries for it bring storage backends
-that a replica does not want (each counts for itself; a proxy spreads the load over them).
+The token bucket is our own: it is a dozen lines, and libraries for it bring storage backends that a replica does not
+need (each counts for itself; a proxy spreads the load over them).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Buckets:
 
 
 class Places:
-    """So many requests at a time, and no queue: a proxy knows better where to send the next one."""
+    """A number of requests at a time, without a queue: a proxy can send the next one elsewhere."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -36,9 +36,7 @@ class Measures:
         self.in_flight = Gauge("dedupindex_requests_in_flight", "Requests being answered.", registry=registry)
         self.queries = Counter("dedupindex_queries", "Pictures searched for.", registry=registry)
         self.matches = Counter("dedupindex_matches", "Confirmed matches given.", registry=registry)
-        self.uploads = Counter(
-            "dedupindex_uploads", "Pictures handed in, by what became of them.", ("outcome",), registry=registry
-        )
+        self.uploads = Counter("dedupindex_uploads", "Uploaded pictures, by outcome.", ("outcome",), registry=registry)
         self.searches = Counter("dedupindex_searches", "Searches for duplicates begun here.", registry=registry)
         for outcome in ("added", "placed", "unchanged", "refused"):
             self.uploads.labels(outcome)

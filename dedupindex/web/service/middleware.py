@@ -1,8 +1,8 @@
-"""The door of the service, before anything else looks at a request: name, token, role, limits; and what it cost.
+"""Access control of the service, before anything else looks at a request: name, token, role, limits; and its log.
 
 There are no cookies, so no page on another site can use what a browser holds: whoever asks brings the token. The name
-(``Host``) is checked all the same, because ``/metrics`` may be open. Nothing that a proxy adds is believed, but for the
-address in the log, and that only where the service was told of a proxy.
+(``Host``) is checked all the same, because ``/metrics`` may be open. Nothing that a proxy adds is trusted, except the
+address in the log, and only where the service was told of a proxy.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ METRICS = "/metrics"
 READING = ("/api/query",)  # paths whose POST changes nothing
 UPLOADS = ("/api/query", "/api/ingest")
 OTHER_BODY = 64_000  # bytes of a body that is no upload
-ENDPOINT_UNKNOWN = "none"  # what no route answers: other people's paths are no labels
-_SECRET = re.compile(r"token=[^&]*", re.IGNORECASE)  # some put it into the address, where it is of no use
+ENDPOINT_UNKNOWN = "none"  # label for paths that no route answers
+_SECRET = re.compile(r"token=[^&]*", re.IGNORECASE)  # some put the token into the address, where it is not accepted
 
 
 class Refused(Exception):  # noqa: N818  (an answer)
@@ -103,7 +103,7 @@ class Middleware:
         except Exception:
             log.exception("request %s failed", exchange.request)
             if exchange.status == 0:
-                fault = Refused(500, "internal", "a fault of dedupindex; the log knows more")
+                fault = Refused(500, "internal", "a fault of dedupindex; see the log")
                 await fault.answer(scope, receive, exchange.put)
         finally:
             self._write_down(scope, headers, exchange, owner, body, time.monotonic() - began)
@@ -121,7 +121,7 @@ class Middleware:
             return
         host = host_of(headers)
         if not host or not self._options.answers_to(host):
-            raise Refused(403, "host", "this name is none of this server's; --allow-host gives it one")
+            raise Refused(403, "host", "this server does not answer under this name; --allow-host adds one")
         if path == METRICS and self._options.open_metrics:
             return
         if owner is None:

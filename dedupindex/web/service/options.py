@@ -75,7 +75,7 @@ def parse_rate(text: str) -> Rate:
     ------
     SettingsError
     """
-    found = _RATE.fullmatch(text.strip())
-    if found is None or float(found[1]) < 1:
+    matched = _RATE.fullmatch(text.strip())
+    if matched is None or float(matched[1]) < 1:
         raise SettingsError(f"rate is {text!r}, must be like 10/s, 600/m or 5000/h")
-    return Rate(float(found[1]), _SECONDS[found[2]])
+    return Rate(float(matched[1]), _SECONDS[matched[2]])

@@ -1,4 +1,4 @@
-"""Places that clients name: looked up and stored as names, never opened, never fetched."""
+"""Places that clients name: looked up and stored as names, never opened or fetched."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOCAL = ("file", "local", "data", "javascript")  # schemes that name no place el
 
 
 def place_of(text: str, roots: Sequence[Path]) -> Path:
-    """Return the place under which a picture that was handed in is stored.
+    """Return the place under which an uploaded picture is stored.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def _checked(text: str) -> Path:
         raise SettingsError(f"a place has 1 to {LONGEST:,} bytes")
     if not text.isprintable():
         raise SettingsError("a place has no control characters")
-    name, found, rest = text.partition(":/")
-    if found and "/" not in name:
+    name, separator, rest = text.partition(":/")
+    if separator and "/" not in name:
         text = f"{name.lower()}:/{rest.removeprefix('/')}"
         if name.lower() in LOCAL:
             raise SettingsError(f"a place cannot begin with {name}:")

@@ -45,21 +45,35 @@ class Reports:
 
 
 def page_of(report: Report, after: str, limit: int) -> tuple[Report, str]:
-    """Return a page of a report, and the id after which the next one begins ("" = that was the last).
+    """Return a page of a report.
 
-    Groups come in the order of their ids, and a page begins after an id: one that is there all the time is told exactly
-    once, whatever comes and goes while somebody reads page after page, and from whichever replica.
+    Groups come in the order of their ids, and a page begins after an id. A group that is there all the time is on
+    exactly one page, whatever else changes while somebody reads page after page, and from whichever replica.
+
+    Parameters
+    ----------
+    report : Report
+    after : str
+        Id after which the page begins; "" = the first page.
+    limit : int
+        Most groups, at least 1.
+
+    Returns
+    -------
+    page : Report
+    following : str
+        Id after which the next page begins; "" = that was the last.
     """
     groups = sorted((group for group in report.groups if group.id > after), key=lambda group: group.id)
     chosen = groups[:limit]
     keys = {member.image.key for group in chosen for member in group.members}
-    some = dataclasses.replace(
+    page = dataclasses.replace(
         report,
         groups=tuple(chosen),
         decisions=tuple(d for d in report.decisions if d.a in keys and (not d.b or d.b in keys)),
         changes=None if report.changes is None else _changes(report, chosen, last=len(groups) <= limit),
     )
-    return some, chosen[-1].id if len(groups) > limit else ""
+    return page, chosen[-1].id if len(groups) > limit else ""
 
 
 def _changes(report: Report, chosen: Sequence[DuplicateGroup], *, last: bool) -> tuple[Change, ...]:

@@ -1,4 +1,4 @@
-"""What programs ask of the service: pictures in, matches, images and reports out, in the shapes of the command line."""
+"""Routes of the service: pictures in, matches, images and reports out, in the shapes of the command line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from dedupindex.errors import ReadError
 from dedupindex.records import DuplicatesSummary, ImageRecord, Relation
 from dedupindex.records.decisions import KEY
-from dedupindex.records.reports import Selection
+from dedupindex.records.reports import FolderChoice, Selection
 from dedupindex.reports.jsonfile import (
     SCHEMA_VERSION,
     failure_json,
@@ -38,7 +38,7 @@ class Refusal(BaseModel):
 
 
 class Ingested(TypedDict):
-    """What became of a picture that was handed in."""
+    """Result of storing an uploaded picture."""
 
     schema: int
     kind: Literal["ingest"]
@@ -121,7 +121,7 @@ def ingest(
         "new": taken.added > 0,
         "added": taken.added,
         "placed": taken.placed,
-        "images": [image_json(some) for some in taken.images],
+        "images": [image_json(record) for record in taken.images],
         "failure": None if taken.failure is None else failure_json(taken.failure),
         "matches": [match_json(match) for match in taken.matches] if find else None,
     }
@@ -140,10 +140,10 @@ def find(
     return {"schema": SCHEMA_VERSION, "kind": "find", "state": "begun", "found": None}
 
 
-def _summary(found: DuplicatesSummary | None) -> Json | None:
-    if found is None:
+def _summary(summary: DuplicatesSummary | None) -> Json | None:
+    if summary is None:
         return None
-    return {name: getattr(found, name) for name in DuplicatesSummary.__dataclass_fields__}
+    return {name: getattr(summary, name) for name in DuplicatesSummary.__dataclass_fields__}
 
 
 # ------------------------------------------------------------------------------------------------------- looking
@@ -177,9 +177,9 @@ def report(
         relations=tuple(relation or ()),
         not_relations=tuple(not_relation or ()),
         min_score=min_score,
-        paths=tuple(path_of(some) for some in path or ()),
+        paths=tuple(path_of(text) for text in path or ()),
         across=(path_of(across[0]), path_of(across[1])) if across else None,
-        folder=folder or "",
+        folder=FolderChoice(folder or ""),
         decided=decided,
     )
     whole = service.reports.report(selection, since)
@@ -211,9 +211,9 @@ def failures(
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> FailureList:
     """List the files that an ingest of files could not read, by path. A refused upload leaves no trace."""
-    found = service_of(request).index.failures()
-    some = [failure_json(failure) for failure in found[offset : offset + limit]]
-    return {"schema": SCHEMA_VERSION, "kind": "failures", "total": len(found), "failures": some}
+    failed = service_of(request).index.failures()
+    shown = [failure_json(failure) for failure in failed[offset : offset + limit]]
+    return {"schema": SCHEMA_VERSION, "kind": "failures", "total": len(failed), "failures": shown}
 
 
 def _image(service: Service, key: str) -> ImageRecord:

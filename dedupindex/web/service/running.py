@@ -34,6 +34,9 @@ def serve_api(
 
     Parameters
     ----------
+    index : Index
+    tokens : Tokens
+    options : Options
     host, port : str, int
         Where to listen; port 0 takes a free one.
     ready : callable

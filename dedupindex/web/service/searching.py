@@ -1,4 +1,4 @@
-"""The search for duplicates of what was handed in: in the background, one at a time in a replica.
+"""Background search for duplicates of uploaded pictures, one at a time in a replica.
 
 Replicas need not agree on who searches. Of two images that come in at once through two of them, the one that is
 committed later is searched for after that, and so meets the other one; where two replicas search for the same images,
@@ -52,7 +52,7 @@ class Searcher:
             self._thread.join(STOP_WITHIN)
 
     def tell(self) -> None:
-        """Say that something new is stored."""
+        """Note that something new is stored."""
         if self._after:
             self._new.set()
 

@@ -33,13 +33,25 @@ class Service:
 
     @classmethod
     def over(cls, index: Index, uploads: Uploads, options: Options) -> Service:
-        """Return the replica over an index."""
+        """Return the replica over an index.
+
+        Parameters
+        ----------
+        index : Index
+        uploads : Uploads
+            Describes uploaded pictures.
+        options : Options
+
+        Returns
+        -------
+        Service
+        """
         measures = Measures(index)
         searcher = Searcher(index, measures, options.search_after)
         return cls(index, options, uploads, measures, searcher, Reports(index), Pictures(index))
 
     def told(self) -> Mapping[str, int | float | str]:
-        """Return what the catalogue holds; where it lies is nobody's business."""
+        """Return what the catalogue holds; but not where it lies."""
         return {name: value for name, value in self.index.info().items() if name != "path"}
 
     def group(self, group_id: str) -> DuplicateGroup | None:

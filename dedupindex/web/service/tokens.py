@@ -1,10 +1,10 @@
-"""Who may ask, and what: tokens with a role, of which only digests are ever written down.
+"""Tokens of clients, each with a role; only their digests are stored.
 
 A line of a token file says ``NAME ROLE SHA256``: a name for logs and limits, ``read`` or ``write``, and the SHA-256 of
 the token in hexadecimal. Empty lines and those that begin with ``#`` are passed over. Several may be in force at once,
 so that a new one is handed out before the old one goes; the file is read again when it changes.
 
-The digest is a plain SHA-256: a token is 256 random bits, which nobody guesses, so a slow hash would be of no use.
+The digest is a plain SHA-256: a token is 256 random bits, which cannot be guessed, so a slow hash would add nothing.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def parse_tokens(text: str, where: str) -> tuple[Token, ...]:
     SettingsError
         A line is wrong, a name stands twice with one digest, or there is no token at all.
     """
-    found: list[Token] = []
+    tokens: list[Token] = []
     for number, line in enumerate(re.split(r"[\n;]", text), 1):
         words = line.split("#", 1)[0].split()
         if not words:
@@ -92,12 +92,12 @@ def parse_tokens(text: str, where: str) -> tuple[Token, ...]:
             raise SettingsError(f"{where}: line {number} is not NAME {'|'.join(Role)} SHA256")
         if not _DIGEST.fullmatch(words[2].lower()):
             raise SettingsError(f"{where}: line {number} has no SHA-256 of 64 hexadecimal digits at its end")
-        found.append(Token(words[0], Role(words[1]), words[2].lower()))
-    if not found:
+        tokens.append(Token(words[0], Role(words[1]), words[2].lower()))
+    if not tokens:
         raise SettingsError(f"{where}: there is no token in it; --make-token NAME makes one")
-    if len({token.sha256 for token in found}) < len(found):
+    if len({token.sha256 for token in tokens}) < len(tokens):
         raise SettingsError(f"{where}: one digest stands there twice")
-    return tuple(found)
+    return tuple(tokens)
 
 
 class Tokens:
@@ -134,11 +134,11 @@ class Tokens:
     def owner(self, given: str) -> Token | None:
         """Return the token that somebody brought, in a time that tells nothing of the others."""
         self._look()
-        digest, found = _digest(given), None
+        digest, match = _digest(given), None
         for token in self._known:  # all of them, always
             if hmac.compare_digest(digest, token.sha256):
-                found = token
-        return found
+                match = token
+        return match
 
     def _look(self) -> None:
         """Take over a changed file; one that cannot be read leaves everything as it is."""

@@ -60,7 +60,7 @@ class Face(Protocol):
 
     @property
     def uploads(self) -> Uploads:
-        """What decodes pictures that are handed in."""
+        """Describes uploaded pictures."""
 
     def told(self) -> Mapping[str, int | float | str]:
         """Return what may be told of the index."""
@@ -94,20 +94,34 @@ def info(request: Request) -> Info:
 
 def group(request: Request, group_id: str) -> OneGroup:
     """Give one group with its pairs and their evidence."""
-    found = face_of(request).group(group_id)
-    if found is None:
+    one = face_of(request).group(group_id)
+    if one is None:
         raise HTTPException(404, f"no group {group_id}")
-    return {"schema": SCHEMA_VERSION, "kind": "group", "group": group_json(found)}
+    return {"schema": SCHEMA_VERSION, "kind": "group", "group": group_json(one)}
 
 
 def query(request: Request, image: UploadFile, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Matches:
-    """Find the stored pictures that show what an uploaded one shows (a form with the file as `image`)."""
+    """Find the stored pictures that show what an uploaded one shows (a form with the file as `image`).
+    \f
+
+    Parameters
+    ----------
+    request : Request
+    image : UploadFile
+        The picture.
+    limit : int
+        Most matches, 1..100.
+
+    Returns
+    -------
+    Matches
+    """  # noqa: D301  (FastAPI shows what stands before the form feed)
     face = face_of(request)
     name = image.filename or "picture"
     with private_file(name, image.file) as path:
-        found = face.uploads.matches(path, Path(shown(name)), limit)
-    face.answered(found)
-    matches = [match_json(match) for match in found]
+        confirmed = face.uploads.matches(path, Path(shown(name)), limit)
+    face.answered(confirmed)
+    matches = [match_json(match) for match in confirmed]
     return {"schema": SCHEMA_VERSION, "kind": "query", "name": shown(name), "matches": matches}
 
 
@@ -129,7 +143,7 @@ def picture_answer(request: Request, picture: Picture | None) -> Response:
 
 @contextmanager
 def private_file(name: str, data: BinaryIO) -> Iterator[Path]:
-    """Give what was handed in as a private file, for as long as it is looked at."""
+    """Give an upload as a private file that is removed afterwards."""
     suffix = Path(name).suffix
     with tempfile.TemporaryDirectory(prefix="dedupindex-query-") as folder:
         path = Path(folder) / f"picture{suffix if _SUFFIX.fullmatch(suffix) else ''}"

@@ -1,4 +1,4 @@
-"""What errors become: a status, a reason for programs, words for people."""
+"""Error answers: a status, a reason for programs, words for people."""
 
 from __future__ import annotations
 

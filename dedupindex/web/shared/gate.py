@@ -1,7 +1,7 @@
-"""What stands between a request and either application: names of this server, sizes of bodies, headers of answers.
+"""Checks that both applications share: names of this server, sizes of bodies, headers of answers.
 
 The review page lets in whoever has the token of its start (`page.guard`), the service whoever has a token of its file
-(`service.middleware`). Both ask here.
+(`service.middleware`). Both use this.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def host_of(headers: Headers) -> str:
 
 def bearer_of(headers: Headers) -> str:
     """The token that a program brings as ``Authorization: Bearer TOKEN``; "" = none."""
-    found = _BEARER.fullmatch(headers.get("authorization", ""))
-    return found[1] if found else ""
+    matched = _BEARER.fullmatch(headers.get("authorization", ""))
+    return matched[1] if matched else ""
 
 
 def same(given: str, wanted: str) -> bool:
-    """Compare in a time that tells nothing."""
+    """Compare in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted.encode())
 
 

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 from dedupindex.index import Index
@@ -18,7 +19,16 @@ from dedupindex.records.proofs import Box
 SIDES = (480, 1600)  # pixels, of a card and of a full view
 MOST_BYTES = 300_000_000  # larger files (stacks) are not read for a picture
 AT_ONCE = 2  # pictures decoded at a time
-VIEWS = ("first", "second", "difference", "outline")
+
+
+class View(StrEnum):
+    """Ways to show two pictures on one another."""
+
+    FIRST = "first"
+    SECOND = "second"
+    DIFFERENCE = "difference"
+    OUTLINE = "outline"
+
 
 _T = TypeVar("_T")
 
@@ -70,7 +80,7 @@ class Pictures:
         self._index = index
         self._thumbnails: Lately[Thumbnail | None] = Lately(60)  # of 480 pixels: 0.7 MB each at most
         self._small: Lately[Picture | None] = Lately(2000)
-        self._laid: Lately[dict[str, Picture] | None] = Lately(40)
+        self._laid: Lately[dict[View, Picture] | None] = Lately(40)
         self._turn = threading.BoundedSemaphore(AT_ONCE)
 
     def thumbnail(self, image: ImageRecord) -> Picture | None:
@@ -88,28 +98,53 @@ class Pictures:
 
     def laid(
         self, first: ImageRecord, other: ImageRecord, lies: Registration, *, turned: bool, changed: Sequence[Box] = ()
-    ) -> dict[str, Picture]:
-        """Return the views of one image laid over another one; empty where there is none.
+    ) -> dict[View, Picture]:
+        """Return the views of one image laid over another one.
 
         Parameters
         ----------
+        first, other : ImageRecord
         lies : Registration
             How *other* lies on *first*; with *turned*, how *first* lies on *other*.
         changed : sequence of boxes
             Places in which the two differ, (top, left, height, width) in full pixels of *first*; they are outlined.
+        turned : bool
+            *lies* is that of *first* on *other*.
+
+        Returns
+        -------
+        dict of View to Picture
+            Empty where a picture is missing or the two do not overlap.
         """
         key = (first.key, other.key, lies.matrix, turned, tuple(changed))
         tag = hashlib.sha256(repr(key).encode()).hexdigest()[:20]
 
-        def make() -> dict[str, Picture] | None:
+        def make() -> dict[View, Picture] | None:
             return self._lay(self.base(first), first, other, lies, tag, turned=turned, changed=changed)
 
         return self._laid.get(tag, make) or {}
 
     def laid_on(
         self, below: Thumbnail, shape: ImageRecord, other: ImageRecord, lies: Registration
-    ) -> dict[str, Picture]:
-        """Return the views of an image laid over a picture that is not stored; *shape* has its full size."""
+    ) -> dict[View, Picture]:
+        """Return the views of an image laid over a picture that is not stored.
+
+        Parameters
+        ----------
+        below : Thumbnail
+            The picture that is not stored.
+        shape : ImageRecord
+            Its content key and its full size, in pixels.
+        other : ImageRecord
+            The stored image.
+        lies : Registration
+            How *other* lies on the full picture.
+
+        Returns
+        -------
+        dict of View to Picture
+            Empty where a picture is missing or the two do not overlap.
+        """
         tag = hashlib.sha256(repr((shape.key, other.key, lies.matrix)).encode()).hexdigest()[:20]
         return self._laid.get(tag, lambda: self._lay(below, shape, other, lies, tag, turned=False)) or {}
 
@@ -123,20 +158,20 @@ class Pictures:
         *,
         turned: bool,
         changed: Sequence[Box] = (),
-    ) -> dict[str, Picture] | None:
+    ) -> dict[View, Picture] | None:
         above = self.base(other)
         if below is None or above is None:
             return None
         laid = laid_over(below, first, above, other, lies, turned=turned, changed=changed)
         if laid is None:
             return None
-        views = dict(zip(VIEWS, (laid.first, laid.second, laid.difference, laid.outline), strict=True))
+        views = dict(zip(View, (laid.first, laid.second, laid.difference, laid.outline), strict=True))
         return {view: Picture(jpeg(pixels, 85), f"{tag}-{view}") for view, pixels in views.items()}
 
     def _file(self, image: ImageRecord, side: int) -> Thumbnail | None:
         with self._turn:
-            found = self._index.thumbnail(image, side, max_bytes=MOST_BYTES)
-        return found or self._stored(image)
+            thumbnail = self._index.thumbnail(image, side, max_bytes=MOST_BYTES)
+        return thumbnail or self._stored(image)
 
     def _stored(self, image: ImageRecord) -> Thumbnail | None:
         return self._index.stored_thumbnails([image.id]).get(image.id)

@@ -18,6 +18,9 @@ def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], **opti
 
     Parameters
     ----------
+    app : ASGI application
+    listener : socket
+        From `listening`.
     ready : callable
         Is called once requests are answered.
     **options

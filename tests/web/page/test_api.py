@@ -110,5 +110,5 @@ def test_the_extra_is_asked_for(monkeypatch, capsys):
     from dedupindex.errors import SettingsError
 
     monkeypatch.setattr(verb, "NEEDED", ("no_such_package",))
-    with pytest.raises(SettingsError, match=r"pip install 'dedupindex\[web\]'"):
+    with pytest.raises(SettingsError, match=r"install dedupindex with its extra 'web'"):
         verb.serve(Session())

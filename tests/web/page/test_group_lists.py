@@ -10,8 +10,8 @@ from dedupindex import Index
 from dedupindex.errors import SettingsError
 from dedupindex.records import Relation
 from dedupindex.web.page import group_lists
-from dedupindex.web.page.group_lists import ALL, DOUBTFUL, KEPT, OPEN, Filter, GroupLists, neighbours
-from dedupindex.web.page.review import CHOICES, Review
+from dedupindex.web.page.group_lists import Filter, GroupLists, ListOrder, ListState, neighbours
+from dedupindex.web.page.review import Choice, Review
 from tests.web.filling import fill
 
 
@@ -38,7 +38,7 @@ def test_decisions_are_followed_exactly(filled, tmp_path, monkeypatch, seed):
             entries = lists.current().entries
             if entries and rng.random() < 0.7:
                 entry = rng.choice(entries)
-                review.act(entry, rng.choice(CHOICES), rng.choice(entry.group.members).image.key)
+                review.act(entry, rng.choice([*Choice]), rng.choice(entry.group.members).image.key)
             elif rng.random() < 0.8:
                 review.undo()
             else:  # somebody else
@@ -96,11 +96,11 @@ def test_too_many_together(filled, tmp_path):
 def test_lists(filled):
     with Index.open(filled, workers=1) as index:
         now = GroupLists(index).current()
-    assert now.select(Filter(state=OPEN)) == now.select(Filter(state=ALL)) == now.entries
-    assert now.select(Filter(state=KEPT)) == ()
+    assert now.select(Filter(state=ListState.OPEN)) == now.select(Filter(state=ListState.ALL)) == now.entries
+    assert now.select(Filter(state=ListState.KEPT)) == ()
     crops = now.select(Filter(relation=str(Relation.CROP_OF)))
     assert 0 < len(crops) < 12
-    doubtful = [entry.weakest for entry in now.select(Filter(order=DOUBTFUL))]
+    doubtful = [entry.weakest for entry in now.select(Filter(order=ListOrder.DOUBTFUL))]
     assert doubtful == sorted(doubtful)
     middle = now.select(Filter(least=0.56, most=0.58))
     assert all(0.56 <= entry.weakest <= 0.58 for entry in middle)

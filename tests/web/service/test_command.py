@@ -48,7 +48,7 @@ def test_options_that_do_not_go_together(options):
 
 def test_the_extra_is_asked_for(monkeypatch):
     monkeypatch.setattr(verb, "SERVICE_NEEDED", ("no_such_package",))
-    with pytest.raises(SettingsError, match=r"the service needs .* pip install 'dedupindex\[web\]'"):
+    with pytest.raises(SettingsError, match=r"the service needs .* install dedupindex with its extra 'web'"):
         verb.serve(Session("/nonexistent/p.db"), api_only=True)
     with pytest.raises(SettingsError, match="rate"):
         verb.serve(Session("/nonexistent/p.db"), rate="fast")  # the page does not need it

@@ -102,14 +102,14 @@ document.addEventListener("keydown", (event) => {
     setMode(MODES[(now + 1) % MODES.length]);
   }
   const digit = /^[1-9]$/.test(event.key);
-  const found = digit
+  const button = digit
     ? document.querySelector(`[data-keep="${event.key}"]`)
     : Object.hasOwn(KEYS, event.key)
       ? KEYS[event.key]()
       : null;
-  if (found) {
+  if (button) {
     event.preventDefault();
-    found.click();
+    button.click();
   }
 });
 
