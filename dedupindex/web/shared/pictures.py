@@ -97,35 +97,41 @@ class Pictures:
         return self._thumbnails.get(image.key, lambda: self._file(image, SIDES[0]))
 
     def laid(
-        self, first: ImageRecord, other: ImageRecord, lies: Registration, *, turned: bool, changed: Sequence[Box] = ()
+        self,
+        first: ImageRecord,
+        other: ImageRecord,
+        registration: Registration,
+        *,
+        turned: bool,
+        changed: Sequence[Box] = (),
     ) -> dict[View, Picture]:
         """Return the views of one image laid over another one.
 
         Parameters
         ----------
         first, other : ImageRecord
-        lies : Registration
+        registration : Registration
             How *other* lies on *first*; with *turned*, how *first* lies on *other*.
         changed : sequence of boxes
             Places in which the two differ, (top, left, height, width) in full pixels of *first*; they are outlined.
         turned : bool
-            *lies* is that of *first* on *other*.
+            *registration* is that of *first* on *other*.
 
         Returns
         -------
         dict of View to Picture
             Empty where a picture is missing or the two do not overlap.
         """
-        key = (first.key, other.key, lies.matrix, turned, tuple(changed))
+        key = (first.key, other.key, registration.matrix, turned, tuple(changed))
         tag = hashlib.sha256(repr(key).encode()).hexdigest()[:20]
 
         def make() -> dict[View, Picture] | None:
-            return self._lay(self.base(first), first, other, lies, tag, turned=turned, changed=changed)
+            return self._lay(self.base(first), first, other, registration, tag, turned=turned, changed=changed)
 
         return self._laid.get(tag, make) or {}
 
     def laid_on(
-        self, below: Thumbnail, shape: ImageRecord, other: ImageRecord, lies: Registration
+        self, below: Thumbnail, shape: ImageRecord, other: ImageRecord, registration: Registration
     ) -> dict[View, Picture]:
         """Return the views of an image laid over a picture that is not stored.
 
@@ -137,7 +143,7 @@ class Pictures:
             Its content key and its full size, in pixels.
         other : ImageRecord
             The stored image.
-        lies : Registration
+        registration : Registration
             How *other* lies on the full picture.
 
         Returns
@@ -145,15 +151,15 @@ class Pictures:
         dict of View to Picture
             Empty where a picture is missing or the two do not overlap.
         """
-        tag = hashlib.sha256(repr((shape.key, other.key, lies.matrix)).encode()).hexdigest()[:20]
-        return self._laid.get(tag, lambda: self._lay(below, shape, other, lies, tag, turned=False)) or {}
+        tag = hashlib.sha256(repr((shape.key, other.key, registration.matrix)).encode()).hexdigest()[:20]
+        return self._laid.get(tag, lambda: self._lay(below, shape, other, registration, tag, turned=False)) or {}
 
     def _lay(
         self,
         below: Thumbnail | None,
         first: ImageRecord,
         other: ImageRecord,
-        lies: Registration,
+        registration: Registration,
         tag: str,
         *,
         turned: bool,
@@ -162,7 +168,7 @@ class Pictures:
         above = self.base(other)
         if below is None or above is None:
             return None
-        laid = laid_over(below, first, above, other, lies, turned=turned, changed=changed)
+        laid = laid_over(below, first, above, other, registration, turned=turned, changed=changed)
         if laid is None:
             return None
         views = dict(zip(View, (laid.first, laid.second, laid.difference, laid.outline), strict=True))
