@@ -1,3 +1,4 @@
+import contextlib
 import json
 import sqlite3
 import subprocess
@@ -333,3 +334,22 @@ def test_version_and_help_do_not_load_the_heavy_rooms():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
     assert set(dir(dedupindex)) >= {"Index", "Settings", "Verification"}
+
+
+def test_a_database_from_before_a_setting_existed_is_refused_and_mended(tree, tmp_path):
+    made = tmp_path / "a.db"
+    with Index.open(made, create=True, workers=1) as index:
+        index.ingest([tree / "p0.png"])
+    with contextlib.closing(sqlite3.connect(made)) as connection:
+        [(text,)] = connection.execute("SELECT value FROM meta WHERE key = 'settings'").fetchall()
+        settings = json.loads(text)
+        del settings["erode_mask"]
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'settings'", [json.dumps(settings)])
+        connection.execute("UPDATE meta SET value = 'other' WHERE key = 'fingerprint'")
+        connection.commit()
+    with pytest.raises(SettingsMismatchError, match=r"erode_mask None -> 0.*rebuild --describe"):
+        Index.open(made, workers=1)
+    with Index.open(made, workers=1, allow_mismatch=True) as index:
+        assert index.rebuild(describe=True) == []
+    with Index.open(made, workers=1) as index:
+        assert index.check() == []

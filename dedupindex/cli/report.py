@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, assert_never
 
 import typer
 
@@ -137,23 +137,26 @@ def show(report: Report, form: Format, *, null: bool = False, alternates: bool =
     from dedupindex.reports.lists import path_lists
     from dedupindex.reports.text import changes_text, count, report_text
 
-    if form == Format.JSON:
-        out_bytes(to_json(report_json(report)))
-    elif form == Format.CSV:
-        out_bytes(pairs_csv(report, spreadsheet=True))
-    elif form == Format.FDUPES:
-        lists = path_lists(report, null=null)
-        out_bytes(lists.data)
-        if lists.frames:
-            complain(
-                f"{count(lists.frames, 'frame')} of files with several left out: a list of paths means whole files"
-            )
-        if lists.names:
-            complain(f"{count(lists.names, 'path')} with a line break left out; use --print0")
-    elif report.changes is None:
-        out(report_text(report, Path.cwd(), alternates=alternates or asks_for_alternates(report)))
-    elif report.changes:
-        out(changes_text(report, Path.cwd()))
+    match form:
+        case Format.JSON:
+            out_bytes(to_json(report_json(report)))
+        case Format.CSV:
+            out_bytes(pairs_csv(report, spreadsheet=True))
+        case Format.FDUPES:
+            lists = path_lists(report, null=null)
+            out_bytes(lists.data)
+            if lists.frames:
+                frames = count(lists.frames, "frame")
+                complain(f"{frames} of files with several left out: a list of paths means whole files")
+            if lists.names:
+                complain(f"{count(lists.names, 'path')} with a line break left out; use --print0")
+        case Format.TEXT:
+            if report.changes is None:
+                out(report_text(report, Path.cwd(), alternates=alternates or asks_for_alternates(report)))
+            elif report.changes:
+                out(changes_text(report, Path.cwd()))
+        case _:
+            assert_never(form)
 
 
 def asks_for_alternates(report: Report) -> bool:

@@ -38,7 +38,7 @@ def versions(settings: Settings) -> Mapping[str, str]:
     their fingerprint.
     """
     digest = load_model().digest
-    prepared = f"decoding:{decode.VERSION} {stage_versions()}"
+    prepared = f"decoding:{decode.version_of(settings)} {stage_versions()}"
     return ({} if prepared == FIRST_PREPARED else {"prepared": prepared}) | {
         "thumbnail": f"{thumbnail.VERSION}:{settings.working_side}:{settings.detail_side}",
         "colour": thumbnail.VERSION,

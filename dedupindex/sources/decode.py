@@ -26,6 +26,7 @@ from dedupindex.sources.sniff import HEAD_BYTES, READABLE, diagnose, format_of
 __all__ = ["VERSION", "decode_file", "parse_address"]
 
 VERSION = "1"  # of the decoded pixels and masks: raise it when a file that was read before gives others
+_FULL_VERSION = "2"  # the same where filters are set: large JPEGs were reduced before the filters in version 1
 _VERSION = "2"  # raise it when more files can be read: those that failed are then tried again
 _LIBRARIES = ("dedupindex", "pillow", "tifffile", "imagecodecs", "astropy", "pydicom", "pillow-heif", "rawpy", "numpy")
 _LIMITS = ("allow_object_arrays", "max_pixels", "max_bytes", "max_frames", "max_aspect", "max_frame_bytes", "max_ratio",
@@ -40,6 +41,11 @@ _READERS: dict[str, Reader] = {
     "RAW": stacks.read_raw,
 }
 BY_PROFILE = 0  # the side that the settings ask for
+
+
+def version_of(settings: Settings) -> str:
+    """Version of the pixels and masks that `decode_file` gives for an ingest with these settings."""
+    return f"{VERSION}.{_FULL_VERSION}" if settings.filters else VERSION
 
 
 def decoder_fingerprint(settings: Settings) -> str:
@@ -75,7 +81,8 @@ def decode_file(
         Limits, no-data, mask file pattern, `all_frames`.
     min_side : int, optional
         A JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its longest side keeps this many pixels; `BY_PROFILE` = as
-        many as `Settings.detail_side`, None = full size. `Frame.full_shape` is the true upright size either way.
+        many as `Settings.detail_side` (all, where filters are set: their sizes are of full pixels), None = full size.
+        `Frame.full_shape` is the true upright size either way.
     frame : int, optional
         Only this frame, counted from 0 (``path#frame=12``).
     first : int, optional
@@ -105,7 +112,7 @@ def decode_file(
     try:
         data, status = read_bytes(path, settings.max_bytes, file)
         digest = hashlib.sha256(data).digest()
-        side = settings.detail_side if min_side == BY_PROFILE else min_side
+        side = _side_for(settings) if min_side == BY_PROFILE else min_side
         source = Source(path, data, settings, side, frame, first, notes)
         with captured(notes):
             content = _decode(source)
@@ -227,3 +234,8 @@ def _named(path: Path, error: Exception) -> ReadError:
     ):
         return ReadError(path, Reason.TRUNCATED, text)
     return ReadError(path, Reason.DAMAGED, f"{type(error).__name__}: {text}")
+
+
+def _side_for(settings: Settings) -> int | None:
+    """Longest side that an ingest needs; None = full size, because filters work on full pixels."""
+    return None if settings.filters else settings.detail_side

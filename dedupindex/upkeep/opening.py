@@ -153,9 +153,12 @@ def mismatch_words(name: str, chosen: Settings, stored: Mapping[str, Any]) -> st
     str
     """
     wanted = chosen.shaping()
-    differing = [f"{name} {stored[name]!r} -> {wanted[name]!r}" for name in wanted if stored.get(name) != wanted[name]]
+    differing = [
+        f"{name} {stored.get(name)!r} -> {wanted[name]!r}" for name in wanted if stored.get(name) != wanted[name]
+    ]
     what = "; ".join(differing) if differing else "the features of this version of dedupindex are others"
     return (
         f"{name} holds features made with other settings ({what}); "
-        f"run `dedupindex rebuild --describe` to describe the pictures again, or use a new database"
+        f"run `dedupindex rebuild --describe` with the settings you want, to describe the pictures again, "
+        f"or use a new database"
     )

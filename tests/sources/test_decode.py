@@ -19,6 +19,7 @@ from dedupindex.errors import Reason
 from dedupindex.records import DecodedFile
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
+from dedupindex.sources.decode import version_of
 from dedupindex.sources.pictures import upright
 from tests.sources.reading import PLAIN, fails, noise, only, png, rows, save
 
@@ -307,3 +308,12 @@ def test_later_frames_that_fail_leave_the_good_ones(tmp_path: Path) -> None:
     decoded = decode_file(path, Settings(all_frames=True))
     assert 1 <= len(decoded.frames) < 4
     assert decoded.warnings
+
+
+def test_filters_see_every_pixel_of_a_jpeg(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.fromarray(np.full((1600, 2400), 90, np.uint8)).save(path, quality=90)
+    plain, filtered = Settings(), Settings(filters=("median:3",))
+    assert decode_file(path, plain).frames[0].pixels.shape < (1600, 2400)
+    assert decode_file(path, filtered).frames[0].pixels.shape == (1600, 2400)
+    assert version_of(plain) != version_of(filtered)  # databases with filters that saw reduced pixels are refused
