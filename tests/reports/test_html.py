@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import pytest
 
 from dedupindex.records import Registration, Relation
-from dedupindex.reports.html import outline_of, report_html
+from dedupindex.reports.html import report_html
+from dedupindex.reports.page_environment import outline_of
 from tests.reports.samples import hostile_report, image, pair, report
 
 DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="

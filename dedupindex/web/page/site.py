@@ -7,18 +7,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from dedupindex import Uploads
 from dedupindex.index import Index
-from dedupindex.records import DuplicateGroup, GroupMember, Match, Pair
-from dedupindex.reports.html import alternates_of, difference_words, outline_of
-from dedupindex.reports.names import shown
-from dedupindex.reports.plans import size_text
-from dedupindex.reports.text import count, frame_words, image_words
-from dedupindex.reports.wording import MEANING, flag_words, pair_words, percent, proof_words, shift_text
+from dedupindex.records import DuplicateGroup, Match
+from dedupindex.reports.page_environment import page_environment
 from dedupindex.web.page.applied import Applied
 from dedupindex.web.page.group_lists import GroupLists
 from dedupindex.web.page.guard import Keys
@@ -113,41 +109,9 @@ def site_of(request: Request) -> Site:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("dedupindex.web.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        shown=shown,
-        percent=percent,
-        shift=shift_text,
-        image_words=image_words,
-        frame_words=frame_words,
-        flag_words=flag_words,
-        size=size_text,
-    )
-    environment.globals.update(
-        count=count,
-        outline_of=outline_of,
-        pair_words=pair_words,
-        member_words=member_words,
-        gist=gist,
-        proof_words=proof_words,
-        difference_words=difference_words,
-        alternates_of=alternates_of,
-        meaning={str(relation): words for relation, words in MEANING.items()},
-    )
+    environment = page_environment(PackageLoader("dedupindex.web.page"))
+    environment.globals["gist"] = gist
     return environment
-
-
-def member_words(member: GroupMember, pair: Pair | None) -> tuple[str, ...]:
-    """Return how a member relates to the first one of its group; empty for that one and without a pair."""
-    if member.relation == "representative" or pair is None:
-        return ()
-    return pair_words(pair, *(("no. 1", "this") if pair.b.id == member.image.id else ("this", "no. 1")))
 
 
 def gist(group: DuplicateGroup) -> str:
