@@ -32,6 +32,8 @@ FLAGS: Mapping[FlagKind, str] = {
     FlagKind.KEEP_BOTH: "both of these are kept, as was decided",
 }
 
+MOSTLY = 0.5  # share of what differs that has to have moved for a scene to be called another shot
+
 
 @dataclass(frozen=True, slots=True)
 class Sides:
@@ -107,7 +109,7 @@ def proof_words(proof: Proof | None) -> str:
     if proof.outcome is Outcome.EDITED:
         return f"edited: {places_words(proof)}, {percent(proof.changed)} of the area"
     if proof.outcome is Outcome.ALTERNATE:
-        if proof.moved > 0:
+        if proof.moved > MOSTLY * proof.changed:
             return f"another shot of the same scene: {percent(proof.moved)} moved"
         return f"the same scene or template with other content: {percent(proof.changed)} differs"
     if proof.outcome is Outcome.DIFFERENT:

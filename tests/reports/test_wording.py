@@ -38,7 +38,11 @@ REGION = Region((0, 0, 10, 10), (0, 0, 10, 10), 0.004, 0.5)
             Proof(Outcome.EDITED, (REGION,), changed=0.02, measures={"places": 40.0}),
             ("edited: 40 places, 2 % of the area",),
         ),
-        (Proof(Outcome.ALTERNATE, moved=0.07), ("another shot of the same scene: 7 % moved",)),
+        (Proof(Outcome.ALTERNATE, moved=0.07, changed=0.1), ("another shot of the same scene: 7 % moved",)),
+        (
+            Proof(Outcome.ALTERNATE, moved=0.01, changed=0.2),
+            ("the same scene or template with other content: 20 % differs",),
+        ),
         (
             Proof(Outcome.ALTERNATE, changed=0.3),
             ("the same scene or template with other content: 30 % differs",),
