@@ -1,6 +1,7 @@
 """The rule that is fitted to made-up rows, the pictures that rows are made of, and a run from a folder to a file."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -50,18 +51,51 @@ def test_a_family_counts_as_much_as_another_however_many_rows_it_has():
             assert sums[0] / sums[1] == pytest.approx(shares[0] / shares[1], rel=0.15)
 
 
-@pytest.mark.parametrize("keep", [True, False])
-def test_the_bias_keeps_the_false_rate_in_the_worst_family(keep):
+def rates(made, accepted):
+    """Share of the strangers of each family that are accepted."""
+    return [accepted[~made.copies & (made.family == number)].mean() for number in (0, 1)]
+
+
+def test_the_bias_of_the_first_rule_keeps_the_false_rate_in_the_worst_family():
     made = rows()
-    fitted = fit(made, keep_appearance=keep)
-    assert (fitted.appearance is None) == keep
-    accepted = fitted.probability(made) >= 0.5
-    rates = [accepted[~made.copies & (made.family == number)].mean() for number in (0, 1)]
-    assert max(rates) <= fit_score.FALSE_RATE
+    fitted = fit(made)
+    accepted = fitted.looks(made) >= 0.5
+    assert max(rates(made, accepted)) <= fit_score.FALSE_RATE
     assert accepted[made.copies].mean() > 0.6
+
+
+def test_the_second_rule_turns_strangers_away_that_the_first_one_accepts():
+    made = rows()
+    fitted = fit(made, keep_appearance=True)
+    assert fitted.appearance is None
+    assert (fitted.probability(made) <= made.looks).all()
+    before, after = (values >= 0.5 for values in (made.looks, fitted.probability(made)))
+    assert max(rates(made, after)) < 0.6 * max(rates(made, before))
+    assert after[made.copies].sum() > 0.95 * before[made.copies].sum()
     _, weights = fitted.detail
     assert abs(weights[1]) < 0.3 * weights[0]  # the term that says nothing
-    assert (fitted.probability(made) <= fitted.looks(made)).all()
+
+
+def test_the_dearer_a_stranger_the_fewer_are_accepted(monkeypatch):
+    made = rows()
+    monkeypatch.setattr(fit_score, "COST", 20.0)
+    dear = fit(made, keep_appearance=True).probability(made) >= 0.5
+    monkeypatch.setattr(fit_score, "COST", 1.0)
+    cheap = fit(made, keep_appearance=True).probability(made) >= 0.5
+    assert dear[~made.copies].sum() < cheap[~made.copies].sum()
+    assert dear[made.copies].sum() <= cheap[made.copies].sum()
+
+
+def test_pages_of_one_template_do_not_count_for_the_second_rule():
+    made = rows()
+    alternate = made.family == 1
+    family = np.where(alternate, fit_score.KINDS.index(fit_score.ALTERNATE), 0)
+    with_them = replace(made, family=family)
+    without = with_them.chosen(~alternate)
+    for one, other in zip(
+        fit(with_them, keep_appearance=True).detail, fit(without, keep_appearance=True).detail, strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 def test_the_best_alignment_of_a_pair_counts():
