@@ -20,6 +20,7 @@ from dedupindex.store import catalog, catalog_images, catalog_locations, catalog
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, SegmentRow
 from dedupindex.vectors import VectorIndex, row_digest, strays
+from dedupindex.verify.verification import VERSION
 
 TOLERANCE = 0.02  # a number of a unit vector in 8 bits against the exact one
 ASKED, NEAREST, NEAR = 100, 10, 0.5  # images asked about; neighbours of each, within this distance (1 - cosine)
@@ -191,13 +192,18 @@ def _features(database: Database, progress: Progress) -> Iterator[Problem]:
 
 
 def _pairs(database: Database) -> Iterator[Problem]:
-    """Every pair can be read, and lies within its bounds."""
+    """Every pair can be read, lies within its bounds, and was confirmed by the rule in force."""
+    others = 0
     with database.read() as connection:
         for pair in catalog_pairs.pairs(connection):
             found = pair.verification
+            others += found.version != VERSION
             if not (0 <= found.score <= 1 and np.isfinite(found.registration.matrix).all()):
                 words = f"images {pair.a.id} and {pair.b.id}: score {found.score}, matrix {found.registration.matrix}"
                 yield Problem("damaged_pair", words, False)
+    if others:
+        words = f"{others} pairs were confirmed by another rule than {VERSION}; in a new database they are asked again"
+        yield Problem("pairs_of_another_rule", words, False)
 
 
 def _proofs(database: Database) -> Iterator[Problem]:
