@@ -200,9 +200,13 @@ def _pooled(task: Callable[[Any], list[Any]], items: Sequence[Any]) -> Iterator[
         yield from chain.from_iterable(pool.map(task, items, chunksize=16))
 
 
-def files_of(folder: Path, most: int, seed: int) -> list[Path]:
-    """At most so many files of a folder, drawn at random."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+def files_of(folder: Path) -> list[Path]:
+    """The files below a folder, in the order of their paths."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def drawn(files: Sequence[Path], most: int, seed: int) -> list[Path]:
+    """At most so many files, drawn at random."""
     return [files[place] for place in np.random.default_rng(seed).permutation(len(files))[:most].tolist()]
 
 
@@ -250,16 +254,16 @@ def main() -> None:
     parser.add_argument("others", type=Path)
     parser.add_argument("--output", type=Path, default=SHIPPED["radius"])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--most", type=int, default=4000, help="files of each folder that are used")
+    parser.add_argument("--most", type=int, default=4000, help="files of QUERIES that are used; of OTHERS all")
     parser.add_argument("--copies", type=int, default=4)
     arguments = parser.parse_args()
     seed = arguments.seed
     tasks = [
         Task(path, number, seed, arguments.copies)
-        for number, path in enumerate(files_of(arguments.queries, arguments.most, seed))
+        for number, path in enumerate(drawn(files_of(arguments.queries), arguments.most, seed))
     ]
     queries = list(_pooled(make, tasks))
-    descriptors = list(_pooled(describe_other, files_of(arguments.others, arguments.most, seed)))
+    descriptors = list(_pooled(describe_other, files_of(arguments.others)))
     if not queries or not descriptors:
         parser.error("each folder has to hold photographs that can be read")
     try:
