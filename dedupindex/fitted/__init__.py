@@ -6,6 +6,7 @@ and feature versions they were fitted, and what they reached. No number in these
 
 from __future__ import annotations
 
+import hashlib
 import json
 from functools import cache
 from importlib import resources
@@ -17,3 +18,9 @@ def numbers(name: str) -> dict[str, Any]:
     """Read the numbers called *name*, e.g. ``score``; read once a process, not to be changed."""
     read: dict[str, Any] = json.loads((resources.files(__name__) / f"{name}.json").read_text(encoding="utf-8"))
     return read
+
+
+@cache
+def digest(name: str) -> str:
+    """Eight hexadecimal digits that change with the numbers called *name*."""
+    return hashlib.sha256((resources.files(__name__) / f"{name}.json").read_bytes()).hexdigest()[:8]

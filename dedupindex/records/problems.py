@@ -17,6 +17,7 @@ class ProblemCode(StrEnum):
     EMPTY_DESCRIPTOR = "empty_descriptor"  # all zero: the vector index cannot hold it
     DAMAGED_FEATURE = "damaged_feature"
     DAMAGED_PAIR = "damaged_pair"
+    PAIRS_OF_ANOTHER_RULE = "pairs_of_another_rule"  # confirmed by an older version of dedupindex
     DAMAGED_PROOF = "damaged_proof"
     LEFTOVER_FILE = "leftover_file"  # in the folder of vector files; nothing reads it
     VECTOR_FILE_OF_OTHER_SETTINGS = "vector_file_of_other_settings"

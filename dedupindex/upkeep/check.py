@@ -21,6 +21,7 @@ from dedupindex.store import catalog, catalog_images, catalog_locations, catalog
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, SegmentRow
 from dedupindex.vectors import VectorIndex, row_digest, strays
+from dedupindex.verify.verification import VERSION
 
 TOLERANCE = 0.02  # difference between a component of a unit vector in 8 bits and the exact one
 ASKED, NEAREST, NEAR = 100, 10, 0.5  # images that are searched for; neighbours of each, within this distance
@@ -200,14 +201,19 @@ def _features(database: Database, progress: Progress) -> Iterator[Problem]:
 
 
 def _pairs(database: Database) -> Iterator[Problem]:
-    """Check that every pair can be read, with values within their bounds."""
+    """Check that every pair can be read, has values within their bounds, and was confirmed by the rule in force."""
+    others = 0
     with database.read() as connection:
         for pair in catalog_pairs.pairs(connection):
             verification = pair.verification
+            others += verification.version != VERSION
             if not (0 <= verification.score <= 1 and np.isfinite(verification.registration.matrix).all()):
                 words = f"images {pair.a.id} and {pair.b.id}: score {verification.score}"
                 words += f", matrix {verification.registration.matrix}"
                 yield Problem(ProblemCode.DAMAGED_PAIR, words, False)
+    if others:
+        words = f"{others} pairs were confirmed by another rule than {VERSION}; in a new database they are asked again"
+        yield Problem(ProblemCode.PAIRS_OF_ANOTHER_RULE, words, False)
 
 
 def _proofs(database: Database) -> Iterator[Problem]:

@@ -1,19 +1,47 @@
-"""From evidence to a probability: one logistic rule over named measures; a score means the same on every path."""
+"""From evidence to a probability: logistic rules over named measures; a score means the same on every path.
+
+Two rules, one after the other. The first asks whether two pictures look the same. The second asks whether what looks
+the same is more than a layout, an outline or a trend: different pages of one layout, objects cut out on one colour and
+smooth fields pass the first rule as well as copies do. It is fitted on pairs that pass the first one. Both have to
+accept, so the score is the lower of the two.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from dedupindex.fitted import numbers
+from dedupindex.features.descriptor import FEW_KEYPOINTS
+from dedupindex.fitted import digest, numbers
 from dedupindex.records import FloatArray
 
-VERSION = "6"
-EVIDENCE_VERSION = "1"  # of what is measured and how it becomes terms: another one wants another fit
+EVIDENCE_VERSION = "2"  # of what is measured and how it becomes terms: another one wants another fit
+UNIT = 30.0  # times the spread of chance: about where the detail of copies and of strangers of one layout meet
+WEAKEST, STRONGEST = 0.2, 12.0  # in these units: below, there is no detail to speak of
+FEWEST_PIXELS, MOST_PIXELS = 200, 16_000  # that count; the whole of a thumbnail has 128 x 128
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A logistic rule.
+
+    Attributes
+    ----------
+    bias : float
+    weights : mapping
+        By the name of the term, in the order of the sum.
+    """
+
+    bias: float
+    weights: Mapping[str, float]
+
+
 _FITTED = numbers("score")  # by `tests.tools.fit_score`; the manifest beside it says on what
-BIAS: float = _FITTED["bias"]
-WEIGHTS: Mapping[str, float] = _FITTED["weights"]  # the names are those of `evidence`, the order that of the sum
+APPEARANCE = Rule(**_FITTED["appearance"])
+DETAIL = Rule(**_FITTED["detail"])
+VERSION = f"{EVIDENCE_VERSION}.{digest('score')}"  # other numbers are another rule
 
 
 def null_spread(a: FloatArray, b: FloatArray, mask: FloatArray) -> float:
@@ -91,8 +119,51 @@ def evidence(measures: Mapping[str, float]) -> dict[str, float]:
     }
 
 
+def detail_evidence(measures: Mapping[str, float]) -> dict[str, float]:
+    """Turn measures into the terms of the second rule: whether more than layout, outline or trend agrees.
+
+    Of most pictures the detail tells. Smooth ones, with hardly a keypoint, have hardly any, so terms of their own.
+
+    Parameters
+    ----------
+    measures : mapping
+        As for `evidence`, with ``keypoints``, ``matches``, ``turned`` and what `detail_agreement` measures.
+    """
+    inner, echo = measures["inner"], measures["echo"]
+    # of what a shifted picture leaves to be explained, how much the aligned one explains
+    agreement = float(np.arctanh(np.clip((inner - echo) / max(1 - echo, 0.1), -0.9, 0.99)))
+    # over its spread when pixels agree by chance: the same agreement of fewer pixels says less
+    significant = agreement * np.sqrt(np.clip(measures["inner_pixels"], FEWEST_PIXELS, MOST_PIXELS)) / UNIT
+    few = float(measures["keypoints"] < FEW_KEYPOINTS)
+    return {
+        "detail": (1 - few) * float(np.log(np.clip(significant, WEAKEST, STRONGEST))),
+        "inlier_share": measures["inliers"] / max(measures["matches"], 1.0),
+        "few": few,
+        "few_detail": few * agreement,
+        "few_ncc": few * float(np.arctanh(np.clip(measures["ncc"], 0, 0.9995))),
+        # a trend has a direction: turned until the directions agree, any two do
+        "few_turned": few * measures["turned"] * (1 - max(measures["trendless"], 0.0)),
+    }
+
+
 def probability(measures: Mapping[str, float]) -> float:
-    """Weigh measures into the probability that two pictures show the same where they overlap, 0..1."""
-    terms = evidence(measures)
-    logit = BIAS + sum(WEIGHTS[name] * value for name, value in terms.items())
+    """Weigh measures into the probability that two pictures show the same where they overlap, 0..1.
+
+    The lower of two: that they look the same, and that this is more than a layout, an outline or a trend.
+    """
+    return min(appearance(measures), more_than_layout(measures))
+
+
+def appearance(measures: Mapping[str, float]) -> float:
+    """Probability that two pictures look the same where they overlap, 0..1."""
+    return _logistic(APPEARANCE, evidence(measures))
+
+
+def more_than_layout(measures: Mapping[str, float]) -> float:
+    """Probability that pictures that look the same agree in more than layout, outline or trend, 0..1."""
+    return _logistic(DETAIL, detail_evidence(measures))
+
+
+def _logistic(rule: Rule, terms: Mapping[str, float]) -> float:
+    logit = rule.bias + sum(weight * terms[name] for name, weight in rule.weights.items())
     return float(1 / (1 + np.exp(-np.clip(logit, -40, 40))))

@@ -3,7 +3,8 @@
 Stages: the same pixels; a plain shift by masked NCC; keypoints, mirrored or not; and where keypoints are too few, the
 other orientations and log-polar spectra. Each alignment is assessed by the same measures and the same rule; the first
 one that is beyond doubt ends the search, else the best one counts. Pictures that look very unlike each other are tried
-as negatives too: one of them is inverted, and the stages are the same.
+as negatives too: one of them is inverted, and the stages are the same. What looks the same in the best alignment is
+asked a second question: whether that is more than a layout, an outline or a trend.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dedupindex.features.thumbnail import SIDE
 from dedupindex.records import Features, FloatArray, Mask, Registration, Relation, Verification
 from dedupindex.verify import orientations, score
 from dedupindex.verify.agreement import Overlay, agreement, overlay
+from dedupindex.verify.detail import detail_agreement
 from dedupindex.verify.keypoint_registration import Alignment, invert, register_keypoints
 from dedupindex.verify.relations import full_matrix, registration_of, relations_of, to_full
 
@@ -34,7 +36,8 @@ PLAIN = 0.035  # how near a fitted map must be to a plain one, relative
 MOVED = 3.0  # thumbnail pixels by which it may move the centre
 FEW_KEYPOINTS = 25  # in either picture: then orientations and log-polar spectra are tried too
 UNLIKE = 0.15  # cosine below which a pair is no candidate as it is, unless by a thorough search: it may be negatives
-VERSION = f"3.{score.VERSION}"
+UPRIGHT = np.deg2rad(25)  # up to which a picture counts as not turned
+VERSION = f"4.{score.VERSION}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Assessment:
         Of its windows, from `agreement`.
     measures : mapping
     probability : float
-        That the two are copies, 0..1.
+        That the two look the same, 0..1; after `with_detail`, that they are copies.
     """
 
     alignment: Alignment
@@ -187,7 +190,7 @@ def cosine(a: Features, b: Features) -> float:
 
 
 def assess(a: Features, b: Features, alignment: Alignment) -> Assessment:
-    """Measure an alignment and weigh the measures."""
+    """Measure an alignment and weigh the measures by the first rule."""
     overlaid = overlay(a, b, alignment.matrix)
     agreed, ncc, textured = agreement(overlaid)
     measures = dict(agreed)
@@ -197,12 +200,30 @@ def assess(a: Features, b: Features, alignment: Alignment) -> Assessment:
     measures["keypoints"] = float(min(len(a.keypoints), len(b.keypoints)))
     measures["zoom"] = max(alignment.scale, 1 / max(alignment.scale, 1e-6))
     measures["cosine"] = cosine(a, b)
-    return Assessment(alignment, overlaid, ncc, textured, measures, score.probability(measures))
+    return Assessment(alignment, overlaid, ncc, textured, measures, score.appearance(measures))
+
+
+def with_detail(assessment: Assessment) -> Assessment:
+    """Ask the second question of an alignment: whether more agrees than a layout, an outline or a trend."""
+    laid = assessment.overlay
+    measures = {
+        **assessment.measures,
+        **detail_agreement(laid.a, laid.b, laid.mask),
+        "turned": float(is_turned(assessment.alignment.matrix)),
+    }
+    return replace(assessment, measures=measures, probability=score.probability(measures))
+
+
+def is_turned(matrix: NDArray[np.float64]) -> bool:
+    """Whether a map mirrors, or turns by more than `UPRIGHT`: then a smooth picture had many chances to agree."""
+    across, down = matrix[:, 0], matrix[:, 1]
+    upright = np.cos(UPRIGHT) * np.linalg.norm(matrix[:, :2], axis=0)
+    return bool(across[0] < upright[0] or down[1] < upright[1])
 
 
 def _verdict(a: Features, b: Features, best: Assessment, threshold: float) -> Verification:
     if best.probability >= WORTH:
-        best = simplified(a, b, best)
+        best = with_detail(simplified(a, b, best))
     accepted = best.probability >= threshold
     matrix = full_matrix(best.alignment.matrix, a, b)
     registration = registration_of(matrix, a, b, best.alignment, best.overlay.overlap, best.probability)

@@ -72,7 +72,7 @@ def gradient(size: tuple[int, int], random: Generator) -> ByteArray:
     turn = random.uniform(0, 2 * np.pi)
     along = x * np.cos(turn) + y * np.sin(turn)
     across = y * np.cos(turn) - x * np.sin(turn)
-    kind = int(random.integers(4))
+    kind = int(random.integers(6))  # half of them are straight
     if kind == 1:
         along = along + random.uniform(0.2, 0.9) * across**2
     elif kind == 2:
@@ -81,7 +81,8 @@ def gradient(size: tuple[int, int], random: Generator) -> ByteArray:
         along = np.tanh(random.uniform(1, 4) * (along - random.uniform(-0.5, 0.5)))
     level = (along - along.min()) / np.ptp(along)
     low, high = random.uniform(0, 110, 3), random.uniform(140, 255, 3)
-    values = low + (high - low) * level[..., None] + random.normal(0, random.uniform(0, 1.5), (*size, 1))
+    noise = max(0.0, float(random.uniform(-1.5, 1.5)))  # grey levels; none in half of them
+    values = low + (high - low) * level[..., None] + random.normal(0, noise, (*size, 1))
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 

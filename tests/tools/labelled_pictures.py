@@ -30,16 +30,19 @@ from dedupindex.prepare.pipeline import prepare
 from dedupindex.records import ByteArray, Features, Frame
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
+from dedupindex.verify.verification import alignments, assess
 from tests.tools import cutouts, pages
 
 FAMILIES = ("photo", "overlay", "cutout", "page", "smooth", "tiny")
 SHARED_OVERLAYS = ("caption", "watermark", "logo", "screenshot", "page")
 MILD = ("recompress", "resize", "tone", "blur", "noise", "crop", "rotate", "border", "shift", "sharpen")
-SMOOTH_COPIES = ("recompress", "resize", "tone", "blur", "mirror", "quarter_turn", "crop")
+GRADIENT_COPIES = ("recompress", "resize", "tone", "blur", "crop")  # turned, it cannot be told from another gradient
+SMOOTH_COPIES = (*GRADIENT_COPIES, "mirror", "quarter_turn")
 TINY_COPIES = ("tone", "mirror", "quarter_turn", "noise")
 PAGE_SIDE = 800  # longest side of a page, pixels
 LEAST_SIDE = 48  # shortest side of a photograph that is used, pixels
 MAX_STRENGTH = 1.6
+LIKELY_COPY = 0.1  # probability from which two photographs are not used side by side
 TWO_ATTACKS = 0.3  # share of the copies that go through two attacks
 
 
@@ -87,6 +90,8 @@ class Labelled:
         Two pictures of one subject are copies.
     group : str
         What look-alikes have in common that are not copies: an overlay, an outline, a kind of page; else empty.
+    template : str
+        Pages of one template that are filled in differently, or with another picture on them; else empty.
     certain : bool
         Another subject is surely another picture. Not so between files of a folder that may hold copies unknown.
     """
@@ -95,6 +100,7 @@ class Labelled:
     family: str
     subject: str
     group: str
+    template: str
     certain: bool
 
 
@@ -133,41 +139,50 @@ def tasks(folder: Path, counts: Counts, seed: int) -> list[Task]:
     order = np.random.default_rng(seed).permutation(len(files)).tolist()
     drawn = [files[place] for place in order]
     first, rest = drawn[: counts.originals], drawn[counts.originals :]
-    found = [Task("photo", number, seed, (path,), counts.copies) for number, path in enumerate(first)]
-    found += [
-        Task("photo", len(found) + number, seed, (path,), 0) for number, path in enumerate(rest[: counts.strangers])
+    todo = [Task("photo", number, seed, (path,), counts.copies) for number, path in enumerate(first)]
+    todo += [
+        Task("photo", len(todo) + number, seed, (path,), 0) for number, path in enumerate(rest[: counts.strangers])
     ]
     back = drawn[::-1]  # groups are made of files from the other end: rarely the same ones
 
     def several(start: int, count: int) -> tuple[Path, ...]:
         return tuple(back[(start + step) % len(back)] for step in range(count))
 
-    found += [Task("overlay", number, seed, several(4 * number, 4), 1) for number in range(counts.overlays)]
-    found += [Task("cutout", number, seed, several(7 + 4 * number, 4), 1) for number in range(counts.outlines)]
+    todo += [Task("overlay", number, seed, several(4 * number, 4), 1) for number in range(counts.overlays)]
+    todo += [Task("cutout", number, seed, several(7 + 4 * number, 4), 1) for number in range(counts.outlines)]
     kinds = len(pages.TEMPLATES)
-    found += [Task("page", number, seed, (), 2) for number in range(kinds * counts.templates)]
-    found += [Task("smooth", number, seed, (), 2) for number in range(counts.smooth)]
-    found += [Task("tiny", number, seed, several(3 + number, 1), 2) for number in range(counts.tiny)]
-    return found
+    todo += [Task("page", number, seed, (), 2) for number in range(kinds * counts.templates)]
+    todo += [Task("smooth", number, seed, (), 2) for number in range(counts.smooth)]
+    todo += [Task("tiny", number, seed, several(3 + number, 1), 2) for number in range(counts.tiny)]
+    return todo
 
 
 def make(task: Task) -> list[Labelled]:
     """Make and describe the pictures of a task; none where a file cannot be read or is too small."""
     cv2.setNumThreads(1)
     random = np.random.default_rng([task.seed, FAMILIES.index(task.family), task.number])
-    photographs = [photograph for photograph in map(read, task.files) if photograph is not None]
+    photographs = different([photograph for photograph in map(read, task.files) if photograph is not None])
     if task.files and not photographs:
         return []
     made = {"photo": _photo, "overlay": _overlay, "cutout": _cutout, "page": _page, "smooth": _smooth, "tiny": _tiny}
-    settings = Settings()
-    found = []
+    pictures = []
     for pixels, subject, group in made[task.family](task, photographs, random):
-        frame = Frame(pixels, np.ones(pixels.shape[:2], bool), full_shape=pixels.shape[:2])
-        features = rounded(describe(prepare(frame, settings), settings))
+        features = described(pixels)
         if not features.low_information:
             certain = task.family != "photo"
-            found.append(Labelled(features, task.family, f"{task.family} {subject}", group, certain))
-    return found
+            template = f"{task.family} {task.number}" if is_template(task) else ""
+            pictures.append(Labelled(features, task.family, f"{task.family} {subject}", group, template, certain))
+    return pictures
+
+
+def is_template(task: Task) -> bool:
+    """Whether the pictures of a task are fillings of one page."""
+    return task.family == "page" or (task.family == "overlay" and overlay_kind(task) == "page")
+
+
+def overlay_kind(task: Task) -> str:
+    """What the photographs of a task have in common."""
+    return SHARED_OVERLAYS[task.number % len(SHARED_OVERLAYS)]
 
 
 def read(path: Path) -> ByteArray | None:
@@ -180,6 +195,27 @@ def read(path: Path) -> ByteArray | None:
     if pixels.dtype != np.uint8 or min(pixels.shape[:2]) < LEAST_SIDE:
         return None
     return np.ascontiguousarray(np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels)
+
+
+def different(photographs: Sequence[ByteArray]) -> list[ByteArray]:
+    """Leave out photographs that may be copies of an earlier one: a folder is not always what is said of it."""
+    kept: list[tuple[ByteArray, Features]] = []
+    for pixels in photographs:
+        features = described(pixels)
+        if not any(look_alike(features, other) for _, other in kept):
+            kept.append((pixels, features))
+    return [pixels for pixels, _ in kept]
+
+
+def look_alike(a: Features, b: Features) -> bool:
+    """Whether two photographs may be copies by the first rule of the score, which is not fitted to them."""
+    return any(assess(a, b, one).probability >= LIKELY_COPY for one in alignments(a, b))
+
+
+def described(pixels: ByteArray) -> Features:
+    """Features of (H, W, 3) uint8, as they come back from the database."""
+    frame = Frame(pixels, np.ones(pixels.shape[:2], bool), full_shape=pixels.shape[:2])
+    return rounded(describe(prepare(frame, Settings()), Settings()))
 
 
 Made = Iterator[tuple[ByteArray, str, str]]  # pixels, subject within the family, group
@@ -201,7 +237,7 @@ def _photo(task: Task, photographs: Sequence[ByteArray], random: Generator) -> M
 
 def _overlay(task: Task, photographs: Sequence[ByteArray], random: Generator) -> Made:
     """Photographs brought to one size, all with the very same things over or around them; and a copy of each."""
-    kind = SHARED_OVERLAYS[task.number % len(SHARED_OVERLAYS)]
+    kind = overlay_kind(task)
     size = (400, round(400 * float(random.uniform(0.65, 0.8))))
     seed, strength = int(random.integers(2**32)), float(random.uniform(0.6, 1.5))
     page = None
@@ -279,12 +315,12 @@ def _scan(picture: ByteArray, random: Generator) -> ByteArray:
 
 def _smooth(task: Task, photographs: Sequence[ByteArray], random: Generator) -> Made:
     size = (240, round(240 * float(random.choice([0.75, 1.0, 1.33]))))
-    make_one = cutouts.gradient if task.number % 2 else cutouts.field
+    make_one, names = (cutouts.gradient, GRADIENT_COPIES) if task.number % 2 else (cutouts.field, SMOOTH_COPIES)
     picture = make_one(size, random)
     group = f"smooth {task.number % 2}"
     yield picture, str(task.number), group
     for _ in range(task.copies):
-        yield copy_of(picture, SMOOTH_COPIES, 0.8, random), str(task.number), group
+        yield copy_of(picture, names, 0.8, random), str(task.number), group
 
 
 def _tiny(task: Task, photographs: Sequence[ByteArray], random: Generator) -> Made:

@@ -1,4 +1,4 @@
-"""Measures of labelled pairs of pictures, in two processes: what the rows of the score's regression are made of."""
+"""Measures of labelled pairs of pictures: what the rows of the score's regression are made of."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from dedupindex.features import aim, pack, probes
 from dedupindex.features.descriptor import unit
 from dedupindex.features.model import load_model
 from dedupindex.settings import Settings
-from dedupindex.verify.verification import alignments, judge, simplified, within_reach
+from dedupindex.verify.verification import alignments, assess, simplified, with_detail, within_reach
 from dedupindex.verify.vetting import plausible, sketch
 from tests.tools.labelled_pictures import Counts, Labelled, Task, make, tasks
 
-WORKERS = 2
-MOST_STRANGERS = 8_000  # pairs of one family of strangers
+MOST_STRANGERS = 500  # pairs of one family of strangers
+ALTERNATE = "alternate"
 AT_ONCE = 512  # pictures whose candidates are sought together
 
 
@@ -59,19 +58,21 @@ class Measured:
         Number of the pair.
     measures : mapping
         As `dedupindex.verify.score.evidence` takes them.
-    probability : float
-        By the numbers that ship.
+    looks : float
+        Probability by the first rule that ships.
     """
 
     pair: int
     measures: Mapping[str, float]
-    probability: float
+    looks: float
 
 
-def make_pictures(folder: Path, counts: Counts, seed: int) -> list[Labelled]:
-    """Make and describe all labelled pictures of a folder."""
+def make_pictures(folder: Path, counts: Counts, seed: int, workers: int = 1) -> list[Labelled]:
+    """Make and describe all labelled pictures of a folder, in this process or in several."""
     todo: list[Task] = tasks(folder, counts, seed)
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+    if workers == 1:
+        return list(chain.from_iterable(map(make, todo)))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         return list(chain.from_iterable(pool.map(make, todo, chunksize=8)))
 
 
@@ -97,24 +98,26 @@ def choose_pairs(pictures: Sequence[Labelled], seed: int) -> list[Pair]:
             by_family.setdefault(pair.family, []).append(pair)
     random = np.random.default_rng(seed)
     chosen = [_pair(pictures, first, second, True) for first, second in sorted(copies)]
-    for _, some in sorted(by_family.items()):
-        drawn = np.sort(random.permutation(len(some))[:MOST_STRANGERS])
-        chosen += [some[number] for number in drawn.tolist()]
+    for _, members in sorted(by_family.items()):
+        drawn = np.sort(random.permutation(len(members))[:MOST_STRANGERS])
+        chosen += [members[number] for number in drawn.tolist()]
     return chosen
 
 
 def _pair(pictures: Sequence[Labelled], first: int, second: int, copies: bool) -> Pair:
     a, b = pictures[first], pictures[second]
     family = a.family if b.family == "photo" else b.family
+    if not copies and a.template and a.template == b.template:
+        family = ALTERNATE
     return Pair(first, second, copies, copies or a.certain or b.certain, family)
 
 
 def _runs(names: Iterable[str]) -> dict[str, list[int]]:
     """Numbers of the pictures by a name that they share."""
-    found: dict[str, list[int]] = {}
+    members: dict[str, list[int]] = {}
     for number, name in enumerate(names):
-        found.setdefault(name, []).append(number)
-    return found
+        members.setdefault(name, []).append(number)
+    return members
 
 
 def proposed(pictures: Sequence[Labelled]) -> set[tuple[int, int]]:
@@ -122,15 +125,15 @@ def proposed(pictures: Sequence[Labelled]) -> set[tuple[int, int]]:
     aims = [aim(picture.features) for picture in pictures]
     vectors = unit(np.stack([one.descriptor for one in aims]))
     limit = 1 - Settings().radius
-    found: set[tuple[int, int]] = set()
+    near: set[tuple[int, int]] = set()
     for start in range(0, len(aims), AT_ONCE):
-        some = aims[start : start + AT_ONCE]
-        for number, (one, probed) in enumerate(zip(some, probes(some), strict=True), start):
+        batch = aims[start : start + AT_ONCE]
+        for number, (one, probed) in enumerate(zip(batch, probes(batch), strict=True), start):
             if not len(probed):
                 continue
-            near = np.flatnonzero((vectors @ probed.T).max(1) >= max(limit, one.reach))
-            found |= {(min(number, other), max(number, other)) for other in near.tolist() if other != number}
-    return found
+            others = np.flatnonzero((vectors @ probed.T).max(1) >= max(limit, one.reach))
+            near |= {(min(number, other), max(number, other)) for other in others.tolist() if other != number}
+    return near
 
 
 _pictures: Sequence[Labelled] = ()
@@ -142,30 +145,31 @@ def _load(path: Path) -> None:
     _pictures = pickle.loads(path.read_bytes())
 
 
-def measure_pairs(pictures: Sequence[Labelled], pairs: Sequence[Pair]) -> list[Measured]:
-    """Measure every alignment of strangers, and the one of copies that counts."""
+def measure_pairs(pictures: Sequence[Labelled], pairs: Sequence[Pair], workers: int = 1) -> list[Measured]:
+    """Measure every alignment of strangers, and the one of copies that counts, in this process or in several."""
+    if workers == 1:
+        return [one for number, pair in enumerate(pairs) for one in _measure_pair(pictures, number, pair)]
     with TemporaryDirectory() as folder:
         path = Path(folder) / "pictures"
         path.write_bytes(pickle.dumps(pictures))
-        with ProcessPoolExecutor(WORKERS, get_context("spawn"), initializer=_load, initargs=(path,)) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_load, initargs=(path,)) as pool:
             return list(chain.from_iterable(pool.map(_measure, range(len(pairs)), pairs, chunksize=32)))
 
 
 def _measure(number: int, pair: Pair) -> list[Measured]:
-    a, b = _pictures[pair.first].features, _pictures[pair.second].features
+    return _measure_pair(_pictures, number, pair)
+
+
+def _measure_pair(pictures: Sequence[Labelled], number: int, pair: Pair) -> list[Measured]:
+    a, b = pictures[pair.first].features, pictures[pair.second].features
     if not within_reach(a, b):
         return []
-    judged = [judge(a, b, alignment) for alignment in alignments(a, b)]
-    if not judged:
+    # nothing of this depends on the second rule, which is fitted to it
+    assessments = [assess(a, b, alignment) for alignment in alignments(a, b)]
+    if not assessments:
         return []
-    best = simplified(a, b, max(judged, key=lambda one: one.probability))
+    best = simplified(a, b, max(assessments, key=lambda one: one.probability))
     # strangers have to be turned away however they are laid on each other, copies are found by the best alignment
-    wanted = [best] if pair.copies else [*judged, best]
-    return [Measured(number, one.measures, one.probability) for one in wanted]
-
-
-def as_table(measured: Sequence[Measured]) -> tuple[list[str], NDArray[np.float64], NDArray[np.intp]]:
-    """Names of the measures, their values (N, M) and the number of each row's pair (N,)."""
-    names = sorted(measured[0].measures)
-    values = np.array([[one.measures[name] for name in names] for one in measured], np.float64)
-    return names, values, np.array([one.pair for one in measured], np.intp)
+    wanted = [best] if pair.copies else [*assessments, best]
+    # also of what does not look the same: another first rule may let it pass
+    return [Measured(number, with_detail(one).measures, one.probability) for one in wanted]

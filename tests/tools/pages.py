@@ -1,7 +1,8 @@
 """Pages made from templates: what is printed on all pages of one template, and what is written into each.
 
 Two pages of one template with other entries, and pages of two templates of one kind, look alike when they are small and
-are no copies. They are strangers to fit against.
+are no copies. They are strangers to fit against. Sizes and places are drawn from a few values, so that many templates
+of a kind have one geometry, as forms out of one program do.
 """
 
 from __future__ import annotations
@@ -43,12 +44,16 @@ def _tint(random: Generator, low: int = 0, high: int = 160) -> tuple[int, int, i
     return red, green, blue
 
 
+def _one_of(random: Generator, *values: int) -> int:
+    return int(random.choice(values))
+
+
 def bill(template: Generator) -> Page:
     """A letter head, an address, numbered rows with amounts, a sum."""
-    name, tint, rows = words(template, 2).title(), _tint(template), int(template.integers(6, 18))
-    top, band = int(template.integers(40, 90)), int(template.integers(70, 130))
-    columns = np.cumsum([80, template.integers(420, 640), template.integers(120, 190), template.integers(120, 190)])
-    step, size, ruled = int(template.integers(44, 70)), int(template.integers(22, 30)), bool(template.random() < 0.6)
+    name, tint, rows = words(template, 2).title(), _tint(template), _one_of(template, 8, 10, 12, 14, 16)
+    top, band = _one_of(template, 50, 70), _one_of(template, 90, 110)
+    columns = np.cumsum([80, _one_of(template, 520, 600), _one_of(template, 150, 180), _one_of(template, 150, 180)])
+    step, size, ruled = _one_of(template, 52, 62), _one_of(template, 24, 27), bool(template.random() < 0.7)
 
     def page(filled: Generator) -> Image.Image:
         picture = Image.new("RGB", (1200, 1700), "white")
@@ -73,9 +78,9 @@ def bill(template: Generator) -> Page:
 
 def grid(template: Generator) -> Page:
     """A table of numbers under headings, every other row shaded or ruled."""
-    columns, rows = int(template.integers(4, 9)), int(template.integers(12, 30))
+    columns, rows = _one_of(template, 5, 6, 7), int(template.integers(15, 26))
     heads = [word(template) for _ in range(columns)]
-    height, size, shaded = int(template.integers(28, 44)), int(template.integers(16, 22)), bool(template.random() < 0.6)
+    height, size, shaded = _one_of(template, 32, 36), _one_of(template, 18, 20), bool(template.random() < 0.6)
     width = 1000 // columns
 
     def page(filled: Generator) -> Image.Image:
@@ -99,9 +104,9 @@ def grid(template: Generator) -> Page:
 
 def questionnaire(template: Generator) -> Page:
     """Labelled boxes, one below the other, with something written into each."""
-    fields, step = int(template.integers(8, 15)), int(template.integers(78, 110))
+    fields, step = _one_of(template, 10, 11, 12), _one_of(template, 92, 100)
     labels = [words(template, int(template.integers(1, 4))) for _ in range(fields)]
-    left, title = int(template.integers(40, 90)), words(template, 2).title()
+    left, title = _one_of(template, 55, 65), words(template, 2).title()
 
     def page(filled: Generator) -> Image.Image:
         picture = Image.new("RGB", (1000, 1400), (252, 252, 249))
@@ -120,8 +125,8 @@ def questionnaire(template: Generator) -> Page:
 
 def letter(template: Generator) -> Page:
     """Paragraphs of running text under a heading."""
-    size, left = int(template.integers(18, 30)), int(template.integers(60, 140))
-    lead, title = round(size * float(template.uniform(1.3, 1.8))), words(template, 3).title()
+    size, left = _one_of(template, 20, 24, 28), _one_of(template, 80, 110)
+    lead, title = round(size * _one_of(template, 14, 16) / 10), words(template, 3).title()
 
     def page(filled: Generator) -> Image.Image:
         picture = Image.new("RGB", (1000, 1400), "white")
@@ -144,7 +149,7 @@ def letter(template: Generator) -> Page:
 def card(template: Generator) -> Page:
     """A coloured card or package with a mark, a name and a few lines."""
     tint, mark = _tint(template, 30, 220), word(template).upper()
-    round_mark, width = bool(template.random() < 0.5), int(template.integers(320, 460))
+    round_mark, width = bool(template.random() < 0.5), _one_of(template, 350, 400)
 
     def page(filled: Generator) -> Image.Image:
         picture = Image.new("RGB", (640, 800), "white")
@@ -165,7 +170,7 @@ def card(template: Generator) -> Page:
 def plot(template: Generator) -> Page:
     """Axes with a grid, and a line or bars."""
     title, bars = words(template, 2).title(), bool(template.random() < 0.5)
-    tint, ticks = _tint(template, 30, 200), int(template.integers(4, 9))
+    tint, ticks = _tint(template, 30, 200), _one_of(template, 5, 6)
 
     def page(filled: Generator) -> Image.Image:
         picture = Image.new("RGB", (800, 600), "white")

@@ -22,9 +22,10 @@ def test_every_benchmark_and_script_is_there():
         for script in re.findall(r"(?<!\S)(\.ci/\w+)", chore.command):
             assert (ROOT / script).is_file(), name
     listed = " ".join(chore.command for chore in CHORES.values())
-    for path in Path(ROOT / "tests" / "benchmarks").glob("*.py"):
-        runs = "argparse" in path.read_text()
-        assert not runs or f"tests.benchmarks.{path.stem}" in listed, path
+    for folder in ("benchmarks", "tools"):
+        for path in Path(ROOT / "tests" / folder).glob("*.py"):
+            runs = "import argparse" in path.read_text() and not path.stem.startswith("test_")
+            assert not runs or f"tests.{folder}.{path.stem}" in listed, path
 
 
 def test_a_chore_that_fails_ends_the_rest(monkeypatch, capfd):

@@ -35,3 +35,13 @@ def test_a_search_that_finds_nothing_near_is_no_problem(catalogue, tmp_path):
         assert index.check(deep=True) == []
         index.ingest([tmp_path / "0.png"])
         assert index.check(deep=True) == []
+
+
+def test_pairs_that_another_rule_confirmed_are_said(index, monkeypatch):
+    assert index.check(deep=True) == []
+    pairs = index.info()["pairs"]
+    monkeypatch.setattr("dedupindex.upkeep.check.VERSION", "99")
+    [problem] = index.check(deep=True)
+    assert problem.code == "pairs_of_another_rule"
+    assert problem.detail.startswith(f"{pairs} pairs")
+    assert pairs > 0

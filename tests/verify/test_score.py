@@ -25,12 +25,20 @@ MEASURES = {
     "significance": 20.0,
     "inliers": 60.0,
     "cosine": 0.8,
+    "matches": 65.0,
+    "keypoints": 120.0,
+    "inner": 0.95,
+    "inner_pixels": 4000.0,
+    "echo": 0.2,
+    "trendless": 0.95,
+    "turned": 0.0,
 }
 ranges = {
     "ncc": (-1, 1), "fine_ncc": (-1, 1), "area_agreement": (0, 1), "area_mean": (-1, 1), "textured": (0, 1),
     "overlap": (0, 1), "cover_a": (0, 1), "cover_b": (0, 1), "pixels": (0, 16384), "significance": (-1e4, 1e4),
     "inliers": (0, 150), "cosine": (-1, 1), "area_exact": (0, 1), "shared_mean": (-1, 1), "shared_low": (0, 1),
-    "zoom": (1, 4), "strange_patch": (0, 1),
+    "zoom": (1, 4), "strange_patch": (0, 1), "matches": (0, 150), "keypoints": (0, 150),
+    "inner": (-1, 1), "inner_pixels": (0, 16384), "echo": (0, 1), "trendless": (-1, 1), "turned": (0, 1),
 }  # fmt: skip
 any_measures = st.fixed_dictionaries({name: st.floats(low, high) for name, (low, high) in ranges.items()})
 
@@ -41,8 +49,37 @@ def test_a_probability_whatever_the_evidence(measures):
     assert 0 <= probability(measures) <= 1
 
 
-def test_the_terms_are_those_of_the_rule():
-    assert set(score.evidence(MEASURES)) == set(score.WEIGHTS)
+def test_the_terms_are_those_of_the_rules():
+    assert set(score.evidence(MEASURES)) == set(score.APPEARANCE.weights)
+    assert set(score.detail_evidence(MEASURES)) == set(score.DETAIL.weights)
+
+
+def test_the_score_is_the_lower_of_two_rules():
+    for measures in (MEASURES, dict(MEASURES, inner=0.1), dict(MEASURES, area_agreement=0.2)):
+        both = score.appearance(measures), score.more_than_layout(measures)
+        assert probability(measures) == min(both)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"inner": 0.15},  # pages with lines of text in the same places
+        {"inner": 0.75, "echo": 0.75, "inliers": 8.0, "matches": 50.0},  # rows and columns of a table
+        {"inner": 0.6, "inner_pixels": 300.0, "inliers": 0.0, "matches": 0.0},  # little text on much white
+        {"inner": 0.05, "keypoints": 3.0, "inliers": 0.0, "matches": 0.0, "turned": 1.0, "trendless": 0.0},  # a trend
+    ],
+)
+def test_pictures_that_agree_in_their_layout_only(change):
+    assert score.appearance(MEASURES) > 0.99
+    assert score.more_than_layout(dict(MEASURES, **change)) < 0.5 < score.more_than_layout(MEASURES)
+
+
+def test_much_that_agrees_somewhat_says_as_much_as_little_that_agrees_well():
+    """A significance: a photograph behind noise is a copy, a line of text that is alike as far is none."""
+    weak = dict(MEASURES, inner=0.6, inliers=0.0, matches=0.0)
+    assert score.more_than_layout(dict(weak, inner_pixels=12_000.0)) > 0.5
+    assert score.more_than_layout(dict(weak, inner_pixels=400.0)) < 0.5
+    assert score.more_than_layout(dict(weak, inner=0.97, inner_pixels=400.0)) > 0.5
 
 
 def test_clear_cases():
@@ -64,7 +101,7 @@ def test_another_subject_in_one_place_tells_against_copies_noise_everywhere_does
 
 @given(
     any_measures,
-    st.sampled_from(["ncc", "area_agreement", "area_mean", "shared_mean", "significance"]),
+    st.sampled_from(["ncc", "area_agreement", "area_mean", "shared_mean", "significance", "inner", "trendless"]),
     st.floats(0, 0.5),
 )
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,180 @@
+"""Agreement of two aligned pictures in what is not layout: without lines, without outlines, without a smooth trend.
+
+Pages of one layout have their lines of text and rules in the same places, objects cut out on one colour have an
+outline, slowly changing fields have a direction. These agree between pictures that have nothing else in common, and
+they carry most of the contrast. What is left without them has to agree too if the pictures are copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import irfft2, next_fast_len, rfft2
+
+from dedupindex.records import FloatArray, Mask
+
+LENGTH = 11  # pixels along which a line is taken off
+SOFT = 0.8  # sigma of the blur before that, pixels: detail of one pixel is mostly noise
+CLIPPED = 3.0  # times the median magnitude at which detail is clipped, so that a few strong marks do not decide
+LEAST_CLIP = 2.0  # grey levels
+FLAT = 2.5  # grey levels: standard deviation within `FLAT_SIDE` pixels below which there is nothing to see
+FLAT_SIDE = 5
+INWARD = 4  # pixels that the inner part keeps from what is flat: an outline and the blur around it
+LEAST_INNER = 40  # pixels of the inner part below which it says nothing by itself
+FEW = 24  # pixels of a side
+LEVEL = 1.0  # grey levels of rounding that a picture without its trend is never more exact than
+NEAR, FAR = 3, 32  # pixels between which a repetition of the detail is sought
+SHIFTS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))  # pixels that an alignment may be off
+
+
+def detail_agreement(a: FloatArray, b: FloatArray, mask: Mask) -> Mapping[str, float]:
+    """Measure how two aligned pictures agree in their detail.
+
+    Parameters
+    ----------
+    a, b : (H, W) float32
+        0..255.
+    mask : (H, W) bool
+        Where both are valid.
+
+    Returns
+    -------
+    mapping
+        ``detail``, the correlation of what `without_lines` leaves; ``inner``, the same within `inner_part`, and where
+        that is too small ``detail`` again; ``inner_pixels``, its size; ``echo``, the highest correlation of the detail
+        when one picture is shifted against the other by `NEAR` to `FAR` pixels, at least 0: rows and columns of a table
+        agree so as well; ``trendless``, the correlation of the pictures without their quadratic trend. All
+        correlations -1..1, 0 where there is nothing to correlate.
+    """
+    weight = mask.astype(np.float32)
+    inner = inner_part(a, b, mask)
+    inner_pixels = int(np.count_nonzero(inner))
+    first, second = (_clipped(without_lines(picture, weight), mask) for picture in (a, b))
+    best, best_inner = -1.0, -1.0
+    for dy, dx in SHIFTS:
+        moved = np.roll(second, (dy, dx), (0, 1)) if dy or dx else second
+        whole = _cosine(first, moved, weight)
+        if whole > best:
+            best = whole
+            if inner_pixels >= LEAST_INNER:
+                best_inner = _cosine(first, moved, inner.astype(np.float32))
+    if inner_pixels < LEAST_INNER:
+        best_inner = best
+    return {
+        "detail": best,
+        "inner": best_inner,
+        "inner_pixels": float(inner_pixels),
+        "echo": _echo(first * weight, second * weight),
+        "trendless": _trendless_correlation(a, b, mask),
+    }
+
+
+def without_lines(picture: FloatArray, weight: FloatArray) -> FloatArray:
+    """Take off what is the same along a row or along a column, within `LENGTH` pixels around each pixel.
+
+    Rules, frames, baselines and the rows of a text vanish, with all that changes slowly; letters, words and texture
+    stay.
+
+    Parameters
+    ----------
+    picture : (H, W) float32
+    weight : (H, W) float32
+        1 = valid, 0 = not.
+
+    Returns
+    -------
+    (H, W) float32
+    """
+    soft = np.asarray(cv2.GaussianBlur(picture, (0, 0), SOFT), np.float32)
+    row, column, both = (_mean(soft, weight, size) for size in ((LENGTH, 1), (1, LENGTH), (LENGTH, LENGTH)))
+    return np.asarray(soft - row - column + both, np.float32)
+
+
+def inner_part(a: FloatArray, b: FloatArray, mask: Mask) -> Mask:
+    """Where neither picture is flat, and `INWARD` pixels further in: the outline of an object is not part of it.
+
+    Flat in one picture is enough: noise on the ground of a copy does not turn it into a part of the object.
+
+    Returns
+    -------
+    (H, W) bool
+        The whole mask where nothing is flat.
+    """
+    weight = mask.astype(np.float32)
+    contrast = np.minimum(_spread(a, weight), _spread(b, weight))
+    seen = ((contrast > FLAT) & mask).astype(np.uint8)
+    closed = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, np.ones((FLAT_SIDE, FLAT_SIDE), np.uint8))
+    side = 2 * INWARD + 1
+    solid = cv2.erode(closed, np.ones((side, side), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=1)
+    inner: Mask = solid.astype(bool) & mask
+    return inner
+
+
+def _mean(picture: FloatArray, weight: FloatArray, size: tuple[int, int]) -> FloatArray:
+    """Mean of the valid pixels in a window (width, height) around each pixel."""
+    total, count = (
+        cv2.boxFilter(values, cv2.CV_32F, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
+        for values in (picture * weight, weight)
+    )
+    return np.asarray(total / np.maximum(count, 1), np.float32)
+
+
+def _spread(picture: FloatArray, weight: FloatArray) -> FloatArray:
+    """Standard deviation within `FLAT_SIDE` pixels around each pixel."""
+    size = (FLAT_SIDE, FLAT_SIDE)
+    variance = _mean(picture * picture, weight, size) - _mean(picture, weight, size) ** 2
+    return np.asarray(np.sqrt(np.maximum(variance, 0)), np.float32)
+
+
+def _clipped(detail: FloatArray, mask: Mask) -> FloatArray:
+    """Bend large values towards a limit that follows from the common ones."""
+    if not mask.any():
+        return detail
+    limit = max(CLIPPED * float(np.median(np.abs(detail[mask]))), LEAST_CLIP)
+    return np.asarray(detail / np.sqrt(detail**2 + limit**2), np.float32)
+
+
+def _cosine(a: FloatArray, b: FloatArray, weight: FloatArray) -> float:
+    """Correlation of two pictures whose means are 0 by their making."""
+    weighted = (a * weight).ravel()
+    energy = float(weighted @ a.ravel()) * float((b * weight).ravel() @ b.ravel())
+    return float(weighted @ b.ravel()) / energy**0.5 if energy > 1e-12 else 0.0
+
+
+def _echo(a: FloatArray, b: FloatArray) -> float:
+    """Highest correlation over the shifts that are no alignment any more, by FFT; outside the frame is 0."""
+    height, width = a.shape
+    reach_y, reach_x = min(FAR, height // 2), min(FAR, width // 2)
+    energy = float(a.ravel() @ a.ravel()) * float(b.ravel() @ b.ravel())
+    if max(reach_y, reach_x) <= NEAR or energy < 1e-12:
+        return 0.0
+    shape = (next_fast_len(height + reach_y, real=True), next_fast_len(width + reach_x, real=True))
+    surface = irfft2(rfft2(a, shape) * np.conj(rfft2(b, shape)), shape)
+    rows, columns = np.arange(-reach_y, reach_y + 1), np.arange(-reach_x, reach_x + 1)
+    near = np.maximum(np.abs(rows)[:, None], np.abs(columns)[None, :]) <= NEAR
+    shifted = surface[np.ix_(rows, columns)]  # negative shifts stand at the end
+    # a shifted picture has less in common with the other one in proportion
+    share = (1 - np.abs(rows) / height)[:, None] * (1 - np.abs(columns) / width)[None, :]
+    shifted = shifted / np.maximum(share, 0.25)
+    return max(0.0, float(np.where(near, -np.inf, shifted).max()) / float(np.sqrt(energy)))
+
+
+def _trendless_correlation(a: FloatArray, b: FloatArray, mask: Mask) -> float:
+    """Correlate what is left after a quadratic fit; what is smaller than `LEVEL` counts as noise."""
+    if min(mask.shape) > 2 * FEW:  # every second pixel is enough for a trend and for what it leaves
+        a, b, mask = a[::2, ::2], b[::2, ::2], mask[::2, ::2]
+    rows, columns = np.nonzero(mask)
+    if len(rows) < 8:
+        return 0.0
+    height, width = mask.shape
+    y, x = (2 * rows + 1) / height - 1, (2 * columns + 1) / width - 1
+    terms: NDArray[np.float64] = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    values = np.stack([a[mask], b[mask]], axis=1).astype(np.float64)
+    # the normal equations of six well scaled terms; a little ridge for a mask that is a line
+    normal = terms.T @ terms + 1e-6 * len(x) * np.eye(terms.shape[1])
+    left = values - terms @ np.linalg.solve(normal, terms.T @ values)
+    energy = (left**2).sum(0) + LEVEL**2 * len(x)
+    return float(left[:, 0] @ left[:, 1] / np.sqrt(energy[0] * energy[1]))
