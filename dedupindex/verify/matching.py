@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import cv2
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from dedupindex.prepare.reduction import LUMINANCE_WEIGHTS
 from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.verify.colour import ColourSide
-from dedupindex.verify.keypoint_registration import invert
+from dedupindex.verify.keypoint_registration import compose, invert
 from dedupindex.verify.proof_picture import Laid
 from dedupindex.verify.residual import Side, halved
 from dedupindex.verify.sharpness import match_sharpness
@@ -23,7 +24,28 @@ HISTOGRAM_PIXELS = 250_000  # that tell the tone, about
 TONED = 8.0  # levels by which the tone curve leaves equal levels from which each colour channel gets a curve of its own
 
 Matrix = NDArray[np.float64]
-ColourSides: TypeAlias = tuple[ColourSide, ColourSide]
+ColourPair: TypeAlias = tuple[ByteArray, ByteArray]
+
+_HALVES = np.array([[0.5, 0.0, -0.25], [0.0, 0.5, -0.25]])  # pixel indices to those of averages of 2 x 2
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How two aligned pictures predict each other.
+
+    Attributes
+    ----------
+    sides : tuple of Side
+        One for each picture; a single one where both directions are the same.
+    colours : tuple of ColourSide or None
+        As `sides`; None where one picture has no colours.
+    plain : bool
+        Nothing was matched: what remains is compared without regard to what is typical of the pair.
+    """
+
+    sides: tuple[Side, ...]
+    colours: tuple[ColourSide, ...] | None
+    plain: bool = False
 
 
 def aligned(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
@@ -90,57 +112,92 @@ def _covered(shape: tuple[int, ...], grid: tuple[int, ...], matrix: Matrix) -> M
     return mask.astype(np.bool_)
 
 
-def matched(
-    laid: Laid, matrix: Matrix, first: ByteArray, second: ByteArray, mask: Mask, sign: float
-) -> list[tuple[tuple[Side, Side], ColourSides | None]]:
-    """Match tone and sharpness of two aligned pictures, in both directions.
+def colours(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray] | None:
+    """Colours of the still and of the moving picture at half the scale of the grid; None where one has none."""
+    if laid.still_colour is None or laid.moving_colour is None:
+        return None
+    rows, columns = laid.still.shape
+    small = (columns // 2, rows // 2)
+    averages = cv2.blur(laid.moving_colour, (2, 2))  # of 2 x 2 pixels, the last of them at the index
+    between = compose(np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5]]), compose(matrix, invert(_HALVES)))
+    moved = cv2.warpAffine(
+        averages, between, small, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
+    return halved(laid.still_colour), np.asarray(moved, np.uint8)
 
-    Where the tone was changed, either luminance was, or the channels were: clipping, posterisation and white balance
-    are curves of red, green and blue. There are two explanations then, and either will do.
+
+def as_they_are(first: ByteArray, second: ByteArray, small: ColourPair | None) -> Explanation:
+    """Each picture predicts the other one as it is.
 
     Parameters
     ----------
-    laid : Laid
-    matrix : (2, 3) float64
+    first, second : (H, W) uint8
+        From `aligned`.
+    small : two (H // 2, W // 2, 3) uint8 or None
+        From `colours`.
+    """
+    first, second = soft(first), soft(second)
+    sides = (Side(own=first, predicted=second, low=second, high=second),)
+    return Explanation(sides, None if small is None else (ColourSide(*small),), plain=True)
+
+
+def toned(
+    first: ByteArray, second: ByteArray, mask: Mask, sign: float, small: ColourPair | None
+) -> tuple[Explanation, bool]:
+    """One tone curve for the luminance, and one sharpness; in both directions.
+
+    Parameters
+    ----------
     first, second : (H, W) uint8
     mask : (H, W) bool
         From `aligned`.
     sign : float
         -1 for negatives.
+    small : two (H // 2, W // 2, 3) uint8 or None
 
     Returns
     -------
-    list of (sides, colours)
-        One explanation or two: (Side, Side), and two `ColourSide` or None where one picture has no colours.
+    explanation : Explanation
+    changed : bool
+        The tone was changed: the channels may have had a curve each (`by_channel`).
     """
     first, second = match_sharpness(first, second, mask)
-    first, second = _soft(first), _soft(second)
+    first, second = soft(first), soft(second)
     curves = _curves(first, second, mask, sign)
     sides = _side(first, second, curves[0], sign), _side(second, first, curves[1], sign)
-    still, moving = laid.still_colour, laid.moving_colour
-    if still is None or moving is None:
-        return [(sides, None)]
-    moved = np.asarray(
-        cv2.warpAffine(
-            moving,
-            matrix,
-            laid.still.shape[::-1],
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.uint8,
-    )
-    small = halved(still), halved(moved)
-    plain = sides, (ColourSide(*small), ColourSide(*small[::-1]))
-    if max(_off(second, mask, curves[0], sign), _off(first, mask, curves[1], sign)) < TONED:
-        return [plain]
+    off = max(_off(second, mask, curves[0], sign), _off(first, mask, curves[1], sign))
+    both = None if small is None else (ColourSide(*small), ColourSide(*small[::-1]))
+    return Explanation(sides, both), off >= TONED
+
+
+def by_channel(still: ByteArray, moved: ByteArray, mask: Mask, sign: float) -> Explanation:
+    """A tone curve for each channel, as clipping, posterisation and white balance change them; in both directions.
+
+    Parameters
+    ----------
+    still, moved : (H, W, 3) uint8
+        Colours on the grid.
+    mask : (H, W) bool
+    sign : float
+    """
     there, moved_toned = _by_channel(still, moved, mask, sign)
     back, still_toned = _by_channel(moved, still, mask, sign)
     colour_sides = (
-        ColourSide(small[0], halved(moved_toned), _unsure(there)),
-        ColourSide(small[1], halved(still_toned), _unsure(back)),
+        ColourSide(halved(still), halved(moved_toned), _unsure(there)),
+        ColourSide(halved(moved), halved(still_toned), _unsure(back)),
     )
-    return [plain, ((there, back), colour_sides)]
+    return Explanation((there, back), colour_sides)
+
+
+def full_colours(laid: Laid, matrix: Matrix) -> ColourPair | None:
+    """Colours of the still and of the moving picture on the grid; None where one has none."""
+    still, moving = laid.still_colour, laid.moving_colour
+    if still is None or moving is None:
+        return None
+    size = laid.still.shape[::-1]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    moved = cv2.warpAffine(moving, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return still, np.asarray(moved, np.uint8)
 
 
 def halved_mask(mask: Mask) -> Mask:
@@ -165,18 +222,18 @@ def _side(own: ByteArray, other: ByteArray, curve: Curve, sign: float) -> Side:
 
 def _by_channel(own: ByteArray, other: ByteArray, mask: Mask, sign: float) -> tuple[Side, ByteArray]:
     """Luminance of `own` predicted channel by channel, and `other` in its tone, (H, W, 3)."""
-    toned, low, high, chord = (np.empty_like(other) for _ in range(4))
+    shown, low, high, chord = (np.empty_like(other) for _ in range(4))
     spread = np.zeros((own.shape[0] // 2, own.shape[1] // 2), np.float32)
     bent = False
     matched_own = np.empty_like(own)
     for channel, share in enumerate(LUMINANCE_WEIGHTS):
         first, second = np.ascontiguousarray(own[..., channel]), np.ascontiguousarray(other[..., channel])
         first, second = match_sharpness(first, second, mask)
-        first, second = _soft(first), _soft(second)
+        first, second = soft(first), soft(second)
         curve = _curves(first, second, mask, sign)[0]
         lowest, highest = limits(curve, sign)
         matched_own[..., channel] = first
-        toned[..., channel] = look_up(second, curve.levels)
+        shown[..., channel] = look_up(second, curve.levels)
         low[..., channel], high[..., channel] = look_up(second, lowest), look_up(second, highest)
         chord[..., channel] = mixed(second, curve)
         bent |= curve.bent > BENT
@@ -184,13 +241,13 @@ def _by_channel(own: ByteArray, other: ByteArray, mask: Mask, sign: float) -> tu
         spread += share * cv2.LUT(halved(second), curve.spread.astype(np.float32))
     side = Side(
         own=_grey(matched_own),
-        predicted=_grey(toned),
+        predicted=_grey(shown),
         low=_grey(low),
         high=_grey(high),
         mixed=_grey(chord) if bent else None,
         spread=np.square(spread),
     )
-    return side, toned
+    return side, shown
 
 
 def _unsure(side: Side) -> FloatArray:
@@ -199,7 +256,8 @@ def _unsure(side: Side) -> FloatArray:
     return np.square(np.sqrt(side.spread) + clipped)
 
 
-def _soft(picture: ByteArray) -> ByteArray:
+def soft(picture: ByteArray) -> ByteArray:
+    """The slight blur that evens out what warping did to one of two pictures."""
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), SOFT), np.uint8)
 
 

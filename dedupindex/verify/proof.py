@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +15,9 @@ from dedupindex.records.proofs import Affine, Box, Outcome, Proof, Region, turne
 from dedupindex.verify.colour import colour_excess
 from dedupindex.verify.displacement import displacements
 from dedupindex.verify.keypoint_registration import compose, invert
-from dedupindex.verify.matching import aligned, halved_mask, matched
+from dedupindex.verify.explanations import explanations
+from dedupindex.verify.matching import Explanation, aligned, halved_mask
+from dedupindex.verify.proof_outcome import Evidence, agreements, filled, judge, replaced_share
 from dedupindex.verify.proof_picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof_thresholds import THRESHOLDS, VERSION
 from dedupindex.verify.regions import SOUGHT, Place, changed_places, movement
@@ -20,11 +25,11 @@ from dedupindex.verify.residual import Residual, Side, halved, residual
 from dedupindex.verify.subpixel import refine
 
 LEAST_SIDE = 16  # pixels of the grid: what is smaller is not compared
-CONTENT = 8.0  # levels: contrast of a window from which it shows something
 MOST_REGIONS = 32
 DISPLACED_SHARE = 0.9  # of the blocks: how far they lie off each other at most is what counts
 
 Matrix = NDArray[np.float64]
+Tables: TypeAlias = Sequence[tuple[Sequence[int], float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +40,11 @@ class _Compared:
     second: ByteArray
     mask: Mask
     residual: Residual
+    side: Side
     excess: FloatArray
     colour: bool
     matrix: Matrix  # grid to the moving picture
-    displaced: float  # how far blocks lie off each other, pixels of the grid
+    left: float  # summed squared excess
 
 
 def prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, *, side: int = GRID_SIDE) -> Proof:
@@ -80,28 +86,38 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
     first, second, mask = aligned(laid, refined)
     if mask.sum() < LEAST_SIDE**2:
         return _nothing(matrix, "too little is shown by both to compare")
-    best: tuple[Residual, FloatArray, tuple[Side, Side], bool] | None = None
-    for sides, colour_sides in matched(laid, refined, first, second, mask, sign):
-        found = residual(sides, mask, _tables(a, b, laid, refined))
-        excess = found.excess
-        colours = None
-        if colour_sides is not None:
-            colours = colour_excess(colour_sides, halved_mask(mask), _tables(a, b, laid, refined, 1))
-        if colours is not None:
-            rows, columns = min(excess.shape[0], colours.shape[0]), min(excess.shape[1], colours.shape[1])
-            excess = excess.copy()
-            part = excess[:rows, :columns]
-            np.maximum(part, colours[:rows, :columns] * found.valid[:rows, :columns], out=part)
-        if best is None or float(np.square(excess).sum()) < float(np.square(best[1]).sum()):
-            best = found, excess, sides, colours is not None
+    tables = tuple(_tables(a, b, laid, refined, number) for number in (0, 1))
+    small_mask = halved_mask(mask)
+    best: _Compared | None = None
+    for explanation in explanations(laid, refined, first, second, mask, sign):
+        found = residual(explanation.sides, mask, tables[0], plain=explanation.plain)
+        excess, in_colour = _with_colours(found, explanation, small_mask, tables[1])
+        left = float(np.square(excess).sum())
+        if explanation.plain and float(excess.max()) > THRESHOLDS.low:
+            continue
+        if best is None or left < best.left:
+            best = _Compared(first, second, mask, found, explanation.sides[0], excess, in_colour, refined, left)
+        if not any(place.weight > THRESHOLDS.high for place in changed_places(best.excess, THRESHOLDS.low)[0]):
+            break
     if best is None:
         raise AssertionError("there is always one explanation")
-    found, excess, sides, in_colour = best
-    small = mask[1::2, 1::2][: mask.shape[0] // 2, : mask.shape[1] // 2]
-    steps = displacements(halved(sides[0].own), halved(sides[0].predicted), small)
-    displaced = 2 * float(np.quantile(np.hypot(*steps.T), DISPLACED_SHARE)) if len(steps) else 0.0
-    compared = _Compared(first, second, mask, found, excess, in_colour, refined, displaced)
-    return _judged(a, b, laid, compared)
+    return _judged(a, b, laid, best)
+
+
+def _with_colours(
+    found: Residual, explanation: Explanation, mask: Mask, tables: Tables
+) -> tuple[FloatArray, bool]:
+    """What luminance and colours differ by, the larger one; and whether colours were compared."""
+    if explanation.colours is None:
+        return found.excess, False
+    colours = colour_excess(explanation.colours, mask, tables, plain=explanation.plain)
+    if colours is None:
+        return found.excess, False
+    excess = found.excess.copy()
+    rows, columns = min(excess.shape[0], colours.shape[0]), min(excess.shape[1], colours.shape[1])
+    part = excess[:rows, :columns]
+    np.maximum(part, colours[:rows, :columns] * found.valid[:rows, :columns], out=part)
+    return excess, True
 
 
 def _tables(
@@ -124,8 +140,6 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
     places = [place for place in every if place.weight > THRESHOLDS.high]
     changed = np.isin(labels, [place.label for place in places])
     area = max(1, int(found.valid.sum()))
-    content = found.valid & (found.contrast > CONTENT)
-    changed_content = float((changed & content).sum()) / max(1, int(content.sum()))
     share = float(changed.sum()) / area
     moves: list[tuple[int, int] | None] = []
     if places:
@@ -133,7 +147,18 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
         small = compared.mask[1::2, 1::2][: halves[0].shape[0], : halves[0].shape[1]]
         moves = [movement(*halves, small, place, labels == place.label) for place in places[:SOUGHT]]
     moved_cells = sum(place.cells for place, move in zip(places, moves, strict=False) if move is not None)
-    outcome, reason = _outcome(places, share, changed_content, moved_cells / area, compared)
+    agreement, rest = agreements(found, changed, _correlation(compared.side, compared.mask))
+    evidence = Evidence(
+        places=len(places),
+        share=share,
+        replaced=replaced_share(found, changed),
+        fill=filled(places),
+        agreement=agreement,
+        rest=rest,
+        displaced=_displaced(compared, changed),
+        moved=moved_cells / area,
+    )
+    outcome, reason = judge(evidence, THRESHOLDS)
     to_moving = compose(laid.moving_to_full, compared.matrix)
     to_a, to_b = (to_moving, laid.still_to_full) if laid.swapped else (laid.still_to_full, to_moving)
     regions = []
@@ -158,37 +183,37 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
         reason=reason,
         matrix=_plain(full),
         measures={
-            "changed_content": changed_content,
             "peak": float(compared.excess.max()),
             "weight": every[0].weight if every else 0.0,
-            "places": float(len(places)),
-            "agreement": found.agreement,
-            "displaced": compared.displaced,
+            "places": float(evidence.places),
+            "replaced": evidence.replaced,
+            "fill": evidence.fill,
+            "agreement": evidence.agreement,
+            "rest": evidence.rest,
+            "displaced": evidence.displaced,
         },
         version=VERSION,
     )
 
 
-def _outcome(
-    places: list[Place], share: float, changed_content: float, moved: float, compared: _Compared
-) -> tuple[Outcome, str]:
-    limits, agreement = THRESHOLDS, compared.residual.agreement
-    count = len(places)
-    where = f"{count} place{'' if count == 1 else 's'}, {100 * share:.2g} % of the area"
-    if changed_content > limits.different or agreement < limits.unlike:
-        return Outcome.DIFFERENT, f"most of what they show differs ({where}; correlation {agreement:.2f})"
-    if moved > 0:
-        return Outcome.ALTERNATE, f"something moved, {100 * moved:.2g} % of the area ({where})"
-    if changed_content > limits.alternate or (count > limits.places and changed_content > limits.alternate / 4):
-        return Outcome.ALTERNATE, f"the same scene or template with other content ({where})"
-    if agreement < limits.agreement:
-        return Outcome.ALTERNATE, f"what they show is alike and not the same (correlation {agreement:.2f})"
-    if compared.displaced > limits.displaced:
-        text = f"parts lie up to {compared.displaced:.1f} pixels off each other"
-        return Outcome.ALTERNATE, f"another view of the scene: {text}"
-    if not places:
-        return Outcome.SAME, "no place differs beyond what tone, resampling and compression explain"
-    return Outcome.EDITED, f"changed in {where}; the rest is the same"
+def _displaced(compared: _Compared, changed: Mask) -> float:
+    """How far blocks outside the changed places lie off each other, pixels of the grid."""
+    own, predicted = halved(compared.side.own), halved(compared.side.predicted)
+    mask = compared.mask[1::2, 1::2][: own.shape[0], : own.shape[1]]
+    if changed.any():
+        size = mask.shape[::-1]
+        mask = mask & (cv2.resize(changed.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0)
+    steps = displacements(own, predicted, mask)
+    return 2 * float(np.quantile(np.hypot(*steps.T), DISPLACED_SHARE)) if len(steps) else 0.0
+
+
+def _correlation(side: Side, mask: Mask) -> float:
+    """Of a picture with what predicts it, as a whole."""
+    some = mask[::4, ::4]
+    own, predicted = (picture[::4, ::4][some].astype(np.float64) for picture in (side.own, side.predicted))
+    own, predicted = own - own.mean(), predicted - predicted.mean()
+    spread = float(np.sqrt(np.square(own).sum() * np.square(predicted).sum()))
+    return float((own * predicted).sum()) / spread if spread > len(own) else 1.0  # a level: nothing is shown
 
 
 def _region(
