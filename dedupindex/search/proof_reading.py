@@ -17,6 +17,7 @@ from dedupindex.prepare.reduction import LUMINANCE_WEIGHTS, reduced_shape
 from dedupindex.records import DecodedFile, Frame, Mask
 from dedupindex.settings import Settings
 from dedupindex.sources.decode import decode_file
+from dedupindex.verify.palette import palette_of
 from dedupindex.verify.proof_picture import GRID_SIDE, ProofPicture
 
 DEEP_PERCENTILES = 0.05, 99.95  # of deep data: less is cut off than for features, where a hot pixel must not count
@@ -95,10 +96,11 @@ def proof_picture_from_frame(
     full = frame.full_shape if min(frame.full_shape) > 0 else (pixels.shape[0], pixels.shape[1])
     if values.ndim == 2:
         return ProofPicture(np.ascontiguousarray(values, np.uint8), None, mask, full, quantisation)
+    palette = palette_of(pixels) if pixels.dtype == np.uint8 and not quantisation else None
     weights = np.array([LUMINANCE_WEIGHTS], np.float32)
     colour = np.ascontiguousarray(values, np.uint8)
     luminance = np.asarray(cv2.transform(colour, weights), np.uint8).reshape(values.shape[:2])
-    return ProofPicture(luminance, colour, mask, full, quantisation)
+    return ProofPicture(luminance, colour, mask, full, quantisation, palette)
 
 
 def _reduced(values: NDArray[Any], mask: Mask | None, shape: tuple[int, int]) -> tuple[NDArray[Any], Mask | None]:

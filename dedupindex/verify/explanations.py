@@ -1,15 +1,46 @@
-"""What may have been done to one of two aligned pictures, the cheapest explanation first."""
+"""What may have been done to one of two aligned pictures, the cheapest explanation first.
+
+Any explanation will do: the pictures are the same where one of them leaves no difference. So each has few free numbers
+(a curve, a sharpness, an angle), which a changed place cannot bend to explain itself, and is only tried where there is
+a sign that it was done.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.records import ByteArray, Mask
-from dedupindex.verify.matching import Explanation, as_they_are, by_channel, colours, full_colours, toned
+from dedupindex.prepare.reduction import LUMINANCE_WEIGHTS
+from dedupindex.records import ByteArray, FloatArray, Mask
+from dedupindex.verify.colour import ColourSide
+from dedupindex.verify.hue import hue_turn, turned
+from dedupindex.verify.matching import (
+    ColourPair,
+    Explanation,
+    as_they_are,
+    by_channel,
+    colours,
+    full_colours,
+    grey,
+    toned,
+)
+from dedupindex.verify.palette import palette_error
 from dedupindex.verify.proof_picture import Laid
+from dedupindex.verify.residual import Side, cells, halved
+from dedupindex.verify.sharpness import sharpened, unsharp_mask
+
+NOISY = 3.0  # levels: noise of flat places from which the pictures are compared more coarsely
+SMOOTHING = 0.25  # pixels of blur for a level of noise: leaves some 2.5 levels
+MOST_SMOOTHING = 3.0  # pixels
+BLOCK = 16  # side of the blocks whose noise is looked at, pixels
+FLAT = 0.3  # of the blocks, those with the least contrast
+SHARPENED = 1.15  # times the detail of the other picture: one of them was sharpened
+
+_LUMINANCE = np.array(LUMINANCE_WEIGHTS, np.float32)
 
 
 def explanations(
@@ -33,6 +64,110 @@ def explanations(
         yield as_they_are(first, second, small)
     explanation, changed = toned(first, second, mask, sign, small)
     yield explanation
+    if small is not None and (laid.still_palette is not None or laid.moving_palette is not None):
+        explanation = _of_palettes(explanation, small, (laid.still_palette, laid.moving_palette))
+        yield explanation
     full = full_colours(laid, matrix) if changed else None
     if full is not None:
         yield by_channel(*full, mask, sign)
+    noise = flat_noise(explanation.sides[0], mask)
+    if noise > NOISY:
+        for width in (min(MOST_SMOOTHING, SMOOTHING * noise), MOST_SMOOTHING):
+            softer = [np.asarray(cv2.GaussianBlur(picture, (0, 0), width), np.uint8) for picture in (first, second)]
+            pair = None if small is None else (_blurred(small[0], width / 2), _blurred(small[1], width / 2))
+            smoothed = toned(softer[0], softer[1], mask, sign, pair)[0]
+            yield replace(smoothed, noise=flat_noise(smoothed.sides[0], mask, fine=False))
+    if sign > 0:
+        yield from _sharpened(laid, matrix, first, second, mask)
+    if small is not None and sign > 0:
+        rows, columns = small[0].shape[:2]
+        turn = hue_turn(*small, mask[1 : 2 * rows : 2, 1 : 2 * columns : 2])
+        full = full_colours(laid, matrix) if turn is not None else None
+        if turn is not None and full is not None:
+            back = turned(full[1], -turn)
+            yield toned(first, grey(back), mask, sign, (small[0], turned(small[1], -turn)))[0]
+
+
+def flat_noise(side: Side, mask: Mask, *, fine: bool = True) -> float:
+    """Standard deviation of the difference of two pictures in blocks in which little is shown.
+
+    Parameters
+    ----------
+    side : Side
+        One picture and what predicts it.
+    mask : (H, W) bool
+    fine : bool
+        Only of what is finer than 5 pixels: of noise, not of another content.
+
+    Returns
+    -------
+    float
+        Levels: what three quarters of these blocks have at most, since noise may grow with the level.
+    """
+    away = cv2.subtract(side.own, side.predicted, dtype=cv2.CV_32F)
+    if fine:
+        away = away - cv2.blur(away, (5, 5))
+    smooth = cv2.blur(side.own, (5, 5)).astype(np.float32)
+    inside = cells(mask.astype(np.float32), BLOCK) > 0.99
+    if not inside.any():
+        return 0.0
+    contrast = (cells(smooth * smooth, BLOCK) - np.square(cells(smooth, BLOCK)))[inside]
+    energy = cells(np.asarray(away * away, np.float32), BLOCK)[inside]
+    flat = contrast <= np.quantile(contrast, FLAT)
+    return float(np.sqrt(np.quantile(energy[flat], 0.75)))
+
+
+def _sharpened(
+    laid: Laid, matrix: NDArray[np.float64], first: ByteArray, second: ByteArray, mask: Mask
+) -> Iterator[Explanation]:
+    """One picture is the other one after an unsharp mask, which clips what gets beyond black and white."""
+    details = [_detail(picture, mask) for picture in (first, second)]
+    if max(details) < SHARPENED * min(details):
+        return
+    softer = 0 if details[0] < details[1] else 1
+    both = [first, second]
+    found = unsharp_mask(both[softer], both[1 - softer], mask)
+    if found is None:
+        return
+    full = full_colours(laid, matrix)
+    if full is None:
+        both[softer] = sharpened(both[softer], *found)
+        yield toned(both[0], both[1], mask, 1.0, None)[0]
+        return
+    pair = list(full)
+    pair[softer] = sharpened(pair[softer], *found)
+    both[softer] = grey(pair[softer])
+    yield toned(both[0], both[1], mask, 1.0, (halved(pair[0]), halved(pair[1])))[0]
+
+
+def _detail(picture: ByteArray, mask: Mask) -> float:
+    """Root mean square of what is finer than some pixels, levels."""
+    some = mask[::2, ::2]
+    fine = cv2.subtract(picture, cv2.GaussianBlur(picture, (0, 0), 2.0), dtype=cv2.CV_32F)[::2, ::2]
+    return float(np.sqrt(np.square(fine[some]).mean()))
+
+
+def _blurred(colour: ByteArray, width: float) -> ByteArray:
+    return np.asarray(cv2.GaussianBlur(colour, (0, 0), width), np.uint8)
+
+
+def _of_palettes(
+    explanation: Explanation, small: ColourPair, palettes: tuple[ByteArray | None, ByteArray | None]
+) -> Explanation:
+    """The same explanation, with allowance for colours that a palette of one of the pictures lacks."""
+    luminance = np.zeros(small[0].shape[:2], np.float32)
+    colour = np.zeros_like(luminance)
+    for palette, other in zip(palettes, small[::-1], strict=True):
+        if palette is not None:
+            error = palette_error(other, palette)
+            grey_error: FloatArray = error @ _LUMINANCE
+            luminance += np.square(grey_error)
+            # colour signals of ITU-R BT.601
+            red, blue = 0.713 * (error[..., 0] - grey_error), 0.564 * (error[..., 2] - grey_error)
+            colour += np.square(red) + np.square(blue)
+    sides = tuple(
+        replace(side, spread=luminance if side.spread is None else side.spread + luminance)
+        for side in explanation.sides
+    )
+    given = explanation.colours or ()
+    return replace(explanation, sides=sides, colours=tuple(ColourSide(c.own, c.other, colour) for c in given) or None)

@@ -41,11 +41,14 @@ class Explanation:
         As `sides`; None where one picture has no colours.
     plain : bool
         Nothing was matched: what remains is compared without regard to what is typical of the pair.
+    noise : float
+        Noise that is left in the pictures, levels: what shows hardly more says nothing of whether they agree.
     """
 
     sides: tuple[Side, ...]
     colours: tuple[ColourSide, ...] | None
     plain: bool = False
+    noise: float = 0.0
 
 
 def aligned(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
@@ -142,7 +145,11 @@ def as_they_are(first: ByteArray, second: ByteArray, small: ColourPair | None) -
 
 
 def toned(
-    first: ByteArray, second: ByteArray, mask: Mask, sign: float, small: ColourPair | None
+    first: ByteArray,
+    second: ByteArray,
+    mask: Mask,
+    sign: float,
+    small: ColourPair | None,
 ) -> tuple[Explanation, bool]:
     """One tone curve for the luminance, and one sharpness; in both directions.
 
@@ -161,8 +168,10 @@ def toned(
     changed : bool
         The tone was changed: the channels may have had a curve each (`by_channel`).
     """
-    first, second = match_sharpness(first, second, mask)
-    first, second = soft(first), soft(second)
+    even = match_sharpness(first, second, mask)
+    if small is not None:
+        small = _as_blurred(small[0], even.widths[0]), _as_blurred(small[1], even.widths[1])
+    first, second = soft(even.first), soft(even.second)
     curves = _curves(first, second, mask, sign)
     sides = _side(first, second, curves[0], sign), _side(second, first, curves[1], sign)
     off = max(_off(second, mask, curves[0], sign), _off(first, mask, curves[1], sign))
@@ -228,8 +237,8 @@ def _by_channel(own: ByteArray, other: ByteArray, mask: Mask, sign: float) -> tu
     matched_own = np.empty_like(own)
     for channel, share in enumerate(LUMINANCE_WEIGHTS):
         first, second = np.ascontiguousarray(own[..., channel]), np.ascontiguousarray(other[..., channel])
-        first, second = match_sharpness(first, second, mask)
-        first, second = soft(first), soft(second)
+        even = match_sharpness(first, second, mask)
+        first, second = soft(even.first), soft(even.second)
         curve = _curves(first, second, mask, sign)[0]
         lowest, highest = limits(curve, sign)
         matched_own[..., channel] = first
@@ -240,14 +249,19 @@ def _by_channel(own: ByteArray, other: ByteArray, mask: Mask, sign: float) -> tu
         # what one channel does not tell, its neighbours do not tell either: standard deviations add up
         spread += share * cv2.LUT(halved(second), curve.spread.astype(np.float32))
     side = Side(
-        own=_grey(matched_own),
-        predicted=_grey(shown),
-        low=_grey(low),
-        high=_grey(high),
-        mixed=_grey(chord) if bent else None,
+        own=grey(matched_own),
+        predicted=grey(shown),
+        low=grey(low),
+        high=grey(high),
+        mixed=grey(chord) if bent else None,
         spread=np.square(spread),
     )
     return side, shown
+
+
+def _as_blurred(colour: ByteArray, width: float) -> ByteArray:
+    """Colours at half the scale of a luminance that was blurred."""
+    return np.asarray(cv2.GaussianBlur(colour, (0, 0), width / 2), np.uint8) if width else colour
 
 
 def _unsure(side: Side) -> FloatArray:
@@ -277,6 +291,7 @@ def _off(other: ByteArray, mask: Mask, curve: Curve, sign: float) -> float:
     return float(np.quantile(np.abs(curve.levels - np.arange(256))[levels], 0.9))
 
 
-def _grey(colour: ByteArray) -> ByteArray:
+def grey(colour: ByteArray) -> ByteArray:
+    """Luminance of colours."""
     weights = np.array([LUMINANCE_WEIGHTS], np.float32)
     return np.asarray(cv2.transform(colour, weights), np.uint8).reshape(colour.shape[:2])

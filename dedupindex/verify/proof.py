@@ -21,7 +21,7 @@ from dedupindex.verify.proof_outcome import Evidence, agreements, filled, judge,
 from dedupindex.verify.proof_picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof_thresholds import THRESHOLDS, VERSION
 from dedupindex.verify.regions import SOUGHT, Place, changed_places, movement
-from dedupindex.verify.residual import Residual, Side, halved, residual
+from dedupindex.verify.residual import BIN_CELLS, Residual, Side, halved, residual
 from dedupindex.verify.subpixel import refine
 
 LEAST_SIDE = 16  # pixels of the grid: what is smaller is not compared
@@ -44,7 +44,11 @@ class _Compared:
     excess: FloatArray
     colour: bool
     matrix: Matrix  # grid to the moving picture
-    left: float  # summed squared excess
+
+    @property
+    def left(self) -> float:
+        """Summed squared difference that nothing explains."""
+        return float(np.square(self.excess).sum())
 
 
 def prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, *, side: int = GRID_SIDE) -> Proof:
@@ -90,18 +94,27 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
     small_mask = halved_mask(mask)
     best: _Compared | None = None
     for explanation in explanations(laid, refined, first, second, mask, sign):
-        found = residual(explanation.sides, mask, tables[0], plain=explanation.plain)
+        found = residual(explanation.sides, mask, tables[0], plain=explanation.plain, noise=explanation.noise)
         excess, in_colour = _with_colours(found, explanation, small_mask, tables[1])
-        left = float(np.square(excess).sum())
         if explanation.plain and float(excess.max()) > THRESHOLDS.low:
             continue
-        if best is None or left < best.left:
-            best = _Compared(first, second, mask, found, explanation.sides[0], excess, in_colour, refined, left)
-        if not any(place.weight > THRESHOLDS.high for place in changed_places(best.excess, THRESHOLDS.low)[0]):
+        compared = _Compared(first, second, mask, found, explanation.sides[0], excess, in_colour, refined)
+        if best is None or compared.left < best.left:
+            best = compared
+        if _is_settled(compared):
+            best = compared
             break
     if best is None:
         raise AssertionError("there is always one explanation")
     return _judged(a, b, laid, best)
+
+
+def _is_settled(compared: _Compared) -> bool:
+    """Whether nothing is left that another explanation could explain better."""
+    if any(place.weight > THRESHOLDS.high for place in changed_places(compared.excess, THRESHOLDS.low)[0]):
+        return False
+    found = compared.residual
+    return found.shown.sum() < BIN_CELLS or float(found.correlation[found.shown].mean()) >= THRESHOLDS.agreement
 
 
 def _with_colours(

@@ -35,6 +35,8 @@ class ProofPicture:
         Height and width of the frame in its file, upright, pixels.
     quantisation : tuple of tuples of 64 int
         Quantisation tables of a JPEG in natural order (row by row), luminance first; empty where there are none.
+    palette : (N, 3) uint8 or None
+        The colours of a picture that has no more than 256.
     file_scale : float
         Pixels of the file for one pixel here.
     """
@@ -44,6 +46,7 @@ class ProofPicture:
     mask: Mask | None
     full_shape: tuple[int, int]
     quantisation: tuple[tuple[int, ...], ...] = ()
+    palette: ByteArray | None = None
 
     @property
     def file_scale(self) -> float:
@@ -67,6 +70,7 @@ class Laid:
     still_colour, moving_colour : (h, w, 3), (h', w', 3) uint8 or None
     still_mask, moving_mask : bool arrays or None
         True = valid; None = all.
+    still_palette, moving_palette : (N, 3) uint8 or None
     matrix : (2, 3) float64
         Grid (x, y, 1) pixel indices to those of `moving`.
     still_to_full, moving_to_full : (2, 3) float64
@@ -81,6 +85,8 @@ class Laid:
     moving_colour: ByteArray | None
     still_mask: Mask | None
     moving_mask: Mask | None
+    still_palette: ByteArray | None
+    moving_palette: ByteArray | None
     matrix: Matrix
     still_to_full: Matrix
     moving_to_full: Matrix
@@ -175,6 +181,8 @@ def lay(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int = GRID_SIDE)
         moving_colour=moved_colour,
         still_mask=mask,
         moving_mask=moved_mask,
+        still_palette=still.palette,
+        moving_palette=moving.palette,
         matrix=compose(invert(to_moving), back),
         still_to_full=compose(full[0], to_still),
         moving_to_full=compose(full[1], to_moving),

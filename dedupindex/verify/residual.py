@@ -26,6 +26,7 @@ MOST_SAMPLES = 5_000  # windows that say what is typical
 BIN_CELLS = 40  # fewer cells of a like contrast say nothing
 LEAST_MEAN = 0.657  # mean of the nine tenths least absolute values of a normal distribution, standard deviations
 SHOWN = 6.0  # levels: contrast of a window in which a picture shows something
+SHOWN_IN_NOISE = 2.0  # times the noise, where that is more
 MOST_NOISE = 0.35  # of the local contrast that may count as typical beyond the noise of flat areas
 
 
@@ -111,6 +112,7 @@ def residual(
     tables: Sequence[tuple[Sequence[int], float]] = (),
     *,
     plain: bool = False,
+    noise: float = 0.0,
 ) -> Residual:
     """Compare the luminance of two aligned pictures.
 
@@ -124,6 +126,8 @@ def residual(
         Quantisation tables of the files, and pixels of the file for one of the grid.
     plain : bool
         Take off nothing that is typical of the pair, only what the tables explain.
+    noise : float
+        Noise that is known to be in the pictures, levels: a window shows something where its contrast is twice that.
     """
     whole = bool(mask.all())
     weight = None if whole else mask.astype(np.float32)
@@ -144,7 +148,7 @@ def residual(
             beyond[~mask] = 0
         squared = windows(cells(np.asarray(cv2.multiply(beyond, beyond, dtype=cv2.CV_32F), np.float32))) / divisor
         low, high, ncc = _contrasts((halved(side.own), halved(side.predicted)), small_weight, divisor)
-        shown = shown & (low > SHOWN)
+        shown = shown & (low > max(SHOWN, SHOWN_IN_NOISE * noise))
         allowed = compression(high, tables)
         if side.spread is not None:
             tone = TONE_SHARE**2 * _small_windows(side.spread, small_weight) / divisor
