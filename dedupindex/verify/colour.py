@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import ByteArray, FloatArray, Mask
-from dedupindex.verify.residual import cells, compression, outside, typical, windows
+from dedupindex.verify.residual import Tables, cells, compression, outside, typical, windows
 
 CELL = 2  # side of a cell, pixels at half the scale of the grid
 GREY = 3.0  # levels: a picture whose typical colour signal is below shows no colours
@@ -53,7 +53,7 @@ class ColourSide:
 
 
 def colour_excess(
-    sides: Sequence[ColourSide], mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = (), *, plain: bool = False
+    sides: Sequence[ColourSide], mask: Mask, tables: Tables = (), *, plain: bool = False
 ) -> FloatArray | None:
     """Compare the colours of two aligned pictures.
 
@@ -62,8 +62,8 @@ def colour_excess(
     sides : sequence of `ColourSide`
         One for each picture; a single one where `plain`.
     mask : (H, W) bool
-    tables : sequence of (64 int, float)
-        Quantisation tables for colour of the files, and pixels of the file for one of the grid.
+    tables : sequence of (64 int, float, float)
+        Quantisation tables for colour of the files, pixels of the file for one of the grid, and the gain.
     plain : bool
         Each picture's colours are to be those of the other one, as they are; take off only what the tables explain.
 

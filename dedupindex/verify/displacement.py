@@ -61,7 +61,4 @@ def displacements(own: ByteArray, predicted: ByteArray, mask: Mask) -> NDArray[n
     step_y = -(xx[good] * y[good] - xy[good] * x[good]) / determinant
     explained = -(step_x * x[good] + step_y * y[good])
     telling = explained > EXPLAINED * energy[good]
-    steps = np.column_stack([step_y, step_x])
-    if telling.mean() > 0.5:  # all of it lies off: the registration does, and no part of the picture
-        steps -= np.median(steps[telling], axis=0)
-    return np.asarray(steps * telling[:, None])
+    return np.column_stack([step_y, step_x]) * telling[:, None]

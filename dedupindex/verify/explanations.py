@@ -26,18 +26,21 @@ from dedupindex.verify.matching import (
     colours,
     full_colours,
     grey,
+    soft,
     toned,
 )
 from dedupindex.verify.palette import palette_error
 from dedupindex.verify.proof_picture import Laid
-from dedupindex.verify.residual import Side, cells, halved
+from dedupindex.verify.residual import cells, halved
 from dedupindex.verify.sharpness import sharpened, unsharp_mask
 
 NOISY = 3.0  # levels: noise of flat places from which the pictures are compared more coarsely
 SMOOTHING = 0.25  # pixels of blur for a level of noise: leaves some 2.5 levels
 MOST_SMOOTHING = 3.0  # pixels
 BLOCK = 16  # side of the blocks whose noise is looked at, pixels
-FLAT = 0.3  # of the blocks, those with the least contrast
+FLAT = 0.4  # of the blocks, those with the least contrast
+LEAST_BLOCKS = 30
+LEVELS = 6  # groups of blocks by their level
 SHARPENED = 1.15  # times the detail of the other picture: one of them was sharpened
 
 _LUMINANCE = np.array(LUMINANCE_WEIGHTS, np.float32)
@@ -70,13 +73,12 @@ def explanations(
     full = full_colours(laid, matrix) if changed else None
     if full is not None:
         yield by_channel(*full, mask, sign)
-    noise = flat_noise(explanation.sides[0], mask)
+    noise = added_noise(first, second, mask)
     if noise > NOISY:
         for width in (min(MOST_SMOOTHING, SMOOTHING * noise), MOST_SMOOTHING):
             softer = [np.asarray(cv2.GaussianBlur(picture, (0, 0), width), np.uint8) for picture in (first, second)]
             pair = None if small is None else (_blurred(small[0], width / 2), _blurred(small[1], width / 2))
-            smoothed = toned(softer[0], softer[1], mask, sign, pair)[0]
-            yield replace(smoothed, noise=flat_noise(smoothed.sides[0], mask, fine=False))
+            yield _with_noise(toned(softer[0], softer[1], mask, sign, pair)[0], mask)
     if sign > 0:
         yield from _sharpened(laid, matrix, first, second, mask)
     if small is not None and sign > 0:
@@ -88,33 +90,65 @@ def explanations(
             yield toned(first, grey(back), mask, sign, (small[0], turned(small[1], -turn)))[0]
 
 
-def flat_noise(side: Side, mask: Mask, *, fine: bool = True) -> float:
-    """Standard deviation of the difference of two pictures in blocks in which little is shown.
+def _with_noise(explanation: Explanation, mask: Mask) -> Explanation:
+    """The same explanation, with allowance for noise, which may grow with the level as that of radar pictures does."""
+    side = explanation.sides[0]
+    away = cv2.subtract(side.own, side.predicted, dtype=cv2.CV_32F)
+    energy, level = _flat(away, side.own, mask)
+    if len(energy) < LEAST_BLOCKS:
+        return explanation
+    groups = np.array_split(np.argsort(level), LEVELS)
+    middle = np.array([np.median(np.square(level[group])) for group in groups])
+    typical = np.array([np.median(energy[group]) for group in groups])
+    terms = np.column_stack([np.ones(LEVELS), middle])
+    fixed, growing = np.linalg.lstsq(terms, typical, rcond=None)[0]
+    if growing <= 0:
+        fixed, growing = float(np.median(energy)), 0.0
+    variance: FloatArray = np.maximum(fixed, 0) + growing * np.square(halved(side.own).astype(np.float32))
+    sides = tuple(
+        replace(one, spread=variance if one.spread is None else one.spread + variance) for one in explanation.sides
+    )
+    return replace(explanation, sides=sides, noise=float(np.sqrt(np.quantile(energy, 0.75))))
+
+
+def _flat(away: FloatArray, picture: ByteArray, mask: Mask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean square of a difference, and the level of the picture, in the blocks that show least."""
+    smooth = cv2.blur(picture, (5, 5)).astype(np.float32)
+    inside = cells(mask.astype(np.float32), BLOCK) > 0.99
+    level = cells(smooth, BLOCK)[inside].astype(np.float64)
+    if not level.size:
+        return level, level
+    contrast = cells(smooth * smooth, BLOCK)[inside] - np.square(level)
+    flat = contrast <= np.quantile(contrast, FLAT)
+    return cells(np.asarray(away * away, np.float32), BLOCK)[inside][flat].astype(np.float64), level[flat]
+
+
+def added_noise(first: ByteArray, second: ByteArray, mask: Mask) -> float:
+    """Standard deviation of noise that one of two aligned pictures has and the other one has not.
+
+    It is what one shows more of at the finest scale, in blocks in which the other one shows least. Two shots of a
+    scene, however much their details differ, have as much of them, and no noise in this sense.
 
     Parameters
     ----------
-    side : Side
-        One picture and what predicts it.
+    first, second : (H, W) uint8
     mask : (H, W) bool
-    fine : bool
-        Only of what is finer than 5 pixels: of noise, not of another content.
 
     Returns
     -------
     float
-        Levels: what three quarters of these blocks have at most, since noise may grow with the level.
+        Levels, after the slight blur of `soft`: what three quarters of these blocks have at most, since noise may
+        grow with the level.
     """
-    away = cv2.subtract(side.own, side.predicted, dtype=cv2.CV_32F)
-    if fine:
-        away = away - cv2.blur(away, (5, 5))
-    smooth = cv2.blur(side.own, (5, 5)).astype(np.float32)
-    inside = cells(mask.astype(np.float32), BLOCK) > 0.99
-    if not inside.any():
-        return 0.0
-    contrast = (cells(smooth * smooth, BLOCK) - np.square(cells(smooth, BLOCK)))[inside]
-    energy = cells(np.asarray(away * away, np.float32), BLOCK)[inside]
-    flat = contrast <= np.quantile(contrast, FLAT)
-    return float(np.sqrt(np.quantile(energy[flat], 0.75)))
+    fine = []
+    for picture in (soft(first), soft(second)):
+        away = cv2.subtract(picture, cv2.blur(picture, (5, 5)), dtype=cv2.CV_32F)
+        fine.append(np.asarray(away, np.float32))
+    clean, noisy = (0, 1) if float(np.square(fine[0][mask]).mean()) < float(np.square(fine[1][mask]).mean()) else (1, 0)
+    picture = (first, second)[clean]
+    less, _ = _flat(fine[clean], picture, mask)
+    more, _ = _flat(fine[noisy], picture, mask)
+    return float(np.sqrt(max(0.0, float(np.quantile(more - less, 0.75))))) if less.size else 0.0
 
 
 def _sharpened(
@@ -129,15 +163,17 @@ def _sharpened(
     found = unsharp_mask(both[softer], both[1 - softer], mask)
     if found is None:
         return
+    gains = (1 + found[1], 1.0) if softer == 0 else (1.0, 1 + found[1])
     full = full_colours(laid, matrix)
     if full is None:
         both[softer] = sharpened(both[softer], *found)
-        yield toned(both[0], both[1], mask, 1.0, None)[0]
+        yield replace(toned(both[0], both[1], mask, 1.0, None)[0], gains=gains)
         return
     pair = list(full)
     pair[softer] = sharpened(pair[softer], *found)
     both[softer] = grey(pair[softer])
-    yield toned(both[0], both[1], mask, 1.0, (halved(pair[0]), halved(pair[1])))[0]
+    explanation, _ = toned(both[0], both[1], mask, 1.0, (halved(pair[0]), halved(pair[1])))
+    yield replace(explanation, gains=gains)
 
 
 def _detail(picture: ByteArray, mask: Mask) -> float:

@@ -43,12 +43,15 @@ class Explanation:
         Nothing was matched: what remains is compared without regard to what is typical of the pair.
     noise : float
         Noise that is left in the pictures, levels: what shows hardly more says nothing of whether they agree.
+    gains : (float, float)
+        By which what is fine in the still and the moving picture was made stronger, its quantisation with it.
     """
 
     sides: tuple[Side, ...]
     colours: tuple[ColourSide, ...] | None
     plain: bool = False
     noise: float = 0.0
+    gains: tuple[float, float] = (1.0, 1.0)
 
 
 def aligned(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -21,7 +19,7 @@ from dedupindex.verify.proof_outcome import Evidence, agreements, filled, judge,
 from dedupindex.verify.proof_picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof_thresholds import THRESHOLDS, VERSION
 from dedupindex.verify.regions import SOUGHT, Place, changed_places, movement
-from dedupindex.verify.residual import BIN_CELLS, Residual, Side, halved, residual
+from dedupindex.verify.residual import BIN_CELLS, Residual, Side, Tables, halved, residual
 from dedupindex.verify.subpixel import refine
 
 LEAST_SIDE = 16  # pixels of the grid: what is smaller is not compared
@@ -29,7 +27,6 @@ MOST_REGIONS = 32
 DISPLACED_SHARE = 0.9  # of the blocks: how far they lie off each other at most is what counts
 
 Matrix = NDArray[np.float64]
-Tables: TypeAlias = Sequence[tuple[Sequence[int], float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +87,10 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
     first, second, mask = aligned(laid, refined)
     if mask.sum() < LEAST_SIDE**2:
         return _nothing(matrix, "too little is shown by both to compare")
-    tables = tuple(_tables(a, b, laid, refined, number) for number in (0, 1))
     small_mask = halved_mask(mask)
     best: _Compared | None = None
     for explanation in explanations(laid, refined, first, second, mask, sign):
+        tables = [_tables(a, b, laid, refined, explanation.gains, number) for number in (0, 1)]
         found = residual(explanation.sides, mask, tables[0], plain=explanation.plain, noise=explanation.noise)
         excess, in_colour = _with_colours(found, explanation, small_mask, tables[1])
         if explanation.plain and float(excess.max()) > THRESHOLDS.low:
@@ -134,16 +131,17 @@ def _with_colours(
 
 
 def _tables(
-    a: ProofPicture, b: ProofPicture, laid: Laid, matrix: Matrix, number: int = 0
-) -> list[tuple[tuple[int, ...], float]]:
+    a: ProofPicture, b: ProofPicture, laid: Laid, matrix: Matrix, gains: tuple[float, float], number: int
+) -> Tables:
     """Quantisation tables (0 luminance, 1 colour) of both files with the pixels of each file for one of the grid."""
     still, moving = (b, a) if laid.swapped else (a, b)
     found = []
     to_moving = compose(laid.moving_to_full, matrix)
-    for picture, linear in ((still, laid.still_to_full[:, :2]), (moving, to_moving[:, :2])):
+    linears = laid.still_to_full[:, :2], to_moving[:, :2]
+    for picture, linear, gain in zip((still, moving), linears, gains, strict=True):
         if picture.quantisation:
             table = picture.quantisation[min(number, len(picture.quantisation) - 1)]
-            found.append((table, float(np.sqrt(abs(np.linalg.det(linear))))))
+            found.append((table, float(np.sqrt(abs(np.linalg.det(linear)))), gain))
     return found
 
 

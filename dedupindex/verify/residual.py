@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -31,6 +32,9 @@ MOST_NOISE = 0.35  # of the local contrast that may count as typical beyond the 
 
 
 _CROSS = np.ones((3, 3), np.uint8)
+
+
+Tables: TypeAlias = Sequence[tuple[Sequence[int], float, float]]  # 64 steps, pixels of the file for one here, gain
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ def outside(own: ByteArray, low: ByteArray, high: ByteArray) -> ByteArray:
 def residual(
     sides: Sequence[Side],
     mask: Mask,
-    tables: Sequence[tuple[Sequence[int], float]] = (),
+    tables: Tables = (),
     *,
     plain: bool = False,
     noise: float = 0.0,
@@ -122,8 +126,8 @@ def residual(
         Each picture with what predicts it; one side where each predicts the other as it is.
     mask : (H, W) bool
         Where both are valid.
-    tables : sequence of (64 int, float)
-        Quantisation tables of the files, and pixels of the file for one of the grid.
+    tables : sequence of (64 int, float, float)
+        Quantisation tables of the files, pixels of the file for one of the grid, and the gain of what is fine.
     plain : bool
         Take off nothing that is typical of the pair, only what the tables explain.
     noise : float
@@ -231,15 +235,15 @@ def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> FloatArra
     return np.asarray(np.interp(contrast, edges, found), np.float32)
 
 
-def compression(contrast: FloatArray, tables: Sequence[tuple[Sequence[int], float]]) -> FloatArray:
+def compression(contrast: FloatArray, tables: Tables) -> FloatArray:
     """Squared difference that quantisation explains, given the contrast around a window."""
     if not tables:
         return np.zeros_like(contrast)
     reach = cv2.dilate(contrast, np.ones((3, 3), np.uint8))
     levels = np.linspace(0.0, 128.0, 65)
     allowed = np.zeros(len(levels))
-    for table, scale in tables:
-        allowed += quantisation_noise(table, levels, scale)
+    for table, scale, gain in tables:
+        allowed += gain**2 * quantisation_noise(table, levels / gain, scale)
     return np.asarray(np.interp(reach, levels, allowed), np.float32)
 
 

@@ -83,10 +83,12 @@ def test_a_shift_of_a_pixel_stays_inside_and_another_content_does_not():
 @pytest.mark.parametrize("width", [0.8, 1.5, 3.0])
 def test_blur_is_made_up_for(width):
     soft = cv2.GaussianBlur(GREY, (0, 0), width)
-    first, second = match_sharpness(GREY, soft, EVERYWHERE)
-    assert np.array_equal(second, soft)
+    even = match_sharpness(GREY, soft, EVERYWHERE)
+    assert np.array_equal(even.second, soft)
     before = np.abs(GREY.astype(float) - soft).mean()
-    assert np.abs(first.astype(float) - second).mean() < 0.45 * before
+    assert np.abs(even.first.astype(float) - even.second).mean() < 0.45 * before
+    assert even.widths[1] == 0
+    assert even.widths[0] in (0, pytest.approx(width, rel=0.15))
 
 
 def test_a_registration_is_refined_to_a_fraction_of_a_pixel():
