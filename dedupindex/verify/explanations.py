@@ -34,6 +34,7 @@ from dedupindex.verify.proof_picture import Laid
 from dedupindex.verify.residual import cells, halved
 from dedupindex.verify.sharpness import sharpened, unsharp_mask
 
+UNTONED = 5.0  # levels of typical difference from which the tone is known to have been changed
 NOISY = 3.0  # levels: noise of flat places from which the pictures are compared more coarsely
 SMOOTHING = 0.25  # pixels of blur for a level of noise: leaves some 2.5 levels
 MOST_SMOOTHING = 3.0  # pixels
@@ -63,16 +64,16 @@ def explanations(
         -1 for negatives.
     """
     small = colours(laid, matrix)
-    if sign > 0:
+    if sign > 0 and _typical_difference(first, second, mask) < UNTONED:
         yield as_they_are(first, second, small)
-    explanation, changed = toned(first, second, mask, sign, small)
+    explanation, changes = toned(first, second, mask, sign, small)
     yield explanation
     if small is not None and (laid.still_palette is not None or laid.moving_palette is not None):
         explanation = _of_palettes(explanation, small, (laid.still_palette, laid.moving_palette))
         yield explanation
-    full = full_colours(laid, matrix) if changed else None
+    full = full_colours(laid, matrix) if changes.tone else None
     if full is not None:
-        yield by_channel(*full, mask, sign)
+        yield by_channel(*full, mask, sign, sharpness=changes.sharpness)
     noise = added_noise(first, second, mask)
     if noise > NOISY:
         for width in (min(MOST_SMOOTHING, SMOOTHING * noise), MOST_SMOOTHING):
@@ -88,6 +89,13 @@ def explanations(
         if turn is not None and full is not None:
             back = turned(full[1], -turn)
             yield toned(first, grey(back), mask, sign, (small[0], turned(small[1], -turn)))[0]
+
+
+def _typical_difference(first: ByteArray, second: ByteArray, mask: Mask) -> float:
+    """Median absolute difference, levels."""
+    some = np.s_[::8, ::8]
+    away = cv2.absdiff(first[some], second[some])[mask[some]]
+    return float(np.median(away)) if away.size else 0.0
 
 
 def _with_noise(explanation: Explanation, mask: Mask) -> Explanation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -22,6 +23,7 @@ SOFT = 0.6  # standard deviation of the blur that both pictures get, pixels: eve
 RIM = 4  # pixels of the grid along the edge of what both show that are not compared
 HISTOGRAM_PIXELS = 250_000  # that tell the tone, about
 TONED = 8.0  # levels by which the tone curve leaves equal levels from which each colour channel gets a curve of its own
+CHANNEL_CHANGE = 0.3  # of the weight of a band, from which each channel's sharpness is matched on its own
 
 Matrix = NDArray[np.float64]
 ColourPair: TypeAlias = tuple[ByteArray, ByteArray]
@@ -52,6 +54,14 @@ class Explanation:
     plain: bool = False
     noise: float = 0.0
     gains: tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was matched of two pictures: what may have to be matched channel by channel."""
+
+    tone: bool
+    sharpness: bool
 
 
 def aligned(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
@@ -148,12 +158,8 @@ def as_they_are(first: ByteArray, second: ByteArray, small: ColourPair | None) -
 
 
 def toned(
-    first: ByteArray,
-    second: ByteArray,
-    mask: Mask,
-    sign: float,
-    small: ColourPair | None,
-) -> tuple[Explanation, bool]:
+    first: ByteArray, second: ByteArray, mask: Mask, sign: float, small: ColourPair | None
+) -> tuple[Explanation, Changes]:
     """One tone curve for the luminance, and one sharpness; in both directions.
 
     Parameters
@@ -168,8 +174,7 @@ def toned(
     Returns
     -------
     explanation : Explanation
-    changed : bool
-        The tone was changed: the channels may have had a curve each (`by_channel`).
+    changes : Changes
     """
     even = match_sharpness(first, second, mask)
     if small is not None:
@@ -179,10 +184,10 @@ def toned(
     sides = _side(first, second, curves[0], sign), _side(second, first, curves[1], sign)
     off = max(_off(second, mask, curves[0], sign), _off(first, mask, curves[1], sign))
     both = None if small is None else (ColourSide(*small), ColourSide(*small[::-1]))
-    return Explanation(sides, both), off >= TONED
+    return Explanation(sides, both), Changes(off >= TONED, even.change > CHANNEL_CHANGE)
 
 
-def by_channel(still: ByteArray, moved: ByteArray, mask: Mask, sign: float) -> Explanation:
+def by_channel(still: ByteArray, moved: ByteArray, mask: Mask, sign: float, *, sharpness: bool = True) -> Explanation:
     """A tone curve for each channel, as clipping, posterisation and white balance change them; in both directions.
 
     Parameters
@@ -191,9 +196,18 @@ def by_channel(still: ByteArray, moved: ByteArray, mask: Mask, sign: float) -> E
         Colours on the grid.
     mask : (H, W) bool
     sign : float
+    sharpness : bool
+        Match the sharpness of each channel, too.
     """
-    there, moved_toned = _by_channel(still, moved, mask, sign)
-    back, still_toned = _by_channel(moved, still, mask, sign)
+    channels = []
+    for number in range(3):
+        first, second = cv2.extractChannel(still, number), cv2.extractChannel(moved, number)
+        if sharpness:
+            even = match_sharpness(first, second, mask)
+            first, second = even.first, even.second
+        channels.append(_both_ways(soft(first), soft(second), mask, sign))
+    there, moved_toned = _in_colour([one for one, _ in channels])
+    back, still_toned = _in_colour([other for _, other in channels])
     colour_sides = (
         ColourSide(halved(still), halved(moved_toned), _unsure(there)),
         ColourSide(halved(moved), halved(still_toned), _unsure(back)),
@@ -232,34 +246,29 @@ def _side(own: ByteArray, other: ByteArray, curve: Curve, sign: float) -> Side:
     )
 
 
-def _by_channel(own: ByteArray, other: ByteArray, mask: Mask, sign: float) -> tuple[Side, ByteArray]:
-    """Luminance of `own` predicted channel by channel, and `other` in its tone, (H, W, 3)."""
-    shown, low, high, chord = (np.empty_like(other) for _ in range(4))
-    spread = np.zeros((own.shape[0] // 2, own.shape[1] // 2), np.float32)
-    bent = False
-    matched_own = np.empty_like(own)
-    for channel, share in enumerate(LUMINANCE_WEIGHTS):
-        first, second = np.ascontiguousarray(own[..., channel]), np.ascontiguousarray(other[..., channel])
-        even = match_sharpness(first, second, mask)
-        first, second = soft(even.first), soft(even.second)
-        curve = _curves(first, second, mask, sign)[0]
-        lowest, highest = limits(curve, sign)
-        matched_own[..., channel] = first
-        shown[..., channel] = look_up(second, curve.levels)
-        low[..., channel], high[..., channel] = look_up(second, lowest), look_up(second, highest)
-        chord[..., channel] = mixed(second, curve)
-        bent |= curve.bent > BENT
+def _both_ways(first: ByteArray, second: ByteArray, mask: Mask, sign: float) -> tuple[Side, Side]:
+    """Two planes, each with what the tone curve of the other one predicts it to be."""
+    there, back = _curves(first, second, mask, sign)
+    return _side(first, second, there, sign), _side(second, first, back, sign)
+
+
+def _in_colour(channels: Sequence[Side]) -> tuple[Side, ByteArray]:
+    """The luminance of three channels, and what is predicted of them, (H, W, 3)."""
+    predicted = cv2.merge([side.predicted for side in channels])
+    spread = np.zeros((predicted.shape[0] // 2, predicted.shape[1] // 2), np.float32)
+    for share, side in zip(LUMINANCE_WEIGHTS, channels, strict=True):
         # what one channel does not tell, its neighbours do not tell either: standard deviations add up
-        spread += share * cv2.LUT(halved(second), curve.spread.astype(np.float32))
+        spread += share * np.sqrt(side.spread if side.spread is not None else np.zeros_like(spread))
+    chords = [side.predicted if side.mixed is None else side.mixed for side in channels]
     side = Side(
-        own=grey(matched_own),
-        predicted=grey(shown),
-        low=grey(low),
-        high=grey(high),
-        mixed=grey(chord) if bent else None,
+        own=grey(cv2.merge([side.own for side in channels])),
+        predicted=grey(np.asarray(predicted, np.uint8)),
+        low=grey(cv2.merge([side.low for side in channels])),
+        high=grey(cv2.merge([side.high for side in channels])),
+        mixed=grey(cv2.merge(chords)) if any(side.mixed is not None for side in channels) else None,
         spread=np.square(spread),
     )
-    return side, shown
+    return side, np.asarray(predicted, np.uint8)
 
 
 def _as_blurred(colour: ByteArray, width: float) -> ByteArray:

@@ -44,11 +44,14 @@ class Matched:
         One of them, or both, are as they were.
     widths : (float, float)
         Standard deviations of the Gaussians with which they were blurred, pixels; 0 = with none.
+    change : float
+        By which the weight of a band was changed at most; 1 where a picture was blurred.
     """
 
     first: ByteArray
     second: ByteArray
     widths: tuple[float, float] = (0.0, 0.0)
+    change: float = 0.0
 
 
 def match_sharpness(first: ByteArray, second: ByteArray, mask: Mask) -> Matched:
@@ -68,12 +71,12 @@ def match_sharpness(first: ByteArray, second: ByteArray, mask: Mask) -> Matched:
     if there.sum() <= back.sum():  # the second has more detail
         if _is_blur(there):
             made, width = blurred_like(first, second, mask)
-            return Matched(first, made, (0.0, width))
-        return Matched(first, _filtered(second, softer[1], there))
+            return Matched(first, made, (0.0, width), 1.0)
+        return Matched(first, _filtered(second, softer[1], there), change=_change(there))
     if _is_blur(back):
         made, width = blurred_like(second, first, mask)
-        return Matched(made, second, (width, 0.0))
-    return Matched(_filtered(first, softer[0], back), second)
+        return Matched(made, second, (width, 0.0), 1.0)
+    return Matched(_filtered(first, softer[0], back), second, change=_change(back))
 
 
 def blurred_like(target: ByteArray, picture: ByteArray, mask: Mask) -> tuple[ByteArray, float]:
@@ -139,6 +142,10 @@ def sharpened(picture: ByteArray, width: float, amount: float) -> ByteArray:
     return np.asarray(cv2.addWeighted(picture, 1 + amount, soft, -amount, 0), np.uint8)
 
 
+def _change(weights: Weights) -> float:
+    return float(np.abs(weights - 1).max())
+
+
 def _is_blur(weights: Weights) -> bool:
     return bool(weights[0] < BLURRED and weights[1] < 1)
 
@@ -185,7 +192,7 @@ def _weights(target: ByteArray, source: ByteArray, softer: list[ByteArray], mask
 
 
 def _filtered(picture: ByteArray, softer: list[ByteArray], weights: Weights) -> ByteArray:
-    if np.abs(weights - 1).max() < LEAST_CHANGE:
+    if _change(weights) < LEAST_CHANGE:
         return picture
     ends = np.concatenate([weights, [1.0]])
     result = picture.astype(np.float32) * np.float32(weights[0])
