@@ -96,7 +96,7 @@ def proof_picture_from_frame(
     full = frame.full_shape if min(frame.full_shape) > 0 else (pixels.shape[0], pixels.shape[1])
     if values.ndim == 2:
         return ProofPicture(np.ascontiguousarray(values, np.uint8), None, mask, full, quantisation)
-    palette = palette_of(pixels) if pixels.dtype == np.uint8 and not quantisation else None
+    palette = palette_of(np.asarray(pixels, np.uint8)) if pixels.dtype == np.uint8 and not quantisation else None
     weights = np.array([LUMINANCE_WEIGHTS], np.float32)
     colour = np.ascontiguousarray(values, np.uint8)
     luminance = np.asarray(cv2.transform(colour, weights), np.uint8).reshape(values.shape[:2])

@@ -19,6 +19,7 @@ from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.verify.colour import ColourSide
 from dedupindex.verify.hue import hue_turn, turned
 from dedupindex.verify.matching import (
+    Changes,
     ColourPair,
     Explanation,
     as_they_are,
@@ -66,29 +67,47 @@ def explanations(
     small = colours(laid, matrix)
     if sign > 0 and _typical_difference(first, second, mask) < UNTONED:
         yield as_they_are(first, second, small)
-    explanation, changes = toned(first, second, mask, sign, small)
+    explanation = toned(first, second, mask, sign, small)
     yield explanation
     if small is not None and (laid.still_palette is not None or laid.moving_palette is not None):
-        explanation = _of_palettes(explanation, small, (laid.still_palette, laid.moving_palette))
-        yield explanation
-    full = full_colours(laid, matrix) if changes.tone else None
-    if full is not None:
-        yield by_channel(*full, mask, sign, sharpness=changes.sharpness)
+        yield _of_palettes(explanation, small, (laid.still_palette, laid.moving_palette))
     noise = added_noise(first, second, mask)
     if noise > NOISY:
         for width in (min(MOST_SMOOTHING, SMOOTHING * noise), MOST_SMOOTHING):
             softer = [np.asarray(cv2.GaussianBlur(picture, (0, 0), width), np.uint8) for picture in (first, second)]
             pair = None if small is None else (_blurred(small[0], width / 2), _blurred(small[1], width / 2))
-            yield _with_noise(toned(softer[0], softer[1], mask, sign, pair)[0], mask)
-    if sign > 0:
-        yield from _sharpened(laid, matrix, first, second, mask)
-    if small is not None and sign > 0:
-        rows, columns = small[0].shape[:2]
+            yield _with_noise(toned(softer[0], softer[1], mask, sign, pair), mask)
+
+
+def further_explanations(
+    laid: Laid,
+    matrix: NDArray[np.float64],
+    first: ByteArray,
+    second: ByteArray,
+    mask: Mask,
+    sign: float,
+    changes: Changes,
+) -> Iterator[Explanation]:
+    """Yield explanations that cost more, and are of use only where the pictures agree by and large; as above.
+
+    Parameters
+    ----------
+    changes : Changes
+        What was matched so far.
+    """
+    full = full_colours(laid, matrix)
+    if full is not None and changes.tone:
+        yield by_channel(*full, mask, sign, sharpness=changes.sharpness)
+    if sign < 0:
+        return
+    yield from _sharpened(full, first, second, mask)
+    if full is not None:
+        rows, columns = mask.shape[0] // 2, mask.shape[1] // 2
+        small = halved(full[0]), halved(full[1])
         turn = hue_turn(*small, mask[1 : 2 * rows : 2, 1 : 2 * columns : 2])
-        full = full_colours(laid, matrix) if turn is not None else None
-        if turn is not None and full is not None:
+        if turn is not None:
             back = turned(full[1], -turn)
-            yield toned(first, grey(back), mask, sign, (small[0], turned(small[1], -turn)))[0]
+            yield toned(first, grey(back), mask, sign, (small[0], halved(back)))
 
 
 def _typical_difference(first: ByteArray, second: ByteArray, mask: Mask) -> float:
@@ -101,7 +120,7 @@ def _typical_difference(first: ByteArray, second: ByteArray, mask: Mask) -> floa
 def _with_noise(explanation: Explanation, mask: Mask) -> Explanation:
     """The same explanation, with allowance for noise, which may grow with the level as that of radar pictures does."""
     side = explanation.sides[0]
-    away = cv2.subtract(side.own, side.predicted, dtype=cv2.CV_32F)
+    away = np.asarray(cv2.subtract(side.own, side.predicted, dtype=cv2.CV_32F), np.float32)
     energy, level = _flat(away, side.own, mask)
     if len(energy) < LEAST_BLOCKS:
         return explanation
@@ -159,9 +178,7 @@ def added_noise(first: ByteArray, second: ByteArray, mask: Mask) -> float:
     return float(np.sqrt(max(0.0, float(np.quantile(more - less, 0.75))))) if less.size else 0.0
 
 
-def _sharpened(
-    laid: Laid, matrix: NDArray[np.float64], first: ByteArray, second: ByteArray, mask: Mask
-) -> Iterator[Explanation]:
+def _sharpened(full: ColourPair | None, first: ByteArray, second: ByteArray, mask: Mask) -> Iterator[Explanation]:
     """One picture is the other one after an unsharp mask, which clips what gets beyond black and white."""
     details = [_detail(picture, mask) for picture in (first, second)]
     if max(details) < SHARPENED * min(details):
@@ -172,15 +189,14 @@ def _sharpened(
     if found is None:
         return
     gains = (1 + found[1], 1.0) if softer == 0 else (1.0, 1 + found[1])
-    full = full_colours(laid, matrix)
     if full is None:
         both[softer] = sharpened(both[softer], *found)
-        yield replace(toned(both[0], both[1], mask, 1.0, None)[0], gains=gains)
+        yield replace(toned(both[0], both[1], mask, 1.0, None), gains=gains)
         return
     pair = list(full)
     pair[softer] = sharpened(pair[softer], *found)
     both[softer] = grey(pair[softer])
-    explanation, _ = toned(both[0], both[1], mask, 1.0, (halved(pair[0]), halved(pair[1])))
+    explanation = toned(both[0], both[1], mask, 1.0, (halved(pair[0]), halved(pair[1])))
     yield replace(explanation, gains=gains)
 
 

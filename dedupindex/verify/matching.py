@@ -32,6 +32,14 @@ _HALVES = np.array([[0.5, 0.0, -0.25], [0.0, 0.5, -0.25]])  # pixel indices to t
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """What was matched of two pictures: what may have to be matched channel by channel."""
+
+    tone: bool
+    sharpness: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """How two aligned pictures predict each other.
 
@@ -47,6 +55,8 @@ class Explanation:
         Noise that is left in the pictures, levels: what shows hardly more says nothing of whether they agree.
     gains : (float, float)
         By which what is fine in the still and the moving picture was made stronger, its quantisation with it.
+    changes : Changes or None
+        What was matched of the luminance.
     """
 
     sides: tuple[Side, ...]
@@ -54,14 +64,7 @@ class Explanation:
     plain: bool = False
     noise: float = 0.0
     gains: tuple[float, float] = (1.0, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What was matched of two pictures: what may have to be matched channel by channel."""
-
-    tone: bool
-    sharpness: bool
+    changes: Changes | None = None
 
 
 def aligned(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
@@ -157,9 +160,7 @@ def as_they_are(first: ByteArray, second: ByteArray, small: ColourPair | None) -
     return Explanation(sides, None if small is None else (ColourSide(*small),), plain=True)
 
 
-def toned(
-    first: ByteArray, second: ByteArray, mask: Mask, sign: float, small: ColourPair | None
-) -> tuple[Explanation, Changes]:
+def toned(first: ByteArray, second: ByteArray, mask: Mask, sign: float, small: ColourPair | None) -> Explanation:
     """One tone curve for the luminance, and one sharpness; in both directions.
 
     Parameters
@@ -173,8 +174,8 @@ def toned(
 
     Returns
     -------
-    explanation : Explanation
-    changes : Changes
+    Explanation
+        With what was changed.
     """
     even = match_sharpness(first, second, mask)
     if small is not None:
@@ -184,7 +185,7 @@ def toned(
     sides = _side(first, second, curves[0], sign), _side(second, first, curves[1], sign)
     off = max(_off(second, mask, curves[0], sign), _off(first, mask, curves[1], sign))
     both = None if small is None else (ColourSide(*small), ColourSide(*small[::-1]))
-    return Explanation(sides, both), Changes(off >= TONED, even.change > CHANNEL_CHANGE)
+    return Explanation(sides, both, changes=Changes(off >= TONED, even.change > CHANNEL_CHANGE))
 
 
 def by_channel(still: ByteArray, moved: ByteArray, mask: Mask, sign: float, *, sharpness: bool = True) -> Explanation:
@@ -201,7 +202,7 @@ def by_channel(still: ByteArray, moved: ByteArray, mask: Mask, sign: float, *, s
     """
     channels = []
     for number in range(3):
-        first, second = cv2.extractChannel(still, number), cv2.extractChannel(moved, number)
+        first, second = _plane(still, number), _plane(moved, number)
         if sharpness:
             even = match_sharpness(first, second, mask)
             first, second = even.first, even.second
@@ -254,21 +255,30 @@ def _both_ways(first: ByteArray, second: ByteArray, mask: Mask, sign: float) -> 
 
 def _in_colour(channels: Sequence[Side]) -> tuple[Side, ByteArray]:
     """The luminance of three channels, and what is predicted of them, (H, W, 3)."""
-    predicted = cv2.merge([side.predicted for side in channels])
+    predicted = _merged([side.predicted for side in channels])
     spread = np.zeros((predicted.shape[0] // 2, predicted.shape[1] // 2), np.float32)
     for share, side in zip(LUMINANCE_WEIGHTS, channels, strict=True):
         # what one channel does not tell, its neighbours do not tell either: standard deviations add up
-        spread += share * np.sqrt(side.spread if side.spread is not None else np.zeros_like(spread))
+        if side.spread is not None:
+            spread += share * np.sqrt(side.spread)
     chords = [side.predicted if side.mixed is None else side.mixed for side in channels]
     side = Side(
-        own=grey(cv2.merge([side.own for side in channels])),
-        predicted=grey(np.asarray(predicted, np.uint8)),
-        low=grey(cv2.merge([side.low for side in channels])),
-        high=grey(cv2.merge([side.high for side in channels])),
-        mixed=grey(cv2.merge(chords)) if any(side.mixed is not None for side in channels) else None,
+        own=grey(_merged([side.own for side in channels])),
+        predicted=grey(predicted),
+        low=grey(_merged([side.low for side in channels])),
+        high=grey(_merged([side.high for side in channels])),
+        mixed=grey(_merged(chords)) if any(side.mixed is not None for side in channels) else None,
         spread=np.square(spread),
     )
-    return side, np.asarray(predicted, np.uint8)
+    return side, predicted
+
+
+def _plane(colour: ByteArray, number: int) -> ByteArray:
+    return np.asarray(cv2.extractChannel(colour, number), np.uint8)
+
+
+def _merged(planes: Sequence[ByteArray]) -> ByteArray:
+    return np.asarray(cv2.merge(planes), np.uint8)
 
 
 def _as_blurred(colour: ByteArray, width: float) -> ByteArray:
@@ -279,7 +289,8 @@ def _as_blurred(colour: ByteArray, width: float) -> ByteArray:
 def _unsure(side: Side) -> FloatArray:
     """Squared uncertainty of colours whose channels were predicted one by one: more where one of them is clipped."""
     clipped = cv2.subtract(halved(side.high), halved(side.low)).astype(np.float32)
-    return np.square(np.sqrt(side.spread) + clipped)
+    spread = 0.0 if side.spread is None else np.sqrt(side.spread)
+    return np.asarray(np.square(spread + clipped), np.float32)
 
 
 def soft(picture: ByteArray) -> ByteArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -12,9 +13,9 @@ from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.records.proofs import Affine, Box, Outcome, Proof, Region, turned_round
 from dedupindex.verify.colour import colour_excess
 from dedupindex.verify.displacement import displacements
+from dedupindex.verify.explanations import explanations, further_explanations
 from dedupindex.verify.keypoint_registration import compose, invert
-from dedupindex.verify.explanations import explanations
-from dedupindex.verify.matching import Explanation, aligned, halved_mask
+from dedupindex.verify.matching import Changes, Explanation, aligned, halved_mask
 from dedupindex.verify.proof_outcome import Evidence, agreements, filled, judge, replaced_share
 from dedupindex.verify.proof_picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof_thresholds import THRESHOLDS, VERSION
@@ -24,6 +25,9 @@ from dedupindex.verify.subpixel import refine
 
 LEAST_SIDE = 16  # pixels of the grid: what is smaller is not compared
 MOST_REGIONS = 32
+HOPELESS = (
+    0.75  # mean correlation: pictures that agree less are not one after a turn of hues or a curve for each channel
+)
 DISPLACED_SHARE = 0.9  # of the blocks: how far they lie off each other at most is what counts
 
 Matrix = NDArray[np.float64]
@@ -41,6 +45,7 @@ class _Compared:
     excess: FloatArray
     colour: bool
     matrix: Matrix  # grid to the moving picture
+    changed: bool  # there are places that count
 
     @property
     def left(self) -> float:
@@ -87,36 +92,48 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
     first, second, mask = aligned(laid, refined)
     if mask.sum() < LEAST_SIDE**2:
         return _nothing(matrix, "too little is shown by both to compare")
-    small_mask = halved_mask(mask)
     best: _Compared | None = None
-    for explanation in explanations(laid, refined, first, second, mask, sign):
-        tables = [_tables(a, b, laid, refined, explanation.gains, number) for number in (0, 1)]
-        found = residual(explanation.sides, mask, tables[0], plain=explanation.plain, noise=explanation.noise)
-        excess, in_colour = _with_colours(found, explanation, small_mask, tables[1])
-        if explanation.plain and float(excess.max()) > THRESHOLDS.low:
-            continue
-        compared = _Compared(first, second, mask, found, explanation.sides[0], excess, in_colour, refined)
-        if best is None or compared.left < best.left:
-            best = compared
-        if _is_settled(compared):
-            best = compared
+    changes = Changes(tone=False, sharpness=False)
+    given = laid, refined, first, second, mask, sign
+    for further in (False, True):
+        for explanation in further_explanations(*given, changes) if further else explanations(*given):
+            tables = [_tables(a, b, laid, refined, explanation.gains, number) for number in (0, 1)]
+            compared = _compared(first, second, mask, explanation, refined, tables)
+            if _is_settled(compared):
+                return _judged(a, b, laid, compared)
+            if not explanation.plain and (best is None or compared.left < best.left):
+                best = compared
+            if explanation.changes is not None and not further:
+                changes = explanation.changes
+        if best is not None and _agreement(best.residual) < HOPELESS:
             break
     if best is None:
         raise AssertionError("there is always one explanation")
     return _judged(a, b, laid, best)
 
 
+def _compared(
+    first: ByteArray, second: ByteArray, mask: Mask, explanation: Explanation, matrix: Matrix, tables: Sequence[Tables]
+) -> _Compared:
+    found = residual(explanation.sides, mask, tables[0], plain=explanation.plain, noise=explanation.noise)
+    excess, in_colour = _with_colours(found, explanation, halved_mask(mask), tables[1])
+    # with nothing taken off, what is left must be next to nothing
+    limit = 0.0 if explanation.plain else THRESHOLDS.high
+    heavy = any(place.weight > limit for place in changed_places(excess, THRESHOLDS.low)[0])
+    return _Compared(first, second, mask, found, explanation.sides[0], excess, in_colour, matrix, heavy)
+
+
 def _is_settled(compared: _Compared) -> bool:
     """Whether nothing is left that another explanation could explain better."""
-    if any(place.weight > THRESHOLDS.high for place in changed_places(compared.excess, THRESHOLDS.low)[0]):
-        return False
-    found = compared.residual
-    return found.shown.sum() < BIN_CELLS or float(found.correlation[found.shown].mean()) >= THRESHOLDS.agreement
+    return not compared.changed and _agreement(compared.residual) >= THRESHOLDS.agreement
 
 
-def _with_colours(
-    found: Residual, explanation: Explanation, mask: Mask, tables: Tables
-) -> tuple[FloatArray, bool]:
+def _agreement(found: Residual) -> float:
+    """Mean correlation of the windows in which both pictures show something; 1 where next to none does."""
+    return float(found.correlation[found.shown].mean()) if found.shown.sum() >= BIN_CELLS else 1.0
+
+
+def _with_colours(found: Residual, explanation: Explanation, mask: Mask, tables: Tables) -> tuple[FloatArray, bool]:
     """What luminance and colours differ by, the larger one; and whether colours were compared."""
     if explanation.colours is None:
         return found.excess, False

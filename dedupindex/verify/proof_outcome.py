@@ -110,6 +110,6 @@ def judge(evidence: Evidence, limits: Thresholds) -> tuple[Outcome, str]:
         return Outcome.SAME, "no place differs beyond what tone, resampling and compression explain"
     many = seen.places > limits.places
     solid = not many and seen.fill >= limits.solid and not exchanged
-    if not solid and seen.replaced > (limits.alternate / 8 if many else limits.alternate):
+    if not solid and seen.replaced > (limits.alternate / 10 if many else limits.alternate):
         return Outcome.ALTERNATE, f"the same scene or template with other content ({where})"
     return Outcome.EDITED, f"changed in {where}; the rest is the same"

@@ -27,7 +27,7 @@ class Thresholds:
     alternate : float
         The share of what both show, above which they are alternates and not an edit.
     places : int
-        Changed places above which they are alternates where an eighth of that share differs.
+        Changed places above which they are alternates where a tenth of that share differs.
     solid : float
         Share of their boxes that as many places or fewer fill, from which they are an edit whatever they cover.
     """

@@ -26,6 +26,7 @@ BLURRED = 0.3  # weight of the finest band below which the picture was blurred: 
 GAUSSIANS = tuple(0.9 * 1.25**k for k in range(10))  # standard deviations that are tried, pixels
 NEARER = 1.1  # times the best of these, up and down
 MASKS = 0.7, 1.0, 1.5, 2.0, 3.0, 4.5, 7.0  # standard deviations of unsharp masks that are tried, pixels
+BETTER = 0.8  # of what is left without a mask: what leaves more is none
 LEAST_AMOUNT = 0.2  # of what is fine, added: less is left to the bands
 CLIPPED = 3  # levels from black and white within which a sharpened picture may be clipped
 LEVEL = 2.0  # levels: residuals that count half
@@ -127,7 +128,8 @@ def unsharp_mask(soft: ByteArray, sharp: ByteArray, mask: Mask) -> tuple[float, 
     if len(values) < LEAST_SAMPLES:
         return None
     level = soft[some][inside].astype(np.float64)
-    best, least = None, np.inf
+    best: tuple[float, float] | None = None
+    least = BETTER * _robust(np.column_stack([level, np.ones(len(level))]), values)[1]
     for width in MASKS:
         fine = level - cv2.GaussianBlur(soft, (0, 0), width)[some][inside]
         solution, left = _robust(np.column_stack([level, fine, np.ones(len(level))]), values)
@@ -156,7 +158,7 @@ def _sampling(picture: ByteArray) -> tuple[slice, slice]:
 
 
 def _robust(terms: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[Weights, float]:
-    """Robust least squares; the solution, and the mean residual after Cauchy's function, which large ones hardly move."""
+    """Robust least squares: the solution, and the mean of Cauchy's function of the residuals."""
     weight = np.ones(len(values))
     solution: Weights = np.zeros(terms.shape[1])
     away: Weights = np.zeros(len(values))
