@@ -25,9 +25,8 @@ from dedupindex.verify.subpixel import refine
 
 LEAST_SIDE = 16  # pixels of the grid: what is smaller is not compared
 MOST_REGIONS = 32
-HOPELESS = (
-    0.75  # mean correlation: pictures that agree less are not one after a turn of hues or a curve for each channel
-)
+NEARLY_DISPLACED = 0.5  # of the limit: from here on the registration is refined without the changed places
+HOPELESS = 0.75  # mean correlation: pictures that agree less are not one after a curve for each channel either
 DISPLACED_SHARE = 0.9  # of the blocks: how far they lie off each other at most is what counts
 
 Matrix = NDArray[np.float64]
@@ -89,27 +88,49 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
     if laid is None or min(laid.still.shape) < LEAST_SIDE:
         return _nothing(matrix, "too little is shown by both to compare")
     refined, sign = refine(laid.still, laid.moving, laid.matrix, laid.still_mask, laid.moving_mask)
-    first, second, mask = aligned(laid, refined)
-    if mask.sum() < LEAST_SIDE**2:
+    best = _best(a, b, laid, refined, sign)
+    if best is None:
         return _nothing(matrix, "too little is shown by both to compare")
+    changed = _changed(best)
+    if changed.any() and (away := _displaced(best, changed)) > NEARLY_DISPLACED * THRESHOLDS.displaced:
+        # what was changed has pulled the registration; without it, the rest may lie on each other exactly
+        size = laid.still.shape[::-1]
+        rest = cv2.resize(changed.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
+        given = rest if laid.still_mask is None else rest & laid.still_mask
+        again, sign = refine(laid.still, laid.moving, refined, np.asarray(given), laid.moving_mask)
+        other = _best(a, b, laid, again, sign)
+        if other is not None and _displaced(other, _changed(other)) < away:
+            best = other
+    return _judged(a, b, laid, best)
+
+
+def _best(a: ProofPicture, b: ProofPicture, laid: Laid, matrix: Matrix, sign: float) -> _Compared | None:
+    """Two registered pictures compared under the explanation that leaves least; None where they share too little."""
+    first, second, mask = aligned(laid, matrix)
+    if mask.sum() < LEAST_SIDE**2:
+        return None
     best: _Compared | None = None
     changes = Changes(tone=False, sharpness=False)
-    given = laid, refined, first, second, mask, sign
+    given = laid, matrix, first, second, mask, sign
     for further in (False, True):
         for explanation in further_explanations(*given, changes) if further else explanations(*given):
-            tables = [_tables(a, b, laid, refined, explanation.gains, number) for number in (0, 1)]
-            compared = _compared(first, second, mask, explanation, refined, tables)
+            tables = [_tables(a, b, laid, matrix, explanation.gains, number) for number in (0, 1)]
+            compared = _compared(first, second, mask, explanation, matrix, tables)
             if _is_settled(compared):
-                return _judged(a, b, laid, compared)
+                return compared
             if not explanation.plain and (best is None or compared.left < best.left):
                 best = compared
             if explanation.changes is not None and not further:
                 changes = explanation.changes
         if best is not None and _agreement(best.residual) < HOPELESS:
             break
-    if best is None:
-        raise AssertionError("there is always one explanation")
-    return _judged(a, b, laid, best)
+    return best
+
+
+def _changed(compared: _Compared) -> Mask:
+    """Cells of the places that count."""
+    places, labels = changed_places(compared.excess, THRESHOLDS.low)
+    return np.isin(labels, [place.label for place in places if place.weight > THRESHOLDS.high])
 
 
 def _compared(
