@@ -39,6 +39,7 @@ UNTONED = 5.0  # levels of typical difference from which the tone is known to ha
 NOISY = 3.0  # levels: noise of flat places from which the pictures are compared more coarsely
 SMOOTHING = 0.25  # pixels of blur for a level of noise: leaves some 2.5 levels
 MOST_SMOOTHING = 3.0  # pixels
+SMOOTHER = 1.6  # times that, where it was not enough
 BLOCK = 16  # side of the blocks whose noise is looked at, pixels
 FLAT = 0.4  # of the blocks, those with the least contrast
 LEAST_BLOCKS = 30
@@ -73,7 +74,8 @@ def explanations(
         yield _of_palettes(explanation, small, (laid.still_palette, laid.moving_palette))
     noise = added_noise(first, second, mask)
     if noise > NOISY:
-        for width in (min(MOST_SMOOTHING, SMOOTHING * noise), MOST_SMOOTHING):
+        least = min(MOST_SMOOTHING, SMOOTHING * noise)
+        for width in (least, SMOOTHER * least):
             softer = [np.asarray(cv2.GaussianBlur(picture, (0, 0), width), np.uint8) for picture in (first, second)]
             pair = None if small is None else (_blurred(small[0], width / 2), _blurred(small[1], width / 2))
             yield _with_noise(toned(softer[0], softer[1], mask, sign, pair), mask)

@@ -14,7 +14,7 @@ from dedupindex.records import ByteArray, FloatArray
 MOST_COLOURS = 256
 SAMPLES = 40_000  # pixels that are looked at
 FIRST_SAMPLES = 2_000  # pixels that tell most pictures with many colours
-STEP = 16  # levels of a cell of the table in which the nearest colour is looked up
+STEP = 8  # levels of a cell of the table in which the nearest colour is looked up
 
 
 def palette_of(colour: ByteArray) -> ByteArray | None:

@@ -44,12 +44,7 @@ class _Compared:
     excess: FloatArray
     colour: bool
     matrix: Matrix  # grid to the moving picture
-    changed: bool  # there are places that count
-
-    @property
-    def left(self) -> float:
-        """Summed squared difference that nothing explains."""
-        return float(np.square(self.excess).sum())
+    changed: int  # cells of the places that count
 
 
 def prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, *, side: int = GRID_SIDE) -> Proof:
@@ -105,7 +100,7 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
 
 
 def _best(a: ProofPicture, b: ProofPicture, laid: Laid, matrix: Matrix, sign: float) -> _Compared | None:
-    """Two registered pictures compared under the explanation that leaves least; None where they share too little."""
+    """The comparison under the explanation that leaves least changed; None where the two share too little."""
     first, second, mask = aligned(laid, matrix)
     if mask.sum() < LEAST_SIDE**2:
         return None
@@ -118,7 +113,7 @@ def _best(a: ProofPicture, b: ProofPicture, laid: Laid, matrix: Matrix, sign: fl
             compared = _compared(first, second, mask, explanation, matrix, tables)
             if _is_settled(compared):
                 return compared
-            if not explanation.plain and (best is None or compared.left < best.left):
+            if not explanation.plain and (best is None or compared.changed < best.changed):
                 best = compared
             if explanation.changes is not None and not further:
                 changes = explanation.changes
@@ -140,8 +135,8 @@ def _compared(
     excess, in_colour = _with_colours(found, explanation, halved_mask(mask), tables[1])
     # with nothing taken off, what is left must be next to nothing
     limit = 0.0 if explanation.plain else THRESHOLDS.high
-    heavy = any(place.weight > limit for place in changed_places(excess, THRESHOLDS.low)[0])
-    return _Compared(first, second, mask, found, explanation.sides[0], excess, in_colour, matrix, heavy)
+    changed = sum(place.cells for place in changed_places(excess, THRESHOLDS.low)[0] if place.weight > limit)
+    return _Compared(first, second, mask, found, explanation.sides[0], excess, in_colour, matrix, changed)
 
 
 def _is_settled(compared: _Compared) -> bool:

@@ -109,7 +109,7 @@ def judge(evidence: Evidence, limits: Thresholds) -> tuple[Outcome, str]:
     if not seen.places:
         return Outcome.SAME, "no place differs beyond what tone, resampling and compression explain"
     many = seen.places > limits.places
-    solid = not many and seen.fill >= limits.solid and not exchanged
+    solid = not many and seen.fill >= limits.solid and seen.share <= limits.different
     if not solid and seen.replaced > (limits.alternate / 10 if many else limits.alternate):
         return Outcome.ALTERNATE, f"the same scene or template with other content ({where})"
     return Outcome.EDITED, f"changed in {where}; the rest is the same"
