@@ -32,7 +32,7 @@ from dedupindex.verify.matching import (
 )
 from dedupindex.verify.palette import palette_error
 from dedupindex.verify.proof_picture import Laid
-from dedupindex.verify.residual import cells, halved
+from dedupindex.verify.residual import TONE_SHARE, cells, halved
 from dedupindex.verify.sharpness import sharpened, unsharp_mask
 
 UNTONED = 5.0  # levels of typical difference from which the tone is known to have been changed
@@ -226,7 +226,7 @@ def _of_palettes(
             luminance += np.square(grey_error)
             # colour signals of ITU-R BT.601
             red, blue = 0.713 * (error[..., 0] - grey_error), 0.564 * (error[..., 2] - grey_error)
-            colour += np.square(red) + np.square(blue)
+            colour += TONE_SHARE**2 * (np.square(red) + np.square(blue))
     sides = tuple(
         replace(side, spread=luminance if side.spread is None else side.spread + luminance)
         for side in explanation.sides

@@ -21,6 +21,7 @@ from dedupindex.verify.tone import BENT, Curve, curve_of, joint_histogram, limit
 
 SOFT = 0.6  # standard deviation of the blur that both pictures get, pixels: evens out what warping did to one
 RIM = 4  # pixels of the grid along the edge of what both show that are not compared
+EXACT = 0.03  # pixels: a shift that is as near to whole pixels is one
 HISTOGRAM_PIXELS = 250_000  # that tell the tone, about
 TONED = 8.0  # levels by which the tone curve leaves equal levels from which each colour channel gets a curve of its own
 CHANNEL_CHANGE = 0.3  # of the weight of a band, from which each channel's sharpness is matched on its own
@@ -83,17 +84,7 @@ def aligned(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
     mask : (H, W) bool
         Where both are valid, clear of edges and holes.
     """
-    rows, columns = laid.still.shape
-    moved = np.asarray(
-        cv2.warpAffine(
-            laid.moving,
-            matrix,
-            (columns, rows),
-            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.uint8,
-    )
+    moved = _warped(laid.moving, matrix, laid.still.shape, cv2.INTER_CUBIC)
     mask = _covered(laid.moving.shape, laid.still.shape, matrix)
     holes = [hole for hole in (laid.still_mask, _warped_mask(laid, matrix)) if hole is not None]
     if holes:
@@ -136,13 +127,16 @@ def colours(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray] | None:
     if laid.still_colour is None or laid.moving_colour is None:
         return None
     rows, columns = laid.still.shape
-    small = (columns // 2, rows // 2)
-    averages = cv2.blur(laid.moving_colour, (2, 2))  # of 2 x 2 pixels, the last of them at the index
+    if _whole_shift(matrix, laid.still.shape) is not None:
+        return halved(laid.still_colour), halved(
+            _warped(laid.moving_colour, matrix, laid.still.shape, cv2.INTER_LINEAR)
+        )
+    averages = np.asarray(
+        cv2.blur(laid.moving_colour, (2, 2)), np.uint8
+    )  # of 2 x 2 pixels, the last of them at the index
     between = compose(np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5]]), compose(matrix, invert(_HALVES)))
-    moved = cv2.warpAffine(
-        averages, between, small, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-    )
-    return halved(laid.still_colour), np.asarray(moved, np.uint8)
+    moved = _warped(averages, between, (rows // 2, columns // 2), cv2.INTER_LINEAR)
+    return halved(laid.still_colour), moved
 
 
 def as_they_are(first: ByteArray, second: ByteArray, small: ColourPair | None) -> Explanation:
@@ -221,10 +215,29 @@ def full_colours(laid: Laid, matrix: Matrix) -> ColourPair | None:
     still, moving = laid.still_colour, laid.moving_colour
     if still is None or moving is None:
         return None
-    size = laid.still.shape[::-1]
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    moved = cv2.warpAffine(moving, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return still, np.asarray(moved, np.uint8)
+    return still, _warped(moving, matrix, laid.still.shape, cv2.INTER_LINEAR)
+
+
+def _whole_shift(matrix: Matrix, shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """(dx, dy) where a map is a shift by whole pixels, but for what nobody could see; else None."""
+    step = np.rint(matrix[:, 2])
+    away = matrix - np.column_stack([np.eye(2), step])
+    corners = np.array([[x, y, 1] for x in (0, shape[1]) for y in (0, shape[0])], np.float64)
+    if np.abs(corners @ away.T).max() > EXACT:
+        return None
+    return int(step[0]), int(step[1])
+
+
+def _warped(picture: ByteArray, matrix: Matrix, shape: tuple[int, ...], interpolation: int) -> ByteArray:
+    """A picture on a grid of `shape`; `matrix` maps the grid's pixel indices to the picture's."""
+    whole = _whole_shift(matrix, shape)
+    if whole is not None:
+        if whole == (0, 0) and picture.shape[:2] == shape[:2]:
+            return picture
+        matrix, interpolation = np.column_stack([np.eye(2), whole]), cv2.INTER_NEAREST
+    size = shape[1], shape[0]
+    flags = interpolation | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(picture, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def halved_mask(mask: Mask) -> Mask:

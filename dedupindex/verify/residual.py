@@ -207,7 +207,8 @@ def _noise(side: Side, mask: Mask) -> float:
     away = np.abs(side.own[some].astype(np.float32) - side.predicted[some])[mask[some]]
     if not away.size:
         return 0.0
-    least = np.sort(away)[: max(1, round(0.9 * away.size))]
+    count = max(1, round(0.9 * away.size))
+    least = np.partition(away, count - 1)[:count]
     return float(least.mean()) / LEAST_MEAN
 
 

@@ -252,11 +252,11 @@ def fit(found: dict[str, list[Proof]]) -> Thresholds:
     """Put the limits between copies and others; the rest stays as it is."""
     copies = [proof for kind in COPIES for proof in found.get(kind, ())]
     edits = [proof for kind in EDITS for proof in found.get(kind, ())]
-    # an edit that is taken for a copy costs more than a copy that is not proven: of the hardest copies some are given up
+    # an edit taken for a copy costs more than a copy that is not proven: some of the hardest copies are given up
     weights = np.quantile(values(copies, "weight"), 0.95), np.quantile(values(edits, "weight"), 0.01)
-    high = float(np.clip(np.sqrt(max(weights[0], 4.0) * max(weights[1], 4.0)), 8.0, 12.0))
+    high = float(np.clip(np.sqrt(max(weights[0], 4.0) * max(weights[1], 4.0)), 8.0, 11.0))
     agreement = float(np.clip(np.quantile(values(copies, "agreement"), 0.005) - 0.1, 0.6, 0.85))
-    displaced = float(np.clip(1.2 * np.quantile(values(copies, "displaced"), 0.98), 0.4, 0.6))
+    displaced = float(np.clip(1.7 * np.quantile(values(copies, "displaced"), 0.99), 0.4, 0.55))
     return replace(THRESHOLDS, high=round(high, 1), agreement=round(agreement, 2), displaced=round(displaced, 2))
 
 

@@ -154,10 +154,10 @@ def test_the_grid_is_that_of_the_coarser_picture():
 
 
 def test_sides_are_chosen_for_what_both_show():
-    assert sides_for((3000, 4000), (3000, 4000), IDENTITY) == (1024, 1024)
-    assert sides_for((3000, 4000), (600, 800), scaled(5)) == (800, 800)
+    assert sides_for((3000, 4000), (3000, 4000), IDENTITY) == (973, 973)
+    assert sides_for((3000, 4000), (600, 800), scaled(5)) == (760, 760)
     crop = np.array([[1, 0, 500], [0, 1, 300.0]])
-    assert sides_for((3000, 4000), (400, 500), crop) == (4000, 500)
+    assert sides_for((3000, 4000), (400, 500), crop) == (3800, 475)
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
