@@ -44,6 +44,14 @@ class Thresholds:
 
 
 THRESHOLDS = Thresholds(
-    low=4.0, high=10.3, agreement=0.84, displaced=0.4, unlike=0.4, different=0.5, alternate=0.2, places=8, solid=0.6
+    low=4.0,
+    high=11.0,
+    agreement=0.83,
+    displaced=0.49,
+    unlike=0.4,
+    different=0.5,
+    alternate=0.2,
+    places=8,
+    solid=0.6,
 )
 VERSION = "2"
