@@ -6,7 +6,7 @@ it is new everywhere. The second question is what the places hold. Writing, stic
 and solid: each fills its box. Where one picture shows something and the other one nothing (writing on the sky, a black
 box), nothing was exchanged, however large it is. A template that was filled in again has its differences all over, and
 in places where both pictures show something. Hence the share of what *both* show that was exchanged decides between
-an edit and an alternate, and many places count for more than few. Two pictures are different where they do not agree
+an edit and an alternate, and the more places there are, the less of it will do. Two pictures are different where they do not agree
 as a whole; that much was exchanged is not enough, since on a smooth picture a few words are most of what there is.
 """
 
@@ -108,8 +108,10 @@ def judge(evidence: Evidence, limits: Thresholds) -> tuple[Outcome, str]:
         return Outcome.ALTERNATE, f"another view of the scene: {text}"
     if not seen.places:
         return Outcome.SAME, "no place differs beyond what tone, resampling and compression explain"
-    many = seen.places > limits.places
-    solid = not many and seen.fill >= limits.solid and seen.share <= limits.different
-    if not solid and seen.replaced > (limits.alternate / 10 if many else limits.alternate):
+    if seen.places <= limits.places // 2:
+        limit = 1.0 if seen.fill >= limits.solid and seen.share <= limits.different else limits.alternate
+    else:
+        limit = limits.alternate / (2 if seen.places <= limits.places else 10)
+    if seen.replaced > limit:
         return Outcome.ALTERNATE, f"the same scene or template with other content ({where})"
     return Outcome.EDITED, f"changed in {where}; the rest is the same"

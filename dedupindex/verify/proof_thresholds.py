@@ -27,9 +27,10 @@ class Thresholds:
     alternate : float
         The share of what both show, above which they are alternates and not an edit.
     places : int
-        Changed places above which they are alternates where a tenth of that share differs.
+        Changed places up to which they are few where half of that share differs, and above which they are many: a
+        tenth of that share makes alternates then.
     solid : float
-        Share of their boxes that as many places or fewer fill, from which they are an edit whatever they cover.
+        Share of their boxes that half as many places or fewer fill, from which they are an edit whatever they cover.
     """
 
     low: float
