@@ -25,6 +25,7 @@ from dedupindex.verify.subpixel import refine
 
 LEAST_SIDE = 16  # pixels of the grid: what is smaller is not compared
 MOST_REGIONS = 32
+MOST_PLACES = 40  # from which it is not asked whether one of them has moved: like letters are all over a page
 NEARLY_DISPLACED = 0.5  # of the limit: from here on the registration is refined without the changed places
 HOPELESS = 0.75  # mean correlation: pictures that agree less are not one after a curve for each channel either
 DISPLACED_SHARE = 0.9  # of the blocks: how far they lie off each other at most is what counts
@@ -186,7 +187,7 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
     area = max(1, int(found.valid.sum()))
     share = float(changed.sum()) / area
     moves: list[tuple[int, int] | None] = []
-    if places:
+    if 0 < len(places) <= MOST_PLACES:
         halves = halved(compared.first), halved(compared.second)
         small = compared.mask[1::2, 1::2][: halves[0].shape[0], : halves[0].shape[1]]
         moves = [movement(*halves, small, place, labels == place.label) for place in places[:SOUGHT]]

@@ -6,8 +6,9 @@ it is new everywhere. The second question is what the places hold. Writing, stic
 and solid: each fills its box. Where one picture shows something and the other one nothing (writing on the sky, a black
 box), nothing was exchanged, however large it is. A template that was filled in again has its differences all over, and
 in places where both pictures show something. Hence the share of what *both* show that was exchanged decides between
-an edit and an alternate, and the more places there are, the less of it will do. Two pictures are different where they do not agree
-as a whole; that much was exchanged is not enough, since on a smooth picture a few words are most of what there is.
+an edit and an alternate, and the more places there are, the less of it will do. Two pictures are different where they
+do not agree as a whole; that much was exchanged is not enough, since on a smooth picture a few words are most of what
+there is.
 """
 
 from __future__ import annotations
