@@ -17,7 +17,8 @@ from dedupindex.prepare.reduction import LUMINANCE_WEIGHTS, reduced_shape
 from dedupindex.records import DecodedFile, Frame, Mask
 from dedupindex.settings import Settings
 from dedupindex.sources.decode import decode_file
-from dedupindex.verify.proof_picture import GRID_SIDE, ProofPicture
+from dedupindex.verify.palette import palette_of
+from dedupindex.verify.proof_picture import GRID_SIDE, MOST_OVER, ProofPicture
 
 DEEP_PERCENTILES = 0.05, 99.95  # of deep data: less is cut off than for features, where a hot pixel must not count
 
@@ -72,7 +73,7 @@ def proof_picture_from_frame(
     settings : Settings
         `scaling` and its percentiles count for deep data.
     side : int
-        Longest side of the result, pixels; a smaller picture keeps its size.
+        Longest side of the result, pixels; a picture that is smaller, or hardly larger, keeps its size.
     quantisation : tuple of tuples of 64 int
         Of the JPEG that the frame comes from.
     """
@@ -81,7 +82,8 @@ def proof_picture_from_frame(
     if pixels.dtype.kind == "f":
         valid = valid & valid_from_finite(pixels, channels=pixels.ndim == 3)
     mask = None if valid.all() else valid
-    shape = reduced_shape(pixels.shape, side)
+    near = max(pixels.shape[:2]) <= MOST_OVER * side
+    shape = (pixels.shape[0], pixels.shape[1]) if near else reduced_shape(pixels.shape, side)
     if pixels.dtype == np.uint8 and scaling_policy(frame, settings) == "dtype":
         values, mask = _reduced(pixels, mask, shape)
     else:
@@ -95,10 +97,11 @@ def proof_picture_from_frame(
     full = frame.full_shape if min(frame.full_shape) > 0 else (pixels.shape[0], pixels.shape[1])
     if values.ndim == 2:
         return ProofPicture(np.ascontiguousarray(values, np.uint8), None, mask, full, quantisation)
+    palette = palette_of(np.asarray(pixels, np.uint8)) if pixels.dtype == np.uint8 and not quantisation else None
     weights = np.array([LUMINANCE_WEIGHTS], np.float32)
     colour = np.ascontiguousarray(values, np.uint8)
     luminance = np.asarray(cv2.transform(colour, weights), np.uint8).reshape(values.shape[:2])
-    return ProofPicture(luminance, colour, mask, full, quantisation)
+    return ProofPicture(luminance, colour, mask, full, quantisation, palette)
 
 
 def _reduced(values: NDArray[Any], mask: Mask | None, shape: tuple[int, int]) -> tuple[NDArray[Any], Mask | None]:

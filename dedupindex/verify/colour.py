@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import ByteArray, FloatArray, Mask
-from dedupindex.verify.residual import cells, compression, outside, typical, windows
+from dedupindex.verify.residual import Tables, cells, compression, outside, typical, windows
 
 CELL = 2  # side of a cell, pixels at half the scale of the grid
 GREY = 3.0  # levels: a picture whose typical colour signal is below shows no colours
@@ -53,17 +53,19 @@ class ColourSide:
 
 
 def colour_excess(
-    sides: Sequence[ColourSide], mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = ()
+    sides: Sequence[ColourSide], mask: Mask, tables: Tables = (), *, plain: bool = False
 ) -> FloatArray | None:
     """Compare the colours of two aligned pictures.
 
     Parameters
     ----------
-    sides : sequence of two `ColourSide`
-        One for each picture.
+    sides : sequence of `ColourSide`
+        One for each picture; a single one where `plain`.
     mask : (H, W) bool
-    tables : sequence of (64 int, float)
-        Quantisation tables for colour of the files, and pixels of the file for one of the grid.
+    tables : sequence of (64 int, float, float)
+        Quantisation tables for colour of the files, pixels of the file for one of the grid, and the gain.
+    plain : bool
+        Each picture's colours are to be those of the other one, as they are; take off only what the tables explain.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def colour_excess(
         Difference that nothing explains, levels, on the cells of the grid; None where one picture shows no colours.
     """
     planes = [(_planes(side.own), _planes(side.other)) for side in sides]
-    strength = [colourfulness(own, mask) for own, _ in planes]
+    strength = [colourfulness(one, mask) for one in (planes[0] if plain else [own for own, _ in planes])]
     if min(strength) < GREY:
         return None
     whole = bool(mask.all())
@@ -82,12 +84,15 @@ def colour_excess(
     valid, divisor = share > 0.5, np.maximum(share, 1e-3)
     excess = np.zeros(share.shape, np.float32)
     for number, (own, other) in enumerate(planes):
-        if strength[1 - number] < LESS * strength[number]:
-            continue
-        map_of, explained = _fitted(own, other, share)
-        if explained < EXPLAINED:  # as those of a picture that was tinted as a whole
-            continue
-        predicted = _predicted(other, map_of)
+        if plain:
+            predicted = other[1:]
+        else:
+            if strength[1 - number] < LESS * strength[number]:
+                continue
+            map_of, explained = _fitted(own, other, share)
+            if explained < EXPLAINED:  # as those of a picture that was tinted as a whole
+                continue
+            predicted = _predicted(other, map_of)
         squared = np.zeros(share.shape, np.float32)
         low, high = np.zeros(share.shape, np.float32), np.zeros(share.shape, np.float32)
         for target, guess in zip(own[1:], predicted, strict=True):
@@ -99,8 +104,9 @@ def colour_excess(
             low += np.minimum(*spreads)
             high += np.maximum(*spreads)
         squared /= divisor
-        usual = typical(squared, np.sqrt(low), valid)
-        allowed = TYPICAL**2 * usual + compression(np.sqrt(high), tables)
+        allowed = compression(np.sqrt(high), tables)
+        if not plain:
+            allowed += TYPICAL**2 * typical(squared, np.sqrt(low), valid)
         if (unsure := sides[number].unsure) is not None:
             allowed += windows(cells(unsure * weight, CELL)) / divisor
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import cv2
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from dedupindex.prepare.reduction import LUMINANCE_WEIGHTS
 from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.verify.colour import ColourSide
-from dedupindex.verify.keypoint_registration import invert
+from dedupindex.verify.keypoint_registration import compose, invert
 from dedupindex.verify.proof_picture import Laid
 from dedupindex.verify.residual import Side, halved
 from dedupindex.verify.sharpness import match_sharpness
@@ -19,11 +21,51 @@ from dedupindex.verify.tone import BENT, Curve, curve_of, joint_histogram, limit
 
 SOFT = 0.6  # standard deviation of the blur that both pictures get, pixels: evens out what warping did to one
 RIM = 4  # pixels of the grid along the edge of what both show that are not compared
+EXACT = 0.03  # pixels: a shift that is as near to whole pixels is one
 HISTOGRAM_PIXELS = 250_000  # that tell the tone, about
 TONED = 8.0  # levels by which the tone curve leaves equal levels from which each colour channel gets a curve of its own
+CHANNEL_CHANGE = 0.3  # of the weight of a band, from which each channel's sharpness is matched on its own
 
 Matrix = NDArray[np.float64]
-ColourSides: TypeAlias = tuple[ColourSide, ColourSide]
+ColourPair: TypeAlias = tuple[ByteArray, ByteArray]
+
+_HALVES = np.array([[0.5, 0.0, -0.25], [0.0, 0.5, -0.25]])  # pixel indices to those of averages of 2 x 2
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was matched of two pictures: what may have to be matched channel by channel."""
+
+    tone: bool
+    sharpness: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How two aligned pictures predict each other.
+
+    Attributes
+    ----------
+    sides : tuple of Side
+        One for each picture; a single one where both directions are the same.
+    colours : tuple of ColourSide or None
+        As `sides`; None where one picture has no colours.
+    plain : bool
+        Nothing was matched: what remains is compared without regard to what is typical of the pair.
+    noise : float
+        Noise that is left in the pictures, levels: what shows hardly more says nothing of whether they agree.
+    gains : (float, float)
+        By which what is fine in the still and the moving picture was made stronger, its quantisation with it.
+    changes : Changes or None
+        What was matched of the luminance.
+    """
+
+    sides: tuple[Side, ...]
+    colours: tuple[ColourSide, ...] | None
+    plain: bool = False
+    noise: float = 0.0
+    gains: tuple[float, float] = (1.0, 1.0)
+    changes: Changes | None = None
 
 
 def aligned(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
@@ -42,17 +84,7 @@ def aligned(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
     mask : (H, W) bool
         Where both are valid, clear of edges and holes.
     """
-    rows, columns = laid.still.shape
-    moved = np.asarray(
-        cv2.warpAffine(
-            laid.moving,
-            matrix,
-            (columns, rows),
-            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.uint8,
-    )
+    moved = _warped(laid.moving, matrix, laid.still.shape, cv2.INTER_CUBIC)
     mask = _covered(laid.moving.shape, laid.still.shape, matrix)
     holes = [hole for hole in (laid.still_mask, _warped_mask(laid, matrix)) if hole is not None]
     if holes:
@@ -90,57 +122,122 @@ def _covered(shape: tuple[int, ...], grid: tuple[int, ...], matrix: Matrix) -> M
     return mask.astype(np.bool_)
 
 
-def matched(
-    laid: Laid, matrix: Matrix, first: ByteArray, second: ByteArray, mask: Mask, sign: float
-) -> list[tuple[tuple[Side, Side], ColourSides | None]]:
-    """Match tone and sharpness of two aligned pictures, in both directions.
+def colours(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray] | None:
+    """Colours of the still and of the moving picture at half the scale of the grid; None where one has none."""
+    if laid.still_colour is None or laid.moving_colour is None:
+        return None
+    rows, columns = laid.still.shape
+    if _whole_shift(matrix, laid.still.shape) is not None:
+        return halved(laid.still_colour), halved(
+            _warped(laid.moving_colour, matrix, laid.still.shape, cv2.INTER_LINEAR)
+        )
+    averages = np.asarray(
+        cv2.blur(laid.moving_colour, (2, 2)), np.uint8
+    )  # of 2 x 2 pixels, the last of them at the index
+    between = compose(np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5]]), compose(matrix, invert(_HALVES)))
+    moved = _warped(averages, between, (rows // 2, columns // 2), cv2.INTER_LINEAR)
+    return halved(laid.still_colour), moved
 
-    Where the tone was changed, either luminance was, or the channels were: clipping, posterisation and white balance
-    are curves of red, green and blue. There are two explanations then, and either will do.
+
+def as_they_are(first: ByteArray, second: ByteArray, small: ColourPair | None) -> Explanation:
+    """Each picture predicts the other one as it is.
 
     Parameters
     ----------
-    laid : Laid
-    matrix : (2, 3) float64
+    first, second : (H, W) uint8
+        From `aligned`.
+    small : two (H // 2, W // 2, 3) uint8 or None
+        From `colours`.
+    """
+    first, second = soft(first), soft(second)
+    sides = (Side(own=first, predicted=second, low=second, high=second),)
+    return Explanation(sides, None if small is None else (ColourSide(*small),), plain=True)
+
+
+def toned(first: ByteArray, second: ByteArray, mask: Mask, sign: float, small: ColourPair | None) -> Explanation:
+    """One tone curve for the luminance, and one sharpness; in both directions.
+
+    Parameters
+    ----------
     first, second : (H, W) uint8
     mask : (H, W) bool
         From `aligned`.
     sign : float
         -1 for negatives.
+    small : two (H // 2, W // 2, 3) uint8 or None
 
     Returns
     -------
-    list of (sides, colours)
-        One explanation or two: (Side, Side), and two `ColourSide` or None where one picture has no colours.
+    Explanation
+        With what was changed.
     """
-    first, second = match_sharpness(first, second, mask)
-    first, second = _soft(first), _soft(second)
+    even = match_sharpness(first, second, mask)
+    if small is not None:
+        small = _as_blurred(small[0], even.widths[0]), _as_blurred(small[1], even.widths[1])
+    first, second = soft(even.first), soft(even.second)
     curves = _curves(first, second, mask, sign)
     sides = _side(first, second, curves[0], sign), _side(second, first, curves[1], sign)
+    off = max(_off(second, mask, curves[0], sign), _off(first, mask, curves[1], sign))
+    both = None if small is None else (ColourSide(*small), ColourSide(*small[::-1]))
+    return Explanation(sides, both, changes=Changes(off >= TONED, even.change > CHANNEL_CHANGE))
+
+
+def by_channel(still: ByteArray, moved: ByteArray, mask: Mask, sign: float, *, sharpness: bool = True) -> Explanation:
+    """A tone curve for each channel, as clipping, posterisation and white balance change them; in both directions.
+
+    Parameters
+    ----------
+    still, moved : (H, W, 3) uint8
+        Colours on the grid.
+    mask : (H, W) bool
+    sign : float
+    sharpness : bool
+        Match the sharpness of each channel, too.
+    """
+    channels = []
+    for number in range(3):
+        first, second = _plane(still, number), _plane(moved, number)
+        if sharpness:
+            even = match_sharpness(first, second, mask)
+            first, second = even.first, even.second
+        channels.append(_both_ways(soft(first), soft(second), mask, sign))
+    there, moved_toned = _in_colour([one for one, _ in channels])
+    back, still_toned = _in_colour([other for _, other in channels])
+    colour_sides = (
+        ColourSide(halved(still), halved(moved_toned), _unsure(there)),
+        ColourSide(halved(moved), halved(still_toned), _unsure(back)),
+    )
+    return Explanation((there, back), colour_sides)
+
+
+def full_colours(laid: Laid, matrix: Matrix) -> ColourPair | None:
+    """Colours of the still and of the moving picture on the grid; None where one has none."""
     still, moving = laid.still_colour, laid.moving_colour
     if still is None or moving is None:
-        return [(sides, None)]
-    moved = np.asarray(
-        cv2.warpAffine(
-            moving,
-            matrix,
-            laid.still.shape[::-1],
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.uint8,
-    )
-    small = halved(still), halved(moved)
-    plain = sides, (ColourSide(*small), ColourSide(*small[::-1]))
-    if max(_off(second, mask, curves[0], sign), _off(first, mask, curves[1], sign)) < TONED:
-        return [plain]
-    there, moved_toned = _by_channel(still, moved, mask, sign)
-    back, still_toned = _by_channel(moved, still, mask, sign)
-    colour_sides = (
-        ColourSide(small[0], halved(moved_toned), _unsure(there)),
-        ColourSide(small[1], halved(still_toned), _unsure(back)),
-    )
-    return [plain, ((there, back), colour_sides)]
+        return None
+    return still, _warped(moving, matrix, laid.still.shape, cv2.INTER_LINEAR)
+
+
+def _whole_shift(matrix: Matrix, shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """(dx, dy) where a map is a shift by whole pixels, but for what nobody could see; else None."""
+    step = np.rint(matrix[:, 2])
+    away = matrix - np.column_stack([np.eye(2), step])
+    corners = np.array([[x, y, 1] for x in (0, shape[1]) for y in (0, shape[0])], np.float64)
+    if np.abs(corners @ away.T).max() > EXACT:
+        return None
+    return int(step[0]), int(step[1])
+
+
+def _warped(picture: ByteArray, matrix: Matrix, shape: tuple[int, ...], interpolation: int) -> ByteArray:
+    """A picture on a grid of `shape`; `matrix` maps the grid's pixel indices to the picture's."""
+    whole = _whole_shift(matrix, shape)
+    if whole is not None:
+        if whole == (0, 0) and picture.shape[:2] == shape[:2]:
+            return picture
+        matrix, interpolation = np.column_stack([np.eye(2), whole]), cv2.INTER_NEAREST
+    size = shape[1], shape[0]
+    flags = interpolation | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(picture, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def halved_mask(mask: Mask) -> Mask:
@@ -163,43 +260,54 @@ def _side(own: ByteArray, other: ByteArray, curve: Curve, sign: float) -> Side:
     )
 
 
-def _by_channel(own: ByteArray, other: ByteArray, mask: Mask, sign: float) -> tuple[Side, ByteArray]:
-    """Luminance of `own` predicted channel by channel, and `other` in its tone, (H, W, 3)."""
-    toned, low, high, chord = (np.empty_like(other) for _ in range(4))
-    spread = np.zeros((own.shape[0] // 2, own.shape[1] // 2), np.float32)
-    bent = False
-    matched_own = np.empty_like(own)
-    for channel, share in enumerate(LUMINANCE_WEIGHTS):
-        first, second = np.ascontiguousarray(own[..., channel]), np.ascontiguousarray(other[..., channel])
-        first, second = match_sharpness(first, second, mask)
-        first, second = _soft(first), _soft(second)
-        curve = _curves(first, second, mask, sign)[0]
-        lowest, highest = limits(curve, sign)
-        matched_own[..., channel] = first
-        toned[..., channel] = look_up(second, curve.levels)
-        low[..., channel], high[..., channel] = look_up(second, lowest), look_up(second, highest)
-        chord[..., channel] = mixed(second, curve)
-        bent |= curve.bent > BENT
+def _both_ways(first: ByteArray, second: ByteArray, mask: Mask, sign: float) -> tuple[Side, Side]:
+    """Two planes, each with what the tone curve of the other one predicts it to be."""
+    there, back = _curves(first, second, mask, sign)
+    return _side(first, second, there, sign), _side(second, first, back, sign)
+
+
+def _in_colour(channels: Sequence[Side]) -> tuple[Side, ByteArray]:
+    """The luminance of three channels, and what is predicted of them, (H, W, 3)."""
+    predicted = _merged([side.predicted for side in channels])
+    spread = np.zeros((predicted.shape[0] // 2, predicted.shape[1] // 2), np.float32)
+    for share, side in zip(LUMINANCE_WEIGHTS, channels, strict=True):
         # what one channel does not tell, its neighbours do not tell either: standard deviations add up
-        spread += share * cv2.LUT(halved(second), curve.spread.astype(np.float32))
+        if side.spread is not None:
+            spread += share * np.sqrt(side.spread)
+    chords = [side.predicted if side.mixed is None else side.mixed for side in channels]
     side = Side(
-        own=_grey(matched_own),
-        predicted=_grey(toned),
-        low=_grey(low),
-        high=_grey(high),
-        mixed=_grey(chord) if bent else None,
+        own=grey(_merged([side.own for side in channels])),
+        predicted=grey(predicted),
+        low=grey(_merged([side.low for side in channels])),
+        high=grey(_merged([side.high for side in channels])),
+        mixed=grey(_merged(chords)) if any(side.mixed is not None for side in channels) else None,
         spread=np.square(spread),
     )
-    return side, toned
+    return side, predicted
+
+
+def _plane(colour: ByteArray, number: int) -> ByteArray:
+    return np.asarray(cv2.extractChannel(colour, number), np.uint8)
+
+
+def _merged(planes: Sequence[ByteArray]) -> ByteArray:
+    return np.asarray(cv2.merge(planes), np.uint8)
+
+
+def _as_blurred(colour: ByteArray, width: float) -> ByteArray:
+    """Colours at half the scale of a luminance that was blurred."""
+    return np.asarray(cv2.GaussianBlur(colour, (0, 0), width / 2), np.uint8) if width else colour
 
 
 def _unsure(side: Side) -> FloatArray:
     """Squared uncertainty of colours whose channels were predicted one by one: more where one of them is clipped."""
     clipped = cv2.subtract(halved(side.high), halved(side.low)).astype(np.float32)
-    return np.square(np.sqrt(side.spread) + clipped)
+    spread = 0.0 if side.spread is None else np.sqrt(side.spread)
+    return np.asarray(np.square(spread + clipped), np.float32)
 
 
-def _soft(picture: ByteArray) -> ByteArray:
+def soft(picture: ByteArray) -> ByteArray:
+    """The slight blur that evens out what warping did to one of two pictures."""
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), SOFT), np.uint8)
 
 
@@ -219,6 +327,7 @@ def _off(other: ByteArray, mask: Mask, curve: Curve, sign: float) -> float:
     return float(np.quantile(np.abs(curve.levels - np.arange(256))[levels], 0.9))
 
 
-def _grey(colour: ByteArray) -> ByteArray:
+def grey(colour: ByteArray) -> ByteArray:
+    """Luminance of colours."""
     weights = np.array([LUMINANCE_WEIGHTS], np.float32)
     return np.asarray(cv2.transform(colour, weights), np.uint8).reshape(colour.shape[:2])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,17 +13,21 @@ from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.records.proofs import Affine, Box, Outcome, Proof, Region, turned_round
 from dedupindex.verify.colour import colour_excess
 from dedupindex.verify.displacement import displacements
+from dedupindex.verify.explanations import explanations, further_explanations
 from dedupindex.verify.keypoint_registration import compose, invert
-from dedupindex.verify.matching import aligned, halved_mask, matched
+from dedupindex.verify.matching import Changes, Explanation, aligned, halved_mask
+from dedupindex.verify.proof_outcome import Evidence, agreements, filled, judge, replaced_share
 from dedupindex.verify.proof_picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof_thresholds import THRESHOLDS, VERSION
 from dedupindex.verify.regions import SOUGHT, Place, changed_places, movement
-from dedupindex.verify.residual import Residual, Side, halved, residual
+from dedupindex.verify.residual import BIN_CELLS, Residual, Side, Tables, halved, residual
 from dedupindex.verify.subpixel import refine
 
 LEAST_SIDE = 16  # pixels of the grid: what is smaller is not compared
-CONTENT = 8.0  # levels: contrast of a window from which it shows something
 MOST_REGIONS = 32
+MOST_PLACES = 40  # from which it is not asked whether one of them has moved: like letters are all over a page
+NEARLY_DISPLACED = 0.5  # of the limit: from here on the registration is refined without the changed places
+HOPELESS = 0.75  # mean correlation: pictures that agree less are not one after a curve for each channel either
 DISPLACED_SHARE = 0.9  # of the blocks: how far they lie off each other at most is what counts
 
 Matrix = NDArray[np.float64]
@@ -35,10 +41,11 @@ class _Compared:
     second: ByteArray
     mask: Mask
     residual: Residual
+    side: Side
     excess: FloatArray
     colour: bool
     matrix: Matrix  # grid to the moving picture
-    displaced: float  # how far blocks lie off each other, pixels of the grid
+    changed: int  # cells of the places that count
 
 
 def prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, *, side: int = GRID_SIDE) -> Proof:
@@ -77,44 +84,98 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
     if laid is None or min(laid.still.shape) < LEAST_SIDE:
         return _nothing(matrix, "too little is shown by both to compare")
     refined, sign = refine(laid.still, laid.moving, laid.matrix, laid.still_mask, laid.moving_mask)
-    first, second, mask = aligned(laid, refined)
-    if mask.sum() < LEAST_SIDE**2:
-        return _nothing(matrix, "too little is shown by both to compare")
-    best: tuple[Residual, FloatArray, tuple[Side, Side], bool] | None = None
-    for sides, colour_sides in matched(laid, refined, first, second, mask, sign):
-        found = residual(sides, mask, _tables(a, b, laid, refined))
-        excess = found.excess
-        colours = None
-        if colour_sides is not None:
-            colours = colour_excess(colour_sides, halved_mask(mask), _tables(a, b, laid, refined, 1))
-        if colours is not None:
-            rows, columns = min(excess.shape[0], colours.shape[0]), min(excess.shape[1], colours.shape[1])
-            excess = excess.copy()
-            part = excess[:rows, :columns]
-            np.maximum(part, colours[:rows, :columns] * found.valid[:rows, :columns], out=part)
-        if best is None or float(np.square(excess).sum()) < float(np.square(best[1]).sum()):
-            best = found, excess, sides, colours is not None
+    best = _best(a, b, laid, refined, sign)
     if best is None:
-        raise AssertionError("there is always one explanation")
-    found, excess, sides, in_colour = best
-    small = mask[1::2, 1::2][: mask.shape[0] // 2, : mask.shape[1] // 2]
-    steps = displacements(halved(sides[0].own), halved(sides[0].predicted), small)
-    displaced = 2 * float(np.quantile(np.hypot(*steps.T), DISPLACED_SHARE)) if len(steps) else 0.0
-    compared = _Compared(first, second, mask, found, excess, in_colour, refined, displaced)
-    return _judged(a, b, laid, compared)
+        return _nothing(matrix, "too little is shown by both to compare")
+    changed = _changed(best)
+    if changed.any() and (away := _displaced(best, changed)) > NEARLY_DISPLACED * THRESHOLDS.displaced:
+        # what was changed has pulled the registration; without it, the rest may lie on each other exactly
+        size = laid.still.shape[::-1]
+        rest = cv2.resize(changed.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
+        given = rest if laid.still_mask is None else rest & laid.still_mask
+        again, sign = refine(laid.still, laid.moving, refined, np.asarray(given), laid.moving_mask)
+        other = _best(a, b, laid, again, sign)
+        if other is not None and _displaced(other, _changed(other)) < away:
+            best = other
+    return _judged(a, b, laid, best)
+
+
+def _best(a: ProofPicture, b: ProofPicture, laid: Laid, matrix: Matrix, sign: float) -> _Compared | None:
+    """The comparison under the explanation that leaves least changed; None where the two share too little."""
+    first, second, mask = aligned(laid, matrix)
+    if mask.sum() < LEAST_SIDE**2:
+        return None
+    best: _Compared | None = None
+    changes = Changes(tone=False, sharpness=False)
+    given = laid, matrix, first, second, mask, sign
+    for further in (False, True):
+        for explanation in further_explanations(*given, changes) if further else explanations(*given):
+            tables = [_tables(a, b, laid, matrix, explanation.gains, number) for number in (0, 1)]
+            compared = _compared(first, second, mask, explanation, matrix, tables)
+            if _is_settled(compared):
+                return compared
+            if not explanation.plain and (best is None or compared.changed < best.changed):
+                best = compared
+            if explanation.changes is not None and not further:
+                changes = explanation.changes
+        if best is not None and _agreement(best.residual) < HOPELESS:
+            break
+    return best
+
+
+def _changed(compared: _Compared) -> Mask:
+    """Cells of the places that count."""
+    places, labels = changed_places(compared.excess, THRESHOLDS.low)
+    return np.isin(labels, [place.label for place in places if place.weight > THRESHOLDS.high])
+
+
+def _compared(
+    first: ByteArray, second: ByteArray, mask: Mask, explanation: Explanation, matrix: Matrix, tables: Sequence[Tables]
+) -> _Compared:
+    found = residual(explanation.sides, mask, tables[0], plain=explanation.plain, noise=explanation.noise)
+    excess, in_colour = _with_colours(found, explanation, halved_mask(mask), tables[1])
+    # with nothing taken off, what is left must be next to nothing
+    limit = 0.0 if explanation.plain else THRESHOLDS.high
+    changed = sum(place.cells for place in changed_places(excess, THRESHOLDS.low)[0] if place.weight > limit)
+    return _Compared(first, second, mask, found, explanation.sides[0], excess, in_colour, matrix, changed)
+
+
+def _is_settled(compared: _Compared) -> bool:
+    """Whether nothing is left that another explanation could explain better."""
+    return not compared.changed and _agreement(compared.residual) >= THRESHOLDS.agreement
+
+
+def _agreement(found: Residual) -> float:
+    """Mean correlation of the windows in which both pictures show something; 1 where next to none does."""
+    return float(found.correlation[found.shown].mean()) if found.shown.sum() >= BIN_CELLS else 1.0
+
+
+def _with_colours(found: Residual, explanation: Explanation, mask: Mask, tables: Tables) -> tuple[FloatArray, bool]:
+    """What luminance and colours differ by, the larger one; and whether colours were compared."""
+    if explanation.colours is None:
+        return found.excess, False
+    colours = colour_excess(explanation.colours, mask, tables, plain=explanation.plain)
+    if colours is None:
+        return found.excess, False
+    excess = found.excess.copy()
+    rows, columns = min(excess.shape[0], colours.shape[0]), min(excess.shape[1], colours.shape[1])
+    part = excess[:rows, :columns]
+    np.maximum(part, colours[:rows, :columns] * found.valid[:rows, :columns], out=part)
+    return excess, True
 
 
 def _tables(
-    a: ProofPicture, b: ProofPicture, laid: Laid, matrix: Matrix, number: int = 0
-) -> list[tuple[tuple[int, ...], float]]:
+    a: ProofPicture, b: ProofPicture, laid: Laid, matrix: Matrix, gains: tuple[float, float], number: int
+) -> Tables:
     """Quantisation tables (0 luminance, 1 colour) of both files with the pixels of each file for one of the grid."""
     still, moving = (b, a) if laid.swapped else (a, b)
     found = []
     to_moving = compose(laid.moving_to_full, matrix)
-    for picture, linear in ((still, laid.still_to_full[:, :2]), (moving, to_moving[:, :2])):
+    linears = laid.still_to_full[:, :2], to_moving[:, :2]
+    for picture, linear, gain in zip((still, moving), linears, gains, strict=True):
         if picture.quantisation:
             table = picture.quantisation[min(number, len(picture.quantisation) - 1)]
-            found.append((table, float(np.sqrt(abs(np.linalg.det(linear))))))
+            found.append((table, float(np.sqrt(abs(np.linalg.det(linear)))), gain))
     return found
 
 
@@ -124,16 +185,25 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
     places = [place for place in every if place.weight > THRESHOLDS.high]
     changed = np.isin(labels, [place.label for place in places])
     area = max(1, int(found.valid.sum()))
-    content = found.valid & (found.contrast > CONTENT)
-    changed_content = float((changed & content).sum()) / max(1, int(content.sum()))
     share = float(changed.sum()) / area
     moves: list[tuple[int, int] | None] = []
-    if places:
+    if 0 < len(places) <= MOST_PLACES:
         halves = halved(compared.first), halved(compared.second)
         small = compared.mask[1::2, 1::2][: halves[0].shape[0], : halves[0].shape[1]]
         moves = [movement(*halves, small, place, labels == place.label) for place in places[:SOUGHT]]
     moved_cells = sum(place.cells for place, move in zip(places, moves, strict=False) if move is not None)
-    outcome, reason = _outcome(places, share, changed_content, moved_cells / area, compared)
+    agreement, rest = agreements(found, changed, _correlation(compared.side, compared.mask))
+    evidence = Evidence(
+        places=len(places),
+        share=share,
+        replaced=replaced_share(found, changed),
+        fill=filled(places),
+        agreement=agreement,
+        rest=rest,
+        displaced=_displaced(compared, changed),
+        moved=moved_cells / area,
+    )
+    outcome, reason = judge(evidence, THRESHOLDS)
     to_moving = compose(laid.moving_to_full, compared.matrix)
     to_a, to_b = (to_moving, laid.still_to_full) if laid.swapped else (laid.still_to_full, to_moving)
     regions = []
@@ -158,37 +228,37 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
         reason=reason,
         matrix=_plain(full),
         measures={
-            "changed_content": changed_content,
             "peak": float(compared.excess.max()),
             "weight": every[0].weight if every else 0.0,
-            "places": float(len(places)),
-            "agreement": found.agreement,
-            "displaced": compared.displaced,
+            "places": float(evidence.places),
+            "replaced": evidence.replaced,
+            "fill": evidence.fill,
+            "agreement": evidence.agreement,
+            "rest": evidence.rest,
+            "displaced": evidence.displaced,
         },
         version=VERSION,
     )
 
 
-def _outcome(
-    places: list[Place], share: float, changed_content: float, moved: float, compared: _Compared
-) -> tuple[Outcome, str]:
-    limits, agreement = THRESHOLDS, compared.residual.agreement
-    count = len(places)
-    where = f"{count} place{'' if count == 1 else 's'}, {100 * share:.2g} % of the area"
-    if changed_content > limits.different or agreement < limits.unlike:
-        return Outcome.DIFFERENT, f"most of what they show differs ({where}; correlation {agreement:.2f})"
-    if moved > 0:
-        return Outcome.ALTERNATE, f"something moved, {100 * moved:.2g} % of the area ({where})"
-    if changed_content > limits.alternate or (count > limits.places and changed_content > limits.alternate / 4):
-        return Outcome.ALTERNATE, f"the same scene or template with other content ({where})"
-    if agreement < limits.agreement:
-        return Outcome.ALTERNATE, f"what they show is alike and not the same (correlation {agreement:.2f})"
-    if compared.displaced > limits.displaced:
-        text = f"parts lie up to {compared.displaced:.1f} pixels off each other"
-        return Outcome.ALTERNATE, f"another view of the scene: {text}"
-    if not places:
-        return Outcome.SAME, "no place differs beyond what tone, resampling and compression explain"
-    return Outcome.EDITED, f"changed in {where}; the rest is the same"
+def _displaced(compared: _Compared, changed: Mask) -> float:
+    """How far blocks outside the changed places lie off each other, pixels of the grid."""
+    own, predicted = halved(compared.side.own), halved(compared.side.predicted)
+    mask = compared.mask[1::2, 1::2][: own.shape[0], : own.shape[1]]
+    if changed.any():
+        size = mask.shape[::-1]
+        mask = mask & (cv2.resize(changed.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0)
+    steps = displacements(own, predicted, mask)
+    return 2 * float(np.quantile(np.hypot(*steps.T), DISPLACED_SHARE)) if len(steps) else 0.0
+
+
+def _correlation(side: Side, mask: Mask) -> float:
+    """Of a picture with what predicts it, as a whole."""
+    some = mask[::4, ::4]
+    own, predicted = (picture[::4, ::4][some].astype(np.float64) for picture in (side.own, side.predicted))
+    own, predicted = own - own.mean(), predicted - predicted.mean()
+    spread = float(np.sqrt(np.square(own).sum() * np.square(predicted).sum()))
+    return float((own * predicted).sum()) / spread if spread > len(own) else 1.0  # a level: nothing is shown
 
 
 def _region(

@@ -14,6 +14,8 @@ from dedupindex.verify.keypoint_registration import compose, invert
 
 GRID_SIDE = 1024  # longest side of the grid, pixels
 MOST_SIDE = 4096  # longest side at which a picture is decoded to compare a part of it, pixels
+LEAST_SIDE = 0.95  # of the side of the grid, at which a picture may be decoded: a quarter of 4,000 pixels will do
+MOST_OVER = 1.12  # times the side of the grid, up to which nothing is reduced
 SHRINK = 1.2  # pixels of a picture for a pixel of the grid from which it is averaged before it is warped
 
 Matrix = NDArray[np.float64]
@@ -35,6 +37,8 @@ class ProofPicture:
         Height and width of the frame in its file, upright, pixels.
     quantisation : tuple of tuples of 64 int
         Quantisation tables of a JPEG in natural order (row by row), luminance first; empty where there are none.
+    palette : (N, 3) uint8 or None
+        The colours of a picture that has no more than 256.
     file_scale : float
         Pixels of the file for one pixel here.
     """
@@ -44,6 +48,7 @@ class ProofPicture:
     mask: Mask | None
     full_shape: tuple[int, int]
     quantisation: tuple[tuple[int, ...], ...] = ()
+    palette: ByteArray | None = None
 
     @property
     def file_scale(self) -> float:
@@ -67,6 +72,7 @@ class Laid:
     still_colour, moving_colour : (h, w, 3), (h', w', 3) uint8 or None
     still_mask, moving_mask : bool arrays or None
         True = valid; None = all.
+    still_palette, moving_palette : (N, 3) uint8 or None
     matrix : (2, 3) float64
         Grid (x, y, 1) pixel indices to those of `moving`.
     still_to_full, moving_to_full : (2, 3) float64
@@ -81,6 +87,8 @@ class Laid:
     moving_colour: ByteArray | None
     still_mask: Mask | None
     moving_mask: Mask | None
+    still_palette: ByteArray | None
+    moving_palette: ByteArray | None
     matrix: Matrix
     still_to_full: Matrix
     moving_to_full: Matrix
@@ -90,7 +98,7 @@ class Laid:
 def sides_for(
     shape_a: tuple[int, int], shape_b: tuple[int, int], matrix: Matrix, side: int = GRID_SIDE
 ) -> tuple[int, int]:
-    """Longest sides at which two pictures should be decoded, so that what both show has `side` pixels on the grid.
+    """Longest sides at which two pictures should be decoded at least, so that what both show fills the grid, about.
 
     Parameters
     ----------
@@ -110,7 +118,7 @@ def sides_for(
     box = overlap_box(shape_a, shape_b, np.asarray(matrix, np.float64))
     longest = max(box[2], box[3], 1)  # of the overlap, pixels of a
     step = max(1.0, scale, longest / side)  # pixels of a for a pixel of the grid
-    wanted = max(shape_a) / step, max(shape_b) * scale / step
+    wanted = LEAST_SIDE * max(shape_a) / step, LEAST_SIDE * max(shape_b) * scale / step
     return (
         min(max(shape_a), MOST_SIDE, int(np.ceil(wanted[0]))),
         min(max(shape_b), MOST_SIDE, int(np.ceil(wanted[1]))),
@@ -154,7 +162,8 @@ def lay(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int = GRID_SIDE)
     if width < 1 or height < 1:
         return None
     part = np.s_[y:bottom, x:right]
-    factor = max(1.0, max(right - x, bottom - y) / side)
+    factor = max(right - x, bottom - y) / side
+    factor = 1.0 if factor < MOST_OVER else factor
     shape = max(1, round((bottom - y) / factor)), max(1, round((right - x) / factor))
     luminance, colour, mask = _reduced(still, part, shape)
     to_still = _scaling(((right - x) / shape[1], (bottom - y) / shape[0]))
@@ -175,6 +184,8 @@ def lay(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int = GRID_SIDE)
         moving_colour=moved_colour,
         still_mask=mask,
         moving_mask=moved_mask,
+        still_palette=still.palette,
+        moving_palette=moving.palette,
         matrix=compose(invert(to_moving), back),
         still_to_full=compose(full[0], to_still),
         moving_to_full=compose(full[1], to_moving),

@@ -22,11 +22,15 @@ class Thresholds:
     unlike : float
         Mean correlation below which they are different pictures.
     different : float
-        Share of what the pictures show (windows with contrast) that differs, above which they are different pictures.
+        Share of the area, or of what both pictures show (windows with contrast), that differs, above which they are
+        different pictures where they do not agree as a whole either.
     alternate : float
-        The same share, above which they are alternates and not an edit.
+        The share of what both show, above which they are alternates and not an edit.
     places : int
-        Changed places above which they are alternates where a quarter of that share differs.
+        Changed places up to which they are few where half of that share differs, and above which they are many: a
+        tenth of that share makes alternates then.
+    solid : float
+        Share of their boxes that half as many places or fewer fill, from which they are an edit whatever they cover.
     """
 
     low: float
@@ -37,9 +41,18 @@ class Thresholds:
     different: float
     alternate: float
     places: int
+    solid: float
 
 
 THRESHOLDS = Thresholds(
-    low=4.0, high=10.3, agreement=0.84, displaced=0.4, unlike=0.4, different=0.5, alternate=0.2, places=8
+    low=4.0,
+    high=11.0,
+    agreement=0.83,
+    displaced=0.49,
+    unlike=0.4,
+    different=0.5,
+    alternate=0.2,
+    places=8,
+    solid=0.6,
 )
-VERSION = "1"
+VERSION = "2"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -26,10 +27,14 @@ MOST_SAMPLES = 5_000  # windows that say what is typical
 BIN_CELLS = 40  # fewer cells of a like contrast say nothing
 LEAST_MEAN = 0.657  # mean of the nine tenths least absolute values of a normal distribution, standard deviations
 SHOWN = 6.0  # levels: contrast of a window in which a picture shows something
+SHOWN_IN_NOISE = 2.0  # times the noise, where that is more
 MOST_NOISE = 0.35  # of the local contrast that may count as typical beyond the noise of flat areas
 
 
 _CROSS = np.ones((3, 3), np.uint8)
+
+
+Tables: TypeAlias = Sequence[tuple[Sequence[int], float, float]]  # 64 steps, pixels of the file for one here, gain
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +47,17 @@ class Side:
     low, high : (H, W) uint8
         Between which the prediction lies: they differ where the other picture is clipped.
     mixed : (H, W) uint8 or None
-        Another prediction that is as good: see `Tone.mixed`.
-    spread : (H // 2, W // 2) float32
-        Squared standard deviation of the prediction, squared levels.
+        Another prediction that is as good: see `tone.mixed`.
+    spread : (H // 2, W // 2) float32 or None
+        Squared standard deviation of the prediction, squared levels; None = it is exact.
     """
 
     own: ByteArray
     predicted: ByteArray
     low: ByteArray
     high: ByteArray
-    mixed: ByteArray | None
-    spread: FloatArray
+    mixed: ByteArray | None = None
+    spread: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +76,10 @@ class Residual:
         Typical difference of a pixel (standard deviation) where nothing was changed, levels.
     largest : float
         Largest difference of the mean of 3 x 3 pixels beyond tone, levels.
-    agreement : float
-        Mean correlation of the windows in which both show something, -1..1; 1 where nearly none does.
+    correlation : (h, w) float32
+        Of the two pictures within each window, -1..1.
+    shown : (h, w) bool
+        Windows in which both pictures show something.
     """
 
     excess: FloatArray
@@ -80,7 +87,8 @@ class Residual:
     contrast: FloatArray
     noise: float
     largest: float
-    agreement: float
+    correlation: FloatArray
+    shown: Mask
 
 
 def cells(plane: FloatArray | ByteArray, cell: int = CELL) -> FloatArray:
@@ -102,17 +110,28 @@ def outside(own: ByteArray, low: ByteArray, high: ByteArray) -> ByteArray:
     return np.asarray(cv2.max(beyond, back), np.uint8)
 
 
-def residual(sides: Sequence[Side], mask: Mask, tables: Sequence[tuple[Sequence[int], float]] = ()) -> Residual:
+def residual(
+    sides: Sequence[Side],
+    mask: Mask,
+    tables: Tables = (),
+    *,
+    plain: bool = False,
+    noise: float = 0.0,
+) -> Residual:
     """Compare the luminance of two aligned pictures.
 
     Parameters
     ----------
     sides : sequence of Side
-        Each picture with what predicts it.
+        Each picture with what predicts it; one side where each predicts the other as it is.
     mask : (H, W) bool
         Where both are valid.
-    tables : sequence of (64 int, float)
-        Quantisation tables of the files, and pixels of the file for one of the grid.
+    tables : sequence of (64 int, float, float)
+        Quantisation tables of the files, pixels of the file for one of the grid, and the gain of what is fine.
+    plain : bool
+        Take off nothing that is typical of the pair, only what the tables explain.
+    noise : float
+        Noise that is known to be in the pictures, levels: a window shows something where its contrast is twice that.
     """
     whole = bool(mask.all())
     weight = None if whole else mask.astype(np.float32)
@@ -122,7 +141,9 @@ def residual(sides: Sequence[Side], mask: Mask, tables: Sequence[tuple[Sequence[
     small_weight = None if weight is None else _halved_plane(weight)
     excess = np.zeros(share.shape, np.float32)
     contrast = np.zeros(share.shape, np.float32)
-    noise, largest, agreement = 0.0, 0.0, 1.0
+    correlation = np.ones(share.shape, np.float32)
+    shown = valid
+    noise, largest = 0.0, 0.0
     for side in sides:
         beyond = outside(side.own, side.low, side.high)
         if side.mixed is not None:
@@ -131,18 +152,22 @@ def residual(sides: Sequence[Side], mask: Mask, tables: Sequence[tuple[Sequence[
             beyond[~mask] = 0
         squared = windows(cells(np.asarray(cv2.multiply(beyond, beyond, dtype=cv2.CV_32F), np.float32))) / divisor
         low, high, ncc = _contrasts((halved(side.own), halved(side.predicted)), small_weight, divisor)
-        shown = valid & (low > SHOWN)
-        agreement = min(agreement, float(ncc[shown].mean()) if shown.sum() >= BIN_CELLS else 1.0)
-        tone = TONE_SHARE**2 * _small_windows(side.spread, small_weight) / divisor
-        usual = typical(np.asarray(squared, np.float32), np.sqrt(low * low + tone).astype(np.float32), valid)
-        allowed = tone + TYPICAL**2 * usual + compression(high, tables)
+        shown = shown & (low > max(SHOWN, SHOWN_IN_NOISE * noise))
+        allowed = compression(high, tables)
+        if side.spread is not None:
+            tone = TONE_SHARE**2 * _small_windows(side.spread, small_weight) / divisor
+            low = np.sqrt(low * low + tone).astype(np.float32)
+            allowed += tone
+        if not plain:
+            allowed += TYPICAL**2 * typical(np.asarray(squared, np.float32), low, valid)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
         np.maximum(contrast, high, out=contrast)
+        np.minimum(correlation, ncc, out=correlation)
         noise = max(noise, _noise(side, mask))
         largest = max(largest, float(cv2.blur(beyond, (3, 3)).max()))
     excess[~valid] = 0
     contrast[~valid] = 0
-    return Residual(excess, valid, contrast, noise, largest, agreement)
+    return Residual(excess, valid, contrast, noise, largest, correlation, shown)
 
 
 def halved(picture: ByteArray) -> ByteArray:
@@ -182,7 +207,8 @@ def _noise(side: Side, mask: Mask) -> float:
     away = np.abs(side.own[some].astype(np.float32) - side.predicted[some])[mask[some]]
     if not away.size:
         return 0.0
-    least = np.sort(away)[: max(1, round(0.9 * away.size))]
+    count = max(1, round(0.9 * away.size))
+    least = np.partition(away, count - 1)[:count]
     return float(least.mean()) / LEAST_MEAN
 
 
@@ -210,15 +236,15 @@ def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> FloatArra
     return np.asarray(np.interp(contrast, edges, found), np.float32)
 
 
-def compression(contrast: FloatArray, tables: Sequence[tuple[Sequence[int], float]]) -> FloatArray:
+def compression(contrast: FloatArray, tables: Tables) -> FloatArray:
     """Squared difference that quantisation explains, given the contrast around a window."""
     if not tables:
         return np.zeros_like(contrast)
     reach = cv2.dilate(contrast, np.ones((3, 3), np.uint8))
     levels = np.linspace(0.0, 128.0, 65)
     allowed = np.zeros(len(levels))
-    for table, scale in tables:
-        allowed += quantisation_noise(table, levels, scale)
+    for table, scale, gain in tables:
+        allowed += gain**2 * quantisation_noise(table, levels / gain, scale)
     return np.asarray(np.interp(reach, levels, allowed), np.float32)
 
 

@@ -2,11 +2,13 @@
 
 Blur, resampling and sharpening weigh the bands of detail of a picture. The weights of three bands are fitted where
 there is detail, robustly, so that a changed place does not count; the sharper picture is put together again with them.
+Where next to nothing is left of the finest band, the blur is taken for a Gaussian, which three bands describe badly.
 """
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -20,12 +22,40 @@ MOST_SAMPLES = 14_000
 EDGE_SHARE = 0.3  # of the samples, those with most detail, that decide
 LEAST_DETAIL = 2.0  # levels
 LEAST_SAMPLES = 200
+BLURRED = 0.3  # weight of the finest band below which the picture was blurred: a Gaussian is sought then
+GAUSSIANS = tuple(0.9 * 1.25**k for k in range(10))  # standard deviations that are tried, pixels
+NEARER = 1.1  # times the best of these, up and down
+MASKS = 0.7, 1.0, 1.5, 2.0, 3.0, 4.5, 7.0  # standard deviations of unsharp masks that are tried, pixels
+BETTER = 0.8  # of what is left without a mask: what leaves more is none
+LEAST_AMOUNT = 0.2  # of what is fine, added: less is left to the bands
+CLIPPED = 3  # levels from black and white within which a sharpened picture may be clipped
+LEVEL = 2.0  # levels: residuals that count half
 ROUNDS = 3  # of reweighting
 
 Weights = NDArray[np.float64]
 
 
-def match_sharpness(first: ByteArray, second: ByteArray, mask: Mask) -> tuple[ByteArray, ByteArray]:
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Two pictures of one sharpness.
+
+    Attributes
+    ----------
+    first, second : (H, W) uint8
+        One of them, or both, are as they were.
+    widths : (float, float)
+        Standard deviations of the Gaussians with which they were blurred, pixels; 0 = with none.
+    change : float
+        By which the weight of a band was changed at most; 1 where a picture was blurred.
+    """
+
+    first: ByteArray
+    second: ByteArray
+    widths: tuple[float, float] = (0.0, 0.0)
+    change: float = 0.0
+
+
+def match_sharpness(first: ByteArray, second: ByteArray, mask: Mask) -> Matched:
     """Filter the sharper one of two aligned pictures.
 
     Parameters
@@ -33,26 +63,118 @@ def match_sharpness(first: ByteArray, second: ByteArray, mask: Mask) -> tuple[By
     first, second : (H, W) uint8
     mask : (H, W) bool
         Where both are valid.
-
-    Returns
-    -------
-    first, second : (H, W) uint8
-        One of them is as it was.
     """
     softer = [[np.asarray(cv2.GaussianBlur(p, (0, 0), width), np.uint8) for width in WIDTHS] for p in (first, second)]
     there = _weights(first, second, softer[1], mask)  # of the second's bands, to be like the first
     back = _weights(second, first, softer[0], mask)
     if there is None or back is None:
-        return first, second
+        return Matched(first, second)
     if there.sum() <= back.sum():  # the second has more detail
-        return first, _filtered(second, softer[1], there)
-    return _filtered(first, softer[0], back), second
+        if _is_blur(there):
+            made, width = blurred_like(first, second, mask)
+            return Matched(first, made, (0.0, width), 1.0)
+        return Matched(first, _filtered(second, softer[1], there), change=_change(there))
+    if _is_blur(back):
+        made, width = blurred_like(second, first, mask)
+        return Matched(made, second, (width, 0.0), 1.0)
+    return Matched(_filtered(first, softer[0], back), second, change=_change(back))
+
+
+def blurred_like(target: ByteArray, picture: ByteArray, mask: Mask) -> tuple[ByteArray, float]:
+    """Blur a picture by the Gaussian that makes it most like another one, whose tone may be another.
+
+    Returns
+    -------
+    picture : (H, W) uint8
+    width : float
+        Standard deviation of the Gaussian, pixels.
+    """
+    some = _sampling(target)
+    values = target[some][mask[some]].astype(np.float64)
+    tried: dict[float, tuple[float, ByteArray]] = {}
+
+    def left(width: float) -> float:
+        if width not in tried:
+            soft = np.asarray(cv2.GaussianBlur(picture, (0, 0), width), np.uint8)
+            terms = np.column_stack([soft[some][mask[some]], np.ones(len(values))]).astype(np.float64)
+            tried[width] = _robust(terms, values)[1], soft
+        return tried[width][0]
+
+    best = GAUSSIANS[0]
+    for width in GAUSSIANS[1:]:
+        if left(width) > left(best):
+            break
+        best = width
+    best = min((best / NEARER, best, best * NEARER), key=left)
+    return tried[best][1], best
+
+
+def unsharp_mask(soft: ByteArray, sharp: ByteArray, mask: Mask) -> tuple[float, float] | None:
+    """The unsharp mask that makes one picture most like another one, whose tone may be another.
+
+    Parameters
+    ----------
+    soft, sharp : (H, W) uint8
+    mask : (H, W) bool
+
+    Returns
+    -------
+    (width, amount) or None
+        Standard deviation in pixels, and how much of what is finer is added; None where nothing is.
+    """
+    some = _sampling(soft)
+    inside = mask[some] & (sharp[some] > CLIPPED) & (sharp[some] < 255 - CLIPPED)
+    values = sharp[some][inside].astype(np.float64)
+    if len(values) < LEAST_SAMPLES:
+        return None
+    level = soft[some][inside].astype(np.float64)
+    best: tuple[float, float] | None = None
+    least = BETTER * _robust(np.column_stack([level, np.ones(len(level))]), values)[1]
+    for width in MASKS:
+        fine = level - cv2.GaussianBlur(soft, (0, 0), width)[some][inside]
+        solution, left = _robust(np.column_stack([level, fine, np.ones(len(level))]), values)
+        if left < least and solution[0] > 0:
+            least, best = left, (width, float(solution[1] / solution[0]))
+    return None if best is None or best[1] < LEAST_AMOUNT else best
+
+
+def sharpened(picture: ByteArray, width: float, amount: float) -> ByteArray:
+    """Apply an unsharp mask, (H, W) or (H, W, 3) uint8."""
+    soft = cv2.GaussianBlur(picture, (0, 0), width)
+    return np.asarray(cv2.addWeighted(picture, 1 + amount, soft, -amount, 0), np.uint8)
+
+
+def _change(weights: Weights) -> float:
+    return float(np.abs(weights - 1).max())
+
+
+def _is_blur(weights: Weights) -> bool:
+    return bool(weights[0] < BLURRED and weights[1] < 1)
+
+
+def _sampling(picture: ByteArray) -> tuple[slice, slice]:
+    step = max(1, int(np.ceil(np.sqrt(picture.size / MOST_SAMPLES))))
+    return slice(None, None, step), slice(None, None, step)
+
+
+def _robust(terms: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[Weights, float]:
+    """Robust least squares: the solution, and the mean of Cauchy's function of the residuals."""
+    weight = np.ones(len(values))
+    solution: Weights = np.zeros(terms.shape[1])
+    away: Weights = np.zeros(len(values))
+    for _ in range(ROUNDS):
+        weighted = terms * weight[:, None]
+        normal = weighted.T @ terms
+        normal[np.diag_indices(len(normal))] += 1e-9 * float(np.trace(normal)) + 1e-9
+        solution[:] = np.linalg.solve(normal, weighted.T @ values)
+        away[:] = np.abs(values - terms @ solution)
+        weight[:] = 1 / (1 + (away / (1.5 * float(np.median(away)) + 0.5)) ** 2)
+    return solution, float(np.log1p((away / LEVEL) ** 2).mean())
 
 
 def _weights(target: ByteArray, source: ByteArray, softer: list[ByteArray], mask: Mask) -> Weights | None:
     """Weights of the bands of `source`, finest first, relative to that of what is coarser than all of them."""
-    step = max(1, int(np.ceil(np.sqrt(target.size / MOST_SAMPLES))))
-    some = np.s_[::step, ::step]
+    some = _sampling(target)
     inside = mask[some]
     levels = [plane[some][inside].astype(np.float64) for plane in (source, *softer)]
     if levels[0].size < LEAST_SAMPLES:
@@ -64,15 +186,7 @@ def _weights(target: ByteArray, source: ByteArray, softer: list[ByteArray], mask
         return None
     terms = np.column_stack([*bands, levels[-1], np.ones(len(detail))])[chosen]
     values = target[some][inside][chosen].astype(np.float64)
-    weight = np.ones(len(values))
-    solution: Weights = np.zeros(terms.shape[1])
-    for _ in range(ROUNDS):
-        weighted = terms * weight[:, None]
-        normal = weighted.T @ terms
-        normal[np.diag_indices(len(normal))] += 1e-9 * float(np.trace(normal)) + 1e-9
-        solution[:] = np.linalg.solve(normal, weighted.T @ values)
-        away: Weights = np.abs(values - terms @ solution)
-        weight[:] = 1 / (1 + (away / (1.5 * float(np.median(away)) + 0.5)) ** 2)
+    solution = _robust(terms, values)[0]
     if abs(solution[-2]) < 0.05:
         return None
     found: Weights = (solution[:-2] / solution[-2]).clip(0, 3)
@@ -80,7 +194,7 @@ def _weights(target: ByteArray, source: ByteArray, softer: list[ByteArray], mask
 
 
 def _filtered(picture: ByteArray, softer: list[ByteArray], weights: Weights) -> ByteArray:
-    if np.abs(weights - 1).max() < LEAST_CHANGE:
+    if _change(weights) < LEAST_CHANGE:
         return picture
     ends = np.concatenate([weights, [1.0]])
     result = picture.astype(np.float32) * np.float32(weights[0])

@@ -21,7 +21,7 @@ FINEST = 640  # longest side above which the finest level is half of it: a fifti
 ROUNDS = 6  # iterations a level
 SCORED = 0.5  # of the typical contrast of the points: a residual that counts half
 STILL = 0.02  # pixels of a level: a step that moves no corner further ends it
-MOST_POINTS = 8_000
+MOST_POINTS = 4_000
 LEAST_POINTS = 40
 NEAR = 0.5  # pixels of a level: maps that differ by less are one
 REACH = 0.035  # share of the longest side by which the refinement may move a corner
@@ -219,7 +219,7 @@ def _aligned(level: _Level, points: NDArray[np.intp], matrix: Matrix, sign: floa
             break
         if number == ROUNDS:
             break
-        spread = 1.5 * float(np.median(np.abs(residual[inside]))) + 1e-6
+        spread = 1.5 * float(np.median(np.abs(residual[inside][::3]))) + 1e-6
         weight = np.where(inside, 1 / (1 + (residual / spread) ** 2), 0.0)
         weighted = jacobian * weight[:, None]
         normal = weighted.T @ jacobian

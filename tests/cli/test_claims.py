@@ -110,9 +110,6 @@ def test_small_edits(run, tmp_path):
     assert "largest difference" in page
 
 
-@pytest.mark.xfail(
-    strict=True, reason="in a smooth picture the proof takes a caption for most of what there is: different, withdrawn"
-)
 @pytest.mark.parametrize("name", ["caption.jpg", "word.jpg"])
 def test_writing_on_a_smooth_picture_is_an_edit(run, tmp_path, name):
     scene(1).save(tmp_path / "base.jpg", quality=92)
