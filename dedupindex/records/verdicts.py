@@ -61,8 +61,7 @@ class Registration:
         Valid area that both show over the smaller one's valid area, 0..1.
     matrix : ((float, float, float), (float, float, float))
         Affine map of *b*'s full-resolution (x, y, 1) pixel coordinates to *a*'s.
-    method : str
-        Value of a `RegistrationMethod`.
+    method : RegistrationMethod
     confidence : float
         0..1, how sure the alignment is.
     """
@@ -73,7 +72,7 @@ class Registration:
     mirrored: bool = False
     overlap: float = 1.0
     matrix: tuple[tuple[float, float, float], tuple[float, float, float]] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
-    method: str = "identity"
+    method: RegistrationMethod = RegistrationMethod.IDENTITY
     confidence: float = 1.0
 
 
@@ -91,8 +90,8 @@ class Verification:
         What was seen to be done. Empty when not accepted, and where the two are only alike.
     crop_box : (top, left, height, width) or None
         For ``crop_of``: the part of the larger picture, in its pixels, that the smaller one shows.
-    crop_of : str or None
-        Value of a `Side`: which of the two is the larger picture.
+    crop_of : Side or None
+        Which of the two is the larger picture.
     measures : mapping of str to float
         Named evidence (``ncc``, ``area_agreement``, ``inliers``, ...).
     reason : str
@@ -108,7 +107,7 @@ class Verification:
     reason: str
     measures: Mapping[str, float] = field(default_factory=dict)
     crop_box: tuple[int, int, int, int] | None = None
-    crop_of: str | None = None
+    crop_of: Side | None = None
     version: str = ""
 
 

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.records import Features, FloatArray, Keypoints
+from dedupindex.records import Features, FloatArray, Keypoints, RegistrationMethod
 
 MATCH_COSINE = 0.65  # of two mirror-aware PCA codes; RootSIFT products of .8 lie about here
 ANGLE_TOLERANCE = np.deg2rad(30)
@@ -37,8 +37,7 @@ class Alignment:
     ----------
     matrix : (2, 3) float64
         (x, y, 1) of b to (x, y) of a.
-    method : str
-        ``translation``, ``keypoints`` or ``log_polar``.
+    method : RegistrationMethod
     matches : int
         Mutual nearest keypoints before any geometry.
     inliers : int
@@ -48,7 +47,7 @@ class Alignment:
     """
 
     matrix: NDArray[np.float64]
-    method: str
+    method: RegistrationMethod
     matches: int = 0
     inliers: int = 0
     peak: float = 0.0
@@ -114,7 +113,7 @@ def register_keypoints(a: Features, b: Features, parity: FloatArray) -> Alignmen
         if matrix is None or (best is not None and inliers <= best.inliers):
             continue
         whole = compose(matrix, mirror_map(width)) if mirrored else matrix
-        best = Alignment(whole, "keypoints", len(first), inliers)
+        best = Alignment(whole, RegistrationMethod.KEYPOINTS, len(first), inliers)
     return best
 
 

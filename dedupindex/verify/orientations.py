@@ -17,7 +17,7 @@ from dedupindex.compare.correlation import cross_correlate
 from dedupindex.compare.warping import warp
 from dedupindex.features.descriptor import orientation_cosines
 from dedupindex.features.layout import standardise
-from dedupindex.records import ByteArray, Features, FloatArray, Mask
+from dedupindex.records import ByteArray, Features, FloatArray, Mask, RegistrationMethod
 from dedupindex.verify.keypoint_registration import Alignment
 
 SIDE = 64  # longest side at which shifts are sought, pixels
@@ -40,7 +40,7 @@ def shift_after(
     a: Features,
     b: Features,
     linear: NDArray[np.float64],
-    method: str,
+    method: RegistrationMethod,
     *,
     side: int = SIDE,
     min_overlap: float = MIN_OVERLAP,
@@ -52,7 +52,7 @@ def shift_after(
     a, b : Features
     linear : (2, 2) float64
         (x, y) of thumbnail b to directions in thumbnail a.
-    method : str
+    method : RegistrationMethod
         What the alignment will say of its origin.
     side : int
         Longest side at which the shift is sought, pixels.
@@ -120,7 +120,7 @@ def eight_orientations() -> Iterator[NDArray[np.float64]]:
 
 def translate(a: Features, b: Features) -> Alignment | None:
     """Align by a plain shift after bringing b to a's size."""
-    return shift_after(a, b, fitting(a, b, np.eye(2)), "translation")
+    return shift_after(a, b, fitting(a, b, np.eye(2)), RegistrationMethod.TRANSLATION)
 
 
 def without_keypoints(a: Features, b: Features) -> list[Alignment]:
@@ -141,7 +141,7 @@ def turned(a: Features, b: Features, likely: NDArray[np.bool_] | None = None) ->
     """Propose the seven other orientations, or those that are likely, each with its best shift."""
     for number, orientation in enumerate(eight_orientations()):
         if number and (likely is None or likely[number]):
-            found = shift_after(a, b, fitting(a, b, orientation), "translation")
+            found = shift_after(a, b, fitting(a, b, orientation), RegistrationMethod.TRANSLATION)
             if found is not None:
                 yield found
 
@@ -160,7 +160,7 @@ def log_polar(a: Features, b: Features, likely: tuple[bool, bool] = (True, True)
             for half in (0.0, np.pi):
                 cosine, sine = np.cos(radians + half) * scale, np.sin(radians + half) * scale
                 linear = np.array([[cosine, -sine], [sine, cosine]]) @ mirror
-                found = shift_after(a, b, linear, "log_polar")
+                found = shift_after(a, b, linear, RegistrationMethod.LOG_POLAR)
                 if found is not None:
                     yield found
 

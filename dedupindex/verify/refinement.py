@@ -16,7 +16,7 @@ from dedupindex.compare.correlation import parabola_vertex
 from dedupindex.compare.direct import direct_scores
 from dedupindex.prepare import to_luminance
 from dedupindex.prepare.masks import valid_from_finite
-from dedupindex.records import FloatArray, Mask, Verification
+from dedupindex.records import FloatArray, Mask, Side, Verification
 
 REACH = 3  # full pixels around the shift that is known
 LARGEST = 1024  # side of the part of the overlap that is correlated, pixels
@@ -70,7 +70,7 @@ def refined(
     moved_y, moved_x = found_y - matrix[1, 2], found_x - matrix[0, 2]
     box = verification.crop_box
     if box is not None:
-        sign = 1 if verification.crop_of == "a" else -1
+        sign = 1 if verification.crop_of == Side.A else -1
         box = (max(0, box[0] + round(sign * moved_y)), max(0, box[1] + round(sign * moved_x)), *box[2:])
     exact = replace(
         registration,

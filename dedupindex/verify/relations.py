@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.records import Features, FloatArray, Mask, Registration, Relation
+from dedupindex.records import Features, FloatArray, Mask, Registration, Relation, Side
 from dedupindex.verify.agreement import AGREES, Overlay
 from dedupindex.verify.keypoint_registration import Alignment, compose, invert
 
@@ -31,7 +31,7 @@ class Found:
 
     relations: tuple[Relation, ...]
     crop_box: tuple[int, int, int, int] | None = None
-    crop_of: str | None = None
+    crop_of: Side | None = None
 
 
 def to_full(features: Features) -> NDArray[np.float64]:
@@ -106,10 +106,10 @@ def relations_of(
     whole_a, whole_b = laid.cover_a >= WHOLE, laid.cover_b >= WHOLE
     if whole_b and not whole_a:
         relations.append(Relation.CROP_OF)
-        crop_of, crop_box = "a", _box_on(registration, b, a)
+        crop_of, crop_box = Side.A, _box_on(registration, b, a)
     elif whole_a and not whole_b:
         relations.append(Relation.CROP_OF)
-        crop_of, crop_box = "b", _box_on(registration, a, b, inverse=True)
+        crop_of, crop_box = Side.B, _box_on(registration, a, b, inverse=True)
     elif not (whole_a or whole_b):
         relations.append(Relation.SHIFTED_OVERLAP)
     if abs(registration.rotation) > TURNED:

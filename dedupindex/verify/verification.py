@@ -19,7 +19,16 @@ from dedupindex.features.descriptor import orientation_cosines, reach, unit
 from dedupindex.features.model import load_model
 from dedupindex.features.negative import has_negative, negative
 from dedupindex.features.thumbnail import SIDE
-from dedupindex.records import Features, FloatArray, Mask, Registration, Relation, Verification
+from dedupindex.records import (
+    Features,
+    FloatArray,
+    Mask,
+    Registration,
+    RegistrationMethod,
+    Relation,
+    Side,
+    Verification,
+)
 from dedupindex.verify import orientations, score
 from dedupindex.verify.agreement import Overlay, agreement, overlay
 from dedupindex.verify.detail import detail_agreement
@@ -106,13 +115,13 @@ def _order(features: Features) -> bytes:
 
 def _verify(a: Features, b: Features, threshold: float) -> Verification:
     if a.pixel_sha256 and a.pixel_sha256 == b.pixel_sha256:
-        identity = registration_of(np.eye(2, 3), a, b, Alignment(np.eye(2, 3), "identity"), 1.0, 1.0)
+        identity = registration_of(np.eye(2, 3), a, b, Alignment(np.eye(2, 3), RegistrationMethod.IDENTITY), 1.0, 1.0)
         return same_pixels(identity)
     if a.low_information or b.low_information:
-        nothing = Registration((0.0, 0.0), overlap=0.0, method="none", confidence=0.0)
+        nothing = Registration((0.0, 0.0), overlap=0.0, method=RegistrationMethod.NONE, confidence=0.0)
         return Verification(False, 0.0, (), nothing, "too little information to compare", version=VERSION)
     if not within_reach(a, b):
-        nothing = Registration((0.0, 0.0), overlap=0.0, method="none", confidence=0.0)
+        nothing = Registration((0.0, 0.0), overlap=0.0, method=RegistrationMethod.NONE, confidence=0.0)
         return Verification(False, 0.0, (), nothing, "descriptors too far apart", version=VERSION)
     best = best_alignment(a, b)
     if (best is None or best.probability < CERTAIN) and may_be_negatives(a, b):
@@ -121,7 +130,7 @@ def _verify(a: Features, b: Features, threshold: float) -> Verification:
         if other is not None and (best is None or other.probability > best.probability):
             return as_negatives(_verdict(a, inverted, other, threshold))
     if best is None:
-        nothing = Registration((0.0, 0.0), overlap=0.0, method="none", confidence=0.0)
+        nothing = Registration((0.0, 0.0), overlap=0.0, method=RegistrationMethod.NONE, confidence=0.0)
         return Verification(False, 0.0, (), nothing, "no alignment found", version=VERSION)
     return _verdict(a, b, best, threshold)
 
@@ -288,7 +297,7 @@ def turned_round(verification: Verification, a: Features, b: Features) -> Verifi
     registration = verification.registration
     matrix = invert(np.array(registration.matrix, dtype=np.float64))
     alignment = Alignment(matrix, registration.method)
-    other = {"a": "b", "b": "a", None: None}[verification.crop_of]
+    other = {Side.A: Side.B, Side.B: Side.A, None: None}[verification.crop_of]
     measures = dict(verification.measures)
     if "cover_a" in measures:
         measures["cover_a"], measures["cover_b"] = measures["cover_b"], measures["cover_a"]

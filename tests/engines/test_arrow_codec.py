@@ -18,7 +18,17 @@ from dedupindex.execution.tasks import (
     ProofResult,
     ProofTask,
 )
-from dedupindex.records import Failure, Outcome, Proof, Region, Registration, Relation, Verification
+from dedupindex.records import (
+    Failure,
+    Outcome,
+    Proof,
+    Region,
+    Registration,
+    RegistrationMethod,
+    Relation,
+    Side,
+    Verification,
+)
 from dedupindex.search.pair_stages import verify_pairs
 from dedupindex.settings import Settings
 from dedupindex.store.rows import FileState, NewImage
@@ -48,12 +58,20 @@ results = st.builds(
 )  # fmt: skip
 row = st.tuples(number, number, number)
 registrations = st.builds(
-    Registration, st.tuples(number, number), number, number, st.booleans(), number, st.tuples(row, row), text, number
+    Registration,
+    st.tuples(number, number),
+    number,
+    number,
+    st.booleans(),
+    number,
+    st.tuples(row, row),
+    st.sampled_from(RegistrationMethod),
+    number,
 )
 verifications = st.builds(
     Verification, st.booleans(), number, st.lists(st.sampled_from(Relation), max_size=3).map(tuple), registrations,
     text, st.dictionaries(text, number, max_size=3), st.none() | st.tuples(whole, whole, whole, whole),
-    st.none() | st.sampled_from(["a", "b"]), text,
+    st.none() | st.sampled_from(Side), text,
 )  # fmt: skip
 pairs = st.lists(st.tuples(count, count), max_size=3).map(tuple)
 pair_tasks = st.builds(PairTask, st.dictionaries(count, features, max_size=2), pairs, number, st.booleans())
