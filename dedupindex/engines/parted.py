@@ -68,7 +68,7 @@ class PartedEngine:
     @contextmanager
     def proving(self, settings: Settings) -> Iterator[Mapper[ProofTask, ProofResult]]:
         """Workers that compare the files of pairs."""
-        from dedupindex.verify.proof_thresholds import VERSION
+        from dedupindex.verify.proof.thresholds import VERSION
 
         stage = Each(prove_pairs, ProofTask, ProofResult, settings, f"{VERSION} {decoder_fingerprint(settings)}")
         executor = self._started(settings)

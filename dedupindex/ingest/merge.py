@@ -46,7 +46,7 @@ from dedupindex.store.catalog_merge import Placed, PresentPlace, Transaction
 from dedupindex.store.catalog_proofs import StoredProof
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState
-from dedupindex.verify.proof_thresholds import VERSION as PROOF_VERSION
+from dedupindex.verify.proof.thresholds import VERSION as PROOF_VERSION
 from dedupindex.verify.verification import VERSION
 
 BATCH = 500  # rows in a transaction; of images about 12 MB of features

@@ -21,8 +21,8 @@ from dedupindex.records.proofs import Affine
 from dedupindex.search.proof_reading import proof_picture_from_frame, proof_picture_of
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
-from dedupindex.verify.proof import prove
-from dedupindex.verify.proof_picture import sides_for
+from dedupindex.verify.proof.comparison import prove
+from dedupindex.verify.proof.picture import sides_for
 
 
 @dataclass(frozen=True, slots=True)

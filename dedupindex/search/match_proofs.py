@@ -24,7 +24,7 @@ from dedupindex.sources import parse_address
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
 from dedupindex.store.rows import NewImage
-from dedupindex.verify.proof_picture import MOST_SIDE
+from dedupindex.verify.proof.picture import MOST_SIDE
 
 QUERY = 0  # id of the picture asked about; stored images count from 1
 

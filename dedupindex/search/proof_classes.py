@@ -20,9 +20,9 @@ from dedupindex.records import Outcome, Proof, Region
 from dedupindex.records.proofs import Affine, Box, turned_round
 from dedupindex.store.catalog_proofs import DuePair, StoredProof
 from dedupindex.verify.keypoint_registration import compose, invert
-from dedupindex.verify.matching import RIM
-from dedupindex.verify.proof_picture import MOST_SIDE, sides_for
-from dedupindex.verify.proof_thresholds import VERSION
+from dedupindex.verify.proof.matching import RIM
+from dedupindex.verify.proof.picture import MOST_SIDE, sides_for
+from dedupindex.verify.proof.thresholds import VERSION
 
 CLEAN_NOISE = 1.5 / 255  # of a link: nine of ten JPEGs of photographs have less
 FULL = 0.98  # share of either picture that is compared in a full link

@@ -17,8 +17,8 @@ from dedupindex.prepare.reduction import LUMINANCE_WEIGHTS, reduced_shape
 from dedupindex.records import DecodedFile, Frame, Mask
 from dedupindex.settings import Settings
 from dedupindex.sources.decode import decode_file
-from dedupindex.verify.palette import palette_of
-from dedupindex.verify.proof_picture import GRID_SIDE, MOST_OVER, ProofPicture
+from dedupindex.verify.proof.palette import palette_of
+from dedupindex.verify.proof.picture import GRID_SIDE, MOST_OVER, ProofPicture
 
 DEEP_PERCENTILES = 0.05, 99.95  # of deep data: less is cut off than for features, where a hot pixel must not count
 

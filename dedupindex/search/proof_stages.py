@@ -18,9 +18,9 @@ from dedupindex.records.proofs import Affine
 from dedupindex.search.proof_reading import proof_picture_from_frame, proof_picture_of
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
-from dedupindex.verify.proof import prove
-from dedupindex.verify.proof_picture import ProofPicture, sides_for
-from dedupindex.verify.proof_thresholds import VERSION
+from dedupindex.verify.proof.comparison import prove
+from dedupindex.verify.proof.picture import ProofPicture, sides_for
+from dedupindex.verify.proof.thresholds import VERSION
 
 MOST_PLACES = 4  # of a file that are tried
 MOST_FRAMES = 64  # frames of an animation that are compared; of longer ones, so many evenly spaced ones

@@ -28,7 +28,7 @@ from dedupindex.store import catalog, catalog_images, catalog_pairs, catalog_pro
 from dedupindex.store.backend import Purpose
 from dedupindex.store.catalog_proofs import DuePair, StoredProof
 from dedupindex.store.database import Database
-from dedupindex.verify.proof_thresholds import VERSION
+from dedupindex.verify.proof.thresholds import VERSION
 
 PAIRS_A_TASK = 6  # some 1 s of work
 PAIRS_AT_ONCE = 2_048  # in the sets that are worked on at the same time, unless one is larger: some MB

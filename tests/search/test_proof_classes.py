@@ -8,7 +8,7 @@ import pytest
 from dedupindex.records import Outcome, Proof, Region
 from dedupindex.search.proof_classes import CLEAN_NOISE, ProofPlan, is_clean
 from dedupindex.store.catalog_proofs import DuePair, StoredProof
-from dedupindex.verify.matching import RIM
+from dedupindex.verify.proof.matching import RIM
 
 
 def scaling(of, onto):

@@ -1,9 +1,8 @@
-"""Fit the limits of the proof: ``python -m tests.tools.fit_proof PHOTOS --output proof_thresholds.json --pairs 300``.
+"""Fit the limits of the proof: ``python -m tests.tools.fit_proof PHOTOS --pairs 300``.
 
 Makes pairs of a folder's photographs (or of scikit-image's own, where no folder is given): copies by several ways,
 edits of small places, frames in which something moved, and forms with other rows. Each pair is proven; the limits are
-put between what copies and what others reach. The JSON holds them with the digest of the data, the seed, the versions
-and the figures; `dedupindex/verify/proof_thresholds.py` is changed by hand to the same numbers, and a test compares.
+put between what copies and what others reach, and written with their manifest to ``dedupindex/fitted``.
 """
 
 from __future__ import annotations
@@ -12,11 +11,9 @@ import argparse
 import hashlib
 import io
 import json
-import platform
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
@@ -24,9 +21,18 @@ from dedupindex.records import Frame
 from dedupindex.records.proofs import Proof
 from dedupindex.search.proof_reading import proof_picture_from_frame
 from dedupindex.settings import Settings
-from dedupindex.verify.proof import prove
-from dedupindex.verify.proof_picture import ProofPicture
-from dedupindex.verify.proof_thresholds import THRESHOLDS, VERSION, Thresholds
+from dedupindex.verify.proof.comparison import prove
+from dedupindex.verify.proof.picture import ProofPicture
+from dedupindex.verify.proof.thresholds import THRESHOLDS, Thresholds
+from tests.tools.manifest import (
+    COMMANDS,
+    SHIPPED,
+    Manifest,
+    file_digest,
+    libraries,
+    seen_versions,
+    write_manifest,
+)
 
 SIDE = 900  # longest side of the photographs, pixels
 COPIES = (
@@ -43,35 +49,36 @@ def main() -> None:
     """Read the options, make and prove the pairs, write the limits and the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path, nargs="?", help="folder; without it, scikit-image's pictures")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, default=SHIPPED["proof"])
     parser.add_argument("--pairs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     photographs, digest = load(options.photos, options.pairs, options.seed)
     rng = np.random.default_rng(options.seed)
-    found: dict[str, list[Proof]] = {}
+    proofs: dict[str, list[Proof]] = {}
     kinds = (*COPIES, *EDITS, *OTHERS)
     for number in range(options.pairs):
         kind = kinds[number % len(kinds)]
         pair = make(kind, photographs, rng)
         if pair is not None:
-            found.setdefault(kind, []).append(prove(*pair))
-    fitted = fit(found)
-    manifest = {
-        "thresholds": asdict(fitted),
-        "version": VERSION,
-        "data": {
-            "source": "folder" if options.photos else "scikit-image",
-            "pictures": len(photographs),
-            "sha256": digest,
-        },
-        "seed": options.seed,
-        "pairs": options.pairs,
-        "versions": {"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__},
-        "figures": figures(found, fitted),
-    }
-    options.output.write_text(json.dumps(manifest, indent=1) + "\n")
-    print(json.dumps(manifest["thresholds"] | {"figures": manifest["figures"]}, indent=1))
+            proofs.setdefault(kind, []).append(prove(*pair))
+    fitted = fit(proofs)
+    options.output.write_text(json.dumps(asdict(fitted), indent=1) + "\n")
+    reached = figures(proofs, fitted)
+    source = "photographs" if options.photos else "pictures of scikit-image"
+    write_manifest(
+        options.output,
+        Manifest(
+            sha256=file_digest(options.output),
+            command=f"{COMMANDS['proof']} --pairs {options.pairs} --seed {options.seed}",
+            data={source: {"files": len(photographs), "sha256_of_their_bytes": digest}},
+            seed=options.seed,
+            versions=seen_versions("proof"),
+            figures={"pairs": options.pairs, **reached},
+            libraries=libraries(),
+        ),
+    )
+    print(json.dumps(asdict(fitted) | {"figures": reached}, indent=1))
 
 
 def load(folder: Path | None, pairs: int, seed: int) -> tuple[list[Image.Image], str]:

@@ -1,6 +1,6 @@
 """What fitted numbers say of themselves: data, seed, versions of what was seen, figures; and whether it still holds.
 
-``python -m tests.tools.manifest`` checks the three manifests that ship. ``... keep NAME FEATURE "REASON"`` records that
+``python -m tests.tools.manifest`` checks the manifests that ship. ``... keep NAME FEATURE "REASON"`` records that
 numbers are kept although a feature that they were fitted on has changed since.
 """
 
@@ -22,16 +22,19 @@ import dedupindex
 from dedupindex.features import descriptor, keypoints, thumbnail, versions
 from dedupindex.settings import Settings
 from dedupindex.verify import score
+from dedupindex.verify.proof import thresholds
 
 PACKAGE = Path(dedupindex.__file__).parent
 SHIPPED: Mapping[str, Path] = {
     "score": PACKAGE / "fitted" / "score.json",
     "radius": PACKAGE / "fitted" / "radius.json",
+    "proof": PACKAGE / "fitted" / "proof.json",
     "model": PACKAGE / "features" / "model.npz",
 }
 COMMANDS: Mapping[str, str] = {
     "score": "python -m tests.tools.fit_score FOLDER",
     "radius": "python -m tests.tools.fit_radius QUERIES OTHERS",
+    "proof": "python -m tests.tools.fit_proof PHOTOS",
     "model": "python -m tests.tools.train_descriptor FOLDER",
 }
 
@@ -101,6 +104,8 @@ def seen_versions(name: str) -> dict[str, str]:
             "keypoints": keypoints.VERSION,
             "descriptor": descriptor.VERSION,
         }
+    if name == "proof":  # which sees the decoded pictures
+        return {"measures": thresholds.MEASURES_VERSION}
     seen = dict(versions(Settings()))
     wanted = {"score": ("thumbnail", "keypoints", "descriptor", "frame"), "radius": ("keypoints", "descriptor")}[name]
     found = {feature: seen[feature] for feature in wanted}

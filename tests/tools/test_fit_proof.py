@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dedupindex.verify.proof import prove
+from dedupindex.verify.proof.comparison import prove
 from tests.tools.fit_proof import COPIES, EDITS, OTHERS, figures, fit, load, make
 
 PHOTOGRAPHS, _ = load(None, 12, 1)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import ByteArray, Mask
-from dedupindex.verify.residual import cells
+from dedupindex.verify.proof.residual import cells
 
 BLOCK = 16  # side of a block, pixels
 CORNERED = 9.0  # squared levels a pixel: the smaller eigenvalue of the structure tensor of blocks that are trusted

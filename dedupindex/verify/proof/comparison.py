@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.records.proofs import Affine, Box, Outcome, Proof, Region, turned_round
-from dedupindex.verify.colour import colour_excess
-from dedupindex.verify.displacement import displacements
-from dedupindex.verify.explanations import explanations, further_explanations
 from dedupindex.verify.keypoint_registration import compose, invert
-from dedupindex.verify.matching import Changes, Explanation, aligned, halved_mask
-from dedupindex.verify.proof_outcome import Evidence, agreements, filled, judge, replaced_share
-from dedupindex.verify.proof_picture import GRID_SIDE, Laid, ProofPicture, lay
-from dedupindex.verify.proof_thresholds import THRESHOLDS, VERSION
-from dedupindex.verify.regions import SOUGHT, Place, changed_places, movement
-from dedupindex.verify.residual import BIN_CELLS, Residual, Side, Tables, halved, residual
-from dedupindex.verify.subpixel import refine
+from dedupindex.verify.proof.colour import colour_excess
+from dedupindex.verify.proof.displacement import displacements
+from dedupindex.verify.proof.explanations import explanations, further_explanations
+from dedupindex.verify.proof.matching import Changes, Explanation, aligned, halved_mask
+from dedupindex.verify.proof.outcome import Evidence, agreements, filled, judge, replaced_share
+from dedupindex.verify.proof.picture import GRID_SIDE, Laid, ProofPicture, lay
+from dedupindex.verify.proof.regions import SOUGHT, Place, changed_places, movement
+from dedupindex.verify.proof.residual import BIN_CELLS, Residual, Side, Tables, halved, residual
+from dedupindex.verify.proof.subpixel import refine
+from dedupindex.verify.proof.thresholds import THRESHOLDS, VERSION
 
 LEAST_SIDE = 16  # pixels of the grid: what is smaller is not compared
 MOST_REGIONS = 32

@@ -1,8 +1,10 @@
-"""The limits of the proof, as `tests/tools/fit_proof.py` fitted them; `proof_thresholds.json` says from what."""
+"""The limits of the proof, as `tests/tools/fit_proof.py` fitted them: ``fitted/proof.json`` and its manifest."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from dedupindex.fitted import digest, numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,6 @@ class Thresholds:
     solid: float
 
 
-THRESHOLDS = Thresholds(
-    low=4.0,
-    high=11.0,
-    agreement=0.83,
-    displaced=0.49,
-    unlike=0.4,
-    different=0.5,
-    alternate=0.2,
-    places=8,
-    solid=0.6,
-)
-VERSION = "2"
+MEASURES_VERSION = "2"  # of what is measured and how it is judged: another one wants another fit
+THRESHOLDS = Thresholds(**numbers("proof"))
+VERSION = f"{MEASURES_VERSION}.{digest('proof')}"  # other limits are another proof

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from dedupindex.prepare.reduction import LUMINANCE_WEIGHTS
 from dedupindex.records import ByteArray, FloatArray, Mask
-from dedupindex.verify.colour import ColourSide
 from dedupindex.verify.keypoint_registration import compose, invert
-from dedupindex.verify.proof_picture import Laid
-from dedupindex.verify.residual import Side, halved
-from dedupindex.verify.sharpness import match_sharpness
-from dedupindex.verify.tone import BENT, Curve, curve_of, joint_histogram, limits, look_up, mixed
+from dedupindex.verify.proof.colour import ColourSide
+from dedupindex.verify.proof.picture import Laid
+from dedupindex.verify.proof.residual import Side, halved
+from dedupindex.verify.proof.sharpness import match_sharpness
+from dedupindex.verify.proof.tone import BENT, Curve, curve_of, joint_histogram, limits, look_up, mixed
 
 SOFT = 0.6  # standard deviation of the blur that both pictures get, pixels: evens out what warping did to one
 RIM = 4  # pixels of the grid along the edge of what both show that are not compared

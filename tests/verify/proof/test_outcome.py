@@ -3,8 +3,8 @@
 import pytest
 
 from dedupindex.records import Outcome
-from dedupindex.verify.proof_outcome import Evidence, judge
-from dedupindex.verify.proof_thresholds import THRESHOLDS
+from dedupindex.verify.proof.outcome import Evidence, judge
+from dedupindex.verify.proof.thresholds import THRESHOLDS
 
 
 def evidence(**known):

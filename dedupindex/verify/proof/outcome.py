@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 
 from dedupindex.records import Mask, Outcome
-from dedupindex.verify.proof_thresholds import Thresholds
-from dedupindex.verify.regions import Place
-from dedupindex.verify.residual import BIN_CELLS, CELL, Residual
+from dedupindex.verify.proof.regions import Place
+from dedupindex.verify.proof.residual import BIN_CELLS, CELL, Residual
+from dedupindex.verify.proof.thresholds import Thresholds
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
 from dedupindex.records.proofs import Outcome, proof_from_plain, proof_to_plain, turned_round
-from dedupindex.verify.proof import prove
+from dedupindex.verify.proof.comparison import prove
 from tests.verify.pictures import IDENTITY, holds, inverse, jpeg, page, photograph, picture, scaled
 
 NAMES = ["astronaut", "coffee", "chelsea"]

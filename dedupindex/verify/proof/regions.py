@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import ByteArray, FloatArray, Mask
-from dedupindex.verify.residual import CELL, SIDE
+from dedupindex.verify.proof.residual import CELL, SIDE
 
 HALF = 2  # pixels of the grid for one of the pictures in which is sought
 PATCH, LEAST_PATCH = 14, 8  # side of the patches that are sought, pixels

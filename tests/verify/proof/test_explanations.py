@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter, ImageOps
 
 from dedupindex.records.proofs import Outcome
-from dedupindex.verify.explanations import added_noise
-from dedupindex.verify.hue import hue_turn, turned
-from dedupindex.verify.palette import palette_error, palette_of
-from dedupindex.verify.proof import prove
-from dedupindex.verify.sharpness import blurred_like, sharpened, unsharp_mask
+from dedupindex.verify.proof.comparison import prove
+from dedupindex.verify.proof.explanations import added_noise
+from dedupindex.verify.proof.hue import hue_turn, turned
+from dedupindex.verify.proof.palette import palette_error, palette_of
+from dedupindex.verify.proof.sharpness import blurred_like, sharpened, unsharp_mask
 from tests.verify.pictures import IDENTITY, holds, jpeg, photograph, picture
 
 COLOUR = np.asarray(photograph("coffee"))

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from dedupindex.prepare.reduction import LUMINANCE_WEIGHTS
 from dedupindex.records import ByteArray, FloatArray, Mask
-from dedupindex.verify.colour import ColourSide
-from dedupindex.verify.hue import hue_turn, turned
-from dedupindex.verify.matching import (
+from dedupindex.verify.proof.colour import ColourSide
+from dedupindex.verify.proof.hue import hue_turn, turned
+from dedupindex.verify.proof.matching import (
     Changes,
     ColourPair,
     Explanation,
@@ -30,10 +30,10 @@ from dedupindex.verify.matching import (
     soft,
     toned,
 )
-from dedupindex.verify.palette import palette_error
-from dedupindex.verify.proof_picture import Laid
-from dedupindex.verify.residual import TONE_SHARE, cells, halved
-from dedupindex.verify.sharpness import sharpened, unsharp_mask
+from dedupindex.verify.proof.palette import palette_error
+from dedupindex.verify.proof.picture import Laid
+from dedupindex.verify.proof.residual import TONE_SHARE, cells, halved
+from dedupindex.verify.proof.sharpness import sharpened, unsharp_mask
 
 UNTONED = 5.0  # levels of typical difference from which the tone is known to have been changed
 NOISY = 3.0  # levels: noise of flat places from which the pictures are compared more coarsely
