@@ -64,7 +64,7 @@ def tree(tmp_path_factory):
     root = make_tree(tmp_path_factory.mktemp("tree") / "in", 8)
     for number in range(3):
         save(root / f"mirror{number}.png", half(picture(number))[:, ::-1])
-    for number in range(40):  # one picture over and over: more neighbours than candidates are kept
+    for number in range(22):  # one picture over and over: more neighbours than candidates are kept
         save(root / "burst" / f"{number:02d}.jpg", picture(50), quality=95 - number)
     return root
 
