@@ -275,10 +275,38 @@ class Index(ReadableIndex):
         """Bring in decisions from elsewhere, the later of two counts; how many were taken, and how many left."""
         return deciding.take_over(self._database, decisions)
 
-    def plan(self, options: planning.PlanOptions | None = None, *, min_score: float | None = None) -> Plan:
-        """What could be done about the duplicates; nothing is touched. See `PlanOptions`."""
+    def plan(
+        self,
+        options: planning.PlanOptions | None = None,
+        *,
+        selection: Selection | None = None,
+        min_score: float | None = None,
+    ) -> Plan:
+        """What could be done about the duplicates; nothing is touched.
+
+        Parameters
+        ----------
+        options : PlanOptions, optional
+        selection : Selection, optional
+            Which files may go, and in favour of which ones. A file that it does not cover stays.
+        min_score : float, optional
+            Leave out weaker pairs, 0..1; short for a selection that says so.
+
+        Returns
+        -------
+        Plan
+
+        Raises
+        ------
+        StoreError
+        SettingsError
+            The selection has no meaning, or names a path or a group that the index does not know.
+        """
+        asked = selection or Selection()
+        if min_score is not None:
+            asked = dataclasses.replace(asked, min_score=min_score)
         chosen = options or planning.PlanOptions()
-        return planning.plan(self._database, self.settings, chosen, version=__version__, min_score=min_score)
+        return planning.plan(self._database, self.settings, chosen, version=__version__, selection=asked)
 
     def apply(
         self,

@@ -203,6 +203,8 @@ def selection_words(selection: Selection, base: Path | None = None) -> str:
         parts.append(
             "pairs within one folder" if selection.folder == FolderChoice.SAME else "pairs of different folders"
         )
+    if selection.groups:
+        parts.append("group " + " or ".join(selection.groups))
     if selection.paths:
         parts.append("groups that touch " + " or ".join(short(path, base) for path in selection.paths))
     return ", ".join(parts)

@@ -1,8 +1,8 @@
 """What is left out of scans, and plans of a selection, end to end."""
 
 import json
-import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.pictures import half, picture, save
 
 
 def planned(path):
-    return sorted(os.path.basename(item["file"]["path"]) for item in json.loads(path.read_bytes())["items"])
+    return sorted(Path(item["file"]["path"]).name for item in json.loads(path.read_bytes())["items"])
 
 
 @pytest.fixture
@@ -112,3 +112,77 @@ def test_a_bad_line_in_a_file_of_patterns(run, tmp_path):
     (tmp_path / "in" / ".dedupindexignore").write_text("*.tmp\n!\n")
     done = run("ingest", "in", cwd=tmp_path, code=2)
     assert f"{tmp_path}/in/.dedupindexignore, line 2: '!' is no pattern" in done.stderr
+
+
+@pytest.fixture
+def card(run, tmp_path):
+    """Two folders: a picture of the card is in the archive too; another one is twice on the card only."""
+    for name in ("archive/1.png", "card/1.png", "card/again/1.png"):
+        save(tmp_path / name, picture(1))
+    for name in ("card/new.png", "card/sub/new.png"):
+        save(tmp_path / name, picture(2))
+    run("-q", "scan", "archive", "card", cwd=tmp_path, code=0)
+    return tmp_path
+
+
+def plan_of(run, folder, *options):
+    done = run("plan", "-o", "p.json", "--keep", "path-order", "--keep", "first-path", *options, cwd=folder, code=0)
+    items = json.loads((folder / "p.json").read_bytes())["items"]
+    at = {
+        name: [Path(item[name]["path"]).relative_to(folder).as_posix() for item in items] for name in ("file", "keeper")
+    }
+    return dict(zip(at["file"], at["keeper"], strict=True)), done.stdout
+
+
+def test_take_from_the_card_what_the_archive_has(run, card):
+    both = {"card/1.png": "archive/1.png", "card/again/1.png": "archive/1.png"}
+    assert plan_of(run, card, "--across", "card", "archive", "--protect", "archive")[0] == both
+    everything, _ = plan_of(run, card, "--protect", "archive")
+    assert everything == both | {"card/sub/new.png": "card/new.png"}
+
+
+def test_across_never_takes_a_file_for_one_of_its_own_side(run, card):
+    planned, _ = plan_of(run, card, "--across", "card", "archive", "--prefer", "card")
+    assert planned == {"archive/1.png": "card/1.png"}
+
+
+def test_only_files_below_the_path_go(run, card):
+    planned, said = plan_of(run, card, "--path", "card/again")
+    assert planned == {"card/again/1.png": "archive/1.png"}
+    assert "outside of what was asked for (--path)" in said
+    planned, _ = plan_of(run, card, "--path", "card/again", "--prefer", "card/again")
+    assert planned == {}
+
+
+def test_within_one_folder_and_between_folders(run, card):
+    save(card / "card" / "2.png", picture(2))
+    run("-q", "scan", "card", cwd=card, code=0)
+    assert plan_of(run, card, "--same-folder")[0] == {"card/new.png": "card/2.png"}
+    between, _ = plan_of(run, card, "--other-folder")
+    assert "card/new.png" not in between
+    assert between["card/sub/new.png"] == "card/2.png"
+
+
+def test_one_group(run, card):
+    groups = json.loads(run("report", "--json", cwd=card, code=0).stdout)["groups"]
+    chosen = next(g["id"] for g in groups if "new.png" in json.dumps(g))
+    assert plan_of(run, card, "--group", chosen)[0] == {"card/sub/new.png": "card/new.png"}
+    shown = run("report", "--group", chosen, cwd=card, code=0).stdout
+    assert "1 duplicate group with 2 pictures" in shown
+    assert f"group {chosen}" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--across", "card", "nowhere"), "knows no picture at or below"),
+        (("--path", "nowhere"), "knows no picture at or below"),
+        (("--group", "0123"), "there is no group 0123"),
+        (("--across", "card", "card"), "are one place"),
+        (("--same-folder", "--other-folder"), "not both"),
+    ],
+)
+def test_selections_of_a_plan_that_mean_nothing(run, card, options, words):
+    done = run("plan", "-o", "p.json", *options, cwd=card, code=2)
+    assert words in done.stderr
+    assert not (card / "p.json").exists()
