@@ -244,15 +244,13 @@ class Finder:
                 yield SkippedFile(folder, SkipReason.UNUSABLE_KEY)
                 continue
             path = folder / entry.name
-            if hash(path) in self._seen:  # below another place that was named too
+            if entry.name == IGNORE_FILE or hash(path) in self._seen:  # below another place that was named too
                 continue
             left_out = rules.why_left_out(entry.name, is_folder=entry.is_folder)
             if left_out is not None:  # not seen: it may be named itself too
                 yield SkippedFile(path, left_out)
                 continue
             self._seen.add(hash(path))
-            if entry.name == IGNORE_FILE:
-                continue
             if entry.name.startswith("."):
                 yield SkippedFile(path, SkipReason.HIDDEN)
             elif entry.is_folder:
