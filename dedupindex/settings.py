@@ -46,9 +46,12 @@ class ProofMode(StrEnum):
     OFF = "off"
 
 
-def _setting(default: Any, help: str, *, shapes: bool = False) -> Any:
-    """A dataclass field that knows whether it shapes features (and so belongs to the fingerprint)."""
-    return field(default=default, metadata={"help": help, "shapes": shapes})
+def _setting(default: Any, help: str, *, shapes: bool = False, separator: str = ",") -> Any:
+    """A dataclass field that knows whether it shapes features (and so belongs to the fingerprint).
+
+    *separator*: between several values in one text.
+    """
+    return field(default=default, metadata={"help": help, "shapes": shapes, "separator": separator})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,14 @@ class Settings:
         ProofMode.FULL, "full: compare the files of confirmed pairs at the resolution that both have; off: do not"
     )
     budget: float = _setting(0.0, "most time for a search, e.g. 10m, the most promising first; 0 = as long as it takes")
+    default_excludes: bool = _setting(
+        True, "leave out system folders: recycle bins, thumbnails and snapshots of a NAS, previews of Lightroom"
+    )
+    exclude: tuple[str, ...] = _setting(
+        (), "what is left out of the folders, a pattern as in .gitignore; remembered with them", separator="\n"
+    )
+    min_size: int = _setting(0, "smallest file taken, bytes")
+    extensions: tuple[str, ...] = _setting((), "extensions of files taken, e.g. jpg,png; else all pictures")
     batch: int = _setting(256, "images a transaction")
     engine: str = _setting(
         "", "where the heavy work is done: local or ray[://ADDRESS], by parts in a work folder; else in this program"
@@ -131,6 +142,11 @@ class Settings:
         for name in ("max_pixels", "max_bytes", "max_frames", "max_frame_bytes", "candidates", "nprobe", "batch"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}, must be at least 1")
+        for pattern in self.exclude:
+            _check_pattern(pattern)
+        wrong = [extension for extension in self.extensions if not re.fullmatch(r"\.?[^./\s][^/\s]*", extension)]
+        if wrong:
+            raise SettingsError(f"extensions: {wrong[0]!r} is none, must be like jpg or nii.gz")
         if self.negatives < 0:
             raise SettingsError(f"negatives is {self.negatives}, must not be below 0")
         if not 0 < self.radius <= 2:
@@ -141,7 +157,7 @@ class Settings:
             raise SettingsError(f"threshold is {self.threshold}, must lie in 0..1")
         if 0 < self.worker_memory < LEAST_WORKER_MEMORY:
             raise SettingsError(f"worker_memory is {self.worker_memory}, must be 0 or at least {LEAST_WORKER_MEMORY}")
-        for name in ("workers", "erode_mask", "max_seconds", "worker_memory"):
+        for name in ("workers", "erode_mask", "max_seconds", "worker_memory", "min_size"):
             if not getattr(self, name) >= 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}, must not be negative")
 
@@ -250,13 +266,27 @@ def _coerce(name: str, value: Any) -> Any:
                 return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.lower()]
             return bool(value)
         if isinstance(default, tuple):
-            items = value.split(",") if isinstance(value, str) else tuple(value)
+            items = value.split(_FIELDS[name].metadata["separator"]) if isinstance(value, str) else tuple(value)
             number = float if name == "no_data" else str
             return tuple(number(item) for item in items if item != "")
         return type(default)(value)
     except (KeyError, TypeError, ValueError) as error:
         kind = f"one of {', '.join(type(default))}" if isinstance(default, StrEnum) else f"a {type(default).__name__}"
         raise SettingsError(f"{name} is {str(value)!r}, must be {kind}") from error
+
+
+def _check_pattern(pattern: str) -> None:
+    """Refuse a pattern that is none, or that cannot match anything."""
+    from pathspec import GitIgnoreSpec  # only where there is one
+
+    if pattern.lstrip().startswith("#"):
+        raise SettingsError(f"exclude: {pattern!r} is a comment; write \\{pattern.lstrip()}")
+    try:
+        compiled = GitIgnoreSpec.from_lines([pattern]).patterns
+    except ValueError as error:
+        raise SettingsError(f"exclude: {pattern!r} is no pattern") from error
+    if all(part.include is None for part in compiled):
+        raise SettingsError(f"exclude: {pattern!r} matches nothing")
 
 
 def _plain(value: Any) -> Any:

@@ -21,15 +21,14 @@ from typing import Any
 from dedupindex.actions.coverage import covered, fineness, larger, unpacked
 from dedupindex.actions.keep_rules import SHOWS_MORE, Contender, Key, because, deciding, keys, parts, rule_order
 from dedupindex.actions.plans import NEAR_ACTIONS, check_plan, is_under
+from dedupindex.actions.selected_groups import may_go, may_replace, selected_groups
 from dedupindex.errors import SettingsError
-from dedupindex.groups.grouping import build_groups
-from dedupindex.groups.report import present, present_pairs
 from dedupindex.places import absolute, is_local, shards_above
 from dedupindex.records import Decision, DecisionKind, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
 from dedupindex.records.plans import Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
 from dedupindex.records.proofs import DIRECT, inverted, turned_round
+from dedupindex.records.reports import Selection
 from dedupindex.settings import Settings
-from dedupindex.store import catalog_decisions, catalog_images
 from dedupindex.store.database import Database
 
 FINER = 1.05  # ratio of resolutions from which a part of a picture shows what the whole does not
@@ -146,6 +145,7 @@ class _Maker:
     apart: frozenset[tuple[str, str]]  # pairs decided to be no duplicates
     both: frozenset[tuple[str, str]]  # pairs of which both are kept
     decided: frozenset[str]  # keepers
+    selection: Selection
     items: list[PlanItem] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     files: dict[tuple[int, int], Path] = field(default_factory=dict)  # (device, inode) -> the first path to it
@@ -157,7 +157,7 @@ def plan(
     options: PlanOptions,
     *,
     version: str,
-    min_score: float | None = None,
+    selection: Selection | None = None,
 ) -> Plan:
     """Plan what to do about the duplicates that a database knows.
 
@@ -169,8 +169,8 @@ def plan(
         Where it names no keep rules or preferred folders, those of the settings count.
     version : str
         Of dedupindex.
-    min_score : float, optional
-        Leave out weaker pairs, 0..1.
+    selection : Selection, optional
+        Which files may go, and for which ones; by default all.
 
     Returns
     -------
@@ -179,22 +179,21 @@ def plan(
     Raises
     ------
     StoreError
+    SettingsError
+        The selection has no meaning, or names what the index does not know.
     """
     with database.read() as connection:
-        decisions = catalog_decisions.decisions(connection)
-        several = catalog_images.by_id(connection, catalog_images.several_locations(connection))
-        confirmed = present_pairs(connection, min_score=min_score)
-    apart = {(decision.a, decision.b) for decision in decisions if decision.kind == DecisionKind.NOT_DUPLICATE}
-    pairs = [pair for pair in confirmed if _key(pair) not in apart]
+        groups, decisions, chosen = selected_groups(connection, selection or Selection())
     options = dataclasses.replace(
         options,
         keep=options.keep or settings.keep_rules,
         prefer=options.prefer or tuple(absolute(Path(folder)) for folder in settings.prefer_paths),
     )
     return make_plan(
-        build_groups(pairs, [present(image) for image in several.values()]),
+        groups,
         decisions,
         options,
+        selection=chosen,
         database=database.name,
         version=version,
         made=datetime.now(UTC),
@@ -210,6 +209,7 @@ def make_plan(
     database: str,
     version: str,
     made: datetime,
+    selection: Selection | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Decide which files go. Nothing is touched.
@@ -220,9 +220,10 @@ def make_plan(
         With present locations only.
     decisions : iterable of Decision
     options : PlanOptions
-    database, version : str
+    database, version, made : str, str, datetime
         For the record.
-    made : datetime
+    selection : Selection, optional
+        That the groups were made for, with absolute paths.
     settings : mapping, optional
         Those that shape how files are read (`Settings.shaping`), for comparing the files again.
 
@@ -239,6 +240,7 @@ def make_plan(
         frozenset(kinds[DecisionKind.NOT_DUPLICATE]),
         frozenset(kinds[DecisionKind.KEEP_BOTH]),
         frozenset(a for a, _ in kinds[DecisionKind.KEEPER]),
+        selection or Selection(),
     )
     stacks: set[bytes] = set()
     for group in groups:
@@ -303,6 +305,8 @@ def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: An
         detail = ""
         if protected:
             stays, detail = LeftOutReason.PROTECTED, "is protected"
+        elif not may_go(maker.selection, path):
+            stays, detail = LeftOutReason.NOT_SELECTED, "is not below a path that was asked for"
         elif status.st_nlink > 1:
             stays, detail = LeftOutReason.HARD_LINK, f"has {status.st_nlink} hard links: to take one away frees nothing"
         contender = Contender(image, place, image.key in maker.decided, protected=protected, **known)
@@ -345,14 +349,14 @@ def _choose(maker: _Maker, group: DuplicateGroup, nodes: Sequence[_Node], pairs:
         own = node.image.id
         reason: LeftOut | None = None
         choice: PlanItem | LeftOut | None = None
-        for keeper in kept[own]:
+        for keeper in (n for n in kept[own] if may_replace(maker.selection, n.path, node.path)):
             choice = _same_bytes(maker, group, keeper, node)
             if isinstance(choice, PlanItem):
                 break
             reason = reason or choice
         if not isinstance(choice, PlanItem):
             near = sorted((n.key, os.fsencode(n.path), n) for other in neighbours[own] for n in kept[other])
-            for *_, keeper in near:
+            for keeper in (n for *_, n in near if may_replace(maker.selection, n.path, node.path)):
                 choice = _near(maker, group, keeper, node, neighbours[own][keeper.image.id])
                 if isinstance(choice, PlanItem):
                     break
@@ -385,9 +389,8 @@ def _near(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node, pair
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.UNPROVEN, doubt)
     share = covered(pair, node.image)
     if share is None:
-        return LeftOut(
-            group.id, node.path, keeper.path, LeftOutReason.SHOWS_MORE, "shows something that its copy does not"
-        )
+        detail = "shows something that its copy does not"
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.SHOWS_MORE, detail)
     evidence = _evidence(pair, keeper.image)
     return _decide(maker, group, keeper, node, relations, share, pair.verification.score, evidence)
 
@@ -437,9 +440,8 @@ def _decide(
     if rule is None:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.TIE, "no keep rule tells the two apart")
     if rule == SHOWS_MORE and node.contender.fineness > keeper.contender.fineness * FINER:
-        return LeftOut(
-            group.id, node.path, keeper.path, LeftOutReason.FINER, "shows only a part, but that in finer detail"
-        )
+        detail = "shows only a part, but that in finer detail"
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.FINER, detail)
     return PlanItem(
         group=group.id,
         action=maker.options.action,

@@ -34,6 +34,14 @@ IdColumnOption: TypeAlias = Annotated[
 ]
 
 
+ForgetExcludes: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--forget-excludes", help="Forget what earlier runs left out of these folders (--exclude replaces it)."
+    ),
+]
+
+
 def lists_of(
     paths: Sequence[str] | None, lists: Sequence[Path] | None, column: str, id_column: str
 ) -> list[SourceList]:
@@ -73,6 +81,7 @@ def ingest(
     column: ColumnOption = "",
     id_column: IdColumnOption = "",
     recursive: Recursive = True,
+    forget_excludes: ForgetExcludes = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would be read.")] = False,
 ) -> int:
     """Describe new and changed pictures.
@@ -83,7 +92,14 @@ def ingest(
 
     sources = lists_of(paths, lists, column, id_column)
     with session.open(create=True) as index, session.progress() as progress:
-        summary = index.ingest(paths or (), lists=sources, recursive=recursive, dry_run=dry_run, progress=progress)
+        summary = index.ingest(
+            paths or (),
+            lists=sources,
+            recursive=recursive,
+            dry_run=dry_run,
+            forget_excludes=forget_excludes,
+            progress=progress,
+        )
     out(ingest_text(summary, dry_run=dry_run))
     list_failures(summary.failures)
     return FOUND if summary.failures else DONE

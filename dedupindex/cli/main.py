@@ -48,6 +48,7 @@ from dedupindex.cli.options import (
     READING,
     SEARCHING,
     SHAPING,
+    TAKING,
     WORKING,
     add_verb,
     common,
@@ -62,8 +63,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.callback(invoke_without_command=True)(common)
-add_verb(app, "scan", scan.scan, settings=(*WORKING, *ENGINE, *FINDING, *SHAPING, *READING))
-add_verb(app, "ingest", ingest.ingest, settings=(*WORKING, *ENGINE, *SHAPING, *READING))
+add_verb(app, "scan", scan.scan, settings=(*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING))
+add_verb(app, "ingest", ingest.ingest, settings=(*TAKING, *WORKING, *ENGINE, *SHAPING, *READING))
 add_verb(app, "merge", merge.merge, settings=SHAPING)
 add_verb(app, "query", query.query, settings=(*SEARCHING, "proof", *READING))
 add_verb(app, "compare", compare.compare, settings=("threshold", *SHAPING, *READING))
@@ -83,7 +84,7 @@ add_verb(app, "restore", backup.restore)
 add_verb(app, "forget", forget.forget)
 add_verb(app, "doctor", doctor.doctor)
 add_verb(app, "upgrade", upgrade.upgrade)
-add_verb(app, "watch", watch.watch, settings=(*WORKING, *FINDING, *SHAPING, *READING))
+add_verb(app, "watch", watch.watch, settings=(*TAKING, *WORKING, *FINDING, *SHAPING, *READING))
 add_verb(app, "serve", serve.serve, settings=(*WORKING, *FINDING, *READING))
 add_verb(app, "demo", demo.demo)
 

@@ -38,11 +38,13 @@ READING = (
     "max_seconds",
     "worker_memory",
 )
+TAKING = ("exclude", "default_excludes", "min_size", "extensions")
 SEARCHING = ("threshold", "effort", "radius", "candidates", "nprobe", "negatives")
 FINDING = (*SEARCHING, "false_candidates", "budget", "proof")
 WORKING = ("workers", "batch")
 ENGINE = ("engine", "work")
 _FLAGS = {"filters": "--filter"}
+_NAMED_METAVARS = {"exclude": "GLOB", "min_size": "BYTES"}
 _METAVARS: Mapping[type, str] = {int: "N", float: "X", str: "TEXT", tuple: "VALUE"}
 
 # The types of options that stand in several verbs.
@@ -180,7 +182,7 @@ def add_verb(
 
     def run(**values: Any) -> None:
         before: Session = values.pop("context").obj
-        flags = {setting: _flag_value(values.pop(setting)) for setting in settings}
+        flags = {setting: _flag_value(setting, values.pop(setting)) for setting in settings}
         session = Session(
             database=values.pop("database") or before.database,
             config=values.pop("config") or before.config,
@@ -226,7 +228,7 @@ def _setting_parameter(name: str) -> inspect.Parameter:
     described = next(f for f in dataclasses.fields(Settings) if f.name == name)
     flag = _FLAGS.get(name, "--" + name.replace("_", "-"))
     kind: Any = type(described.default)
-    metavar = _METAVARS.get(kind)
+    metavar = _NAMED_METAVARS.get(name) or _METAVARS.get(kind)
     if kind is bool:
         flag = f"{flag}/--no-{flag.removeprefix('--')}"
     elif kind is tuple:
@@ -246,7 +248,8 @@ def _setting_parameter(name: str) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
-def _flag_value(value: Any) -> Any:
+def _flag_value(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
-        return ",".join(value) if value else None
+        described = next(f for f in dataclasses.fields(Settings) if f.name == name)
+        return described.metadata["separator"].join(value) if value else None
     return value

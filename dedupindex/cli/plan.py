@@ -9,6 +9,7 @@ import typer
 
 from dedupindex.cli.console import note, out
 from dedupindex.cli.options import DONE, MinScore, Session
+from dedupindex.cli.selection import PANEL, GroupOption, OtherFolder, SameFolder, selection_of
 
 
 def plan(
@@ -50,6 +51,24 @@ def plan(
         ),
     ] = False,
     min_score: MinScore = None,
+    path: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--path", metavar="PATH", help="Only files here go; may be given several times.", rich_help_panel=PANEL
+        ),
+    ] = None,
+    across: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--across",
+            metavar="A B",
+            help="Only files below A for copies below B, or the other way round (--protect B: never those).",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    same_folder: SameFolder = False,
+    other_folder: OtherFolder = False,
+    group: GroupOption = None,
 ) -> int:
     """Write down which files could go, in favour of which ones, and why. Nothing is touched.
 
@@ -74,11 +93,22 @@ def plan(
         unproven=unproven,
     )
     require_folders(output)
+    selection = selection_of(
+        relation=None,
+        not_relation=None,
+        min_score=min_score,
+        path=path,
+        across=across,
+        same_folder=same_folder,
+        other_folder=other_folder,
+        decided=False,
+        group=group,
+    )
     with session.open() as index:
         if index.info()["unsearched"]:
             with session.progress() as progress:
                 index.find_duplicates(progress=progress)
-        made = index.plan(options, min_score=min_score)
+        made = index.plan(options, selection=selection)
     write_whole(output_path(output), to_json(plan_json(made)))
     out(plan_text(made, Path.cwd()))
     if made.items:

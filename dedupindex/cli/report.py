@@ -14,6 +14,7 @@ from dedupindex.cli.selection import (
     AcrossOption,
     Decided,
     ExitCode,
+    GroupOption,
     NotRelationOption,
     OtherFolder,
     PathOption,
@@ -66,6 +67,7 @@ def report(
     across: AcrossOption = None,
     same_folder: SameFolder = False,
     other_folder: OtherFolder = False,
+    group: GroupOption = None,
     decided: Decided = False,
     since: Since = None,
     alternates: Annotated[
@@ -96,6 +98,7 @@ def report(
         same_folder=same_folder,
         other_folder=other_folder,
         decided=decided,
+        group=group,
     )
     if alternates and since is not None:
         raise SettingsError("--alternates lists what there is now, it does not go with --since")

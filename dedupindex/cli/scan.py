@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dedupindex.cli.console import list_failures, note, out
-from dedupindex.cli.ingest import ColumnOption, IdColumnOption, ListOption, Recursive, lists_of
+from dedupindex.cli.ingest import ColumnOption, ForgetExcludes, IdColumnOption, ListOption, Recursive, lists_of
 from dedupindex.cli.options import ANY, DONE, FOUND, HtmlOption, JsonOption, MinScore, Places, Session
 from dedupindex.cli.report import Format, anything, show
 from dedupindex.cli.selection import ExitCode, Since
@@ -29,6 +29,7 @@ def scan(
     column: ColumnOption = "",
     id_column: IdColumnOption = "",
     recursive: Recursive = True,
+    forget_excludes: ForgetExcludes = False,
 ) -> int:
     """Find the duplicates in files and folders.
 
@@ -43,7 +44,9 @@ def scan(
     sources = lists_of(paths, lists, column, id_column)
     with session.open(create=True) as index:
         with session.progress() as progress:
-            ingested = index.ingest(paths or (), lists=sources, recursive=recursive, progress=progress)
+            ingested = index.ingest(
+                paths or (), lists=sources, recursive=recursive, forget_excludes=forget_excludes, progress=progress
+            )
             searched = index.find_duplicates(progress=progress)
         report = index.report(since, min_score, find=False)
         failures = ingested.failures if since is None else index.failures(ingested.run_id)

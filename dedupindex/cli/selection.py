@@ -1,4 +1,4 @@
-"""The options that narrow a report."""
+"""The options that narrow a report or a plan."""
 
 from __future__ import annotations
 
@@ -55,6 +55,10 @@ SameFolder: TypeAlias = Annotated[
 OtherFolder: TypeAlias = Annotated[
     bool, typer.Option("--other-folder", help="Only pairs of different folders.", rich_help_panel=PANEL)
 ]
+GroupOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--group", metavar="ID", help="Only this group; several times.", rich_help_panel=PANEL),
+]
 Decided: TypeAlias = Annotated[
     bool,
     typer.Option(
@@ -84,6 +88,7 @@ def selection_of(
     same_folder: bool,
     other_folder: bool,
     decided: bool,
+    group: Sequence[str] | None = None,
 ) -> Selection:
     """Return what the options of a report ask for.
 
@@ -98,6 +103,8 @@ def selection_of(
     same_folder, other_folder : bool
         At most one of them.
     decided : bool
+    group : sequence of str or None
+        Ids.
 
     Returns
     -------
@@ -120,6 +127,7 @@ def selection_of(
         across=across,
         folder=FolderChoice.SAME if same_folder else FolderChoice.OTHER if other_folder else FolderChoice.ANY,
         decided=decided,
+        groups=tuple(group or ()),
     )
 
 

@@ -167,9 +167,26 @@ def _grouped(
         series += build_series(made, part.pairs, salt=salt)
     groups = [g for g in groups if touches(selection, (p for m in g.members for p in m.image.locations))]
     series = [s for s in series if touches(selection, (p for m in s.members for p in m.image.locations))]
+    groups = only_groups(selection, groups)
+    series = [] if selection.groups else series
     groups.sort(key=largest_first)
     series.sort(key=lambda one: -len(one.members))
     return tuple(groups), _pairs_of(groups, series), tuple(series)
+
+
+def only_groups(selection: Selection, groups: Sequence[DuplicateGroup]) -> list[DuplicateGroup]:
+    """Those of the groups that a selection names.
+
+    Raises
+    ------
+    SettingsError
+        It names one that is not there.
+    """
+    there = {group.id for group in groups}
+    unknown = [name for name in selection.groups if name not in there]
+    if unknown:
+        raise SettingsError(f"there is no group {', '.join(unknown)}; `report` with the same options lists them")
+    return [group for group in groups if not selection.groups or group.id in selection.groups]
 
 
 def _count(selection: Selection, slices: Iterable[Selected]) -> int:

@@ -69,6 +69,7 @@ class Index(ReadableIndex):
         lists: Sequence[SourceList | PathLike] = (),
         recursive: bool = True,
         dry_run: bool = False,
+        forget_excludes: bool = False,
         progress: Progress | None = None,
     ) -> IngestSummary:
         """Bring the database up to date with files and folders; idempotent, and bad files are collected, not raised.
@@ -83,6 +84,8 @@ class Index(ReadableIndex):
             Go into folders below those that are named.
         dry_run : bool
             Only count what would be read.
+        forget_excludes : bool
+            Forget the patterns that earlier ingests left out of these places. The setting `exclude` replaces them.
         progress : Progress, optional
 
         Returns
@@ -93,7 +96,7 @@ class Index(ReadableIndex):
         ------
         StoreError
         SettingsError
-            A URL or list has no meaning, or a package is missing.
+            A URL, list or file of patterns has no meaning, or a package is missing.
         """
         self._refuse_mismatch()
         return ingesting.ingest(
@@ -103,6 +106,7 @@ class Index(ReadableIndex):
             lists=[source if isinstance(source, SourceList) else SourceList(Path(source)) for source in lists],
             recursive=recursive,
             dry_run=dry_run,
+            forget_excludes=forget_excludes,
             exclude=[*self._database.own_files, self._database.beside(WORK)],
             progress=progress or SILENT,
             engine=self._engine,
@@ -271,10 +275,38 @@ class Index(ReadableIndex):
         """Bring in decisions from elsewhere, the later of two counts; how many were taken, and how many left."""
         return deciding.take_over(self._database, decisions)
 
-    def plan(self, options: planning.PlanOptions | None = None, *, min_score: float | None = None) -> Plan:
-        """What could be done about the duplicates; nothing is touched. See `PlanOptions`."""
+    def plan(
+        self,
+        options: planning.PlanOptions | None = None,
+        *,
+        selection: Selection | None = None,
+        min_score: float | None = None,
+    ) -> Plan:
+        """What could be done about the duplicates; nothing is touched.
+
+        Parameters
+        ----------
+        options : PlanOptions, optional
+        selection : Selection, optional
+            Which files may go, and in favour of which ones. A file that it does not cover stays.
+        min_score : float, optional
+            Leave out weaker pairs, 0..1; short for a selection that says so.
+
+        Returns
+        -------
+        Plan
+
+        Raises
+        ------
+        StoreError
+        SettingsError
+            The selection has no meaning, or names a path or a group that the index does not know.
+        """
+        asked = selection or Selection()
+        if min_score is not None:
+            asked = dataclasses.replace(asked, min_score=min_score)
         chosen = options or planning.PlanOptions()
-        return planning.plan(self._database, self.settings, chosen, version=__version__, min_score=min_score)
+        return planning.plan(self._database, self.settings, chosen, version=__version__, selection=asked)
 
     def apply(
         self,

@@ -32,11 +32,14 @@ from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.execution.tasks import FileResult, FileTask
 from dedupindex.features import versions
 from dedupindex.groups import snapshots
+from dedupindex.ingest import exclusions
 from dedupindex.ingest.describing import take_task
 from dedupindex.places import absolute
 from dedupindex.records import Failure, FoundFile, IngestSummary, SkippedFile
+from dedupindex.records.selected_places import below
 from dedupindex.settings import Settings
 from dedupindex.sources import Finder, SourceList, decoder_fingerprint, is_candidate
+from dedupindex.sources.scope import LEFT_OUT
 from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_locations
 from dedupindex.store.claims import Claims, NoClaims
 from dedupindex.store.database import Database
@@ -64,6 +67,7 @@ def ingest(
     lists: Sequence[SourceList] = (),
     recursive: bool = True,
     dry_run: bool = False,
+    forget_excludes: bool = False,
     exclude: Sequence[Path] = (),
     progress: Progress = SILENT,
     engine: Engine,
@@ -80,6 +84,8 @@ def ingest(
         Look into folders of folders too.
     dry_run : bool
         Only look and count; decode and write nothing.
+    forget_excludes : bool
+        Forget which patterns earlier ingests left out of these places.
     exclude : sequence of Path
         Never looked into (the program's own data).
     progress : Progress
@@ -97,11 +103,10 @@ def ingest(
     StoreError
         The database cannot be written. What was committed stays; the next run continues from there.
     SettingsError
-        A list cannot be read, or a package is missing.
+        A list or a file of patterns cannot be read, or a package is missing.
     """
     began = time.monotonic()
     roots = [absolute(path) for path in paths]
-    finder = Finder(roots, lists, recursive=recursive, exclude=exclude, mask_pattern=settings.mask_pattern)
     decoder, run = decoder_fingerprint(settings), 0
     with database.read() if dry_run else database.write() as connection:
         same_decoder = catalog.get_meta(connection, "decoder") == decoder
@@ -110,6 +115,18 @@ def ingest(
         if not (dry_run or same_decoder):
             catalog.give_another_chance(connection)
             catalog.set_meta(connection, decoder=decoder)
+        before = exclusions.remembered(connection)
+        patterns = exclusions.patterns_for(before, settings, roots, forget=forget_excludes)
+        if not dry_run and patterns != before:
+            exclusions.remember(connection, patterns)
+    finder = Finder(
+        roots,
+        lists,
+        recursive=recursive,
+        exclude=exclude,
+        mask_pattern=settings.mask_pattern,
+        scope=exclusions.scope_of(settings, patterns),
+    )
     tally = _Tally()
     progress.start(None, "ingest")
     try:
@@ -121,7 +138,7 @@ def ingest(
             with database.claims() as claims:
                 feed = _Feed(database, settings, finder, claims, tally)
                 _describe_and_write(database, settings, engine, run, feed, tally, progress)
-        missing = _mark_missing(database, finder, run, dry_run)
+        missing, still_known = _mark_missing(database, finder, run, dry_run)
     finally:
         progress.finish()
     if not dry_run:
@@ -137,6 +154,9 @@ def ingest(
         known=tally.known,
         missing=missing,
         skipped=dict(sorted(tally.skipped.items())),
+        left_out=tally.left_out,
+        still_known=still_known,
+        patterns={folder: kept for folder, kept in patterns.items() if any(below(folder, root) for root in roots)},
         failures=tuple(sorted(tally.failures.values(), key=lambda failure: os.fsencode(failure.path))),
         seconds=time.monotonic() - began,
         bytes_read=tally.bytes_read,
@@ -161,11 +181,17 @@ class _Tally:
         """New locations of images that were there already."""
         return max(0, self.placed - self.added)
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """What was skipped because somebody, or the default, wants it left out: why, and how many entries."""
+        return {str(why): self.skipped[why] for why in LEFT_OUT if self.skipped[why]}
+
     def numbers(self) -> dict[str, int | float | str]:
         """For the run's summary."""
         names = ("found", "unchanged", "read", "added", "known", "bytes_read")
         return {name: getattr(self, name) for name in names} | {
             "skipped": sum(self.skipped.values()),
+            "left_out": sum(self.left_out.values()),
             "failures": len(self.failures),
         }
 
@@ -427,24 +453,31 @@ class _Writer:
         self._begin()
 
 
-def _mark_missing(database: Database, finder: Finder, run: int, dry_run: bool) -> int:
+def _mark_missing(database: Database, finder: Finder, run: int, dry_run: bool) -> tuple[int, int]:
     """Mark stored files that are gone from the places of this ingest; how many locations that are.
+
+    A file that is left out now, but is there, stays as it is known: how many such files there are comes second.
 
     Only where the place is a folder that can be listed and is not empty, or a file in such a folder. So neither a disk
     that is not mounted (its mount point is gone, or empty) nor an I/O error marks anything as missing.
     """
-    total = 0
+    total = still_known = 0
     for root in (*finder.places, *finder.absent):
         whole = finder.holds_something(root)
         if not whole and not finder.holds_something(root.parent):
             continue
         with database.read() as connection:
             under = (p for batch in catalog_locations.paths_under(connection, root) for p in batch)
-            gone = [path for path in under if (whole or path == root) and finder.is_gone(root, path)]
+            gone = []
+            for path in under:
+                if (whole or path == root) and finder.is_gone(root, path):
+                    gone.append(path)
+                else:
+                    still_known += path != root and finder.leaves_out(path)
         if dry_run:
             total += len(gone)
         elif gone:
             with database.write() as connection:
                 total += catalog_locations.mark(connection, gone, run, missing=True)
                 catalog.clear_failures(connection, gone)
-    return total
+    return total, still_known

@@ -211,6 +211,9 @@ class IngestSummary:
     known: int = 0  # new locations of images already stored (copies, moved files)
     missing: int = 0  # locations under the given folders that are gone
     skipped: Mapping[str, int] = field(default_factory=dict)  # why -> how many directory entries
+    left_out: Mapping[str, int] = field(default_factory=dict)  # those of them that are not wanted (`Scope`)
+    still_known: int = 0  # files of the index that are left out now; they stay in it until somebody forgets them
+    patterns: Mapping[Path, tuple[str, ...]] = field(default_factory=dict)  # folder -> what is left out of it
     failures: tuple[Failure, ...] = ()
     seconds: float = 0.0
     bytes_read: int = 0

@@ -44,6 +44,10 @@ class SkipReason(StrEnum):
     NOT_AN_IMAGE = "not_an_image"  # neither its name nor its first bytes say that it is one
     UNUSABLE_KEY = "unusable_key"  # an object whose key cannot be a path
     LISTED_TWICE = "listed_twice"
+    SYSTEM_FOLDER = "system_folder"  # a recycle bin, thumbnails of a NAS: see `dedupindex.sources.scope`
+    PATTERN = "pattern"  # a pattern of somebody leaves it out
+    TOO_SMALL = "too_small"  # fewer bytes than asked for
+    OTHER_EXTENSION = "other_extension"  # not one of the extensions that were asked for
     COMPRESSED_ARCHIVE = "compressed_archive"  # only plain tar shards are opened
 
 

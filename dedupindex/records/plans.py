@@ -104,6 +104,7 @@ class LeftOutReason(StrEnum):
     SHOWS_MORE = "shows_more"  # it shows something that its copy does not
     FINER = "finer"  # it shows only a part of its copy, but in finer detail
     PROTECTED = "protected"
+    NOT_SELECTED = "not_selected"  # the selection does not cover it
     KEEP_BOTH = "keep_both"  # somebody decided to keep both
     KEEPER = "keeper"  # somebody decided to keep this one
     HARD_LINK = "hard_link"  # other names of the same file remain, so nothing would be freed

@@ -51,6 +51,8 @@ class Selection:
         Only pairs of two places in the same folder, or in different ones.
     decided : bool
         Show pairs of which somebody decided to keep both.
+    groups : tuple of str
+        Only the groups with these ids; empty = all.
     """
 
     relations: tuple[Relation, ...] = ()
@@ -60,6 +62,7 @@ class Selection:
     across: tuple[Path, Path] | None = None
     folder: FolderChoice = FolderChoice.ANY
     decided: bool = False
+    groups: tuple[str, ...] = ()
 
     def wants(self, relations: tuple[Relation, ...]) -> bool:
         """Whether a pair with these relations is asked for."""

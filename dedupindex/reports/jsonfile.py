@@ -65,6 +65,7 @@ def selection_json(selection: Selection) -> dict[str, Any]:
         "across": None if selection.across is None else [path_json(path) for path in selection.across],
         "folder": selection.folder,
         "decided": selection.decided,
+        "groups": list(selection.groups),
     }
 
 

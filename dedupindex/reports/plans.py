@@ -40,6 +40,7 @@ WHY = {
     LeftOutReason.SHOWS_MORE: "they show something that the copy that is kept does not",
     LeftOutReason.FINER: "they show a part of the copy that is kept, but in finer detail",
     LeftOutReason.PROTECTED: "protected",
+    LeftOutReason.NOT_SELECTED: "outside of what was asked for (--path)",
     LeftOutReason.KEEP_BOTH: "decided: keep both",
     LeftOutReason.KEEPER: "decided: keep this one",
     LeftOutReason.HARD_LINK: "hard links of other files: taking one away frees nothing",

@@ -26,6 +26,12 @@ from dedupindex.reports.names import short, shown
 from dedupindex.reports.wording import flag_words, pair_words, percent, proof_words, shift_text
 
 INDENT = "    "
+LEFT_OUT = {
+    "system_folder": ("system folder", "system folders"),
+    "pattern": ("file or folder by patterns", "files and folders by patterns"),
+    "too_small": ("file for its size", "files for their size"),
+    "other_extension": ("file for its extension", "files for their extension"),
+}
 MANY = 20  # pictures without a duplicate that are listed for people
 
 
@@ -42,8 +48,19 @@ def ingest_text(summary: IngestSummary, *, dry_run: bool = False) -> str:
         )
     if summary.missing:
         lines.append(f"{count(summary.missing, 'location')} gone")
-    if summary.skipped:
-        what = ", ".join(f"{number:,} {why.replace('_', ' ')}" for why, number in summary.skipped.items())
+    if summary.left_out:
+        what = ", ".join(count(number, *LEFT_OUT[why]) for why, number in summary.left_out.items())
+        lines.append(f"left out: {what}")
+    lines += [
+        f"left out of {shown(folder)}: {shown('  '.join(kept))}" for folder, kept in sorted(summary.patterns.items())
+    ]
+    if summary.still_known:
+        lines.append(
+            f"{count(summary.still_known, 'file')} in the index, though left out now: `forget PATH` takes them out"
+        )
+    others = {why: number for why, number in summary.skipped.items() if why not in summary.left_out}
+    if others:
+        what = ", ".join(f"{number:,} {why.replace('_', ' ')}" for why, number in others.items())
         lines.append(f"skipped: {what}")
     return "\n".join(lines)
 
@@ -186,6 +203,8 @@ def selection_words(selection: Selection, base: Path | None = None) -> str:
         parts.append(
             "pairs within one folder" if selection.folder == FolderChoice.SAME else "pairs of different folders"
         )
+    if selection.groups:
+        parts.append("group " + " or ".join(selection.groups))
     if selection.paths:
         parts.append("groups that touch " + " or ".join(short(path, base) for path in selection.paths))
     return ", ".join(parts)

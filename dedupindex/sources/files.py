@@ -12,9 +12,11 @@ from typing import TypeAlias
 from dedupindex.errors import Reason
 from dedupindex.places import absolute
 from dedupindex.records import Failure, FoundFile, SkippedFile, SkipReason
+from dedupindex.sources.scope import IGNORE_FILE, Rules, Scope
 
 Found: TypeAlias = FoundFile | SkippedFile | Failure
 Identity: TypeAlias = tuple[int, int]  # (device, inode)
+_Folder: TypeAlias = tuple[Path, os.stat_result, Rules]
 
 _ADDRESS = re.compile(r"(?P<path>.+)#frame=(?P<frame>\d{1,9})", re.DOTALL)
 
@@ -26,6 +28,7 @@ def walk(
     hidden: bool = False,
     exclude: Sequence[Path] = (),
     mask_pattern: str = "{stem}.mask.png",
+    scope: Scope | None = None,
 ) -> Iterator[Found]:
     """Find the regular files at and below some paths.
 
@@ -46,14 +49,23 @@ def walk(
     mask_pattern : str
         Name of the mask file beside a picture, with ``{stem}``; empty = none. Such a file is skipped (``mask_file``)
         where a picture of that stem lies beside it.
+    scope : Scope, optional
+        Its patterns, and whether system folders are entered; by default they are not. Files `IGNORE_FILE` are read in
+        every folder that is entered.
 
     Yields
     ------
     FoundFile, SkippedFile or Failure
-        A `SkippedFile` says why: ``hidden``, ``symlink``, ``not_regular``, ``folder``, ``excluded``, ``mask_file``.
+        A `SkippedFile` says why: ``hidden``, ``symlink``, ``not_regular``, ``folder``, ``excluded``, ``mask_file``,
+        ``system_folder``, ``pattern``. A folder that is left out is given once, for all that is in it.
         A `Failure` is a folder that cannot be read or a named path that does not exist.
+
+    Raises
+    ------
+    SettingsError
+        An `IGNORE_FILE` has a line that is no pattern.
     """
-    walker = _Walker(recursive, hidden, exclude, mask_pattern)
+    walker = _Walker(recursive, hidden, exclude, mask_pattern, scope or Scope())
     roots: list[tuple[Path, os.stat_result]] = []
     for path in sorted({absolute(path) for path in paths}, key=os.fsencode):
         try:
@@ -88,7 +100,8 @@ def parse_address(text: str) -> tuple[Path, int | None]:
 class _Walker:
     """The options of one walk and what it has seen."""
 
-    def __init__(self, recursive: bool, hidden: bool, exclude: Sequence[Path], mask_pattern: str) -> None:
+    def __init__(self, recursive: bool, hidden: bool, exclude: Sequence[Path], mask_pattern: str, scope: Scope) -> None:
+        self.scope = scope
         self.recursive = recursive
         self.hidden = hidden
         self.excluded_paths = {os.fspath(absolute(path)) for path in exclude}
@@ -119,7 +132,7 @@ class _Walker:
         if self.is_excluded(root, status) or any(os.fspath(p) in self.excluded_paths for p in root.parents):
             yield SkippedFile(root, SkipReason.EXCLUDED)
             return
-        pending: list[Iterator[Found | tuple[Path, os.stat_result]]] = [self.entries(root, status)]
+        pending: list[Iterator[Found | _Folder]] = [self.entries(root, status, self.scope.at(root))]
         while pending:
             item = next(pending[-1], None)
             if item is None:
@@ -129,7 +142,7 @@ class _Walker:
             else:
                 yield item
 
-    def entries(self, folder: Path, status: os.stat_result) -> Iterator[Found | tuple[Path, os.stat_result]]:
+    def entries(self, folder: Path, status: os.stat_result, rules: Rules) -> Iterator[Found | _Folder]:
         """Yield a folder's entries in order; a folder to enter comes as a tuple."""
         identity = (status.st_dev, status.st_ino)
         if identity in self.visited:
@@ -141,11 +154,20 @@ class _Walker:
         except (OSError, ValueError) as error:
             yield _failure(folder, error)
             return
+        if any(entry.name == IGNORE_FILE for entry in entries):
+            try:
+                rules = rules.with_file((folder / IGNORE_FILE).read_bytes(), folder / IGNORE_FILE)
+            except OSError as error:
+                yield _failure(folder / IGNORE_FILE, error)
         masks = masks_among([entry.name for entry in entries], self.mask_names)
         for entry in entries:
-            if (identity, entry.name) in self.named:
+            if entry.name == IGNORE_FILE or (identity, entry.name) in self.named:
                 continue
             path = folder / entry.name
+            left_out = None if entry.is_symlink() else rules.why_left_out(entry.name, is_folder=_is_folder(entry))
+            if left_out is not None:
+                yield SkippedFile(path, left_out)
+                continue
             if not self.hidden and entry.name.startswith("."):
                 yield SkippedFile(path, SkipReason.HIDDEN)
                 continue
@@ -161,7 +183,7 @@ class _Walker:
             elif self.is_excluded(path, seen):
                 yield SkippedFile(path, SkipReason.EXCLUDED)
             elif self.recursive:
-                yield path, seen
+                yield path, seen, self.scope.at(path, rules.below(entry.name))
             else:
                 yield SkippedFile(path, SkipReason.FOLDER)
 
@@ -183,6 +205,13 @@ def mask_name_matcher(pattern: str) -> re.Pattern[str] | None:
     if not placeholder:
         return None
     return re.compile(re.escape(before) + "(?P<stem>.+)" + re.escape(after), re.DOTALL)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False  # its `stat` fails too, and that is reported
 
 
 def _place(path: Path) -> tuple[Identity, str]:

@@ -23,7 +23,11 @@ from dedupindex.sources import remote, shards
 from dedupindex.sources.files import Found, mask_name_matcher, masks_among, walk
 from dedupindex.sources.lists import SourceList, read_list
 from dedupindex.sources.rasters import mask_path
+from dedupindex.sources.scope import IGNORE_FILE, LEFT_OUT, Rules, Scope
 from dedupindex.sources.sniff import is_candidate
+
+MOST_IGNORE_BYTES = 1_000_000  # of an `IGNORE_FILE` in an object store
+_Folder = tuple[Path, Rules]
 
 
 class Finder:
@@ -40,6 +44,9 @@ class Finder:
         Never entered: the program's own data.
     mask_pattern : str
         Name of the mask file beside a picture; see `walk`.
+    scope : Scope, optional
+        Which files in folders and shards are taken; by default all but those in system folders. Patterns and system
+        folders are not looked for inside shards.
     """
 
     def __init__(
@@ -50,8 +57,10 @@ class Finder:
         recursive: bool = True,
         exclude: Sequence[Path] = (),
         mask_pattern: str = "{stem}.mask.png",
+        scope: Scope | None = None,
     ) -> None:
-        self.places = places
+        self.places, self._scope = places, scope or Scope()
+        self._left_out: set[int] = set()  # hashes of the paths of folders and files that the scope leaves out
         self.absent: list[Path] = []  # named in a list, and not there
         self._lists, self._recursive, self._exclude, self._pattern = lists, recursive, exclude, mask_pattern
         self._mask_names = mask_name_matcher(mask_pattern)
@@ -62,6 +71,25 @@ class Finder:
         self._filled: set[Path] = set()  # named folders of stores in which there was something
 
     def __iter__(self) -> Iterator[Found]:
+        for found in self._found():
+            entry = found
+            if isinstance(entry, FoundFile) and not entry.explicit:
+                why = self._scope.too_small_or_other(entry)
+                entry = entry if why is None else SkippedFile(entry.path, why)
+            if isinstance(entry, SkippedFile) and entry.why in LEFT_OUT:
+                self._left_out.add(hash(os.fspath(entry.path)))
+            yield entry
+
+    def leaves_out(self, path: Path) -> bool:
+        """Whether a place, or a folder above it, was left out by the scope."""
+        name = os.fspath(path) if self._left_out else ""
+        while name:
+            if hash(name) in self._left_out:
+                return True
+            name = name.rpartition("/")[0]
+        return False
+
+    def _found(self) -> Iterator[Found]:
         for entry in self._everything():
             if not isinstance(entry, FoundFile) or entry.offset is not None:
                 yield entry
@@ -98,7 +126,11 @@ class Finder:
             except OSError:
                 return False
             return False
-        if hash(path) in self._seen or any(root == broken or root in broken.parents for broken in self._broken):
+        if (
+            hash(path) in self._seen
+            or self.leaves_out(path)
+            or any(root == broken or root in broken.parents for broken in self._broken)
+        ):
             return False
         for shard in shards_above(path):
             if hash(shard) in self._seen:
@@ -117,7 +149,9 @@ class Finder:
                 yield from self._below_shard(place)
             else:
                 here.append(place)
-        yield from walk(here, recursive=self._recursive, exclude=self._exclude, mask_pattern=self._pattern)
+        yield from walk(
+            here, recursive=self._recursive, exclude=self._exclude, mask_pattern=self._pattern, scope=self._scope
+        )
         for source in self._lists:
             yield from self._listed(source)
 
@@ -175,18 +209,18 @@ class Finder:
             self._broken.append(place)
             yield Failure(place, error.reason, error.detail)
             return
-        pending: list[Iterator[Found | Path]] = [self._entries(place)]
+        pending: list[Iterator[Found | _Folder]] = [self._entries(place, self._scope.at(place))]
         while pending:
             item = next(pending[-1], None)
             if item is None:
                 pending.pop()
-            elif isinstance(item, Path):
-                pending.append(self._entries(item))
+            elif isinstance(item, tuple):
+                pending.append(self._entries(*item))
             else:
                 yield item
 
-    def _entries(self, folder: Path) -> Iterator[Found | Path]:
-        """Yield the objects of a folder in the order of their keys; a folder to enter comes as a path."""
+    def _entries(self, folder: Path, rules: Rules) -> Iterator[Found | _Folder]:
+        """Yield the objects of a folder in the order of their keys; a folder to enter comes as a tuple."""
         try:
             listing = remote.entries(folder)
         except ReadError as error:
@@ -198,6 +232,11 @@ class Finder:
         names = [entry.name for entry in listing if not entry.is_folder]
         masks = masks_among(names, self._mask_names)
         there = set(names)
+        if IGNORE_FILE in there:
+            try:
+                rules = rules.with_file(remote.read(folder / IGNORE_FILE, MOST_IGNORE_BYTES)[0], folder / IGNORE_FILE)
+            except ReadError as error:
+                yield Failure(folder / IGNORE_FILE, error.reason, error.detail)
         for entry in listing:
             if not entry.is_folder and (not entry.name or entry.name.endswith("/")):
                 continue  # the placeholder that stands for a folder
@@ -205,13 +244,18 @@ class Finder:
                 yield SkippedFile(folder, SkipReason.UNUSABLE_KEY)
                 continue
             path = folder / entry.name
-            if hash(path) in self._seen:  # below another place that was named too
+            if entry.name == IGNORE_FILE or hash(path) in self._seen:  # below another place that was named too
+                continue
+            left_out = rules.why_left_out(entry.name, is_folder=entry.is_folder)
+            if left_out is not None:  # not seen: it may be named itself too
+                yield SkippedFile(path, left_out)
                 continue
             self._seen.add(hash(path))
             if entry.name.startswith("."):
                 yield SkippedFile(path, SkipReason.HIDDEN)
             elif entry.is_folder:
-                yield path if self._recursive else SkippedFile(path, SkipReason.FOLDER)
+                inside = self._scope.at(path, rules.below(entry.name))
+                yield (path, inside) if self._recursive else SkippedFile(path, SkipReason.FOLDER)
             elif entry.name in masks:
                 yield SkippedFile(path, SkipReason.MASK_FILE)
             else:

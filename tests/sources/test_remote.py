@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from dedupindex.errors import LimitExceededError, ReadError, Reason, UnsupportedImageError
+from dedupindex.errors import LimitExceededError, ReadError, Reason, SettingsError, UnsupportedImageError
 from dedupindex.places import place_of
 from dedupindex.records import Failure, FoundFile, SkippedFile
 from dedupindex.settings import Settings
 from dedupindex.sources import Finder, decode_file, is_candidate, read_bytes, remote, status_of
+from dedupindex.sources.scope import Scope
 from tests.pictures import picture, save
 
 fsspec = pytest.importorskip("fsspec")
@@ -221,3 +222,30 @@ def test_volumes_are_not_looked_for(tmp_path):
     with pytest.raises(ReadError):
         read_bytes(Path("laptop:/home/x.png"), LIMIT)
     assert not os.path.lexists(tmp_path / "laptop:")
+
+
+def test_what_is_left_out_in_a_store(store, png):
+    for key in ("b/a.png", "b/@eaDir/a.png", "b/cache/deep/a.png", "b/raw/x.png", "b/raw/keep.png", "b/small.png"):
+        store.pipe(f"/{key}", png if not key.endswith("small.png") else png[:20])
+    store.pipe("/b/raw/.dedupindexignore", b"*\n!keep.png\n")
+    scope = Scope(patterns={place_of("memory://b"): ("cache/",)}, min_size=50)
+    finder = Finder([place_of("memory://b")], scope=scope)
+    found = list(finder)
+    assert names(found) == ["memory:/b/a.png", "memory:/b/raw/keep.png"]
+    assert {str(item.path): item.why for item in found if isinstance(item, SkippedFile)} == {
+        "memory:/b/@eaDir": "system_folder",
+        "memory:/b/cache": "pattern",
+        "memory:/b/raw/x.png": "pattern",
+        "memory:/b/small.png": "too_small",
+    }
+    root = place_of("memory://b")
+    known = [root / name for name in ("@eaDir/a.png", "cache/deep/a.png", "raw/x.png", "small.png", "a.png")]
+    assert [path for path in known if finder.is_gone(root, path)] == []  # nobody looked whether they are there
+    assert finder.is_gone(root, root / "deleted.png")
+
+
+def test_a_bad_line_in_a_store_is_named(store, png):
+    store.pipe("/b/a.png", png)
+    store.pipe("/b/.dedupindexignore", b"*.tmp\n!\n")
+    with pytest.raises(SettingsError, match=r"memory:/b/\.dedupindexignore, line 2"):
+        walk("memory://b")
