@@ -31,6 +31,8 @@ from dedupindex.records import Frame, Mask
 from dedupindex.sources import rasters
 from dedupindex.sources.content import DecodedContent, Source, check_frame, check_total, choose_frames, make_frame
 from dedupindex.sources.deep import deep_bits, read_deep
+from dedupindex.sources.directories import check_directories
+from dedupindex.sources.gif import check_gif
 from dedupindex.sources.quiet import native_stderr
 
 _ = (  # imported for what they register: otherwise the first unusual file makes Pillow load every plugin it has
@@ -79,6 +81,10 @@ def read_picture(source: Source, format: str) -> DecodedContent:
     """
     if format == "HEIF":
         _register_heif(source)
+    if format == "TIFF":
+        check_directories(source)
+    elif format == "GIF":
+        check_gif(source)
     with (
         pillow_limits(source.settings.max_pixels),
         Image.open(io.BytesIO(source.data), formats=PLUGINS[format]) as image,

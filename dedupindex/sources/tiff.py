@@ -33,6 +33,7 @@ from dedupindex.sources.content import (
     part_of,
     with_stack_range,
 )
+from dedupindex.sources.directories import check_directories
 from dedupindex.sources.pictures import pillow_limits, read_frame, read_picture, upright
 from dedupindex.sources.quiet import native_stderr
 
@@ -72,9 +73,13 @@ def read_tiff(source: Source) -> DecodedContent:
     ReadError
         Named limits, frames and codecs; what the libraries raise passes through.
     """
+    check_directories(source)
     try:
-        # is_ome and the others would follow the names of further files that the metadata name
-        file = tifffile.TiffFile(io.BytesIO(source.data), is_ome=False, is_mmstack=False, is_ndtiff=False)
+        # is_ome, is_mmstack and is_ndtiff would follow the names of further files that the metadata name; is_scanimage
+        # would make up as many pages as fit into the file, without looking for them
+        file = tifffile.TiffFile(
+            io.BytesIO(source.data), is_ome=False, is_mmstack=False, is_ndtiff=False, is_scanimage=False
+        )
     except Exception as error:
         source.note(f"tifffile: {error}")
         return read_picture(source, "TIFF")
@@ -93,11 +98,7 @@ def read_tiff(source: Source) -> DecodedContent:
 
 def _survey(source: Source, file: Any) -> tuple[list[_Page], Any]:
     """The pages that show something, and the series of a stack that has only one directory."""
-    chain: list[Any] = []
-    for link in file.pages:
-        chain.append(link)
-        if len(chain) > 4 * source.settings.max_frames:  # with overviews and masks
-            break
+    chain: list[Any] = list(file.pages)  # `check_directories` has bounded it
     shown = [i for i, page in enumerate(chain) if not page.is_reduced and not int(page.subfiletype) & _MASK_PAGE]
     if not shown:
         shown = list(range(len(chain)))
