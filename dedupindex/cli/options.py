@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from dedupindex.cli.console import Bar, Quiet, complain, logging_to_stderr, progress
-from dedupindex.errors import DedupIndexError
+from dedupindex.errors import DedupIndexError, said
 from dedupindex.settings import ENVIRONMENT_PREFIX, TIMES, Settings, read_settings_file
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def guarded(work: Callable[[], int], session: Session) -> int:
         complain("interrupted; what was committed stays, the next run goes on from there")
         return INTERRUPTED
     except (DedupIndexError, OSError) as error:
-        complain(str(error))
+        complain(said(error))
         return ERROR
     except MemoryError:
         complain("not enough memory")

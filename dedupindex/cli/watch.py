@@ -49,7 +49,7 @@ def watch(
     Each run reads what is new or changed and says in one line how many groups are new, grown, shrunk or resolved
     since the run before. Interrupt or terminate it: what was committed stays.
     """
-    from dedupindex.errors import DedupIndexError
+    from dedupindex.errors import DedupIndexError, said
     from dedupindex.settings import seconds_of
 
     pause = seconds_of(every)
@@ -67,7 +67,7 @@ def watch(
             except KeyboardInterrupt:
                 break
             except (DedupIndexError, OSError) as error:  # a locked database or a full disk may pass: try again later
-                complain(f"{_now()} {error}")
+                complain(f"{_now()} {said(error)}")
             done += 1
             if runs is not None and done >= runs:
                 return DONE

@@ -126,7 +126,8 @@ def _directory(data: bytes, layout: _Layout, at: int) -> _Directory | None:
     below: tuple[int, ...] = ()
     values = 0
     for tag, kind, count, value in entry.iter_unpack(data[at + head.size : end]):
-        values += count * _BYTES_OF_TYPE.get(kind, 0)
+        length = count * _BYTES_OF_TYPE.get(kind, 0)
+        values += length if length <= len(data) else 0  # larger ones the libraries leave out
         if tag == _SUB_IFDS and kind in (4, 13, 16, 18) and count <= _MOST_BELOW:
             below = _numbers(data, layout, kind, count, value)
     following = offset.unpack_from(data, end)[0] if end + offset.size <= len(data) else 0

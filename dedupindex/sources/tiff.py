@@ -36,6 +36,7 @@ from dedupindex.sources.content import (
 from dedupindex.sources.directories import check_directories
 from dedupindex.sources.pictures import pillow_limits, read_frame, read_picture, upright
 from dedupindex.sources.quiet import native_stderr
+from dedupindex.sources.reasons import words_of
 
 Array = NDArray[Any]
 
@@ -81,7 +82,7 @@ def read_tiff(source: Source) -> DecodedContent:
             io.BytesIO(source.data), is_ome=False, is_mmstack=False, is_ndtiff=False, is_scanimage=False
         )
     except Exception as error:
-        source.note(f"tifffile: {error}")
+        source.note(f"tifffile: {words_of(error)}")
         return read_picture(source, "TIFF")
     with file:
         try:
@@ -89,7 +90,7 @@ def read_tiff(source: Source) -> DecodedContent:
         except ReadError:
             raise
         except Exception as error:
-            source.note(f"tifffile: {error}")
+            source.note(f"tifffile: {words_of(error)}")
             return read_picture(source, "TIFF")
         if stacked is not None:
             return _read_contiguous(source, pages[0], stacked)
@@ -170,7 +171,7 @@ def _read_pages(source: Source, pages: list[_Page]) -> DecodedContent:
             except Exception as error:
                 if total == 1 or source.wanted is not None:
                     raise
-                source.note(f"frame {mine[0]} cannot be read: {error}")
+                source.note(f"frame {mine[0]} cannot be read: {words_of(error)}")
                 failure = error
     if not frames:
         raise failure
@@ -204,7 +205,7 @@ def _read_page(source: Source, each: _Page, first: int, pillow: _LazyPillow) -> 
         try:
             pillow.open()
         except Exception as error:
-            source.note(f"Pillow: {error}")
+            source.note(f"Pillow: {words_of(error)}")
         else:
             return [_by_pillow(source, each, first, pillow)]
     try:
@@ -337,7 +338,7 @@ def _mask_of_page(source: Source, each: _Page, shape: tuple[int, ...]) -> Mask |
     try:
         valid: Mask = np.asarray(each.mask_page.asarray(maxworkers=1)) != 0
     except Exception as error:
-        source.note(f"the mask page cannot be read: {error}")
+        source.note(f"the mask page cannot be read: {words_of(error)}")
         return None
     orientation = _orientation(each.page)
     valid = upright(valid, orientation) if orientation != 1 else valid
