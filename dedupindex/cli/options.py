@@ -16,6 +16,7 @@ import typer
 
 from dedupindex.cli.console import Bar, Quiet, complain, logging_to_stderr, progress
 from dedupindex.errors import DedupIndexError, said
+from dedupindex.places import at_home
 from dedupindex.settings import ENVIRONMENT_PREFIX, TIMES, Settings, read_settings_file
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Session:
     def location(self) -> str:
         """Return the database: flag, environment, default."""
         chosen = self.database or os.environ.get(DATABASE_VARIABLE) or DEFAULT_DATABASE
-        return chosen if "://" in chosen else os.fspath(Path(chosen).expanduser())
+        return chosen if "://" in chosen else os.fspath(at_home(Path(chosen)))
 
     def overrides(self) -> dict[str, Any]:
         """Return settings by name: flags over the environment over the file; what nobody gave is left out."""
