@@ -122,7 +122,7 @@ class Session:
 
     def overrides(self) -> dict[str, Any]:
         """Return settings by name: flags over the environment over the file; what nobody gave is left out."""
-        values = {} if self.config is None else read_settings_file(self.config)
+        values = {} if self.config is None else read_settings_file(at_home(self.config))
         for name in list(values):
             if ENVIRONMENT_PREFIX + name.upper() in os.environ:
                 del values[name]
