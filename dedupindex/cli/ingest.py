@@ -72,6 +72,13 @@ def require_sources(session: Session, paths: Sequence[str] | None, lists: Sequen
 
     What is missing beside others, or from a database that is there, is for the ingest to tell.
 
+    Parameters
+    ----------
+    session : Session
+        Names the database.
+    paths : sequence of str or None
+    lists : sequence of Path or None
+
     Raises
     ------
     SettingsError
