@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
+from dedupindex.places import at_home
+
 Listener: TypeAlias = Callable[[str, str], None]  # takes the step and the file's name
 VARIABLE = "DEDUPINDEX_FAULT"
 _CHUNK = 1 << 22  # bytes copied at once
@@ -67,7 +69,7 @@ def write_whole(path: Path, data: bytes, *, aside: Path | None = None) -> None:
 
 def output_path(path: Path) -> Path:
     """Where a user wants a file: with ``~`` as their home folder, unless there is a file of that very name."""
-    return path if os.path.lexists(path) else path.expanduser()
+    return at_home(path)
 
 
 @contextmanager

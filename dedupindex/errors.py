@@ -22,6 +22,7 @@ numeric rooms are `ValueError` or `TypeError` with the offending values in the m
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 
@@ -135,3 +136,23 @@ class PlanError(DedupIndexError):
 
 class PlanChangedError(PlanError):
     """A plan says something else than what was agreed to."""
+
+
+def said(error: BaseException) -> str:
+    """What an error says, for people: of the system's errors the file and the words, without the number.
+
+    Parameters
+    ----------
+    error : BaseException
+
+    Returns
+    -------
+    str
+        One line or more; empty where the error says nothing.
+    """
+    if not isinstance(error, OSError) or error.strerror is None or isinstance(error, DedupIndexError):
+        return str(error)
+    words = str(error.strerror)
+    words = words[:1].lower() + words[1:] if words[1:2].islower() else words
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes) and name]
+    return f"{' -> '.join(names)}: {words}" if names else words

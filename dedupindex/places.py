@@ -100,10 +100,23 @@ def absolute(path: Path) -> Path:
         return Path("/").joinpath(*path.parts[1:])
     if name and not os.path.lexists(path):
         return Path(f"{scheme_of(path) or name}:", *path.parts[1:])
-    path = path.expanduser() if os.fspath(path).startswith("~") and not os.path.lexists(path) else path
+    path = at_home(path)
     if ".." in path.parts:
         return Path(os.path.realpath(path.parent)) / path.name if path.name != ".." else Path(os.path.realpath(path))
     return path.absolute()
+
+
+def at_home(path: Path) -> Path:
+    """A path with a leading ``~`` or ``~user`` as their home folder.
+
+    It stays as it is where there is a file of that very name, or no such user.
+    """
+    if not os.fspath(path).startswith("~") or os.path.lexists(path):
+        return path
+    try:
+        return path.expanduser()
+    except (RuntimeError, ValueError):  # no such user, or a name that no user can have
+        return path
 
 
 def on_volume(path: Path, volume: str) -> Path:

@@ -220,6 +220,8 @@ class Settings:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+_MOST_DOTS = 100  # in a key of a TOML file; ours have one
+
 _FIELDS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fields(Settings)}
 
 
@@ -232,12 +234,20 @@ def read_settings_file(path: Path) -> dict[str, Any]:
         Unreadable, or no TOML.
     """
     try:
-        with path.open("rb") as file:
-            values = tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: {error}") from error
+        data = path.read_bytes()
+        if any(line.partition(b"=")[0].count(b".") > _MOST_DOTS for line in data.splitlines()):
+            raise RecursionError  # tomllib takes the square of their number for dotted keys
+        values = tomllib.loads(data.decode())
+    except RecursionError as error:
+        raise SettingsError(f"{path}: the TOML is nested too deep") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: is no text") from error
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path}: {error.strerror if isinstance(error, OSError) else error}") from error
     table = values.get("dedupindex", values)
-    return dict(table) if isinstance(table, dict) else {}
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: dedupindex must be a table of settings")
+    return dict(table)
 
 
 def seconds_of(text: str) -> float:
@@ -264,13 +274,15 @@ def _coerce(name: str, value: Any) -> Any:
         if isinstance(default, bool):
             if isinstance(value, str):
                 return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.lower()]
+            if not isinstance(value, bool | int):
+                raise TypeError(name)
             return bool(value)
         if isinstance(default, tuple):
             items = value.split(_FIELDS[name].metadata["separator"]) if isinstance(value, str) else tuple(value)
             number = float if name == "no_data" else str
             return tuple(number(item) for item in items if item != "")
         return type(default)(value)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         kind = f"one of {', '.join(type(default))}" if isinstance(default, StrEnum) else f"a {type(default).__name__}"
         raise SettingsError(f"{name} is {str(value)!r}, must be {kind}") from error
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from dedupindex import durable
 from dedupindex.errors import PlanError
+from dedupindex.fields import Fields, load_json
 from dedupindex.records.plans import Action
 
 JOURNAL_SCHEMA = 1
@@ -146,19 +147,23 @@ def open_journal(path: Path, *, plan: str | None = None, database: str = "") -> 
 
 
 def _read(path: Path, descriptor: int, lines: list[bytes], plan: str | None) -> Journal:
+    number = 1
     try:
-        head, *rest = (json.loads(line) for line in lines)
-        if head["kind"] != "journal" or head["schema"] != JOURNAL_SCHEMA:
+        head = Fields.of(load_json(lines[0]))
+        if head.values.get("kind") != "journal" or head.values.get("schema") != JOURNAL_SCHEMA:
             raise PlanError(f"{path}: no journal that this dedupindex can read")
-        journal = Journal(path, head["plan"], head["token"], head["database"], descriptor)
-        for line in rest:
-            state = JournalState(line["state"])
+        journal = Journal(path, head.text("plan"), head.text("token"), head.text("database"), descriptor)
+        for number, data in enumerate(lines[1:], 2):  # noqa: B007  (the error names it)
+            line = Fields.of(load_json(data))
+            state, operation = line.choice("state", JournalState), line.integer("n")
             if state == JournalState.BEGUN:
-                journal.entries[line["n"]] = JournalEntry(_operation(line["deed"]), state)
+                journal.entries[operation] = JournalEntry(_operation(line.object("deed")), state)
+            elif operation in journal.entries:
+                journal.entries[operation].state = state
             else:
-                journal.entries[line["n"]].state = state
-    except (ValueError, KeyError, TypeError) as error:
-        raise PlanError(f"{path}: no journal: {error!r}") from error
+                raise ValueError(f"operation {operation} has not begun")
+    except ValueError as error:
+        raise PlanError(f"{path}: no journal: line {number}: {error}") from error
     if plan is not None and journal.plan != plan:
         raise PlanError(f"{path}: is the journal of another plan; name another one with --journal")
     return journal
@@ -204,15 +209,41 @@ def _plain(operation: FileOperation) -> dict[str, Any]:
     return values
 
 
-def _operation(values: Mapping[str, Any]) -> FileOperation:
-    known = dict(values)
-    for name in ("file", "keeper", "temporary", "target", "info"):
-        known[name] = None if values[name] is None else Path(os.fsdecode(bytes.fromhex(values[name]["bytes"])))
-    known["made"] = tuple(Path(os.fsdecode(bytes.fromhex(folder["bytes"]))) for folder in values["made"])
-    known["action"] = Action(values["action"])
-    known["identity"], known["keeper_identity"] = tuple(values["identity"]), tuple(values["keeper_identity"])
-    known["xattrs"] = tuple((name, value) for name, value in values["xattrs"])
-    return FileOperation(**known)
+def _operation(values: Fields) -> FileOperation:
+    identity, keeper_identity = values.integers("identity", 2), values.integers("keeper_identity", 2)
+    xattrs = [Fields({"xattrs": pair}, values.where).texts("xattrs") for pair in values.items("xattrs")]
+    if any(len(pair) != 2 for pair in xattrs):
+        raise values.wrong("xattrs", "must be pairs of texts")
+    return FileOperation(
+        number=values.integer("number"),
+        action=values.choice("action", Action),
+        file=_path_in(values.object("file")),
+        keeper=_path_in(values.object("keeper")),
+        sha256=values.text("sha256"),
+        size=values.integer("size"),
+        mtime_ns=values.integer("mtime_ns"),
+        atime_ns=values.integer("atime_ns"),
+        mode=values.integer("mode"),
+        uid=values.integer("uid"),
+        gid=values.integer("gid"),
+        identity=(identity[0], identity[1]),
+        keeper_identity=(keeper_identity[0], keeper_identity[1]),
+        temporary=_path_in(values.object("temporary")),
+        target=None if values.is_null("target") else _path_in(values.object("target")),
+        info=None if values.is_null("info") else _path_in(values.object("info")),
+        made=tuple(_path_in(folder) for folder in values.objects("made")),
+        xattrs=tuple((name, value) for name, value in xattrs),
+    )
+
+
+def _path_in(value: Fields) -> Path:
+    try:
+        name = bytes.fromhex(value.text("bytes"))
+    except ValueError as error:
+        raise ValueError(f"{value.where} is no path") from error
+    if not name or b"\0" in name:
+        raise ValueError(f"{value.where} is no path")
+    return Path(os.fsdecode(name))
 
 
 def _path(path: Path) -> dict[str, str]:

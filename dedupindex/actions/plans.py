@@ -6,7 +6,6 @@ and applying compares every file again just before it is changed.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from dedupindex.errors import PlanError, SettingsError
+from dedupindex.fields import Fields, load_json
 from dedupindex.records import Outcome, Relation
 from dedupindex.records.plans import PLAN_SCHEMA, Action, Evidence, Plan, PlanItem, PlannedFile
-from dedupindex.records.proofs import proof_from_plain
+from dedupindex.records.proofs import Proof, proof_from_plain
 from dedupindex.settings import Settings
 
 COVERED = 0.955  # share of a picture that its keeper must show; from here on relations call it whole
@@ -114,45 +114,67 @@ def read_plan(path: Path) -> Plan:
     OSError
     """
     try:
-        values = json.loads(path.read_bytes())
+        values = Fields.of(load_json(path.read_bytes()))
     except ValueError as error:
         raise PlanError(f"{path}: no plan: {error}") from error
-    if not isinstance(values, dict) or values.get("kind") != "plan":
+    if values.values.get("kind") != "plan":
         raise PlanError(f"{path}: no plan")
-    if values.get("schema") == 1:
+    schema = values.values.get("schema")
+    if schema == 1:
         words = "was made by an older dedupindex, without what it takes to compare the files again; make the plan again"
         raise PlanError(f"{path}: {words}")
-    if values.get("schema") != PLAN_SCHEMA:
-        raise PlanError(f"{path}: its schema is {values.get('schema')!r}, this dedupindex reads {PLAN_SCHEMA}")
+    if schema != PLAN_SCHEMA or isinstance(schema, bool):
+        raise PlanError(
+            f"{path}: {values.wrong('schema', f'this dedupindex reads {PLAN_SCHEMA}')}"
+            if "schema" in values.values
+            else f"{path}: schema is missing"
+        )
     try:
         plan = _plan(values)
-    except SettingsError as error:
+    except ValueError as error:  # SettingsError is one too
         raise PlanError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise PlanError(f"{path}: no whole plan: {error!r}") from error
     check_plan(plan)
     return plan
 
 
-def path_of(value: Mapping[str, Any]) -> Path:
-    """Return a path from its JSON: `path_bytes` (hexadecimal) where the name is no text, else `path`."""
-    if "path_bytes" in value:
-        return Path(os.fsdecode(bytes.fromhex(value["path_bytes"])))
-    return Path(str(value["path"]))
+def path_of(value: Fields) -> Path:
+    """Return a path from its JSON: `path_bytes` (hexadecimal) where the name is no text, else `path`.
+
+    Raises
+    ------
+    ValueError
+    """
+    written = "path_bytes" in value.values
+    name = os.fsdecode(_bytes_of(value, "path_bytes")) if written else value.text("path")
+    if "\0" in name or not name:
+        raise ValueError(f"{value.where}: a path is no name of a file")
+    return Path(name)
 
 
-def _plan(values: Mapping[str, Any]) -> Plan:
+def _bytes_of(value: Fields, name: str) -> bytes:
+    text = value.text(name)
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise value.wrong(name, "must be hexadecimal digits") from error
+
+
+def _plan(values: Fields) -> Plan:
+    try:
+        made = datetime.fromisoformat(values.text("made"))
+    except ValueError as error:
+        raise values.wrong("made", "must be a time") if "made" in values.values else error from error
     return Plan(
-        database=str(values["database"]),
-        made=datetime.fromisoformat(values["made"]),
-        version=str(values["version"]),
-        action=Action(values["action"]),
-        rules=tuple(str(rule) for rule in values["keep_rules"]),
-        relations=tuple(Relation(name) for name in values["relations"]),
-        protect=tuple(path_of(value) for value in values["protect"]),
-        items=tuple(_item(value) for value in values["items"]),
-        unproven=values["unproven"] is True,
-        settings=_settings(values["settings"]),
+        database=values.text("database"),
+        made=made,
+        version=values.text("version"),
+        action=values.choice("action", Action),
+        rules=values.texts("keep_rules"),
+        relations=tuple(values.chosen("relations", name, Relation) for name in values.items("relations")),
+        protect=tuple(path_of(value) for value in values.objects("protect")),
+        items=tuple(_item(value) for value in values.objects("items")),
+        unproven=values.values.get("unproven") is True,
+        settings=_settings(values.object("settings").values),
     )
 
 
@@ -165,35 +187,49 @@ def _settings(values: Mapping[str, Any]) -> dict[str, Any]:
     return dict(values)
 
 
-def _item(value: Mapping[str, Any]) -> PlanItem:
+def _item(value: Fields) -> PlanItem:
     return PlanItem(
-        group=str(value["group"]),
-        action=Action(value["action"]),
-        file=_file(value["file"]),
-        keeper=_file(value["keeper"]),
-        relations=tuple(Relation(name) for name in value["relation"].split("+")),
-        rule=str(value["rule"]),
-        because=str(value["because"]),
-        covered=float(value["covered"]),
-        target=None if value["target"] is None else path_of(value["target"]),
-        score=float(value["score"]),
-        evidence=None if value["evidence"] is None else _evidence(value["evidence"]),
+        group=value.text("group"),
+        action=value.choice("action", Action),
+        file=_file(value.object("file")),
+        keeper=_file(value.object("keeper")),
+        relations=tuple(value.chosen("relation", name, Relation) for name in value.text("relation").split("+")),
+        rule=value.text("rule"),
+        because=value.text("because"),
+        covered=value.number("covered"),
+        target=None if value.is_null("target") else path_of(value.object("target")),
+        score=value.number("score"),
+        evidence=None if value.is_null("evidence") else _evidence(value.object("evidence")),
     )
 
 
-def _evidence(value: Mapping[str, Any]) -> Evidence:
-    (xx, xy, x0), (yx, yy, y0) = ((float(number) for number in row) for row in value["matrix"])
+def _evidence(value: Fields) -> Evidence:
+    rows = value.items("matrix")
+    if len(rows) != 2:
+        raise value.wrong("matrix", "must be two rows of 3 numbers")
+    (xx, xy, x0), (yx, yy, y0) = (Fields({"matrix": row}, value.where).numbers("matrix", 3) for row in rows)
     shapes = []
     for name in ("keeper_shape", "file_shape"):
-        height, width = (int(side) for side in value[name])
+        height, width = value.integers(name, 2)
         if height < 1 or width < 1:
-            raise ValueError(f"{name} is {value[name]!r}")
+            raise ValueError(f"{value.where}.{name} is {height} x {width}, must be positive")
         shapes.append((height, width))
-    proof = None if value["proof"] is None else proof_from_plain(value["proof"])
+    proof = None if value.is_null("proof") else _proof(value.object("proof"))
     return Evidence(((xx, xy, x0), (yx, yy, y0)), shapes[0], shapes[1], proof)
 
 
-def _file(value: Mapping[str, Any]) -> PlannedFile:
-    if len(bytes.fromhex(value["sha256"])) != 32:
-        raise ValueError(f"sha256 is {value['sha256']!r}")
-    return PlannedFile(path_of(value), value["sha256"].lower(), int(value["size"]), int(value["mtime_ns"]))
+def _proof(value: Fields) -> Proof:
+    value.choice("outcome", Outcome)
+    for name in ("changed", "moved", "largest", "noise", "scale_a", "scale_b", "compared"):
+        if name in value.values:
+            value.number(name)
+    try:
+        return proof_from_plain(value.values)
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{value.where} is no proof as `plan` writes it") from error
+
+
+def _file(value: Fields) -> PlannedFile:
+    if len(_bytes_of(value, "sha256")) != 32:
+        raise value.wrong("sha256", "must be 64 hexadecimal digits")
+    return PlannedFile(path_of(value), value.text("sha256").lower(), value.integer("size"), value.integer("mtime_ns"))

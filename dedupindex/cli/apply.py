@@ -34,16 +34,18 @@ def apply(
     Interrupted, the same line goes on; `undo` takes it all back. Exit code 1 when a file was not as planned.
     """
     from dedupindex import OutcomeKind, apply_plan, journal_beside, read_plan
+    from dedupindex.places import at_home
     from dedupindex.reports.applied import applied_text, trouble_lines
     from dedupindex.reports.plans import plan_summary
 
+    plan = at_home(plan)
     read = read_plan(plan)
     if not read.items:
         out("nothing to do")
         return DONE
     if not (yes or dry_run or _agreed(plan_summary(read))):
         return ERROR
-    book = None if dry_run else journal or journal_beside(plan, read)
+    book = None if dry_run else at_home(journal) if journal else journal_beside(plan, read)
     if book is not None:
         note(f"journal: {book}")
     with session.progress() as progress:

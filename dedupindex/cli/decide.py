@@ -12,6 +12,7 @@ from dedupindex.cli.console import note as say
 from dedupindex.cli.console import out, out_bytes
 from dedupindex.cli.options import DONE, FOUND, JsonOption, Session
 from dedupindex.errors import SettingsError
+from dedupindex.places import at_home
 
 if TYPE_CHECKING:
     from dedupindex.index import Index
@@ -118,7 +119,7 @@ def _import(index: Index, path: Path) -> int:
     from dedupindex.reports.decisionfile import read_decisions
     from dedupindex.reports.text import count
 
-    taken, left = index.take_over(read_decisions(path.expanduser()))
+    taken, left = index.take_over(read_decisions(at_home(path)))
     out(f"{count(taken, 'decision')} taken over" + (f", {left:,} known already or older than ours" if left else ""))
     return DONE
 

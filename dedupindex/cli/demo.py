@@ -9,6 +9,7 @@ import typer
 
 from dedupindex.cli.console import out
 from dedupindex.cli.options import DONE, Session
+from dedupindex.places import at_home
 
 
 def demo(
@@ -20,7 +21,7 @@ def demo(
     from dedupindex.durable import write_whole
     from dedupindex.reports.names import shown
 
-    folder = folder.expanduser()
+    folder = at_home(folder)
     folder.mkdir(parents=True, exist_ok=True)
     files = demo_files()
     for name, data in files.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -74,6 +75,45 @@ def lists_of(
     return [SourceList(path, column, id_column) for path in lists or ()]
 
 
+def require_sources(session: Session, paths: Sequence[str] | None, lists: Sequence[Path] | None) -> None:
+    """Raise before a database is made, where a list is not there or none of the places that were given.
+
+    What is missing beside others, or from a database that is there, is for the ingest to tell.
+
+    Parameters
+    ----------
+    session : Session
+        Names the database.
+    paths : sequence of str or None
+    lists : sequence of Path or None
+
+    Raises
+    ------
+    SettingsError
+    """
+    from dedupindex import Index
+    from dedupindex.places import absolute
+
+    for path in lists or ():
+        if os.fspath(path) != "-" and not absolute(path).exists():
+            raise SettingsError(f"{path}: there is no such list")
+    if lists or any(map(_may_be_there, paths or ())):
+        return
+    if any(not file.exists() for file in Index.own_files(session.location())[:1]):
+        raise SettingsError(f"{', '.join(paths or ())}: no such file or folder; no database was made")
+
+
+def _may_be_there(path: str) -> bool:
+    """Whether a place is there, or is one that only reading can tell of: elsewhere, in a shard, or no place at all."""
+    from dedupindex.places import is_local, place_of, shards_above
+
+    try:
+        place = place_of(path)
+    except (ValueError, OSError):
+        return True
+    return not is_local(place) or bool(shards_above(place)) or os.path.lexists(place)
+
+
 def ingest(
     session: Session,
     paths: Places = None,
@@ -91,6 +131,7 @@ def ingest(
     from dedupindex.reports.text import ingest_text
 
     sources = lists_of(paths, lists, column, id_column)
+    require_sources(session, paths, lists)
     with session.open(create=True) as index, session.progress() as progress:
         summary = index.ingest(
             paths or (),

@@ -93,10 +93,30 @@ add_verb(app, "demo", demo.demo)
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
+def _replace_closed_streams() -> None:
+    """Let standard streams that were closed by the caller lead nowhere, so that the exit code is that of the work.
+
+    Otherwise the next file that is opened would become standard output to everybody who writes there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            os.set_inheritable(number, True)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
 def main() -> None:
     """Run the command line and exit."""
     for variable in _ONE_THREAD:  # read when NumPy and OpenCV are loaded, which the verbs do
         os.environ.setdefault(variable, "1")
+    _replace_closed_streams()
     if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal's encoding lacks must not end the run
         sys.stdout.reconfigure(errors="backslashreplace")
         sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

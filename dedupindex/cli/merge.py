@@ -8,7 +8,7 @@ import typer
 
 from dedupindex.cli.console import out
 from dedupindex.cli.options import DONE, Session
-from dedupindex.errors import SettingsError
+from dedupindex.errors import IndexNotFoundError, SettingsError
 
 
 def merge(
@@ -27,11 +27,15 @@ def merge(
     a later state of that catalogue brings the volume up to date. Without, both are of this machine. The next report
     compares what is new with what was here.
     """
+    from dedupindex import Index
     from dedupindex.reports.names import shown
     from dedupindex.reports.text import merge_text
 
     if volume and len(others) > 1:
         raise SettingsError("a volume has one catalogue: give one database with --volume")
+    for other in others:
+        if any(not file.exists() for file in Index.own_files(other)[:1]):
+            raise IndexNotFoundError(f"there is no database {other}")
     with session.open(create=True) as index:
         for other in others:
             with session.progress() as progress:

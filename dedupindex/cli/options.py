@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from dedupindex.cli.console import Bar, Quiet, complain, logging_to_stderr, progress
-from dedupindex.errors import DedupIndexError
+from dedupindex.errors import DedupIndexError, said
+from dedupindex.places import at_home
 from dedupindex.settings import ENVIRONMENT_PREFIX, TIMES, Settings, read_settings_file
 
 if TYPE_CHECKING:
@@ -119,11 +120,11 @@ class Session:
     def location(self) -> str:
         """Return the database: flag, environment, default."""
         chosen = self.database or os.environ.get(DATABASE_VARIABLE) or DEFAULT_DATABASE
-        return chosen if "://" in chosen else os.fspath(Path(chosen).expanduser())
+        return chosen if "://" in chosen else os.fspath(at_home(Path(chosen)))
 
     def overrides(self) -> dict[str, Any]:
         """Return settings by name: flags over the environment over the file; what nobody gave is left out."""
-        values = {} if self.config is None else read_settings_file(self.config)
+        values = {} if self.config is None else read_settings_file(at_home(self.config))
         for name in list(values):
             if ENVIRONMENT_PREFIX + name.upper() in os.environ:
                 del values[name]
@@ -212,7 +213,7 @@ def guarded(work: Callable[[], int], session: Session) -> int:
         complain("interrupted; what was committed stays, the next run goes on from there")
         return INTERRUPTED
     except (DedupIndexError, OSError) as error:
-        complain(str(error))
+        complain(said(error))
         return ERROR
     except MemoryError:
         complain("not enough memory")

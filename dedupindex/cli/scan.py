@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from dedupindex.cli.console import list_failures, note, out
-from dedupindex.cli.ingest import ColumnOption, ForgetExcludes, IdColumnOption, ListOption, Recursive, lists_of
+from dedupindex.cli.ingest import (
+    ColumnOption,
+    ForgetExcludes,
+    IdColumnOption,
+    ListOption,
+    Recursive,
+    lists_of,
+    require_sources,
+)
 from dedupindex.cli.options import ANY, DONE, FOUND, HtmlOption, JsonOption, MinScore, Places, Session
 from dedupindex.cli.report import Format, anything, show
 from dedupindex.cli.selection import ExitCode, Since
@@ -42,6 +50,7 @@ def scan(
 
     require_folders(pairs, html)
     sources = lists_of(paths, lists, column, id_column)
+    require_sources(session, paths, lists)
     with session.open(create=True) as index:
         with session.progress() as progress:
             ingested = index.ingest(

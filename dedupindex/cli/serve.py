@@ -11,6 +11,7 @@ from dedupindex.cli import service
 from dedupindex.cli.console import note, out
 from dedupindex.cli.options import DONE, Session
 from dedupindex.errors import SettingsError
+from dedupindex.places import at_home
 
 if TYPE_CHECKING:
     from dedupindex.web.service.options import Options
@@ -179,7 +180,7 @@ def options_of(
         timeout=timeout,
         drain=drain,
         search_after=search_after,
-        allow_roots=tuple(root.expanduser().absolute() for root in allow_root or ()),
+        allow_roots=tuple(at_home(root).absolute() for root in allow_root or ()),
         proxy=proxy,
         open_metrics=open_metrics,
         log_json=log_json,

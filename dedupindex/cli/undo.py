@@ -21,10 +21,11 @@ def undo(
     Nothing that came meanwhile is overwritten: such a file is told, and exit code 1 says so.
     """
     from dedupindex import undo_journal
+    from dedupindex.places import at_home
     from dedupindex.reports.applied import trouble_lines, undone_text
 
     with session.progress() as progress:
-        done = undo_journal(journal, database=session.database, progress=progress)
+        done = undo_journal(at_home(journal), database=session.database, progress=progress)
     out(undone_text(done))
     for line in trouble_lines(done):
         complain(line)

@@ -17,6 +17,7 @@ import typer
 from dedupindex.cli.console import complain, list_failures, note
 from dedupindex.cli.ingest import Recursive
 from dedupindex.cli.options import DONE, Paths, Session
+from dedupindex.places import at_home
 
 if TYPE_CHECKING:
     from dedupindex.records import DuplicatesSummary, IngestSummary
@@ -49,12 +50,12 @@ def watch(
     Each run reads what is new or changed and says in one line how many groups are new, grown, shrunk or resolved
     since the run before. Interrupt or terminate it: what was committed stays.
     """
-    from dedupindex.errors import DedupIndexError
+    from dedupindex.errors import DedupIndexError, said
     from dedupindex.settings import seconds_of
 
     pause = seconds_of(every)
     if reports is not None:
-        reports = reports.expanduser().absolute()
+        reports = at_home(reports).absolute()
         reports.mkdir(parents=True, exist_ok=True)
     done = 0
     with ending() as stop:
@@ -67,7 +68,7 @@ def watch(
             except KeyboardInterrupt:
                 break
             except (DedupIndexError, OSError) as error:  # a locked database or a full disk may pass: try again later
-                complain(f"{_now()} {error}")
+                complain(f"{_now()} {said(error)}")
             done += 1
             if runs is not None and done >= runs:
                 return DONE
@@ -178,7 +179,7 @@ def _changes(paths: Sequence[Path], own: Sequence[Path], stop: threading.Event) 
         from watchfiles import watch as watch_files
     except ImportError:
         return None
-    there = [path.expanduser() for path in paths if path.expanduser().exists()]
+    there = [at_home(path) for path in paths if at_home(path).exists()]
     if not there:
         return None
 

@@ -19,7 +19,7 @@ import fsspec
 import pyarrow as pa
 from pyarrow import parquet
 
-from dedupindex.errors import DedupIndexError
+from dedupindex.errors import DedupIndexError, said
 
 SUFFIX = ".parquet"
 COUNTS = b"dedupindex.groups"  # rows of each group, in the metadata of a file that is divided into buckets
@@ -79,7 +79,7 @@ class WorkFolder:
             finally:
                 aside.unlink(missing_ok=True)
         except OSError as error:
-            raise DedupIndexError(f"cannot write {self.url}/{name}: {error}") from error
+            raise DedupIndexError(f"cannot write {self.url}/{name}: {said(error)}") from error
 
     def read(self, name: str, groups: Sequence[int] | None = None) -> pa.Table:
         """A file, or some of its row groups.
@@ -132,7 +132,7 @@ class WorkFolder:
         try:
             system, root = fsspec.core.url_to_fs(self.url)
         except (ValueError, ImportError) as error:
-            raise DedupIndexError(f"work folder {self.url}: {error}") from error
+            raise DedupIndexError(f"work folder {self.url}: {said(error)}") from error
         return system, posixpath.join(root, name) if name else root
 
     def _opened(self, name: str) -> _Reading:
@@ -150,12 +150,12 @@ class _Reading:
             self._file = self._system.open(self._place, "rb")
             return parquet.ParquetFile(self._file, page_checksum_verification=True)
         except (OSError, pa.ArrowException) as error:
-            raise DedupIndexError(f"{self._shown}: {error}") from error
+            raise DedupIndexError(f"{self._shown}: {said(error)}") from error
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._file.close()
         if isinstance(error, OSError | pa.ArrowException):
-            raise DedupIndexError(f"{self._shown}: {error}") from error
+            raise DedupIndexError(f"{self._shown}: {said(error)}") from error
 
 
 def _is_local(system: Any) -> bool:

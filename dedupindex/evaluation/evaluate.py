@@ -36,6 +36,7 @@ from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.features import versions
 from dedupindex.groups import report as reporting
 from dedupindex.ingest import ingest as ingesting
+from dedupindex.places import at_home
 from dedupindex.records import Failure, ImageRecord, Pair
 from dedupindex.records.evaluations import Evaluation
 from dedupindex.search import duplicates
@@ -113,7 +114,7 @@ def evaluate(
         raise SettingsError(f"limit {limit} and copies a picture {per_picture} must be at least 1, seed {seed} 0")
     settings = settings or Settings()
     variants = parse_variants(attacks, strengths)
-    roots = [Path(path).expanduser() for path in paths]
+    roots = [at_home(Path(path)) for path in paths]
     clock = _Clock()
     with tempfile.TemporaryDirectory(prefix="dedupindex-evaluate-") as name:
         folder = Path(name).resolve()

@@ -284,7 +284,16 @@ def run_before(connection: Connection, since: int | str | datetime) -> RunRecord
             if run is None and number != 0:
                 raise SettingsError(f"there is no run {number}")
             return run
-    return catalog.last_run_before(connection, since.astimezone(UTC))
+    return catalog.last_run_before(connection, _utc(since))
+
+
+def _utc(moment: datetime) -> datetime:
+    """A time as UTC; one that the calendar cannot hold there, as on its first day, is the first or last that it can."""
+    try:
+        return moment.astimezone(UTC)
+    except (OverflowError, ValueError, OSError):
+        end = datetime.min if moment.year < 1970 else datetime.max
+        return end.replace(tzinfo=UTC)
 
 
 def _moment(text: str) -> datetime:

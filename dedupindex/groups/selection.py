@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dedupindex.errors import SettingsError
-from dedupindex.places import absolute
+from dedupindex.places import place_of
 from dedupindex.records import ImageRecord, Pair, Relation
 from dedupindex.records.reports import FolderChoice, Selection
 from dedupindex.records.selected_places import Where, fits, side
@@ -40,17 +41,26 @@ def settled(selection: Selection) -> Selection:
         raise SettingsError(f"folder is {selection.folder!r}, must be {named}")
     across = selection.across
     if across is not None:
-        across = (absolute(across[0]), absolute(across[1]))
+        if isinstance(across, str | os.PathLike) or len(across) != 2:
+            raise SettingsError(f"across is {across!r}, must be two places")
+        across = (_place(across[0]), _place(across[1]))
         if across[0] == across[1]:
             raise SettingsError(f"{across[0]} and {across[1]} are one place, must be two")
     return dataclasses.replace(
         selection,
         relations=tuple(Relation(relation) for relation in selection.relations),
         not_relations=tuple(Relation(relation) for relation in selection.not_relations),
-        paths=tuple(absolute(path) for path in selection.paths),
+        paths=tuple(_place(path) for path in selection.paths),
         across=across,
         folder=FolderChoice(selection.folder),
     )
+
+
+def _place(place: str | os.PathLike[str]) -> Path:
+    try:
+        return place_of(place)
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"{place!r} is no place: {error}") from error
 
 
 def select(selection: Selection, pairs: Sequence[Pair], copies: Sequence[ImageRecord]) -> list[Selected]:

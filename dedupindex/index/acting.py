@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dedupindex import durable
 from dedupindex.actions import applying
-from dedupindex.errors import DedupIndexError, PlanChangedError
+from dedupindex.errors import DedupIndexError, PlanChangedError, said
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.ingest.settling import settle
 from dedupindex.records.plans import ApplySummary, Plan
@@ -183,5 +183,5 @@ def _noted(done: ApplySummary, location: str) -> ApplySummary:
         with opened(location_of(location), read_only=False) as database:
             settle(database, [outcome.file for outcome in done.outcomes])
     except (DedupIndexError, OSError) as error:
-        return dataclasses.replace(done, unnoted=str(error))
+        return dataclasses.replace(done, unnoted=said(error))
     return done

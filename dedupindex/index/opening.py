@@ -83,6 +83,8 @@ class OpenIndex:
         """
         if create and read_only:
             raise SettingsError("a database cannot be created read-only")
+        if create and settings is None and isinstance(place := parsed(location_of(path)), Path) and not place.exists():
+            Settings.load(**overrides)  # what has no meaning must not leave a new database behind
         database = Database(location_of(path), create=create, read_only=read_only)
         try:
             prepare_schema(database, create=create)

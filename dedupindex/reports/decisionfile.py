@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dedupindex.errors import SettingsError
+from dedupindex.fields import load_json
 from dedupindex.records import Decision, DecisionKind
 
 SCHEMA_VERSION = 1
@@ -51,9 +51,9 @@ def read_decisions(path: Path) -> list[Decision]:
     if path.stat().st_size > MOST_BYTES:
         raise SettingsError(f"{path} is no file of decisions: too large")
     try:
-        value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{path} is no file of decisions: no JSON ({error})") from error
+        value = load_json(path.read_bytes())
+    except ValueError as error:
+        raise SettingsError(f"{path} is no file of decisions: {error}") from error
     if not isinstance(value, dict) or value.get("kind") != "decisions" or not isinstance(value.get("decisions"), list):
         raise SettingsError(f"{path} is no file of decisions: not what `decide export` writes")
     schema = value.get("schema")
@@ -70,6 +70,8 @@ def _decision(entry: object, where: str) -> Decision:
     for name in _TEXTS:
         if not isinstance(entry.get(name), str):
             raise SettingsError(f"{where}: {name} is {entry.get(name)!r}, must be text")
+        if any("\ud800" <= character <= "\udfff" for character in entry[name]):
+            raise SettingsError(f"{where}: {name} has half a character (a lone surrogate) in it")
     kind, a, b = entry["kind"], entry["a"], entry["b"]
     if kind not in set(DecisionKind):
         raise SettingsError(f"{where}: kind is {kind!r}, must be one of {', '.join(DecisionKind)}")

@@ -95,6 +95,13 @@ def check_total(source: Source, size: float) -> None:
         raise _too_large(source, f"the frames together need {size:,.0f} bytes; max_bytes allows {limit:,}")
 
 
+def check_count(source: Source, count: int) -> None:
+    """Check a number of frames, or of the parts of a file that hold them, against `max_frames`."""
+    if count > source.settings.max_frames:
+        detail = f"{count:,} frames; max_frames is {source.settings.max_frames:,}"
+        raise LimitExceededError(source.path, Reason.TOO_MANY_FRAMES, detail)
+
+
 def choose_frames(source: Source, count: int, *, stack: bool) -> Sequence[int]:
     """Numbers of the frames to decode.
 
@@ -123,9 +130,7 @@ def choose_frames(source: Source, count: int, *, stack: bool) -> Sequence[int]:
         return (source.wanted,)
     if not stack and not source.settings.all_frames:
         return (0,)
-    if count > source.settings.max_frames:
-        detail = f"{count:,} frames; max_frames is {source.settings.max_frames:,}"
-        raise LimitExceededError(source.path, Reason.TOO_MANY_FRAMES, detail)
+    check_count(source, count)
     return range(count)
 
 

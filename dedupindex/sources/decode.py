@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from dedupindex.errors import LimitExceededError, NoValidPixelsError, ReadError, Reason, UnsupportedImageError
+from dedupindex.errors import NoValidPixelsError, ReadError, Reason, UnsupportedImageError
 from dedupindex.records import DecodedFile, FoundFile, Frame
 from dedupindex.settings import Settings
 from dedupindex.sources import stacks, tiff
@@ -21,13 +20,14 @@ from dedupindex.sources.pictures import PLUGINS, read_picture
 from dedupindex.sources.quiet import captured
 from dedupindex.sources.rasters import mask_path
 from dedupindex.sources.reading import exists, read_bytes
+from dedupindex.sources.reasons import read_error, words_of
 from dedupindex.sources.sniff import HEAD_BYTES, READABLE, diagnose, format_of
 
 __all__ = ["VERSION", "decode_file", "parse_address"]
 
 VERSION = "1"  # of the decoded pixels and masks: raise it when a file that was read before gives others
 _FULL_VERSION = "2"  # the same where filters are set: large JPEGs were reduced before the filters in version 1
-_VERSION = "2"  # raise it when more files can be read: those that failed are then tried again
+_VERSION = "3"  # raise it when more files can be read, or for better reasons: those that failed are tried again
 _LIBRARIES = ("dedupindex", "pillow", "tifffile", "imagecodecs", "astropy", "pydicom", "pillow-heif", "rawpy", "numpy")
 _LIMITS = ("allow_object_arrays", "max_pixels", "max_bytes", "max_frames", "max_aspect", "max_frame_bytes", "max_ratio",
            "max_seconds", "worker_memory")  # fmt: skip
@@ -120,7 +120,7 @@ def decode_file(
     except ReadError:
         raise
     except Exception as error:
-        raise _named(path, error) from error
+        raise read_error(path, error) from error
     return DecodedFile(
         path=path,
         sha256=digest,
@@ -186,7 +186,7 @@ def _with_mask_file(source: Source, beside: Path, frames: list[Frame]) -> list[F
         inner = Source(beside, data, plain, None, 0, None, source.notes)
         picture = read_picture(inner, format_of(data[:HEAD_BYTES], beside) or "PNG").frames[0]
     except Exception as error:
-        source.note(f"the mask file {beside.name} cannot be used: {error}")
+        source.note(f"the mask file {beside.name} cannot be used: {words_of(error)}")
         return frames
     valid = picture.mask & ((picture.pixels if picture.pixels.ndim == 2 else picture.pixels.max(axis=2)) != 0)
     masked = []
@@ -203,37 +203,6 @@ def _with_mask_file(source: Source, beside: Path, frames: list[Frame]) -> list[F
         mask = mask & frame.mask
         masked.append(Frame(frame.pixels, mask, frame.number, frame.full_shape, frame.bits, frame.stack_range))
     return masked
-
-
-def _named(path: Path, error: Exception) -> ReadError:
-    """The `ReadError` for whatever a decoder raised."""
-    text = " ".join(str(error).split())[:300] or type(error).__name__
-    words = text.lower()
-    if isinstance(error, MemoryError):
-        return ReadError(path, Reason.OUT_OF_MEMORY, f"not enough memory: {text}")
-    if isinstance(error, Image.DecompressionBombError):
-        return LimitExceededError(path, Reason.TOO_LARGE, text)
-    if isinstance(error, UnidentifiedImageError):
-        return ReadError(path, Reason.DAMAGED, "the header cannot be read")
-    if isinstance(error, NotImplementedError | ModuleNotFoundError) or any(
-        word in words
-        for word in ("unsupported", "not supported", "not available", "unknown compression", "imagecodecs")
-    ):
-        return UnsupportedImageError(path, Reason.UNSUPPORTED, text)
-    if isinstance(error, EOFError | struct.error) or any(
-        word in words
-        for word in (
-            "truncated",
-            "not enough",
-            "too few",
-            "incomplete",
-            "unexpected end",
-            "buffer is smaller",
-            "less than expected",
-        )
-    ):
-        return ReadError(path, Reason.TRUNCATED, text)
-    return ReadError(path, Reason.DAMAGED, f"{type(error).__name__}: {text}")
 
 
 def _side_for(settings: Settings) -> int | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dedupindex.errors import Reason, SettingsError
-from dedupindex.places import absolute, is_local, name_of, place_of, text_of
+from dedupindex.errors import Reason, SettingsError, said
+from dedupindex.places import absolute, at_home, is_local, name_of, place_of, text_of
 from dedupindex.records import Failure
 
 STDIN = "-"
@@ -86,16 +88,23 @@ def _row(path: Path, base: Path, number: int, value: object, label: object) -> R
     if len(value) > _LONGEST or "\0" in value:
         return Failure(where, Reason.MISSING, "no path or URL, but something else")
     try:
-        if "://" not in value and not name_of(Path(value)) and not value.startswith("~"):
-            value = str(base / value)
+        if "://" not in value and not name_of(Path(value)):
+            value = str(base / at_home(Path(value)))
         place = place_of(value)
+        os.fsencode(place)
+    except UnicodeError:
+        return Failure(where, Reason.MISSING, "no path or URL: characters that no name can have")
     except ValueError as error:
         return Failure(where, Reason.MISSING, str(error))
+    except OSError as error:
+        return Failure(where, Reason.MISSING, said(error))
     return Row(number, place, None if label is None or label == "" else str(label))
 
 
 def _text_rows(path: Path, named: bool) -> Iterator[tuple[int, str, None]]:
     if named:
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="surrogateescape")  # names that are no text
         yield from _lines(sys.stdin)
         return
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
@@ -114,9 +123,33 @@ def _table_rows(path: Path, source: SourceList, separator: str) -> Iterator[tupl
         reader = csv.reader(file, delimiter=separator)
         names = next(reader, [])
         at, id_at = _columns(source, names)
-        for number, row in enumerate((row for row in reader if row), 1):
+        for number, row in enumerate(_whole_rows(reader), 1):
             label = row[id_at] if id_at is not None and id_at < len(row) else None
             yield number, row[at] if at < len(row) else None, label
+
+
+def _whole_rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Rows that are not empty; one that is no row (a cell longer than 131,072 characters) is one without a value."""
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield []
+            continue
+        if row:
+            yield row
+
+
+def _texts(column: Any) -> list[Any]:
+    """Values of a column; texts that are no UTF-8 as the system's names, their odd bytes as surrogates."""
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        raw = column.cast("binary").to_pylist()
+        values = [None if value is None else value.decode("utf-8", "surrogateescape") for value in raw]
+    return values
 
 
 def _parquet_rows(path: Path, source: SourceList) -> Iterator[tuple[int, Any, Any]]:
@@ -130,8 +163,8 @@ def _parquet_rows(path: Path, source: SourceList) -> Iterator[tuple[int, Any, An
         wanted = [names[at]] if id_at is None else list(dict.fromkeys((names[at], names[id_at])))
         number = 0
         for batch in file.iter_batches(batch_size=_ROWS, columns=wanted):
-            values = batch.column(names[at]).to_pylist()
-            labels = [None] * len(values) if id_at is None else batch.column(names[id_at]).to_pylist()
+            values = _texts(batch.column(names[at]))
+            labels = [None] * len(values) if id_at is None else _texts(batch.column(names[id_at]))
             for value, label in zip(values, labels, strict=True):
                 number += 1
                 yield number, value, label

@@ -23,6 +23,7 @@ from PIL import (
     PpmImagePlugin,
     TgaImagePlugin,
     TiffImagePlugin,
+    UnidentifiedImageError,
     WebPImagePlugin,
 )
 
@@ -31,7 +32,10 @@ from dedupindex.records import Frame, Mask
 from dedupindex.sources import rasters
 from dedupindex.sources.content import DecodedContent, Source, check_frame, check_total, choose_frames, make_frame
 from dedupindex.sources.deep import deep_bits, read_deep
+from dedupindex.sources.directories import check_directories
+from dedupindex.sources.gif import check_gif
 from dedupindex.sources.quiet import native_stderr
+from dedupindex.sources.reasons import words_of
 
 _ = (  # imported for what they register: otherwise the first unusual file makes Pillow load every plugin it has
     AvifImagePlugin, BmpImagePlugin, GifImagePlugin, IcoImagePlugin, Jpeg2KImagePlugin, MpoImagePlugin,
@@ -40,7 +44,7 @@ _ = (  # imported for what they register: otherwise the first unusual file makes
 
 # Our format name -> the Pillow plugins that may open it. EPS (runs a program), WMF, PSD and others never.
 PLUGINS: dict[str, tuple[str, ...]] = {
-    "JPEG": ("JPEG", "MPO"),
+    "JPEG": ("JPEG",),  # which makes an MPO of one with further pictures
     "PNG": ("PNG",),
     "WEBP": ("WEBP",),
     "AVIF": ("AVIF",),
@@ -79,9 +83,13 @@ def read_picture(source: Source, format: str) -> DecodedContent:
     """
     if format == "HEIF":
         _register_heif(source)
+    if format == "TIFF":
+        check_directories(source)
+    elif format == "GIF":
+        check_gif(source)
     with (
         pillow_limits(source.settings.max_pixels),
-        Image.open(io.BytesIO(source.data), formats=PLUGINS[format]) as image,
+        _opened(source, format) as image,
     ):
         width, height = image.size
         pixel_bytes = len(image.getbands()) * (2 if deep_bits(source.data) else _SAMPLE_BYTES.get(image.mode, 1))
@@ -96,7 +104,7 @@ def read_picture(source: Source, format: str) -> DecodedContent:
             except (ReadError, Exception) as error:
                 if not frames:
                     raise
-                source.note(f"frame {number} and later ones cannot be read: {error}")
+                source.note(f"frame {number} and later ones cannot be read: {words_of(error)}")
                 break
         return DecodedContent(
             format,
@@ -106,6 +114,15 @@ def read_picture(source: Source, format: str) -> DecodedContent:
             _is_lossless(source, format),
             quantisation=_quantisation(image),
         )
+
+
+def _opened(source: Source, format: str) -> Image.Image:
+    """The picture with its header read. Pillow keeps to itself what is wrong with one; its plugin is asked again."""
+    try:
+        return Image.open(io.BytesIO(source.data), formats=PLUGINS[format])
+    except UnidentifiedImageError:
+        with Image.OPEN[PLUGINS[format][0]][0](io.BytesIO(source.data), ""):
+            raise
 
 
 @contextmanager
@@ -179,7 +196,7 @@ def count_frames(source: Source, image: Image.Image) -> int:
     try:
         return max(1, int(getattr(image, "n_frames", 1)))
     except Exception as error:
-        source.note(f"frames cannot be counted: {error!r}")
+        source.note(f"frames cannot be counted: {words_of(error)}")
         return 1
 
 
@@ -250,7 +267,7 @@ def read_orientation(source: Source, image: Image.Image) -> int:
     try:
         value = image.getexif().get(_ORIENTATION)
     except Exception as error:
-        source.note(f"EXIF cannot be read: {error!r}")
+        source.note(f"EXIF cannot be read: {words_of(error)}")
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -263,7 +280,7 @@ def count_metadata(source: Source, image: Image.Image) -> int:
         exif = image.getexif()
         return len(exif) + sum(len(exif.get_ifd(tag)) for tag in _SUB_IFDS if tag in exif)
     except Exception as error:
-        source.note(f"EXIF cannot be read: {error!r}")
+        source.note(f"EXIF cannot be read: {words_of(error)}")
         return 0
 
 

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from dedupindex.sources.reasons import plain, words_of
+
 _LOGGERS = ("PIL", "tifffile", "astropy", "pydicom")
 for _name in ("PIL", "tifffile"):
     logging.getLogger(_name)  # tifffile makes its own only when it first has something to say
 MOST_NOTES = 20  # a broken file can make one warning a tag or scan line
-LONGEST_NOTE = 300  # characters
 
 
 class _Own(threading.local):
@@ -38,7 +39,7 @@ class _NoteHandler(logging.Handler):
         try:
             note(notes, record.getMessage())
         except Exception as error:  # a record whose arguments do not fit its format
-            note(notes, f"{record.msg!r} ({error!r})")
+            note(notes, f"{record.msg!r} ({words_of(error)})")
 
 
 _HANDLER = _NoteHandler(logging.WARNING)
@@ -46,7 +47,7 @@ _HANDLER = _NoteHandler(logging.WARNING)
 
 def note(notes: list[str], text: str) -> None:
     """Append one line to the notes of a file, once, within bounds."""
-    line = " ".join(text.split())[:LONGEST_NOTE]
+    line = plain(text)
     if line and line not in notes and len(notes) < MOST_NOTES:
         notes.append(line)
 

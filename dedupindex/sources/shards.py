@@ -19,6 +19,7 @@ from dedupindex.errors import LimitExceededError, ReadError, Reason
 from dedupindex.places import is_local, shards_above
 from dedupindex.records import FileStatus, FoundFile
 from dedupindex.sources import remote
+from dedupindex.sources.reasons import words_of
 from dedupindex.sources.sniff import HEAD_BYTES, IMAGE_SUFFIXES
 
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.lz4")
@@ -68,7 +69,7 @@ def scan(shard: Path, status: FileStatus) -> Contents:
                 if name:
                     contents.members[name] = Member(name, item.offset_data, item.size, _head(file, name, item))
         except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-            contents.damage = Reason.DAMAGED, " ".join(str(error).split())[:200] or type(error).__name__
+            contents.damage = Reason.DAMAGED, words_of(error)
     return contents
 
 

@@ -6,6 +6,7 @@ import ast
 import io
 import math
 import zipfile
+from bisect import bisect_left
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -20,6 +21,7 @@ from dedupindex.sources import rasters
 from dedupindex.sources.content import (
     DecodedContent,
     Source,
+    check_count,
     check_frame,
     check_total,
     choose_frames,
@@ -58,6 +60,7 @@ def read_npz(source: Source) -> DecodedContent:
     with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
         members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
         check_total(source, sum(info.file_size for info in members))
+        check_count(source, len(members))
         for info in sorted(members, key=lambda info: info.filename):
             arrays[info.filename.removesuffix(".npy")] = _load_npy(source, archive.read(info))
     if not arrays:
@@ -83,14 +86,16 @@ def read_fits(source: Source) -> DecodedContent:
         astropy is not installed, or the file holds only tables.
     """
     fits = _extra(source, "astropy.io.fits", "FITS")
-    stacks = []
+    stacks, size, frames = [], 0.0, 0
     with captured(source.notes), fits.open(io.BytesIO(source.data), memmap=False, lazy_load_hdus=True) as units:
         for unit in units:
             shape = tuple(getattr(unit, "shape", ()) or ())
             if not getattr(unit, "is_image", False) or len(shape) < 2 or 0 in shape:
                 continue
             check_frame(source, shape[-2], shape[-1], abs(int(unit.header.get("BITPIX", 64))) // 8)
-            check_total(source, math.prod(shape) * 8.0)
+            size, frames = size + math.prod(shape) * 8.0, frames + math.prod(shape[:-2])
+            check_total(source, size)
+            check_count(source, frames)
             data = unit.data
             if data is not None:
                 array = np.asarray(data)
@@ -115,6 +120,8 @@ def read_dicom(source: Source) -> DecodedContent:
         raise UnsupportedImageError(source.path, Reason.NOT_AN_IMAGE, "no pixel data")
     height, width, samples = int(data.Rows), int(data.Columns), int(data.get("SamplesPerPixel", 1))
     count = int(data.get("NumberOfFrames", 1) or 1)
+    if count < 1:
+        raise ReadError(source.path, Reason.DAMAGED, f"{count} frames are announced")
     bits = int(data.get("BitsStored", 0) or data.get("BitsAllocated", 8))
     check_frame(source, height, width, samples * math.ceil(int(data.get("BitsAllocated", 8)) / 8))
     check_total(source, float(count) * height * width * samples * math.ceil(int(data.get("BitsAllocated", 8)) / 8))
@@ -160,9 +167,13 @@ def _load_npy(source: Source, data: bytes) -> tuple[Array, Mask | None]:
     length = int.from_bytes(stream.read(2 if version == (1, 0) else 4), "little")
     if length > 1_000_000:
         raise ReadError(source.path, Reason.DAMAGED, f"a header of {length:,} bytes")
-    header = ast.literal_eval(stream.read(length).decode("latin-1" if version < (3, 0) else "utf-8"))
-    kind = npy_format.descr_to_dtype(header["descr"])
-    shape, fortran = tuple(int(n) for n in header["shape"]), bool(header["fortran_order"])
+    try:
+        header = ast.literal_eval(stream.read(length).decode("latin-1" if version < (3, 0) else "utf-8"))
+        kind = npy_format.descr_to_dtype(header["descr"])
+        shape, fortran = tuple(int(n) for n in header["shape"]), bool(header["fortran_order"])
+    except (ValueError, SyntaxError, TypeError, KeyError, OverflowError, RecursionError, MemoryError) as error:
+        # MemoryError: what the parser raises where the header is nested too deep
+        raise ReadError(source.path, Reason.DAMAGED, "its header describes no array") from error
     if kind.hasobject:
         return _load_objects(source, stream, shape)
     if kind.kind not in "biufc" or min(shape, default=0) < 0:
@@ -238,7 +249,7 @@ def _finish(
         if len(stack) > 1:
             valid = rasters.validity(stack, no_data=source.settings.no_data)
             limits = rasters.stack_range(stack, rasters.both(valid, mask))
-        chosen = [n - mine.start for n in numbers if n in mine]
+        chosen = [n - mine.start for n in numbers[bisect_left(numbers, mine.start) : bisect_left(numbers, mine.stop)]]
         if len(chosen) < len(stack):
             stack, mask = stack[chosen], None if mask is None else mask[chosen]
         places = [mine.start + i for i in chosen]

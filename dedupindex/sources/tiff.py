@@ -33,8 +33,10 @@ from dedupindex.sources.content import (
     part_of,
     with_stack_range,
 )
+from dedupindex.sources.directories import check_directories
 from dedupindex.sources.pictures import pillow_limits, read_frame, read_picture, upright
 from dedupindex.sources.quiet import native_stderr
+from dedupindex.sources.reasons import words_of
 
 Array = NDArray[Any]
 
@@ -72,11 +74,15 @@ def read_tiff(source: Source) -> DecodedContent:
     ReadError
         Named limits, frames and codecs; what the libraries raise passes through.
     """
+    check_directories(source)
     try:
-        # is_ome and the others would follow the names of further files that the metadata name
-        file = tifffile.TiffFile(io.BytesIO(source.data), is_ome=False, is_mmstack=False, is_ndtiff=False)
+        # is_ome, is_mmstack and is_ndtiff would follow the names of further files that the metadata name; is_scanimage
+        # would make up as many pages as fit into the file, without looking for them
+        file = tifffile.TiffFile(
+            io.BytesIO(source.data), is_ome=False, is_mmstack=False, is_ndtiff=False, is_scanimage=False
+        )
     except Exception as error:
-        source.note(f"tifffile: {error}")
+        source.note(f"tifffile: {words_of(error)}")
         return read_picture(source, "TIFF")
     with file:
         try:
@@ -84,7 +90,7 @@ def read_tiff(source: Source) -> DecodedContent:
         except ReadError:
             raise
         except Exception as error:
-            source.note(f"tifffile: {error}")
+            source.note(f"tifffile: {words_of(error)}")
             return read_picture(source, "TIFF")
         if stacked is not None:
             return _read_contiguous(source, pages[0], stacked)
@@ -93,11 +99,7 @@ def read_tiff(source: Source) -> DecodedContent:
 
 def _survey(source: Source, file: Any) -> tuple[list[_Page], Any]:
     """The pages that show something, and the series of a stack that has only one directory."""
-    chain: list[Any] = []
-    for link in file.pages:
-        chain.append(link)
-        if len(chain) > 4 * source.settings.max_frames:  # with overviews and masks
-            break
+    chain: list[Any] = list(file.pages)  # `check_directories` has bounded it
     shown = [i for i, page in enumerate(chain) if not page.is_reduced and not int(page.subfiletype) & _MASK_PAGE]
     if not shown:
         shown = list(range(len(chain)))
@@ -169,7 +171,7 @@ def _read_pages(source: Source, pages: list[_Page]) -> DecodedContent:
             except Exception as error:
                 if total == 1 or source.wanted is not None:
                     raise
-                source.note(f"frame {mine[0]} cannot be read: {error}")
+                source.note(f"frame {mine[0]} cannot be read: {words_of(error)}")
                 failure = error
     if not frames:
         raise failure
@@ -203,7 +205,7 @@ def _read_page(source: Source, each: _Page, first: int, pillow: _LazyPillow) -> 
         try:
             pillow.open()
         except Exception as error:
-            source.note(f"Pillow: {error}")
+            source.note(f"Pillow: {words_of(error)}")
         else:
             return [_by_pillow(source, each, first, pillow)]
     try:
@@ -336,7 +338,7 @@ def _mask_of_page(source: Source, each: _Page, shape: tuple[int, ...]) -> Mask |
     try:
         valid: Mask = np.asarray(each.mask_page.asarray(maxworkers=1)) != 0
     except Exception as error:
-        source.note(f"the mask page cannot be read: {error}")
+        source.note(f"the mask page cannot be read: {words_of(error)}")
         return None
     orientation = _orientation(each.page)
     valid = upright(valid, orientation) if orientation != 1 else valid

@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from dedupindex.errors import StoreError
+from dedupindex.places import at_home
 from dedupindex.store.backend import Backend, Purpose
 from dedupindex.store.claims import Claims
 from dedupindex.store.sqlite import BUSY_TIMEOUT, SqliteFile
@@ -191,7 +192,7 @@ def parsed(location: Path | str) -> Path | URL:
         A URL of another kind of database, or one without a file.
     """
     if isinstance(location, Path) or "://" not in location:
-        return Path(location).expanduser().absolute()
+        return at_home(Path(location)).absolute()
     kind = location.partition("://")[0]
     try:
         url = make_url(location)
@@ -203,7 +204,7 @@ def parsed(location: Path | str) -> Path | URL:
         raise StoreError(f"{kind} databases are not supported, only sqlite:///FILE and postgresql://HOST/NAME")
     if not url.database or url.database == ":memory:":
         raise StoreError("a database in memory cannot be shared with workers; name a file")
-    return Path(url.database).expanduser().absolute()
+    return at_home(Path(url.database)).absolute()
 
 
 def database_path(location: Path | str) -> Path:

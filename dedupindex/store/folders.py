@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dedupindex.places import at_home
+
 CACHE_VARIABLE = "DEDUPINDEX_CACHE"
 
 
 def cache_folder(catalogue: str) -> Path:
     """Where this machine keeps copies of a catalogue's vector files. What is removed there is fetched again."""
     chosen = os.environ.get(CACHE_VARIABLE)
-    return (Path(chosen).expanduser().absolute() if chosen else _home("XDG_CACHE_HOME", ".cache")) / catalogue
+    return (at_home(Path(chosen)).absolute() if chosen else _home("XDG_CACHE_HOME", ".cache")) / catalogue
 
 
 def state_folder(catalogue: str) -> Path:

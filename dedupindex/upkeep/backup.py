@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dedupindex import durable
 from dedupindex.errors import SchemaVersionError, StoreError, VectorIndexError
+from dedupindex.places import at_home
 from dedupindex.records.upkeep import BackupSummary
 from dedupindex.store import backup as copies
 from dedupindex.store.migrate import is_known
@@ -43,7 +44,7 @@ def backup(database: Path, target: Path) -> BackupSummary:
     StoreError
         *target* is something else than a backup, is in use, or cannot be written; what was there stays.
     """
-    target = Path(os.path.realpath(target.expanduser()))
+    target = Path(os.path.realpath(at_home(target)))
     _refuse(database, target)
     temporary = _aside(target)
     try:
@@ -77,7 +78,7 @@ def restore(source: Path, database: Path) -> BackupSummary:
     StoreError
         The backup is damaged or of a newer dedupindex, or the disk is full; the database stays as it was then.
     """
-    source = Path(os.path.realpath(source.expanduser()))
+    source = Path(os.path.realpath(at_home(source)))
     database = Path(os.path.realpath(database))
     if not source.is_file():
         raise StoreError(f"there is no backup {source}")

@@ -89,7 +89,9 @@ def write_cells(directory: Path, cells: Cells) -> tuple[str, str]:
         directory.mkdir(parents=True, exist_ok=True)
         durable.write_whole(directory / name, data, aside=temporary)
     except OSError as error:
-        raise VectorIndexError(f"cannot write {directory / name} ({len(data)} bytes): {error}") from error
+        raise VectorIndexError(
+            f"cannot write {directory / name} ({len(data)} bytes): {error.strerror or error}"
+        ) from error
     return name, digest
 
 

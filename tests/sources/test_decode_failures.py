@@ -52,7 +52,7 @@ def test_fully_transparent_has_no_valid_pixels(tmp_path: Path) -> None:
         ("x.psd", b"8BPS\0\1", Reason.UNSUPPORTED),
         ("x.jpg", b"\xff\xd8\xff\xe0nothing", Reason.TRUNCATED),
         ("x.tif", b"II*\0\xff\xff\xff\xff", Reason.DAMAGED),
-        ("x.gif", b"GIF89a", Reason.DAMAGED),
+        ("x.gif", b"GIF89a", Reason.TRUNCATED),
         ("x.npy", b"\x93NUMPY\x01\0", Reason.DAMAGED),
         ("x.dng", b"II*\0", Reason.UNSUPPORTED),
     ],

@@ -85,3 +85,21 @@ def test_listed_files_are_found_once_with_their_labels(tmp_path):
     assert (found[0].label, found[0].explicit) == ("1", True)
     assert finder.absent == [tmp_path / "none.jpg"]
     assert "not here" in found[4].detail
+
+
+def test_a_row_that_names_nobodys_home_costs_itself_alone(tmp_path):
+    (tmp_path / "good.jpg").write_bytes(b"x")
+    (tmp_path / "l.csv").write_bytes(
+        b"url\n~nobodyxyz/x.jpg\na\0b\n" + b"x/" * 9000 + b"\n" + b"y" * 200_000 + b"\n" + b"n" * 300 + b"\ngood.jpg\n"
+    )
+    found = list(Finder((), (SourceList(tmp_path / "l.csv"),)))
+    assert [type(entry) for entry in found] == [Failure] * 5 + [FoundFile]
+    assert found[0].path == tmp_path / "~nobodyxyz" / "x.jpg"
+    assert found[0].reason is Reason.MISSING
+    assert all(entry.detail and "Errno" not in entry.detail for entry in found[:5])
+
+
+def test_names_from_a_pipe_that_are_no_text(monkeypatch, tmp_path):
+    stream = io.TextIOWrapper(io.BytesIO(b"/x/\xff.jpg\n/x/good.jpg\n"), "utf-8")
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert [row.place for row in rows(Path("-"))] == [Path("/x/\udcff.jpg"), Path("/x/good.jpg")]

@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from dedupindex import PlanOptions
 from dedupindex.errors import SettingsError
-from dedupindex.places import absolute
+from dedupindex.places import absolute, at_home
 from dedupindex.records import Relation
 from dedupindex.records.plans import Action, OutcomeKind, Plan
 from dedupindex.reports.applied import applied_text, trouble_lines, undone_text
@@ -48,7 +48,7 @@ class Wish:
         folder = self.to.strip() if self.action == Action.MOVE else ""
         protected = [line.strip() for line in self.protect.splitlines() if line.strip()]
         for path in (*protected, folder):
-            if path and not Path(path).expanduser().is_absolute():
+            if path and not at_home(Path(path)).is_absolute():
                 raise SettingsError(f"{path}: give the whole path")
         return PlanOptions.named(
             self.action,

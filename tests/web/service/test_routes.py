@@ -101,6 +101,9 @@ def test_requests_that_are_none(writer):
     assert writer.get("/api/report?across=/a").status_code == 422
     assert writer.get("/api/report?relation=none").status_code == 422
     assert writer.get("/api/report?since=never").json()["reason"] == "request"
+    assert writer.get("/api/report?since=0000-01-01").json()["reason"] == "request"
+    for end in ("0001-01-01", "9999-12-31"):
+        assert writer.get(f"/api/report?since={end}").status_code == 200
 
 
 # --------------------------------------------------------------------------------------------------------- ingest
