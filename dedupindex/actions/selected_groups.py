@@ -72,5 +72,19 @@ def may_go(selection: Selection, path: Path) -> bool:
 
 
 def may_replace(selection: Selection, keeper: Path, path: Path) -> bool:
-    """Whether a selection asks for this pair of files, so that one may go in favour of the other."""
+    """Whether a selection asks for this pair of files, so that one may go in favour of the other.
+
+    Parameters
+    ----------
+    selection : Selection
+        With absolute paths.
+    keeper : Path
+        The file that stays.
+    path : Path
+        The file that would go.
+
+    Returns
+    -------
+    bool
+    """
     return fits(selection, (side(selection, keeper), keeper.parent), (side(selection, path), path.parent))

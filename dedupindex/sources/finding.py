@@ -71,12 +71,14 @@ class Finder:
         self._filled: set[Path] = set()  # named folders of stores in which there was something
 
     def __iter__(self) -> Iterator[Found]:
-        for found in self._found():
-            entry = found
+        for entry in self._found():
             if isinstance(entry, FoundFile) and not entry.explicit:
                 why = self._scope.too_small_or_other(entry)
-                entry = entry if why is None else SkippedFile(entry.path, why)
-            if isinstance(entry, SkippedFile) and entry.why in LEFT_OUT:
+                if why is not None:
+                    self._left_out.add(hash(os.fspath(entry.path)))
+                    yield SkippedFile(entry.path, why)
+                    continue
+            elif isinstance(entry, SkippedFile) and entry.why in LEFT_OUT:
                 self._left_out.add(hash(os.fspath(entry.path)))
             yield entry
 
