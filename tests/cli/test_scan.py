@@ -81,8 +81,9 @@ def test_not_recursive(run, tree, tmp_path):
 
 
 def test_what_is_not_there_fails(run, tmp_path):
-    done = run("scan", "nothing", cwd=tmp_path, code=1)
-    assert "nothing: missing" in done.stderr
+    done = run("scan", "nothing", cwd=tmp_path, code=2)
+    assert "nothing: no such file or folder" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 HOSTILE = [
