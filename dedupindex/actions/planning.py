@@ -20,7 +20,7 @@ from typing import Any
 
 from dedupindex.actions.coverage import covered, fineness, larger, unpacked
 from dedupindex.actions.keep_rules import SHOWS_MORE, Contender, Key, because, deciding, keys, parts, rule_order
-from dedupindex.actions.plans import NEAR_ACTIONS, check_plan, is_under
+from dedupindex.actions.plans import NEAR_ACTIONS, check_plan, is_under, needed
 from dedupindex.actions.selected_groups import may_go, may_replace, selected_groups
 from dedupindex.errors import SettingsError
 from dedupindex.places import absolute, is_local, shards_above
@@ -34,6 +34,7 @@ from dedupindex.store.database import Database
 FINER = 1.05  # ratio of resolutions from which a part of a picture shows what the whole does not
 COMPARED = 0.9  # share of the smaller picture that the proof must have compared
 _BYTES = (Relation.SAME_BYTES,)
+_BOTH = "somebody decided to keep both"
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +371,8 @@ def _choose(maker: _Maker, group: DuplicateGroup, nodes: Sequence[_Node], pairs:
 
 
 def _same_bytes(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node) -> PlanItem | LeftOut:
+    if (node.image.key, node.image.key) in maker.both:  # decided on two places of one content
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEP_BOTH, _BOTH)
     if Relation.SAME_BYTES not in maker.options.relations:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.RELATION, str(Relation.SAME_BYTES))
     return _decide(maker, group, keeper, node, _BYTES, 1.0, 1.0)
@@ -377,9 +380,8 @@ def _same_bytes(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node
 
 def _near(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node, pair: Pair) -> PlanItem | LeftOut:
     relations = pair.relations
-    own = node.image.key
-    if _key(pair) in maker.both or any(own in both for both in maker.both):
-        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEP_BOTH, "somebody decided to keep both")
+    if any(node.image.key in both for both in maker.both):
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEP_BOTH, _BOTH)
     if node.contender.decided:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEPER, "somebody decided to keep this one")
     if not needed(relations) <= set(maker.options.relations):
@@ -389,15 +391,10 @@ def _near(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node, pair
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.UNPROVEN, doubt)
     share = covered(pair, node.image)
     if share is None:
-        detail = "shows something that its copy does not"
-        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.SHOWS_MORE, detail)
-    evidence = _evidence(pair, keeper.image)
-    return _decide(maker, group, keeper, node, relations, share, pair.verification.score, evidence)
-
-
-def needed(relations: tuple[Relation, ...]) -> set[Relation]:
-    """Return the relations that have to be named for a pair to count; `reencoded` where none was seen."""
-    return set(relations) - {Relation.UNPROVEN} or {Relation.REENCODED}
+        words = "shows something that its copy does not"
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.SHOWS_MORE, words)
+    score, evidence = pair.verification.score, _evidence(pair, keeper.image)
+    return _decide(maker, group, keeper, node, relations, share, score, evidence)
 
 
 def _doubt(pair: Pair) -> str:

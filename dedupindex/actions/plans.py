@@ -23,6 +23,11 @@ COVERED = 0.955  # share of a picture that its keeper must show; from here on re
 NEAR_ACTIONS = frozenset({Action.TRASH, Action.MOVE})  # the bytes stay somewhere
 
 
+def needed(relations: tuple[Relation, ...]) -> set[Relation]:
+    """Return the relations that have to be named for a pair to count; `reencoded` where none was seen."""
+    return set(relations) - {Relation.UNPROVEN} or {Relation.REENCODED}
+
+
 def check_plan(plan: Plan) -> None:
     """Refuse a plan that could lose a picture.
 

@@ -109,6 +109,14 @@ def test_nothing_goes_for_a_picture_it_was_not_compared_with(tmp_path):
     assert gone(plan_of([], [*chain, pair(a, c, R.RESIZED)], relations=(R.RESIZED,))) == {"b": "a", "c": "a"}
 
 
+def test_places_of_one_content_that_are_all_kept(tmp_path):
+    one = copies(tmp_path, "a", "b")
+    assert gone(plan_of([one])) == {"b": "a"}
+    plan = plan_of([one], [], [Judged("keep-both", one.key, one.key)])
+    assert gone(plan) == {}
+    assert reasons(plan) == {"b": "keep_both"}
+
+
 def test_decisions_are_honoured(tmp_path):
     a, b, c = (copies(tmp_path, name, number=n, data=name.encode(), width=90 - 10 * n) for n, name in enumerate("abc"))
     pairs = [pair(a, b, R.RESIZED), pair(b, c, R.RESIZED), pair(a, c, R.RESIZED)]
