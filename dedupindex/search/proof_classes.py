@@ -40,7 +40,18 @@ def level_of(side: float) -> int:
 
 
 def is_clean(proof: Proof, shape_a: Shape, shape_b: Shape) -> bool:
-    """Whether two images are the same in all that both show, and neither shows more."""
+    """Whether two images are the same in everything that both show, and neither shows more: a clean, full link.
+
+    Parameters
+    ----------
+    proof : Proof
+    shape_a, shape_b : (int, int)
+        Height and width of the full frames, pixels.
+
+    Returns
+    -------
+    bool
+    """
     if proof.outcome is not Outcome.SAME or proof.noise > CLEAN_NOISE or min(proof.grid) <= 2 * RIM:
         return False
     within = (1 - 2 * RIM / proof.grid[0]) * (1 - 2 * RIM / proof.grid[1])  # the rim is never compared
@@ -201,7 +212,7 @@ class ProofPlan:
     def _between(self) -> dict[tuple[int, int, int, int], tuple[int, int, Proof]]:
         """(level a, class a, level b, class b) -> a pair that was proven between these classes, as (a, b)."""
         wanted = sorted({self._levels[pair] for pair in self._open})
-        found: dict[tuple[int, int, int, int], tuple[int, int, Proof]] = {}
+        proven_pairs: dict[tuple[int, int, int, int], tuple[int, int, Proof]] = {}
         for (a, b), proof in self._found.items():
             fine = self._levels_of(a, b, proof.matrix) if proof.outcome is Outcome.SAME else None
             for level_a, level_b in wanted:
@@ -209,8 +220,8 @@ class ProofPlan:
                     if levels is not None and (levels[0] < level_a or levels[1] < level_b):
                         continue  # finer than what was looked at: something may show that was not seen
                     key = (level_a, self._root(one, level_a), level_b, self._root(other, level_b))
-                    found.setdefault(key, (one, other, proof if one == a else turned_round(proof)))
-        return found
+                    proven_pairs.setdefault(key, (one, other, proof if one == a else turned_round(proof)))
+        return proven_pairs
 
     def _derived(
         self, pair: DuePair, between: Mapping[tuple[int, int, int, int], tuple[int, int, Proof]]

@@ -30,17 +30,21 @@ def read_proof_picture(path: Path, settings: Settings, *, frame: int = 0, side: 
     ----------
     path : Path
     settings : Settings
-        Limits, no-data and mask file pattern, as the index decodes.
+        Limits, no-data values and mask file pattern: those with which the index decodes.
     frame : int
         Number in its file, from 0.
     side : int
         Longest side that is needed, pixels; see `sides_for`. A JPEG is decoded at a half, a quarter or an eighth
         where that is at least as fine.
 
+    Returns
+    -------
+    ProofPicture
+
     Raises
     ------
     ReadError
-        As `decode_file`, and where the frame is not there or has no valid pixel.
+        As `decode_file`, and where the frame is missing or has no valid pixel.
     """
     return proof_picture_of(decode_file(path, settings, min_side=side, frame=frame), settings, frame=frame, side=side)
 
@@ -50,15 +54,29 @@ def proof_picture_of(
 ) -> ProofPicture:
     """Return a frame of a decoded file for a proof: for callers that check the digest of what they decoded.
 
+    Parameters
+    ----------
+    decoded : DecodedFile
+    settings : Settings
+        `scaling` and its percentiles are used for deep data.
+    frame : int
+        Number in the file, from 0.
+    side : int
+        Longest side of the result, pixels.
+
+    Returns
+    -------
+    ProofPicture
+
     Raises
     ------
     ReadError
         The frame was not decoded, or has no valid pixel.
     """
-    found = next((one for one in decoded.frames if one.number == frame), None)
-    if found is None:
+    chosen = next((one for one in decoded.frames if one.number == frame), None)
+    if chosen is None:
         raise ReadError(decoded.path, Reason.MISSING, f"frame {frame} has no valid pixel or was not decoded")
-    return proof_picture_from_frame(found, settings, side=side, quantisation=decoded.quantisation)
+    return proof_picture_from_frame(chosen, settings, side=side, quantisation=decoded.quantisation)
 
 
 def proof_picture_from_frame(
@@ -71,11 +89,15 @@ def proof_picture_from_frame(
     frame : Frame
         As decoded, any depth.
     settings : Settings
-        `scaling` and its percentiles count for deep data.
+        `scaling` and its percentiles are used for deep data.
     side : int
         Longest side of the result, pixels; a picture that is smaller, or hardly larger, keeps its size.
     quantisation : tuple of tuples of 64 int
-        Of the JPEG that the frame comes from.
+        Quantisation tables of the JPEG that the frame comes from.
+
+    Returns
+    -------
+    ProofPicture
     """
     pixels = frame.pixels
     valid = frame.mask

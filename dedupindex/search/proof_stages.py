@@ -42,14 +42,28 @@ def unreached(reason: str, matrix: Affine) -> Proof:
 
 
 def prove_with(picture: ProofPicture, file: ProofFile, matrix: Affine, settings: Settings, *, whole: int = 0) -> Proof:
-    """Compare a picture that is at hand (a) with a stored file (b).
+    """Compare a picture in memory (a) with a stored file (b).
 
     Parameters
     ----------
+    picture : ProofPicture
+    file : ProofFile
     matrix : ((float, float, float), (float, float, float))
-        Full-frame pixels of the file to those of the picture.
+        Full-frame (x, y, 1) pixel indices of the file to those of the picture.
+    settings : Settings
+        Limits, no-data values and mask file pattern for decoding the file.
     whole : int
-        Frames of the animation of which the picture is the first one; 0 = it stands for itself.
+        Number of frames of the animation whose first frame the picture is; 0 = the picture is compared as a still.
+
+    Returns
+    -------
+    Proof
+        Of `Outcome.NONE` where the file could not be read.
+
+    Raises
+    ------
+    ValueError
+        The matrix cannot be inverted.
     """
     _, side = sides_for(picture.full_shape, (file.height, file.width), np.array(matrix))
     opened = _opened(file, side, settings)
@@ -115,11 +129,11 @@ def _proven(
 
 def _opened(file: ProofFile, side: int, settings: Settings) -> _Opened | str:
     """The image as some place still holds it, or why none does."""
-    found = _decoded(file, side, settings)
-    if isinstance(found, str):
-        return found
+    decoded = _decoded(file, side, settings)
+    if isinstance(decoded, str):
+        return decoded
     try:
-        return _Opened(found.path, proof_picture_of(found, settings, frame=file.frame, side=side))
+        return _Opened(decoded.path, proof_picture_of(decoded, settings, frame=file.frame, side=side))
     except ReadError as error:
         return str(error)
     except Exception as error:
@@ -158,7 +172,7 @@ def _with_further_frames(
         frames = [_frame(replace(file, places=(path,)), number, settings) for file, path in ((a, path_a), (b, path_b))]
         first, second = frames
         if not isinstance(first, Frame) or not isinstance(second, Frame):
-            words = next(some for some in frames if isinstance(some, str))
+            words = next(frame for frame in frames if isinstance(frame, str))
             return unreached(f"frame {number + 1}: {words}", proof.matrix), False
         if _equal(first, second):
             continue

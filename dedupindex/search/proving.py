@@ -44,8 +44,18 @@ def prove(
 
     Parameters
     ----------
+    database : Database
+    settings : Settings
+        With `budget`, no further task is begun after so many seconds.
+    progress : Progress
+    engine : Engine
+        Does the heavy work.
     again : bool
         Also pairs that could not be told before, though nothing is known to have changed since.
+
+    Returns
+    -------
+    ProofSummary
 
     Raises
     ------
@@ -82,8 +92,26 @@ def prove_due(
 
     Parameters
     ----------
+    database : Database
+    settings : Settings
+    run : int
+        The run that the proofs belong to.
+    progress : Progress
+    engine : Engine
+        Does the heavy work.
     deadline : float, optional
-        By `time.monotonic`: nothing but a first task is begun after it.
+        Time of `time.monotonic`, seconds: only the first task may begin after it.
+    again : bool
+        Also pairs that could not be told before.
+
+    Returns
+    -------
+    ProofSummary
+
+    Raises
+    ------
+    StoreError
+        The database cannot be written; what was committed stays.
     """
     began = time.monotonic()
     with database.read() as connection:
@@ -160,8 +188,8 @@ class _Work:
     def run(self, mapper: Mapper[ProofTask, ProofResult], components: Iterator[list[Pair]]) -> None:
         """Prove the pairs of every set, until the deadline."""
         with closing(mapper.map(_Feed(lambda: self._next(components)))) as results:  # type: ignore[type-var]
-            for some in results:
-                for result in some:
+            for batch in results:
+                for result in batch:
                     self._take(result)
         self._commit()
 
@@ -208,7 +236,7 @@ class _Work:
         component.out = {(pair.a, pair.b) for pair in chosen}
         component.found = {}
         self._component_of.update(dict.fromkeys(component.out, component))
-        self._tasks += [self._task(component, some) for some in _bundles(chosen)]
+        self._tasks += [self._task(component, bundle) for bundle in _bundles(chosen)]
 
     def _task(self, component: _Component, pairs: Sequence[DuePair]) -> ProofTask:
         ids = sorted({image for pair in pairs for image in (pair.a, pair.b)})
@@ -318,8 +346,8 @@ def _bundles(pairs: Sequence[DuePair]) -> Iterator[list[DuePair]]:
     for pair in pairs:
         others.setdefault(max((pair.a, pair.b), key=lambda image: (pairs_of[image], -image)), []).append(pair)
     bundle: list[DuePair] = []
-    for some in others.values():
-        for pair in some:
+    for own_pairs in others.values():
+        for pair in own_pairs:
             bundle.append(pair)
             if len(bundle) == PAIRS_A_TASK:
                 yield bundle
