@@ -61,6 +61,10 @@ def overlay(a: Features, b: Features, matrix: NDArray[np.float64]) -> Overlay:
     a, b : Features
     matrix : (2, 3) float64
         Thumbnail coordinates of b to those of a.
+
+    Returns
+    -------
+    Overlay
     """
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     on_a = scale <= 1
@@ -78,9 +82,21 @@ def overlay(a: Features, b: Features, matrix: NDArray[np.float64]) -> Overlay:
 
 
 def covered(mask: Mask, other: Mask, matrix: NDArray[np.float64]) -> float:
-    """Share of the valid pixels of `mask` that `matrix` maps onto valid pixels of `other`, 0..1.
+    """Share of the valid pixels of `mask` that `matrix` maps onto valid pixels of `other`.
 
-    Exact to a pixel's share, where counting the pixels of a warped picture loses its rim.
+    Computed from point positions, so the rim is counted exactly; counting the pixels of a warped picture would lose it.
+
+    Parameters
+    ----------
+    mask : (H, W) bool
+    other : (H', W') bool
+    matrix : (2, 3) float64
+        Continuous (x, y, 1) coordinates of `mask` to those of `other`.
+
+    Returns
+    -------
+    float
+        0..1; 0 where `mask` has no valid pixel.
     """
     rows, columns = np.nonzero(mask[::COVER_STEP, ::COVER_STEP])
     if not len(rows):
@@ -134,7 +150,19 @@ def _box(values: FloatArray) -> FloatArray:
 
 
 def masked_pearson(a: NDArray[np.floating], b: NDArray[np.floating], mask: Mask) -> float:
-    """Correlate two pictures over the mask; 0 where it is empty or one of them is constant there."""
+    """Correlate two pictures over the mask.
+
+    Parameters
+    ----------
+    a, b : (H, W) arrays of floats
+    mask : (H, W) bool
+        True = used.
+
+    Returns
+    -------
+    float
+        -1..1; 0 where the mask has fewer than 8 pixels or one picture is constant there.
+    """
     if mask.sum() < 8:
         return 0.0
     first, second = a[mask].astype(np.float64), b[mask].astype(np.float64)
@@ -184,9 +212,22 @@ def agreement(laid: Overlay) -> tuple[Mapping[str, float], FloatArray, Mask]:
 
 
 def strange_patch(ncc: FloatArray, textured: Mask, contrast: FloatArray) -> float:
-    """Pixels of the largest connected patch in which both pictures have contrast and do not correlate at all.
+    """Size of the largest connected patch in which both pictures have contrast and do not correlate.
 
-    Noise and speckle disturb everywhere a little, another subject in one place and wholly.
+    Noise and speckle lower the correlation a little everywhere; another subject removes it in one place.
+
+    Parameters
+    ----------
+    ncc : (H, W) float32
+        -1..1.
+    textured : (H, W) bool
+    contrast : (H, W) float32
+        Grey levels. All three from `window_agreement`.
+
+    Returns
+    -------
+    float
+        Pixels.
     """
     strange = (textured & (ncc < STRANGE) & (contrast > STRANGE_CONTRAST)).astype(np.uint8)
     kernel = np.ones((5, 5), np.uint8)

@@ -25,7 +25,11 @@ def features_of_array(pixels: NDArray[Any], mask: Mask | None = None, *, setting
     mask : (H, W) bool, optional
         True = valid.
     settings : Settings, optional
-        By default the defaults.
+        By default `Settings()`.
+
+    Returns
+    -------
+    Features
 
     Raises
     ------
@@ -62,7 +66,11 @@ def verify_arrays(
     mask_a, mask_b : bool arrays or None
         True = valid.
     settings : Settings, optional
-        By default the defaults; `Settings.threshold` is the smallest accepted score.
+        By default `Settings()`; `Settings.threshold` is the smallest accepted score.
+
+    Returns
+    -------
+    Verification
 
     Raises
     ------
@@ -82,11 +90,21 @@ def verify_arrays(
 def register(a: NDArray[Any], b: NDArray[Any], mask_a: Mask | None = None, mask_b: Mask | None = None) -> Registration:
     """Find how b lies on a.
 
-    Parameters and errors as in `verify_arrays`.
+    Parameters
+    ----------
+    a, b : (H, W) or (H, W, 3) arrays
+        As for `features_of_array`; sizes and depths may differ.
+    mask_a, mask_b : bool arrays or None
+        True = valid.
 
     Returns
     -------
     Registration
         The best alignment even of pictures that do not show the same: look at its `confidence`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        No numbers, other shapes, or no valid pixel.
     """
     return verify_arrays(a, b, mask_a, mask_b).registration

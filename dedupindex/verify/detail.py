@@ -94,9 +94,17 @@ def without_lines(picture: FloatArray, weight: FloatArray) -> FloatArray:
 
 
 def inner_part(a: FloatArray, b: FloatArray, mask: Mask) -> Mask:
-    """Where neither picture is flat, and `INWARD` pixels further in: the outline of an object is not part of it.
+    """Where neither picture is flat, and `INWARD` pixels further in, so that the outline of an object is left out.
 
-    Flat in one picture is enough: noise on the ground of a copy does not turn it into a part of the object.
+    A pixel that is flat in one picture counts as flat: noise on the background of a copy must not make it part of the
+    object.
+
+    Parameters
+    ----------
+    a, b : (H, W) float32
+        0..255.
+    mask : (H, W) bool
+        Where both are valid.
 
     Returns
     -------

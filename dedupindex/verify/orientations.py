@@ -130,24 +130,46 @@ def without_keypoints(a: Features, b: Features) -> list[Alignment]:
     """
     cosines = orientation_cosines(a, b)
     likely = cosines >= cosines.max() - SURE
-    found = list(turned(a, b, likely))
+    proposals = list(turned(a, b, likely))
     if min(*a.mask.shape, *b.mask.shape) >= MIN_LOG_POLAR:
-        found += log_polar(a, b, (bool(likely[:4].any()), bool(likely[4:].any())))
-    worth = [alignment for alignment in found if alignment.peak >= MIN_PEAK]
+        proposals += log_polar(a, b, (bool(likely[:4].any()), bool(likely[4:].any())))
+    worth = [alignment for alignment in proposals if alignment.peak >= MIN_PEAK]
     return sorted(worth, key=lambda alignment: -alignment.peak)[:BEST]
 
 
 def turned(a: Features, b: Features, likely: NDArray[np.bool_] | None = None) -> Iterator[Alignment]:
-    """Propose the seven other orientations, or those that are likely, each with its best shift."""
+    """Propose the seven orientations other than the identity, or the likely ones among them, each with its best shift.
+
+    Parameters
+    ----------
+    a, b : Features
+    likely : (8,) bool or None
+        In the order of `eight_orientations`; None = all.
+
+    Yields
+    ------
+    Alignment
+    """
     for number, orientation in enumerate(eight_orientations()):
         if number and (likely is None or likely[number]):
-            found = shift_after(a, b, fitting(a, b, orientation), RegistrationMethod.TRANSLATION)
-            if found is not None:
-                yield found
+            alignment = shift_after(a, b, fitting(a, b, orientation), RegistrationMethod.TRANSLATION)
+            if alignment is not None:
+                yield alignment
 
 
 def log_polar(a: Features, b: Features, likely: tuple[bool, bool] = (True, True)) -> Iterator[Alignment]:
-    """Propose rotations and scales from the log-polar spectra, unmirrored and mirrored as is likely, each shifted."""
+    """Propose rotations and scales from the log-polar spectra, each with its best shift.
+
+    Parameters
+    ----------
+    a, b : Features
+    likely : (bool, bool)
+        Whether to try b as it is, and mirrored.
+
+    Yields
+    ------
+    Alignment
+    """
     base = _log_polar_spectrum(a.thumbnail, a.mask)
     for mirror, wanted in zip((np.eye(2), MIRROR), likely, strict=True):
         if not wanted:
@@ -160,9 +182,9 @@ def log_polar(a: Features, b: Features, likely: tuple[bool, bool] = (True, True)
             for half in (0.0, np.pi):
                 cosine, sine = np.cos(radians + half) * scale, np.sin(radians + half) * scale
                 linear = np.array([[cosine, -sine], [sine, cosine]]) @ mirror
-                found = shift_after(a, b, linear, RegistrationMethod.LOG_POLAR)
-                if found is not None:
-                    yield found
+                alignment = shift_after(a, b, linear, RegistrationMethod.LOG_POLAR)
+                if alignment is not None:
+                    yield alignment
 
 
 def _log_polar_spectrum(picture: ByteArray, mask: Mask) -> FloatArray:
@@ -194,12 +216,12 @@ def _peaks(base: FloatArray, other: FloatArray) -> list[tuple[float, float]]:
     step = np.log(LARGEST / SMALLEST) / (RADII - 1)
     reach = int(np.log(3.0) / step)
     surface[:, reach + 1 : -reach] = -np.inf
-    found = []
+    peaks = []
     for _ in range(PEAKS):
         row, column = np.unravel_index(int(surface.argmax()), surface.shape)
         signed = column if column < RADII else column - 2 * RADII
         # a picture enlarged by s has its spectrum shrunk by s
-        found.append((float(row) * np.pi / ANGLES, float(np.exp(-signed * step))))
+        peaks.append((float(row) * np.pi / ANGLES, float(np.exp(-signed * step))))
         near = np.arange(row - 6, row + 7) % ANGLES
         surface[np.ix_(near, np.arange(column - 4, column + 5) % (2 * RADII))] = -np.inf
-    return found
+    return peaks

@@ -42,7 +42,19 @@ def to_full(features: Features) -> NDArray[np.float64]:
 
 
 def full_matrix(matrix: NDArray[np.float64], a: Features, b: Features) -> NDArray[np.float64]:
-    """Turn a map between thumbnails into one between full frames, from and to indices of pixel centres."""
+    """Turn a map between thumbnails into one between full frames.
+
+    Parameters
+    ----------
+    matrix : (2, 3) float64
+        Continuous (x, y, 1) thumbnail coordinates of b to those of a.
+    a, b : Features
+
+    Returns
+    -------
+    (2, 3) float64
+        Full-frame indices of pixel centres of b to those of a.
+    """
     whole = compose(to_full(a), compose(matrix, invert(to_full(b))))
     return np.column_stack([whole[:, :2], whole[:, :2] @ (0.5, 0.5) + whole[:, 2] - 0.5])
 
@@ -56,6 +68,18 @@ def registration_of(
     ----------
     matrix : (2, 3) float64
         Pixel indices (x, y, 1) of b to those of a.
+    a, b : Features
+    alignment : Alignment
+        Its method is recorded.
+    overlap : float
+        Common valid area over the smaller valid area, 0..1.
+    confidence : float
+        0..1.
+
+    Returns
+    -------
+    Registration
+        Shift in pixels of a, rotation in degrees, -180..180.
     """
     linear = matrix[:, :2]
     mirrored = bool(np.linalg.det(linear) < 0)
@@ -155,10 +179,21 @@ def _box_on(
 def edited_share(laid: Overlay, ncc: FloatArray, textured: Mask) -> float:
     """Share of the overlap, by area, in which the pictures differ in structure or in level.
 
-    *ncc* and *textured* (H, W) are those of `window_agreement`.
+    Structure: textured windows that do not correlate. Level: windows whose mean is far from what the tone curve of the
+    whole overlap (median level of one picture for each level of the other) predicts, as under an opaque patch.
 
-    Structure: textured windows that do not correlate. Level: windows whose mean is far from what the tone curve of
-    the whole overlap (median level of one picture for each level of the other) makes of it, as under an opaque patch.
+    Parameters
+    ----------
+    laid : Overlay
+    ncc : (H, W) float32
+        -1..1.
+    textured : (H, W) bool
+        Both from `window_agreement`.
+
+    Returns
+    -------
+    float
+        0..1.
     """
     kernel = np.ones((3, 3), np.uint8)
     structure = np.asarray(cv2.erode((textured & (ncc < AGREES)).astype(np.uint8), kernel), bool)
@@ -174,12 +209,12 @@ def _off_curve(first: FloatArray, second: FloatArray, mask: Mask) -> FloatArray:
     levels = np.clip(first[mask] * (CURVE_BINS / 256), 0, CURVE_BINS - 1).astype(np.intp)
     ordered = np.sort(levels * APART + second[mask].astype(np.float64))  # by level, then by value
     count = np.bincount(levels)
-    found = np.flatnonzero(count)
-    count = count[found]
+    occupied = np.flatnonzero(count)
+    count = count[occupied]
     start = np.cumsum(count) - count
-    middle = ordered[[start + (count - 1) // 2, start + count // 2]] - found * APART
+    middle = ordered[[start + (count - 1) // 2, start + count // 2]] - occupied * APART
     medians = middle.astype(np.float32).mean(0)
-    predicted = np.interp(first * (CURVE_BINS / 256) - 0.5, found, medians)
+    predicted = np.interp(first * (CURVE_BINS / 256) - 0.5, occupied, medians)
     distance = np.where(mask, second - predicted, 0).astype(np.float32)
     weight = np.maximum(cv2.boxFilter(mask.astype(np.float32), cv2.CV_32F, (5, 5)), 0.2)
     return np.asarray(np.abs(cv2.boxFilter(distance, cv2.CV_32F, (5, 5))) / weight, np.float32)

@@ -166,10 +166,10 @@ def alignments(a: Features, b: Features) -> Iterator[Alignment]:
     """
     fewest = min(len(a.keypoints), len(b.keypoints))
     few = fewest < FEW_KEYPOINTS
-    found = register_keypoints(a, b, load_model().local_parity)
-    agree = found is not None and found.inliers >= MIN_INLIERS
-    if found is not None and agree:
-        yield found
+    by_keypoints = register_keypoints(a, b, load_model().local_parity)
+    agree = by_keypoints is not None and by_keypoints.inliers >= MIN_INLIERS
+    if by_keypoints is not None and agree:
+        yield by_keypoints
     if few or agree or cosine(a, b) >= alike_from(fewest):
         plain = orientations.translate(a, b)
         if plain is not None and (few or agree or plain.peak >= MIN_PEAK):
@@ -199,7 +199,17 @@ def cosine(a: Features, b: Features) -> float:
 
 
 def assess(a: Features, b: Features, alignment: Alignment) -> Assessment:
-    """Measure an alignment and weigh the measures by the first rule."""
+    """Measure an alignment and weigh the measures by the first rule.
+
+    Parameters
+    ----------
+    a, b : Features
+    alignment : Alignment
+
+    Returns
+    -------
+    Assessment
+    """
     overlaid = overlay(a, b, alignment.matrix)
     agreed, ncc, textured = agreement(overlaid)
     measures = dict(agreed)
@@ -241,25 +251,35 @@ def _verdict(a: Features, b: Features, best: Assessment, threshold: float) -> Ve
     )
     if not accepted:
         return Verification(False, best.probability, (), registration, reason, measures=best.measures, version=VERSION)
-    found = relations_of(a, b, best.overlay, best.ncc, best.textured, registration)
+    related = relations_of(a, b, best.overlay, best.ncc, best.textured, registration)
     return Verification(
         True,
         best.probability,
-        found.relations,
+        related.relations,
         registration,
         reason,
         measures=best.measures,
-        crop_box=found.crop_box,
-        crop_of=found.crop_of,
+        crop_box=related.crop_box,
+        crop_of=related.crop_of,
         version=VERSION,
     )
 
 
 def simplified(a: Features, b: Features, assessment: Assessment) -> Assessment:
-    """Replace a fitted map by the plain one it stands for, where that agrees as well.
+    """Replace a fitted map by a nearby plain one where that agrees as well.
 
     Keypoints give a shifted copy a scale of 1.003 and a turn of 0.1 degrees. Where the map is near a turn or mirror at
     equal pixel scale, or near one picture laid over the whole of the other, that map with its best shift is exact.
+
+    Parameters
+    ----------
+    a, b : Features
+    assessment : Assessment
+
+    Returns
+    -------
+    Assessment
+        Of the plain map, or as given.
     """
     linear = full_matrix(assessment.alignment.matrix, a, b)[:, :2]
     to_thumbnail, from_thumbnail = invert(to_full(a))[:, :2], to_full(b)[:, :2]
@@ -267,15 +287,15 @@ def simplified(a: Features, b: Features, assessment: Assessment) -> Assessment:
     for plain in plain_maps(a, b):
         if np.abs(plain - linear).max() > PLAIN * np.abs(plain).max():
             continue
-        found = orientations.shift_after(
+        shifted = orientations.shift_after(
             a, b, to_thumbnail @ plain @ from_thumbnail, assessment.alignment.method, side=SIDE, min_overlap=0.15
         )
-        if found is None:
+        if shifted is None:
             continue
-        moved = (found.matrix - assessment.alignment.matrix) @ (*centre, 1.0)
+        moved = (shifted.matrix - assessment.alignment.matrix) @ (*centre, 1.0)
         if np.abs(moved).max() > MOVED:
             continue
-        alignment = replace(found, matches=assessment.alignment.matches, inliers=assessment.alignment.inliers)
+        alignment = replace(shifted, matches=assessment.alignment.matches, inliers=assessment.alignment.inliers)
         other = assess(a, b, alignment)
         as_good = other.measures["ncc"] > assessment.measures["ncc"] - 0.01
         if as_good and other.probability >= assessment.probability - 0.02:
@@ -293,7 +313,18 @@ def plain_maps(a: Features, b: Features) -> Iterator[NDArray[np.float64]]:
 
 
 def turned_round(verification: Verification, a: Features, b: Features) -> Verification:
-    """Return the verification of (b, a) from that of (a, b)."""
+    """Return the verification of (b, a) from that of (a, b).
+
+    Parameters
+    ----------
+    verification : Verification
+    a, b : Features
+        In the order of the given verification.
+
+    Returns
+    -------
+    Verification
+    """
     registration = verification.registration
     matrix = invert(np.array(registration.matrix, dtype=np.float64))
     alignment = Alignment(matrix, registration.method)

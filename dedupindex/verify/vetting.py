@@ -87,20 +87,20 @@ def plausible(pairs: Sequence[tuple[Sketch, Sketch]], parity: FloatArray) -> NDA
     """
     if not pairs:
         return np.ones(0, bool)
-    sketches = list({id(some): some for pair in pairs for some in pair}.values())
-    place = {id(some): number for number, some in enumerate(sketches)}
-    first, second = np.array([[place[id(some)] for some in pair] for pair in pairs]).T
-    vectors = unit(np.stack([some.descriptor for some in sketches]))
+    sketches = list({id(picture): picture for pair in pairs for picture in pair}.values())
+    place = {id(picture): number for number, picture in enumerate(sketches)}
+    first, second = np.array([[place[id(picture)] for picture in pair] for pair in pairs]).T
+    vectors = unit(np.stack([picture.descriptor for picture in sketches]))
     mirrors = normalise_rows(vectors @ load_model().mirror)
     cosines = np.einsum("ij,ij->i", vectors[first], vectors[second])
     mirrored = np.einsum("ij,ij->i", mirrors[first], vectors[second])
-    keypoints = np.array([len(some.codes) for some in sketches])
+    keypoints = np.array([len(picture.codes) for picture in sketches])
     fewest = np.minimum(keypoints[first], keypoints[second])
     alike = cosines >= np.array([alike_from(number) for number in fewest.tolist()]) - SLACK
     passed: NDArray[np.bool_] = alike | (fewest < FEW_KEYPOINTS)
     unlike = np.maximum(cosines, mirrored) < UNLIKE + SLACK
-    for negative, some in ((False, ~passed), (True, ~passed & unlike)):
-        doubtful = np.flatnonzero(some & ~passed)
+    for negative, considered in ((False, ~passed), (True, ~passed & unlike)):
+        doubtful = np.flatnonzero(considered & ~passed)
         for start in range(0, len(doubtful), AT_ONCE):
             chosen = doubtful[start : start + AT_ONCE]
             passed[chosen] = _agreeing([pairs[number] for number in chosen.tolist()], parity, negative)
@@ -142,8 +142,8 @@ def _agreeing(pairs: Sequence[tuple[Sketch, Sketch]], parity: FloatArray, negati
 
 def _runs(sketches: Sequence[Sketch]) -> tuple[list[Sketch], list[int]]:
     """Pictures that follow each other, each once, and how often."""
-    runs = [list(some) for _, some in groupby(sketches, key=id)]
-    return [some[0] for some in runs], [len(some) for some in runs]
+    runs = [list(run) for _, run in groupby(sketches, key=id)]
+    return [run[0] for run in runs], [len(run) for run in runs]
 
 
 def _matches(
@@ -158,11 +158,11 @@ def _matches(
     ends = np.cumsum([0, *(len(first.codes) for first in firsts)]).tolist()
     last = np.cumsum([0, *(len(second.codes) for second in seconds)])
     stops = last[np.cumsum([0, *lengths])].tolist()
-    found = []
+    parts = []
     for row, row_end, column, column_end in zip(ends[:-1], ends[1:], stops[:-1], stops[1:], strict=True):
         rows, columns, same, odd = _near(left[row:row_end], right[column:column_end], even)
-        found.append((rows + row, columns + column, same, odd))
-    rows, columns, same, odd = (np.concatenate(some) for some in zip(*found, strict=True))
+        parts.append((rows + row, columns + column, same, odd))
+    rows, columns, same, odd = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
     return rows, columns, same, odd
 
 
@@ -175,13 +175,13 @@ def _near(
     the odd ones after them: the sum is the cosine of the codes, the difference that with one of them mirrored.
     """
     parts = [(first[:, axes], second[:, axes].T) for axes in (slice(even), slice(even, None))]
-    found = []
+    strips = []
     for start in range(0, len(second), STRIP):
         same, odd = (left @ right[:, start : start + STRIP] for left, right in parts)
         place = np.flatnonzero(np.abs(odd) + same > MATCH_COSINE - SLACK)
         row, column = np.divmod(place, same.shape[1])
-        found.append((row, column + start, same.ravel()[place], odd.ravel()[place]))
-    rows, columns, same, odd = (np.concatenate(some) for some in zip(*found, strict=True))
+        strips.append((row, column + start, same.ravel()[place], odd.ravel()[place]))
+    rows, columns, same, odd = (np.concatenate(pieces) for pieces in zip(*strips, strict=True))
     return rows, columns, same, odd
 
 

@@ -116,9 +116,9 @@ def colour_excess(
 
 def colourfulness(planes: Planes, mask: Mask) -> float:
     """Root mean square of the colour signals over the half of the pixels with most of it, levels."""
-    some = np.s_[::4, ::4]
-    inside = mask[some]
-    signals = [plane[some][inside].astype(np.float32) - NEUTRAL for plane in planes[1:]]
+    sampled = np.s_[::4, ::4]
+    inside = mask[sampled]
+    signals = [plane[sampled][inside].astype(np.float32) - NEUTRAL for plane in planes[1:]]
     energy = signals[0] ** 2 + signals[1] ** 2
     if not energy.size:
         return 0.0
@@ -157,11 +157,11 @@ def _fitted(target: Planes, source: Planes, share: FloatArray) -> tuple[NDArray[
     The map is (3, knots, 2): gains of the two signals and an offset, at each level of luminance, for each signal.
     """
     step = max(1, round(np.sqrt(share.size / MOST_SAMPLES)))
-    some = np.s_[::step, ::step]
-    inside = share[some] > 0.99
-    own = [cells(plane, CELL)[some][inside].astype(np.float64) for plane in source]
+    sampled = np.s_[::step, ::step]
+    inside = share[sampled] > 0.99
+    own = [cells(plane, CELL)[sampled][inside].astype(np.float64) for plane in source]
     x = np.column_stack(own[1:]) - NEUTRAL
-    y = np.column_stack([cells(plane, CELL)[some][inside] for plane in target[1:]]).astype(np.float64) - NEUTRAL
+    y = np.column_stack([cells(plane, CELL)[sampled][inside] for plane in target[1:]]).astype(np.float64) - NEUTRAL
     prior = np.repeat(np.eye(3, 2), len(KNOTS), axis=0)  # the same colours
     # on a page nearly all is white: what has colour must not be taken for the exception
     strong = (np.square(x).sum(1) > GREY**2) | (np.square(y).sum(1) > GREY**2)

@@ -132,12 +132,12 @@ def _changed(compared: _Compared) -> Mask:
 def _compared(
     first: ByteArray, second: ByteArray, mask: Mask, explanation: Explanation, matrix: Matrix, tables: Sequence[Tables]
 ) -> _Compared:
-    found = residual(explanation.sides, mask, tables[0], plain=explanation.plain, noise=explanation.noise)
-    excess, in_colour = _with_colours(found, explanation, halved_mask(mask), tables[1])
+    difference = residual(explanation.sides, mask, tables[0], plain=explanation.plain, noise=explanation.noise)
+    excess, in_colour = _with_colours(difference, explanation, halved_mask(mask), tables[1])
     # with nothing taken off, what is left must be next to nothing
     limit = 0.0 if explanation.plain else THRESHOLDS.high
     changed = sum(place.cells for place in changed_places(excess, THRESHOLDS.low)[0] if place.weight > limit)
-    return _Compared(first, second, mask, found, explanation.sides[0], excess, in_colour, matrix, changed)
+    return _Compared(first, second, mask, difference, explanation.sides[0], excess, in_colour, matrix, changed)
 
 
 def _is_settled(compared: _Compared) -> bool:
@@ -145,22 +145,24 @@ def _is_settled(compared: _Compared) -> bool:
     return not compared.changed and _agreement(compared.residual) >= THRESHOLDS.agreement
 
 
-def _agreement(found: Residual) -> float:
+def _agreement(difference: Residual) -> float:
     """Mean correlation of the windows in which both pictures show something; 1 where next to none does."""
-    return float(found.correlation[found.shown].mean()) if found.shown.sum() >= BIN_CELLS else 1.0
+    return float(difference.correlation[difference.shown].mean()) if difference.shown.sum() >= BIN_CELLS else 1.0
 
 
-def _with_colours(found: Residual, explanation: Explanation, mask: Mask, tables: Tables) -> tuple[FloatArray, bool]:
+def _with_colours(
+    difference: Residual, explanation: Explanation, mask: Mask, tables: Tables
+) -> tuple[FloatArray, bool]:
     """What luminance and colours differ by, the larger one; and whether colours were compared."""
     if explanation.colours is None:
-        return found.excess, False
+        return difference.excess, False
     colours = colour_excess(explanation.colours, mask, tables, plain=explanation.plain)
     if colours is None:
-        return found.excess, False
-    excess = found.excess.copy()
+        return difference.excess, False
+    excess = difference.excess.copy()
     rows, columns = min(excess.shape[0], colours.shape[0]), min(excess.shape[1], colours.shape[1])
     part = excess[:rows, :columns]
-    np.maximum(part, colours[:rows, :columns] * found.valid[:rows, :columns], out=part)
+    np.maximum(part, colours[:rows, :columns] * difference.valid[:rows, :columns], out=part)
     return excess, True
 
 
@@ -169,22 +171,22 @@ def _tables(
 ) -> Tables:
     """Quantisation tables (0 luminance, 1 colour) of both files with the pixels of each file for one of the grid."""
     still, moving = (b, a) if laid.swapped else (a, b)
-    found = []
+    tables = []
     to_moving = compose(laid.moving_to_full, matrix)
     linears = laid.still_to_full[:, :2], to_moving[:, :2]
     for picture, linear, gain in zip((still, moving), linears, gains, strict=True):
         if picture.quantisation:
             table = picture.quantisation[min(number, len(picture.quantisation) - 1)]
-            found.append((table, float(np.sqrt(abs(np.linalg.det(linear)))), gain))
-    return found
+            tables.append((table, float(np.sqrt(abs(np.linalg.det(linear)))), gain))
+    return tables
 
 
 def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -> Proof:
-    found = compared.residual
+    difference = compared.residual
     every, labels = changed_places(compared.excess, THRESHOLDS.low)
     places = [place for place in every if place.weight > THRESHOLDS.high]
     changed = np.isin(labels, [place.label for place in places])
-    area = max(1, int(found.valid.sum()))
+    area = max(1, int(difference.valid.sum()))
     share = float(changed.sum()) / area
     moves: list[tuple[int, int] | None] = []
     if 0 < len(places) <= MOST_PLACES:
@@ -192,11 +194,11 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
         small = compared.mask[1::2, 1::2][: halves[0].shape[0], : halves[0].shape[1]]
         moves = [movement(*halves, small, place, labels == place.label) for place in places[:SOUGHT]]
     moved_cells = sum(place.cells for place, move in zip(places, moves, strict=False) if move is not None)
-    agreement, rest = agreements(found, changed, _correlation(compared.side, compared.mask))
+    agreement, rest = agreements(difference, changed, _correlation(compared.side, compared.mask))
     evidence = Evidence(
         places=len(places),
         share=share,
-        replaced=replaced_share(found, changed),
+        replaced=replaced_share(difference, changed),
         fill=filled(places),
         agreement=agreement,
         rest=rest,
@@ -218,8 +220,8 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
         regions=tuple(regions),
         changed=share,
         moved=moved_cells / area,
-        largest=min(1.0, found.largest / 255),
-        noise=found.noise / 255,
+        largest=min(1.0, difference.largest / 255),
+        noise=difference.noise / 255,
         grid=(compared.first.shape[0], compared.first.shape[1]),
         scale_a=float(np.sqrt(abs(np.linalg.det(to_a[:, :2])))),
         scale_b=float(np.sqrt(abs(np.linalg.det(to_b[:, :2])))),
@@ -254,8 +256,8 @@ def _displaced(compared: _Compared, changed: Mask) -> float:
 
 def _correlation(side: Side, mask: Mask) -> float:
     """Of a picture with what predicts it, as a whole."""
-    some = mask[::4, ::4]
-    own, predicted = (picture[::4, ::4][some].astype(np.float64) for picture in (side.own, side.predicted))
+    inside = mask[::4, ::4]
+    own, predicted = (picture[::4, ::4][inside].astype(np.float64) for picture in (side.own, side.predicted))
     own, predicted = own - own.mean(), predicted - predicted.mean()
     spread = float(np.sqrt(np.square(own).sum() * np.square(predicted).sum()))
     return float((own * predicted).sum()) / spread if spread > len(own) else 1.0  # a level: nothing is shown

@@ -52,7 +52,7 @@ _LUMINANCE = np.array(LUMINANCE_WEIGHTS, np.float32)
 def explanations(
     laid: Laid, matrix: NDArray[np.float64], first: ByteArray, second: ByteArray, mask: Mask, sign: float
 ) -> Iterator[Explanation]:
-    """Yield explanations of how two pictures came from each other, until one is taken.
+    """Yield explanations of how two pictures came from each other; the caller stops when one is good enough.
 
     Parameters
     ----------
@@ -63,7 +63,12 @@ def explanations(
     mask : (H, W) bool
         From `aligned`.
     sign : float
-        -1 for negatives.
+        1; -1 for negatives.
+
+    Yields
+    ------
+    Explanation
+        The cheapest first.
     """
     small = colours(laid, matrix)
     if sign > 0 and _typical_difference(first, second, mask) < UNTONED:
@@ -90,12 +95,24 @@ def further_explanations(
     sign: float,
     changes: Changes,
 ) -> Iterator[Explanation]:
-    """Yield explanations that cost more, and are of use only where the pictures agree by and large; as above.
+    """Yield explanations that cost more, and help only where the pictures mostly agree.
 
     Parameters
     ----------
+    laid : Laid
+    matrix : (2, 3) float64
+        Grid pixel indices to those of the moving picture.
+    first, second : (H, W) uint8
+    mask : (H, W) bool
+        From `aligned`.
+    sign : float
+        1; -1 for negatives.
     changes : Changes
         What was matched so far.
+
+    Yields
+    ------
+    Explanation
     """
     full = full_colours(laid, matrix)
     if full is not None and changes.tone:
@@ -114,8 +131,8 @@ def further_explanations(
 
 def _typical_difference(first: ByteArray, second: ByteArray, mask: Mask) -> float:
     """Median absolute difference, levels."""
-    some = np.s_[::8, ::8]
-    away = cv2.absdiff(first[some], second[some])[mask[some]]
+    sampled = np.s_[::8, ::8]
+    away = cv2.absdiff(first[sampled], second[sampled])[mask[sampled]]
     return float(np.median(away)) if away.size else 0.0
 
 
@@ -187,16 +204,16 @@ def _sharpened(full: ColourPair | None, first: ByteArray, second: ByteArray, mas
         return
     softer = 0 if details[0] < details[1] else 1
     both = [first, second]
-    found = unsharp_mask(both[softer], both[1 - softer], mask)
-    if found is None:
+    unsharp = unsharp_mask(both[softer], both[1 - softer], mask)
+    if unsharp is None:
         return
-    gains = (1 + found[1], 1.0) if softer == 0 else (1.0, 1 + found[1])
+    gains = (1 + unsharp[1], 1.0) if softer == 0 else (1.0, 1 + unsharp[1])
     if full is None:
-        both[softer] = sharpened(both[softer], *found)
+        both[softer] = sharpened(both[softer], *unsharp)
         yield replace(toned(both[0], both[1], mask, 1.0, None), gains=gains)
         return
     pair = list(full)
-    pair[softer] = sharpened(pair[softer], *found)
+    pair[softer] = sharpened(pair[softer], *unsharp)
     both[softer] = grey(pair[softer])
     explanation = toned(both[0], both[1], mask, 1.0, (halved(pair[0]), halved(pair[1])))
     yield replace(explanation, gains=gains)
@@ -204,9 +221,9 @@ def _sharpened(full: ColourPair | None, first: ByteArray, second: ByteArray, mas
 
 def _detail(picture: ByteArray, mask: Mask) -> float:
     """Root mean square of what is finer than some pixels, levels."""
-    some = mask[::2, ::2]
+    inside = mask[::2, ::2]
     fine = cv2.subtract(picture, cv2.GaussianBlur(picture, (0, 0), 2.0), dtype=cv2.CV_32F)[::2, ::2]
-    return float(np.sqrt(np.square(fine[some]).mean()))
+    return float(np.sqrt(np.square(fine[inside]).mean()))
 
 
 def _blurred(colour: ByteArray, width: float) -> ByteArray:

@@ -34,10 +34,10 @@ def hue_turn(first: ByteArray, second: ByteArray, mask: Mask) -> float | None:
     float or None
         Degrees, -180..180; None where the hues are not turned as a whole.
     """
-    some = np.s_[::2, ::2]
-    hues, chroma = zip(*(_hue(picture[some]) for picture in (first, second)), strict=True)
+    sampled = np.s_[::2, ::2]
+    hues, chroma = zip(*(_hue(picture[sampled]) for picture in (first, second)), strict=True)
     weight = np.minimum(*chroma)
-    seen = mask[some] & (weight > LEAST_CHROMA)
+    seen = mask[sampled] & (weight > LEAST_CHROMA)
     if seen.sum() < LEAST_PIXELS:
         return None
     turn, weight = np.mod(hues[1][seen] - hues[0][seen], 360).astype(np.float64), weight[seen].astype(np.float64)
@@ -45,10 +45,10 @@ def hue_turn(first: ByteArray, second: ByteArray, mask: Mask) -> float | None:
     peak = (int(np.argmax(counts + np.roll(counts, 1) + np.roll(counts, -1))) + 0.5) * BIN
     away = np.mod(turn - peak + 180, 360) - 180
     near = np.abs(away) < NEAR
-    found = float(np.mod(peak + np.median(away[near]) + 180, 360) - 180)
-    if weight[near].sum() < AGREEING * weight.sum() or abs(found) < LEAST_TURN:
+    degrees = float(np.mod(peak + np.median(away[near]) + 180, 360) - 180)
+    if weight[near].sum() < AGREEING * weight.sum() or abs(degrees) < LEAST_TURN:
         return None
-    return found
+    return degrees
 
 
 def turned(colour: ByteArray, degrees: float) -> ByteArray:

@@ -140,7 +140,7 @@ def colours(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray] | None:
 
 
 def as_they_are(first: ByteArray, second: ByteArray, small: ColourPair | None) -> Explanation:
-    """Each picture predicts the other one as it is.
+    """Each picture predicts the other one without any change.
 
     Parameters
     ----------
@@ -148,6 +148,10 @@ def as_they_are(first: ByteArray, second: ByteArray, small: ColourPair | None) -
         From `aligned`.
     small : two (H // 2, W // 2, 3) uint8 or None
         From `colours`.
+
+    Returns
+    -------
+    Explanation
     """
     first, second = soft(first), soft(second)
     sides = (Side(own=first, predicted=second, low=second, high=second),)
@@ -155,7 +159,7 @@ def as_they_are(first: ByteArray, second: ByteArray, small: ColourPair | None) -
 
 
 def toned(first: ByteArray, second: ByteArray, mask: Mask, sign: float, small: ColourPair | None) -> Explanation:
-    """One tone curve for the luminance, and one sharpness; in both directions.
+    """Match the luminance by one tone curve and one sharpness, in both directions.
 
     Parameters
     ----------
@@ -163,8 +167,9 @@ def toned(first: ByteArray, second: ByteArray, mask: Mask, sign: float, small: C
     mask : (H, W) bool
         From `aligned`.
     sign : float
-        -1 for negatives.
+        1; -1 for negatives.
     small : two (H // 2, W // 2, 3) uint8 or None
+        From `colours`.
 
     Returns
     -------
@@ -183,16 +188,22 @@ def toned(first: ByteArray, second: ByteArray, mask: Mask, sign: float, small: C
 
 
 def by_channel(still: ByteArray, moved: ByteArray, mask: Mask, sign: float, *, sharpness: bool = True) -> Explanation:
-    """A tone curve for each channel, as clipping, posterisation and white balance change them; in both directions.
+    """Match each channel by a tone curve of its own, in both directions: for clipping, posterisation and white balance.
 
     Parameters
     ----------
     still, moved : (H, W, 3) uint8
         Colours on the grid.
     mask : (H, W) bool
+        Where both are valid.
     sign : float
+        1; -1 for negatives.
     sharpness : bool
         Match the sharpness of each channel, too.
+
+    Returns
+    -------
+    Explanation
     """
     channels = []
     for number in range(3):
@@ -312,8 +323,8 @@ def soft(picture: ByteArray) -> ByteArray:
 
 
 def _curves(first: ByteArray, second: ByteArray, mask: Mask, sign: float) -> tuple[Curve, Curve]:
-    some = np.s_[:: max(1, first.size // HISTOGRAM_PIXELS)]
-    joint = joint_histogram(first[some], second[some], mask[some])
+    sampled = np.s_[:: max(1, first.size // HISTOGRAM_PIXELS)]
+    joint = joint_histogram(first[sampled], second[sampled], mask[sampled])
     return curve_of(joint.T, sign), curve_of(joint, sign)
 
 

@@ -59,26 +59,32 @@ class Evidence:
     moved: float
 
 
-def replaced_share(found: Residual, changed: Mask) -> float:
+def replaced_share(residual: Residual, changed: Mask) -> float:
     """Share of the windows in which both pictures show something that differs; 0 where there are next to none."""
-    shown = int(found.shown.sum())
-    return float((found.shown & changed).sum()) / shown if shown >= BIN_CELLS else 0.0
+    shown = int(residual.shown.sum())
+    return float((residual.shown & changed).sum()) / shown if shown >= BIN_CELLS else 0.0
 
 
-def agreements(found: Residual, changed: Mask, whole: float) -> tuple[float, float]:
-    """Mean correlation of the windows in which both pictures show something: of all, and of those that did not change.
+def agreements(residual: Residual, changed: Mask, whole: float) -> tuple[float, float]:
+    """Mean correlation of the windows in which both pictures show something.
 
     Parameters
     ----------
-    found : Residual
+    residual : Residual
     changed : (h, w) bool
+        Changed cells.
     whole : float
-        Correlation of the pictures as a whole: what counts where hardly any window shows anything.
+        Correlation of the pictures as a whole: used where hardly any window shows anything.
+
+    Returns
+    -------
+    every, kept : float
+        -1..1: over all these windows, and over those away from changed cells.
     """
     near = np.asarray(cv2.dilate(changed.astype(np.uint8), np.ones((3, 3), np.uint8)), bool)
-    kept = found.shown & ~near
-    every = float(found.correlation[found.shown].mean()) if found.shown.sum() >= BIN_CELLS else whole
-    return every, float(found.correlation[kept].mean()) if kept.sum() >= BIN_CELLS else every
+    kept = residual.shown & ~near
+    every = float(residual.correlation[residual.shown].mean()) if residual.shown.sum() >= BIN_CELLS else whole
+    return every, float(residual.correlation[kept].mean()) if kept.sum() >= BIN_CELLS else every
 
 
 def filled(places: Sequence[Place]) -> float:

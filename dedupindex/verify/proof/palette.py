@@ -27,8 +27,8 @@ def palette_of(colour: ByteArray) -> ByteArray | None:
     """
     flat = colour.reshape(-1, 3)
     for samples in (FIRST_SAMPLES, SAMPLES):
-        some = flat[:: max(1, len(flat) // samples)].astype(np.uint32)
-        codes = np.unique(some @ np.array([1 << 16, 1 << 8, 1], np.uint32))
+        sampled = flat[:: max(1, len(flat) // samples)].astype(np.uint32)
+        codes = np.unique(sampled @ np.array([1 << 16, 1 << 8, 1], np.uint32))
         if len(codes) > MOST_COLOURS:
             return None
     palette = np.column_stack([codes >> 16, codes >> 8 & 255, codes & 255]).astype(np.uint8)
@@ -44,6 +44,6 @@ def palette_error(colour: ByteArray, palette: ByteArray) -> FloatArray:
     nearest = known[distance.argmin(1)]
     r, g, b = (plane.astype(np.intp) // STEP for plane in cv2.split(colour))
     side = len(axis)
-    found = nearest[(r * side + g) * side + b] - colour
+    offset = nearest[(r * side + g) * side + b] - colour
     # a cell has one nearest colour; what lies within it may be as near to another one
-    return np.asarray(np.sign(found) * np.maximum(np.abs(found) - STEP / 4, 0), np.float32)
+    return np.asarray(np.sign(offset) * np.maximum(np.abs(offset) - STEP / 4, 0), np.float32)

@@ -128,7 +128,20 @@ def sides_for(
 def overlap_box(
     shape_a: tuple[int, int], shape_b: tuple[int, int], matrix: Matrix
 ) -> tuple[float, float, float, float]:
-    """Bounding box (left, top, width, height) in continuous pixels of a of what b may show of it."""
+    """Bounding box of the part of a that b may show.
+
+    Parameters
+    ----------
+    shape_a, shape_b : (int, int)
+        Height and width, pixels.
+    matrix : (2, 3) float64
+        (x, y, 1) pixel indices of b to those of a.
+
+    Returns
+    -------
+    left, top, width, height : float
+        Continuous pixels of a; width and height are 0 where there is no overlap.
+    """
     height, width = shape_b
     corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64) - 0.5
     moved = corners @ matrix[:, :2].T + matrix[:, 2] + 0.5
@@ -143,8 +156,11 @@ def lay(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int = GRID_SIDE)
 
     Parameters
     ----------
+    a, b : ProofPicture
     matrix : (2, 3) float64
-        Full pixel indices of b to those of a.
+        Full-frame (x, y, 1) pixel indices of b to those of a.
+    side : int
+        Longest side of the grid, pixels.
 
     Returns
     -------

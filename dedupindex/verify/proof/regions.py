@@ -77,8 +77,8 @@ def changed_places(excess: FloatArray, low: float, gap: int = 1) -> tuple[list[P
     """
     above = (excess > low).astype(np.uint8)
     joined = cv2.dilate(above, np.ones((2 * gap + 1, 2 * gap + 1), np.uint8)) if gap else above
-    count, found, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    labels = np.where(above > 0, found, 0).astype(np.int32)
+    count, components, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    labels = np.where(above > 0, components, 0).astype(np.int32)
     rows, columns = np.nonzero(labels)
     if not len(rows):
         return [], labels
@@ -112,9 +112,9 @@ def changed_places(excess: FloatArray, low: float, gap: int = 1) -> tuple[list[P
 
 
 def movement(first: ByteArray, second: ByteArray, mask: Mask, place: Place, changed: Mask) -> tuple[int, int] | None:
-    """(dy, dx) in pixels of the grid by which what `second` shows in a region lies elsewhere in `first`; None if not.
+    """How far the content of a changed region has moved between two pictures.
 
-    Something has moved where patches of each picture are found near by in the other one, all at one distance, and not
+    Content has moved where patches of each picture are found close by in the other one, all at the same shift, and not
     at their own place.
 
     Parameters
@@ -122,9 +122,15 @@ def movement(first: ByteArray, second: ByteArray, mask: Mask, place: Place, chan
     first, second : (H // 2, W // 2) uint8
         Aligned, at half the scale of the grid.
     mask : (H // 2, W // 2) bool
+        Where both are valid.
     place : Place
     changed : (h, w) bool
         Changed cells.
+
+    Returns
+    -------
+    (int, int) or None
+        (dy, dx), pixels of the grid, from what `second` shows to where `first` shows it; None where nothing moved.
     """
     reach = min(MOST_NEAR, round(NEAR * max(first.shape)))
     side = min(PATCH, max(LEAST_PATCH, min(place.height, place.width) // HALF))
@@ -142,8 +148,8 @@ def movement(first: ByteArray, second: ByteArray, mask: Mask, place: Place, chan
     return round(HALF * float(shift[0])), round(HALF * float(shift[1]))
 
 
-def _steps(found: list[tuple[int, int] | None]) -> NDArray[np.float64]:
-    return np.array([step for step in found if step is not None], np.float64).reshape(-1, 2)
+def _steps(offsets: list[tuple[int, int] | None]) -> NDArray[np.float64]:
+    return np.array([step for step in offsets if step is not None], np.float64).reshape(-1, 2)
 
 
 def _near(steps: NDArray[np.float64], shift: NDArray[np.float64]) -> Mask:

@@ -104,7 +104,19 @@ def windows(plane: FloatArray) -> FloatArray:
 
 
 def outside(own: ByteArray, low: ByteArray, high: ByteArray) -> ByteArray:
-    """How far each pixel lies outside the range that the other picture allows in 3 x 3 pixels, both ways."""
+    """How far a pixel of either picture lies outside the range of the other one in 3 x 3 pixels: the larger distance.
+
+    Parameters
+    ----------
+    own : (H, W) uint8
+    low, high : (H, W) uint8
+        Limits of what the other picture predicts.
+
+    Returns
+    -------
+    (H, W) uint8
+        Levels.
+    """
     beyond = cv2.max(cv2.subtract(own, cv2.dilate(high, _CROSS)), cv2.subtract(cv2.erode(low, _CROSS), own))
     back = cv2.max(cv2.subtract(low, cv2.dilate(own, _CROSS)), cv2.subtract(cv2.erode(own, _CROSS), high))
     return np.asarray(cv2.max(beyond, back), np.uint8)
@@ -127,11 +139,15 @@ def residual(
     mask : (H, W) bool
         Where both are valid.
     tables : sequence of (64 int, float, float)
-        Quantisation tables of the files, pixels of the file for one of the grid, and the gain of what is fine.
+        Quantisation tables of the files, pixels of the file for one of the grid, and the gain of fine detail.
     plain : bool
-        Take off nothing that is typical of the pair, only what the tables explain.
+        Subtract only what the tables explain, nothing that is typical of the pair.
     noise : float
         Noise that is known to be in the pictures, levels: a window shows something where its contrast is twice that.
+
+    Returns
+    -------
+    Residual
     """
     whole = bool(mask.all())
     weight = None if whole else mask.astype(np.float32)
@@ -203,8 +219,8 @@ def _contrasts(
 
 def _noise(side: Side, mask: Mask) -> float:
     """Standard deviation of what remains, from the nine tenths of the pixels that differ least."""
-    some = np.s_[::3, ::3]
-    away = np.abs(side.own[some].astype(np.float32) - side.predicted[some])[mask[some]]
+    sampled = np.s_[::3, ::3]
+    away = np.abs(side.own[sampled].astype(np.float32) - side.predicted[sampled])[mask[sampled]]
     if not away.size:
         return 0.0
     count = max(1, round(0.9 * away.size))
@@ -213,10 +229,25 @@ def _noise(side: Side, mask: Mask) -> float:
 
 
 def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> FloatArray:
-    """Median squared difference of the windows of a like contrast."""
+    """Median squared difference of the windows of similar contrast.
+
+    Parameters
+    ----------
+    squared : (h, w) float32
+        Mean squared difference of each window, squared levels.
+    contrast : (h, w) float32
+        Levels.
+    valid : (h, w) bool
+        Windows from which the medians are taken.
+
+    Returns
+    -------
+    (h, w) float32
+        Squared levels; 0 where there are too few windows.
+    """
     step = max(1, int(np.sqrt(squared.size / MOST_SAMPLES)))
-    some = valid[::step, ::step]
-    values, levels = squared[::step, ::step][some], contrast[::step, ::step][some]
+    inside = valid[::step, ::step]
+    values, levels = squared[::step, ::step][inside], contrast[::step, ::step][inside]
     if values.size < BIN_CELLS:
         return np.zeros_like(squared)
     edges = np.concatenate([[0.0], np.geomspace(2.0, 128.0, CONTRAST_BINS - 1)])
@@ -232,8 +263,8 @@ def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> FloatArra
         return np.zeros_like(squared)
     floor = float(medians[known].min())
     limit = floor + (MOST_NOISE * edges) ** 2
-    found = np.minimum(np.interp(np.arange(CONTRAST_BINS), known, medians[known]), limit)
-    return np.asarray(np.interp(contrast, edges, found), np.float32)
+    capped = np.minimum(np.interp(np.arange(CONTRAST_BINS), known, medians[known]), limit)
+    return np.asarray(np.interp(contrast, edges, capped), np.float32)
 
 
 def compression(contrast: FloatArray, tables: Tables) -> FloatArray:
@@ -263,6 +294,11 @@ def quantisation_noise(table: Sequence[int], contrast: NDArray[np.float64], scal
         Standard deviation of the block, levels.
     scale : float
         Pixels of the file for one of the grid, at least 1.
+
+    Returns
+    -------
+    (N,) float64
+        Squared levels.
     """
     steps = np.asarray(table, np.float64).reshape(8, 8)
     v, u = np.mgrid[:8, :8]

@@ -63,6 +63,10 @@ def match_sharpness(first: ByteArray, second: ByteArray, mask: Mask) -> Matched:
     first, second : (H, W) uint8
     mask : (H, W) bool
         Where both are valid.
+
+    Returns
+    -------
+    Matched
     """
     softer = [[np.asarray(cv2.GaussianBlur(p, (0, 0), width), np.uint8) for width in WIDTHS] for p in (first, second)]
     there = _weights(first, second, softer[1], mask)  # of the second's bands, to be like the first
@@ -81,7 +85,14 @@ def match_sharpness(first: ByteArray, second: ByteArray, mask: Mask) -> Matched:
 
 
 def blurred_like(target: ByteArray, picture: ByteArray, mask: Mask) -> tuple[ByteArray, float]:
-    """Blur a picture by the Gaussian that makes it most like another one, whose tone may be another.
+    """Blur a picture by the Gaussian that makes it most like another one, whose tone may differ.
+
+    Parameters
+    ----------
+    target, picture : (H, W) uint8
+        Aligned; `picture` is blurred.
+    mask : (H, W) bool
+        Where both are valid.
 
     Returns
     -------
@@ -89,14 +100,14 @@ def blurred_like(target: ByteArray, picture: ByteArray, mask: Mask) -> tuple[Byt
     width : float
         Standard deviation of the Gaussian, pixels.
     """
-    some = _sampling(target)
-    values = target[some][mask[some]].astype(np.float64)
+    sampled = _sampling(target)
+    values = target[sampled][mask[sampled]].astype(np.float64)
     tried: dict[float, tuple[float, ByteArray]] = {}
 
     def left(width: float) -> float:
         if width not in tried:
             soft = np.asarray(cv2.GaussianBlur(picture, (0, 0), width), np.uint8)
-            terms = np.column_stack([soft[some][mask[some]], np.ones(len(values))]).astype(np.float64)
+            terms = np.column_stack([soft[sampled][mask[sampled]], np.ones(len(values))]).astype(np.float64)
             tried[width] = _robust(terms, values)[1], soft
         return tried[width][0]
 
@@ -110,28 +121,29 @@ def blurred_like(target: ByteArray, picture: ByteArray, mask: Mask) -> tuple[Byt
 
 
 def unsharp_mask(soft: ByteArray, sharp: ByteArray, mask: Mask) -> tuple[float, float] | None:
-    """The unsharp mask that makes one picture most like another one, whose tone may be another.
+    """Find the unsharp mask that makes one picture most like another one, whose tone may differ.
 
     Parameters
     ----------
     soft, sharp : (H, W) uint8
     mask : (H, W) bool
+        Where both are valid.
 
     Returns
     -------
     (width, amount) or None
-        Standard deviation in pixels, and how much of what is finer is added; None where nothing is.
+        Standard deviation in pixels, and the factor of the finer detail that is added; None where no mask fits.
     """
-    some = _sampling(soft)
-    inside = mask[some] & (sharp[some] > CLIPPED) & (sharp[some] < 255 - CLIPPED)
-    values = sharp[some][inside].astype(np.float64)
+    sampled = _sampling(soft)
+    inside = mask[sampled] & (sharp[sampled] > CLIPPED) & (sharp[sampled] < 255 - CLIPPED)
+    values = sharp[sampled][inside].astype(np.float64)
     if len(values) < LEAST_SAMPLES:
         return None
-    level = soft[some][inside].astype(np.float64)
+    level = soft[sampled][inside].astype(np.float64)
     best: tuple[float, float] | None = None
     least = BETTER * _robust(np.column_stack([level, np.ones(len(level))]), values)[1]
     for width in MASKS:
-        fine = level - cv2.GaussianBlur(soft, (0, 0), width)[some][inside]
+        fine = level - cv2.GaussianBlur(soft, (0, 0), width)[sampled][inside]
         solution, left = _robust(np.column_stack([level, fine, np.ones(len(level))]), values)
         if left < least and solution[0] > 0:
             least, best = left, (width, float(solution[1] / solution[0]))
@@ -139,7 +151,21 @@ def unsharp_mask(soft: ByteArray, sharp: ByteArray, mask: Mask) -> tuple[float, 
 
 
 def sharpened(picture: ByteArray, width: float, amount: float) -> ByteArray:
-    """Apply an unsharp mask, (H, W) or (H, W, 3) uint8."""
+    """Apply an unsharp mask.
+
+    Parameters
+    ----------
+    picture : (H, W) or (H, W, 3) uint8
+    width : float
+        Standard deviation of the Gaussian, pixels.
+    amount : float
+        Factor of the finer detail that is added.
+
+    Returns
+    -------
+    (H, W) or (H, W, 3) uint8
+        Clipped to 0..255.
+    """
     soft = cv2.GaussianBlur(picture, (0, 0), width)
     return np.asarray(cv2.addWeighted(picture, 1 + amount, soft, -amount, 0), np.uint8)
 
@@ -174,9 +200,9 @@ def _robust(terms: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[We
 
 def _weights(target: ByteArray, source: ByteArray, softer: list[ByteArray], mask: Mask) -> Weights | None:
     """Weights of the bands of `source`, finest first, relative to that of what is coarser than all of them."""
-    some = _sampling(target)
-    inside = mask[some]
-    levels = [plane[some][inside].astype(np.float64) for plane in (source, *softer)]
+    sampled = _sampling(target)
+    inside = mask[sampled]
+    levels = [plane[sampled][inside].astype(np.float64) for plane in (source, *softer)]
     if levels[0].size < LEAST_SAMPLES:
         return None
     bands = [upper - lower for upper, lower in itertools.pairwise(levels)]
@@ -185,12 +211,12 @@ def _weights(target: ByteArray, source: ByteArray, softer: list[ByteArray], mask
     if chosen.sum() < LEAST_SAMPLES:
         return None
     terms = np.column_stack([*bands, levels[-1], np.ones(len(detail))])[chosen]
-    values = target[some][inside][chosen].astype(np.float64)
+    values = target[sampled][inside][chosen].astype(np.float64)
     solution = _robust(terms, values)[0]
     if abs(solution[-2]) < 0.05:
         return None
-    found: Weights = (solution[:-2] / solution[-2]).clip(0, 3)
-    return found
+    weights: Weights = (solution[:-2] / solution[-2]).clip(0, 3)
+    return weights
 
 
 def _filtered(picture: ByteArray, softer: list[ByteArray], weights: Weights) -> ByteArray:

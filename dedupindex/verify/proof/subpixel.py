@@ -82,7 +82,7 @@ def refine(
         starts = [matrix]
         if _corner_shift(first, matrix, still.shape) > NEAR * level.factor:
             starts.append(first)
-        matrix = max((_aligned(level, points, start, sign) for start in starts), key=lambda found: found[1])[0]
+        matrix = max((_aligned(level, points, start, sign) for start in starts), key=lambda fit: fit[1])[0]
     limit = max(REACH * side, 3.0)
     if _corner_shift(first, matrix, still.shape) > limit:
         return first, sign or 1.0
