@@ -28,12 +28,12 @@ SAME_FIRST_FRAME = dataclasses.replace(
 )
 
 
-_FITTED = numbers("radius")  # by `tests.tools.fit_radius`; the manifest beside it says on what
+_FITTED = numbers("radius")  # by `tests.tools.fit_radius`; its manifest names the data
 NEGATIVE_RADIUS: float = _FITTED["negative_radius"]  # whole negatives lie beyond a cosine of .9, halves about .4
-NEAR, NEAR_CELLS = 0.25, 16  # up to this distance a neighbour lies in the nearest cells: so many times fewer do
+NEAR, NEAR_CELLS = 0.25, 16  # distance up to which so many times fewer cells are enough
 NO_PROBES = np.empty((0, DESCRIPTOR_DIMENSIONS), np.float32)
 READ_AT_ONCE = 512  # images whose features are in memory at once
-CELLS_ALONE = 4  # times as many cells where only one of two copies is searched for: it finds fewer than both do
+CELLS_ALONE = 4  # times as many cells where only one picture of a pair is searched for: one search finds fewer pairs
 SMALL, FALLING = 10_000, 1 / 3
 # Unrelated pictures of a million beyond a cosine of a descriptor
 FALSE_COSINES: tuple[float, ...] = tuple(_FITTED["cosines"])
@@ -150,7 +150,7 @@ def _neighbours(
 
 
 def merge(neighbours: Iterable[Neighbours], radius: float) -> tuple[list[Candidate], bool]:
-    """What the probes of one picture found, within its own radius: nearest first; whether a probe found too many."""
+    """Join what the probes of one picture found within its radius, nearest first; whether a probe found too many."""
     nearest: dict[int, float] = {}
     overflow = False
     for answer in neighbours:
@@ -180,7 +180,7 @@ def query(
     index : VectorIndex
     settings : Settings
     image : NewImage
-        The picture asked about; it need not be stored.
+        The query picture; it need not be stored.
     features : Features
         Of it, as they come back from the database (`dedupindex.features.rounded`).
     limit : int
@@ -189,8 +189,7 @@ def query(
     Returns
     -------
     list of Match
-        Best first: score, the very same bytes before all else of that score, then distance, then content. Images that
-        were never at any place are left out.
+        Best first: by score, then equal bytes, then distance, then content. Images without a location are left out.
     """
     negatives = negative_probes([features]) if len(index) <= settings.negatives else ()
     [(near, _)] = candidates(index, [aim(features, settings.profile)], settings, negatives=negatives, alone=True)

@@ -30,7 +30,7 @@ Pair = tuple[int, int]
 def close_groups(
     database: Database, pool: Mapper[PairTask, PairResult], settings: Settings, run: int
 ) -> tuple[int, int]:
-    """Verify the open pairs of neighbours until nothing new is found.
+    """Verify the open pairs of neighbours until no new pair is accepted.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _open_triples(database: Database, fresh: set[Pair]) -> set[Pair]:
             frozenset((one, other))
             for pair in fresh
             for middle, one in (pair, pair[::-1])
-            if len(neighbours[middle]) <= FLOOD  # else a blank page or a title card: its neighbours are unrelated
+            if len(neighbours[middle]) <= FLOOD  # more: a blank page or a title card, whose neighbours are unrelated
             for other in neighbours[middle] - {one}
         }
         ends = sorted({image for pair in open_pairs for image in pair})

@@ -34,12 +34,12 @@ from dedupindex.store.rows import ContentKey
 T = TypeVar("T")
 Pairs = list[tuple[int, int]]
 Near = tuple[list[Candidate], bool]
-SEARCHED_AT_ONCE = 4_096  # images: products of matrices are the more worth the more probes look into a cell
-FOUND_AT_ONCE = 1 << 18  # candidates that a probe of each of these may have: 30 MB; an image has two probes, or eight
-FORGOTTEN_EVERY = 16  # batches: pairs that nobody will ask for again
-BATCHES_AT_ONCE = 4  # of `Settings.batch` images: workers wait between batches
-VETTINGS_A_COMPARISON = 100  # that take as long as one
-RANKING_SHARE = 0.3  # most of a time budget that goes into finding out what to begin with
+SEARCHED_AT_ONCE = 4_096  # images: larger batches of probes make the matrix products more efficient
+FOUND_AT_ONCE = 1 << 18  # upper limit of candidates of one probe of each image, 30 MB; an image has 2 or 8 probes
+FORGOTTEN_EVERY = 16  # batches after which pairs that are no longer needed are dropped
+BATCHES_AT_ONCE = 4  # of `Settings.batch` images: fewer pauses, as workers wait between batches
+VETTINGS_A_COMPARISON = 100  # vettings that take as long as one comparison
+RANKING_SHARE = 0.3  # largest share of a time budget that is spent on ranking the images
 TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may differ
 
 
@@ -70,8 +70,8 @@ def find_duplicates(
     Returns
     -------
     DuplicatesSummary
-        `candidates` counts pairs within the radius, once a batch; `verified` those that were compared (most of them by
-        their keypoints alone).
+        `candidates` counts pairs within the radius, once a batch; `verified` those that were compared, most of them
+        by their keypoints alone.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def is_due(database: Database, settings: Settings, *, after_any: bool) -> bool:
     database : Database
     settings : Settings
     after_any : bool
-        Also True where the latest run took something in.
+        Also True where the latest run was one of `TAKING_IN`.
 
     Returns
     -------
@@ -163,7 +163,7 @@ class _Tally:
     verified: int = 0
     accepted: int = 0
     overflowed: int = 0
-    taken: int = 0  # images whose turn came
+    taken: int = 0  # images in the batches handled so far
     radius: float = 0.0
 
 
@@ -227,7 +227,7 @@ def _proposals(
     searched: int,
     tally: _Tally,
 ) -> Generator[tuple[_Batch, Pairs], None, None]:
-    """The pairs to verify, in batches of *size* images; none twice. Neighbours are asked for of *searched* at once."""
+    """The pairs to verify, in batches of *size* images, none twice. Neighbours are searched for *searched* at once."""
     waiting = set(todo)
     proposed = PairSet()  # pairs proposed in this run whose other image is still to be searched
     asked = (proposer.near(todo[start : start + searched]) for start in range(0, len(todo), searched))
@@ -296,7 +296,7 @@ def _propose(
 
 
 def _collapse(batch: _Batch, pairs: Pairs, contents: dict[int, ContentKey]) -> Pairs:
-    """Keep one of the pairs that show the same two pictures; the others share its verdict."""
+    """Keep one of the pairs that show the same two pictures; the others get its verdict."""
     first: dict[tuple[object, object], tuple[int, int]] = {}
     for a, b in pairs:
         kept = first.setdefault((contents[a].pixels, contents[b].pixels), (a, b))
@@ -314,13 +314,13 @@ def _verify(
     tally: _Tally,
     progress: Progress,
 ) -> int:
-    """Verify the pairs of a batch. Returns how many of its images count as done; the last one does when stored."""
+    """Verify the pairs of a batch; return how many of its images count as done. The last one counts once stored."""
     vetted = passed = compared = told = 0
     with closing(verify_stored(database, pool, settings, pairs)) as results:
         for result in results:
             tally.verified += result.verified
             decided = result.verified + len(result.lost)
-            if vetted < len(pairs):  # which comes first
+            if vetted < len(pairs):  # all pairs are vetted before any is compared
                 vetted += decided + len(result.plausible)
                 passed += len(result.plausible)
             else:
@@ -337,7 +337,7 @@ def _verify(
 
 
 def _share_done(pairs: int, vetted: int, passed: int, compared: int) -> float:
-    """Share of the work on pairs that is done, 0..1, as far as those vetted so far tell how many will be compared."""
+    """Estimated share of the work on pairs that is done, 0..1, from the share of vetted pairs that passed."""
     if not vetted:
         return 0.0
     work = pairs * (1 + VETTINGS_A_COMPARISON * passed / vetted)

@@ -1,4 +1,4 @@
-"""Matches of a picture that somebody asks about, proven from the files."""
+"""Matches of a query picture, proven from the files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from dedupindex.store.database import Database
 from dedupindex.store.rows import NewImage
 from dedupindex.verify.proof.picture import MOST_SIDE
 
-QUERY = 0  # id of the picture asked about; stored images count from 1
+QUERY = 0  # id of the query picture; ids of stored images begin at 1
 
 
 def prove_matches(
@@ -43,7 +43,7 @@ def prove_matches(
     database : Database
     settings : Settings
     picture : path, address or array
-        What was asked about.
+        The query.
     image : NewImage
         Its description.
     matches : sequence of Match
@@ -71,20 +71,20 @@ def task_of(
     *,
     alone: bool = False,
 ) -> ProofTask | None:
-    """What a worker has to do to prove the matches of a file; None where nothing is to be proven.
+    """The task for a worker that proves the matches of a file; None where nothing has to be proven.
 
     Parameters
     ----------
     database : Database
     settings : Settings
     path : Path
-        Where the file lies now.
-    alone : bool
-        A single frame of the file was asked about.
+        Where the file is now.
     image : NewImage
         Its description.
     matches : sequence of Match
         As `candidates.query` gives them.
+    alone : bool
+        The query is a single frame of the file.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def with_proofs(matches: Sequence[Match], result: ProofResult, names: Mapping[st
     matches : sequence of Match
     result : ProofResult
     names : mapping of str to str
-        What to write for places in the reasons.
+        Replacements for paths in the reasons.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Which pairs a run has compared already: a set of id pairs in 8 bytes each that grows cheaply."""
+"""Which pairs a run has compared already: a set of id pairs, 8 bytes each, with cheap insertion."""
 
 from __future__ import annotations
 

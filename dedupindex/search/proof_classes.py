@@ -1,8 +1,8 @@
-"""What proofs of some pairs say of others, so that the cost of proving grows with the images and not with their pairs.
+"""Derive proofs of pairs from those of other pairs: the cost grows with the images and not with their pairs.
 
 Images are of one class where a chain of *clean, full* links joins them: proven the same, hardly any noise, and all of
 both was compared. A link counts only for what is compared no finer than itself. So a thumbnail or a noisy copy never
-joins an original and its edit: at the scale of the thumbnail nobody would see the difference.
+joins an original and its edit, whose difference may not show at the scale of the thumbnail.
 
 A pair inside a class is the same. A pair of two classes is what another pair of these classes was proven to be.
 """
@@ -24,7 +24,7 @@ from dedupindex.verify.proof.matching import RIM
 from dedupindex.verify.proof.picture import MOST_SIDE, sides_for
 from dedupindex.verify.proof.thresholds import VERSION
 
-CLEAN_NOISE = 1.5 / 255  # of a link: nine of ten JPEGs of photographs have less
+CLEAN_NOISE = 1.5 / 255  # most noise of a clean link: nine of ten JPEGs of photographs have less
 FULL = 0.98  # share of either picture that is compared in a full link
 STEPS_AN_OCTAVE = 8  # levels of fineness: within one, sides differ by at most a twelfth
 SLACK = 1.03  # a grid loses some pixels at its rim
@@ -65,7 +65,7 @@ def is_clean(proof: Proof, shape_a: Shape, shape_b: Shape) -> bool:
 
 @dataclass(slots=True)
 class _Class:
-    """A class as one of its images knows it."""
+    """Noise and largest difference over the links of a class, and whether colours were compared in all of them."""
 
     noise: float = 0.0
     largest: float = 0.0
@@ -122,11 +122,11 @@ class ProofPlan:
     shapes : mapping of int to (int, int)
         Height and width of every image, pixels.
     names : mapping of int to str
-        Content keys, for people.
+        Content keys, for messages.
     known : iterable of StoredProof
         Of other pairs, directly proven.
     equal : iterable of (int, int)
-        Pairs with the very same pixels.
+        Pairs with the same pixels.
     """
 
     def __init__(
@@ -155,13 +155,13 @@ class ProofPlan:
         return len(self._open)
 
     def take(self, proofs: Mapping[Pair, Proof]) -> None:
-        """Learn what was proven directly; these pairs are done."""
+        """Record direct proofs; these pairs are done."""
         for (a, b), proof in proofs.items():
             self._open.pop((a, b), None)
             self._learn(a, b, proof)
 
     def derive(self) -> list[StoredProof]:
-        """What follows for open pairs from all that is known; these are done then."""
+        """Proofs of open pairs that follow from the known ones; these pairs are done then."""
         if not self._found and not self._linked:
             return []
         between = self._between()
@@ -174,7 +174,7 @@ class ProofPlan:
         return derived
 
     def next_round(self) -> list[DuePair]:
-        """Open pairs to be proven at the same time: no two of them of which one may follow from the others."""
+        """Open pairs to be proven at the same time: none of them may follow from the others."""
         parent: dict[int, int] = {}
         for a, b in self._linked:
             _join(parent, a, b)
@@ -218,7 +218,7 @@ class ProofPlan:
             for level_a, level_b in wanted:
                 for one, other, levels in ((a, b, fine), (b, a, None if fine is None else fine[::-1])):
                     if levels is not None and (levels[0] < level_a or levels[1] < level_b):
-                        continue  # finer than what was looked at: something may show that was not seen
+                        continue  # finer than what was compared: there may be differences that were not seen
                     key = (level_a, self._root(one, level_a), level_b, self._root(other, level_b))
                     proven_pairs.setdefault(key, (one, other, proof if one == a else turned_round(proof)))
         return proven_pairs

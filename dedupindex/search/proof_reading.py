@@ -20,7 +20,7 @@ from dedupindex.sources.decode import decode_file
 from dedupindex.verify.proof.palette import palette_of
 from dedupindex.verify.proof.picture import GRID_SIDE, MOST_OVER, ProofPicture
 
-DEEP_PERCENTILES = 0.05, 99.95  # of deep data: less is cut off than for features, where a hot pixel must not count
+DEEP_PERCENTILES = 0.05, 99.95  # of deep data: less is cut off than for features, which must ignore hot pixels
 
 
 def read_proof_picture(path: Path, settings: Settings, *, frame: int = 0, side: int = GRID_SIDE) -> ProofPicture:
@@ -127,7 +127,7 @@ def proof_picture_from_frame(
 
 
 def _reduced(values: NDArray[Any], mask: Mask | None, shape: tuple[int, int]) -> tuple[NDArray[Any], Mask | None]:
-    """Averages over areas; valid where all that goes into a pixel is."""
+    """Averages over areas; a pixel is valid where all pixels that went into it are."""
     if shape == values.shape[:2]:
         return values, mask
     size = shape[::-1]

@@ -22,7 +22,7 @@ from dedupindex.verify.proof.comparison import prove
 from dedupindex.verify.proof.picture import ProofPicture, sides_for
 from dedupindex.verify.proof.thresholds import VERSION
 
-MOST_PLACES = 4  # of a file that are tried
+MOST_PLACES = 4  # locations of a file that are tried
 MOST_FRAMES = 64  # frames of an animation that are compared; of longer ones, so many evenly spaced ones
 
 
@@ -102,7 +102,7 @@ def _prove_pairs(task: ProofTask) -> ProofResult:
                 opened[image] = _opened(files[image], sides[image], task.settings)
         try:
             proof, exact = _proven(files[a], files[b], opened[a], opened[b], matrix, task.settings)
-        except Exception as error:  # one that we cannot deal with must not end the run
+        except Exception as error:  # an unexpected error in one pair must not end the run
             proof, exact = unreached(_fault(error), matrix), False
         proofs.append((a, b, proof))
         if exact:
@@ -110,7 +110,7 @@ def _prove_pairs(task: ProofTask) -> ProofResult:
         for image in (a, b):
             needed[image] -= 1
             if not needed[image]:
-                del opened[image]  # megabytes
+                del opened[image]  # frees megabytes
     return ProofResult(tuple(proofs), tuple(equal))
 
 
@@ -128,7 +128,7 @@ def _proven(
 
 
 def _opened(file: ProofFile, side: int, settings: Settings) -> _Opened | str:
-    """The image as some place still holds it, or why none does."""
+    """The image from the first location that still holds it, or the reason why none does."""
     decoded = _decoded(file, side, settings)
     if isinstance(decoded, str):
         return decoded
@@ -198,7 +198,7 @@ def _frame(file: ProofFile, number: int, settings: Settings) -> Frame | str:
 
 
 def _equal(first: Frame, second: Frame) -> bool:
-    """Whether two frames have the very same pixels where they are valid, and are valid in the same places."""
+    """Whether two frames are valid at the same pixels and equal there."""
     one, other = first.pixels, second.pixels
     if one.shape != other.shape or one.dtype != other.dtype or not np.array_equal(first.mask, second.mask):
         return False

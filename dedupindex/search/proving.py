@@ -30,9 +30,9 @@ from dedupindex.store.catalog_proofs import DuePair, StoredProof
 from dedupindex.store.database import Database
 from dedupindex.verify.proof.thresholds import VERSION
 
-PAIRS_A_TASK = 6  # some 1 s of work
-PAIRS_AT_ONCE = 2_048  # in the sets that are worked on at the same time, unless one is larger: some MB
-COMMIT_SECONDS = 10.0  # what an interrupt may lose
+PAIRS_A_TASK = 6  # about one second of work
+PAIRS_AT_ONCE = 2_048  # in the sets that are open at the same time, unless one set is larger: a few MB
+COMMIT_SECONDS = 10.0  # longest time between commits: what an interrupt may lose
 
 Pair = tuple[int, int]
 
@@ -51,7 +51,7 @@ def prove(
     engine : Engine
         Does the heavy work.
     again : bool
-        Also pairs that could not be told before, though nothing is known to have changed since.
+        Also pairs that had no outcome before, though nothing is known to have changed since.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def prove_due(
     deadline : float, optional
         Time of `time.monotonic`, seconds: only the first task may begin after it.
     again : bool
-        Also pairs that could not be told before.
+        Also pairs that had no outcome before.
 
     Returns
     -------
@@ -156,7 +156,7 @@ def file_of(image: ImageRecord, *, whole: bool) -> ProofFile:
 
 @dataclass(slots=True)
 class _Component:
-    """A connected set of pairs on its way: its files, what follows from what, and what is out."""
+    """A connected set of pairs under way: its plan, its files, and the pairs that workers are comparing (`out`)."""
 
     plan: ProofPlan
     files: Mapping[int, ProofFile]
@@ -227,7 +227,7 @@ class _Work:
         self._go_on(component)
 
     def _go_on(self, component: _Component) -> None:
-        """Take what follows from what is known, and hand out the next round."""
+        """Store what follows from the known proofs, and make the tasks of the next round."""
         self._keep(component.plan.derive())
         chosen = component.plan.next_round()
         if not chosen:
@@ -252,7 +252,7 @@ class _Work:
         if len(result.lost) == 1:
             [(a, b, matrix)] = result.lost
             proofs.append((a, b, unreached(result.reason, matrix)))
-        elif result.lost:  # which of them it was shows when each is alone
+        elif result.lost:  # try each pair alone, to see which one caused it
             for a, b, matrix in result.lost:
                 files = self._component_of[a, b].files
                 self._tasks.append(ProofTask((files[a], files[b]), ((a, b, matrix),), self._settings, self._run))
@@ -297,7 +297,7 @@ class _Work:
 
 
 class _Feed:
-    """Tasks, asked for again after every result: results lead to further ones."""
+    """An iterator of tasks that may continue after it was exhausted, as results lead to further tasks."""
 
     def __init__(self, draw: Callable[[], list[ProofTask] | None]) -> None:
         self._draw = draw
@@ -357,5 +357,5 @@ def _bundles(pairs: Sequence[DuePair]) -> Iterator[list[DuePair]]:
 
 
 def _short(image: ImageRecord) -> str:
-    """An image's content key for people."""
+    """An image's content key, shortened for messages."""
     return image.sha256.hex()[:12] + (f"#{image.frame}" if image.frame else "")

@@ -49,7 +49,7 @@ class Taken:
     placed : int
         Places that are new, or show another image than before.
     failure : Failure or None
-        Some of its frames gave nothing.
+        Set where some of its frames could not be read.
     matches : tuple of Match
         Other stored images that show what the first frame shows, where that was asked for.
     """
@@ -68,7 +68,7 @@ class Asked:
     Attributes
     ----------
     image : ImageRecord
-        What it is; it has no id and no place.
+        Its description; not stored, so without id and locations.
     thumbnail : Thumbnail
         Of its (first) frame.
     matches : tuple of Match
@@ -99,7 +99,7 @@ class Uploads:
         self.close()
 
     def close(self) -> None:
-        """End the worker processes; calls that wait for one, and later calls, raise `DedupIndexError`."""
+        """End the worker processes; waiting and later calls raise `DedupIndexError`."""
         self._closed = True
         self._pool.close()
 
@@ -115,7 +115,7 @@ class Uploads:
         Parameters
         ----------
         file : Path
-            Where it is stored for now.
+            Where it is stored temporarily.
         name : Path
             Its name in errors.
         limit : int
@@ -135,7 +135,7 @@ class Uploads:
         return self._search(self._describe(file, name, frames=1).images[0], file, name, limit)
 
     def ask(self, file: Path, name: Path, *, limit: int, side: int) -> Asked:
-        """Search for the (first) picture in a file, and picture it; it is decoded once.
+        """Search for the (first) picture in a file, and make its thumbnail; it is decoded once.
 
         Parameters
         ----------
@@ -166,11 +166,11 @@ class Uploads:
         Parameters
         ----------
         file : Path
-            Where it is stored for now.
+            Where it is stored temporarily.
         place : Path
             The location under which it is stored; not opened. It replaces another picture at that place.
         sha256 : bytes
-            Of the file: one that is stored already is not described again.
+            Digest of the file: content that is stored already is not described again.
         limit : int
             Most matches to give; 0 = do not search.
 
@@ -256,7 +256,7 @@ class Uploads:
             placed = catalog_locations.put_locations(connection, [(state, *frame) for frame in frames], run)
             catalog_locations.drop_other_frames(connection, [place], run)
             catalog.clear_failures(connection, [place])
-            # by the names that an ingest of files uses
+            # the same names as an ingest of files uses
             numbers = {"found": 1, "read": 1, "added": added, "known": max(0, placed - added), "bytes_read": size}
             catalog.finish_run(connection, run, numbers)
             stored = catalog_images.by_id(connection, [image for _, image in frames])
@@ -308,7 +308,7 @@ def upload_workers(settings: Settings, workers: int = 0) -> Pool[Task, Result]:
 
 
 def _work(tasks: Sequence[Task]) -> list[Result]:
-    """Describe files, or compare some; a worker is asked for one of them at a time."""
+    """Describe or compare files; a worker gets one task at a time."""
     return [_done(task) for task in tasks]
 
 

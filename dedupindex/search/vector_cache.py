@@ -28,8 +28,8 @@ from dedupindex.vectors import FLAT_LIMIT, SealedFile, VectorIndex, among, recei
 
 log = logging.getLogger(__name__)
 
-MOST_BLOCKS = 8  # sealed blocks; more are merged into one, because each costs a search of its own
-DEAD_SHARE = 0.2  # of the sealed images; more removed ones lead to a rebuild
+MOST_BLOCKS = 8  # sealed blocks; more are merged into one, because each needs a search of its own
+DEAD_SHARE = 0.2  # share of removed images among the sealed ones above which the index is rebuilt
 
 
 class VectorCache:
@@ -37,8 +37,9 @@ class VectorCache:
 
     Parameters
     ----------
+    database : Database
     fingerprint : str
-        Of the settings that made the features; vector files of another one are not used.
+        Of the settings that made the features; vector files with another fingerprint are not used.
     flat_limit : int
         Distinct vectors that are searched exhaustively before they are sealed.
     """
@@ -57,7 +58,7 @@ class VectorCache:
             self.tidy()
 
     def current(self) -> VectorIndex:
-        """The index, after everything that the database holds by now has been taken over.
+        """The index, brought up to date with the database.
 
         Raises
         ------

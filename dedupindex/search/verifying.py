@@ -22,8 +22,8 @@ from dedupindex.store.database import Database
 PAIRS_A_TASK = 64  # pairs verified at once; their features take a few MB
 VETTED_A_TASK = 1_024  # pairs vetted at once; vetting is faster and needs fewer features
 READERS = 3  # threads that load what workers will need
-FEW_PAIRS = 256  # fewer are verified here while there are no workers: starting them costs a second
-FEW_VETTED = 4_096  # likewise
+FEW_PAIRS = 256  # fewer are verified in this process while no workers run: starting them takes a second
+FEW_VETTED = 4_096  # the same limit for vetting
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -45,8 +45,8 @@ def verify_stored(
     Yields
     ------
     PairResult
-        One a task of some pairs, in any order; none but `accepted` pairs are copies. Close it when it is left early:
-        threads read ahead of it.
+        One for each task, in any order; only `accepted` pairs are copies. Close the generator when it is left early,
+        because threads read ahead of it.
 
     Raises
     ------
@@ -73,9 +73,8 @@ def _run(pool: Mapper[PairTask, PairResult], tasks: Iterator[list[PairTask]], *,
 def _tasks(database: Database, pairs: Pairs, threshold: float, *, vet: bool) -> Generator[list[PairTask], None, None]:
     """Tasks with their features, a few of them loaded ahead of the workers.
 
-    Candidates lie anywhere in a database that may be larger than memory. Reads then take time because each waits for
-    the one before. Pairs of images that another process has forgotten meanwhile, or is
-    describing anew, are left out.
+    The database may be larger than memory, and candidates lie anywhere in it, so several threads read at once. Pairs
+    of images that another process has removed meanwhile, or is describing again, are left out.
     """
 
     def loaded(chunk: Pairs) -> PairTask:
