@@ -1,4 +1,4 @@
-"""Two images in, a verdict with its evidence out; and a proof at full resolution."""
+"""Decide whether two images show the same, with the evidence; and prove it at full resolution."""
 
 from dedupindex.verify.arrays import features_of_array, register, verify_arrays
 from dedupindex.verify.verification import verify

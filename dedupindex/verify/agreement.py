@@ -1,7 +1,7 @@
 """Where two aligned pictures agree: correlation over the valid overlap as a whole and in windows, judged by area.
 
-Judging by area, not by energy, is what tells two photographs under one overlay (few, strong edges agree) from two
-copies of one photograph.
+Judging by area, not by energy, distinguishes two photographs under one overlay (only a few strong edges agree) from
+two copies of one photograph.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from dedupindex.records import Features, FloatArray, Mask
 from dedupindex.verify.keypoint_registration import invert
 
 WINDOW = 11  # side of the correlation windows, pixels of the coarser thumbnail
-TEXTURED = 7.0  # grey levels: a window with less contrast in both pictures says nothing
+TEXTURED = 7.0  # grey levels: windows with less contrast in both pictures are not judged
 SOLID = 0.95  # valid share of a warped pixel that is compared
-COVER_STEP = 2  # pixels between the points whose coverage is asked
-AGREES = 0.4  # NCC of a window that shows the same
-EXACT = 0.8  # NCC of a window that shows the same undisturbed
+COVER_STEP = 2  # pixels between the points that are tested for coverage
+AGREES = 0.4  # NCC from which a window shows the same
+EXACT = 0.8  # NCC from which a window shows the same without disturbance
 STRANGE, STRANGE_CONTRAST = 0.2, 12.0  # NCC below which, grey levels above which in both, two windows differ in subject
 
 
@@ -109,12 +109,12 @@ def covered(mask: Mask, other: Mask, matrix: NDArray[np.float64]) -> float:
 
 
 def window_agreement(laid: Overlay) -> tuple[FloatArray, Mask, FloatArray]:
-    """Correlate the two pictures in a window around every pixel, forgiving one pixel of misalignment.
+    """Correlate the two pictures in a window around every pixel, allowing one pixel of misalignment.
 
     Returns
     -------
     ncc : (H, W) float32
-        -1..1, 0 where a window says nothing.
+        -1..1, 0 where a window is not judged.
     textured : (H, W) bool
         Where the window is mostly valid and at least one of the two pictures has contrast in it.
     contrast : (H, W) float32
@@ -125,7 +125,7 @@ def window_agreement(laid: Overlay) -> tuple[FloatArray, Mask, FloatArray]:
     first = laid.a * weight
     mean_a = _box(first) / np.maximum(count, 1)
     spread_a = np.maximum(_box(first * laid.a) / np.maximum(count, 1) - mean_a**2, 0)
-    # pictures smaller than the window are one window
+    # pictures smaller than the window count as one window
     solid = laid.mask & (count >= 0.6 * min(WINDOW, laid.mask.shape[0]) * min(WINDOW, laid.mask.shape[1]))
     best = np.full(laid.mask.shape, -1.0, np.float32)
     texture_b = np.zeros_like(best)
@@ -178,13 +178,13 @@ def agreement(laid: Overlay) -> tuple[Mapping[str, float], FloatArray, Mask]:
     Returns
     -------
     measures : mapping
-        ``ncc`` over the overlap; ``fine_ncc`` of what remains after a Gaussian of 4 pixels is taken off, so that two
+        ``ncc`` over the overlap; ``fine_ncc`` of what remains after a Gaussian of 4 pixels is subtracted, so that two
         smooth skies do not pass; ``area_agreement`` and ``area_exact``, the shares of textured windows with an NCC
         above `AGREES` and `EXACT`; ``area_mean``, their mean NCC; ``shared_mean`` and ``shared_low``, mean NCC and
-        share of disagreement weighed by the contrast that both pictures have there (noise disturbs where there was
-        nothing, another subject where there is much); ``strange_patch``, the share of the overlap that the largest
-        patch takes in which both have contrast and show something else (of copies at most .04, of two photographs in
-        one frame or layout .04 to .2); ``textured``, the share of the overlap that has texture;
+        share of disagreement weighted by the contrast that both pictures have there (noise lowers the NCC where there
+        is little contrast, another subject where there is much); ``strange_patch``, the share of the overlap that is
+        covered by the largest patch in which both have contrast and do not correlate (at most .04 for copies, .04 to
+        .2 for two photographs in one frame or layout); ``textured``, the share of the overlap that has texture;
         ``overlap``, ``cover_a``, ``cover_b``; ``pixels``, the size of the overlap on the coarser grid.
     ncc, textured : (H, W) arrays
         From `window_agreement`.

@@ -1,4 +1,4 @@
-"""Plain arrays in, verdicts out: what a caller without files or a database needs."""
+"""Describe, verify and register plain arrays, without files or a database."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Pages of one layout have their lines of text and rules in the same places, objects cut out on one colour have an
 outline, slowly changing fields have a direction. These agree between pictures that have nothing else in common, and
-they carry most of the contrast. What is left without them has to agree too if the pictures are copies.
+they make up most of the contrast. In copies, what remains without them agrees too.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 
 from dedupindex.records import FloatArray, Mask
 
-LENGTH = 11  # pixels along which a line is taken off
+LENGTH = 11  # pixels: length of the windows whose mean is subtracted to remove lines
 SOFT = 0.8  # sigma of the blur before that, pixels: detail of one pixel is mostly noise
-CLIPPED = 3.0  # times the median magnitude at which detail is clipped, so that a few strong marks do not decide
+CLIPPED = 3.0  # times the median magnitude at which detail is clipped, to limit the influence of a few strong marks
 LEAST_CLIP = 2.0  # grey levels
-FLAT = 2.5  # grey levels: standard deviation within `FLAT_SIDE` pixels below which there is nothing to see
+FLAT = 2.5  # grey levels: standard deviation within `FLAT_SIDE` pixels below which a pixel counts as flat
 FLAT_SIDE = 5
-INWARD = 4  # pixels that the inner part keeps from what is flat: an outline and the blur around it
-LEAST_INNER = 40  # pixels of the inner part below which it says nothing by itself
+INWARD = 4  # pixels between the inner part and flat areas: an outline and the blur around it
+LEAST_INNER = 40  # pixels: a smaller inner part is not judged by itself
 FEW = 24  # pixels of a side
-LEVEL = 1.0  # grey levels of rounding that a picture without its trend is never more exact than
+LEVEL = 1.0  # grey levels: rounding error that is always assumed in a picture without its trend
 NEAR, FAR = 3, 32  # pixels between which a repetition of the detail is sought
 SHIFTS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))  # pixels that an alignment may be off
 
@@ -45,8 +45,8 @@ def detail_agreement(a: FloatArray, b: FloatArray, mask: Mask) -> Mapping[str, f
     mapping
         ``detail``, the correlation of what `without_lines` leaves; ``inner``, the same within `inner_part`, and where
         that is too small ``detail`` again; ``inner_pixels``, its size; ``echo``, the highest correlation of the detail
-        when one picture is shifted against the other by `NEAR` to `FAR` pixels, at least 0: rows and columns of a table
-        agree so as well; ``trendless``, the correlation of the pictures without their quadratic trend. All
+        when one picture is shifted against the other by `NEAR` to `FAR` pixels, at least 0 (it is high for the
+        rows and columns of a table); ``trendless``, the correlation of the pictures without their quadratic trend. All
         correlations -1..1, 0 where there is nothing to correlate.
     """
     weight = mask.astype(np.float32)
@@ -73,7 +73,7 @@ def detail_agreement(a: FloatArray, b: FloatArray, mask: Mask) -> Mapping[str, f
 
 
 def without_lines(picture: FloatArray, weight: FloatArray) -> FloatArray:
-    """Take off what is the same along a row or along a column, within `LENGTH` pixels around each pixel.
+    """Remove what is constant along a row or along a column, within `LENGTH` pixels around each pixel.
 
     Rules, frames, baselines and the rows of a text vanish, with all that changes slowly; letters, words and texture
     stay.
@@ -138,7 +138,7 @@ def _spread(picture: FloatArray, weight: FloatArray) -> FloatArray:
 
 
 def _clipped(detail: FloatArray, mask: Mask) -> FloatArray:
-    """Bend large values towards a limit that follows from the common ones."""
+    """Compress large values smoothly towards a limit that is a multiple of the median magnitude."""
     if not mask.any():
         return detail
     limit = max(CLIPPED * float(np.median(np.abs(detail[mask]))), LEAST_CLIP)
@@ -146,14 +146,14 @@ def _clipped(detail: FloatArray, mask: Mask) -> FloatArray:
 
 
 def _cosine(a: FloatArray, b: FloatArray, weight: FloatArray) -> float:
-    """Correlation of two pictures whose means are 0 by their making."""
+    """Correlation of two pictures whose means are about 0."""
     weighted = (a * weight).ravel()
     energy = float(weighted @ a.ravel()) * float((b * weight).ravel() @ b.ravel())
     return float(weighted @ b.ravel()) / energy**0.5 if energy > 1e-12 else 0.0
 
 
 def _echo(a: FloatArray, b: FloatArray) -> float:
-    """Highest correlation over the shifts that are no alignment any more, by FFT; outside the frame is 0."""
+    """Highest correlation over shifts larger than `NEAR`, by FFT; pixels outside the frame are 0."""
     height, width = a.shape
     reach_y, reach_x = min(FAR, height // 2), min(FAR, width // 2)
     energy = float(a.ravel() @ a.ravel()) * float(b.ravel() @ b.ravel())
@@ -164,7 +164,7 @@ def _echo(a: FloatArray, b: FloatArray) -> float:
     rows, columns = np.arange(-reach_y, reach_y + 1), np.arange(-reach_x, reach_x + 1)
     near = np.maximum(np.abs(rows)[:, None], np.abs(columns)[None, :]) <= NEAR
     shifted = surface[np.ix_(rows, columns)]  # negative shifts stand at the end
-    # a shifted picture has less in common with the other one in proportion
+    # correct for the smaller overlap of shifted pictures
     share = (1 - np.abs(rows) / height)[:, None] * (1 - np.abs(columns) / width)[None, :]
     shifted = shifted / np.maximum(share, 0.25)
     return max(0.0, float(np.where(near, -np.inf, shifted).max()) / float(np.sqrt(energy)))

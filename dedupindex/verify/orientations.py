@@ -28,9 +28,9 @@ ANGLES, RADII = 180, 96
 SMALLEST, LARGEST = 4.0, 60.0  # cycles a side between which the log-polar grid runs
 PEAKS = 2
 BEST = 3  # proposals, of up to 15, that are worth a closer look
-MIN_PEAK = 0.5  # NCC at 64 pixels below which none is; hard copies reach .6
-SURE = 0.15  # cosine by which a orientation may be further away than the nearest one and still be tried
-MIN_LOG_POLAR = 24  # pixels; below, a spectrum has no room for rotation and scale
+MIN_PEAK = 0.5  # NCC at 64 pixels below which a proposal is dropped; difficult copies reach .6
+SURE = 0.15  # cosine by which an orientation may be below the best one and still be tried
+MIN_LOG_POLAR = 24  # pixels; spectra of smaller pictures do not resolve rotation and scale
 SIMILAR_ASPECT = 1.4  # up to which two aspects count as one picture stretched
 MIRROR = np.diag([-1.0, 1.0])
 QUARTER = np.array([[0.0, 1.0], [-1.0, 0.0]])  # counter-clockwise as seen, y pointing down
@@ -53,7 +53,7 @@ def shift_after(
     linear : (2, 2) float64
         (x, y) of thumbnail b to directions in thumbnail a.
     method : RegistrationMethod
-        What the alignment will say of its origin.
+        Recorded in the alignment.
     side : int
         Longest side at which the shift is sought, pixels.
     min_overlap : float
@@ -62,7 +62,7 @@ def shift_after(
     Returns
     -------
     Alignment or None
-        None where nothing correlates.
+        None where no shift has a positive correlation.
     """
     height, width = b.mask.shape
     corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ linear.T
@@ -91,7 +91,9 @@ def _placed(
 
 
 def fitting(a: Features, b: Features, orientation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scale a orientation (a signed permutation of the axes) so that b fills a: each side where the aspects are near.
+    """Scale an orientation (a signed permutation of the axes) so that b fills a.
+
+    Each axis is scaled separately where the aspects are similar.
 
     Parameters
     ----------
@@ -126,7 +128,7 @@ def translate(a: Features, b: Features) -> Alignment | None:
 def without_keypoints(a: Features, b: Features) -> list[Alignment]:
     """The `BEST` of the likely turned orientations and log-polar registrations, by the peak of their correlation.
 
-    Likely are those in which the descriptors are about as near as in the nearest one.
+    Likely are those whose descriptor cosine is within `SURE` of the best one.
     """
     cosines = orientation_cosines(a, b)
     likely = cosines >= cosines.max() - SURE
@@ -178,7 +180,7 @@ def log_polar(a: Features, b: Features, likely: tuple[bool, bool] = (True, True)
         picture = b.thumbnail[:, ::-1] if flip else b.thumbnail
         other = _log_polar_spectrum(picture, b.mask[:, ::-1] if flip else b.mask)
         for radians, scale in _peaks(base, other):
-            # spectra cannot tell a rotation from the same plus half a turn
+            # half a turn does not change the magnitude of a spectrum, so both angles are tried
             for half in (0.0, np.pi):
                 cosine, sine = np.cos(radians + half) * scale, np.sin(radians + half) * scale
                 linear = np.array([[cosine, -sine], [sine, cosine]]) @ mirror

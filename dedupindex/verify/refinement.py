@@ -1,7 +1,7 @@
-"""The shift of two pictures at equal pixel scale, to a fraction of a full pixel.
+"""Refine the shift of two pictures at equal pixel scale to a fraction of a full pixel.
 
-Verification sees thumbnails of 128 pixels; where the pictures themselves are at hand, the shift that it found is
-brought to their pixels by correlating them there, at the few shifts around it.
+Verification uses thumbnails of 128 pixels. Where the full pictures are in memory, they are correlated at the few
+shifts around the one that it found.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def refined(
     )
     row, column = (int(place) for place in np.unravel_index(int(scores.argmax()), scores.shape))
     if not (0 < row < 2 * REACH and 0 < column < 2 * REACH):
-        return verification  # no peak within reach: what the thumbnails said stands
+        return verification  # no peak within reach: keep the shift of the thumbnails
     best = scores[row, column]
     found_y = dy + row - REACH + parabola_vertex(scores[row - 1, column], best, scores[row + 1, column])
     found_x = dx + column - REACH + parabola_vertex(scores[row, column - 1], best, scores[row, column + 1])

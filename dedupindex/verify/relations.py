@@ -109,9 +109,9 @@ def _turns(angle: float) -> bool:
 def relations_of(
     a: Features, b: Features, laid: Overlay, ncc: FloatArray, textured: Mask, registration: Registration
 ) -> Found:
-    """Name what was positively seen to be done; nothing where only the encoding may differ.
+    """Name the changes that are visible; none where only the encoding may differ.
 
-    That two pictures are the same one, encoded again, is not seen at this size: the proof says it.
+    Whether two pictures are the same one, encoded again, cannot be seen at this size: the proof decides it.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def _tone_differs(a: Features, b: Features, registration: Registration) -> bool:
     factor = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     source = b.colour.astype(np.float32)
     still = a.colour.astype(np.float32)
-    # both to the coarser one's sharpness, or the spread of colours would differ
+    # blur the finer one to the sharpness of the coarser one, so that the spread of colours can be compared
     if factor < 0.9:
         source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.45 / factor), np.float32)
     elif factor > 1.1:

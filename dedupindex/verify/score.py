@@ -1,4 +1,4 @@
-"""From evidence to a probability: logistic rules over named measures; a score means the same on every path.
+"""Turn evidence into a probability by logistic rules over named measures, the same for every kind of alignment.
 
 Two rules, one after the other. The first asks whether two pictures look the same. The second asks whether what looks
 the same is more than a layout, an outline or a trend: different pages of one layout, objects cut out on one colour and
@@ -17,10 +17,10 @@ from dedupindex.features.descriptor import FEW_KEYPOINTS
 from dedupindex.fitted import digest, numbers
 from dedupindex.records import FloatArray
 
-EVIDENCE_VERSION = "2"  # of what is measured and how it becomes terms: another one wants another fit
-UNIT = 30.0  # times the spread of chance: about where the detail of copies and of strangers of one layout meet
-WEAKEST, STRONGEST = 0.2, 12.0  # in these units: below, there is no detail to speak of
-FEWEST_PIXELS, MOST_PIXELS = 200, 16_000  # that count; the whole of a thumbnail has 128 x 128
+EVIDENCE_VERSION = "2"  # of the measures and their terms: a change needs a new fit
+UNIT = 30.0  # times the spread by chance: about the limit between copies and unrelated pictures of one layout
+WEAKEST, STRONGEST = 0.2, 12.0  # limits of detail in these units; below the first there is hardly any
+FEWEST_PIXELS, MOST_PIXELS = 200, 16_000  # limits of the number of pixels that is used; a whole thumbnail has 128 x 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ class Rule:
     weights: Mapping[str, float]
 
 
-_FITTED = numbers("score")  # by `tests.tools.fit_score`; the manifest beside it says on what
+_FITTED = numbers("score")  # by `tests.tools.fit_score`; its manifest names the data
 APPEARANCE = Rule(**_FITTED["appearance"])
 DETAIL = Rule(**_FITTED["detail"])
-VERSION = f"{EVIDENCE_VERSION}.{digest('score')}"  # other numbers are another rule
+VERSION = f"{EVIDENCE_VERSION}.{digest('score')}"  # changes with the fitted numbers
 
 
 def null_spread(a: FloatArray, b: FloatArray, mask: FloatArray) -> float:
@@ -88,7 +88,7 @@ def evidence(measures: Mapping[str, float]) -> dict[str, float]:
     """
     agreement, exact, fine = measures["area_agreement"], measures["area_exact"], measures["fine_ncc"]
     inliers = measures["inliers"]
-    held = float(inliers > 0)  # keypoints hold the alignment; without, correlation alone has to speak
+    held = float(inliers > 0)  # 1 = aligned by keypoints; else correlation is the only evidence
     significant = float(np.clip(measures["significance"], -5, 25)) / 10
     log_cover = float(np.log(np.clip(min(measures["cover_a"], measures["cover_b"]), 0.02, 1)))
     log_inliers = float(np.log1p(inliers))
@@ -122,7 +122,7 @@ def evidence(measures: Mapping[str, float]) -> dict[str, float]:
 def detail_evidence(measures: Mapping[str, float]) -> dict[str, float]:
     """Turn measures into the terms of the second rule: whether more than layout, outline or trend agrees.
 
-    Of most pictures the detail tells. Smooth ones, with hardly a keypoint, have hardly any, so terms of their own.
+    Most pictures are judged by their detail. Smooth ones have few keypoints and little detail, so other terms.
 
     Parameters
     ----------
@@ -130,9 +130,9 @@ def detail_evidence(measures: Mapping[str, float]) -> dict[str, float]:
         As for `evidence`, with ``keypoints``, ``matches``, ``turned`` and what `detail_agreement` measures.
     """
     inner, echo = measures["inner"], measures["echo"]
-    # of what a shifted picture leaves to be explained, how much the aligned one explains
+    # share of what remains after a shifted picture's agreement that the aligned one explains
     agreement = float(np.arctanh(np.clip((inner - echo) / max(1 - echo, 0.1), -0.9, 0.99)))
-    # over its spread when pixels agree by chance: the same agreement of fewer pixels says less
+    # in units of its spread by chance: the same agreement of fewer pixels is weaker evidence
     significant = agreement * np.sqrt(np.clip(measures["inner_pixels"], FEWEST_PIXELS, MOST_PIXELS)) / UNIT
     few = float(measures["keypoints"] < FEW_KEYPOINTS)
     return {
@@ -141,7 +141,7 @@ def detail_evidence(measures: Mapping[str, float]) -> dict[str, float]:
         "few": few,
         "few_detail": few * agreement,
         "few_ncc": few * float(np.arctanh(np.clip(measures["ncc"], 0, 0.9995))),
-        # a trend has a direction: turned until the directions agree, any two do
+        # a trend has a direction: any two trends agree after a suitable turn
         "few_turned": few * measures["turned"] * (1 - max(measures["trendless"], 0.0)),
     }
 

@@ -1,10 +1,10 @@
-"""Two pictures' features in, a verdict with its evidence out; cheapest stage first.
+"""Verify from the features of two pictures whether they show the same, with the evidence; cheapest stage first.
 
 Stages: the same pixels; a plain shift by masked NCC; keypoints, mirrored or not; and where keypoints are too few, the
 other orientations and log-polar spectra. Each alignment is assessed by the same measures and the same rule; the first
-one that is beyond doubt ends the search, else the best one counts. Pictures that look very unlike each other are tried
-as negatives too: one of them is inverted, and the stages are the same. What looks the same in the best alignment is
-asked a second question: whether that is more than a layout, an outline or a trend.
+one that is certain ends the search, else the best one is used. Pictures that look very unlike each other are tried as
+negatives too: one of them is inverted, and the stages are the same. For the best alignment a second rule decides
+whether more agrees than a layout, an outline or a trend.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from dedupindex.verify.keypoint_registration import Alignment, invert, register_
 from dedupindex.verify.relations import full_matrix, registration_of, relations_of, to_full
 
 CERTAIN = 0.995  # a probability that ends the search for better alignments
-WORTH = 0.02  # a probability from which an alignment is worth an exact one; the same at every threshold
+WORTH = 0.02  # probability from which an alignment is simplified and its detail measured; the same at every threshold
 MIN_INLIERS = 6  # matches that must agree before an alignment is looked at
 ALIKE, MOST_ALIKE = 0.3, 0.45  # cosines from which pictures without agreeing keypoints are still correlated:
 SOME_KEYPOINTS = 100  # the first where one has fewer than these, the second where neither has
@@ -51,7 +51,7 @@ VERSION = f"4.{score.VERSION}"
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """An alignment with what speaks for it.
+    """An alignment with its evidence.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ def _verify(a: Features, b: Features, threshold: float) -> Verification:
 
 
 def best_alignment(a: Features, b: Features) -> Assessment | None:
-    """Judge alignments until one is beyond doubt; the best of them, None where there is none."""
+    """Judge alignments until one is certain; return the best of them, None where there is none."""
     best: Assessment | None = None
     for alignment in alignments(a, b):
         assessment = assess(a, b, alignment)
@@ -153,16 +153,16 @@ def may_be_negatives(a: Features, b: Features) -> bool:
 
 
 def as_negatives(verification: Verification) -> Verification:
-    """Say of a verification that one of the two pictures was inverted for it."""
+    """Record in a verification that one of the two pictures was inverted for it."""
     relations = (Relation.NEGATIVE, *verification.relations) if verification.accepted else ()
     return replace(verification, relations=relations, reason=f"negative, {verification.reason}")
 
 
 def alignments(a: Features, b: Features) -> Iterator[Alignment]:
-    """Propose alignments, the most telling first.
+    """Propose alignments, the most reliable first.
 
-    Where both pictures have keypoints and those do not agree, only pictures of a like appearance are worth a
-    correlation: that is what most false candidates end at.
+    Where both pictures have keypoints and those do not agree, only pictures of similar appearance are correlated:
+    this rejects most false candidates.
     """
     fewest = min(len(a.keypoints), len(b.keypoints))
     few = fewest < FEW_KEYPOINTS
@@ -179,7 +179,7 @@ def alignments(a: Features, b: Features) -> Iterator[Alignment]:
 
 
 def alike_from(keypoints: int) -> float:
-    """Cosine from which two pictures are correlated though their keypoints do not agree; the fewer the less telling."""
+    """Cosine from which two pictures are correlated though their keypoints do not agree; lower for few keypoints."""
     return ALIKE if keypoints < SOME_KEYPOINTS else MOST_ALIKE
 
 
@@ -223,7 +223,7 @@ def assess(a: Features, b: Features, alignment: Alignment) -> Assessment:
 
 
 def with_detail(assessment: Assessment) -> Assessment:
-    """Ask the second question of an alignment: whether more agrees than a layout, an outline or a trend."""
+    """Apply the second rule to an alignment: whether more agrees than a layout, an outline or a trend."""
     laid = assessment.overlay
     measures = {
         **assessment.measures,
@@ -234,7 +234,7 @@ def with_detail(assessment: Assessment) -> Assessment:
 
 
 def is_turned(matrix: NDArray[np.float64]) -> bool:
-    """Whether a map mirrors, or turns by more than `UPRIGHT`: then a smooth picture had many chances to agree."""
+    """Whether a map mirrors, or turns by more than `UPRIGHT`: then a smooth picture may agree by chance."""
     across, down = matrix[:, 0], matrix[:, 1]
     upright = np.cos(UPRIGHT) * np.linalg.norm(matrix[:, :2], axis=0)
     return bool(across[0] < upright[0] or down[1] < upright[1])

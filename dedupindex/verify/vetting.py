@@ -1,4 +1,4 @@
-"""Which candidates cannot pass verification, told for many at once before any of them is registered.
+"""Reject candidates that cannot pass verification, many at once, before any of them is registered.
 
 Two pictures with keypoints whose descriptors are not alike are accepted only when enough keypoint matches agree on one
 similarity (`verification.alignments`). Here the matches of one picture with many are counted by one product of
@@ -25,8 +25,8 @@ from dedupindex.records import CodeArray, FloatArray, Mask
 from dedupindex.verify.keypoint_registration import ANGLE_TOLERANCE, LOOSE, MATCH_COSINE, MIN_VOTES, SCALE_TOLERANCE
 from dedupindex.verify.verification import FEW_KEYPOINTS, MIN_INLIERS, UNLIKE, alike_from
 
-SLACK = 1e-4  # of a cosine: products of matrices differ in the last bits with their shapes
-LOOSER = 1.01  # of every other bound
+SLACK = 1e-4  # of a cosine: matrix products differ in the last bits with their shapes
+LOOSER = 1.01  # factor for every other bound
 MANY = 40  # matches from which a pair passes without a vote
 AT_ONCE = 64  # pairs whose matches are judged together
 STRIP = 512  # keypoints a product: the numbers (150, 512) of two of them stay in the cache
@@ -169,7 +169,7 @@ def _matches(
 def _near(
     first: FloatArray, second: FloatArray, even: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray, FloatArray]:
-    """Rows and columns of codes that are near each other, mirrored or not: some tens a pair of pictures.
+    """Rows and columns of codes that are near each other, mirrored or not: a few tens for each pair of pictures.
 
     With the parts of their cosines from the axes that are even under the mirror, of which there are *even*, and from
     the odd ones after them: the sum is the cosine of the codes, the difference that with one of them mirrored.
@@ -222,7 +222,7 @@ def _mutual(
 def _votes(first: FloatArray, second: FloatArray, own: NDArray[np.intp], mirrored: bool) -> NDArray[np.intp]:
     """Most matches that agree with the similarity that one of them proposes, for each pair in the order of *own*.
 
-    What is cheap and turns most away comes first: two matches that differ in scale or angle need no places.
+    The cheap tests that reject most come first: two matches that differ in scale or angle need no positions.
     """
     order = np.argsort(own, kind="stable")
     own, first, second = own[order], first[:, order], second[:, order]

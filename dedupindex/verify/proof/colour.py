@@ -1,9 +1,9 @@
-"""Where the colours of two aligned pictures differ beyond what a change of colour as a whole explains.
+"""Measure where the colours of two aligned pictures differ beyond a global change of colour.
 
 Colours are compared at half the scale of the grid, as most files store them. White balance, saturation, tints, gamma
 and conversion to grey are maps of the two colour signals that are linear at each level of luminance: those of the more
-colourful picture predict the other's. The other way round is only tried where both are colourful: a grey copy cannot
-tell the colours.
+colourful picture predict the other's. The other direction is only tried where both are colourful: a grey copy cannot
+predict colours.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from dedupindex.verify.proof.residual import Tables, cells, compression, outside
 
 CELL = 2  # side of a cell, pixels at half the scale of the grid
 GREY = 3.0  # levels: a picture whose typical colour signal is below shows no colours
-LESS = 0.5  # of the other's colour signal: below, it cannot be predicted the other way
-TYPICAL = 2.0  # times the typical difference of windows of a like contrast is taken off
+LESS = 0.5  # of the other's colour signal: a weaker signal cannot predict the stronger one
+TYPICAL = 2.0  # times the typical difference of windows of similar contrast is subtracted
 ROUNDS = 4  # of reweighting
 LEAST_CELLS = 30
 MOST_SAMPLES = 3_000  # cells
 KNOTS = 0.0, 64.0, 128.0, 192.0, 230.0, 255.0  # levels of luminance at which the map of colours is fitted
-RIDGE = 20.0  # cells that speak for colours as they are, at each of them
-EXPLAINED = 0.5  # of the variance of the colours: what explains less does not tell them
+RIDGE = 20.0  # weight of unchanged colours at each knot, in cells
+EXPLAINED = 0.5  # share of the variance of the colours that a map must explain to be used
 NOISE = 9.0  # squared levels: smaller variances count as this one
 NEUTRAL = 128  # level of a colour signal that stands for grey
 
@@ -65,7 +65,7 @@ def colour_excess(
     tables : sequence of (64 int, float, float)
         Quantisation tables for colour of the files, pixels of the file for one of the grid, and the gain.
     plain : bool
-        Each picture's colours are to be those of the other one, as they are; take off only what the tables explain.
+        Compare the colours without a fitted map; subtract only what the tables explain.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def _fitted(target: Planes, source: Planes, share: FloatArray) -> tuple[NDArray[
     x = np.column_stack(own[1:]) - NEUTRAL
     y = np.column_stack([cells(plane, CELL)[sampled][inside] for plane in target[1:]]).astype(np.float64) - NEUTRAL
     prior = np.repeat(np.eye(3, 2), len(KNOTS), axis=0)  # the same colours
-    # on a page nearly all is white: what has colour must not be taken for the exception
+    # on a page nearly all is white: coloured cells must not be treated as outliers
     strong = (np.square(x).sum(1) > GREY**2) | (np.square(y).sum(1) > GREY**2)
     if strong.sum() < LEAST_CELLS:
         return prior.reshape(3, len(KNOTS), 2), 1.0

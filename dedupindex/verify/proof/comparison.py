@@ -1,4 +1,4 @@
-"""Two pictures and how they lie on each other, compared at the resolution that both have: is it the same picture?"""
+"""Compare two registered pictures at the resolution that both have: are they the same picture?"""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from dedupindex.verify.proof.residual import BIN_CELLS, Residual, Side, Tables, 
 from dedupindex.verify.proof.subpixel import refine
 from dedupindex.verify.proof.thresholds import THRESHOLDS, VERSION
 
-LEAST_SIDE = 16  # pixels of the grid: what is smaller is not compared
+LEAST_SIDE = 16  # pixels of the grid: smaller overlaps are not compared
 MOST_REGIONS = 32
-MOST_PLACES = 40  # from which it is not asked whether one of them has moved: like letters are all over a page
+MOST_PLACES = 40  # above which movement is not searched for: equal letters are all over a page
 NEARLY_DISPLACED = 0.5  # of the limit: from here on the registration is refined without the changed places
-HOPELESS = 0.75  # mean correlation: pictures that agree less are not one after a curve for each channel either
-DISPLACED_SHARE = 0.9  # of the blocks: how far they lie off each other at most is what counts
+HOPELESS = 0.75  # mean correlation below which no further explanations are tried
+DISPLACED_SHARE = 0.9  # quantile of the displacements of the blocks that is used
 
 Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """Two pictures on one grid with what they differ by."""
+    """Two pictures on one grid with their difference."""
 
     first: ByteArray
     second: ByteArray
@@ -89,7 +89,7 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
         return _nothing(matrix, "too little is shown by both to compare")
     changed = _changed(best)
     if changed.any() and (away := _displaced(best, changed)) > NEARLY_DISPLACED * THRESHOLDS.displaced:
-        # what was changed has pulled the registration; without it, the rest may lie on each other exactly
+        # changed places may have biased the registration: refine it without them
         size = laid.still.shape[::-1]
         rest = cv2.resize(changed.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
         given = rest if laid.still_mask is None else rest & laid.still_mask
@@ -134,14 +134,14 @@ def _compared(
 ) -> _Compared:
     difference = residual(explanation.sides, mask, tables[0], plain=explanation.plain, noise=explanation.noise)
     excess, in_colour = _with_colours(difference, explanation, halved_mask(mask), tables[1])
-    # with nothing taken off, what is left must be next to nothing
+    # nothing was subtracted, so any place counts
     limit = 0.0 if explanation.plain else THRESHOLDS.high
     changed = sum(place.cells for place in changed_places(excess, THRESHOLDS.low)[0] if place.weight > limit)
     return _Compared(first, second, mask, difference, explanation.sides[0], excess, in_colour, matrix, changed)
 
 
 def _is_settled(compared: _Compared) -> bool:
-    """Whether nothing is left that another explanation could explain better."""
+    """Whether no difference is left that another explanation could explain."""
     return not compared.changed and _agreement(compared.residual) >= THRESHOLDS.agreement
 
 
@@ -153,7 +153,7 @@ def _agreement(difference: Residual) -> float:
 def _with_colours(
     difference: Residual, explanation: Explanation, mask: Mask, tables: Tables
 ) -> tuple[FloatArray, bool]:
-    """What luminance and colours differ by, the larger one; and whether colours were compared."""
+    """The larger of the differences of luminance and colours; and whether colours were compared."""
     if explanation.colours is None:
         return difference.excess, False
     colours = colour_excess(explanation.colours, mask, tables, plain=explanation.plain)
@@ -244,7 +244,7 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
 
 
 def _displaced(compared: _Compared, changed: Mask) -> float:
-    """How far blocks outside the changed places lie off each other, pixels of the grid."""
+    """Displacement of blocks outside the changed places, pixels of the grid."""
     own, predicted = halved(compared.side.own), halved(compared.side.predicted)
     mask = compared.mask[1::2, 1::2][: own.shape[0], : own.shape[1]]
     if changed.any():
@@ -255,12 +255,12 @@ def _displaced(compared: _Compared, changed: Mask) -> float:
 
 
 def _correlation(side: Side, mask: Mask) -> float:
-    """Of a picture with what predicts it, as a whole."""
+    """Correlation of a whole picture with its prediction."""
     inside = mask[::4, ::4]
     own, predicted = (picture[::4, ::4][inside].astype(np.float64) for picture in (side.own, side.predicted))
     own, predicted = own - own.mean(), predicted - predicted.mean()
     spread = float(np.sqrt(np.square(own).sum() * np.square(predicted).sum()))
-    return float((own * predicted).sum()) / spread if spread > len(own) else 1.0  # a level: nothing is shown
+    return float((own * predicted).sum()) / spread if spread > len(own) else 1.0  # else too flat
 
 
 def _region(

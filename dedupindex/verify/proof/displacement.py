@@ -1,7 +1,7 @@
-"""How far the parts of two aligned pictures are from lying on each other, block by block.
+"""Measure the remaining displacement of the blocks of two aligned pictures.
 
-One step of Lucas and Kanade's method (1981) a block. Copies of one picture lie on each other everywhere; another view
-of a scene, or a scene in which all moves a little, does not, though every pixel finds a like one close by.
+One step of Lucas and Kanade's method (1981) for each block. Copies of one picture coincide everywhere. Another view of
+a scene, or a scene in which everything moves a little, does not, though every pixel has a similar one close by.
 """
 
 from __future__ import annotations

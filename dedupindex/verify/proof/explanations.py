@@ -1,8 +1,7 @@
-"""What may have been done to one of two aligned pictures, the cheapest explanation first.
+"""Explanations of what may have been done to one of two aligned pictures, the cheapest first.
 
-Any explanation will do: the pictures are the same where one of them leaves no difference. So each has few free numbers
-(a curve, a sharpness, an angle), which a changed place cannot bend to explain itself, and is only tried where there is
-a sign that it was done.
+The pictures are the same where any explanation leaves no difference. So each has few free parameters (a curve, a
+sharpness, an angle), which cannot be fitted to a changed place, and is only tried where there is a sign of it.
 """
 
 from __future__ import annotations
@@ -37,10 +36,10 @@ from dedupindex.verify.proof.sharpness import sharpened, unsharp_mask
 
 UNTONED = 5.0  # levels of typical difference from which the tone is known to have been changed
 NOISY = 3.0  # levels: noise of flat places from which the pictures are compared more coarsely
-SMOOTHING = 0.25  # pixels of blur for a level of noise: leaves some 2.5 levels
+SMOOTHING = 0.25  # pixels of blur for a level of noise: leaves about 2.5 levels
 MOST_SMOOTHING = 3.0  # pixels
 SMOOTHER = 1.6  # times that, where it was not enough
-BLOCK = 16  # side of the blocks whose noise is looked at, pixels
+BLOCK = 16  # side of the blocks whose noise is measured, pixels
 FLAT = 0.4  # of the blocks, those with the least contrast
 LEAST_BLOCKS = 30
 LEVELS = 6  # groups of blocks by their level
@@ -183,8 +182,8 @@ def added_noise(first: ByteArray, second: ByteArray, mask: Mask) -> float:
     Returns
     -------
     float
-        Levels, after the slight blur of `soft`: what three quarters of these blocks have at most, since noise may
-        grow with the level.
+        Levels, after the slight blur of `soft`: the 0.75 quantile over these blocks, since noise may grow with the
+        level.
     """
     fine = []
     for picture in (soft(first), soft(second)):
@@ -198,7 +197,7 @@ def added_noise(first: ByteArray, second: ByteArray, mask: Mask) -> float:
 
 
 def _sharpened(full: ColourPair | None, first: ByteArray, second: ByteArray, mask: Mask) -> Iterator[Explanation]:
-    """One picture is the other one after an unsharp mask, which clips what gets beyond black and white."""
+    """One picture is the other one after an unsharp mask, which clips at black and white."""
     details = [_detail(picture, mask) for picture in (first, second)]
     if max(details) < SHARPENED * min(details):
         return
@@ -220,7 +219,7 @@ def _sharpened(full: ColourPair | None, first: ByteArray, second: ByteArray, mas
 
 
 def _detail(picture: ByteArray, mask: Mask) -> float:
-    """Root mean square of what is finer than some pixels, levels."""
+    """Root mean square of the detail finer than a few pixels, levels."""
     inside = mask[::2, ::2]
     fine = cv2.subtract(picture, cv2.GaussianBlur(picture, (0, 0), 2.0), dtype=cv2.CV_32F)[::2, ::2]
     return float(np.sqrt(np.square(fine[inside]).mean()))

@@ -1,4 +1,4 @@
-"""A turn of all hues by one angle, as the hue slider of an editor makes it: found, and undone.
+"""Estimate and undo a rotation of all hues by one angle, as the hue slider of an editor makes it.
 
 The slider keeps the largest and the smallest of red, green and blue of each pixel. So the turn has a single number,
 which nearly all coloured pixels of a copy agree on; a place that was recoloured does not.

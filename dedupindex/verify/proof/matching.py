@@ -1,4 +1,4 @@
-"""Two registered pictures on one grid, each with what the other one predicts it to be: tone and sharpness matched."""
+"""Two registered pictures on one grid, each with its prediction from the other one: tone and sharpness matched."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from dedupindex.verify.proof.residual import Side, halved
 from dedupindex.verify.proof.sharpness import match_sharpness
 from dedupindex.verify.proof.tone import BENT, Curve, curve_of, joint_histogram, limits, look_up, mixed
 
-SOFT = 0.6  # standard deviation of the blur that both pictures get, pixels: evens out what warping did to one
-RIM = 4  # pixels of the grid along the edge of what both show that are not compared
-EXACT = 0.03  # pixels: a shift that is as near to whole pixels is one
-HISTOGRAM_PIXELS = 250_000  # that tell the tone, about
-TONED = 8.0  # levels by which the tone curve leaves equal levels from which each colour channel gets a curve of its own
-CHANNEL_CHANGE = 0.3  # of the weight of a band, from which each channel's sharpness is matched on its own
+SOFT = 0.6  # standard deviation of the blur of both pictures, pixels: compensates for the warping of one
+RIM = 4  # pixels of the grid along the edge of the overlap that are not compared
+EXACT = 0.03  # pixels: a shift this near to whole pixels is rounded
+HISTOGRAM_PIXELS = 250_000  # about as many are used for the tone curve
+TONED = 8.0  # levels between the tone curve and the identity from which each channel gets its own curve
+CHANNEL_CHANGE = 0.3  # change of a band's weight from which the sharpness of each channel is matched
 
 Matrix = NDArray[np.float64]
 ColourPair: TypeAlias = tuple[ByteArray, ByteArray]
@@ -34,7 +34,7 @@ _HALVES = np.array([[0.5, 0.0, -0.25], [0.0, 0.5, -0.25]])  # pixel indices to t
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What was matched of two pictures: what may have to be matched channel by channel."""
+    """Whether tone and sharpness were changed so much that they may have to be matched channel by channel."""
 
     tone: bool
     sharpness: bool
@@ -51,11 +51,11 @@ class Explanation:
     colours : tuple of ColourSide or None
         As `sides`; None where one picture has no colours.
     plain : bool
-        Nothing was matched: what remains is compared without regard to what is typical of the pair.
+        Nothing was matched: the typical difference of the pair is not subtracted.
     noise : float
-        Noise that is left in the pictures, levels: what shows hardly more says nothing of whether they agree.
+        Noise that is left in the pictures, levels: windows with hardly more contrast are not used for agreement.
     gains : (float, float)
-        By which what is fine in the still and the moving picture was made stronger, its quantisation with it.
+        Factors by which fine detail, and quantisation error, of the still and the moving picture was amplified.
     changes : Changes or None
         What was matched of the luminance.
     """
@@ -230,7 +230,7 @@ def full_colours(laid: Laid, matrix: Matrix) -> ColourPair | None:
 
 
 def _whole_shift(matrix: Matrix, shape: tuple[int, ...]) -> tuple[int, int] | None:
-    """(dx, dy) where a map is a shift by whole pixels, but for what nobody could see; else None."""
+    """(dx, dy) where a map is a shift by whole pixels to within `EXACT`; else None."""
     step = np.rint(matrix[:, 2])
     away = matrix - np.column_stack([np.eye(2), step])
     corners = np.array([[x, y, 1] for x in (0, shape[1]) for y in (0, shape[0])], np.float64)
@@ -272,17 +272,17 @@ def _side(own: ByteArray, other: ByteArray, curve: Curve, sign: float) -> Side:
 
 
 def _both_ways(first: ByteArray, second: ByteArray, mask: Mask, sign: float) -> tuple[Side, Side]:
-    """Two planes, each with what the tone curve of the other one predicts it to be."""
+    """Two planes, each with its prediction by the tone curve from the other one."""
     there, back = _curves(first, second, mask, sign)
     return _side(first, second, there, sign), _side(second, first, back, sign)
 
 
 def _in_colour(channels: Sequence[Side]) -> tuple[Side, ByteArray]:
-    """The luminance of three channels, and what is predicted of them, (H, W, 3)."""
+    """The luminance of three channels, and their prediction, (H, W, 3)."""
     predicted = _merged([side.predicted for side in channels])
     spread = np.zeros((predicted.shape[0] // 2, predicted.shape[1] // 2), np.float32)
     for share, side in zip(LUMINANCE_WEIGHTS, channels, strict=True):
-        # what one channel does not tell, its neighbours do not tell either: standard deviations add up
+        # errors of the channels are correlated: standard deviations are added, not variances
         if side.spread is not None:
             spread += share * np.sqrt(side.spread)
     chords = [side.predicted if side.mixed is None else side.mixed for side in channels]
@@ -318,7 +318,7 @@ def _unsure(side: Side) -> FloatArray:
 
 
 def soft(picture: ByteArray) -> ByteArray:
-    """The slight blur that evens out what warping did to one of two pictures."""
+    """Blur a picture slightly, to compensate for the warping of one of two pictures."""
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), SOFT), np.uint8)
 
 
@@ -329,7 +329,7 @@ def _curves(first: ByteArray, second: ByteArray, mask: Mask, sign: float) -> tup
 
 
 def _off(other: ByteArray, mask: Mask, curve: Curve, sign: float) -> float:
-    """How far the tone curve leaves equal levels, over most of what the picture shows."""
+    """Distance of the tone curve from the identity, levels: the 0.9 quantile over the pixels of the picture."""
     levels = other[::8, ::8][mask[::8, ::8]]
     if not levels.size:
         return 0.0

@@ -1,14 +1,14 @@
-"""What the differences of two aligned pictures amount to: the same, edited, an alternate, or different pictures.
+"""Classify the differences of two aligned pictures: the same, edited, an alternate, or different pictures.
 
-An edit leaves the rest of a file as it was. So the first question is about the rest: do the windows outside the
-changed places agree, and do they lie on each other to a fraction of a pixel? Another shot of a scene fails here, since
-it is new everywhere. The second question is what the places hold. Writing, stickers, bars and censored boxes are few
-and solid: each fills its box. Where one picture shows something and the other one nothing (writing on the sky, a black
-box), nothing was exchanged, however large it is. A template that was filled in again has its differences all over, and
-in places where both pictures show something. Hence the share of what *both* show that was exchanged decides between
-an edit and an alternate, and the more places there are, the less of it will do. Two pictures are different where they
-do not agree as a whole; that much was exchanged is not enough, since on a smooth picture a few words are most of what
-there is.
+An edit leaves the rest of a file as it was. So the first test is about the rest: do the windows outside the changed
+places agree, and do they coincide to a fraction of a pixel? Another shot of a scene fails here, since it differs
+everywhere. The second test is what the places contain. Writing, stickers, bars and censored boxes are few and solid:
+each fills its box. Where one picture shows something and the other one nothing (writing on the sky, a black box),
+nothing was exchanged, however large it is. A template that was filled in again has its differences all over, and in
+places where both pictures show something. Hence the share of what *both* show that was exchanged decides between
+an edit and an alternate, and the more places there are, the smaller is the limit. Two pictures are different where they
+do not agree as a whole; a large exchanged share is not enough, since on a smooth picture a few words are most of the
+content.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Evidence:
     rest : float
         The same, outside the changed places.
     displaced : float
-        How far blocks outside the changed places lie off each other, pixels of the grid.
+        Displacement of blocks outside the changed places, pixels of the grid.
     moved : float
         Share of the area whose content lies elsewhere in the other picture, 0..1.
     """
@@ -60,7 +60,7 @@ class Evidence:
 
 
 def replaced_share(residual: Residual, changed: Mask) -> float:
-    """Share of the windows in which both pictures show something that differs; 0 where there are next to none."""
+    """Changed share of the windows in which both pictures show something; 0 where there are too few of them."""
     shown = int(residual.shown.sum())
     return float((residual.shown & changed).sum()) / shown if shown >= BIN_CELLS else 0.0
 

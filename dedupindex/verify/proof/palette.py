@@ -1,4 +1,4 @@
-"""Pictures of few colours: what a palette could not show of another picture.
+"""Pictures of few colours: differences that a palette explains.
 
 A copy with a palette (GIF, PNG of 8 bits) shows the nearest of its colours. How far that one is from the colour of the
 other picture is explained; anything else is not.
@@ -12,8 +12,8 @@ import numpy as np
 from dedupindex.records import ByteArray, FloatArray
 
 MOST_COLOURS = 256
-SAMPLES = 40_000  # pixels that are looked at
-FIRST_SAMPLES = 2_000  # pixels that tell most pictures with many colours
+SAMPLES = 40_000  # pixels that are examined
+FIRST_SAMPLES = 2_000  # pixels that are enough to recognise most pictures with many colours
 STEP = 8  # levels of a cell of the table in which the nearest colour is looked up
 
 

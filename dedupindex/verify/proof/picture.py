@@ -1,4 +1,4 @@
-"""A picture as it is compared for a proof, and how two of them come onto one grid."""
+"""A picture as it is compared for a proof, and the common grid of two of them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dedupindex.verify.keypoint_registration import compose, invert
 
 GRID_SIDE = 1024  # longest side of the grid, pixels
 MOST_SIDE = 4096  # longest side at which a picture is decoded to compare a part of it, pixels
-LEAST_SIDE = 0.95  # of the side of the grid, at which a picture may be decoded: a quarter of 4,000 pixels will do
-MOST_OVER = 1.12  # times the side of the grid, up to which nothing is reduced
-SHRINK = 1.2  # pixels of a picture for a pixel of the grid from which it is averaged before it is warped
+LEAST_SIDE = 0.95  # of the side of the grid: smallest decoded side, so that a quarter of 4,000 pixels is enough
+MOST_OVER = 1.12  # times the side of the grid: larger pictures are reduced
+SHRINK = 1.2  # pixels of a picture for one of the grid: from here on it is averaged before it is warped
 
 Matrix = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ class ProofPicture:
 
     @property
     def key(self) -> bytes:
-        """What decides which of two pictures comes first, so that the order in which they are given does not."""
+        """Digest by which two pictures are ordered, so that the result does not depend on the order of arguments."""
         return hashlib.blake2b(np.ascontiguousarray(self.luminance[::4, ::4]).tobytes(), digest_size=16).digest()
 
 
@@ -98,14 +98,14 @@ class Laid:
 def sides_for(
     shape_a: tuple[int, int], shape_b: tuple[int, int], matrix: Matrix, side: int = GRID_SIDE
 ) -> tuple[int, int]:
-    """Longest sides at which two pictures should be decoded at least, so that what both show fills the grid, about.
+    """Smallest longest sides at which two pictures should be decoded, so that their overlap about fills the grid.
 
     Parameters
     ----------
     shape_a, shape_b : (int, int)
         Full height and width.
-    matrix : (2, 3)
-        Full (x, y, 1) pixel indices of b to those of a.
+    matrix : (2, 3) float64
+        Full-frame (x, y, 1) pixel indices of b to those of a.
     side : int
         Longest side of the grid, pixels.
 
@@ -222,7 +222,7 @@ def _to_full(picture: ProofPicture) -> Matrix:
 def _reduced(
     picture: ProofPicture, part: tuple[slice, slice], shape: tuple[int, int]
 ) -> tuple[ByteArray, ByteArray | None, Mask | None]:
-    """Average a part of a picture over areas; a pixel is valid where all that went into it is."""
+    """Average a part of a picture over areas; a pixel is valid where all pixels that went into it are."""
     luminance = picture.luminance[part]
     colour = None if picture.colour is None else picture.colour[part]
     mask = None if picture.mask is None else picture.mask[part]

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.verify.proof.residual import CELL, SIDE
 
-HALF = 2  # pixels of the grid for one of the pictures in which is sought
-PATCH, LEAST_PATCH = 14, 8  # side of the patches that are sought, pixels
-PATCHES = 10  # a region
-LEAST_PATCHES = 3  # that must be found at one and the same distance
-MOVED_SHARE = 0.3  # of the patches, so many must be found elsewhere, in both directions together
-ONE_WAY_SHARE = 0.5  # or so many in one: what was there before is hidden now
+HALF = 2  # pixels of the grid for one pixel of the pictures that are searched
+PATCH, LEAST_PATCH = 14, 8  # largest and smallest side of the patches that are searched for, pixels
+PATCHES = 10  # most patches of a region
+LEAST_PATCHES = 3  # patches that must be found at one and the same shift
+MOVED_SHARE = 0.3  # of the patches that must be found elsewhere, in both directions together
+ONE_WAY_SHARE = 0.5  # or in one direction: the former background may be hidden now
 FOUND, BETTER = 0.8, 0.3  # NCC of a patch at its other place, and by how much it exceeds that at its own
-TEXTURE = 6.0  # levels: patches with less contrast are not sought
-NEAR = 0.085  # of the longest side: how far is sought
-MOST_NEAR = 44  # pixels
-SOUGHT = 3  # regions, the largest first, whose content is sought
+TEXTURE = 6.0  # levels: patches with less contrast are skipped
+NEAR = 0.085  # search range, share of the longest side
+MOST_NEAR = 44  # largest search range, pixels
+SOUGHT = 3  # regions, the heaviest first, whose content is searched for
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ class Place:
 
     @property
     def weight(self) -> float:
-        """Geometric mean of the largest difference and the evidence, levels: what is weak must be large."""
+        """Geometric mean of the largest difference and the evidence, levels: weak differences need a large area."""
         return float(np.sqrt(self.peak * self.evidence))
 
 
 def changed_places(excess: FloatArray, low: float, gap: int = 1) -> tuple[list[Place], NDArray[np.int32]]:
-    """Join windows that differ by more than `low` to regions.
+    """Join windows that differ by more than `low` into regions.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def changed_places(excess: FloatArray, low: float, gap: int = 1) -> tuple[list[P
     for k in range(1, count):
         x, y, width, height = (int(v) for v in boxes[k, :4])
         right, bottom = x + width, y + height
-        # what was joined is wider by the gap, except at the edges of the grid
+        # joined regions are wider by the gap, except at the edges of the grid
         top, left = y + gap if y else 0, x + gap if x else 0
         bottom = bottom - gap if bottom < excess.shape[0] else bottom
         right = right - gap if right < excess.shape[1] else right

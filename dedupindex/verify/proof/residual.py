@@ -1,9 +1,9 @@
-"""How far two aligned pictures differ beyond what tone, resampling and compression explain, window by window.
+"""Measure, per window, how far two aligned pictures differ beyond tone, resampling and compression.
 
 A pixel differs by how far it lies outside the range that the other picture shows in the 3 x 3 pixels around it: half a
-pixel of misalignment and another sharpness stay inside that range, another content does not. Squares of this are
-averaged over windows of 12 x 12 pixels, and what is explained is taken off: the spread of the tone curve, what the
-files' quantisation tables allow, and what is typical of the pair itself at a like local contrast.
+pixel of misalignment or another sharpness stays inside that range, other content does not. Squares of this are
+averaged over windows of 12 x 12 pixels, and what is explained is subtracted: the spread of the tone curve, what the
+files' quantisation tables allow, and what is typical of the pair itself at similar local contrast.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from dedupindex.records import ByteArray, FloatArray, Mask
 
 CELL = 4  # side of a cell, pixels of the grid
 SIDE = 3  # side of a window, cells
-TONE_SHARE = 1.25  # of the spread of the tone curve that is taken off
-TYPICAL = 2.0  # times the difference that is typical of the pair at a like contrast is taken off
+TONE_SHARE = 1.25  # times the spread of the tone curve is subtracted
+TYPICAL = 2.0  # times the typical difference of the pair at similar contrast is subtracted
 CONTRAST_BINS = 12
-MOST_SAMPLES = 5_000  # windows that say what is typical
-BIN_CELLS = 40  # fewer cells of a like contrast say nothing
+MOST_SAMPLES = 5_000  # windows from which the typical difference is estimated
+BIN_CELLS = 40  # cells of similar contrast that an estimate needs
 LEAST_MEAN = 0.657  # mean of the nine tenths least absolute values of a normal distribution, standard deviations
-SHOWN = 6.0  # levels: contrast of a window in which a picture shows something
+SHOWN = 6.0  # levels: least contrast of a window in which a picture shows something
 SHOWN_IN_NOISE = 2.0  # times the noise, where that is more
 MOST_NOISE = 0.35  # of the local contrast that may count as typical beyond the noise of flat areas
 
@@ -62,7 +62,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Residual:
-    """What two pictures differ by, by windows around cells of 4 x 4 grid pixels.
+    """Difference of two pictures, in windows around cells of 4 x 4 grid pixels.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Residual:
 
 
 def cells(plane: FloatArray | ByteArray, cell: int = CELL) -> FloatArray:
-    """Average over cells; what is left over at the lower and right edge is dropped. 8 bits are rounded."""
+    """Average over cells; incomplete cells at the lower and right edge are dropped. 8-bit averages are rounded."""
     rows, columns = plane.shape[0] // cell, plane.shape[1] // cell
     whole = plane[: rows * cell, : columns * cell]
     return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)

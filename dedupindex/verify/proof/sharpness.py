@@ -1,8 +1,9 @@
-"""Two aligned pictures brought to one sharpness: the sharper one is filtered until it explains the other one best.
+"""Bring two aligned pictures to one sharpness: the sharper one is filtered until it predicts the other one best.
 
-Blur, resampling and sharpening weigh the bands of detail of a picture. The weights of three bands are fitted where
-there is detail, robustly, so that a changed place does not count; the sharper picture is put together again with them.
-Where next to nothing is left of the finest band, the blur is taken for a Gaussian, which three bands describe badly.
+Blur, resampling and sharpening change the weights of the frequency bands of a picture. The weights of three bands are
+fitted where there is detail, robustly, so that a changed place has little influence; the sharper picture is rebuilt
+with them. Where hardly anything is left of the finest band, a Gaussian blur is fitted instead, which three bands
+describe badly.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from dedupindex.records import ByteArray, Mask
 WIDTHS = 0.8, 2.0, 4.5  # standard deviations that divide the bands, pixels
 LEAST_CHANGE = 0.06  # of the weight of a band: smaller changes are left alone
 MOST_SAMPLES = 14_000
-EDGE_SHARE = 0.3  # of the samples, those with most detail, that decide
+EDGE_SHARE = 0.3  # share of the samples, those with most detail, that is used for the fit
 LEAST_DETAIL = 2.0  # levels
 LEAST_SAMPLES = 200
-BLURRED = 0.3  # weight of the finest band below which the picture was blurred: a Gaussian is sought then
+BLURRED = 0.3  # weight of the finest band below which the picture was blurred: a Gaussian is fitted then
 GAUSSIANS = tuple(0.9 * 1.25**k for k in range(10))  # standard deviations that are tried, pixels
-NEARER = 1.1  # times the best of these, up and down
+NEARER = 1.1  # factor of the two further widths that are tried around the best of these
 MASKS = 0.7, 1.0, 1.5, 2.0, 3.0, 4.5, 7.0  # standard deviations of unsharp masks that are tried, pixels
-BETTER = 0.8  # of what is left without a mask: what leaves more is none
-LEAST_AMOUNT = 0.2  # of what is fine, added: less is left to the bands
+BETTER = 0.8  # of the residual without a mask: a mask must leave less than this share
+LEAST_AMOUNT = 0.2  # smallest factor of an unsharp mask: weaker ones are handled by the bands
 CLIPPED = 3  # levels from black and white within which a sharpened picture may be clipped
-LEVEL = 2.0  # levels: residuals that count half
+LEVEL = 2.0  # levels: scale of the residuals in Cauchy's function
 ROUNDS = 3  # of reweighting
 
 Weights = NDArray[np.float64]
@@ -42,11 +43,11 @@ class Matched:
     Attributes
     ----------
     first, second : (H, W) uint8
-        One of them, or both, are as they were.
+        At least one of them is unchanged.
     widths : (float, float)
         Standard deviations of the Gaussians with which they were blurred, pixels; 0 = with none.
     change : float
-        By which the weight of a band was changed at most; 1 where a picture was blurred.
+        Largest change of the weight of a band; 1 where a picture was blurred.
     """
 
     first: ByteArray
@@ -199,7 +200,7 @@ def _robust(terms: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[We
 
 
 def _weights(target: ByteArray, source: ByteArray, softer: list[ByteArray], mask: Mask) -> Weights | None:
-    """Weights of the bands of `source`, finest first, relative to that of what is coarser than all of them."""
+    """Weights of the bands of `source`, finest first, relative to that of the coarsest part."""
     sampled = _sampling(target)
     inside = mask[sampled]
     levels = [plane[sampled][inside].astype(np.float64) for plane in (source, *softer)]

@@ -1,8 +1,8 @@
-"""A registration brought to a fraction of a pixel: robust least squares on points with contrast, coarse to fine.
+"""Refine a registration to a fraction of a pixel: robust least squares on points with contrast, coarse to fine.
 
 Inverse compositional alignment (Baker and Matthews 2004, doi:10.1023/B:VISI.0000011205.11775.fd) with Cauchy weights,
-so that a part that was changed or has moved does not pull the rest along. Coarse levels compare local contrast, which
-tone does not change; what is left of tone on the finest level is a gain and an offset, fitted along.
+so that a part that was changed or has moved has little influence. Coarse levels compare local contrast, which tone
+does not change; on the finest level a gain and an offset are fitted for the tone.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.verify.keypoint_registration import compose, invert
 
 COARSEST = 96  # longest side below which no coarser level is made, pixels
-FINEST = 640  # longest side above which the finest level is half of it: a fiftieth of a pixel there is enough
+FINEST = 640  # longest side above which the finest level is half of it: its accuracy of 1/50 pixel is enough
 ROUNDS = 6  # iterations a level
-SCORED = 0.5  # of the typical contrast of the points: a residual that counts half
+SCORED = 0.5  # of the typical contrast of the points: residual whose weight in the score is one half
 STILL = 0.02  # pixels of a level: a step that moves no corner further ends it
 MOST_POINTS = 4_000
 LEAST_POINTS = 40
-NEAR = 0.5  # pixels of a level: maps that differ by less are one
+NEAR = 0.5  # pixels of a level: maps that differ by less count as equal
 REACH = 0.035  # share of the longest side by which the refinement may move a corner
 CONTEXT = 5.0  # standard deviation of the neighbourhood that local contrast is relative to, pixels
-FLOOR = 4.0  # grey levels added to the local spread, so that noise in flat areas is not blown up
+FLOOR = 4.0  # grey levels added to the local spread, so that noise in flat areas is not amplified
 
 Matrix = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ def refine(
             continue
         if not sign:
             sign = _sign(level, points, matrix)
-        # a coarse level can go astray on a page of few, thin lines; what was given is tried again on every level
+        # a coarse level can fail on a page of few, thin lines; so the given map is tried again on every level
         starts = [matrix]
         if _corner_shift(first, matrix, still.shape) > NEAR * level.factor:
             starts.append(first)
@@ -110,7 +110,7 @@ def _shrunk(picture: ByteArray, factor: int) -> FloatArray:
 
 
 def _shrunk_mask(mask: Mask, factor: int) -> Mask:
-    """Valid where all that the smoothed pixel and its local contrast look at is."""
+    """Valid where all pixels that the smoothed pixel and its local contrast depend on are."""
     reach = 2 * factor + 1
     solid = cv2.erode(mask.astype(np.uint8), np.ones((reach, reach), np.uint8), borderValue=1.0)[::factor, ::factor]
     return np.asarray(cv2.erode(solid, np.ones((7, 7), np.uint8), borderValue=1.0), bool)
@@ -225,7 +225,7 @@ def _aligned(level: _Level, points: NDArray[np.intp], matrix: Matrix, sign: floa
         normal = weighted.T @ jacobian
         normal[np.diag_indices(8)] += 1e-6 * np.diag(normal) + 1e-12
         step = np.linalg.solve(normal, weighted.T @ residual)
-        # target tone follows the moving picture: its own gain and offset take up what the step says of them
+        # the step's gain and offset refer to the target, so they are applied inversely to those of the moving picture
         gain, offset = gain * (1 - step[6]), offset * (1 - step[6]) - step[7]
         change = np.array([[step[1], step[2]], [step[4], step[5]]]) / unit
         shift = np.array([step[0], step[3]]) - change @ centre

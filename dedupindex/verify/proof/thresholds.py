@@ -20,7 +20,7 @@ class Thresholds:
     agreement : float
         Mean correlation of the windows in which both show something, below which nothing is proven the same.
     displaced : float
-        Pixels of the grid that nine tenths of the blocks lie off each other at most, in copies.
+        Largest displacement of nine tenths of the blocks in copies, pixels of the grid.
     unlike : float
         Mean correlation below which they are different pictures.
     different : float
@@ -46,6 +46,6 @@ class Thresholds:
     solid: float
 
 
-MEASURES_VERSION = "2"  # of what is measured and how it is judged: another one wants another fit
+MEASURES_VERSION = "2"  # of the measures and the rules: a change needs a new fit
 THRESHOLDS = Thresholds(**numbers("proof"))
-VERSION = f"{MEASURES_VERSION}.{digest('proof')}"  # other limits are another proof
+VERSION = f"{MEASURES_VERSION}.{digest('proof')}"  # changes with the fitted limits

@@ -1,8 +1,8 @@
-"""The tone of one picture predicted from the levels of the other, and how well: from their joint histogram.
+"""Predict the tone of one picture, and its spread, from the levels of the other one by their joint histogram.
 
 For each level of one picture, the levels that the other shows at the same pixels have a median and a spread. The
 median is the tone curve; it rises or falls everywhere, as the curves of exposure, contrast, gamma, posterisation and
-negatives do. The spread says how far tone is known at all: where one picture is clipped, anything brighter is as good.
+negatives do. The spread is the uncertainty of the tone: where one picture is clipped, any brighter level is possible.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dedupindex.records import ByteArray, FloatArray, Mask
 
 SMOOTHED = 1.5  # levels over which the joint histogram is smoothed
 CLIPPED = 250, 5  # levels above and below which a picture may be clipped
-BENT = 4.0  # levels by which a curve leaves a straight line from which averages of tones are looked at
+BENT = 4.0  # levels between a curve and a straight line from which averaged tones are predicted too
 QUARTILES = 1.349  # between the quartiles of a normal distribution, standard deviations
 
 _WIDE = np.ones((5, 5), np.uint8)
@@ -52,8 +52,7 @@ def look_up(picture: ByteArray, levels: FloatArray) -> ByteArray:
 def limits(curve: Curve, sign: float = 1.0) -> tuple[FloatArray, FloatArray]:
     """Lowest and highest level that each level of the other picture allows, (256,) float32.
 
-    Where that one is clipped, all that lies beyond the last level that is not clipped is as good: the curve never
-    turns back.
+    Where that one is clipped, all levels beyond the last unclipped one are possible, because the curve is monotonic.
     """
     low, high = curve.levels.copy(), curve.levels.copy()
     top, bottom = CLIPPED
@@ -120,7 +119,7 @@ def curve_of(joint: Joint, sign: float = 1.0) -> Curve:
     quartiles = [_quantile(below, count, share) for share in (0.25, 0.5, 0.75)]
     rows = np.flatnonzero(known)
     width = (quartiles[2] - quartiles[0])[rows] / QUARTILES
-    # a level that was painted over a picture goes with many others: it must not bend the curve around it
+    # a level that was painted over a picture meets many others: its large spread gives it a low weight
     weight = count[rows] / (np.square(width) + 1)
     middle = sign * rising(sign * quartiles[1][rows], weight)
     levels = np.arange(256)
