@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
@@ -30,7 +31,38 @@ SYSTEM_FOLDERS = (
 LEFT_OUT = (SkipReason.SYSTEM_FOLDER, SkipReason.PATTERN, SkipReason.TOO_SMALL, SkipReason.OTHER_EXTENSION)
 
 _IS_SYSTEM_FOLDER = re.compile("|".join(translate(name) for name in SYSTEM_FOLDERS), re.IGNORECASE).match
-_Level = tuple[GitIgnoreSpec, str]  # patterns, and the way from their folder to the one that is read: "" or "a/b/"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """A line of patterns. It is asked about an entry itself: what lies in a folder that is left out is never walked.
+
+    Attributes
+    ----------
+    whole : GitIgnoreSpec
+        The line, without the ``!``. It also matches whatever lies in a folder that it names.
+    last : GitIgnoreSpec or None
+        Its last part, for the entry's name; None = everything in a folder (``a/**``).
+    depths : range
+        How many parts the way to the entry may have, itself included.
+    leaves_out : bool
+        False for a line with ``!``, which takes in again.
+    """
+
+    whole: GitIgnoreSpec
+    last: GitIgnoreSpec | None
+    depths: range
+    leaves_out: bool
+
+    def matches(self, way: str, leaf: str) -> bool:
+        """Whether it means the entry *leaf*, with ``/`` behind a folder, that *way* leads to."""
+        if way.count("/") + 1 not in self.depths:
+            return False
+        return (self.last is None or self.last.match_file(leaf)) and self.whole.match_file(way + leaf)
+
+
+_Patterns = tuple[_Pattern, ...]
+_Level = tuple[_Patterns, str]  # patterns, and the way from their folder to the one that is read: "" or "a/b/"
 
 
 def is_system_folder(name: str) -> bool:
@@ -74,7 +106,7 @@ class Scope:
         patterns = self.patterns.get(folder)
         if not patterns:
             return rules
-        given = (*rules.given, (_spec(patterns, "exclude"), ""))
+        given = (*rules.given, (_patterns(patterns, "exclude"), ""))
         return Rules(rules.enter_system_folders, given, rules.files)
 
 
@@ -85,9 +117,9 @@ class Rules:
     Attributes
     ----------
     enter_system_folders : bool
-    given : tuple of (GitIgnoreSpec, str)
+    given : tuple of (patterns, str)
         Patterns from outside; they decide before those of files.
-    files : tuple of (GitIgnoreSpec, str)
+    files : tuple of (patterns, str)
         Patterns of files; the deepest folder's last. Of several that match, the last one decides.
     """
 
@@ -99,18 +131,21 @@ class Rules:
         """Why an entry of the folder is left out; None where it is not."""
         if is_folder and not self.enter_system_folders and is_system_folder(name):
             return SkipReason.SYSTEM_FOLDER
-        for spec, way in (*reversed(self.given), *reversed(self.files)):
-            matched = spec.check_file(f"{way}{name}/" if is_folder else f"{way}{name}").include
-            if matched is not None:
-                return SkipReason.PATTERN if matched else None
+        leaf = f"{name}/" if is_folder else name
+        for patterns, way in (*reversed(self.given), *reversed(self.files)):
+            for pattern in reversed(patterns):
+                if pattern.matches(way, leaf):
+                    return SkipReason.PATTERN if pattern.leaves_out else None
         return None
 
     def below(self, name: str) -> Rules:
         """The same rules in a folder of this folder."""
         if not self.given and not self.files:
             return self
-        given = tuple((spec, f"{way}{name}/") for spec, way in self.given)
-        return Rules(self.enter_system_folders, given, tuple((spec, f"{way}{name}/") for spec, way in self.files))
+        given = tuple((patterns, f"{way}{name}/") for patterns, way in self.given)
+        return Rules(
+            self.enter_system_folders, given, tuple((patterns, f"{way}{name}/") for patterns, way in self.files)
+        )
 
     def with_file(self, data: bytes, path: Path) -> Rules:
         """Add the patterns of an `IGNORE_FILE` that lies in the folder.
@@ -120,19 +155,47 @@ class Rules:
         SettingsError
             A line of it is no pattern.
         """
-        spec = _spec(os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines(), os.fspath(path), lines=True)
-        return Rules(self.enter_system_folders, self.given, (*self.files, (spec, "")))
+        patterns = _patterns(
+            os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines(), os.fspath(path), numbered=True
+        )
+        return Rules(self.enter_system_folders, self.given, (*self.files, (patterns, "")))
 
 
-def _spec(patterns: Sequence[str], source: str, *, lines: bool = False) -> GitIgnoreSpec:
-    """Compile patterns; a bad one is named."""
-    try:
-        return GitIgnoreSpec.from_lines(patterns)
-    except ValueError:
-        for number, pattern in enumerate(patterns, 1):
-            try:
-                GitIgnoreSpec.from_lines([pattern])
-            except ValueError as error:
-                where = f"{source}, line {number}" if lines else source
-                raise SettingsError(f"{where}: {pattern!r} is no pattern") from error
-        raise
+def _patterns(lines: Sequence[str], source: str, *, numbered: bool = False) -> _Patterns:
+    """Compile patterns; a bad one is named, with its line where they are *numbered*."""
+    patterns = []
+    for number, line in enumerate(lines, 1):
+        try:
+            pattern = _pattern(line)
+        except ValueError as error:
+            where = f"{source}, line {number}" if numbered else source
+            raise SettingsError(f"{where}: {line!r} is no pattern") from error
+        if pattern is not None:
+            patterns.append(pattern)
+    return tuple(patterns)
+
+
+def _pattern(line: str) -> _Pattern | None:
+    """Compile a line; None for an empty one and for a comment.
+
+    Raises
+    ------
+    ValueError
+        It is no pattern.
+    """
+    body = line.removeprefix("!")
+    if line.strip() == "!":
+        raise ValueError("nothing to take in")
+    whole = GitIgnoreSpec.from_lines([body])
+    if not body.strip() or line.startswith("#"):
+        return None
+    core = body.rstrip() if not body.rstrip().endswith("\\") else body
+    only_folders = core.endswith("/")
+    parts = core.strip("/").split("/")
+    anchored = "/" in core.rstrip("/")
+    last = None
+    if parts[-1] != "**":
+        last = GitIgnoreSpec.from_lines([parts[-1] + "/" * only_folders])
+    least = 1 + sum(part != "**" for part in parts[:-1])
+    depths = range(least, least + 1) if anchored and "**" not in parts else range(least, sys.maxsize)
+    return _Pattern(whole, last, depths, leaves_out=body == line)

@@ -43,9 +43,9 @@ def main(pictures: Path, folder: Path) -> None:
         if outcome.exit == 2:
             refused += 1
             words = outcome.last("error")
-            assert any(word in words for word in ("disk is full", "No space left", "I/O error", "unable to open")), (
-                words
-            )
+            assert any(
+                word in words.lower() for word in ("disk is full", "no space left", "i/o error", "unable to open")
+            ), words
         readable(outcome, {"leftover_file"})
         ballast.unlink()
         look_after(disk / "a.db", pictures, wanted, outcome.last("has") or [])

@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dedupindex.errors import SettingsError
@@ -135,6 +135,9 @@ def test_the_finder_knows_what_was_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 @settings(max_examples=25, deadline=None)
+@example(["a/b", "!a/"], [])
+@example(["*", "!b/"], [])
+@example(["a/**", "!a/b/"], ["a"])
 @given(
     st.lists(st.sampled_from(["a", "a/", "/a", "*.x", "!b.x", "a/b", "**/b", "a/**", "!a/", "?.x", "[ab].x", "!*.x"])),
     st.lists(st.sampled_from(["*.x", "!a.x", "b/", "/b", "!b.x", "a"])),

@@ -41,7 +41,9 @@ def test_json(program):
 def test_query_as_a_program(program):
     found = program.post("/api/query?limit=3", files={"image": ("n.png", png(half(picture(1))))}).json()
     assert found["kind"] == "query"
-    assert found["matches"][0]["image"]["locations"][0]["path"].endswith("small1.jpg")
+    names = {Path(match["image"]["locations"][0]["path"]).name for match in found["matches"]}
+    assert "small1.jpg" in names
+    assert all("1" in name for name in names)
     answer = program.post("/api/query", files={"image": ("n.png", b"not a picture")})
     assert answer.status_code == 422
     assert answer.json()["error"].startswith("n.png: not_an_image")
