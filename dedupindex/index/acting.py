@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,8 +18,6 @@ from dedupindex.search.file_proofs import prover
 from dedupindex.settings import Settings
 from dedupindex.store.database import Database
 from dedupindex.upkeep.opening import location_of, opened
-
-Settle = Callable[[Sequence[Path]], object]  # lets an index note what became of files
 
 
 def journal_beside(file: Path, plan: Plan) -> Path:

@@ -71,8 +71,14 @@ def describe_and_show(task: PreviewTask) -> PreviewResult:
     """Decode a file once, to describe it and to picture its first frame."""
     opened = _open(task.file, 1.0)
     [described] = _finished([opened])
-    shown = [frame for frame in opened.frames if frame.mask.any()] if isinstance(opened, _Opened) else []
-    return PreviewResult(described, from_frame(shown[0], task.side) if shown else None)
+    if not isinstance(opened, _Opened) or not described.images:
+        return PreviewResult(described, None)
+    shown = next(frame for frame in opened.frames if frame.mask.any())
+    try:
+        return PreviewResult(described, from_frame(shown, task.side))
+    except Exception as error:
+        failure = _failure(opened.state.path, error)
+        return PreviewResult(FileResult(task.file, opened.state, failure=failure), None)
 
 
 def died(task: FileTask, reason: Reason) -> FileResult:

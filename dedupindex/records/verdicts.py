@@ -45,7 +45,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """The map that lays *b* on *a*.
+    """The map from *b* onto *a*.
 
     Attributes
     ----------

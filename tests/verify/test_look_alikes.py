@@ -57,7 +57,7 @@ CASES = {
 }
 
 
-TURNED = pytest.mark.xfail(strict=False, reason="exact gradients agree when one is turned or mirrored")
+TURNED = pytest.mark.xfail(strict=True, reason="exact gradients agree when one is turned or mirrored")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=TURNED) if name == "gradients" else name for name in CASES])

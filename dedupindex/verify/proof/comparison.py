@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.records import ByteArray, FloatArray, Mask
+from dedupindex.records import FloatArray, Mask
 from dedupindex.records.proofs import Affine, Box, Outcome, Proof, Region, turned_round
 from dedupindex.verify.keypoint_registration import compose, invert
 from dedupindex.verify.proof.colour import colour_excess
 from dedupindex.verify.proof.displacement import displacements
 from dedupindex.verify.proof.explanations import explanations, further_explanations
-from dedupindex.verify.proof.matching import Changes, Explanation, aligned, halved_mask
+from dedupindex.verify.proof.matching import Aligned, Changes, Explanation, aligned, halved_mask
 from dedupindex.verify.proof.outcome import Evidence, agreements, filled, judge, replaced_share
 from dedupindex.verify.proof.picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof.regions import SOUGHT, Place, changed_places, movement
@@ -37,14 +37,11 @@ Matrix = NDArray[np.float64]
 class _Compared:
     """Two pictures on one grid with their difference."""
 
-    first: ByteArray
-    second: ByteArray
-    mask: Mask
+    pair: Aligned
     residual: Residual
     side: Side
     excess: FloatArray
     colour: bool
-    matrix: Matrix  # grid to the moving picture
     changed: int  # cells of the places that count
 
 
@@ -102,16 +99,15 @@ def _prove(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int) -> Proof
 
 def _best(a: ProofPicture, b: ProofPicture, laid: Laid, matrix: Matrix, sign: float) -> _Compared | None:
     """The comparison under the explanation that leaves least changed; None where the two share too little."""
-    first, second, mask = aligned(laid, matrix)
-    if mask.sum() < LEAST_SIDE**2:
+    pair = aligned(laid, matrix, sign)
+    if pair.mask.sum() < LEAST_SIDE**2:
         return None
     best: _Compared | None = None
     changes = Changes(tone=False, sharpness=False)
-    given = laid, matrix, first, second, mask, sign
     for further in (False, True):
-        for explanation in further_explanations(*given, changes) if further else explanations(*given):
+        for explanation in further_explanations(pair, changes) if further else explanations(pair):
             tables = [_tables(a, b, laid, matrix, explanation.gains, number) for number in (0, 1)]
-            compared = _compared(first, second, mask, explanation, matrix, tables)
+            compared = _compared(pair, explanation, tables)
             if _is_settled(compared):
                 return compared
             if not explanation.plain and (best is None or compared.changed < best.changed):
@@ -129,15 +125,13 @@ def _changed(compared: _Compared) -> Mask:
     return np.isin(labels, [place.label for place in places if place.weight > THRESHOLDS.high])
 
 
-def _compared(
-    first: ByteArray, second: ByteArray, mask: Mask, explanation: Explanation, matrix: Matrix, tables: Sequence[Tables]
-) -> _Compared:
-    difference = residual(explanation.sides, mask, tables[0], plain=explanation.plain, noise=explanation.noise)
-    excess, in_colour = _with_colours(difference, explanation, halved_mask(mask), tables[1])
+def _compared(pair: Aligned, explanation: Explanation, tables: Sequence[Tables]) -> _Compared:
+    difference = residual(explanation.sides, pair.mask, tables[0], plain=explanation.plain, noise=explanation.noise)
+    excess, in_colour = _with_colours(difference, explanation, halved_mask(pair.mask), tables[1])
     # nothing was subtracted, so any place counts
     limit = 0.0 if explanation.plain else THRESHOLDS.high
     changed = sum(place.cells for place in changed_places(excess, THRESHOLDS.low)[0] if place.weight > limit)
-    return _Compared(first, second, mask, difference, explanation.sides[0], excess, in_colour, matrix, changed)
+    return _Compared(pair, difference, explanation.sides[0], excess, in_colour, changed)
 
 
 def _is_settled(compared: _Compared) -> bool:
@@ -190,11 +184,11 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
     share = float(changed.sum()) / area
     moves: list[tuple[int, int] | None] = []
     if 0 < len(places) <= MOST_PLACES:
-        halves = halved(compared.first), halved(compared.second)
-        small = compared.mask[1::2, 1::2][: halves[0].shape[0], : halves[0].shape[1]]
+        halves = halved(compared.pair.first), halved(compared.pair.second)
+        small = compared.pair.mask[1::2, 1::2][: halves[0].shape[0], : halves[0].shape[1]]
         moves = [movement(*halves, small, place, labels == place.label) for place in places[:SOUGHT]]
     moved_cells = sum(place.cells for place, move in zip(places, moves, strict=False) if move is not None)
-    agreement, rest = agreements(difference, changed, _correlation(compared.side, compared.mask))
+    agreement, rest = agreements(difference, changed, _correlation(compared.side, compared.pair.mask))
     evidence = Evidence(
         places=len(places),
         share=share,
@@ -206,14 +200,14 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
         moved=moved_cells / area,
     )
     outcome, reason = judge(evidence, THRESHOLDS)
-    to_moving = compose(laid.moving_to_full, compared.matrix)
+    to_moving = compose(laid.moving_to_full, compared.pair.matrix)
     to_a, to_b = (to_moving, laid.still_to_full) if laid.swapped else (laid.still_to_full, to_moving)
     regions = []
     for number, place in enumerate(places[:MOST_REGIONS]):
         move = moves[number] if number < len(moves) else None
         regions.append(_region(place, move, area, to_a, to_b, a, b, swapped=laid.swapped))
     full = compose(to_a, invert(to_b))
-    covered = float(compared.mask.sum()) * abs(float(np.linalg.det(to_a[:, :2])))
+    covered = float(compared.pair.mask.sum()) * abs(float(np.linalg.det(to_a[:, :2])))
     smaller = min(_valid_area(a), _valid_area(b) * abs(float(np.linalg.det(full[:, :2]))))
     return Proof(
         outcome=outcome,
@@ -222,7 +216,7 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
         moved=moved_cells / area,
         largest=min(1.0, difference.largest / 255),
         noise=difference.noise / 255,
-        grid=(compared.first.shape[0], compared.first.shape[1]),
+        grid=(compared.pair.first.shape[0], compared.pair.first.shape[1]),
         scale_a=float(np.sqrt(abs(np.linalg.det(to_a[:, :2])))),
         scale_b=float(np.sqrt(abs(np.linalg.det(to_b[:, :2])))),
         compared=min(1.0, covered / max(smaller, 1.0)),
@@ -246,7 +240,7 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
 def _displaced(compared: _Compared, changed: Mask) -> float:
     """Displacement of blocks outside the changed places, pixels of the grid."""
     own, predicted = halved(compared.side.own), halved(compared.side.predicted)
-    mask = compared.mask[1::2, 1::2][: own.shape[0], : own.shape[1]]
+    mask = compared.pair.mask[1::2, 1::2][: own.shape[0], : own.shape[1]]
     if changed.any():
         size = mask.shape[::-1]
         mask = mask & (cv2.resize(changed.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0)

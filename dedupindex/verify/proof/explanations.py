@@ -18,6 +18,7 @@ from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.verify.proof.colour import ColourSide
 from dedupindex.verify.proof.hue import hue_turn, turned
 from dedupindex.verify.proof.matching import (
+    Aligned,
     Changes,
     ColourPair,
     Explanation,
@@ -30,7 +31,6 @@ from dedupindex.verify.proof.matching import (
     toned,
 )
 from dedupindex.verify.proof.palette import palette_error
-from dedupindex.verify.proof.picture import Laid
 from dedupindex.verify.proof.residual import TONE_SHARE, cells, halved
 from dedupindex.verify.proof.sharpness import sharpened, unsharp_mask
 
@@ -48,28 +48,20 @@ SHARPENED = 1.15  # times the detail of the other picture: one of them was sharp
 _LUMINANCE = np.array(LUMINANCE_WEIGHTS, np.float32)
 
 
-def explanations(
-    laid: Laid, matrix: NDArray[np.float64], first: ByteArray, second: ByteArray, mask: Mask, sign: float
-) -> Iterator[Explanation]:
+def explanations(pair: Aligned) -> Iterator[Explanation]:
     """Yield explanations of how two pictures came from each other; the caller stops when one is good enough.
 
     Parameters
     ----------
-    laid : Laid
-    matrix : (2, 3) float64
-        Grid pixel indices to those of the moving picture.
-    first, second : (H, W) uint8
-    mask : (H, W) bool
-        From `aligned`.
-    sign : float
-        1; -1 for negatives.
+    pair : Aligned
 
     Yields
     ------
     Explanation
         The cheapest first.
     """
-    small = colours(laid, matrix)
+    laid, first, second, mask, sign = pair.laid, pair.first, pair.second, pair.mask, pair.sign
+    small = colours(laid, pair.matrix)
     if sign > 0 and _typical_difference(first, second, mask) < UNTONED:
         yield as_they_are(first, second, small)
     explanation = toned(first, second, mask, sign, small)
@@ -81,31 +73,16 @@ def explanations(
         least = min(MOST_SMOOTHING, SMOOTHING * noise)
         for width in (least, SMOOTHER * least):
             softer = [np.asarray(cv2.GaussianBlur(picture, (0, 0), width), np.uint8) for picture in (first, second)]
-            pair = None if small is None else (_blurred(small[0], width / 2), _blurred(small[1], width / 2))
-            yield _with_noise(toned(softer[0], softer[1], mask, sign, pair), mask)
+            soft_colours = None if small is None else (_blurred(small[0], width / 2), _blurred(small[1], width / 2))
+            yield _with_noise(toned(softer[0], softer[1], mask, sign, soft_colours), mask)
 
 
-def further_explanations(
-    laid: Laid,
-    matrix: NDArray[np.float64],
-    first: ByteArray,
-    second: ByteArray,
-    mask: Mask,
-    sign: float,
-    changes: Changes,
-) -> Iterator[Explanation]:
+def further_explanations(pair: Aligned, changes: Changes) -> Iterator[Explanation]:
     """Yield explanations that cost more, and help only where the pictures mostly agree.
 
     Parameters
     ----------
-    laid : Laid
-    matrix : (2, 3) float64
-        Grid pixel indices to those of the moving picture.
-    first, second : (H, W) uint8
-    mask : (H, W) bool
-        From `aligned`.
-    sign : float
-        1; -1 for negatives.
+    pair : Aligned
     changes : Changes
         What was matched so far.
 
@@ -113,19 +90,20 @@ def further_explanations(
     ------
     Explanation
     """
-    full = full_colours(laid, matrix)
+    mask = pair.mask
+    full = full_colours(pair.laid, pair.matrix)
     if full is not None and changes.tone:
-        yield by_channel(*full, mask, sign, sharpness=changes.sharpness)
-    if sign < 0:
+        yield by_channel(*full, mask, pair.sign, sharpness=changes.sharpness)
+    if pair.sign < 0:
         return
-    yield from _sharpened(full, first, second, mask)
+    yield from _sharpened(full, pair.first, pair.second, mask)
     if full is not None:
         rows, columns = mask.shape[0] // 2, mask.shape[1] // 2
         small = halved(full[0]), halved(full[1])
         turn = hue_turn(*small, mask[1 : 2 * rows : 2, 1 : 2 * columns : 2])
         if turn is not None:
             back = turned(full[1], -turn)
-            yield toned(first, grey(back), mask, sign, (small[0], halved(back)))
+            yield toned(pair.first, grey(back), mask, pair.sign, (small[0], halved(back)))
 
 
 def _typical_difference(first: ByteArray, second: ByteArray, mask: Mask) -> float:

@@ -68,7 +68,33 @@ class Explanation:
     changes: Changes | None = None
 
 
-def aligned(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Two pictures on one grid.
+
+    Attributes
+    ----------
+    laid : Laid
+        Where they come from.
+    matrix : (2, 3) float64
+        Grid pixel indices to those of the moving picture.
+    first, second : (H, W) uint8
+        Luminance of the still and of the moving picture.
+    mask : (H, W) bool
+        Where both are valid, clear of edges and holes.
+    sign : float
+        1; -1 for negatives.
+    """
+
+    laid: Laid
+    matrix: Matrix
+    first: ByteArray
+    second: ByteArray
+    mask: Mask
+    sign: float
+
+
+def aligned(laid: Laid, matrix: Matrix, sign: float) -> Aligned:
     """Bring both pictures onto the grid.
 
     Parameters
@@ -76,13 +102,12 @@ def aligned(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
     laid : Laid
     matrix : (2, 3) float64
         Grid pixel indices to those of the moving picture.
+    sign : float
+        1; -1 for negatives.
 
     Returns
     -------
-    first, second : (H, W) uint8
-        Luminance of the still and of the moving picture.
-    mask : (H, W) bool
-        Where both are valid, clear of edges and holes.
+    Aligned
     """
     moved = _warped(laid.moving, matrix, laid.still.shape, cv2.INTER_CUBIC)
     mask = _covered(laid.moving.shape, laid.still.shape, matrix)
@@ -91,7 +116,7 @@ def aligned(laid: Laid, matrix: Matrix) -> tuple[ByteArray, ByteArray, Mask]:
         valid = np.logical_and.reduce(holes).astype(np.uint8)
         kernel = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
         mask &= np.asarray(cv2.erode(valid, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1.0), bool)
-    return laid.still, moved, mask
+    return Aligned(laid, matrix, laid.still, moved, mask, sign)
 
 
 def _warped_mask(laid: Laid, matrix: Matrix) -> Mask | None:

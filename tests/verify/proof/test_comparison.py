@@ -54,13 +54,19 @@ def test_another_size_is_the_same(factor):
         assert proof.scale_a == pytest.approx(1 / factor, rel=0.02)
 
 
+TONES = "darker", "brighter", "contrast", "gamma", "grey", "sepia", "negative", "posterised"
+NEAR_TINT = pytest.mark.xfail(strict=True, reason="its own colours are near the tint: what is left of them is a change")
+
+
 @pytest.mark.parametrize(
-    "change", ["darker", "brighter", "contrast", "gamma", "grey", "sepia", "negative", "posterised"]
+    ("name", "change"),
+    [
+        pytest.param(name, change, marks=NEAR_TINT if (name, change) == ("chelsea", "sepia") else ())
+        for name in NAMES
+        for change in TONES
+    ],
 )
-@pytest.mark.parametrize("name", NAMES)
 def test_another_tone_is_the_same(name, change):
-    if (name, change) == ("chelsea", "sepia"):
-        pytest.xfail("the picture's own colours are near those of the tint: what is left of them counts as changed")
     image = photograph(name)
     made = {
         "darker": lambda: ImageEnhance.Brightness(image).enhance(0.7),
