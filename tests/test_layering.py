@@ -1,7 +1,7 @@
 """Draws the house and enforces it: imports only point to rooms that stand earlier, and nowhere in a circle.
 
 ```
-places  errors  durable  fields  fitted  settings  records
+places  errors  durable  fields  fitted  threads  settings  records
 sources -> prepare -> features -> compare -> verify          pure numerics: no SQL, no FAISS
 store   vectors                                              the only SQLAlchemy; the only FAISS
 execution -> groups -> ingest -> actions -> search -> engines -> evaluation -> upkeep
@@ -22,7 +22,7 @@ import dedupindex
 PACKAGE = Path(__file__).parent.parent / "dedupindex"
 ORDER = [
     {"places"},
-    {"errors", "durable", "fields", "fitted"},
+    {"errors", "durable", "fields", "fitted", "threads"},
     {"records", "settings"},
     {"sources"},
     {"prepare"},

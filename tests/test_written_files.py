@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from dedupindex.actions.journal import open_journal
 from dedupindex.actions.plans import read_plan
 from dedupindex.errors import PlanError, SettingsError
-from dedupindex.records import Failure, Outcome, Proof, Relation
+from dedupindex.records import Failure, Outcome, Proof, ProofMeasures, Relation
 from dedupindex.records.plans import Action, Evidence, Plan, PlanItem, PlannedFile
 from dedupindex.reports.decisionfile import read_decisions
 from dedupindex.reports.jsonfile import to_json
@@ -83,7 +83,7 @@ def refused_or_read(read: Callable[[], object], path: Path, kind: type[Exception
 
 
 FILES = [PlannedFile(Path(f"/p/{name}"), name * 64, 7, 10**18) for name in ("a", "b", "c")]
-PROOF = Proof(Outcome.SAME, compared=1.0, measures={"places": 1.0}, version="1")
+PROOF = Proof(Outcome.SAME, compared=1.0, measures=ProofMeasures(places=1.0), version="1")
 EVIDENCE = Evidence(((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)), (10, 12), (10, 12), PROOF)
 PLAN = Plan(
     database="/p/x.db",

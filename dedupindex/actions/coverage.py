@@ -16,8 +16,9 @@ def covered(pair: Pair, image: ImageRecord) -> float | None:
     verdict = pair.verification
     if pair.relations == (Relation.SAME_PIXELS,):
         return 1.0
-    side, other = (Side.A, Side.B) if pair.a.id == image.id else (Side.B, Side.A)
-    own, others = verdict.measures.get(f"cover_{side}"), verdict.measures.get(f"cover_{other}")
+    side, own, others = Side.A, verdict.measures.cover_a, verdict.measures.cover_b
+    if pair.a.id != image.id:
+        side, own, others = Side.B, others, own
     if Relation.SHIFTED_OVERLAP in verdict.relations or verdict.crop_of == side or own is None or others is None:
         return None
     return own if own >= COVERED and own >= others - MORE else None

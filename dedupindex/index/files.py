@@ -19,10 +19,12 @@ from dedupindex.records.proofs import DIRECT
 from dedupindex.search.file_proofs import prove_frames
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, parse_address
+from dedupindex.threads import on_one_thread
 from dedupindex.verify.refinement import refined
 from dedupindex.verify.verification import same_bytes, verify
 
 
+@on_one_thread
 def read_file(address: str, settings: Settings) -> FileContents:
     """Read a file as an ingest would.
 
@@ -42,6 +44,7 @@ def read_file(address: str, settings: Settings) -> FileContents:
     return FileContents(decoded, tuple(frames), tuple(_prepared(frames, settings)))
 
 
+@on_one_thread
 def compare_files(a: str, b: str, settings: Settings) -> Comparison:
     """Compare two pictures in every way there is: at 128 pixels, at full resolution, and by every measure.
 

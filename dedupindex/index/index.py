@@ -40,6 +40,7 @@ from dedupindex.search import candidates, duplicates, match_proofs, proving
 from dedupindex.search.uploads import Uploads
 from dedupindex.sources import SourceList
 from dedupindex.store.database import database_path
+from dedupindex.threads import on_one_thread
 from dedupindex.upkeep import backup as backups
 from dedupindex.upkeep import check as checking
 from dedupindex.upkeep import rebuild
@@ -62,6 +63,7 @@ class Index(ReadableIndex):
     """
 
     # ------------------------------------------------------------------------------------------------ the work
+    @on_one_thread
     def ingest(
         self,
         paths: Sequence[PathLike] = (),
@@ -112,6 +114,7 @@ class Index(ReadableIndex):
             engine=self._engine,
         )
 
+    @on_one_thread
     def find_duplicates(self, progress: Progress | None = None) -> DuplicatesSummary:
         """Search every image that is new for duplicates, and store the confirmed pairs.
 
@@ -124,11 +127,13 @@ class Index(ReadableIndex):
             self._database, self._vectors, self.settings, progress=progress or SILENT, engine=self._engine
         )
 
+    @on_one_thread
     def prove(self, again: bool = False, progress: Progress | None = None) -> ProofSummary:
         """Compare the files of confirmed pairs not proven yet; with *again*, also those of pairs without an outcome."""
         self._refuse_mismatch()
         return proving.prove(self._database, self.settings, progress or SILENT, self._engine, again=again)
 
+    @on_one_thread
     def query(self, picture: PathLike | NDArray[Any], limit: int = 10) -> list[Match]:
         """Best confirmed matches of a picture that need not be stored.
 
@@ -372,10 +377,12 @@ class Index(ReadableIndex):
         """
         return acting.undo_with(self._database, Path(journal), progress or SILENT)
 
+    @on_one_thread
     def check(self, deep: bool = False, progress: Progress | None = None) -> list[Problem]:
         """Look for damage and disagreement; changes nothing. *deep* also reads every page and every file."""
         return checking.check(self._database, self.fingerprint, deep=deep, progress=progress or SILENT)
 
+    @on_one_thread
     def rebuild(self, describe: bool = False, progress: Progress | None = None) -> list[Failure]:
         """Make the vector files anew from the database; with *describe*, first the features anew from the files.
 
@@ -426,6 +433,7 @@ class Index(ReadableIndex):
         """
         return backups.restore(Path(source), database_path(location_of(path)))
 
+    @on_one_thread
     def merge(self, other: PathLike, *, volume: str = "", progress: Progress | None = None) -> MergeSummary:
         """Bring in a catalogue that was made elsewhere, without describing anything again; see `ingest.merge`.
 

@@ -24,6 +24,7 @@ from dedupindex.records.answers import (
     Series,
     SeriesMember,
 )
+from dedupindex.records.evidence import ProofMeasures, VerificationMeasures
 from dedupindex.records.files import Failure, FileStatus, FoundFile, SkippedFile, SkipReason
 from dedupindex.records.links import Link, link_of
 from dedupindex.records.pictures import (
@@ -72,6 +73,7 @@ __all__ = [
     "PreparedFrame",
     "Problem",
     "Proof",
+    "ProofMeasures",
     "ProofSummary",
     "Region",
     "Registration",
@@ -84,6 +86,7 @@ __all__ = [
     "SkipReason",
     "SkippedFile",
     "Verification",
+    "VerificationMeasures",
     "link_of",
     "relations_after",
 ]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from dedupindex.records.evidence import NO_PROOF_MEASURES, ProofMeasures
 from dedupindex.records.verdicts import Relation
 
 Box: TypeAlias = tuple[int, int, int, int]
@@ -77,7 +78,7 @@ class Proof:
         What decided, in words.
     matrix : ((float, float, float), (float, float, float))
         The refined registration: full-frame (x, y, 1) pixel indices of b to those of a.
-    measures : mapping of str to float
+    measures : ProofMeasures
         Further numbers behind the outcome.
     version : str
         Of the method and its thresholds.
@@ -96,7 +97,7 @@ class Proof:
     colour: bool = False
     reason: str = ""
     matrix: Affine = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
-    measures: Mapping[str, float] | None = None
+    measures: ProofMeasures = NO_PROOF_MEASURES
     version: str = ""
 
     @property
@@ -107,7 +108,7 @@ class Proof:
 
 def proof_to_plain(proof: Proof) -> dict[str, Any]:
     """Return a proof as values that JSON can hold; `proof_from_plain` is the inverse."""
-    return asdict(proof) | {"outcome": proof.outcome.value}
+    return asdict(proof) | {"outcome": proof.outcome.value, "measures": proof.measures.named()}
 
 
 def proof_from_plain(plain: Mapping[str, Any]) -> Proof:
@@ -122,6 +123,7 @@ def proof_from_plain(plain: Mapping[str, Any]) -> Proof:
     try:
         values["outcome"] = Outcome(values["outcome"])
         values["regions"] = tuple(_region(region) for region in values.get("regions", ()))
+        values["measures"] = ProofMeasures.of(values.get("measures"))
         if "grid" in values:
             values["grid"] = (int(values["grid"][0]), int(values["grid"][1]))
         if "matrix" in values:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+from dedupindex.records.evidence import NO_MEASURES, VerificationMeasures
 
 
 class Relation(StrEnum):
@@ -92,8 +93,8 @@ class Verification:
         For ``crop_of``: the part of the larger picture, in its pixels, that the smaller one shows.
     crop_of : Side or None
         Which of the two is the larger picture.
-    measures : mapping of str to float
-        Named evidence (``ncc``, ``area_agreement``, ``inliers``, ...).
+    measures : VerificationMeasures
+        The numbers behind the score.
     reason : str
         One line: what decided.
     version : str
@@ -105,7 +106,7 @@ class Verification:
     relations: tuple[Relation, ...]
     registration: Registration
     reason: str
-    measures: Mapping[str, float] = field(default_factory=dict)
+    measures: VerificationMeasures = NO_MEASURES
     crop_box: tuple[int, int, int, int] | None = None
     crop_of: Side | None = None
     version: str = ""

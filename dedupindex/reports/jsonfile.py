@@ -169,7 +169,7 @@ def verification_json(verification: Verification, relations: Sequence[Relation],
         "crop_of": verification.crop_of,
         "crop_box": None if verification.crop_box is None else list(verification.crop_box),
         "reason": verification.reason,
-        "measures": {name: round(float(value), 6) for name, value in verification.measures.items()},
+        "measures": {name: round(value, 6) for name, value in verification.measures.named().items()},
         "version": verification.version,
         "proof": proof_json(proof),
     }

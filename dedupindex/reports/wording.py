@@ -119,7 +119,7 @@ def proof_words(proof: Proof | None) -> str:
 
 def places_words(proof: Proof) -> str:
     """Return in how many places two pictures differ."""
-    number = max(len(proof.regions), int((proof.measures or {}).get("places", 0)))
+    number = max(len(proof.regions), int(proof.measures.places or 0))
     return f"{number:,} {'place' if number == 1 else 'places'}"
 
 
@@ -163,10 +163,9 @@ def _resized(verification: Verification, sides: Sides) -> str:
 
 
 def _cropped(verification: Verification, sides: Sides) -> str:
-    small, large, whole, side = sides.name_b, sides.name_a, sides.a, Side.A
+    small, large, whole, share = sides.name_b, sides.name_a, sides.a, verification.measures.cover_a
     if verification.crop_of == Side.B:
-        small, large, whole, side = sides.name_a, sides.name_b, sides.b, Side.B
-    share = verification.measures.get(f"cover_{side}")  # of a turned crop the box is larger than what it shows
+        small, large, whole, share = sides.name_a, sides.name_b, sides.b, verification.measures.cover_b
     if share is None and verification.crop_box is not None:
         _, _, height, width = verification.crop_box
         share = height * width / max(1, whole.height * whole.width)

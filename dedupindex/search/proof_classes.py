@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.records import Outcome, Proof, Region
+from dedupindex.records import Outcome, Proof, ProofMeasures, Region
 from dedupindex.records.proofs import Affine, Box, turned_round
 from dedupindex.store.catalog_proofs import DuePair, StoredProof
 from dedupindex.verify.keypoint_registration import compose, invert
@@ -239,7 +239,7 @@ class ProofPlan:
                 colour=about.colour,
                 reason="both are proven the same as other pictures that are proven the same",
                 matrix=_plain(compose(invert(map_a), map_b)),
-                measures={"derived": 1.0},
+                measures=ProofMeasures(derived=1.0),
                 version=VERSION,
             )
         forest_a, forest_b = self._forests[level_a], self._forests[level_b]
@@ -260,7 +260,7 @@ class ProofPlan:
             grid=(0, 0),
             reason=f"{proof.reason}; through {self._names[one]} and {self._names[other]}",
             matrix=_plain(matrix),
-            measures={**(proof.measures or {}), "derived": 1.0},
+            measures=replace(proof.measures, derived=1.0),
             version=VERSION,
         )
 

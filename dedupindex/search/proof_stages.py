@@ -13,7 +13,7 @@ import numpy as np
 from dedupindex.errors import ReadError, Reason
 from dedupindex.execution.tasks import ProofFile, ProofResult, ProofTask
 from dedupindex.execution.worker import WORKER_GONE
-from dedupindex.records import DecodedFile, Frame, Outcome, Proof
+from dedupindex.records import DecodedFile, Frame, Outcome, Proof, ProofMeasures
 from dedupindex.records.proofs import Affine
 from dedupindex.search.proof_reading import proof_picture_from_frame, proof_picture_of
 from dedupindex.settings import Settings
@@ -38,7 +38,7 @@ def proofs_died(task: ProofTask, reason: Reason) -> ProofResult:
 
 def unreached(reason: str, matrix: Affine) -> Proof:
     """The proof of a pair of which a file could not be read."""
-    return Proof(Outcome.NONE, reason=reason, matrix=matrix, measures={"unreachable": 1.0}, version=VERSION)
+    return Proof(Outcome.NONE, reason=reason, matrix=matrix, measures=ProofMeasures(unreachable=1.0), version=VERSION)
 
 
 def prove_with(picture: ProofPicture, file: ProofFile, matrix: Affine, settings: Settings, *, whole: int = 0) -> Proof:

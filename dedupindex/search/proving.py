@@ -272,7 +272,7 @@ class _Work:
             self._waiting.append(one)
             self.outcomes[one.proof.outcome] += 1
             self.derived += one.derived
-            self.unreachable += bool((one.proof.measures or {}).get("unreachable"))
+            self.unreachable += bool(one.proof.measures.unreachable)
         self._count_done(len(self._waiting) - before)
         late = time.monotonic() - self._committed > COMMIT_SECONDS
         if len(self._waiting) >= self._settings.batch or (self._waiting and late):

@@ -20,6 +20,7 @@ from dedupindex.records import (
     Relation,
     Side,
     Verification,
+    VerificationMeasures,
     link_of,
     relations_after,
 )
@@ -151,7 +152,7 @@ def _row(a: int, b: int, verification: Verification, run: int) -> dict[str, Any]
     registration = verification.registration
     evidence = {
         "reason": verification.reason,
-        "measures": {name: float(value) for name, value in verification.measures.items()},
+        "measures": verification.measures.named(),
         "crop_box": verification.crop_box,
         "crop_of": verification.crop_of,
         "matrix": registration.matrix,
@@ -195,7 +196,7 @@ def verification_of(row: Mapping[Any, Any]) -> Verification:
             confidence=evidence["confidence"],
         ),
         reason=evidence["reason"],
-        measures=evidence["measures"],
+        measures=VerificationMeasures.of(evidence["measures"]),
         crop_box=(int(box[0]), int(box[1]), int(box[2]), int(box[3])) if box is not None else None,
         crop_of=None if evidence["crop_of"] is None else Side(evidence["crop_of"]),
         version=row["version"],

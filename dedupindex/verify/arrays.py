@@ -11,10 +11,12 @@ from dedupindex.features import describe, rounded
 from dedupindex.prepare import prepare
 from dedupindex.records import Features, Frame, Mask, Registration, Verification
 from dedupindex.settings import Settings
+from dedupindex.threads import on_one_thread
 from dedupindex.verify.refinement import refined
 from dedupindex.verify.verification import verify
 
 
+@on_one_thread
 def features_of_array(pixels: NDArray[Any], mask: Mask | None = None, *, settings: Settings | None = None) -> Features:
     """Prepare and describe an array.
 
@@ -49,6 +51,7 @@ def features_of_array(pixels: NDArray[Any], mask: Mask | None = None, *, setting
     return rounded(describe(prepared, wanted))
 
 
+@on_one_thread
 def verify_arrays(
     a: NDArray[Any],
     b: NDArray[Any],
@@ -87,6 +90,7 @@ def verify_arrays(
     return refined(verify(first, second, threshold=wanted.threshold), a, b, mask_a, mask_b)
 
 
+@on_one_thread
 def register(a: NDArray[Any], b: NDArray[Any], mask_a: Mask | None = None, mask_b: Mask | None = None) -> Registration:
     """Find how b lies on a.
 

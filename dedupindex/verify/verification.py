@@ -28,6 +28,7 @@ from dedupindex.records import (
     Relation,
     Side,
     Verification,
+    VerificationMeasures,
 )
 from dedupindex.verify import orientations, score
 from dedupindex.verify.agreement import Overlay, agreement, overlay
@@ -104,7 +105,7 @@ def same_pixels(registration: Registration | None = None) -> Verification:
         relations=(Relation.SAME_PIXELS,),
         registration=registration or Registration(shift=(0.0, 0.0)),
         reason="the decoded pixels are the same",
-        measures={"ncc": 1.0},
+        measures=VerificationMeasures(ncc=1.0),
         version=VERSION,
     )
 
@@ -249,8 +250,9 @@ def _verdict(a: Features, b: Features, best: Assessment, threshold: float) -> Ve
     reason = f"{best.alignment.method}: " + ", ".join(
         f"{name} {best.measures[name]:.2f}" for name in ("ncc", "area_agreement", "inliers")
     )
+    measures = VerificationMeasures.of(best.measures)
     if not accepted:
-        return Verification(False, best.probability, (), registration, reason, measures=best.measures, version=VERSION)
+        return Verification(False, best.probability, (), registration, reason, measures=measures, version=VERSION)
     related = relations_of(a, b, best.overlay, best.ncc, best.textured, registration)
     return Verification(
         True,
@@ -258,7 +260,7 @@ def _verdict(a: Features, b: Features, best: Assessment, threshold: float) -> Ve
         related.relations,
         registration,
         reason,
-        measures=best.measures,
+        measures=measures,
         crop_box=related.crop_box,
         crop_of=related.crop_of,
         version=VERSION,
@@ -329,9 +331,9 @@ def turned_round(verification: Verification, a: Features, b: Features) -> Verifi
     matrix = invert(np.array(registration.matrix, dtype=np.float64))
     alignment = Alignment(matrix, registration.method)
     other = {Side.A: Side.B, Side.B: Side.A, None: None}[verification.crop_of]
-    measures = dict(verification.measures)
-    if "cover_a" in measures:
-        measures["cover_a"], measures["cover_b"] = measures["cover_b"], measures["cover_a"]
+    measures = replace(
+        verification.measures, cover_a=verification.measures.cover_b, cover_b=verification.measures.cover_a
+    )
     return replace(
         verification,
         registration=registration_of(matrix, b, a, alignment, registration.overlap, registration.confidence),

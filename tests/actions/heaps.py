@@ -19,6 +19,7 @@ from dedupindex.records import (
     Registration,
     Relation,
     Verification,
+    VerificationMeasures,
 )
 
 
@@ -65,7 +66,7 @@ def pair(
     if (b.sha256, b.frame) < (a.sha256, a.frame):
         a, b, covers = b, a, covers[::-1]
         crop_of = None if crop_of is None else {"a": "b", "b": "a"}[crop_of]
-    measures = {"cover_a": covers[0], "cover_b": covers[1]}
+    measures = VerificationMeasures(cover_a=covers[0], cover_b=covers[1])
     registration = Registration((0.0, 0.0), scale=1.0 if crop_of else a.width / b.width)
     found = Verification(True, score, relations, registration, "", measures=measures, crop_of=crop_of)
     return Pair(a, b, found, proof=proof)

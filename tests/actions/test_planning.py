@@ -8,7 +8,7 @@ import pytest
 
 from dedupindex.actions.plans import check_plan, read_plan
 from dedupindex.errors import PlanError, SettingsError
-from dedupindex.records import Outcome, Proof, Region, Relation
+from dedupindex.records import Outcome, Proof, ProofMeasures, Region, Relation, VerificationMeasures
 from dedupindex.records.plans import Action
 from dedupindex.reports.jsonfile import to_json
 from dedupindex.reports.plans import WHY, plan_json, plan_text, size_text
@@ -71,7 +71,9 @@ def test_a_picture_that_shows_more_never_goes(tmp_path):
     assert reasons(kept) == {"parent": "shows_more"}
     slightly = pair(parent, part, R.RESIZED, covers=(0.96, 1.0))
     assert reasons(plan_of([], [slightly], relations=(R.RESIZED,))) == {"parent": "shows_more"}
-    unknown = dataclasses.replace(slightly, verification=dataclasses.replace(slightly.verification, measures={}))
+    unknown = dataclasses.replace(
+        slightly, verification=dataclasses.replace(slightly.verification, measures=VerificationMeasures())
+    )
     assert gone(plan_of([], [unknown], relations=(R.RESIZED,))) == {}
 
 
@@ -292,7 +294,9 @@ def test_the_evidence_is_about_the_keeper_and_the_file(tmp_path, turned):
 
 
 def test_a_near_plan_survives_its_file_and_is_believed_in_nothing(tmp_path):
-    proof = Proof(Outcome.EDITED, (REGION,), changed=0.01, compared=1.0, measures={"places": 1.0}, version="1")
+    proof = Proof(
+        Outcome.EDITED, (REGION,), changed=0.01, compared=1.0, measures=ProofMeasures(places=1.0), version="1"
+    )
     plan = near_plan(tmp_path, proof, R.RESIZED)
     path = tmp_path / "plan.json"
     path.write_bytes(to_json(plan_json(plan)))

@@ -15,6 +15,7 @@ from dedupindex.records import (
     Registration,
     Relation,
     Verification,
+    VerificationMeasures,
 )
 from dedupindex.records.reports import Report
 
@@ -38,7 +39,7 @@ def image(number: int, *paths: str, width: int = 200, height: int = 100, **field
 
 def verification(*relations: Relation, score: float = 0.9, **fields) -> Verification:
     registration = fields.pop("registration", Registration((0.0, 0.0)))
-    values = {"reason": "keypoints: ncc 0.99", "measures": {"ncc": 0.99}, "version": "1.1", **fields}
+    values = {"reason": "keypoints: ncc 0.99", "measures": VerificationMeasures(ncc=0.99), "version": "1.1", **fields}
     return Verification(True, score, relations, registration, **values)
 
 

@@ -1,6 +1,16 @@
 import pytest
 
-from dedupindex.records import FlagKind, GroupFlag, Outcome, Proof, Region, Registration, Relation
+from dedupindex.records import (
+    FlagKind,
+    GroupFlag,
+    Outcome,
+    Proof,
+    ProofMeasures,
+    Region,
+    Registration,
+    Relation,
+    VerificationMeasures,
+)
 from dedupindex.reports.wording import (
     FLAGS,
     MEANING,
@@ -35,7 +45,7 @@ REGION = Region((0, 0, 10, 10), (0, 0, 10, 10), 0.004, 0.5)
         (Proof(Outcome.NONE, reason="gone"), ("other exposure, colours or filter", "not proven: gone")),
         (Proof(Outcome.EDITED, (REGION, REGION), changed=0.008), ("edited: 2 places, 0.8 % of the area",)),
         (
-            Proof(Outcome.EDITED, (REGION,), changed=0.02, measures={"places": 40.0}),
+            Proof(Outcome.EDITED, (REGION,), changed=0.02, measures=ProofMeasures(places=40.0)),
             ("edited: 40 places, 2 % of the area",),
         ),
         (Proof(Outcome.ALTERNATE, moved=0.07, changed=0.1), ("another shot of the same scene: 7 % moved",)),
@@ -97,7 +107,7 @@ def test_the_headline(relations, proof, done, words):
         ({"crop_of": "b", "crop_box": (0, 0, 50, 100)}, Relation.CROP_OF, "cropped: a shows 25 % of b"),
         ({"crop_of": "a"}, Relation.CROP_OF, "cropped: b shows a part of a"),
         (
-            {"crop_of": "a", "crop_box": (0, 0, 200, 400), "measures": {"cover_a": 0.9, "cover_b": 1.0}},
+            {"crop_of": "a", "crop_box": (0, 0, 200, 400), "measures": VerificationMeasures(cover_a=0.9, cover_b=1.0)},
             Relation.CROP_OF,
             "cropped: b shows 90 % of a",
         ),

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from dedupindex.errors import Reason
-from dedupindex.records import Failure, Link, Registration, Relation, Verification
+from dedupindex.records import Failure, Link, Registration, Relation, Verification, VerificationMeasures
 from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.rows import FileState, SegmentRow
 from tests.store.samples import digest, new_image
@@ -140,7 +140,7 @@ def test_pairs_come_back_as_they_went_in(database):
         relations=(Relation.CROP_OF, Relation.TONE),
         registration=Registration((3.5, -2.0), 1.5, 10.0, True, 0.7, ((1, 2, 3), (4, 5, 6)), "keypoints", 0.8),
         reason="keypoints agree",
-        measures={"ncc": 0.97},
+        measures=VerificationMeasures(ncc=0.97),
         crop_box=(1, 2, 3, 4),
         crop_of="a",
         version="1",

@@ -269,7 +269,7 @@ def fit(found: dict[str, list[Proof]]) -> Thresholds:
 
 def values(proofs: list[Proof], name: str) -> np.ndarray:
     """One measure of many proofs; 0 where there is none."""
-    return np.array([(proof.measures or {}).get(name, 0.0) for proof in proofs])
+    return np.array([getattr(proof.measures, name) or 0.0 for proof in proofs])
 
 
 def figures(found: dict[str, list[Proof]], fitted: Thresholds) -> dict[str, dict[str, object]]:

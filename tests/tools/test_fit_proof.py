@@ -23,7 +23,7 @@ def test_limits_lie_between_what_copies_and_edits_reach():
     rng = np.random.default_rng(2)
     found = {kind: [prove(*make(kind, PHOTOGRAPHS, rng))] for kind in ("jpeg", "patch")}
     fitted = fit(found)
-    weights = [found[kind][0].measures["weight"] for kind in ("jpeg", "patch")]
+    weights = [found[kind][0].measures.weight for kind in ("jpeg", "patch")]
     assert weights[0] <= fitted.high < weights[1]
     report = figures(found, fitted)
     assert (report["jpeg"]["same"], report["patch"]["same"]) == (1, 0)

@@ -8,7 +8,7 @@ from dedupindex import Index
 from dedupindex.features import pack, rounded, versions
 from dedupindex.ingest.describing import describe_frames
 from dedupindex.ingest.query_pictures import frame_of_array
-from dedupindex.records import Registration, Relation, Verification
+from dedupindex.records import Registration, Relation, Verification, VerificationMeasures
 from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, NewImage
@@ -83,7 +83,7 @@ def _verification(group):
         registration=Registration((2.0, 3.0)),
         crop_of="a" if crop else None,
         crop_box=(10, 10, 60, 80) if crop else None,
-        measures={"ncc": 0.98, "area_agreement": 0.9, "inliers": 40.0},
+        measures=VerificationMeasures(ncc=0.98, area_agreement=0.9, inliers=40.0),
         reason="keypoints: ncc 0.98",
         version="test",
     )

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.records import FloatArray, Mask
+from dedupindex.records import FloatArray, Mask, ProofMeasures
 from dedupindex.records.proofs import Affine, Box, Outcome, Proof, Region, turned_round
 from dedupindex.verify.keypoint_registration import compose, invert
 from dedupindex.verify.proof.colour import colour_excess
@@ -223,16 +223,16 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
         colour=compared.colour,
         reason=reason,
         matrix=_plain(full),
-        measures={
-            "peak": float(compared.excess.max()),
-            "weight": every[0].weight if every else 0.0,
-            "places": float(evidence.places),
-            "replaced": evidence.replaced,
-            "fill": evidence.fill,
-            "agreement": evidence.agreement,
-            "rest": evidence.rest,
-            "displaced": evidence.displaced,
-        },
+        measures=ProofMeasures(
+            peak=float(compared.excess.max()),
+            weight=every[0].weight if every else 0.0,
+            places=float(evidence.places),
+            replaced=evidence.replaced,
+            fill=evidence.fill,
+            agreement=evidence.agreement,
+            rest=evidence.rest,
+            displaced=evidence.displaced,
+        ),
         version=VERSION,
     )
 
