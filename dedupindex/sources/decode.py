@@ -25,7 +25,7 @@ from dedupindex.sources.sniff import HEAD_BYTES, READABLE, diagnose, format_of
 
 __all__ = ["VERSION", "decode_file", "parse_address"]
 
-VERSION = "1"  # of the decoded pixels and masks: raise it when a file that was read before gives others
+VERSION = "2"  # of the decoded pixels and masks: raise it when a file that was read before gives others
 _FULL_VERSION = "2"  # the same where filters are set: large JPEGs were reduced before the filters in version 1
 _VERSION = "3"  # raise it when more files can be read, or for better reasons: those that failed are tried again
 _LIBRARIES = ("dedupindex", "pillow", "tifffile", "imagecodecs", "astropy", "pydicom", "pillow-heif", "rawpy", "numpy")

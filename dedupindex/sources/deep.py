@@ -16,6 +16,7 @@ from dedupindex.errors import Reason, UnsupportedImageError
 from dedupindex.records import Mask
 from dedupindex.sources.content import Source
 from dedupindex.sources.quiet import native_stderr
+from dedupindex.sources.transparency import without_alpha
 
 _PPM = re.compile(rb"P[36](?:\s+|#[^\n]*\n)+\d+(?:\s+|#[^\n]*\n)+\d+(?:\s+|#[^\n]*\n)+(\d+)\s")
 _SIZ = b"\xff\x4f\xff\x51"  # start of a JPEG 2000 codestream: its size segment
@@ -67,12 +68,11 @@ def read_deep(source: Source, bits: int, bands: tuple[str, ...]) -> tuple[NDArra
         raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, detail)
     if samples.ndim == 2:
         return np.asarray(samples), None
-    mask: Mask | None = None
-    if bands[-1] == "A" and samples.shape[2] in (2, 4):
-        mask = np.asarray(samples[..., -1] != 0)
-        mask = None if mask.all() else mask
     grey = len(bands) < 3 or (source.data[:4] == b"\x89PNG" and source.data[25] == 4)
-    return np.ascontiguousarray(samples[..., 0] if grey else samples[..., 2::-1]), mask
+    colour = samples[..., 0] if grey else samples[..., 2::-1]
+    if bands[-1] == "A" and samples.shape[2] in (2, 4):
+        return without_alpha(colour, samples[..., -1], (1 << bits) - 1)
+    return np.ascontiguousarray(colour), None
 
 
 def _jpeg_2000_bits(data: bytes) -> int:

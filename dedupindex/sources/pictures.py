@@ -36,6 +36,7 @@ from dedupindex.sources.directories import check_directories
 from dedupindex.sources.gif import check_gif
 from dedupindex.sources.quiet import native_stderr
 from dedupindex.sources.reasons import words_of
+from dedupindex.sources.transparency import without_alpha
 
 _ = (  # imported for what they register: otherwise the first unusual file makes Pillow load every plugin it has
     AvifImagePlugin, BmpImagePlugin, GifImagePlugin, IcoImagePlugin, Jpeg2KImagePlugin, MpoImagePlugin,
@@ -208,7 +209,7 @@ def to_array(image: Image.Image) -> tuple[Array, Mask | None, int]:
     pixels : (H, W) or (H, W, 3) array
         Palettes, CMYK, YCbCr, HSV and Lab become RGB; a palette of greys becomes grey; 1-bit becomes 0 and 255.
     mask : (H, W) bool or None
-        False where alpha is 0 or the pixel has the colour that the file calls transparent.
+        False where alpha is 0 (`without_alpha`) or the pixel has the colour that the file calls transparent.
     bits : int
         The samples' range is 0 .. 2**bits - 1 (integers).
     """
@@ -220,9 +221,8 @@ def to_array(image: Image.Image) -> tuple[Array, Mask | None, int]:
     if mode in ("RGBA", "LA", "RGBa", "La"):
         whole = image.convert({"RGBa": "RGBA", "La": "LA"}[mode]) if mode in ("RGBa", "La") else image
         samples = np.asarray(whole)
-        mask = samples[..., -1] != 0
         colour = samples[..., :3] if samples.shape[2] == 4 else samples[..., 0]
-        return np.ascontiguousarray(colour), None if mask.all() else mask, 8
+        return *without_alpha(colour, samples[..., -1], 255), 8
     if mode == "1":
         plain = np.asarray(image.convert("L"))
         return plain, _transparent(image, plain), 8
@@ -301,8 +301,7 @@ def _reduce(image: JpegImagePlugin.JpegImageFile, min_side: int) -> None:
 def _from_palette(image: Image.Image) -> tuple[Array, Mask | None, int]:
     if image.mode == "PA" or image.has_transparency_data:
         samples = np.asarray(image.convert("RGBA"))
-        mask = samples[..., 3] != 0
-        colour, valid = samples[..., :3], None if mask.all() else mask
+        colour, valid = without_alpha(samples[..., :3], samples[..., 3], 255)
     else:
         colour, valid = np.asarray(image.convert("RGB")), None
     palette = np.frombuffer(bytes(image.getpalette("RGB") or b""), np.uint8)

@@ -198,7 +198,7 @@ def test_alpha_zero_is_no_data(tmp_path: Path, mode: str) -> None:
 def test_transparent_palette_entries_and_colours(tmp_path: Path) -> None:
     indices = np.arange(120, dtype=np.uint8).reshape(10, 12) % 5
     image = Image.fromarray(indices, "P")
-    image.putpalette(list(range(15)))
+    image.putpalette(list(range(0, 255, 17)))  # five tones
     for name, options in (("x.gif", {"transparency": 2}), ("x.png", {"transparency": bytes([9, 9, 0])})):
         np.testing.assert_array_equal(only(save(tmp_path / name, image, **options)).mask, indices != 2)
     grey = Image.fromarray(indices, "L")
