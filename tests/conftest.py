@@ -5,6 +5,7 @@
 
 import os
 import secrets
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 
 SERVER = "DEDUPINDEX_TEST_POSTGRES"
 
-
 os.environ.pop("PYTHONUNBUFFERED", None)  # it would hide output that nobody flushes
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):  # hundreds of processes would compile the package, .4 s each
+    sys.dont_write_bytecode = False
 SLOW_SECONDS = 3600
 
 
