@@ -249,11 +249,11 @@ def test_exactly_the_changed_groups_of_a_larger_collection(tmp_path, monkeypatch
     monkeypatch.setattr(synthetic, "BLOCK", 50)
     monkeypatch.setattr("tests.tools.fill_synthetic.LANDSCAPES", 20)
     path = tmp_path / "a.db"
-    fill_database(path, 400, copies=0.2, show=False)
+    fill_database(path, 240, copies=0.2, show=False)
     with Index.open(path, workers=1) as index:
         index.find_duplicates()
         then = {frozenset(m.image.key for m in group.members) for group in index.report().groups}
-    fill_database(path, 50, copies=0.4, show=False)
+    fill_database(path, 40, copies=0.4, show=False)
     with Index.open(path, workers=1) as index:
         found = index.report(since="last")
         now = {frozenset(m.image.key for m in group.members): group for group in index.report().groups}
