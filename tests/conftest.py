@@ -106,6 +106,15 @@ def server(tmp_path_factory):
     found.close()
 
 
+@pytest.fixture(scope="module")
+def remembered():
+    """Describing, verifying and proving in this process compute nothing twice; see `tests/remembered.py`."""
+    from tests.remembered import stages_remembered
+
+    with stages_remembered():
+        yield
+
+
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def catalogue(request):
     """catalogue(path) -> a location for `Index.open` or `Database`: the path itself, or the URL of a fresh database.
