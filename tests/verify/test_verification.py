@@ -12,7 +12,7 @@ from dedupindex.evaluation.attacks import attack
 from dedupindex.records import Features, Relation, Verification
 from dedupindex.verify.keypoint_registration import compose
 from dedupindex.verify.verification import same_bytes, verify
-from tests.combinations import crossed
+from tests.amounts import crossed
 from tests.scenes import PHOTOGRAPHS, features, grey, holes, photograph, photograph_features, smooth
 
 

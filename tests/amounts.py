@@ -1,8 +1,17 @@
-"""All combinations of parameters, of which the default run takes a few and `pytest -m slow` the others."""
+"""How much of a test is done by default: few of all combinations of its parameters, few examples of a property."""
 
+import os
 from itertools import product
 
+import hypothesis
 import pytest
+
+MORE = int(os.environ.get("DEDUPINDEX_TEST_EXAMPLES", "1"))  # times as many examples
+
+
+def examples(number: int) -> hypothesis.settings:
+    """Settings of a property with so many examples, or a multiple that whoever runs the tests asks for."""
+    return hypothesis.settings(max_examples=number * MORE, deadline=None)
 
 
 def crossed(names: str, *axes):
