@@ -16,8 +16,8 @@ SERVER = "DEDUPINDEX_TEST_POSTGRES"
 os.environ.pop("PYTHONUNBUFFERED", None)  # it would hide output that nobody flushes
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):  # hundreds of processes would compile the package, .4 s each
     sys.dont_write_bytecode = False
-# Read when NumPy, FAISS and OpenCV are loaded. Matrices here are small: threads that wait for one another took three quarters
-# of all computing.
+# Read when NumPy, FAISS and OpenCV are loaded. Matrices here are small: threads that wait for one another took three
+# quarters of all computing.
 _THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 os.environ.update(dict.fromkeys(_THREADS, "1"))
 SLOW_SECONDS = 3600
