@@ -5,6 +5,7 @@
 
 import os
 import secrets
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,8 +13,13 @@ import pytest
 
 SERVER = "DEDUPINDEX_TEST_POSTGRES"
 
-
 os.environ.pop("PYTHONUNBUFFERED", None)  # it would hide output that nobody flushes
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):  # hundreds of processes would compile the package, .4 s each
+    sys.dont_write_bytecode = False
+# Read when NumPy, FAISS and OpenCV are loaded. Matrices here are small: threads that wait for one another took three
+# quarters of all computing.
+_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+os.environ.update(dict.fromkeys(_THREADS, "1"))
 SLOW_SECONDS = 3600
 
 
@@ -102,6 +108,15 @@ def server(tmp_path_factory):
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield found
     found.close()
+
+
+@pytest.fixture(scope="module")
+def remembered():
+    """Describing, verifying and proving in this process compute nothing twice; see `tests/remembered.py`."""
+    from tests.remembered import stages_remembered
+
+    with stages_remembered():
+        yield
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -21,6 +21,8 @@ from dedupindex import (
 )
 from tests.pictures import half, make_tree, picture, save
 
+pytestmark = pytest.mark.usefixtures("remembered")
+
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):

@@ -11,7 +11,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from dedupindex.records import Mask
 
@@ -91,12 +90,16 @@ class Spectra:
         return running
 
     def _transform(self, values: NDArray[np.float64]) -> NDArray[np.complex128]:
+        from scipy import fft  # slow to import: only when it is used
+
         result: NDArray[np.complex128] = fft.rfft2(values, self.padded)
         return result
 
 
 def padded_shape(shape_a: tuple[int, ...], shape_b: tuple[int, ...]) -> tuple[int, int]:
     """Return the least quick FFT size that holds every shift of two pictures without wrapping round."""
+    from scipy import fft  # slow to import: only when it is used
+
     rows, columns = (fft.next_fast_len(m + n - 1, real=True) for m, n in zip(shape_a, shape_b, strict=True))
     return rows, columns
 
@@ -183,6 +186,8 @@ def ncc_map(a: Spectra, b: Spectra, *, min_overlap: float = 0.3) -> tuple[NDArra
 
 
 def _inverse(product: NDArray[np.complex128], padded: tuple[int, int]) -> NDArray[np.float64]:
+    from scipy import fft  # slow to import: only when it is used
+
     result: NDArray[np.float64] = fft.irfft2(product, padded)
     return result
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from dedupindex.features.resampling import fitted, resample_masked
 from dedupindex.records import FloatArray, Mask
@@ -158,6 +157,8 @@ def fft_magnitude(picture: NDArray[np.generic], mask: Mask | None = None, *, sid
         if factor <= 1
         else (max(1, round(picture.shape[0] * factor)), max(1, round(picture.shape[1] * factor)))
     )
+    from scipy import fft  # slow to import: only when it is used
+
     clean = np.where(valid, picture, 0).astype(np.float64)
     clean = np.where(valid, clean - clean.sum() / valid.sum(), 0)
     values, share = resample_masked(clean.astype(np.float32), valid.astype(np.float32), shape)

@@ -13,7 +13,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from dedupindex.compare.correlation import padded_shape
 from dedupindex.compare.overlap import overlap_slices
@@ -123,6 +122,8 @@ def ssd_shift(
     ValueError
         Pictures that are not 2-D, masks of another shape, or no shift with enough overlap.
     """
+    from scipy import fft  # slow to import: only when it is used
+
     first, valid_a = _masked(a, mask_a, np.float64)
     second, valid_b = _masked(b, mask_b, np.float64)
     smallest = _smallest(valid_a, valid_b, min_overlap)

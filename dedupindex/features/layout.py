@@ -11,7 +11,6 @@ from functools import lru_cache
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from dedupindex.features.resampling import resample_masked
 from dedupindex.records import ByteArray, FloatArray, Mask
@@ -82,6 +81,8 @@ def dct_block(levels: FloatArray, share: FloatArray) -> FloatArray:
     (N, 144) float32
         (DCT_SIDE, DCT_SIDE) grid, rows = vertical frequency; the first entry is 0.
     """
+    from scipy import fft  # slow to import: only when it is used
+
     coefficients = fft.dctn(levels * np.minimum(share * 2, 1), axes=(1, 2), norm="ortho")
     block = signed_root(coefficients[:, :DCT_SIDE, :DCT_SIDE].astype(np.float32))
     block[:, 0, 0] = 0
@@ -104,6 +105,8 @@ def log_spectrum(pictures: FloatArray, weights: FloatArray | None) -> FloatArray
     (N, 23, 12) float32
         Frequencies fy = -11..11 (rows) by fx = 0..11 (columns), cycles a picture side.
     """
+    from scipy import fft  # slow to import: only when it is used
+
     square, share = resample_masked(pictures, weights, (SPECTRUM_SQUARE, SPECTRUM_SQUARE))
     window = share * _hann(SPECTRUM_SQUARE)
     total = np.maximum(window.sum((1, 2), keepdims=True), 1e-6)

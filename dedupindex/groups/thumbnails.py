@@ -18,11 +18,11 @@ from dedupindex.records.pictures import Thumbnail
 from dedupindex.records.proofs import Box
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, status_of
-from dedupindex.store import catalog_images
-from dedupindex.store.database import Database
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from dedupindex.store.database import Database
 
 TRIED = 2  # places of an image that are tried
 
@@ -86,6 +86,8 @@ def stored_thumbnails(database: Database, ids: Iterable[int]) -> dict[int, Thumb
     ------
     StoreError
     """
+    from dedupindex.store import catalog_images  # not at the top: workers need no database
+
     thumbnails = {}
     with database.read() as connection:
         for image, parts in catalog_images.features(connection, ids, LOOK).items():

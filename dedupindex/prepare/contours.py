@@ -12,7 +12,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from dedupindex.records import Mask
 
@@ -98,6 +97,8 @@ def smooth_contour(points: NDArray[Any], sigma: float) -> Points:
         raise ValueError(f"sigma is {sigma}, must not be negative")
     if sigma == 0:
         return line.copy()
+    from scipy import ndimage  # slow to import: only when it is used
+
     smooth: Points = ndimage.gaussian_filter1d(line, sigma, axis=0, mode="wrap")
     return smooth
 
@@ -152,6 +153,8 @@ def smooth_mask(mask: Mask, sigma: float) -> Mask:
         raise ValueError(f"sigma is {sigma}, must not be negative")
     if sigma == 0 or not mask.size:
         return mask.copy()
+    from scipy import ndimage  # slow to import: only when it is used
+
     smooth: Mask = ndimage.gaussian_filter(mask.astype(np.float32), sigma, mode="nearest") >= 0.5
     return smooth
 

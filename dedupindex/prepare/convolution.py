@@ -13,7 +13,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from dedupindex.prepare.scaling import dtype_range
 from dedupindex.records import Mask
@@ -108,6 +107,8 @@ def normalised_convolution(
         or weights.sum() <= 0
     ):
         raise ValueError("the kernel must be a 2-D array of finite weights that are not negative and not all zero")
+    from scipy import ndimage  # slow to import: only when it is used
+
     source = read_input(a, mask, mode)
     shaped = weights if a.ndim == 2 else weights[None]
     total = float(weights.sum())
@@ -176,6 +177,8 @@ def gaussian_filter(
     """
     if not (np.isfinite(sigma) and sigma > 0):
         raise ValueError(f"sigma is {sigma}, must be positive")
+    from scipy import ndimage  # slow to import: only when it is used
+
     source = read_input(a, mask, mode)
     sigmas = (0.0,) * (a.ndim - 2) + (sigma, sigma)
 
@@ -213,6 +216,8 @@ def normalised_differential_convolution(
     """
     if not (np.isfinite(sigma) and sigma > 0):
         raise ValueError(f"sigma is {sigma}, must be positive")
+    from scipy import ndimage  # slow to import: only when it is used
+
     source = read_input(a, mask, "constant")
     radius = max(1, int(truncate * sigma + 0.5))
     offset = np.arange(-radius, radius + 1, dtype=np.float64)
@@ -374,6 +379,8 @@ def window_mean(ndim: int, size: int, mode: Mode) -> Callable[[Double], Double]:
     callable
         float64 array to float64 array of the same shape.
     """
+    from scipy import ndimage  # slow to import: only when it is used
+
     sizes = (1,) * (ndim - 2) + (size, size)
 
     def mean(x: Double) -> Double:

@@ -12,26 +12,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 from dedupindex.errors import DedupIndexError, ReadError, Reason
 from dedupindex.execution.pool import Pool, limits_of
-from dedupindex.execution.tasks import FileResult, FileTask, PreviewResult, PreviewTask, ProofResult, ProofTask
+from dedupindex.execution.tasks import FileResult, FileTask, PreviewResult, PreviewTask, ProofResult
 from dedupindex.features import unpack, versions
-from dedupindex.ingest.describing import CHUNK, describe_and_show, describe_files, died
+from dedupindex.ingest.describing import CHUNK
 from dedupindex.records import Failure, ImageRecord, Match
 from dedupindex.records.pictures import Thumbnail
 from dedupindex.search import candidates
 from dedupindex.search.match_proofs import task_of, with_proofs
-from dedupindex.search.proof_stages import proofs_died, prove_pairs
+from dedupindex.search.upload_work import Result, Task, died, work
 from dedupindex.search.vector_cache import VectorCache
 from dedupindex.settings import ProofMode, Settings
 from dedupindex.store import catalog, catalog_images, catalog_locations
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, NewImage
-
-Task: TypeAlias = FileTask | PreviewTask | ProofTask
-Result: TypeAlias = FileResult | PreviewResult | ProofResult
 
 MOST_FRAMES = CHUNK  # frames of one upload: as many as are described, and stored, at once
 
@@ -304,29 +300,4 @@ def _usable(result: FileResult, file: Path, name: Path, frames: int) -> FileResu
 
 def upload_workers(settings: Settings, workers: int = 0) -> Pool[Task, Result]:
     """Return worker processes that describe and compare uploads, within limits; 0 = as many as the settings say."""
-    return Pool(_work, died=_died, workers=workers or settings.workers, limits=limits_of(settings), contained=True)
-
-
-def _work(tasks: Sequence[Task]) -> list[Result]:
-    """Describe or compare files; a worker gets one task at a time."""
-    return [_done(task) for task in tasks]
-
-
-def _done(task: Task) -> Result:
-    match task:
-        case PreviewTask():
-            return describe_and_show(task)
-        case FileTask():
-            return describe_files([task])[0]
-        case ProofTask():
-            return prove_pairs([task])[0]
-
-
-def _died(task: Task, reason: Reason) -> Result:
-    match task:
-        case PreviewTask():
-            return PreviewResult(died(task.file, reason), None)
-        case FileTask():
-            return died(task, reason)
-        case ProofTask():
-            return proofs_died(task, reason)
+    return Pool(work, died=died, workers=workers or settings.workers, limits=limits_of(settings), contained=True)

@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
 from pathlib import Path
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING
 
 from dedupindex.errors import SettingsError
 from dedupindex.records import FoundFile, SkipReason
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 IGNORE_FILE = ".dedupindexignore"
 # Folders that systems and programs keep for themselves: what was thrown away, snapshots, small copies of pictures.
@@ -183,6 +185,8 @@ def _pattern(line: str) -> _Pattern | None:
     ValueError
         It is no pattern.
     """
+    from pathspec import GitIgnoreSpec  # only where there is a pattern
+
     body = line.removeprefix("!")
     if line.strip() == "!":
         raise ValueError("nothing to take in")

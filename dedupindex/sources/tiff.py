@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -74,6 +73,8 @@ def read_tiff(source: Source) -> DecodedContent:
     ReadError
         Named limits, frames and codecs; what the libraries raise passes through.
     """
+    import tifffile  # slow to import: only for files that need it
+
     check_directories(source)
     try:
         # is_ome, is_mmstack and is_ndtiff would follow the names of further files that the metadata name; is_scanimage

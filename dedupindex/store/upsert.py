@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
 
 from dedupindex.store.schema import Base
 
@@ -33,7 +32,11 @@ def upsert(
     """
     if not rows:
         return
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:  # only the dialect that is used is imported
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
     unique = {tuple(row[name] for name in by): dict(row) for row in rows}
-    statement = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    statement = insert(table)
     new = {name: statement.excluded[name] for name in rows[0] if name not in (*by, *keep)}
     connection.execute(statement.on_conflict_do_update(index_elements=list(by), set_=new), list(unique.values()))

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft2, next_fast_len, rfft2
 
 from dedupindex.records import FloatArray, Mask
 
@@ -159,6 +158,8 @@ def _echo(a: FloatArray, b: FloatArray) -> float:
     energy = float(a.ravel() @ a.ravel()) * float(b.ravel() @ b.ravel())
     if max(reach_y, reach_x) <= NEAR or energy < 1e-12:
         return 0.0
+    from scipy.fft import irfft2, next_fast_len, rfft2  # slow to import: only when it is used
+
     shape = (next_fast_len(height + reach_y, real=True), next_fast_len(width + reach_x, real=True))
     surface = irfft2(rfft2(a, shape) * np.conj(rfft2(b, shape)), shape)
     rows, columns = np.arange(-reach_y, reach_y + 1), np.arange(-reach_x, reach_x + 1)

@@ -146,10 +146,10 @@ def test_frames_of_a_stack(run, tmp_path):
     assert "not the same" in other.stdout
 
 
-def test_the_demo_scans_clean_twice(script, tmp_path):
-    for _ in range(2):
-        script("demo", "pics", cwd=tmp_path, code=0)
-        done = script("-d", "demo.db", "scan", "pics", "--html", "demo.html", cwd=tmp_path, code=0)
+def test_the_demo_scans_clean_twice(script, run, tmp_path):
+    for start in (script, run):
+        start("demo", "pics", cwd=tmp_path, code=0)
+        done = start("-d", "demo.db", "scan", "pics", "--html", "demo.html", cwd=tmp_path, code=0)
     assert "13 unchanged" in done.stdout
     assert "dunes.jpg" not in done.stdout  # has no copy
     for name in ("hills.png", "hills part.jpg", "coast mirrored.jpg", "coast turned.jpg", "valley right.png"):

@@ -193,8 +193,8 @@ def test_no_database_is_two(run, tmp_path, verb):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_help(script, tmp_path, verb):
-    assert "Usage: dedupindex" in script(verb, "--help", cwd=tmp_path, code=0).stdout
+def test_help(run, tmp_path, verb):
+    assert "Usage: dedupindex" in run(verb, "--help", cwd=tmp_path, code=0).stdout
 
 
 def test_version_and_module(script, tmp_path, environment):
@@ -203,6 +203,7 @@ def test_version_and_module(script, tmp_path, environment):
     from dedupindex import __version__
 
     assert script("--version", cwd=tmp_path, code=0).stdout == f"dedupindex {__version__}\n"
+    assert "Usage: dedupindex" in script("--help", cwd=tmp_path, code=0).stdout
     command = [sys.executable, "-m", "dedupindex", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.endswith(f"{__version__}\n")
@@ -243,11 +244,18 @@ def test_a_full_disk_is_an_error(scanned, environment):
     assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_interrupted(tmp_path, environment, run, workers):
+@pytest.fixture(scope="module")
+def sixty(tmp_path_factory):
+    """Enough pictures to be interrupted among them."""
+    folder = tmp_path_factory.mktemp("sixty")
     for number in range(60):
-        save(tmp_path / "in" / f"{number}.png", picture(number, 240, 320))
-    command = [SCRIPT, "scan", "in", "--workers", workers, "--batch", "4", "--verbose"]
+        save(folder / f"{number}.png", picture(number, 240, 320))
+    return folder
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_interrupted(sixty, tmp_path, environment, run, workers):
+    command = [SCRIPT, "scan", sixty, "--workers", workers, "--batch", "4", "--verbose"]
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # jobs of a shell's background ignore it, and so would this
     try:
         process = subprocess.Popen(
@@ -264,5 +272,5 @@ def test_interrupted(tmp_path, environment, run, workers):
     assert "interrupted" in said
     assert "Traceback" not in said
     run("check", "--deep", cwd=tmp_path, code=0)
-    again = run("ingest", "in", cwd=tmp_path, code=0)
+    again = run("ingest", sixty, cwd=tmp_path, code=0)
     assert "60 files" in again.stdout

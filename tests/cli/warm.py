@@ -4,17 +4,52 @@ Reads a JSON object a line from stdin (argv, cwd, env, out, err) and answers wit
 is the same `main` that the console script runs.
 """
 
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
 import json
 import os
+import pkgutil
 import sys
+import threading
+import traceback
+
+THEIRS = (  # what the verbs load while they run
+    *("alembic.command", "jinja2", "pathspec", "scipy.fft", "scipy.ndimage", "scipy.signal", "tifffile"),
+    *("sqlalchemy.dialects.sqlite", "typer._adapters", "rich.progress", "PIL.JpegImagePlugin", "PIL.PngImagePlugin"),
+)
+
+
+def load() -> None:
+    """Import whatever a verb might import, but for the web: most of our modules are loaded when they are first used."""
+    import dedupindex
+    from dedupindex.cli.main import _ONE_THREAD, app
+
+    for variable in _ONE_THREAD:
+        os.environ[variable] = "1"
+    ours = (name for _, name, _ in pkgutil.walk_packages(dedupindex.__path__, "dedupindex."))
+    for name in (*ours, *THEIRS):
+        if not name.startswith(("dedupindex.web.", "dedupindex.__")):
+            with contextlib.suppress(ImportError):  # of an extra that is not installed
+                importlib.import_module(name)
+
+    import typer.main
+    from sqlalchemy.orm import configure_mappers
+
+    from dedupindex.features.model import load_model
+
+    load_model()
+    configure_mappers()
+    typer.main.get_command = functools.cache(typer.main.get_command)  # the verbs are the same every time
+    typer.main.get_command(app)
+    gc.collect()
+    gc.freeze()  # a collection in a fork would copy every page that these objects are on
 
 
 def serve() -> None:
-    import dedupindex.cli.thumbnails
-    import dedupindex.compare.measures
-    import dedupindex.index
-    import dedupindex.reports.comparing
-    import dedupindex.reports.html  # noqa: F401
+    load()
     from dedupindex.cli.main import main
 
     for line in sys.stdin:
@@ -22,7 +57,7 @@ def serve() -> None:
         child = os.fork()
         if child == 0:
             become(order)
-            main()  # leaves by sys.exit
+            leave(main)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
@@ -37,6 +72,23 @@ def become(order) -> None:
         os.dup2(opened, descriptor)
         os.close(opened)
     sys.argv = order["argv"]
+
+
+def leave(main) -> None:
+    """Run a command and exit with its code; taking down what was imported would take longer than most commands."""
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # what the interpreter does when it ends
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

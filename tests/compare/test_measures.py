@@ -1,3 +1,5 @@
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
@@ -32,7 +34,7 @@ def check_same(measures):
 
 @pytest.mark.parametrize("name", ["astronaut", "camera", "coffee"])
 def test_a_picture_is_like_itself_by_every_measure(name):
-    picture = photograph(name)[:300, :400]
+    picture = photograph(name)[:150, :200]
     measures = table(picture, picture)
     assert set(HASHES) < set(measures)
     assert {"pearson", "ncc_full_search", "edge_correlation", "histogram_weighted_jaccard", "fft_cosine"} < set(
@@ -100,12 +102,21 @@ def test_tiles_that_share_a_quarter_are_aligned():
     assert measures["ncc_peak"].value > 0.999
 
 
+def masked_pair():
+    scene = photograph("camera")[..., 1].astype(np.float64)
+    a, b = scene[100:220, 100:250], scene[108:228, 95:245]
+    return a, b, holes(1, a.shape), holes(2, b.shape)
+
+
+@cache
+def masked_table():
+    return table(*masked_pair())
+
+
 @pytest.mark.parametrize("garbage", [np.nan, np.inf, 1e30])
 def test_masked_pixels_cannot_change_a_measure(garbage):
-    scene = photograph("camera")[..., 1].astype(np.float64)
-    a, b = scene[100:260, 100:300], scene[108:268, 95:295]
-    mask_a, mask_b = holes(1, a.shape), holes(2, b.shape)
-    named = table(a, b, mask_a, mask_b)
+    a, b, mask_a, mask_b = masked_pair()
+    named = masked_table()
     dirty = np.where(mask_a, a, garbage), np.where(mask_b, b, garbage)
     others = [table(*dirty, mask_a, mask_b)]
     if not np.isfinite(garbage):  # no data of itself

@@ -59,34 +59,45 @@ def scan(folder, tree, engine, *options, killer=None, workers="2"):
         return list(csv.reader(file)), [line for line in out.splitlines() if " s" not in line], err
 
 
+@pytest.fixture(scope="module", params=[(8, 5), pytest.param((22, 16), marks=pytest.mark.slow)], ids=str)
+def sizes(request):
+    """Copies of one picture; most candidates of an image, fewer than there are copies."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory):
+def tree(tmp_path_factory, sizes):
     root = make_tree(tmp_path_factory.mktemp("tree") / "in", 8)
     for number in range(3):
         save(root / f"mirror{number}.png", half(picture(number))[:, ::-1])
-    for number in range(22):  # one picture over and over: more neighbours than candidates are kept
+    for number in range(sizes[0]):  # one picture over and over: more neighbours than candidates are kept
         save(root / "burst" / f"{number:02d}.jpg", picture(50), quality=95 - number)
     return root
 
 
 @pytest.fixture(scope="module")
-def embedded(tree, tmp_path_factory):
-    return scan(tmp_path_factory.mktemp("embedded"), tree, "", "--candidates", "16")
+def most(sizes):
+    return "--candidates", str(sizes[1])
 
 
-def test_the_local_engine_finds_the_same(tree, embedded, tmp_path):
-    assert scan(tmp_path, tree, "local", "--candidates", "16")[::2] == embedded[::2]
+@pytest.fixture(scope="module")
+def embedded(tree, tmp_path_factory, most):
+    return scan(tmp_path_factory.mktemp("embedded"), tree, "", *most)
+
+
+def test_the_local_engine_finds_the_same(tree, embedded, most, tmp_path):
+    assert scan(tmp_path, tree, "local", *most)[::2] == embedded[::2]
     assert not (tmp_path / "local.db.work").exists()
 
 
 @needs_ray
-def test_ray_finds_the_same_and_leaves_nothing(tree, embedded, tmp_path):
-    assert scan(tmp_path, tree, "ray", "--candidates", "16")[::2] == embedded[::2]
+def test_ray_finds_the_same_and_leaves_nothing(tree, embedded, most, tmp_path):
+    assert scan(tmp_path, tree, "ray", *most)[::2] == embedded[::2]
     assert sorted(path.name for path in tmp_path.iterdir() if "lock" not in path.name) == ["home", "ray.csv", "ray.db"]
     assert list((tmp_path / "home").iterdir()) == []
 
 
-def test_a_killed_worker_changes_nothing(tree, embedded, tmp_path):
+def test_a_killed_worker_changes_nothing(tree, embedded, most, tmp_path):
     killed = []
 
     def kill(parent):
@@ -103,7 +114,7 @@ def test_a_killed_worker_changes_nothing(tree, embedded, tmp_path):
 
     if not Path("/proc/self/task").exists():
         pytest.skip("needs /proc to find the workers")
-    assert scan(tmp_path, tree, "local", "--candidates", "16", killer=kill)[::2] == embedded[::2]
+    assert scan(tmp_path, tree, "local", *most, killer=kill)[::2] == embedded[::2]
     assert killed
 
 
@@ -116,9 +127,11 @@ def _children(parent):
     return found
 
 
-def test_an_interrupted_run_goes_on(tree, embedded, tmp_path):
+def test_an_interrupted_run_goes_on(tree, embedded, sizes, tmp_path):
     work = tmp_path / "work"
-    with Index.open(tmp_path / "p.db", create=True, engine="local", work=str(work), workers=1, candidates=16) as index:
+    with Index.open(
+        tmp_path / "p.db", create=True, engine="local", work=str(work), workers=1, candidates=sizes[1]
+    ) as index:
         index.ingest([tree])
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(parted.PartMapper, "map", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))

@@ -20,6 +20,7 @@ from dedupindex.features.thumbnail import (
     stretch,
 )
 from dedupindex.settings import Settings
+from tests.amounts import crossed
 from tests.scenes import SETTINGS, grey, holes, photograph, plain_prepared, prepared, same_features, smooth
 
 
@@ -48,9 +49,11 @@ def stack(seed: int, number: int, shape: tuple[int, int], *, colour: bool, maske
     return frames
 
 
-@pytest.mark.parametrize("shape", [(7, 7), (1, 9), (24, 13), (25, 25), (40, 60), (170, 256)])
-@pytest.mark.parametrize("colour", [False, True])
-@pytest.mark.parametrize("masked", [False, True])
+@crossed(
+    "shape, colour, masked",
+    [(shape,) for shape in ((7, 7), (1, 9), (24, 13), (25, 25), (40, 60), (170, 256))],
+    [(colour, masked) for colour in (False, True) for masked in (False, True)],
+)
 def test_a_stack_is_described_as_one_by_one(shape, colour, masked):
     frames = stack(3, 5, shape, colour=colour, masked=masked)
     for alone, together in zip([describe(f, SETTINGS) for f in frames], describe_stack(frames, SETTINGS), strict=True):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dedupindex import Index, Selection, SettingsError
@@ -28,6 +28,7 @@ from dedupindex.store import (
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import prepare_schema
 from dedupindex.store.rows import FileState
+from tests.amounts import examples
 from tests.pictures import half, picture, save
 from tests.store.samples import new_image
 from tests.tools.fill_synthetic import fill_database
@@ -89,7 +90,7 @@ def template(tmp_path_factory):
 
 
 @given(first=STEPS, second=STEPS)
-@settings(max_examples=80, deadline=None)
+@examples(25)
 def test_changes_are_the_difference_of_two_whole_reports(template, first, second):
     path, run, ids = template
     usual = [("place", number, number) for number in range(6)] + [("place", 5, 6), ("place", 0, 7)]
@@ -249,12 +250,12 @@ def test_exactly_the_changed_groups_of_a_larger_collection(tmp_path, monkeypatch
     monkeypatch.setattr(synthetic, "BLOCK", 50)
     monkeypatch.setattr("tests.tools.fill_synthetic.LANDSCAPES", 20)
     path = tmp_path / "a.db"
-    fill_database(path, 400, copies=0.2, show=False)
-    with Index.open(path, workers=1) as index:
+    fill_database(path, 240, copies=0.2, show=False)
+    with Index.open(path, workers=1, candidates=4) as index:
         index.find_duplicates()
         then = {frozenset(m.image.key for m in group.members) for group in index.report().groups}
-    fill_database(path, 50, copies=0.4, show=False)
-    with Index.open(path, workers=1) as index:
+    fill_database(path, 40, copies=0.4, show=False)
+    with Index.open(path, workers=1, candidates=4) as index:
         found = index.report(since="last")
         now = {frozenset(m.image.key for m in group.members): group for group in index.report().groups}
     changed = {keys for keys in now if keys not in then}

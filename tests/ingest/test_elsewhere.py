@@ -11,6 +11,8 @@ from dedupindex.places import place_of, text_of
 from tests.pictures import half, picture, save
 from tests.sources.test_shards import shard
 
+pytestmark = pytest.mark.usefixtures("remembered")
+
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):

@@ -12,6 +12,8 @@ from dedupindex.ingest import merge as merging
 from dedupindex.places import text_of
 from tests.pictures import half, picture, save
 
+pytestmark = pytest.mark.usefixtures("remembered")
+
 
 def fill(root):
     """Pictures in two folders: copies within and across, crops of a small one, frames, failures."""

@@ -5,6 +5,7 @@ from PIL import Image, ImageOps
 from dedupindex.prepare import find_box, prepare, refine_box
 from dedupindex.prepare.borders import FLAT_SHARE, TOLERANCE, _is_busy
 from dedupindex.settings import Settings
+from tests.amounts import crossed
 
 from .pictures import frame, jpeg, photo
 
@@ -23,8 +24,7 @@ def expanded(picture, border, fill):
     return np.asarray(ImageOps.expand(Image.fromarray(picture), border, fill))
 
 
-@pytest.mark.parametrize("fill", [(0, 0, 0), (255, 255, 255), (128, 128, 128), (180, 40, 70)])
-@pytest.mark.parametrize("share", [0.04, 0.12, 0.25])
+@crossed("fill, share", [(fill,) for fill in ((0, 0, 0), (255,) * 3, (128,) * 3, (180, 40, 70))], [0.04, 0.12, 0.25])
 def test_borders_of_one_colour(fill, share):
     b = round(360 * share)
     for quality in (90, 40):

@@ -4,6 +4,7 @@ from PIL import Image
 
 from dedupindex.prepare import find_corners, prepare
 from dedupindex.settings import Settings
+from tests.amounts import crossed
 
 from .pictures import frame, jpeg, photo
 
@@ -16,9 +17,7 @@ def turned(picture, degrees, fill, expand):
     return np.asarray(result), np.asarray(whole) > 127
 
 
-@pytest.mark.parametrize("degrees", [-2.5, 3.5, 5, -12, 20, 38])
-@pytest.mark.parametrize("fill", [0, 255])
-@pytest.mark.parametrize("expand", [True, False])
+@crossed("degrees, fill, expand", [-2.5, 3.5, 5, -12, 20, 38], [(f, e) for f in (0, 255) for e in (True, False)])
 def test_the_corners_of_a_turned_picture_are_not_valid(degrees, fill, expand):
     picture, truth = turned(photo(360, 500), degrees, fill, expand)
     prepared = prepare(frame(jpeg(picture)), Settings())

@@ -12,6 +12,7 @@ from dedupindex.errors import SettingsError
 from dedupindex.prepare import pixel_digest, prepare, prepare_stack, reduce_area
 from dedupindex.records import PreparedFrame
 from dedupindex.settings import SCALINGS, Settings
+from tests.amounts import crossed
 
 from .pictures import frame, jpeg, photo
 
@@ -86,9 +87,11 @@ def test_reduction_by_a_whole_factor_is_the_mean_of_valid_pixels():
     np.testing.assert_allclose(values[valid], expected[valid], rtol=1e-5)
 
 
-@pytest.mark.parametrize("scaling", SCALINGS)
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.uint32, np.int32, np.float32, np.float64])
-@pytest.mark.parametrize("filters", [(), ("lee:3", "median:3", "gaussian:1.5")])
+@crossed(
+    "scaling, filters, dtype",
+    [(scaling, filters) for scaling in SCALINGS for filters in ((), ("lee:3", "median:3", "gaussian:1.5"))],
+    [np.uint8, np.uint16, np.int16, np.uint32, np.int32, np.float32, np.float64],
+)
 def test_values_under_the_mask_change_nothing(scaling, dtype, filters):
     rng = np.random.default_rng(5)
     chosen = Settings(scaling=scaling, filters=filters, erode_mask=1)
@@ -213,8 +216,7 @@ def test_the_digest_follows_the_pixels_not_the_format():
     assert pixel_digest(np.asfortranarray(a)) == digests[0]
 
 
-@pytest.mark.parametrize("scaling", SCALINGS)
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.float64])
+@crossed("scaling, dtype", SCALINGS, [np.uint8, np.uint16, np.int32, np.float32, np.float64])
 def test_a_stack_is_prepared_as_one_by_one(scaling, dtype):
     rng = np.random.default_rng(1)
     stack = (rng.random((60, 7, 7)) * rng.integers(1, 250, (60, 1, 1))).astype(dtype)

@@ -6,6 +6,11 @@ from tests.reliability.harness import Machine, make_pictures
 from tests.reliability.machine import seal
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _remembered(remembered):
+    """Here pictures are described and pairs verified only to have some."""
+
+
 @pytest.fixture(scope="package")
 def machine(tmp_path_factory):
     made = Machine(tmp_path_factory.mktemp("machine"))

@@ -7,6 +7,8 @@ from dedupindex.search.candidates import radius_for
 from dedupindex.settings import EFFORTS, Settings
 from tests.pictures import picture, save
 
+pytestmark = pytest.mark.usefixtures("remembered")
+
 
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_the_radius_shrinks_with_the_collection_and_never_jumps(effort):

@@ -12,6 +12,8 @@ from dedupindex.store import catalog
 from dedupindex.store.schema import PairRow
 from tests.pictures import half, make_tree, picture, save
 
+pytestmark = pytest.mark.usefixtures("remembered")
+
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):

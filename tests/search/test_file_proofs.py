@@ -21,6 +21,8 @@ from dedupindex.reports.plans import plan_json
 from dedupindex.search.file_proofs import prover
 from dedupindex.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("remembered")
+
 KINDS = {
     "same_pixels.bmp": Relation.SAME_PIXELS,
     "reencoded.jpg": Relation.REENCODED,

@@ -9,6 +9,9 @@ from dedupindex.records import Outcome, Relation
 from dedupindex.search import proving
 from dedupindex.store import catalog_proofs
 from tests.pictures import half, picture, save
+from tests.search.dying import KILLER, die_at
+
+pytestmark = pytest.mark.usefixtures("remembered")
 
 
 def edited(seed):
@@ -190,7 +193,6 @@ def test_a_budget_leaves_pairs_for_the_next_run(opened, folder, monkeypatch):
 def test_a_worker_that_dies_costs_its_pair_only(opened, folder, monkeypatch):
     from dedupindex.engines import embedded
 
-    killer = "copy2.jpg"
     real = embedded.Pool
 
     def pool(function, **options):
@@ -201,19 +203,9 @@ def test_a_worker_that_dies_costs_its_pair_only(opened, folder, monkeypatch):
     index.ingest([folder])
     index.find_duplicates()
     for names, proof in told(index).items():
-        assert (proof.outcome is Outcome.NONE) == (killer in names), names
-        if killer in names:
+        assert (proof.outcome is Outcome.NONE) == (KILLER in names), names
+        if KILLER in names:
             assert "killed" in proof.reason
-
-
-def die_at(tasks):
-    import os
-
-    from dedupindex.search.proof_stages import prove_pairs
-
-    if any(place.name == "copy2.jpg" for task in tasks for file in task.files for place in file.places):
-        os._exit(9)
-    return prove_pairs(tasks)
 
 
 # ------------------------------------------------------------------------------------------------- animations
@@ -227,9 +219,9 @@ def scenes(*seeds):
     return [picture(seed, 200, 300) for seed in seeds]
 
 
-@pytest.fixture
-def animations(tmp_path):
-    root = tmp_path / "animations"
+@pytest.fixture(scope="module")
+def animations(tmp_path_factory):
+    root = tmp_path_factory.mktemp("animations")
     animation(root / "one.gif", scenes(1, 2, 3))
     animation(root / "two.gif", scenes(1, 4, 5))
     animation(root / "short.gif", scenes(1, 2))

@@ -5,11 +5,12 @@ import threading
 import faiss
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dedupindex.vectors import VectorIndex, batch_search
 from dedupindex.vectors.cells import Cells
+from tests.amounts import examples
 from tests.vectors.test_vector_index import D, made, unit
 
 NOTHING = np.empty(0, np.int64)
@@ -38,7 +39,7 @@ def slow_search(cells: Cells, probes, least, k, nprobe, excluded):
     least=st.floats(-1, 1),
     nprobe=st.integers(1, 8),
 )
-@settings(max_examples=40, deadline=None)
+@examples(15)
 def test_a_batch_finds_what_the_definition_says(seed, count, k, least, nprobe):
     rng = np.random.default_rng(seed)
     keys = rng.permutation(1000)[:count].astype(np.int64)

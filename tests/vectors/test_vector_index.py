@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dedupindex.errors import VectorIndexError
 from dedupindex.vectors import VectorIndex, row_digest, segments, strays, sweep
 from dedupindex.vectors.blocks import first_equal
+from tests.amounts import examples
 
 D = 16
 
@@ -33,7 +34,7 @@ def slow_search(ids, descriptors, probe, radius, k):
 
 
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 80), k=st.integers(1, 20), radius=st.floats(0.05, 2))
-@settings(max_examples=40, deadline=None)
+@examples(15)
 def test_flat_search_equals_the_oracle(seed, count, k, radius):
     rng = np.random.default_rng(seed)
     descriptors = np.unique(made(count, seed), axis=0)
@@ -124,7 +125,7 @@ def test_sealed_search_finds_what_flat_search_finds():
 
 
 @given(seed=st.integers(0, 10**6), count=st.one_of(st.integers(1, 400), st.integers(21, 31)))  # 20 of 31 train
-@settings(max_examples=40, deadline=None)
+@examples(15)
 def test_cells_hold_every_vector_within_a_step_of_their_codes(seed, count):
     """Also vectors that stick out and were not among those that the cells were trained on."""
     rng = np.random.default_rng(seed)

@@ -15,6 +15,7 @@ from dedupindex.verify.keypoint_registration import (
     mutual_nearest,
     register_keypoints,
 )
+from tests.amounts import crossed
 from tests.scenes import features, photograph, photograph_features
 
 PARITY = load_model().local_parity
@@ -160,9 +161,15 @@ def test_keypoints_without_codes_match_nothing():
 
 
 # -------------------------------------------------------------------------------------------------- photographs
-@pytest.mark.parametrize("name", ["astronaut", "coffee", "cat", "camera"])
-@pytest.mark.parametrize(("scale", "degrees"), [(1.0, 0.0), (1.0, 90.0), (0.8, 30.0), (1.3, -120.0), (1.6, 175.0)])
-@pytest.mark.parametrize("mirrored", [False, True])
+@crossed(
+    "name, scale, degrees, mirrored",
+    ["astronaut", "coffee", "cat", "camera"],
+    [
+        (*lies, mirrored)
+        for lies in ((1.0, 0.0), (1.0, 90.0), (0.8, 30.0), (1.3, -120.0), (1.6, 175.0))
+        for mirrored in (False, True)
+    ],
+)
 def test_warped_photographs_are_registered(name, scale, degrees, mirrored):
     import cv2
 

@@ -5,6 +5,7 @@ import pytest
 from dedupindex.features.descriptor import orientation_cosines
 from dedupindex.verify import orientations
 from dedupindex.verify.keypoint_registration import Alignment
+from tests.amounts import crossed
 from tests.scenes import features, grey, holes, photograph, photograph_features, smooth
 
 PARTLY = pytest.mark.xfail(strict=False, reason="spectra of pictures that share a part are off by 7 degrees")
@@ -26,8 +27,7 @@ def test_the_eight_lays_are_the_dihedral_group():
     assert {tuple(np.rint(p @ q).astype(int).ravel()) for p in found for q in found} == keys
 
 
-@pytest.mark.parametrize("number", range(1, 8))
-@pytest.mark.parametrize("name", ["cat", "astronaut"])
+@crossed("number, name", range(1, 8), ["cat", "astronaut"])
 def test_every_lay_of_a_photograph(name, number):
     picture = photograph(name)[:, ::-1] if number >= 4 else photograph(name)
     a, b = photograph_features(name), features(np.ascontiguousarray(np.rot90(picture, number % 4)))
@@ -52,9 +52,9 @@ def test_plain_shifts(dy, dx):
     np.testing.assert_allclose(found.matrix[:, 2] * step, (dx, dy), atol=2.5)
 
 
-@pytest.mark.parametrize("name", ["cat", "coffee", "astronaut"])
-@pytest.mark.parametrize(
-    ("degrees", "scale"),
+@crossed(
+    "name, degrees, scale",
+    ["cat", "coffee", "astronaut"],
     [
         (15, 1.0),
         (-40, 1.0),

@@ -7,6 +7,7 @@ from scipy import ndimage
 from dedupindex.compare import register, verify_arrays
 from dedupindex.records import Registration, Verification
 from dedupindex.verify.refinement import REACH, refined
+from tests.amounts import crossed
 from tests.scenes import holes, photograph
 
 SCENE = photograph("astronaut")
@@ -17,8 +18,7 @@ def shifted(dy, dx, **fields):
     return Verification(True, 1.0, (), registration, "", **fields)
 
 
-@pytest.mark.parametrize("shift", [(5, 5), (-37, 19), (1, -64), (0, 0)])
-@pytest.mark.parametrize("deep", [False, True])
+@crossed("shift, deep", [((5, 5),), ((-37, 19),), ((1, -64),), ((0, 0),)], [False, True])
 def test_the_shift_of_two_windows_is_exact(shift, deep):
     dy, dx = shift
     a, b = SCENE[100:420, 100:460], SCENE[100 + dy : 420 + dy, 100 + dx : 460 + dx]

@@ -35,6 +35,11 @@ def make_pictures(root):
     return root
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _remembered(remembered):
+    """Here pictures are described and pairs verified only to have some."""
+
+
 @pytest.fixture(scope="session")
 def scanned(tmp_path_factory):
     """Folder with `p.db` and the pictures; only read."""

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
 from dedupindex.records.proofs import Outcome, proof_from_plain, proof_to_plain, turned_round
 from dedupindex.verify.proof.comparison import prove
+from tests.amounts import crossed
 from tests.verify.pictures import IDENTITY, holds, inverse, jpeg, page, photograph, picture, scaled
 
 NAMES = ["astronaut", "coffee", "chelsea"]
@@ -33,8 +34,7 @@ def test_a_picture_is_the_same_as_itself(name):
     assert np.allclose(proof.matrix, IDENTITY, atol=0.02)
 
 
-@pytest.mark.parametrize("quality", [15, 40, 60, 75, 90])
-@pytest.mark.parametrize("name", NAMES)
+@crossed("name, quality", NAMES, [15, 40, 60, 75, 90])
 def test_recompression_is_the_same(name, quality):
     image = photograph(name)
     worse, tables = jpeg(image, quality)
@@ -95,8 +95,7 @@ def test_turned_and_mirrored_are_the_same(turn):
     assert outcome(image, image.transpose(turn), np.array(matrix, float)) is Outcome.SAME
 
 
-@pytest.mark.parametrize("angle", [-0.8, 0.5])
-@pytest.mark.parametrize("name", NAMES)
+@crossed("name, angle", NAMES, [-0.8, 0.5])
 def test_a_scan_that_lies_askew_is_the_same_though_its_registration_is_rough(name, angle):
     image = photograph(name, 500)
     turned = image.rotate(angle, Image.Resampling.BICUBIC, fillcolor="white").filter(ImageFilter.GaussianBlur(0.6))
@@ -171,8 +170,7 @@ def edited(image, kind):
     return changed
 
 
-@pytest.mark.parametrize("kind", EDITS)
-@pytest.mark.parametrize("name", ["astronaut", "coffee"])
+@crossed("name, kind", ["astronaut", "coffee"], EDITS)
 def test_an_edit_is_told_with_its_place(name, kind):
     image = photograph(name)
     other, tables = jpeg(edited(image, kind), 75)

@@ -13,6 +13,7 @@ from dedupindex.verify.proof.explanations import added_noise
 from dedupindex.verify.proof.hue import hue_turn, turned
 from dedupindex.verify.proof.palette import palette_error, palette_of
 from dedupindex.verify.proof.sharpness import blurred_like, sharpened, unsharp_mask
+from tests.amounts import crossed
 from tests.verify.pictures import IDENTITY, holds, jpeg, photograph, picture
 
 COLOUR = np.asarray(photograph("coffee"))
@@ -49,8 +50,7 @@ COPIES = {
 }
 
 
-@pytest.mark.parametrize("kind", COPIES)
-@pytest.mark.parametrize("name", ["coffee", "chelsea"])
+@crossed("name, kind", ["coffee", "chelsea"], COPIES)
 def test_what_was_done_to_a_copy_is_explained(name, kind):
     image = photograph(name)
     assert prove(picture(image), picture(COPIES[kind](image)), IDENTITY).outcome is Outcome.SAME
