@@ -14,7 +14,6 @@ from dedupindex.ingest.settling import settle
 from dedupindex.records.plans import ApplySummary, Plan
 from dedupindex.reports.jsonfile import to_json
 from dedupindex.reports.plans import plan_json
-from dedupindex.search.file_proofs import prover
 from dedupindex.settings import Settings
 from dedupindex.store.database import Database
 from dedupindex.upkeep.opening import location_of, opened
@@ -62,6 +61,8 @@ def apply_plan(
     OSError
         The journal cannot be written; what was done stands in it.
     """
+    from dedupindex.search.file_proofs import prover  # only who applies a plan compares files
+
     with prover(settings or Settings(), plan.settings) as compared:
         done = applying.apply_plan(plan, journal, prover=compared, go_on=go_on, progress=progress or SILENT)
     return done if journal is None else _noted(done, database or done.database)
@@ -142,6 +143,8 @@ def apply_with(
         beside = database.beside(f"-plan-{stamp}.json")
         durable.write_whole(beside, to_json(plan_json(plan)))
         journal = beside.with_suffix(".journal")
+    from dedupindex.search.file_proofs import prover
+
     with prover(settings, plan.settings) as compared:
         done = applying.apply_plan(plan, None if rehearse else journal, prover=compared, go_on=go_on, progress=progress)
     if not rehearse:

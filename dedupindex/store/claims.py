@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, delete, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from dedupindex.store.catalog import chunks
@@ -89,6 +88,8 @@ class RowClaims:
 
     def take(self, paths: Sequence[Path]) -> Collection[Path]:
         """Claim files. Whether one was read meanwhile has to be looked up after this call, not before."""
+        from sqlalchemy.dialects.postgresql import insert  # only where there is a server
+
         if not paths:
             return ()
         names = sorted(os.fsencode(path) for path in paths)  # the same order everywhere prevents deadlocks

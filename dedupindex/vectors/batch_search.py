@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import FloatArray
 from dedupindex.vectors.hits import NO_HITS, Hits, Ids, nearest
+from dedupindex.vectors.library import faiss
 
 Lists = Sequence[tuple[Ids, NDArray[np.uint8]]]
 WORTH_IT = 1_500  # products a cell; with fewer FAISS is as fast

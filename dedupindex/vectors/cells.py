@@ -8,12 +8,10 @@ cannot delete; product quantisation is not used because range search with it may
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import faiss as _faiss
 import numpy as np
 
 from dedupindex.errors import VectorIndexError
@@ -21,21 +19,13 @@ from dedupindex.features import unit
 from dedupindex.records import CodeArray, FloatArray
 from dedupindex.vectors.batch_search import Lists, inverted_lists, is_worth_it, search_cells
 from dedupindex.vectors.hits import NO_HITS, Hits, Ids
+from dedupindex.vectors.library import faiss
 
-faiss: Any = _faiss  # its annotations differ between releases and lag behind its Python layer
 TRAINING_ROWS_A_CELL, TRAINING_TURNS = 20, 6  # of k-means: most rows for each cell, iterations
 NPROBE = 256  # cells visited for a probe, by default
 _ROWS = 1 << 16  # added at once
 _BYTES = 1 << 20  # read at once
 SPEC = "IVF,SQ8,IP,spherical"
-
-
-def _usable_cores() -> int:
-    """Cores this process may run on: a container or a pinned process has fewer than the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-faiss.omp_set_num_threads(max(1, min(faiss.omp_get_max_threads(), _usable_cores())))
 
 
 def set_threads(number: int) -> None:

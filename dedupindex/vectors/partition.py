@@ -6,7 +6,8 @@ import numpy as np
 
 from dedupindex.features import unit
 from dedupindex.records import CodeArray, FloatArray
-from dedupindex.vectors.cells import TRAINING_ROWS_A_CELL, TRAINING_TURNS, faiss
+from dedupindex.vectors.cells import TRAINING_ROWS_A_CELL, TRAINING_TURNS
+from dedupindex.vectors.library import faiss
 
 
 def train_centres(sample: CodeArray, cells: int) -> FloatArray:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import FloatArray
-from dedupindex.vectors.cells import faiss
+from dedupindex.vectors.library import faiss
 
 FIRST = 256  # signs: 32 bytes, for which FAISS has a loop of its own
 FIRST_SLACK, SLACK = 0.25, 0.4  # standard deviations above the expected share that the limits allow
