@@ -70,6 +70,7 @@ class Index(ReadableIndex):
         recursive: bool = True,
         dry_run: bool = False,
         forget_excludes: bool = False,
+        against: Sequence[PathLike] = (),
         progress: Progress | None = None,
     ) -> IngestSummary:
         """Bring the database up to date with files and folders; idempotent, and bad files are collected, not raised.
@@ -86,6 +87,9 @@ class Index(ReadableIndex):
             Only count what would be read.
         forget_excludes : bool
             Forget the patterns that earlier ingests left out of these places. The setting `exclude` replaces them.
+        against : sequence of path or str
+            Ingested too, as a reference: from now on their pictures are compared with others only, not among
+            themselves, and no plan removes one. To ingest such a place among *paths* ends that.
         progress : Progress, optional
 
         Returns
@@ -108,6 +112,7 @@ class Index(ReadableIndex):
             dry_run=dry_run,
             forget_excludes=forget_excludes,
             exclude=[*self._database.own_files, self._database.beside(WORK)],
+            against=places_of(against),
             progress=progress or SILENT,
             engine=self._engine,
         )
