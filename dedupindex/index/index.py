@@ -18,10 +18,8 @@ from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
 from dedupindex.index import acting
-from dedupindex.index.reading import ReadableIndex
-from dedupindex.ingest import forget as forgetting
+from dedupindex.index.placing import PlacedIndex
 from dedupindex.ingest import ingest as ingesting
-from dedupindex.ingest import merge as merging
 from dedupindex.ingest.query_pictures import describe_picture
 from dedupindex.records import (
     Decision,
@@ -35,7 +33,7 @@ from dedupindex.records import (
 from dedupindex.records.decisions import Decided
 from dedupindex.records.plans import ApplySummary, Plan
 from dedupindex.records.reports import Report, Selection
-from dedupindex.records.upkeep import BackupSummary, ForgetSummary, MergeSummary
+from dedupindex.records.upkeep import BackupSummary
 from dedupindex.search import candidates, duplicates, match_proofs, proving
 from dedupindex.search.uploads import Uploads
 from dedupindex.sources import SourceList
@@ -43,12 +41,12 @@ from dedupindex.store.database import database_path
 from dedupindex.upkeep import backup as backups
 from dedupindex.upkeep import check as checking
 from dedupindex.upkeep import rebuild
-from dedupindex.upkeep.opening import location_of, opened, places_of
+from dedupindex.upkeep.opening import location_of, places_of
 
 PathLike = str | os.PathLike[str]
 
 
-class Index(ReadableIndex):
+class Index(PlacedIndex):
     """An image de-duplication index: a database, its vector files, and everything one does with them.
 
     Made by `Index.open`; use it as a context manager. Its methods may be called from several threads.
@@ -430,41 +428,3 @@ class Index(ReadableIndex):
             The backup is damaged, or of a newer dedupindex; the database stays as it was then.
         """
         return backups.restore(Path(source), database_path(location_of(path)))
-
-    def merge(self, other: PathLike, *, volume: str = "", progress: Progress | None = None) -> MergeSummary:
-        """Bring in a catalogue that was made elsewhere, without describing anything again; see `ingest.merge`.
-
-        Parameters
-        ----------
-        other : path or URL
-            Its database; it is only read.
-        volume : str
-            Its paths are known here as ``VOLUME:/path``; "" = it is of this machine.
-        progress : Progress, optional
-
-        Returns
-        -------
-        MergeSummary
-
-        Raises
-        ------
-        SettingsError
-            The name of the volume is not allowed, or both are the same database.
-        SettingsMismatchError
-            Its features were made with other settings.
-        StoreError
-        """
-        self._refuse_mismatch()
-        with opened(location_of(other)) as theirs:
-            return merging.merge(
-                self._database, theirs, self.settings, self.fingerprint, volume=volume, progress=progress or SILENT
-            )
-
-    def forget(self, paths: Sequence[PathLike], *, dry_run: bool = False) -> ForgetSummary:
-        """Take files, and folders with all below them, out of the index; the files themselves are never touched.
-
-        Raises
-        ------
-        StoreError
-        """
-        return forgetting.forget(self._database, places_of(paths), dry_run=dry_run)
