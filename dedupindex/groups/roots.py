@@ -78,6 +78,14 @@ def is_reference(roots: Sequence[Root], path: Path) -> bool:
     return root is not None and root.reference
 
 
+def whole_references(roots: Sequence[Root]) -> tuple[Path, ...]:
+    """References inside which no folder is searched: all that lies at or below them belongs to them."""
+    searched = [root.path for root in roots if not root.reference]
+    return tuple(
+        sorted({r.path for r in roots if r.reference and not any(below(folder, r.path) for folder in searched)})
+    )
+
+
 def reference_images(connection: Connection, roots: Sequence[Root] | None = None) -> frozenset[int]:
     """Ids of the images whose every present place belongs to a reference.
 
