@@ -152,7 +152,7 @@ def ingest(
             with database.claims() as claims:
                 feed = _Feed(database, settings, finder, claims, tally, Recognition(database, settings, run))
                 _describe_and_write(database, settings, engine, run, feed, tally, progress)
-            followed = moves.follow(database, run)
+            followed = moves.follow(database, run, roots)
         missing, still_known = mark_missing(database, finder, run, dry_run)
     finally:
         progress.finish()

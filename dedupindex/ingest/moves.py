@@ -58,7 +58,7 @@ def begin(connection: Connection) -> None:
         catalog.set_meta(connection, **{FOLLOWED: str(catalog_locations.last_id(connection))})
 
 
-def follow(database: Database, run: int) -> Followed:
+def follow(database: Database, run: int, searched: Sequence[Path]) -> Followed:
     """Rewrite the places that moved.
 
     Parameters
@@ -66,6 +66,9 @@ def follow(database: Database, run: int) -> Followed:
     database : Database
     run : int
         Id of the ingest, all of whose places are stored.
+    searched : sequence of Path
+        Places that the ingest looked into. Of a single file that moved within them the old place is not rewritten: the
+        ingest marks it as missing.
 
     Returns
     -------
@@ -84,6 +87,7 @@ def follow(database: Database, run: int) -> Followed:
         ours = [root.path for root in known if root.host == host] if host else None
         images = catalog_locations.images_found_again(connection, after)
         gone = _gone(catalog_locations.places_of(connection, images), after, ours)
+        gone = {folder: one for folder, one in gone.items() if not _is_file_within(folder, one, searched)}
         files = {folder: catalog_locations.count_files_under(connection, folder) for folder in gone}
     moved = {folder: one for folder, one in gone.items() if _has_moved(one, files[folder])}
     perhaps = {folder: one for folder, one in gone.items() if folder not in moved}
@@ -215,10 +219,14 @@ def _is_there(path: Path) -> bool | None:
     return True
 
 
+def _is_file_within(place: Path, one: _Gone, searched: Sequence[Path]) -> bool:
+    return one.pairs[0][0].path == place and any(below(place, root) for root in searched)
+
+
 def _has_moved(one: _Gone, known: int) -> bool:
-    found = _files(one)
+    files = _files(one)
     same = sum(_is_same(old, new) for old, new in one.pairs)
-    return found >= FOUND_AGAIN * known and (one.certain or 2 * same >= len(one.pairs))
+    return files >= FOUND_AGAIN * known and (one.certain or 2 * same >= len(one.pairs))
 
 
 def _is_same(old: PlaceRow, new: PlaceRow) -> bool:
@@ -263,6 +271,6 @@ def _told(gone: dict[Path, _Gone], files: dict[Path, int]) -> tuple[Move, ...]:
         old, new = folder, _new_place(folder, one)
         if _files(one) == files[folder] == 1 and one.pairs[0][0].path == folder and old.name == new.name:
             old, new = old.parent, new.parent
-        found, known = counted.get((old, new), (0, 0))
-        counted[old, new] = found + _files(one), known + files[folder]
+        again, known = counted.get((old, new), (0, 0))
+        counted[old, new] = again + _files(one), known + files[folder]
     return tuple(Move(old, new, *numbers) for (old, new), numbers in sorted(counted.items()))

@@ -79,15 +79,15 @@ class Recognition:
         if not self._run:
             return {state.path for state, known in candidates if any(_looks_alike(state, one.state) for one in known)}
         with ThreadPoolExecutor(READ_AT_ONCE, "recognise") as threads:
-            found = [pair for pair in threads.map(self._recognise, candidates) if pair is not None]
-        if found:
-            places = [(state, frame, image) for state, known in found for frame, image in known.frames]
-            paths = [state.path for state, _ in found]
+            recognised = [pair for pair in threads.map(self._recognise, candidates) if pair is not None]
+        if recognised:
+            places = [(state, frame, image) for state, known in recognised for frame, image in known.frames]
+            paths = [state.path for state, _ in recognised]
             with self._database.write() as connection:
                 self.placed += catalog_locations.put_locations(connection, places, self._run)
                 catalog_locations.drop_other_frames(connection, paths, self._run)
                 catalog.clear_failures(connection, paths)
-        return {state.path for state, _ in found}
+        return {state.path for state, _ in recognised}
 
     def _candidates(self, files: Sequence[FileState]) -> list[tuple[FileState, list[_Known]]]:
         """Each file with what is known at the same path below a root that is gone, the longest common path first."""

@@ -14,6 +14,20 @@ def mark_missing(database: Database, finder: Finder, run: int, dry_run: bool) ->
 
     Only where the place is a folder that can be listed and is not empty, or a file in such a folder. So neither a disk
     that is not mounted (its mount point is gone, or empty) nor an I/O error marks anything as missing.
+
+    Parameters
+    ----------
+    database : Database
+    finder : Finder
+        After its walk.
+    run : int
+        Id of the ingest.
+    dry_run : bool
+        Only count.
+
+    Returns
+    -------
+    missing, still_known : int
     """
     total = still_known = 0
     for root in (*finder.places, *finder.absent):

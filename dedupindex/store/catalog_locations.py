@@ -372,15 +372,37 @@ def drop_places(connection: Connection, ids: Sequence[int]) -> None:
 
 
 def mark_under(connection: Connection, root: Path, run: int) -> int:
-    """Note that all that is left inside a folder, or equal to it, is gone; how many locations that changed."""
+    """Note that all that is left inside a folder, or equal to it, is gone.
+
+    Parameters
+    ----------
+    root : Path
+    run : int
+        Id of the run that noticed it.
+
+    Returns
+    -------
+    int
+        How many locations that changed.
+    """
     gone = update(Location).where(_under(Location.path, root), Location.missing.is_(False))
     return int(connection.execute(gone.values(missing=True, changed_run=run)).rowcount)
 
 
 def rewrite_failures(connection: Connection, old: Path, new: Path) -> int:
-    """Give the failed files inside a folder, or equal to it, their place in another one; how many there were.
+    """Give the failed files inside a folder, or equal to it, their place in another one.
 
     What is known of a file at its new place stays; the one at the old place is dropped then.
+
+    Parameters
+    ----------
+    old, new : Path
+        Folders, or a file.
+
+    Returns
+    -------
+    int
+        How many there were.
     """
     names = list(connection.execute(select(FailureRow.path).where(_under(FailureRow.path, old))).scalars())
     for name in names:
