@@ -33,7 +33,13 @@ def remembered(connection: Connection) -> Patterns:
 
 
 def settled(
-    connection: Connection, settings: Settings, roots: Sequence[Path], *, forget: bool, write: bool
+    connection: Connection,
+    settings: Settings,
+    roots: Sequence[Path],
+    *,
+    renamed: Mapping[Path, Path],
+    forget: bool,
+    write: bool,
 ) -> Patterns:
     """What is left out in an ingest; with *write*, it is remembered.
 
@@ -43,6 +49,8 @@ def settled(
     settings : Settings
         Its `exclude`, where there is any, replaces what was remembered of these roots.
     roots : sequence of Path
+    renamed : mapping of Path to Path
+        Folders that are gone, with those that have taken their place: there the same is left out.
     forget : bool
         Forget what was remembered of these roots and of folders below them.
     write : bool
@@ -52,12 +60,16 @@ def settled(
     mapping of Path to tuple of str
         Folders with their patterns, folders that are set aside included.
     """
-    before, aside = remembered(connection), set_aside(connection)
+    kept, known = remembered(connection), set_aside(connection)
+    before, aside = dict(kept), list(known)
+    for old, new in renamed.items():
+        before |= {new / folder.relative_to(old): kept[folder] for folder in kept if below(folder, old)}
+        aside += [new / folder.relative_to(old) for folder in known if below(folder, old)]
     patterns = patterns_for(before, settings, roots, forget=forget)
     left = [folder for folder in aside if not forget or not any(below(folder, root) for root in roots)]
-    if write and patterns != before:
+    if write and patterns != kept:
         remember(connection, patterns)
-    if write and len(left) < len(aside):
+    if write and left != list(known):
         keep_aside(connection, left)
     return with_aside(patterns, left)
 

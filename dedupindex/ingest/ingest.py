@@ -36,7 +36,7 @@ from dedupindex.groups import snapshots
 from dedupindex.ingest import exclusions, moves
 from dedupindex.ingest.describing import take_task
 from dedupindex.ingest.recognition import Recognition
-from dedupindex.ingest.scanned_roots import remember_roots
+from dedupindex.ingest.scanned_roots import remember_roots, renamed_roots
 from dedupindex.ingest.vanished import mark_missing
 from dedupindex.places import absolute, text_of
 from dedupindex.records import Failure, FoundFile, IngestSummary, SkippedFile
@@ -128,7 +128,10 @@ def ingest(
         if not (dry_run or same_decoder):
             catalog.give_another_chance(connection)
             catalog.set_meta(connection, decoder=decoder)
-        patterns = exclusions.settled(connection, settings, roots, forget=forget_excludes, write=not dry_run)
+        renamed = renamed_roots(connection, roots)
+        patterns = exclusions.settled(
+            connection, settings, roots, renamed=renamed, forget=forget_excludes, write=not dry_run
+        )
         if not dry_run:
             moves.begin(connection)
             known_references = remember_roots(connection, searched, references)

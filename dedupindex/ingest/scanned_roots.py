@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from dedupindex.groups import roots
 from dedupindex.places import is_local
 from dedupindex.store import catalog, catalog_images, catalog_locations
 from dedupindex.store.database import Connection
+
+SAMPLE = 100  # files of a root that are looked for below another one
 
 
 def remember_roots(connection: Connection, searched: Sequence[Path], references: Sequence[Path]) -> tuple[Path, ...]:
@@ -38,6 +41,42 @@ def remember_roots(connection: Connection, searched: Sequence[Path], references:
             connection, [image for _, image in catalog_locations.images_under(connection, path)]
         )
     return tuple(sorted({root.path for root in after if root.reference}))
+
+
+def renamed_roots(connection: Connection, searched: Sequence[Path]) -> dict[Path, Path]:
+    """Roots that are gone, each with the new folder of this ingest that seems to be the same under another name.
+
+    Only a guess, by the names and sizes of some files: what is left out of the old root has to hold before the new one
+    is read for the first time.
+
+    Parameters
+    ----------
+    connection : Connection
+    searched : sequence of Path
+        Absolute.
+
+    Returns
+    -------
+    dict of Path to Path
+    """
+    known = {root.path for root in roots.remembered(connection)}
+    fresh = [path for path in searched if path not in known and is_local(path) and path.is_dir()]
+    renamed: dict[Path, Path] = {}
+    for old in roots.absent(connection) if fresh else ():
+        batch = next(catalog_locations.paths_under(connection, old, SAMPLE), [])
+        files = catalog_locations.known_files(connection, batch)
+        for new in fresh:
+            same = sum(_has_size(new / path.relative_to(old), file.state.size) for path, file in files.items())
+            if files and 2 * same >= len(files):
+                renamed[old] = new
+    return renamed
+
+
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        return os.lstat(path).st_size == size
+    except (OSError, ValueError):
+        return False
 
 
 def search_again(connection: Connection, after: int) -> None:
