@@ -1,4 +1,4 @@
-"""Catalogues that describe files in this process, for tests of many small ingests; what they hold, and what is there."""
+"""Catalogues that describe files in this process, for many small ingests; what they hold, and what is on the disk."""
 
 import hashlib
 import os
