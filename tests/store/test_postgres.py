@@ -194,9 +194,7 @@ def test_only_one_does_it_at_a_time_and_others_wait(database, other, caplog, mon
 def test_the_lock_of_a_lost_session_is_free(database, other, server):
     def lose() -> None:
         with database.alone(Purpose.SEARCH):
-            ours = (
-                "database = (SELECT oid FROM pg_database WHERE datname = current_database())"  # tests share the server
-            )
+            ours = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"  # tests share the server
             query = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
             with other.read() as connection:
                 connection.execute(text(f"{query} AND {ours} AND pid <> pg_backend_pid()"))
