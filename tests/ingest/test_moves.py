@@ -168,6 +168,13 @@ def test_below_a_mount_point_a_copy_is_no_evidence(mount):
         assert moves._has_moved(gone, 1) is moved
 
 
+def test_only_the_machine_that_looked_there_says_that_it_is_gone(tmp_path):
+    old, new = _row(1, tmp_path / "none" / "a.jpg", inode=1), _row(9, tmp_path / "a.jpg", inode=1)
+    assert list(moves._gone([old, new], 5, [tmp_path])) == [tmp_path]
+    assert moves._gone([old, new], 5, [tmp_path / "other"]) == {}
+    assert moves._gone([old, new], 5, []) == {}
+
+
 def _row(number, path, inode):
     return moves.PlaceRow(number, FileState(path, 5, 7, inode), 0, 1, False, None)
 
