@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from dedupindex.errors import Reason
@@ -349,20 +349,28 @@ def rewrite(connection: Connection, places: Sequence[tuple[int, FileState, bool]
     run : int
         Id of the run that noticed it. A location that stays missing keeps the run since which it is.
     """
-    for location, state, missing in places:
-        values = {
+    rows = [
+        {
+            "location": location,
             "path": os.fsencode(state.path),
             "display": display(state.path),
             "size": state.size,
             "mtime_ns": state.mtime_ns,
             "inode": signed(state.inode),
         }
-        row = update(Location).where(Location.id == location).values(**values)
-        connection.execute(row)
-        changed = update(Location).where(Location.id == location)
-        if missing:
-            changed = changed.where(Location.missing.is_(False))
-        connection.execute(changed.values(missing=missing, changed_run=run))
+        for location, state, _ in places
+    ]
+    if not rows:
+        return
+    own = update(Location).where(Location.id == bindparam("location"))
+    connection.execute(own, rows)  # sets the columns that the rows name
+    there = [{"location": location} for location, _, missing in places if not missing]
+    gone = [{"location": location} for location, _, missing in places if missing]
+    if there:
+        connection.execute(own.values(missing=False, changed_run=run), there)
+    if gone:
+        still = own.where(Location.missing.is_(False))
+        connection.execute(still.values(missing=True, changed_run=run), gone)
 
 
 def drop_places(connection: Connection, ids: Sequence[int]) -> None:
