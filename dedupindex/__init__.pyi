@@ -70,6 +70,9 @@ from dedupindex.records.reports import FolderChoice as FolderChoice
 from dedupindex.records.reports import Overview as Overview
 from dedupindex.records.reports import Report as Report
 from dedupindex.records.reports import Selection as Selection
+from dedupindex.records.roots import Move as Move
+from dedupindex.records.roots import RelocateSummary as RelocateSummary
+from dedupindex.records.roots import Root as Root
 from dedupindex.records.upkeep import BackupSummary as BackupSummary
 from dedupindex.records.upkeep import ForgetSummary as ForgetSummary
 from dedupindex.records.upkeep import MergeSummary as MergeSummary

@@ -22,12 +22,16 @@ from dedupindex.actions.coverage import covered, fineness, larger, unpacked
 from dedupindex.actions.keep_rules import SHOWS_MORE, Contender, Key, because, deciding, keys, parts, rule_order
 from dedupindex.actions.plans import NEAR_ACTIONS, check_plan, is_under, needed
 from dedupindex.actions.selected_groups import may_go, may_replace, selected_groups
+from dedupindex.actions.targets import with_targets
 from dedupindex.errors import SettingsError
+from dedupindex.groups import roots
+from dedupindex.ingest import exclusions
 from dedupindex.places import absolute, is_local, shards_above
 from dedupindex.records import Decision, DecisionKind, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
 from dedupindex.records.plans import Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
 from dedupindex.records.proofs import DIRECT, inverted, turned_round
 from dedupindex.records.reports import Selection
+from dedupindex.records.roots import Root
 from dedupindex.settings import Settings
 from dedupindex.store.database import Database
 
@@ -147,6 +151,7 @@ class _Maker:
     both: frozenset[tuple[str, str]]  # pairs of which both are kept
     decided: frozenset[str]  # keepers
     selection: Selection
+    roots: tuple[Root, ...]
     items: list[PlanItem] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     files: dict[tuple[int, int], Path] = field(default_factory=dict)  # (device, inode) -> the first path to it
@@ -185,21 +190,26 @@ def plan(
     """
     with database.read() as connection:
         groups, decisions, chosen = selected_groups(connection, selection or Selection())
+        known = roots.remembered(connection)
+        scanned = None if options.to is None else exclusions.scanned_above(connection, options.to)
     options = dataclasses.replace(
         options,
+        protect=(*options.protect, *roots.whole_references(known)),
         keep=options.keep or settings.keep_rules,
         prefer=options.prefer or tuple(absolute(Path(folder)) for folder in settings.prefer_paths),
     )
-    return make_plan(
+    made = make_plan(
         groups,
         decisions,
         options,
         selection=chosen,
+        known=known,
         database=database.name,
         version=version,
         made=datetime.now(UTC),
         settings=settings.shaping(),
     )
+    return dataclasses.replace(made, scanned=scanned)
 
 
 def make_plan(
@@ -212,6 +222,7 @@ def make_plan(
     made: datetime,
     selection: Selection | None = None,
     settings: Mapping[str, Any] | None = None,
+    known: Sequence[Root] = (),
 ) -> Plan:
     """Decide which files go. Nothing is touched.
 
@@ -227,6 +238,8 @@ def make_plan(
         That the groups were made for, with absolute paths.
     settings : mapping, optional
         Those that shape how files are read (`Settings.shaping`), for comparing the files again.
+    known : sequence of Root
+        What belongs to a reference among them stays.
 
     Returns
     -------
@@ -242,6 +255,7 @@ def make_plan(
         frozenset(kinds[DecisionKind.KEEP_BOTH]),
         frozenset(a for a, _ in kinds[DecisionKind.KEEPER]),
         selection or Selection(),
+        tuple(known),
     )
     stacks: set[bytes] = set()
     for group in groups:
@@ -254,10 +268,11 @@ def make_plan(
         maker.rules,
         options.relations,
         options.protect,
-        tuple(_with_targets(maker.items, options.to)),
+        tuple(with_targets(maker.items, options.to)),
         tuple(maker.left_out),
         options.unproven,
         dict(settings or {}),
+        options.to,
     )
     check_plan(plan)
     return plan
@@ -296,7 +311,8 @@ def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: An
             continue
         identity = (status.st_dev, status.st_ino)
         first = maker.files.setdefault(identity, path)
-        protected = is_under(path, maker.options.protect)
+        reference = roots.is_reference(maker.roots, path)
+        protected = reference or is_under(path, maker.options.protect)
         if first != path and status.st_nlink < 2:
             maker.left_out.append(
                 LeftOut(group.id, path, first, LeftOutReason.SAME_FILE, "the same file by another path")
@@ -305,7 +321,7 @@ def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: An
         stays: LeftOutReason | None = None
         detail = ""
         if protected:
-            stays, detail = LeftOutReason.PROTECTED, "is protected"
+            stays, detail = LeftOutReason.PROTECTED, "belongs to the reference" if reference else "is protected"
         elif not may_go(maker.selection, path):
             stays, detail = LeftOutReason.NOT_SELECTED, "is not below a path that was asked for"
         elif status.st_nlink > 1:
@@ -472,26 +488,3 @@ def _planned(node: _Node) -> PlannedFile:
 def _key(pair: Pair) -> tuple[str, str]:
     first, second = sorted((pair.a.key, pair.b.key))
     return (first, second)
-
-
-def _with_targets(items: Sequence[PlanItem], folder: Path | None) -> list[PlanItem]:
-    """Give every file that moves a target of its own, keeping its folders."""
-    if folder is None or not items:
-        return list(items)
-    common = Path(os.path.commonpath([item.file.path.parent for item in items]))
-    taken: set[Path] = set()
-    placed: list[PlanItem] = []
-    for item in items:
-        target = _free(folder / item.file.path.relative_to(common), taken)
-        taken.add(target)
-        placed.append(dataclasses.replace(item, target=target))
-    return placed
-
-
-def _free(path: Path, taken: set[Path]) -> Path:
-    """Return a name like this one that is not in use."""
-    number, chosen = 2, path
-    while chosen in taken or os.path.lexists(chosen):
-        chosen = path.with_name(f"{path.stem} {number}{path.suffix}")
-        number += 1
-    return chosen

@@ -180,7 +180,14 @@ def _plan(values: Fields) -> Plan:
         items=tuple(_item(value) for value in values.objects("items")),
         unproven=values.values.get("unproven") is True,
         settings=_settings(values.object("settings").values),
+        to=_path_or_none(values, "to"),
+        scanned=_path_or_none(values, "scanned"),
     )
+
+
+def _path_or_none(values: Fields, name: str) -> Path | None:
+    """A path that need not be there, as in plans that were made before it was written down."""
+    return None if values.values.get(name) is None else path_of(values.object(name))
 
 
 def _settings(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from pathlib import Path
 from dedupindex.errors import SettingsError
 from dedupindex.groups.decisions import decided_pairs, sift
 from dedupindex.groups.grouping import build_groups
-from dedupindex.groups.report import only_groups, present, present_pairs
+from dedupindex.groups.report import only_groups, present_copies, present_pairs
 from dedupindex.groups.selection import select, settled
 from dedupindex.records import Decision, DuplicateGroup
 from dedupindex.records.reports import Selection
 from dedupindex.records.selected_places import below, fits, side, touches
-from dedupindex.store import catalog_decisions, catalog_images, catalog_locations
+from dedupindex.store import catalog_decisions, catalog_locations
 from dedupindex.store.database import Connection
 
 
@@ -52,10 +52,9 @@ def selected_groups(
         if next(catalog_locations.paths_under(connection, root, 1), None) is None:
             raise SettingsError(f"the index knows no picture at or below {root}; scan it first")
     decisions = catalog_decisions.decisions(connection)
-    several = catalog_images.by_id(connection, catalog_images.several_locations(connection))
     decided, show_kept = decided_pairs(decisions), not selection.groups
     pairs = sift(present_pairs(connection, min_score=selection.min_score), decided, show_kept=show_kept)
-    copies = [present(image) for image in several.values()]
+    copies = present_copies(connection)
     if selection.groups:
         copies = [image for image in copies if not decided.leaves_out(image.key, image.key, decided=False)]
     groups: list[DuplicateGroup] = []

@@ -59,10 +59,14 @@ def info(
 
 def database_info(index: Index) -> dict[str, Any]:
     """Return what the database holds; the settings that shape features as values of their own."""
+    from dedupindex.reports.names import shown
+
     listed = index.info()
     counts = {name: value for name, value in listed.items() if not name.startswith(SETTING)}
     settings = {name.removeprefix(SETTING): loads(str(value)) for name, value in listed.items() if name not in counts}
-    return {**counts, "settings": settings}
+    roots = {"scanned": index.roots(), "references": [root for root in index.roots() if root.reference]}
+    names = {name: sorted({shown(root.path) for root in named}) for name, named in roots.items()}
+    return {**counts, **names, "settings": settings}
 
 
 def file_info(address: str, settings: Settings) -> dict[str, Any]:

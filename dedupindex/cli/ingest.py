@@ -43,6 +43,19 @@ ForgetExcludes: TypeAlias = Annotated[
 ]
 
 
+AgainstOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--against",
+        metavar="PLACE",
+        help="A reference, ingested too: its pictures are compared with those of PATH, and these among themselves, but "
+        "not the reference with itself; `plan` never takes one of it. Remembered until it is named as a PATH. Several "
+        "times.",
+        show_default=False,
+    ),
+]
+
+
 def lists_of(
     paths: Sequence[str] | None, lists: Sequence[Path] | None, column: str, id_column: str
 ) -> list[SourceList]:
@@ -122,11 +135,12 @@ def ingest(
     id_column: IdColumnOption = "",
     recursive: Recursive = True,
     forget_excludes: ForgetExcludes = False,
+    against: AgainstOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would be read.")] = False,
 ) -> int:
     """Describe new and changed pictures.
 
-    Notes moved and vanished ones too. Does not search for duplicates.
+    Notes moved and vanished ones too; a library that was renamed is recognised. Does not search for duplicates.
     """
     from dedupindex.reports.text import ingest_text
 
@@ -139,6 +153,7 @@ def ingest(
             recursive=recursive,
             dry_run=dry_run,
             forget_excludes=forget_excludes,
+            against=against or (),
             progress=progress,
         )
     out(ingest_text(summary, dry_run=dry_run))

@@ -31,6 +31,7 @@ from dedupindex.cli import (
     prove,
     query,
     rebuild,
+    relocate,
     report,
     scan,
     serve,
@@ -81,6 +82,7 @@ add_verb(app, "check", check.check, settings=SHAPING)
 add_verb(app, "rebuild", rebuild.rebuild, settings=(*WORKING, *SHAPING, *READING))
 add_verb(app, "backup", backup.backup)
 add_verb(app, "restore", backup.restore)
+add_verb(app, "relocate", relocate.relocate, settings=("max_bytes",))
 add_verb(app, "forget", forget.forget)
 add_verb(app, "doctor", doctor.doctor)
 add_verb(app, "upgrade", upgrade.upgrade)

@@ -9,6 +9,7 @@ import typer
 
 from dedupindex.cli.console import list_failures, note, out
 from dedupindex.cli.ingest import (
+    AgainstOption,
     ColumnOption,
     ForgetExcludes,
     IdColumnOption,
@@ -38,6 +39,7 @@ def scan(
     id_column: IdColumnOption = "",
     recursive: Recursive = True,
     forget_excludes: ForgetExcludes = False,
+    against: AgainstOption = None,
 ) -> int:
     """Find the duplicates in files and folders.
 
@@ -54,7 +56,12 @@ def scan(
     with session.open(create=True) as index:
         with session.progress() as progress:
             ingested = index.ingest(
-                paths or (), lists=sources, recursive=recursive, forget_excludes=forget_excludes, progress=progress
+                paths or (),
+                lists=sources,
+                recursive=recursive,
+                forget_excludes=forget_excludes,
+                against=against or (),
+                progress=progress,
             )
             searched = index.find_duplicates(progress=progress)
         report = index.report(since, min_score, find=False)

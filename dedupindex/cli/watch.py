@@ -163,6 +163,8 @@ def _line(ingested: IngestSummary, searched: DuplicatesSummary, report: Report) 
     from dedupindex.reports.text import changes_words
 
     parts = [f"{_now()} {ingested.found:,} files, {ingested.read:,} read, {ingested.added:,} new images"]
+    if ingested.moved:
+        parts.append(f"{sum(move.files for move in ingested.moved):,} moved")
     if ingested.missing:
         parts.append(f"{ingested.missing:,} gone")
     if ingested.failures:

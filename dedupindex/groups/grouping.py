@@ -42,7 +42,7 @@ def build_groups(
     alone : iterable of ImageRecord
         Images with several present locations; those that stand in no pair make a group of their own.
     keepers : collection of str
-        Content keys of images that somebody decided to keep: they come first.
+        Content keys of images that somebody decided to keep: they come first, unless their files are gone.
     apart : iterable of Decision
         Decisions on two images. A group in which both stand, through others or because they are shown all the same,
         is flagged.
@@ -148,8 +148,9 @@ def _group(
     severed: Sequence[Decision],
     salt: bytes,
 ) -> DuplicateGroup:
-    kept = {image.id for image in images if image.key in keepers}
-    ranked = sorted(images, key=lambda image: (image.id not in kept, representative_order(image)))
+    gone = {image.id for image in images if not image.locations or image.locations[0].missing}
+    kept = {image.id for image in images if image.key in keepers and image.id not in gone}
+    ranked = sorted(images, key=lambda image: (image.id in gone, image.id not in kept, representative_order(image)))
     first = ranked[0]
     relation = {first.id: LINKED}
     best: dict[int, float] = defaultdict(float)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dedupindex.errors import SettingsError
-from dedupindex.groups import snapshots
+from dedupindex.groups import roots, snapshots
 from dedupindex.groups.decisions import DecidedPairs, decided_pairs, sift
 from dedupindex.groups.grouping import build_groups, largest_first
 from dedupindex.groups.selection import Selected, select, settled
@@ -42,6 +42,8 @@ def present_pairs(
 ) -> list[Pair]:
     """Confirmed pairs of images that both still have a location; missing locations are left out.
 
+    Pairs of two images that are in a reference only are left out too (see `dedupindex.groups.roots`).
+
     Parameters
     ----------
     connection : Connection
@@ -55,11 +57,37 @@ def present_pairs(
     list of Pair
         Best first, without the pairs that the proof withdrew.
     """
+    references = roots.reference_images(connection)
     return [
         dataclasses.replace(pair, a=present(pair.a), b=present(pair.b))
         for pair in catalog_pairs.pairs(connection, min_score=min_score, among=among)
-        if is_present(pair.a) and is_present(pair.b) and pair.link is not Link.WITHDRAWN
+        if is_present(pair.a)
+        and is_present(pair.b)
+        and pair.link is not Link.WITHDRAWN
+        and not (references and pair.a.id in references and pair.b.id in references)
     ]
+
+
+def present_copies(connection: Connection, *, among: Collection[int] | None = None) -> list[ImageRecord]:
+    """Images at several present places, with these; without those that are in a reference only.
+
+    Parameters
+    ----------
+    connection : Connection
+    among : collection of int, optional
+        Only these image ids.
+
+    Returns
+    -------
+    list of ImageRecord
+    """
+    references = roots.reference_images(connection)
+    several = [
+        image
+        for image in catalog_images.several_locations(connection)
+        if image not in references and (among is None or image in among)
+    ]
+    return [present(image) for image in catalog_images.by_id(connection, several).values()]
 
 
 def present(image: ImageRecord) -> ImageRecord:
@@ -127,10 +155,13 @@ def _with_groups(connection: Connection, report: Report, decided: DecidedPairs, 
     """Fill in the groups; *among*: only those of these images."""
     selection = report.selection
     confirmed = present_pairs(connection, min_score=selection.min_score, among=among)
-    several = catalog_images.several_locations(connection)
-    if among is not None:
-        several = [image for image in several if image in among]
-    copies = [present(image) for image in catalog_images.by_id(connection, several).values()]
+    copies = present_copies(connection, among=among)
+    away = roots.absent(connection)
+    if away:
+        confirmed = [
+            dataclasses.replace(pair, a=roots.marked(pair.a, away), b=roots.marked(pair.b, away)) for pair in confirmed
+        ]
+        copies = [roots.marked(image, away) for image in copies]
     asked = [pair for pair in confirmed if selection.wants(pair.relations)]
     pairs = sift(asked, decided, show_kept=selection.decided)
     shown = [i for i in copies if not decided.leaves_out(i.key, i.key, decided=selection.decided)]
@@ -248,7 +279,9 @@ def _coverage(
         target=target,
         places=len(sides[0]),
         exact=len(exact),
-        uncovered=tuple(p for p in sides[0] if (os.fspath(p.path), p.frame) not in covered),
+        uncovered=roots.marked_places(
+            [p for p in sides[0] if (os.fspath(p.path), p.frame) not in covered], roots.absent(connection)
+        ),
         unread=unread,
         unproven=len(covered - proven - exact),
     )

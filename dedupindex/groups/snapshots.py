@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from dedupindex.groups.decisions import content_of, decided_pairs
 from dedupindex.groups.grouping import group_id
 from dedupindex.groups.joining import joined
+from dedupindex.groups.roots import reference_images
 from dedupindex.records.reports import ChangeKind
 from dedupindex.store import catalog_decisions, catalog_images, catalog_pairs
 from dedupindex.store.catalog_decisions import Places
@@ -56,8 +57,11 @@ def before(connection: Connection, run: int) -> dict[str, Places]:
 
 def current(connection: Connection) -> dict[str, Places]:
     """The current groups: those of a report of everything, by the same rules, without pairs."""
-    edges = catalog_pairs.edges(connection)
-    several = catalog_images.several_locations(connection)
+    references = reference_images(connection)
+    edges, several = catalog_pairs.edges(connection), catalog_images.several_locations(connection)
+    if references:
+        edges = [edge for edge in edges if not references.issuperset(edge[:2])]
+        several = [image for image in several if image not in references]
     decided = decided_pairs(catalog_decisions.decisions(connection))
     parts = {key: content_of(key) for pair in decided.apart for key in pair}
     ids = catalog_images.ids_of_content(connection, list(parts.values()))

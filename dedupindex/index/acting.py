@@ -10,8 +10,9 @@ from dedupindex import durable
 from dedupindex.actions import applying
 from dedupindex.errors import DedupIndexError, PlanChangedError, said
 from dedupindex.execution.progress import SILENT, Progress
+from dedupindex.ingest.exclusions import leave_out
 from dedupindex.ingest.settling import settle
-from dedupindex.records.plans import ApplySummary, Plan
+from dedupindex.records.plans import ApplySummary, OutcomeKind, Plan
 from dedupindex.reports.jsonfile import to_json
 from dedupindex.reports.plans import plan_json
 from dedupindex.settings import Settings
@@ -65,7 +66,7 @@ def apply_plan(
 
     with prover(settings or Settings(), plan.settings) as compared:
         done = applying.apply_plan(plan, journal, prover=compared, go_on=go_on, progress=progress or SILENT)
-    return done if journal is None else _noted(done, database or done.database)
+    return done if journal is None else _noted(done, database or done.database, plan.to)
 
 
 def undo_journal(journal: Path, *, database: str = "", progress: Progress | None = None) -> ApplySummary:
@@ -147,9 +148,7 @@ def apply_with(
 
     with prover(settings, plan.settings) as compared:
         done = applying.apply_plan(plan, None if rehearse else journal, prover=compared, go_on=go_on, progress=progress)
-    if not rehearse:
-        settle(database, [item.file for item in done.outcomes])
-    return done
+    return done if rehearse else _settled(database, done, plan.to)
 
 
 def undo_with(database: Database, journal: Path, progress: Progress) -> ApplySummary:
@@ -177,11 +176,18 @@ def undo_with(database: Database, journal: Path, progress: Progress) -> ApplySum
     return done
 
 
-def _noted(done: ApplySummary, location: str) -> ApplySummary:
+def _noted(done: ApplySummary, location: str, folder: Path | None = None) -> ApplySummary:
     """Note the results in the index, where it can be opened."""
     try:
         with opened(location_of(location), read_only=False) as database:
-            settle(database, [outcome.file for outcome in done.outcomes])
+            return _settled(database, done, folder)
     except (DedupIndexError, OSError) as error:
         return dataclasses.replace(done, unnoted=said(error))
-    return done
+
+
+def _settled(database: Database, done: ApplySummary, folder: Path | None) -> ApplySummary:
+    """Note what became of the files, and that later scans leave out the folder to which some were moved."""
+    settle(database, [outcome.file for outcome in done.outcomes])
+    if folder is None or not done.of(OutcomeKind.DONE, OutcomeKind.EARLIER):
+        return done
+    return dataclasses.replace(done, left_out=None if leave_out(database, folder) is None else folder)

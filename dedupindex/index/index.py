@@ -18,10 +18,8 @@ from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
 from dedupindex.index import acting
-from dedupindex.index.reading import ReadableIndex
-from dedupindex.ingest import forget as forgetting
+from dedupindex.index.placing import PlacedIndex
 from dedupindex.ingest import ingest as ingesting
-from dedupindex.ingest import merge as merging
 from dedupindex.ingest.query_pictures import describe_picture
 from dedupindex.records import (
     Decision,
@@ -35,7 +33,7 @@ from dedupindex.records import (
 from dedupindex.records.decisions import Decided
 from dedupindex.records.plans import ApplySummary, Plan
 from dedupindex.records.reports import Report, Selection
-from dedupindex.records.upkeep import BackupSummary, ForgetSummary, MergeSummary
+from dedupindex.records.upkeep import BackupSummary
 from dedupindex.search import candidates, duplicates, match_proofs, proving
 from dedupindex.search.uploads import Uploads
 from dedupindex.sources import SourceList
@@ -44,12 +42,12 @@ from dedupindex.threads import on_one_thread
 from dedupindex.upkeep import backup as backups
 from dedupindex.upkeep import check as checking
 from dedupindex.upkeep import rebuild
-from dedupindex.upkeep.opening import location_of, opened, places_of
+from dedupindex.upkeep.opening import location_of, places_of
 
 PathLike = str | os.PathLike[str]
 
 
-class Index(ReadableIndex):
+class Index(PlacedIndex):
     """An image de-duplication index: a database, its vector files, and everything one does with them.
 
     Made by `Index.open`; use it as a context manager. Its methods may be called from several threads.
@@ -72,6 +70,7 @@ class Index(ReadableIndex):
         recursive: bool = True,
         dry_run: bool = False,
         forget_excludes: bool = False,
+        against: Sequence[PathLike] = (),
         progress: Progress | None = None,
     ) -> IngestSummary:
         """Bring the database up to date with files and folders; idempotent, and bad files are collected, not raised.
@@ -88,6 +87,9 @@ class Index(ReadableIndex):
             Only count what would be read.
         forget_excludes : bool
             Forget the patterns that earlier ingests left out of these places. The setting `exclude` replaces them.
+        against : sequence of path or str
+            Ingested too, as a reference: from now on their pictures are compared with others only, not among
+            themselves, and no plan removes one. To ingest such a place among *paths* ends that.
         progress : Progress, optional
 
         Returns
@@ -110,6 +112,7 @@ class Index(ReadableIndex):
             dry_run=dry_run,
             forget_excludes=forget_excludes,
             exclude=[*self._database.own_files, self._database.beside(WORK)],
+            against=places_of(against),
             progress=progress or SILENT,
             engine=self._engine,
         )
@@ -432,42 +435,3 @@ class Index(ReadableIndex):
             The backup is damaged, or of a newer dedupindex; the database stays as it was then.
         """
         return backups.restore(Path(source), database_path(location_of(path)))
-
-    @on_one_thread
-    def merge(self, other: PathLike, *, volume: str = "", progress: Progress | None = None) -> MergeSummary:
-        """Bring in a catalogue that was made elsewhere, without describing anything again; see `ingest.merge`.
-
-        Parameters
-        ----------
-        other : path or URL
-            Its database; it is only read.
-        volume : str
-            Its paths are known here as ``VOLUME:/path``; "" = it is of this machine.
-        progress : Progress, optional
-
-        Returns
-        -------
-        MergeSummary
-
-        Raises
-        ------
-        SettingsError
-            The name of the volume is not allowed, or both are the same database.
-        SettingsMismatchError
-            Its features were made with other settings.
-        StoreError
-        """
-        self._refuse_mismatch()
-        with opened(location_of(other)) as theirs:
-            return merging.merge(
-                self._database, theirs, self.settings, self.fingerprint, volume=volume, progress=progress or SILENT
-            )
-
-    def forget(self, paths: Sequence[PathLike], *, dry_run: bool = False) -> ForgetSummary:
-        """Take files, and folders with all below them, out of the index; the files themselves are never touched.
-
-        Raises
-        ------
-        StoreError
-        """
-        return forgetting.forget(self._database, places_of(paths), dry_run=dry_run)

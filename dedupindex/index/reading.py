@@ -9,12 +9,14 @@ from dedupindex.features import unpack
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
 from dedupindex.groups.regrouping import regrouped
+from dedupindex.groups.roots import remembered
 from dedupindex.groups.thumbnails import from_file, stored_thumbnails
 from dedupindex.index.opening import OpenIndex
 from dedupindex.places import absolute
 from dedupindex.records import Decision, DuplicateGroup, Failure, Features, ImageRecord, Pair, RunRecord
 from dedupindex.records.pictures import Thumbnail
 from dedupindex.records.reports import Overview
+from dedupindex.records.roots import Root
 from dedupindex.records.upkeep import Vitals
 from dedupindex.sources import parse_address
 from dedupindex.store import catalog, catalog_images
@@ -107,6 +109,11 @@ class ReadableIndex(OpenIndex):
         """The report of everything, with counts and the latest *runs*, of one state; nothing is searched for."""
         with self._database.read() as connection:
             return describing.overview(connection, runs)
+
+    def roots(self) -> tuple[Root, ...]:
+        """The places that ingests were told to look into, by path; a reference among them is marked as such."""
+        with self._database.read() as connection:
+            return remembered(connection)
 
     def decisions(self) -> list[Decision]:
         """Every decision, oldest first."""

@@ -1,7 +1,8 @@
 """Files into the database: find, recognise what is unchanged, describe the rest in workers, write in batches.
 
 Identity follows content. An unchanged file (size, mtime in ns, inode) is not read. A moved file is a new location of a
-known image, a changed one shows another image at a known location, a vanished one is marked missing. The content of
+known image, a changed one shows another image at a known location, a vanished one is marked missing; a library that was
+renamed as a whole keeps its locations (`dedupindex.ingest.moves`) and is not decoded again. The content of
 the database afterwards does not depend on the order of the files nor on the number of workers; only ids do.
 
 Order of writing: each image with all its features in one transaction. A stack of many frames comes in several batches;
@@ -26,15 +27,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from dedupindex.errors import Reason
+from dedupindex.errors import Reason, SettingsError
 from dedupindex.execution.engine import Engine
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.execution.tasks import FileResult, FileTask
 from dedupindex.features import versions
 from dedupindex.groups import snapshots
-from dedupindex.ingest import exclusions
+from dedupindex.ingest import exclusions, moves
 from dedupindex.ingest.describing import take_task
-from dedupindex.places import absolute
+from dedupindex.ingest.recognition import Recognition
+from dedupindex.ingest.scanned_roots import remember_roots, renamed_roots
+from dedupindex.ingest.vanished import mark_missing
+from dedupindex.places import absolute, text_of
 from dedupindex.records import Failure, FoundFile, IngestSummary, SkippedFile
 from dedupindex.records.selected_places import below
 from dedupindex.settings import Settings
@@ -69,6 +73,7 @@ def ingest(
     dry_run: bool = False,
     forget_excludes: bool = False,
     exclude: Sequence[Path] = (),
+    against: Sequence[Path] = (),
     progress: Progress = SILENT,
     engine: Engine,
 ) -> IngestSummary:
@@ -88,6 +93,8 @@ def ingest(
         Forget which patterns earlier ingests left out of these places.
     exclude : sequence of Path
         Never looked into (the program's own data).
+    against : sequence of Path
+        Places that serve as a reference, also in later runs (see `dedupindex.groups.roots`): they are ingested too.
     progress : Progress
         Told of every file.
     engine : Engine
@@ -103,11 +110,17 @@ def ingest(
     StoreError
         The database cannot be written. What was committed stays; the next run continues from there.
     SettingsError
-        A list or a file of patterns cannot be read, or a package is missing.
+        A list or a file of patterns cannot be read, a package is missing, or a reference is to be searched too.
     """
     began = time.monotonic()
-    roots = [absolute(path) for path in paths]
+    references = [absolute(path) for path in against]
+    searched = [absolute(path) for path in paths]
+    if twice := set(references).intersection(searched):
+        raise SettingsError(f"{text_of(min(twice))}: is the reference, and is to be searched for duplicates too")
+    roots = [*searched, *references]
     decoder, run = decoder_fingerprint(settings), 0
+    followed = moves.Followed()
+    known_references: tuple[Path, ...] = ()
     with database.read() if dry_run else database.write() as connection:
         same_decoder = catalog.get_meta(connection, "decoder") == decoder
         if not dry_run:
@@ -115,10 +128,13 @@ def ingest(
         if not (dry_run or same_decoder):
             catalog.give_another_chance(connection)
             catalog.set_meta(connection, decoder=decoder)
-        before = exclusions.remembered(connection)
-        patterns = exclusions.patterns_for(before, settings, roots, forget=forget_excludes)
-        if not dry_run and patterns != before:
-            exclusions.remember(connection, patterns)
+        renamed = renamed_roots(connection, roots)
+        patterns = exclusions.settled(
+            connection, settings, roots, renamed=renamed, forget=forget_excludes, write=not dry_run
+        )
+        if not dry_run:
+            moves.begin(connection)
+            known_references = remember_roots(connection, searched, references)
     finder = Finder(
         roots,
         lists,
@@ -131,19 +147,23 @@ def ingest(
     progress.start(None, "ingest")
     try:
         if dry_run:
-            for task in _Feed(database, settings, finder, NoClaims(), tally, trust_failures=same_decoder):
+            dry = Recognition(database, settings, 0)
+            for task in _Feed(database, settings, finder, NoClaims(), tally, dry, trust_failures=same_decoder):
                 tally.read += len(task)
                 progress.advance(len(task))
         else:
             with database.claims() as claims:
-                feed = _Feed(database, settings, finder, claims, tally)
+                feed = _Feed(database, settings, finder, claims, tally, Recognition(database, settings, run))
                 _describe_and_write(database, settings, engine, run, feed, tally, progress)
-        missing, still_known = _mark_missing(database, finder, run, dry_run)
+            followed = moves.follow(database, run, roots)
+        missing, still_known = mark_missing(database, finder, run, dry_run)
     finally:
         progress.finish()
     if not dry_run:
         with database.write() as connection:
-            catalog.finish_run(connection, run, tally.numbers() | {"missing": missing})
+            tally.moved = followed.places
+            missing += followed.missing
+            catalog.finish_run(connection, run, tally.numbers() | {"missing": missing, "moved": followed.places})
         snapshots.remember(database, run)
     return IngestSummary(
         run_id=run,
@@ -160,6 +180,10 @@ def ingest(
         failures=tuple(sorted(tally.failures.values(), key=lambda failure: os.fsencode(failure.path))),
         seconds=time.monotonic() - began,
         bytes_read=tally.bytes_read,
+        recognised=tally.recognised,
+        moved=followed.moved,
+        perhaps_moved=followed.perhaps,
+        references=known_references,
     )
 
 
@@ -171,7 +195,9 @@ class _Tally:
     unchanged: int = 0
     read: int = 0
     added: int = 0
+    recognised: int = 0
     placed: int = 0  # locations that are new or show another image
+    moved: int = 0  # of them, those that stand for a place that is gone
     bytes_read: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     failures: dict[Path, Failure] = field(default_factory=dict)
@@ -179,7 +205,7 @@ class _Tally:
     @property
     def known(self) -> int:
         """New locations of images that were there already."""
-        return max(0, self.placed - self.added)
+        return max(0, self.placed - self.added - self.moved)
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -206,11 +232,12 @@ class _Feed:
         finder: Finder,
         claims: Claims,
         tally: _Tally,
+        recognition: Recognition,
         *,
         trust_failures: bool = True,
     ) -> None:
         self.database, self.settings, self.tally, self.trust_failures = database, settings, tally, trust_failures
-        self.claims = claims
+        self.claims, self.recognition = claims, recognition
         self.back: list[Path] = []  # files that were missing and are there again, as they were
         self.labels: dict[Path, str] = {}  # ids that lists gave
         self._found = iter(finder)
@@ -301,7 +328,10 @@ class _Feed:
         known: set[Path] = set()
         if self.database.shared and ours:  # their last reader may have ended just before we claimed them
             known = self._known([task for task in tasks if task.state.path in ours], counted=False)
-            self.claims.done(known)
+        elsewhere = self.recognition.take([t for t in tasks if t.state.path in ours and t.state.path not in known])
+        self.tally.recognised += len(elsewhere)
+        known |= elsewhere
+        self.claims.done(known)
         for task in tasks:
             if task.state.path not in ours:
                 self._aside.append(task)
@@ -360,6 +390,8 @@ def _describe_and_write(
         except KeyboardInterrupt:
             writer.write()  # so that the next run need not describe these again
             raise
+    tally.placed += feed.recognition.placed
+    tally.bytes_read += feed.recognition.bytes_read
     if feed.back:
         with database.write() as connection:
             catalog_locations.mark(connection, feed.back, run, missing=False)
@@ -451,33 +483,3 @@ class _Writer:
         self._tally.placed += changed
         self._tally.failures.update((state.path, failure) for state, failure in self._failed)
         self._begin()
-
-
-def _mark_missing(database: Database, finder: Finder, run: int, dry_run: bool) -> tuple[int, int]:
-    """Mark stored files that are gone from the places of this ingest; how many locations that are.
-
-    A file that is left out now, but is there, stays as it is known: how many such files there are comes second.
-
-    Only where the place is a folder that can be listed and is not empty, or a file in such a folder. So neither a disk
-    that is not mounted (its mount point is gone, or empty) nor an I/O error marks anything as missing.
-    """
-    total = still_known = 0
-    for root in (*finder.places, *finder.absent):
-        whole = finder.holds_something(root)
-        if not whole and not finder.holds_something(root.parent):
-            continue
-        with database.read() as connection:
-            under = (p for batch in catalog_locations.paths_under(connection, root) for p in batch)
-            gone = []
-            for path in under:
-                if (whole or path == root) and finder.is_gone(root, path):
-                    gone.append(path)
-                else:
-                    still_known += path != root and finder.leaves_out(path)
-        if dry_run:
-            total += len(gone)
-        elif gone:
-            with database.write() as connection:
-                total += catalog_locations.mark(connection, gone, run, missing=True)
-                catalog.clear_failures(connection, gone)
-    return total, still_known

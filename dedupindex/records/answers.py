@@ -12,6 +12,7 @@ from dedupindex.places import text_of
 from dedupindex.records.files import Failure
 from dedupindex.records.links import Link, link_of
 from dedupindex.records.proofs import Proof, relations_after
+from dedupindex.records.roots import Move
 from dedupindex.records.verdicts import Registration, Relation, Verification
 
 
@@ -217,6 +218,10 @@ class IngestSummary:
     failures: tuple[Failure, ...] = ()
     seconds: float = 0.0
     bytes_read: int = 0
+    recognised: int = 0  # new at their path, but known below a folder that is gone: not decoded again
+    moved: tuple[Move, ...] = ()  # folders, and single files, whose places were moved to where they were found again
+    perhaps_moved: tuple[Move, ...] = ()  # gone and found again in part, or on a disk that may only be unplugged
+    references: tuple[Path, ...] = ()  # places whose pictures are not compared among themselves
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,8 @@ class Plan:
     left_out: tuple[LeftOut, ...] = ()
     unproven: bool = False  # pairs whose files were not compared were asked for too
     settings: Mapping[str, Any] = field(default_factory=dict)  # that shape how files are read (`Settings.shaping`)
+    to: Path | None = None  # folder that files are moved to
+    scanned: Path | None = None  # folder that is scanned, at or above `to`
 
     @property
     def bytes(self) -> int:
@@ -198,6 +200,7 @@ class ApplySummary:
     journal: Path | None
     database: str = ""  # that the plan was made from
     unnoted: str = ""  # why the index could not note what became of the files
+    left_out: Path | None = None  # the folder that files were moved to, which later scans leave out
 
     @property
     def well(self) -> bool:

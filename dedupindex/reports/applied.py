@@ -41,6 +41,10 @@ def applied_text(summary: ApplySummary, action: Action, *, dry_run: bool = False
     earlier = summary.of(OutcomeKind.EARLIER)
     if earlier:
         lines.append(f"{count(len(earlier), 'file')} had been handled by the run before")
+    if summary.left_out is not None:
+        lines.append(
+            f"{shown(summary.left_out)} is left out of later scans (`scan --forget-excludes` takes it in again)"
+        )
     return "\n".join([*lines, *_left(summary)])
 
 

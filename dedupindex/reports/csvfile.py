@@ -13,7 +13,10 @@ from dedupindex.records.reports import Report
 from dedupindex.records.selected_places import copies_of, shown_places
 from dedupindex.reports.names import for_spreadsheet
 
-COLUMNS = ("a", "b", "score", "relation", "dy", "dx", "scale", "rotation", "mirrored", "overlap", "proof", "changed")
+COLUMNS = (
+    "a", "b", "score", "relation", "dy", "dx", "scale", "rotation", "mirrored", "overlap", "proof", "changed",
+    "a_gone", "b_gone",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ def pairs_csv(report: Report, *, spreadsheet: bool = False) -> bytes:
                 f"{line.overlap:.4f}",
                 line.proof,
                 "" if line.changed is None else f"{line.changed:.6f}",
+                str(line.a.missing).lower(),
+                str(line.b.missing).lower(),
             )
         )
     return text.getvalue().encode("utf-8", "surrogateescape")

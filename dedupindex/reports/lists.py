@@ -22,7 +22,8 @@ def path_lists(report: Report, *, null: bool = False) -> PathLists:
     r"""Return the files of each group, a path a line, the best first, with an empty line after each group.
 
     What a script does to a path it does to the whole file. Frames of files with several are therefore left out, and,
-    unless paths end in null bytes, names with a line break; a group of which fewer than two are left is left out too.
+    unless paths end in null bytes, names with a line break. Files that are not there are left out as well; a group of
+    which fewer than two are left is left out too.
 
     Parameters
     ----------
@@ -36,6 +37,8 @@ def path_lists(report: Report, *, null: bool = False) -> PathLists:
         paths: dict[bytes, None] = {}
         for member in group.members:
             for place in member.image.locations:
+                if place.missing:
+                    continue
                 name = os.fsencode(text_of(place.path))
                 if member.image.frame_count > 1 or place.frame:
                     frames += 1

@@ -10,7 +10,7 @@ from jinja2 import BaseLoader, Environment, StrictUndefined
 from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Outcome, Pair, Verification
 from dedupindex.reports.names import shown
 from dedupindex.reports.plans import evidence_words, size_text
-from dedupindex.reports.text import count, frame_words, image_words
+from dedupindex.reports.text import count, frame_words, gone_words, image_words
 from dedupindex.reports.wording import (
     MEANING,
     flag_words,
@@ -48,6 +48,7 @@ def page_environment(loader: BaseLoader | None = None) -> Environment:
         size=size_text,
         image_words=image_words,
         frame_words=frame_words,
+        gone_words=gone_words,
         flag_words=flag_words,
     )
     environment.globals.update(

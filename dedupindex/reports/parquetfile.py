@@ -54,6 +54,7 @@ def pairs_parquet(report: Report) -> bytes:
         columns[name] = pyarrow.array([shown_address(place) for place in places], pyarrow.string())
         columns[f"{name}_bytes"] = pyarrow.array([bytes(place.path) for place in places], pyarrow.binary())
         columns[f"{name}_label"] = pyarrow.array([place.label for place in places], pyarrow.string())
+        columns[f"{name}_gone"] = pyarrow.array([place.missing for place in places], pyarrow.bool_())
         columns[f"{name}_frame"] = pyarrow.array([place.frame for place in places], pyarrow.int64())
     for number in NUMBERS:
         columns[number] = pyarrow.array([getattr(line, number) for line in lines], pyarrow.float64())

@@ -69,6 +69,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "protect": [path_json(path) for path in plan.protect],
         LeftOutReason.UNPROVEN: plan.unproven,
         "settings": dict(plan.settings),
+        "to": None if plan.to is None else path_json(plan.to),
+        "scanned": None if plan.scanned is None else path_json(plan.scanned),
         "bytes": plan.bytes,
         "items": [item_json(item) for item in plan.items],
         "left_out": [left_json(file) for file in plan.left_out],
@@ -123,7 +125,26 @@ def plan_text(plan: Plan, base: Path | None = None) -> str:
     base : Path, optional
         Paths below it are shown relative to it.
     """
-    return "\n".join([*_item_lines(plan, base), *_left_lines(plan, base), plan_summary(plan)])
+    warning = target_warning(plan, base)
+    return "\n".join(
+        [*_item_lines(plan, base), *_left_lines(plan, base), plan_summary(plan), *([warning] if warning else [])]
+    )
+
+
+def target_warning(plan: Plan, base: Path | None = None) -> str:
+    """Return what is wrong with the folder that files are moved to; nothing where it is not scanned."""
+    if plan.to is None or plan.scanned is None:
+        return ""
+    folder, scanned = short(plan.to, base), short(plan.scanned, base)
+    if plan.to == plan.scanned:
+        return (
+            f"warning: {folder} is scanned itself: what is moved there is a duplicate again after the next scan; "
+            "choose a folder outside of what is scanned"
+        )
+    return (
+        f"warning: {folder} lies in {scanned}, which is scanned: `apply` leaves it out of later scans "
+        "(`scan --forget-excludes` takes it in again)"
+    )
 
 
 def plan_summary(plan: Plan) -> str:

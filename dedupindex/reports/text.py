@@ -32,6 +32,7 @@ LEFT_OUT = {
     "too_small": ("file for its size", "files for their size"),
     "other_extension": ("file for its extension", "files for their extension"),
 }
+MOVES = 5  # moved folders that are told
 MANY = 20  # pictures without a duplicate that are listed for people
 
 
@@ -39,6 +40,8 @@ def ingest_text(summary: IngestSummary, *, dry_run: bool = False) -> str:
     """Return what an ingest did, in a few lines."""
     would = "to read" if dry_run else "read"
     parts = [f"{count(summary.found, 'file')}: {summary.read:,} {would}, {summary.unchanged:,} unchanged"]
+    if summary.recognised:
+        parts.append(f"{summary.recognised:,} recognised")
     if summary.failures:
         parts.append(f"{len(summary.failures):,} failed")
     lines = [", ".join(parts) + ("" if dry_run else f" ({pace(summary.read, summary.seconds)})")]
@@ -46,6 +49,7 @@ def ingest_text(summary: IngestSummary, *, dry_run: bool = False) -> str:
         lines.append(
             f"{count(summary.added, 'new image')}, {count(summary.known, 'new copy', 'new copies')} of known ones"
         )
+    lines += move_lines(summary)
     if summary.missing:
         lines.append(f"{count(summary.missing, 'location')} gone")
     if summary.left_out:
@@ -63,6 +67,24 @@ def ingest_text(summary: IngestSummary, *, dry_run: bool = False) -> str:
         what = ", ".join(f"{number:,} {why.replace('_', ' ')}" for why, number in others.items())
         lines.append(f"skipped: {what}")
     return "\n".join(lines)
+
+
+def move_lines(summary: IngestSummary) -> Iterator[str]:
+    """Yield what an ingest found to have moved, or may have, and which places are a reference."""
+    for move in summary.moved[:MOVES]:
+        yield f"moved: {shown(move.old)} -> {shown(move.new)} ({count(move.files, 'file')})"
+    if len(summary.moved) > MOVES:
+        yield f"moved: {len(summary.moved) - MOVES:,} more"
+    for move in summary.perhaps_moved[:MOVES]:
+        yield (
+            f"not there: {shown(move.old)}, of which {move.files:,} of {count(move.of, 'file')} are in "
+            f"{shown(move.new)} too; if it was moved there: dedupindex relocate OLD NEW; if it was deleted: "
+            "dedupindex forget OLD"
+        )
+    if len(summary.perhaps_moved) > MOVES:
+        yield f"not there: {len(summary.perhaps_moved) - MOVES:,} more of this kind"
+    for path in summary.references:
+        yield f"reference: {shown(path)} (compared with others, not searched itself, never planned)"
 
 
 def merge_text(summary: MergeSummary) -> str:
@@ -219,7 +241,7 @@ def coverage_lines(coverage: Coverage, base: Path | None = None) -> Iterator[str
     without = "; without:" if coverage.uncovered else ""
     yield f"{source}: {share} {count(coverage.places, 'picture')} with a duplicate in {target}{exact}{without}"
     for place in coverage.uncovered[:MANY]:
-        yield f"{INDENT}{short(place.path, base)}{frame_words(place.frame)}"
+        yield f"{INDENT}{location_words(place, base)}"
     if len(coverage.uncovered) > MANY:
         yield f"{INDENT}and {len(coverage.uncovered) - MANY:,} more (--json lists all)"
     if coverage.unproven:
@@ -260,7 +282,7 @@ def changes_words(changes: Sequence[Change]) -> str:
 
 def change_lines(change: Change, base: Path | None = None) -> Iterator[str]:
     """Yield the lines of a changed group: ``+`` before places that are new in it, ``-`` before those that left it."""
-    gone = [f"{short(p.path, base)}{frame_words(p.frame)}{'  (gone)' if p.missing else ''}" for p in change.removed]
+    gone = [location_words(place, base) for place in change.removed]
     if change.group is None:
         yield f"{change.kind} group {change.id}"
         yield from (f"-   {words}" for words in gone)
@@ -297,17 +319,14 @@ def marked_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[tu
     for member in group.members:
         image = member.image
         first, *others = image.locations
-        yield (
-            first,
-            f"  {member_mark(member)} {short(first.path, base)}{frame_words(first.frame)}  ({image_words(image)})",
-        )
+        yield first, f"  {member_mark(member)} {location_words(first, base)}  ({image_words(image)})"
         if member.keeper:
             yield None, f"{INDENT}  the keeper, as was decided"
         words = member_words(member, with_first.get(image.id))
         if words:
             yield None, f"{INDENT}  {words}"
         for place in others:
-            yield place, f"  = {short(place.path, base)}{frame_words(place.frame)}"
+            yield place, f"  = {location_words(place, base)}"
     outside = {i.key: (i, pair) for pair in group.alternates for i in (pair.a, pair.b) if i.key not in names}
     for image, pair in list(outside.values())[:MANY]:
         yield None, f"  ~ {place_words(image, base)}, not in the group: {proof_words(pair.proof)}"
@@ -351,7 +370,17 @@ def place_words(image: ImageRecord, base: Path | None = None) -> str:
     """Return an image's first place, or the beginning of its key where it has none."""
     if not image.locations:
         return f"content {image.key[:12]}"
-    return short(image.locations[0].path, base) + frame_words(image.locations[0].frame)
+    return location_words(image.locations[0], base)
+
+
+def location_words(place: LocationRecord, base: Path | None = None) -> str:
+    """Return a place, with a mark where its file is not there any more."""
+    return f"{short(place.path, base)}{frame_words(place.frame)}{gone_words(place)}"
+
+
+def gone_words(place: LocationRecord) -> str:
+    """Return the mark of a place whose file is not there any more; nothing for others."""
+    return "  (gone)" if place.missing else ""
 
 
 def decision_line(decision: Decision, names: Mapping[str, str]) -> str:
@@ -391,17 +420,13 @@ def matches_text(name: str, matches: Sequence[Match], base: Path | None = None) 
     lines = [f"{shown(name)}: {count(len(matches), 'match', 'matches')}"]
     for match in matches:
         registration, first = match.registration, match.image.locations[0]
-        lines.append(
-            f"  {match.score:.3f}  {short(first.path, base)}{frame_words(first.frame)}  ({image_words(match.image)})"
-        )
+        lines.append(f"  {match.score:.3f}  {location_words(first, base)}  ({image_words(match.image)})")
         lines.append(
             f"         {match.relation}{_match_proof(match)}; shift {shift_text(match.verification)} px, "
             f"scale {registration.scale:.3f}, rotation {registration.rotation:.1f}°, "
             f"{percent(registration.overlap)} in common"
         )
-        lines += [
-            f"       = {short(place.path, base)}{frame_words(place.frame)}" for place in match.image.locations[1:]
-        ]
+        lines += [f"       = {location_words(place, base)}" for place in match.image.locations[1:]]
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ from dedupindex.features import DESCRIPTOR_DIMENSIONS, Aim, aim, packed_aim, pro
 from dedupindex.features.model import load_model
 from dedupindex.features.negative import negative_probes
 from dedupindex.fitted import numbers
+from dedupindex.groups.roots import absent, marked
 from dedupindex.records import Candidate, Features, FloatArray, Match, Relation, Verification
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
@@ -189,7 +190,8 @@ def query(
     Returns
     -------
     list of Match
-        Best first: by score, then equal bytes, then distance, then content. Images without a location are left out.
+        Best first: by score, then those that are still there, then equal bytes, then distance, then content. Images
+        without a location are left out; places that are not there any more are marked as missing.
     """
     negatives = negative_probes([features]) if len(index) <= settings.negatives else ()
     [(near, _)] = candidates(index, [aim(features, settings.profile)], settings, negatives=negatives, alone=True)
@@ -211,14 +213,21 @@ def query(
             verification = verify(features, unpack(parts), threshold=settings.threshold)
             if verification.accepted:
                 verifications[image_id] = verification
-        records = catalog_images.by_id(connection, verifications)
+        away = absent(connection)
+        records = {number: marked(one, away) for number, one in catalog_images.by_id(connection, verifications).items()}
     matches = [
         Match(records[image_id], verification, distance.get(image_id, 0.0))
         for image_id, verification in verifications.items()
         if records[image_id].locations
     ]
-    matches.sort(key=lambda m: (-m.score, m.image.sha256 != image.sha256, m.distance, m.image.sha256, m.image.frame))
+    matches.sort(key=lambda match: _match_order(match, image))
     return matches[:limit]
+
+
+def _match_order(match: Match, image: NewImage) -> tuple[object, ...]:
+    stored = match.image
+    gone, other = stored.locations[0].missing, stored.sha256 != image.sha256
+    return -match.score, gone, other, match.distance, stored.sha256, stored.frame
 
 
 def _plausible(image: NewImage, parts: Mapping[int, Mapping[str, bytes]]) -> list[int]:

@@ -28,7 +28,12 @@ Pair = tuple[int, int]
 
 
 def close_groups(
-    database: Database, pool: Mapper[PairTask, PairResult], settings: Settings, run: int
+    database: Database,
+    pool: Mapper[PairTask, PairResult],
+    settings: Settings,
+    run: int,
+    *,
+    apart: frozenset[int] = frozenset(),
 ) -> tuple[int, int]:
     """Verify the open pairs of neighbours until no new pair is accepted.
 
@@ -40,6 +45,8 @@ def close_groups(
     settings : Settings
     run : int
         The run to which new pairs belong; all pairs up to it are closed afterwards.
+    apart : frozenset of int
+        Images that are not compared with one another.
 
     Returns
     -------
@@ -57,6 +64,7 @@ def close_groups(
     verified = accepted = 0
     while fresh:
         open_triples = sorted(_open_triples(database, fresh) - verified_pairs)
+        open_triples = [pair for pair in open_triples if not apart.issuperset(pair)]
         verified_pairs.update(open_triples)
         fresh = set()
         with closing(verify_stored(database, pool, settings, open_triples)) as results:

@@ -18,6 +18,7 @@ from dedupindex.execution.engine import Engine, Mapper, Proposer
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.execution.tasks import PairResult, PairTask
 from dedupindex.groups import snapshots
+from dedupindex.groups.roots import reference_images
 from dedupindex.records import Candidate, DuplicatesSummary, Verification
 from dedupindex.search.candidates import SAME_FIRST_FRAME, SAME_PIXELS
 from dedupindex.search.closure import close_groups
@@ -90,16 +91,17 @@ def _find(
     began = time.monotonic()
     with database.read() as connection:
         todo = catalog_images.unsearched(connection)
+        references = reference_images(connection)
     with database.write() as connection:
         run = catalog.start_run(connection, catalog.RunKind.DUPLICATES)
-    tally = _Tally()
+    tally = _Tally(references=references)
     progress.start(len(todo), "duplicates")
     try:
         with engine.verifying(settings) as pool:
             if todo:
                 proposer = engine.proposer(database, vectors, settings, todo)
                 _search_all(database, proposer, settings, pool, run, todo, tally, progress, began)
-            verified, accepted = close_groups(database, pool, settings, run)
+            verified, accepted = close_groups(database, pool, settings, run, apart=references)
         tally.verified += verified
         tally.accepted += accepted
     finally:
@@ -165,6 +167,7 @@ class _Tally:
     overflowed: int = 0
     taken: int = 0  # images in the batches handled so far
     radius: float = 0.0
+    references: frozenset[int] = frozenset()  # images that are not compared among themselves
 
 
 @dataclass(slots=True)
@@ -286,6 +289,9 @@ def _propose(
         for candidate in near[image][0]
         if candidate.image_id != image and candidate.image_id in contents
     }
+    if tally.references:
+        same = {pair for pair in same if not tally.references.issuperset(pair)}
+        near_pairs = {pair for pair in near_pairs if not tally.references.issuperset(pair)}
     tally.candidates += len(near_pairs | same)
     fresh = sorted(pair for pair in near_pairs - same - known if contents[pair[0]].pixels != contents[pair[1]].pixels)
     fresh, equal = proposed.new(fresh), proposed.new(sorted(same))

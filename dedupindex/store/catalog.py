@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -112,6 +113,11 @@ def signed(inode: int) -> int:
 def generation(connection: Connection) -> int:
     """How many write transactions the database has seen."""
     return int(get_meta(connection, "generation") or 0)
+
+
+def host(connection: Connection) -> str:
+    """Name of this machine in a catalogue on a server, which several machines use; empty for a file."""
+    return "" if connection.dialect.name == "sqlite" else socket.gethostname()
 
 
 def get_meta(connection: Connection, key: str) -> str | None:

@@ -373,6 +373,12 @@ def mark_unsearched(connection: Connection) -> None:
     connection.execute(update(Image).values(searched=None))
 
 
+def mark_unsearched_of(connection: Connection, ids: Iterable[int]) -> None:
+    """Let the next search for duplicates search these images again."""
+    for batch in chunks(sorted(set(ids))):
+        connection.execute(update(Image).where(Image.id.in_(batch)).values(searched=None))
+
+
 def pixel_twins(connection: Connection, ids: Sequence[int], limit: int) -> dict[int, list[int]]:
     """Other images with the very same decoded pixels and size, smallest content keys first.
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from dedupindex.errors import Reason
 from dedupindex.records import Failure, LocationRecord
 from dedupindex.store.catalog import chunks, display, signed, under_keys
-from dedupindex.store.rows import FileState, KnownFile
-from dedupindex.store.schema import FailureRow, Feature, Image, Location
+from dedupindex.store.rows import FileState, KnownFile, PlaceRow
+from dedupindex.store.schema import FailureRow, Feature, Image, Location, Run
 from dedupindex.store.upsert import upsert
 
 
@@ -185,6 +186,29 @@ def forget_under(connection: Connection, root: Path) -> tuple[int, set[int]]:
     return len(images), set(images)
 
 
+def forget_missing(connection: Connection, before: datetime, root: Path | None = None) -> tuple[int, set[int]]:
+    """Delete locations that have been missing since before a time; how many there were, and the images they showed.
+
+    Parameters
+    ----------
+    before : datetime
+        UTC. A location is missing since the start of the run that noticed it.
+    root : Path, optional
+        Only locations inside this folder or equal to it.
+
+    Returns
+    -------
+    locations : int
+    images : set of int
+    """
+    noticed = select(Run.id).where(Run.started <= before.isoformat())
+    removed = delete(Location).where(Location.missing.is_(True), Location.changed_run.in_(noticed))
+    if root is not None:
+        removed = removed.where(_under(Location.path, root))
+    images = list(connection.execute(removed.returning(Location.image_id)).scalars())
+    return len(images), set(images)
+
+
 def delete_unplaced(connection: Connection, ids: Iterable[int]) -> int:
     """Delete those of *ids* that have no location, with their features and pairs; how many that were."""
     deleted = 0
@@ -252,4 +276,177 @@ def undescribed(connection: Connection) -> list[tuple[FileState, bytes]]:
     return [
         (FileState(Path(os.fsdecode(name)), size, mtime_ns, inode), bytes(sha256))
         for name, size, mtime_ns, inode, sha256 in connection.execute(query)
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------ moves
+def last_id(connection: Connection) -> int:
+    """Id of the location that was stored last; 0 where there is none."""
+    return int(connection.scalar(select(func.max(Location.id))) or 0)
+
+
+def images_found_again(connection: Connection, after: int) -> list[int]:
+    """Ids of images with a present location stored after that id, and one stored before that is not marked missing."""
+    earlier = Location.__table__.alias("earlier")
+    known = select(earlier.c.id).where(
+        earlier.c.image_id == Location.image_id, earlier.c.id <= after, earlier.c.missing.is_(False)
+    )
+    query = select(Location.image_id).where(Location.id > after, Location.missing.is_(False), known.exists())
+    return sorted(set(connection.execute(query).scalars()))
+
+
+def places_of(connection: Connection, images: Iterable[int]) -> list[PlaceRow]:
+    """The present locations of images, by id."""
+    rows: list[PlaceRow] = []
+    for batch in chunks(sorted(set(images))):
+        rows += _places(connection, _PLACES.where(Location.image_id.in_(batch), Location.missing.is_(False)))
+    return sorted(rows, key=lambda row: row.id)
+
+
+def places_at(connection: Connection, paths: Sequence[Path]) -> list[PlaceRow]:
+    """All locations at these paths."""
+    rows: list[PlaceRow] = []
+    for batch in chunks([os.fsencode(path) for path in paths]):
+        rows += _places(connection, _PLACES.where(Location.path.in_(batch)))
+    return rows
+
+
+def places_under(connection: Connection, root: Path) -> list[PlaceRow]:
+    """All locations inside a folder or equal to it, missing ones too, by path and frame."""
+    return _places(connection, _PLACES.where(_under(Location.path, root)).order_by(Location.path, Location.frame))
+
+
+def images_under(connection: Connection, root: Path) -> Iterator[tuple[Path, int]]:
+    """Path and image id of every present location inside a folder or equal to it."""
+    query = select(Location.path, Location.image_id).where(_under(Location.path, root), Location.missing.is_(False))
+    for name, image in connection.execute(query):
+        yield Path(os.fsdecode(name)), image
+
+
+def place_counts(connection: Connection, images: Iterable[int]) -> dict[int, int]:
+    """How many present locations images have, by id; those without any are left out."""
+    counts: dict[int, int] = {}
+    for batch in chunks(sorted(set(images))):
+        query = select(Location.image_id, func.count()).where(Location.image_id.in_(batch), Location.missing.is_(False))
+        counts.update((image, number) for image, number in connection.execute(query.group_by(Location.image_id)))
+    return counts
+
+
+def count_files_under(connection: Connection, root: Path) -> int:
+    """How many files have a present location inside a folder or equal to it."""
+    query = select(func.count(func.distinct(Location.path)))
+    return int(connection.scalar(query.where(_under(Location.path, root), Location.missing.is_(False))) or 0)
+
+
+def rewrite(connection: Connection, places: Sequence[tuple[int, FileState, bool]], run: int) -> None:
+    """Give locations another path and state; whether they are missing, too.
+
+    Parameters
+    ----------
+    places : sequence of (int, FileState, bool)
+        Id of the location, the file as it is to be stored, and whether it is missing there. No other location may be
+        at the same path and frame.
+    run : int
+        Id of the run that noticed it. A location that stays missing keeps the run since which it is.
+    """
+    rows = [
+        {
+            "location": location,
+            "path": os.fsencode(state.path),
+            "display": display(state.path),
+            "size": state.size,
+            "mtime_ns": state.mtime_ns,
+            "inode": signed(state.inode),
+        }
+        for location, state, _ in places
+    ]
+    if not rows:
+        return
+    own = update(Location).where(Location.id == bindparam("location"))
+    connection.execute(own, rows)  # sets the columns that the rows name
+    there = [{"location": location} for location, _, missing in places if not missing]
+    gone = [{"location": location} for location, _, missing in places if missing]
+    if there:
+        connection.execute(own.values(missing=False, changed_run=run), there)
+    if gone:
+        still = own.where(Location.missing.is_(False))
+        connection.execute(still.values(missing=True, changed_run=run), gone)
+
+
+def drop_places(connection: Connection, ids: Sequence[int]) -> None:
+    """Delete locations."""
+    for batch in chunks(ids):
+        connection.execute(delete(Location).where(Location.id.in_(batch)))
+
+
+def mark_under(connection: Connection, root: Path, run: int) -> int:
+    """Note that all that is left inside a folder, or equal to it, is gone.
+
+    Parameters
+    ----------
+    root : Path
+    run : int
+        Id of the run that noticed it.
+
+    Returns
+    -------
+    int
+        How many locations that changed.
+    """
+    gone = update(Location).where(_under(Location.path, root), Location.missing.is_(False))
+    return int(connection.execute(gone.values(missing=True, changed_run=run)).rowcount)
+
+
+def rewrite_failures(connection: Connection, old: Path, new: Path) -> int:
+    """Give the failed files inside a folder, or equal to it, their place in another one.
+
+    What is known of a file at its new place stays; the one at the old place is dropped then.
+
+    Parameters
+    ----------
+    old, new : Path
+        Folders, or a file.
+
+    Returns
+    -------
+    int
+        How many there were.
+    """
+    names = list(connection.execute(select(FailureRow.path).where(_under(FailureRow.path, old))).scalars())
+    for name in names:
+        path = new / Path(os.fsdecode(name)).relative_to(old)
+        there = connection.scalar(select(FailureRow.id).where(FailureRow.path == os.fsencode(path)))
+        read = connection.scalar(select(Location.id).where(Location.path == os.fsencode(path)).limit(1))
+        if there is not None or read is not None:
+            connection.execute(delete(FailureRow).where(FailureRow.path == name))
+            continue
+        values = {"path": os.fsencode(path), "display": display(path)}
+        connection.execute(update(FailureRow).where(FailureRow.path == name).values(**values))
+    return len(names)
+
+
+_PLACES = select(
+    Location.id,
+    Location.path,
+    Location.frame,
+    Location.size,
+    Location.mtime_ns,
+    Location.inode,
+    Location.image_id,
+    Location.missing,
+    Location.label,
+)
+
+
+def _places(connection: Connection, query: Select[*tuple[object, ...]]) -> list[PlaceRow]:
+    return [
+        PlaceRow(
+            row["id"],
+            FileState(Path(os.fsdecode(row["path"])), row["size"], row["mtime_ns"], row["inode"]),
+            row["frame"],
+            row["image_id"],
+            row["missing"],
+            row["label"],
+        )
+        for row in connection.execute(query).mappings()
     ]

@@ -18,6 +18,7 @@ class RunKind(StrEnum):
     PROVE = "prove"
     APPLY = "apply"  # files were acted upon
     MERGE = "merge"
+    RELOCATE = "relocate"  # places were rewritten
     SYNTHETIC = "synthetic"  # made-up images were added
 
 
@@ -66,6 +67,36 @@ class KnownFile:
     failure: Failure | None = None  # None = it was read
     frames: int = 0  # stored frames
     frame_count: int = 0  # frames the file has
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRow:
+    """A stored location.
+
+    Attributes
+    ----------
+    id : int
+    state : FileState
+        Of the file when it was read; its inode as a signed 64-bit number.
+    frame : int
+    image : int
+        Id of the image that it shows.
+    missing : bool
+    label : str or None
+        The id that a list gave it.
+    """
+
+    id: int
+    state: FileState
+    frame: int
+    image: int
+    missing: bool
+    label: str | None
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.state.path
 
 
 @dataclass(frozen=True, slots=True)

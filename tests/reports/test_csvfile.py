@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import os
 
@@ -33,6 +34,8 @@ def test_known_rows():
                 "1.0000",
                 "same",
                 "0.000000",
+                "false",
+                "false",
             ]
         ],
         [
@@ -49,6 +52,8 @@ def test_known_rows():
                 "0.7500",
                 "same",
                 "0.000000",
+                "false",
+                "false",
             ]
         ],
     ]
@@ -108,3 +113,11 @@ def test_a_spreadsheet_runs_nothing():
     names = {name for row in rows for name in row[:2]}
     assert "'" + HOSTILE[4] in names
     assert not any(name.startswith(("=", "+", "-", "@", "\t")) for name in names)
+
+
+def test_places_that_are_gone_are_marked():
+    away = image(1, "/a.png")
+    away = dataclasses.replace(away, locations=(dataclasses.replace(away.locations[0], missing=True),))
+    [_, row] = read(pairs_csv(report([pair(away, image(2, "/b.png"), Relation.RESIZED)])))
+    named = dict(zip(COLUMNS, row, strict=True))
+    assert (named["a_gone"], named["b_gone"]) == ("true", "false")

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 
 from dedupindex.records import Relation
@@ -29,3 +30,10 @@ def test_any_name_comes_through_with_null_bytes():
     assert lines.names == 2
     assert all(os.fsencode(name) in lines.data for name in HOSTILE if "\n" not in name)
     assert all(line.startswith((b"/", b"=cmd")) for line in lines.data.split(b"\n") if line)
+
+
+def test_files_that_are_not_there_are_no_use_to_a_script():
+    a, b = image(1, "/a.png", "/c.png"), image(2, "/b.png", width=400)
+    away = (a.locations[0], dataclasses.replace(a.locations[1], missing=True))
+    listed = path_lists(report([pair(dataclasses.replace(a, locations=away), b, Relation.RESIZED)]))
+    assert listed.data == b"/b.png\n/a.png\n\n"

@@ -30,6 +30,7 @@ def test_known_rows():
         "b": "/b.png", "b_bytes": b"/b.png", "b_frame": 0, "b_label": None,
         "score": 0.875, "dy": 1.5, "dx": 0.0, "scale": 2.0, "rotation": -90.0, "overlap": 0.75, "mirrored": True,
         "relation": "resized+mirrored", "proof": "same", "changed": 0.0, "group": found.groups[0].id,
+        "a_gone": False, "b_gone": False,
     }  # fmt: skip
 
 

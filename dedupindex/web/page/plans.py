@@ -19,7 +19,7 @@ from dedupindex.records import Relation
 from dedupindex.records.plans import Action, OutcomeKind, Plan
 from dedupindex.reports.applied import applied_text, trouble_lines, undone_text
 from dedupindex.reports.jsonfile import to_json
-from dedupindex.reports.plans import WHY, plan_json, plan_summary
+from dedupindex.reports.plans import WHY, plan_json, plan_summary, target_warning
 from dedupindex.web.page.applied import Applied
 from dedupindex.web.page.site import Site, site_of
 
@@ -116,6 +116,7 @@ def plan(request: Request, wish: Wished, page: int = 1) -> Response:
         plan=made,
         error=error,
         summary=plan_summary(made) if made else "",
+        warning=target_warning(made) if made else "",
         items=items[(page - 1) * ITEMS : page * ITEMS],
         page=page,
         pages=pages,

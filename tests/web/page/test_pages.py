@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dedupindex import Index
-from tests.pictures import half, picture
+from tests.pictures import half, picture, save
 from tests.web.clients import Page, choice, group_ids, group_of, png
 from tests.web.conftest import MARKUP, make_pictures
 
@@ -290,3 +290,18 @@ def test_other_pages(site):
     assert "Nothing was decided yet" in client.get("/decisions").text
     assert "POST /api/query" in client.get("/api").text
     assert client.get("/nowhere", headers={"accept": "text/html"}).status_code == 404
+
+
+def test_places_that_are_not_there_are_marked_and_lead_no_group(serve, tmp_path):
+    save(tmp_path / "away" / "large.png", picture(60))
+    save(tmp_path / "here" / "small.png", half(picture(60)))
+    with Index.open(tmp_path / "p.db", create=True, workers=1) as index:
+        index.ingest([tmp_path / "away", tmp_path / "here"])
+        index.find_duplicates()
+    (tmp_path / "away").rename(tmp_path / "elsewhere")
+    client, _ = serve(tmp_path / "p.db")
+    [group] = group_ids(client, "state=all")
+    page = client.get(f"/groups/{group}?state=all").text
+    assert "large.png  (gone)" in page
+    assert "small.png  (gone)" not in page
+    assert page.index("small.png</p>") < page.index("large.png  (gone)")
