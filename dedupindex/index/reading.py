@@ -106,7 +106,7 @@ class ReadableIndex(OpenIndex):
     def overview(self, runs: int = 8) -> Overview:
         """The report of everything, with counts and the latest *runs*, of one state; nothing is searched for."""
         with self._database.read() as connection:
-            return describing.overview(connection, runs)
+            return describing.overview(connection, runs, self.settings)
 
     def decisions(self) -> list[Decision]:
         """Every decision, oldest first."""
@@ -118,4 +118,4 @@ class ReadableIndex(OpenIndex):
 
     def regrouped(self, group: DuplicateGroup) -> tuple[DuplicateGroup, ...]:
         """What a group becomes by the decisions as they are: itself, smaller ones, or nothing."""
-        return regrouped(group, self.decisions())
+        return regrouped(group, self.decisions(), self.settings)

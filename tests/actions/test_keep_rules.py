@@ -2,10 +2,10 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from dedupindex.actions.keep_rules import RULES, Contender, because, deciding, keys, parts, rule_order
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedupindex.actions.keep_rules import RULES, Contender, because, deciding, keys, parts, rule_order
 from dedupindex.errors import SettingsError
 from dedupindex.records import ImageRecord, LocationRecord
 from dedupindex.settings import KEEP_RULES, OTHER_KEEP_RULES, Settings
