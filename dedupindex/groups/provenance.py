@@ -19,18 +19,18 @@ from dedupindex.records.proofs import DIRECT
 
 LEAST_COLOUR = 1.0  # levels: strength of the colours of a picture that has some
 LOST_COLOUR = 0.2  # of the other one's colours: less is next to none
-KEPT = 0.8, 1.2  # share of a picture's detail between which it is all there, and not amplified
-NOISIER, NOISE = 1.6, 1.0  # times the other one's noise, and levels more, from which noise was added
-REMOVED = 2.0  # times the noise: JPEG steps this coarse may have removed it from the other picture
+KEPT = 0.8  # share of a picture's detail from which it is all there
+WHOLE = 0.9, 1.1  # the same for a picture to which noise was added, and nothing else
+NOISIER, NOISE = 1.2, 1.5  # times the other one's noise, and levels of noise on top of it, from which some was added
+REMOVED = 0.75  # of the JPEG steps: weaker noise may have been removed by them from the other picture
 AMPLIFIED = 1.2  # times the detail of the other one in the middle band, from which a picture was sharpened
 EVEN = 0.75, 1.2  # amplification of the fine band over that of the middle one, in a sharpened picture
 COHERENT = 0.7  # share of the detail that follows from the other one's, in a sharpened picture
 BLURRED, LOST = 1.25, 0.35  # amplification from the softer one in the middle band; fine detail that it still has
 CUT_OFF = 0.2  # fine detail that a picture still has that was reduced and enlarged, with its middle band there
-UNEXPLAINED, LOST_LEVELS = 0.04, 0.8  # least unexplained share of levels; of the other one's in the one that lost some
-ON_STEPS, OFF_STEPS = 0.25, 0.15  # `lattice` from which a picture was made from the other one; up to which it was not
-ON_BOTH = 0.33  # the first of these where the picture is a JPEG too, whose own steps may look like the other one's
-CLEARER = 2.0  # times the same the other way round
+UNEXPLAINED, LOST_LEVELS = 0.04, 0.85  # least unexplained share of levels; of the other one's in the one that lost some
+ON_STEPS, OFF_STEPS = 0.2, 0.15  # `lattice` from which a picture was made from the other one; up to which it was not
+NEAR_STEPS, ON_NEAR_STEPS = 1.5, 0.33  # ratio of the steps of two JPEGs up to which the first of these must be more
 ENLARGED = 2.5  # energy above the limit of the coarser picture, over that of its enlargement, that is detail
 SHARP = 1.0  # levels of detail near its limit that a picture has which was not enlarged itself
 SAME_SCALE = 1.04  # pixels along a side of one for one of the other, up to which their JPEG steps are compared
@@ -149,16 +149,18 @@ def _palette(view: _View) -> str:
 
 
 def _noise(view: _View) -> str:
-    noise, middle, fine = view.both("noise"), view.of_x("middle"), view.both("fine")
+    noise, middle, fine = view.both("noise"), view.of_x("middle"), view.of_x("fine")
     if noise is None or middle is None or fine is None:
         return ""
-    noisier = noise[1] > NOISIER * noise[0] and noise[1] > noise[0] + NOISE
-    whole = all(KEPT[0] <= kept <= KEPT[1] for kept in (middle, fine[0]))  # y has all of x's detail, as it was
+    if Relation.TONE in view.pair.relations:
+        return ""  # the tone curve that was fitted changes the noise too
     step = view.of_x("step")
     if step is None and not view.x.lossless:
         return ""  # another lossy format may have removed the noise
-    removed = step is not None and step > REMOVED * noise[1]
-    return "noise was added" if noisier and whole and fine[1] < KEPT[0] and not removed else ""
+    added = math.sqrt(max(0.0, noise[1] ** 2 - noise[0] ** 2))
+    noisier = noise[1] > NOISIER * noise[0] and added > max(NOISE, REMOVED * (step or 0.0))
+    whole = all(WHOLE[0] <= kept <= WHOLE[1] for kept in (middle, fine))  # y has all of x's detail, as it was
+    return "noise was added" if noisier and whole else ""
 
 
 def _sharpened(view: _View) -> str:
@@ -175,7 +177,7 @@ def _blurred(view: _View) -> str:
     if middle is None or fine is None:
         return ""
     blurred = middle[1] > BLURRED and fine < LOST
-    cut_off = middle[0] > KEPT[0] and fine < CUT_OFF
+    cut_off = middle[0] > KEPT and fine < CUT_OFF
     return "its fine detail is gone" if blurred or cut_off else ""
 
 
@@ -188,10 +190,12 @@ def _fewer_levels(view: _View) -> str:
 
 
 def _saved_again(view: _View) -> str:
-    on_x, on_y = view.of_x("lattice"), view.of_y("lattice")
-    least = ON_STEPS if view.of_y("step") is None else ON_BOTH
-    found = on_x is not None and on_x >= least and (on_y is None or CLEARER * on_y < on_x)
-    return "it was saved again from the other one, whose JPEG steps it still shows" if found else ""
+    found, own, there = view.of_x("lattice"), view.of_x("step"), view.of_y("step")
+    if found is None or own is None or (there is not None and there >= own):
+        return ""  # coarser steps would have wiped out the other one's
+    near = there is not None and own < NEAR_STEPS * there
+    words = "it was saved again from the other one, whose JPEG steps it still shows"
+    return words if found >= (ON_NEAR_STEPS if near else ON_STEPS) else ""
 
 
 def _enlarged(view: _View) -> str:
