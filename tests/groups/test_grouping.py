@@ -103,8 +103,8 @@ def test_bridge_and_flood_are_flagged():
 def test_representative_and_relations():
     best = image(3, width=200, height=100)
     middle, worst = image(2), image(1, width=50, height=25)
-    proof = Verification(True, 0.8, (Relation.RESIZED, Relation.TONE), Registration((0.0, 0.0)), "test")
-    weak = Verification(True, 0.6, (Relation.RESIZED,), Registration((0.0, 0.0)), "test")
+    proof = Verification(True, 0.8, (Relation.RESIZED, Relation.TONE), Registration((0.0, 0.0), scale=0.5), "test")
+    weak = Verification(True, 0.6, (Relation.RESIZED,), Registration((0.0, 0.0), scale=0.5), "test")
     [group] = build_groups([Pair(middle, best, proof, proof=SAME), Pair(worst, middle, weak, proof=SAME)])
     assert [(m.image.id, m.relation, m.score) for m in group.members] == [
         (3, "representative", 0.8),
