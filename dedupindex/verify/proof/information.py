@@ -25,13 +25,14 @@ from dedupindex.verify.proof.lattice import BLOCK, lattices
 from dedupindex.verify.proof.picture import ProofPicture, overlap_box, to_full
 from dedupindex.verify.proof.tone import Joint, curve_of, joint_histogram, look_up
 
-WINDOW = 1024  # longest side of the part that is measured, pixels of the finer picture
+WINDOW = 768  # longest side of the part that is measured, pixels of the finer picture
 TILE = 64  # side of a tile, pixels
 CLOSE_TILES = 500  # with fewer tiles side by side, they are laid at half their side
 TEXTURED = 0.3  # share of the tiles, those with most contrast, that show something; as many show least
 LEAST_TILES = 6
 COARSE, MIDDLE, FINE, LIMIT = 0.04, 0.12, 0.22, 0.5  # limits of the bands, cycles a pixel of the coarser picture
 SAME_SCALE = 1.04  # pixels of the finer picture for one of the coarser one, up to which they count as equal
+WHOLE = 1e-3  # by which a map may leave whole pixels and count as a shift by whole pixels
 RIM = 4  # pixels at the edge of the common area that are not measured
 GREY_BINS = 32  # levels of luminance at which the typical colour is taken
 OUTSIDE_SIDE = 512  # longest side at which the area outside is measured, pixels
@@ -152,6 +153,8 @@ def _common(a: ProofPicture, b: ProofPicture, matrix: Matrix) -> _Common | None:
 
 def _warped(picture: ByteArray, matrix: Matrix, shape: tuple[int, ...], interpolation: int) -> ByteArray:
     """A picture on a grid of `shape`; `matrix` maps the grid's pixel indices to the picture's."""
+    if np.abs(matrix - np.rint(matrix)).max() < WHOLE:
+        matrix, interpolation = np.rint(matrix), cv2.INTER_NEAREST  # faster, and exact
     flags = interpolation | cv2.WARP_INVERSE_MAP
     return np.asarray(
         cv2.warpAffine(picture, matrix, (shape[1], shape[0]), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
@@ -192,39 +195,34 @@ def _detail(common: _Common, joint: Joint, sign: float, changed: Mask) -> dict[s
     if len(tiles) < LEAST_TILES:
         return {}
     spectra = [_spectra(picture, tiles) for picture in (first, second)]
-    energies = [np.asarray(spectrum.real**2 + spectrum.imag**2, np.float32) for spectrum in spectra]
-    cross = np.asarray((spectra[0] * spectra[1].conj()).real, np.float32)
-    steps = np.fft.fftfreq(TILE)[:, None], np.fft.rfftfreq(TILE)[None, :]
-    frequency = np.asarray(np.hypot(*steps) * common.ratio, np.float64)
-    contrast = _band(energies[0], frequency, COARSE, FINE) * _band(energies[1], frequency, COARSE, FINE)
-    order = np.argsort(contrast, kind="stable")
+    limits = [(COARSE, FINE), (MIDDLE, FINE), (FINE, LIMIT)]
+    if common.ratio > SAME_SCALE:
+        limits.append((LIMIT, LIMIT * common.ratio))
+    weights = _band_weights(limits, common.ratio)
+    own = [(spectrum.real**2 + spectrum.imag**2).reshape(len(tiles), -1) @ weights for spectrum in spectra]
+    cross = (spectra[0] * spectra[1].conj()).real.reshape(len(tiles), -1) @ weights
+    order = np.argsort(own[0][:, 0] * own[1][:, 0], kind="stable")
     count = max(2, round(TEXTURED * len(tiles)))
     flat, textured = order[:count], order[-count:]
-
-    def structured(energy: FloatArray, low: float, high: float) -> float:
-        band = _band(energy, frequency, low, high)
-        return float(band[textured].mean() - band[flat].mean())
-
+    structured = [energy[textured].mean(0) - energy[flat].mean(0) for energy in own]
+    shared = cross[textured].mean(0) - cross[flat].mean(0)
     found = {"ratio": common.ratio}
-    for name, low, high in (("middle", MIDDLE, FINE), ("fine", FINE, LIMIT)):
-        both = structured(cross, low, high)
-        for side, energy in zip("ab", energies, strict=True):
-            own = structured(energy, low, high)
-            found[f"{name}_{side}"] = both / own if own > 0 else 0.0
-    for side, energy in zip("ab", energies, strict=True):
-        found[f"detail_{side}"] = float(np.sqrt(max(0.0, structured(energy, FINE, LIMIT))))
-        found[f"noise_{side}"] = float(np.sqrt(_band(energy, frequency, FINE, LIMIT)[flat].mean()))
-    if common.ratio > SAME_SCALE:
-        above = [structured(energy, LIMIT, LIMIT * common.ratio) for energy in energies]
-        fine, coarse = above if common.a_is_finer else above[::-1]
-        found["beyond"] = max(0.0, fine) / max(coarse, 1e-3)
+    for side, energy, everything in zip("ab", structured, own, strict=True):
+        for number, name in ((1, "middle"), (2, "fine")):
+            found[f"{name}_{side}"] = float(shared[number] / energy[number]) if energy[number] > 0 else 0.0
+        found[f"detail_{side}"] = float(np.sqrt(max(0.0, energy[2])))
+        found[f"noise_{side}"] = float(np.sqrt(everything[flat, 2].mean()))
+    if len(limits) > 3:
+        fine, coarse = structured if common.a_is_finer else structured[::-1]
+        found["beyond"] = max(0.0, float(fine[3])) / max(float(coarse[3]), 1e-3)
     return found
 
 
-def _band(energy: FloatArray, frequency: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
-    """Energy of each tile within a band, squared levels a pixel."""
-    inside = (frequency >= low) & (frequency < high)
-    return np.asarray(energy[:, inside].sum(1) * (2 / TILE**4), np.float64)
+def _band_weights(limits: Sequence[tuple[float, float]], ratio: float) -> FloatArray:
+    """Weights that sum the energies of a tile within each band, squared levels a pixel; (frequencies, bands)."""
+    frequency = np.hypot(np.fft.fftfreq(TILE)[:, None], np.fft.rfftfreq(TILE)[None, :]).reshape(-1) * ratio
+    inside = [(frequency >= low) & (frequency < high) for low, high in limits]
+    return np.asarray(np.stack(inside, axis=1) * (2 / TILE**4), np.float32)
 
 
 def _tiles(mask: Mask) -> list[tuple[int, int]]:
@@ -263,8 +261,8 @@ def _own_colour(colour: ByteArray, luminance: ByteArray, mask: Mask) -> float:
     A tinted picture, as in sepia, has none.
     """
     rows, columns = luminance.shape[0] // 2, luminance.shape[1] // 2
-    small = cv2.resize(colour[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
-    inside = mask[: 2 * rows : 2, : 2 * columns : 2]
+    small = cv2.resize(colour[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)[::2]
+    inside = mask[: 2 * rows : 4, : 2 * columns : 2]
     planes = cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb)[inside].astype(np.float64)
     if not len(planes):
         return 0.0
