@@ -179,23 +179,20 @@ def _group(
 
 
 def _reasons(policy: Policy, ranked: Sequence[Ranked], files: Sequence[Ranked]) -> dict[int, Reason]:
-    """Why each image stands behind the first file, and the first one before the next, by image id.
+    """Why each image stands behind the first one, by its id; of the first one, why it stands before the next.
 
     Parameters
     ----------
     ranked, files : sequence of Ranked
-        All files, and the first one of each image.
+        All files, and the first one of each image. A single image at several places stands before its next place.
     """
-    if len(ranked) < 2:
-        return {}
     rules = rule_order(policy.rules)
     found: dict[int, Reason] = {}
-    for file in (ranked[1], *files[1:]):
+    for file in files[1:] or ranked[1:2]:
         why = reason(rules, ranked[0], file)
         if why is not None:
             found.setdefault(ranked[0].contender.image.id, why)
-            if file.contender.image.id != ranked[0].contender.image.id:
-                found[file.contender.image.id] = why
+            found.setdefault(file.contender.image.id, why)
     return found
 
 

@@ -347,10 +347,10 @@ def larger(pairs: Iterable[Pair]) -> list[tuple[int, int]]:
                 crop_of = Side.A
             elif own_b >= OWN_AREA and own_a < NO_AREA:
                 crop_of = Side.B
-            elif (crop_of is Side.A and own_a < NO_AREA) or (crop_of is Side.B and own_b < NO_AREA):
+            elif (crop_of == Side.A and own_a < NO_AREA) or (crop_of == Side.B and own_b < NO_AREA):
                 crop_of = None
         if crop_of is not None:
-            found.append((pair.a.id, pair.b.id) if crop_of is Side.A else (pair.b.id, pair.a.id))
+            found.append((pair.a.id, pair.b.id) if crop_of == Side.A else (pair.b.id, pair.a.id))
     return found
 
 
@@ -360,8 +360,8 @@ def _own_area(measures: Mapping[str, float], side: str) -> float:
 
 
 def scale_of(pair: Pair) -> float:
-    """Size of b's content in a's pixels over its size in its own: from the proof, else from the registration."""
-    if pair.proof is None or not pair.proof.measures:
+    """Size of b's content in a's pixels over its size in its own: as the proof refined it, else as it was registered."""
+    if pair.proof is None or "outside_a" not in measures_of(pair):
         return pair.verification.registration.scale
     (xx, xy, _), (yx, yy, _) = pair.proof.matrix
     return math.sqrt(abs(xx * yy - xy * yx))

@@ -243,7 +243,7 @@ _PHRASES: Mapping[Relation, Callable[[Verification, Sides], str]] = {
 
 
 def rank_words(member: GroupMember) -> str:
-    """Return why a member stands where it does in its group; nothing where it is the only file.
+    """Return why a member stands where it does in its group.
 
     Parameters
     ----------
@@ -252,11 +252,12 @@ def rank_words(member: GroupMember) -> str:
     Returns
     -------
     str
-        Of the representative the rule that puts it before the next, of others why they stand behind it.
+        Of the representative the rule that puts it before the next, of others why they stand behind it; nothing
+        where they hold the same and no rule tells them apart.
     """
     leads = member.relation == "representative"
-    if not member.because:
-        return ""
+    if not member.rule and not member.judgement:
+        return ""  # alone, or as good as the others
     if not member.rule:
         words = f"{'leads' if leads else 'behind'}, though {member.because}"
     else:

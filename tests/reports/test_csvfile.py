@@ -33,6 +33,7 @@ def test_known_rows():
                 "1.0000",
                 "same",
                 "0.000000",
+                *["a", "", "", "false"],
             ]
         ],
         [
@@ -49,6 +50,7 @@ def test_known_rows():
                 "0.7500",
                 "same",
                 "0.000000",
+                *["a", "more-pixels", "2.00 times the resolution (200 x 100 against 200 x 100)", "false"],
             ]
         ],
     ]

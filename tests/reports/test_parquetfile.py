@@ -30,6 +30,8 @@ def test_known_rows():
         "b": "/b.png", "b_bytes": b"/b.png", "b_frame": 0, "b_label": None,
         "score": 0.875, "dy": 1.5, "dx": 0.0, "scale": 2.0, "rotation": -90.0, "overlap": 0.75, "mirrored": True,
         "relation": "resized+mirrored", "proof": "same", "changed": 0.0, "group": found.groups[0].id,
+        "leads": "a", "rule": "more-pixels", "because": "2.00 times the resolution (200 x 100 against 200 x 100)",
+        "judgement": False,
     }  # fmt: skip
 
 
