@@ -28,22 +28,25 @@ EVEN = 0.75, 1.2  # amplification of the fine band over that of the middle one, 
 COHERENT = 0.7  # share of the detail that follows from the other one's, in a sharpened picture
 BLURRED, LOST = 1.25, 0.35  # amplification from the softer one in the middle band; fine detail that it still has
 CUT_OFF = 0.2  # fine detail that a picture still has that was reduced and enlarged, with its middle band there
+FINER = 2.0  # times the detail of the softer picture that the other one has, at least
 UNEXPLAINED, LOST_LEVELS = 0.04, 0.85  # least unexplained share of levels; of the other one's in the one that lost some
 ON_STEPS, OFF_STEPS = 0.2, 0.15  # `lattice` from which a picture was made from the other one; up to which it was not
-NEAR_STEPS, ON_NEAR_STEPS = 1.5, 0.33  # ratio of the steps of two JPEGs up to which the first of these must be more
+NEAR_STEPS, ON_NEAR_STEPS = 1.5, 0.45  # ratio of the steps of two JPEGs up to which the first of these must be more
+LEAST_BEYOND = 0.5  # of the next: less is not measured, as where the finest detail lies where the coarser is least
 ENLARGED = 2.5  # energy above the limit of the coarser picture, over that of its enlargement, that is detail
 SHARP = 1.0  # levels of detail near its limit that a picture has which was not enlarged itself
 SAME_SCALE = 1.04  # pixels along a side of one for one of the other, up to which their JPEG steps are compared
 OWN_AREA, NO_AREA = 0.02, 0.01  # share of the area that shows more; up to which nothing counts as shown
 PLAIN = 0.65  # share of one colour from which what only one picture shows is a border or a bar
+PLAIN_BORDERED = 0.5  # the same where a flat border was trimmed off one of the two
 COARSER = 1.05  # ratio of JPEG steps from which one file counts as more compressed
 CLEARLY = 1.25  # the same of bytes a pixel, where the steps are not known
-SMOOTHER = 0.98  # of the fine detail and noise: so much is left in a file of another lossy format
+EXPLAINED = 0.5  # of a JPEG's steps: a larger typical difference does not come from its own compression
+SMOOTHER = 0.95  # of the fine detail and noise: so much is left in a file of another lossy format
 _TONES = frozenset({Relation.TONE, Relation.EDITED, Relation.NEGATIVE, Relation.UNPROVEN})
 _SAME_PIXEL_COUNT = frozenset({Relation.REENCODED, Relation.ROTATED, Relation.MIRRORED, *_TONES})
 
 Files: TypeAlias = Mapping[int, Mapping[str, float]]
-_Measure: TypeAlias = Callable[[str], float | None]
 
 
 class Sign(StrEnum):
@@ -59,6 +62,7 @@ class Sign(StrEnum):
     ENLARGED = "enlarged"
     ADDED_AREA = "added_area"  # a border, a bar, empty corners
     COARSER_STEPS = "coarser_steps"
+    UNEXPLAINED = "unexplained"  # by the compression of the other one
     SMOOTHER = "smoother"
 
 
@@ -173,11 +177,11 @@ def _sharpened(view: _View) -> str:
 
 
 def _blurred(view: _View) -> str:
-    middle, fine = view.both("middle"), view.of_x("fine")
-    if middle is None or fine is None:
+    middle, fine, detail = view.both("middle"), view.of_x("fine"), view.both("detail")
+    if middle is None or fine is None or detail is None or detail[0] < max(SHARP, FINER * detail[1]):
         return ""
     blurred = middle[1] > BLURRED and fine < LOST
-    cut_off = middle[0] > KEPT and fine < CUT_OFF
+    cut_off = KEPT < middle[0] < 1 / KEPT and fine < CUT_OFF
     return "its fine detail is gone" if blurred or cut_off else ""
 
 
@@ -204,7 +208,9 @@ def _enlarged(view: _View) -> str:
 
 
 def _added_area(view: _View) -> str:
-    return "it has a border, a bar or empty corners" if _has_plain(view.of_y) and not _has_plain(view.of_x) else ""
+    a, b = (_is_plain(view.pair, side) for side in "ab")
+    x, y = (b, a) if view.turned else (a, b)
+    return "it has a border, a bar or empty corners" if y and not x else ""
 
 
 def _coarser_steps(view: _View) -> str:
@@ -218,11 +224,6 @@ def _excludes(view: _View) -> bool:
     """Whether *y* is known not to be made from *x*, by the steps of x; a changed tone may hide them."""
     found = view.of_x("lattice")
     return found is not None and found < OFF_STEPS and Relation.TONE not in view.pair.relations
-
-
-def _has_plain(of: _Measure) -> bool:
-    share, plain = of("outside"), of("plain")
-    return share is not None and plain is not None and share >= NO_AREA and plain >= PLAIN
 
 
 _SIGNS: Mapping[Sign, Callable[[_View], str]] = {
@@ -266,9 +267,12 @@ def more_compressed(pair: Pair, files: Files = MappingProxyType({})) -> Made | N
                 words = f"JPEG steps of {steps[1]:.1f} levels against {steps[0]:.1f}"
                 return Made(x.id, y.id, Sign.COARSER_STEPS, words)
             continue
+        if _is_nearer(view):
+            return Made(x.id, y.id, Sign.UNEXPLAINED, "it differs by more than the JPEG steps of the other one explain")
         if _is_smoother(view):
             return Made(x.id, y.id, Sign.SMOOTHER, "less fine detail was kept")
-        if x.format == y.format and _rate(x) >= CLEARLY * _rate(y) > 0:
+        measured = "derived" not in view.measures
+        if measured and x.format == y.format and _rate(x) >= CLEARLY * _rate(y) > 0:
             words = f"{_rate(y):.2f} bytes a pixel against {_rate(x):.2f}"
             return Made(x.id, y.id, Sign.COARSER_STEPS, words)
     return None
@@ -304,6 +308,14 @@ def measures_of(pair: Pair) -> Mapping[str, float]:
 def tones_differ(relations: Iterable[Relation]) -> bool:
     """Whether two pictures with these relations differ in more than place, size and compression."""
     return not _TONES.isdisjoint(relations)
+
+
+def _is_nearer(view: _View) -> bool:
+    """Whether *x* is a JPEG that cannot have been made from *y*, which is lossy too: the two differ by too much."""
+    step, proof = view.of_x("step"), view.pair.proof
+    if step is None or view.of_y("step") is not None or proof is None or "derived" in view.measures:
+        return False
+    return 255 * proof.noise > EXPLAINED * step
 
 
 def _is_smoother(view: _View) -> bool:
@@ -342,7 +354,7 @@ def larger(pairs: Iterable[Pair]) -> list[tuple[int, int]]:
         crop_of = pair.verification.crop_of
         measures = measures_of(pair)
         if "outside_a" in measures and "outside_b" in measures:
-            own_a, own_b = (_own_area(measures, side) for side in "ab")
+            own_a, own_b = (0.0 if _is_plain(pair, side) else measures[f"outside_{side}"] for side in "ab")
             if own_a >= OWN_AREA and own_b < NO_AREA:
                 crop_of = Side.A
             elif own_b >= OWN_AREA and own_a < NO_AREA:
@@ -354,13 +366,15 @@ def larger(pairs: Iterable[Pair]) -> list[tuple[int, int]]:
     return found
 
 
-def _own_area(measures: Mapping[str, float], side: str) -> float:
-    """Share of its area in which a picture shows something that the other one does not."""
-    return 0.0 if measures.get(f"plain_{side}", 0.0) >= PLAIN else measures[f"outside_{side}"]
+def _is_plain(pair: Pair, side: str) -> bool:
+    """Whether what only one picture of a pair shows is a border, a bar or empty corners."""
+    measures = measures_of(pair)
+    least = PLAIN_BORDERED if Relation.BORDERED in pair.relations else PLAIN
+    return measures.get(f"outside_{side}", 0.0) >= NO_AREA and measures.get(f"plain_{side}", 0.0) >= least
 
 
 def scale_of(pair: Pair) -> float:
-    """Size of b's content in a's pixels over its size in its own: as the proof refined it, else as it was registered."""
+    """Size of b's content in a's pixels over its size in its own: as it was proven, else as it was registered."""
     if pair.proof is None or "outside_a" not in measures_of(pair):
         return pair.verification.registration.scale
     (xx, xy, _), (yx, yy, _) = pair.proof.matrix
@@ -373,7 +387,7 @@ def enlargement(pair: Pair) -> tuple[int, int] | None:
         return None
     measures = measures_of(pair)
     fine, coarse, side = (pair.a, pair.b, "b") if scale_of(pair) >= 1 else (pair.b, pair.a, "a")
-    if measures.get("beyond", ENLARGED) >= ENLARGED or measures.get(f"detail_{side}", 0.0) < SHARP:
+    if not LEAST_BEYOND <= measures.get("beyond", ENLARGED) < ENLARGED or measures.get(f"detail_{side}", 0.0) < SHARP:
         return None
     return fine.id, coarse.id
 

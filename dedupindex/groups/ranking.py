@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -94,9 +94,9 @@ class Contender:
     unpacked: bool = False  # has the very pixels of a lossy file: then it holds no more than that
     processed: int = 0  # how many pictures of the group lie between it and what it was made from, itself included
     compressed: int = 0  # the same of more compressed copies
-    made: tuple[Made, ...] = ()  # how it was made from others
+    made: tuple[Made, ...] = ()  # how it was made from others, which are named by their `content`
     packed: tuple[Made, ...] = ()  # how it is compressed more than others
-    content: int = 0  # the same for files with the same pixels
+    content: int = 0  # the same for files with the same pixels: the id of one of the images
     tone: int = 0  # the same for files that differ in place, size and compression only
 
     @property
@@ -194,13 +194,7 @@ def ranking(images: Iterable[ImageRecord], pairs: Sequence[Pair], policy: Policy
 
 
 def _known(images: Sequence[ImageRecord], pairs: Sequence[Pair]) -> dict[int, dict[str, Any]]:
-    """What the pairs tell of each image: the fields of a contender."""
-    files = file_measures(pairs)
-    made = [one for one in (made_from(pair, files) for pair in pairs) if one is not None]
-    packed = [one for one in (more_compressed(pair, files) for pair in pairs) if one is not None]
-    part = depths(larger(pairs))
-    processed, compressed = (depths((one.better, one.worse) for one in found) for found in (made, packed))
-    fine, bare = fineness(pairs), unpacked(pairs)
+    """What the pairs tell of each image: the fields of a contender. Images with the same pixels share what is told."""
     content: dict[int, int] = {image.id: image.id for image in images}
     tone = dict(content)
     for pair in pairs:
@@ -208,19 +202,32 @@ def _known(images: Sequence[ImageRecord], pairs: Sequence[Pair]) -> dict[int, di
             join(content, pair.a.id, pair.b.id)
         if not tones_differ(pair.relations):
             join(tone, pair.a.id, pair.b.id)
+    same = {image.id: root_of(content, image.id) for image in images}
+    files = file_measures(pairs)
+    made, packed = (
+        [
+            replace(one, better=same[one.better], worse=same[one.worse])
+            for one in (tell(pair, files) for pair in pairs)
+            if one is not None and same[one.better] != same[one.worse]
+        ]
+        for tell in (made_from, more_compressed)
+    )
+    part = depths((same[large], same[small]) for large, small in larger(pairs) if same[large] != same[small])
+    processed, compressed = (depths((one.better, one.worse) for one in found) for found in (made, packed))
+    fine, bare = fineness(pairs), unpacked(pairs)
     about: dict[str, dict[int, list[Made]]] = {"made": defaultdict(list), "packed": defaultdict(list)}
     for name, found in (("made", made), ("packed", packed)):
         for one in found:
             about[name][one.worse].append(one)
     return {
         image.id: {
-            "part": part.get(image.id, 0),
+            "part": part.get(same[image.id], 0),
             "fineness": fine.get(image.id, 1.0),
             "unpacked": image.id in bare,
-            "processed": processed.get(image.id, 0),
-            "compressed": compressed.get(image.id, 0),
-            **{name: tuple(of[image.id]) for name, of in about.items()},
-            "content": root_of(content, image.id),
+            "processed": processed.get(same[image.id], 0),
+            "compressed": compressed.get(same[image.id], 0),
+            **{name: tuple(of[same[image.id]]) for name, of in about.items()},
+            "content": same[image.id],
             "tone": root_of(tone, image.id),
         }
         for image in images
@@ -313,14 +320,14 @@ def _in_system_folder(contender: Contender, _: _Surroundings) -> bool:
 
 def _between(keeper: Contender, found: Sequence[Made]) -> list[Made]:
     """Those of the signs on a file that are against the keeper; where there are none, the first against any file."""
-    return [made for made in found if made.better == keeper.image.id] or list(found[:1])
+    return [made for made in found if made.better == keeper.content] or list(found[:1])
 
 
 def _made_words(keeper: Contender, found: Sequence[Made]) -> str:
     against = _between(keeper, found)
     if not against:
         return "that one is nearer to the original"
-    beside = "" if against[0].better == keeper.image.id else " (beside another picture of the group)"
+    beside = "" if against[0].better == keeper.content else " (beside another picture of the group)"
     return against[0].words + beside
 
 

@@ -101,7 +101,7 @@ def test_where_no_rule_tells_the_better_picture_it_is_a_judgement_call():
 
 def test_a_sign_against_another_picture_says_so():
     third = other(known={"processed": 2, "made": (NOISY,)})
-    words = decide(other(known={"processed": 1}, sha256=b"3" * 32, id=3), third)[1]
+    words = decide(other(known={"processed": 1, "content": 3}, sha256=b"3" * 32, id=3), third)[1]
     assert words == "noise was added (beside another picture of the group)"
 
 
