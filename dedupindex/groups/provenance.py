@@ -214,14 +214,16 @@ def _added_area(view: _View) -> str:
 
 
 def _coarser_steps(view: _View) -> str:
-    steps = view.both("step")
-    if steps is None or _tones_agree(view.pair) or steps[1] < COARSER * steps[0] or not _at_one_scale(view.pair):
+    own, there = view.of_x("step"), view.of_y("step")
+    if there is None or _tones_agree(view.pair) or not _at_one_scale(view.pair):
         return ""
-    return f"its JPEG steps are coarser ({steps[1]:.1f} levels against {steps[0]:.1f})"
+    if own is None:
+        return "it is a JPEG, and the other one is lossless" if view.x.lossless else ""
+    return f"its JPEG steps are coarser ({there:.1f} levels against {own:.1f})" if there >= COARSER * own else ""
 
 
 def _excludes(view: _View) -> bool:
-    """Whether *y* is known not to be made from *x*, by the steps of x; a changed tone may hide them."""
+    """Whether *y* is known not to be made from the JPEG *x*: it does not show its steps, and no tone may hide them."""
     found = view.of_x("lattice")
     return found is not None and found < OFF_STEPS and Relation.TONE not in view.pair.relations
 

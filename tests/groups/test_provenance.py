@@ -106,6 +106,13 @@ def test_coarser_steps_are_certain_only_where_the_other_way_round_is_excluded():
     assert not made_from(pair({**steps, "lattice_b": 0.0}, (Relation.TONE,))).certain
 
 
+def test_an_edit_that_is_saved_as_a_jpeg_was_made_from_the_lossless_picture():
+    found = made_from(pair({"step_b": 3.4, "lattice_b": 0.0}, (Relation.EDITED,), a={"lossless": True}))
+    assert (found.better, found.sign, found.certain) == (1, Sign.COARSER_STEPS, True)
+    assert made_from(pair({"step_b": 3.4, "lattice_b": 0.5}, (Relation.EDITED,), a={"lossless": True})).better == 2
+    assert made_from(pair({"step_b": 3.4}, (Relation.EDITED,))) is None, "another lossy format"
+
+
 def test_an_enlarged_picture_is_as_fine_as_what_it_was_made_from():
     enlarged = pair({"ratio": 1.5, "beyond": 1.2}, (Relation.RESIZED,), scale=1 / 1.5)  # b has 1.5 times the pixels
     assert enlargement(enlarged) == (2, 1)

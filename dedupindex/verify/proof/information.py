@@ -213,8 +213,10 @@ def _detail(common: _Common, joint: Joint, sign: float, changed: Mask) -> dict[s
         found[f"detail_{side}"] = float(np.sqrt(max(0.0, energy[2])))
         found[f"noise_{side}"] = float(np.sqrt(everything[flat, 2].mean()))
     if len(limits) > 3:
-        fine, coarse = structured if common.a_is_finer else structured[::-1]
-        found["beyond"] = max(0.0, float(fine[3])) / max(float(coarse[3]), 1e-3)
+        # the finest detail may lie where the coarser detail is least: then both differences are negative
+        above = [abs(float(energy[3])) for energy in structured]
+        fine, coarse = above if common.a_is_finer else above[::-1]
+        found["beyond"] = fine / max(coarse, 1e-3)
     return found
 
 
