@@ -20,11 +20,12 @@ SCALINGS = ("auto", "dtype", "minmax", "max", "stack", "percentile")
 PROFILES = ("default", "fast")
 WORKING_SIDE = {"default": 256, "fast": 128}  # pixels: of a prepared picture; keypoints need more than thumbnails
 DETAIL_SIDE = {"default": 384, "fast": 192}  # pixels: down to which a JPEG is decoded reduced; half as much again
-# Which copy is kept, the first rule that tells two apart decides. A lossless thumbnail must not beat a photograph, so
-# pixels come before everything else; what is on the right of `oldest` decides only between files of one age.
+# Which copy leads and is kept, the first rule that tells two apart decides. A lossless thumbnail must not beat a
+# photograph, so pixels come before everything else, and a lossless grey copy must not beat its original, so what was
+# made from another picture comes next; what is on the right of `oldest` decides only between files of one age.
 KEEP_RULES = (
-    "more-pixels", "lossless", "greater-depth", "less-compressed", "more-metadata", "path-order", "oldest",
-    "shortest-path",
+    "more-pixels", "less-processed", "lossless", "greater-depth", "less-compressed", "more-metadata", "path-order",
+    "oldest", "shortest-path",
 )  # fmt: skip
 OTHER_KEEP_RULES = ("newest", "first-path")
 ENVIRONMENT_PREFIX = "DEDUPINDEX_"
@@ -119,8 +120,8 @@ class Settings:
     )
     work: str = _setting("", "folder for the parts of an engine, a path or URL; else beside the database")
     workers: int = _setting(0, "worker processes; 0 = as many as cores")
-    keep_rules: tuple[str, ...] = _setting(KEEP_RULES, "which copy a plan keeps, the first rule decides that can")
-    prefer_paths: tuple[str, ...] = _setting((), "folders whose files a plan rather keeps, the most preferred first")
+    keep_rules: tuple[str, ...] = _setting(KEEP_RULES, "which copy leads and is kept, the first rule decides that can")
+    prefer_paths: tuple[str, ...] = _setting((), "folders whose files are rather kept, the most preferred first")
 
     def __post_init__(self) -> None:
         if self.scaling not in SCALINGS:

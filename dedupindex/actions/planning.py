@@ -18,13 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dedupindex.actions.coverage import covered, fineness, larger, unpacked
-from dedupindex.actions.keep_rules import SHOWS_MORE, Contender, Key, because, deciding, keys, parts, rule_order
-from dedupindex.actions.plans import NEAR_ACTIONS, check_plan, is_under, needed
+from dedupindex.actions.coverage import covered
+from dedupindex.actions.plan_options import PlanOptions
+from dedupindex.actions.plans import check_plan, needed
 from dedupindex.actions.selected_groups import may_go, may_replace, selected_groups
 from dedupindex.actions.targets import with_targets
-from dedupindex.errors import SettingsError
 from dedupindex.groups import roots
+from dedupindex.groups.ranking import SHOWS_MORE, Policy, Ranked, Reason, ranking, reason, rule_order
 from dedupindex.ingest import exclusions
 from dedupindex.places import absolute, is_local, shards_above
 from dedupindex.records import Decision, DecisionKind, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
@@ -42,103 +42,21 @@ _BOTH = "somebody decided to keep both"
 
 
 @dataclass(frozen=True, slots=True)
-class PlanOptions:
-    """What somebody asked a plan for.
-
-    Raises
-    ------
-    SettingsError
-        The options contradict each other.
-    """
-
-    action: Action = Action.TRASH
-    to: Path | None = None  # where `move` moves to
-    relations: tuple[Relation, ...] = _BYTES  # a pair counts when all of its relations are among these
-    protect: tuple[Path, ...] = ()
-    keep: tuple[str, ...] = ()
-    prefer: tuple[Path, ...] = ()
-    unproven: bool = False  # take also what was seen at 128 pixels only, where its relations are named
-
-    def __post_init__(self) -> None:
-        if (self.action is Action.MOVE) != (self.to is not None):
-            raise SettingsError("a folder to move to belongs to the action move, and to no other")
-        near = [str(relation) for relation in self.relations if relation is not Relation.SAME_BYTES]
-        if near and self.action not in NEAR_ACTIONS:
-            raise SettingsError(f"{', '.join(near)}: only files with the same bytes may be linked or deleted")
-        if Relation.SHIFTED_OVERLAP in self.relations:
-            raise SettingsError("shifted_overlap: each of the two shows something of its own, neither may go")
-        if Relation.ALTERNATE in self.relations:
-            raise SettingsError("alternate: the two show different content, neither may go")
-        if Relation.UNPROVEN in self.relations:
-            raise SettingsError("unproven: says nothing of what was done; name that, and add --unproven")
-        rule_order(self.keep)
-
-    @classmethod
-    def named(
-        cls,
-        action: str,
-        relations: Sequence[str],
-        *,
-        to: Path | None = None,
-        protect: tuple[Path, ...] = (),
-        keep: tuple[str, ...] = (),
-        prefer: tuple[Path, ...] = (),
-        unproven: bool = False,
-    ) -> PlanOptions:
-        """Options from an action and relations by their names, as people give them.
-
-        Parameters
-        ----------
-        action : str
-            Value of an `Action`.
-        relations : sequence of str
-            Values of `Relation`: pairs with these may lose a file.
-        to : Path, optional
-            Folder for the action ``move``, and only for it.
-        protect : tuple of Path
-            Files at and below these stay.
-        keep : tuple of str
-            Keep rules, the first that can decides; empty = those of the settings.
-        prefer : tuple of Path
-            Folders whose files are rather kept, the most preferred first; empty = those of the settings.
-        unproven : bool
-            Take pairs whose files were not compared too.
-
-        Returns
-        -------
-        PlanOptions
-
-        Raises
-        ------
-        SettingsError
-            There is no such action or relation, or the options contradict each other.
-        """
-        unknown = [name for name in relations if name not in set(Relation)]
-        if unknown:
-            raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
-        if action not in set(Action):
-            raise SettingsError(f"no action {action}; there are: {', '.join(Action)}")
-        chosen = tuple(Relation(name) for name in dict.fromkeys(relations))
-        return cls(Action(action), to, chosen, protect, keep, prefer, unproven)
-
-
-@dataclass(frozen=True, slots=True)
 class _Node:
     """A file of a group."""
 
-    contender: Contender
-    key: Key = ()
+    ranked: Ranked
     device: int = 0
     stays: LeftOutReason | None = None  # why it may not go, whatever its copies are
     detail: str = ""
 
     @property
     def image(self) -> ImageRecord:
-        return self.contender.image
+        return self.ranked.contender.image
 
     @property
     def path(self) -> Path:
-        return self.contender.place.path
+        return self.ranked.path
 
 
 @dataclass(slots=True)
@@ -149,7 +67,7 @@ class _Maker:
     rules: tuple[str, ...]
     apart: frozenset[tuple[str, str]]  # pairs decided to be no duplicates
     both: frozenset[tuple[str, str]]  # pairs of which both are kept
-    decided: frozenset[str]  # keepers
+    policy: Policy
     selection: Selection
     roots: tuple[Root, ...]
     items: list[PlanItem] = field(default_factory=list)
@@ -253,7 +171,7 @@ def make_plan(
         rule_order(options.keep),
         frozenset(kinds[DecisionKind.NOT_DUPLICATE]),
         frozenset(kinds[DecisionKind.KEEP_BOTH]),
-        frozenset(a for a, _ in kinds[DecisionKind.KEEPER]),
+        options.policy(frozenset(a for a, _ in kinds[DecisionKind.KEEPER])),
         selection or Selection(),
         tuple(known),
     )
@@ -280,39 +198,40 @@ def make_plan(
 
 def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> None:
     pairs = [pair for pair in group.pairs if _key(pair) not in maker.apart]
-    part, fine, packed = parts(larger(pairs)), fineness(pairs), unpacked(pairs)
-    singles: list[_Node] = []
+    files = ranking([member.image for member in group.members], pairs, maker.policy)
+    places: dict[int, list[Ranked]] = defaultdict(list)
+    for file in files:
+        places[file.contender.image.id].append(file)
+    nodes: dict[Path, _Node] = {}
     several: dict[bytes, list[_Node]] = defaultdict(list)
     for member in group.members:
         image = member.image
         if image.frame_count > 1:
             if image.sha256 not in stacks and image.sha256 not in several:  # one file, in many groups
-                several[image.sha256] = _nodes(maker, group, image)
+                several[image.sha256] = _nodes(maker, group, places[image.id])
             continue
-        known = {"part": part.get(image.id, 0), "fineness": fine.get(image.id, 1.0), "unpacked": image.id in packed}
-        singles += _nodes(maker, group, image, **known)
+        nodes |= {node.path: node for node in _nodes(maker, group, places[image.id])}
     stacks.update(several)
-    _choose(maker, group, singles, pairs)
-    for nodes in several.values():
-        _choose(maker, group, nodes, [])
+    _choose(maker, group, [nodes[file.path] for file in files if file.path in nodes], pairs)
+    for stack in several.values():
+        order = {file.path: number for number, file in enumerate(files)}
+        _choose(maker, group, sorted(stack, key=lambda node: order[node.path]), [])
     for pair in pairs:
         if any(image.frame_count > 1 for image in (pair.a, pair.b)):
             _leave_stack(maker, group, pair)
 
 
-def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: Any) -> list[_Node]:
+def _nodes(maker: _Maker, group: DuplicateGroup, files: Sequence[Ranked]) -> list[_Node]:
     """The files that hold an image, each as it is found now; what is not as the index knows it is left out."""
     nodes: list[_Node] = []
-    places = {place.path: place for place in image.locations if not place.missing}
-    for path, place in sorted(places.items()):
-        status = _look(place)
+    present = {file.path: file for file in files if not file.contender.place.missing}
+    for path, file in sorted(present.items()):
+        status = _look(file.contender.place)
         if not isinstance(status, os.stat_result):
             maker.left_out.append(LeftOut(group.id, path, None, *status))
             continue
         identity = (status.st_dev, status.st_ino)
         first = maker.files.setdefault(identity, path)
-        reference = roots.is_reference(maker.roots, path)
-        protected = reference or is_under(path, maker.options.protect)
         if first != path and status.st_nlink < 2:
             maker.left_out.append(
                 LeftOut(group.id, path, first, LeftOutReason.SAME_FILE, "the same file by another path")
@@ -320,14 +239,14 @@ def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: An
             continue
         stays: LeftOutReason | None = None
         detail = ""
-        if protected:
+        reference = roots.is_reference(maker.roots, path)
+        if reference or file.contender.protected:
             stays, detail = LeftOutReason.PROTECTED, "belongs to the reference" if reference else "is protected"
         elif not may_go(maker.selection, path):
             stays, detail = LeftOutReason.NOT_SELECTED, "is not below a path that was asked for"
         elif status.st_nlink > 1:
             stays, detail = LeftOutReason.HARD_LINK, f"has {status.st_nlink} hard links: to take one away frees nothing"
-        contender = Contender(image, place, image.key in maker.decided, protected=protected, **known)
-        nodes.append(_Node(contender, (), status.st_dev, stays, detail))
+        nodes.append(_Node(file, status.st_dev, stays, detail))
     return nodes
 
 
@@ -351,18 +270,14 @@ def _look(place: LocationRecord) -> tuple[LeftOutReason, str] | os.stat_result:
 
 
 def _choose(maker: _Maker, group: DuplicateGroup, nodes: Sequence[_Node], pairs: Sequence[Pair]) -> None:
-    """Go through the files in the order of the rules; keep or let go."""
-    sorted_keys = keys([node.contender for node in nodes], maker.rules, maker.options.prefer)
-    ranked = sorted(
-        (dataclasses.replace(node, key=key) for node, key in zip(nodes, sorted_keys, strict=True)),
-        key=lambda node: (node.key, os.fsencode(node.path)),
-    )
+    """Go through the files, given in the order of the ranking; keep or let go."""
     neighbours: dict[int, dict[int, Pair]] = defaultdict(dict)
     for pair in pairs:
         neighbours[pair.a.id][pair.b.id] = pair
         neighbours[pair.b.id][pair.a.id] = pair
     kept: dict[int, list[_Node]] = defaultdict(list)
-    for node in ranked:
+    rank = {id(node): number for number, node in enumerate(nodes)}
+    for node in nodes:
         own = node.image.id
         reason: LeftOut | None = None
         choice: PlanItem | LeftOut | None = None
@@ -372,8 +287,8 @@ def _choose(maker: _Maker, group: DuplicateGroup, nodes: Sequence[_Node], pairs:
                 break
             reason = reason or choice
         if not isinstance(choice, PlanItem):
-            near = sorted((n.key, os.fsencode(n.path), n) for other in neighbours[own] for n in kept[other])
-            for keeper in (n for *_, n in near if may_replace(maker.selection, n.path, node.path)):
+            near = sorted((n for other in neighbours[own] for n in kept[other]), key=lambda n: rank[id(n)])
+            for keeper in (n for n in near if may_replace(maker.selection, n.path, node.path)):
                 choice = _near(maker, group, keeper, node, neighbours[own][keeper.image.id])
                 if isinstance(choice, PlanItem):
                     break
@@ -398,7 +313,7 @@ def _near(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node, pair
     relations = pair.relations
     if any(node.image.key in both for both in maker.both):
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEP_BOTH, _BOTH)
-    if node.contender.decided:
+    if node.ranked.contender.decided:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEPER, "somebody decided to keep this one")
     if not needed(relations) <= set(maker.options.relations):
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.RELATION, "+".join(relations))
@@ -449,10 +364,11 @@ def _decide(
         return LeftOut(group.id, node.path, keeper.path, node.stays, node.detail)
     if maker.options.action is Action.HARDLINK and keeper.device != node.device:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.OTHER_DEVICE, "lies on another file system")
-    rule = deciding(maker.rules, keeper.key, node.key)
-    if rule is None:
+    why = reason(maker.rules, keeper.ranked, node.ranked) or Reason("", "")
+    if not why.rule:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.TIE, "no keep rule tells the two apart")
-    if rule == SHOWS_MORE and node.contender.fineness > keeper.contender.fineness * FINER:
+    fine = keeper.ranked.contender.fineness, node.ranked.contender.fineness
+    if why.rule == SHOWS_MORE and fine[1] > fine[0] * FINER:
         detail = "shows only a part, but that in finer detail"
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.FINER, detail)
     return PlanItem(
@@ -461,8 +377,9 @@ def _decide(
         file=_planned(node),
         keeper=_planned(keeper),
         relations=relations,
-        rule=rule,
-        because=because(rule, keeper.contender, node.contender),
+        rule=why.rule,
+        because=why.words,
+        judgement=why.judgement,
         covered=covered,
         score=score,
         evidence=evidence,
@@ -481,7 +398,7 @@ def _leave_stack(maker: _Maker, group: DuplicateGroup, pair: Pair) -> None:
 
 
 def _planned(node: _Node) -> PlannedFile:
-    place = node.contender.place
+    place = node.ranked.contender.place
     return PlannedFile(place.path, node.image.sha256.hex(), place.size, place.mtime_ns)
 
 

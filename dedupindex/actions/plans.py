@@ -208,6 +208,7 @@ def _item(value: Fields) -> PlanItem:
         relations=tuple(value.chosen("relation", name, Relation) for name in value.text("relation").split("+")),
         rule=value.text("rule"),
         because=value.text("because"),
+        judgement=value.values.get("judgement") is True,
         covered=value.number("covered"),
         target=None if value.is_null("target") else path_of(value.object("target")),
         score=value.number("score"),

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from dedupindex.groups.joining import joined
+from dedupindex.groups.ranking import Policy, Ranked, Reason, ranking, reason, rule_order
 from dedupindex.records import (
     Decision,
     DuplicateGroup,
@@ -18,6 +20,7 @@ from dedupindex.records import (
     GroupMember,
     ImageRecord,
     Link,
+    LocationRecord,
     Pair,
 )
 
@@ -29,7 +32,7 @@ def build_groups(
     pairs: Sequence[Pair],
     alone: Iterable[ImageRecord] = (),
     *,
-    keepers: Collection[str] = (),
+    policy: Policy = Policy(),
     apart: Iterable[Decision] = (),
     salt: bytes = b"",
 ) -> tuple[DuplicateGroup, ...]:
@@ -41,8 +44,8 @@ def build_groups(
         Best first. Alternates among them join nothing; withdrawn ones are left out.
     alone : iterable of ImageRecord
         Images with several present locations; those that stand in no pair make a group of their own.
-    keepers : collection of str
-        Content keys of images that somebody decided to keep: they come first, unless their files are gone.
+    policy : Policy
+        By which the members are ranked.
     apart : iterable of Decision
         Decisions on two images. A group in which both stand, through others or because they are shown all the same,
         is flagged.
@@ -78,14 +81,14 @@ def build_groups(
             group = root[by_key[decision.a]]
             if group == root[by_key[decision.b]]:
                 severed[group].append(decision)
-    groups = [_group(members[g], inside[g], beside[g], keepers, severed[g], salt) for g in members]
+    groups = [_group(members[g], inside[g], beside[g], policy, severed[g], salt) for g in members]
     single: dict[int, list[Pair]] = defaultdict(list)  # alternates of images that are in no pair of copies
     for pair, link in links:
         if link is Link.ALTERNATE:
             for image in (pair.a, pair.b):
                 if image.id not in images:
                     single[image.id].append(pair)
-    groups += [_group([image], [], single[image.id], keepers, (), salt) for image in alone if image.id not in images]
+    groups += [_group([image], [], single[image.id], policy, (), salt) for image in alone if image.id not in images]
     groups.sort(key=largest_first)
     return tuple(groups)
 
@@ -99,25 +102,6 @@ def largest_first(group: DuplicateGroup) -> tuple[int, tuple[bytes, int], str]:
     """
     places = [(bytes(place.path), place.frame) for member in group.members for place in member.image.locations]
     return -len(places), min(places, default=(b"", 0)), group.id
-
-
-def representative_order(image: ImageRecord) -> tuple[object, ...]:
-    """Sort key: the best picture to stand for a group comes first.
-
-    Larger valid area, lossless, more bits, more metadata, older, then path and content.
-    """
-    place = image.locations[0] if image.locations else None
-    return (
-        place is None or place.missing,
-        -round(image.width * image.height * image.valid_share),
-        not image.lossless,
-        -image.bits,
-        -image.metadata_count,
-        place.mtime_ns if place is not None else 0,
-        str(place.path) if place is not None else "",
-        image.sha256,
-        image.frame,
-    )
 
 
 def group_id(sha256: bytes, frame: int, salt: bytes = b"") -> str:
@@ -144,24 +128,42 @@ def _group(
     images: list[ImageRecord],
     pairs: list[Pair],
     beside: list[Pair],
-    keepers: Collection[str],
+    policy: Policy,
     severed: Sequence[Decision],
     salt: bytes,
 ) -> DuplicateGroup:
-    gone = {image.id for image in images if not image.locations or image.locations[0].missing}
-    kept = {image.id for image in images if image.key in keepers and image.id not in gone}
-    ranked = sorted(images, key=lambda image: (image.id in gone, image.id not in kept, representative_order(image)))
-    first = ranked[0]
-    relation = {first.id: LINKED}
+    ranked = ranking(images, pairs, policy)
+    ordered: dict[int, list[LocationRecord]] = {one.contender.image.id: [] for one in ranked}
+    files: dict[int, Ranked] = {}
+    for one in ranked:
+        ordered[one.contender.image.id].append(one.contender.place)
+        files.setdefault(one.contender.image.id, one)
+    for image in sorted(images, key=lambda image: (image.sha256, image.frame)):
+        ordered.setdefault(image.id, [])  # without any place: last
+    by_id = {image.id: image for image in images}
+    first = next(iter(ordered))
+    relation = {first: LINKED}
     best: dict[int, float] = defaultdict(float)
     for pair in pairs:
-        for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
-            best[one.id] = max(best[one.id], pair.verification.score)
-            if other.id == first.id:
-                relation[one.id] = "+".join(pair.relations)
+        for one_of, other in ((pair.a, pair.b), (pair.b, pair.a)):
+            best[one_of.id] = max(best[one_of.id], pair.verification.score)
+            if other.id == first:
+                relation[one_of.id] = "+".join(pair.relations)
     if not pairs:
-        best[first.id] = 1.0  # the same bytes at several places
-    members = [GroupMember(image, relation.get(image.id, ""), best[image.id], image.id in kept) for image in ranked]
+        best[first] = 1.0  # the same bytes at several places
+    reasons = _reasons(policy, ranked, list(files.values()))
+    members = [
+        GroupMember(
+            image=replace(by_id[image], locations=tuple(places)),
+            relation=relation.get(image, ""),
+            score=best[image],
+            keeper=by_id[image].key in policy.keepers,
+            rule=reasons[image].rule if image in reasons else "",
+            because=reasons[image].words if image in reasons else "",
+            judgement=image in reasons and reasons[image].judgement,
+        )
+        for image, places in ordered.items()
+    ]
     oldest = min(images, key=lambda image: image.id)
     return DuplicateGroup(
         id=group_id(oldest.sha256, oldest.frame, salt),
@@ -174,6 +176,24 @@ def _group(
         ),
         alternates=tuple(beside),
     )
+
+
+def _reasons(policy: Policy, ranked: Sequence[Ranked], files: Sequence[Ranked]) -> dict[int, Reason]:
+    """Why each image stands behind the first one, by its id; of the first one, why it stands before the next.
+
+    Parameters
+    ----------
+    ranked, files : sequence of Ranked
+        All files, and the first one of each image. A single image at several places stands before its next place.
+    """
+    rules = rule_order(policy.rules)
+    found: dict[int, Reason] = {}
+    for file in files[1:] or ranked[1:2]:
+        why = reason(rules, ranked[0], file)
+        if why is not None:
+            found.setdefault(ranked[0].contender.image.id, why)
+            found.setdefault(file.contender.image.id, why)
+    return found
 
 
 def _flags(images: Sequence[ImageRecord], pairs: Sequence[Pair], beside: Sequence[Pair]) -> list[GroupFlag]:

@@ -12,6 +12,7 @@ from dedupindex.errors import SettingsError
 from dedupindex.groups import roots, snapshots
 from dedupindex.groups.decisions import DecidedPairs, decided_pairs, sift
 from dedupindex.groups.grouping import build_groups, largest_first
+from dedupindex.groups.ranking import Policy
 from dedupindex.groups.selection import Selected, select, settled
 from dedupindex.groups.series import build_series
 from dedupindex.records import (
@@ -27,7 +28,7 @@ from dedupindex.records import (
 )
 from dedupindex.records.reports import Change, ChangeKind, Coverage, Report, Selection
 from dedupindex.records.selected_places import below, side, touches
-from dedupindex.settings import seconds_of
+from dedupindex.settings import Settings, seconds_of
 from dedupindex.store import catalog, catalog_decisions, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.catalog_decisions import Places
 from dedupindex.store.database import Connection
@@ -103,7 +104,11 @@ def is_present(image: ImageRecord) -> bool:
 
 
 def report(
-    connection: Connection, selection: Selection = EVERYTHING, *, since: int | str | datetime | None = None
+    connection: Connection,
+    selection: Selection = EVERYTHING,
+    *,
+    since: int | str | datetime | None = None,
+    settings: Settings = Settings(),
 ) -> Report:
     """Duplicate groups as stored in the database.
 
@@ -116,6 +121,8 @@ def report(
     since : int, str or datetime, optional
         Only what is different from the groups as they stood after that run: its number; a time ("2026-11-01", "7d"
         ago), for the last run before it; "last", for the search for duplicates before the latest one.
+    settings : Settings
+        The keep rules and preferred folders among them say which picture leads a group.
 
     Returns
     -------
@@ -140,18 +147,21 @@ def report(
         selection=selection,
         generation=catalog.generation(connection),
     )
+    policy = Policy.of(settings, decided.keepers)
     if since is None:
-        return _with_groups(connection, bare, decided, None)
+        return _with_groups(connection, bare, decided, policy, None)
     run = run_before(connection, since)
     differences = snapshots.compare(snapshots.before(connection, run.id) if run else {}, snapshots.current(connection))
     images = {
         image for difference in differences if difference.kind != ChangeKind.RESOLVED for image, _ in difference.places
     }
-    bare = _with_groups(connection, bare, decided, images)
+    bare = _with_groups(connection, bare, decided, policy, images)
     return _with_changes(connection, bare, run, differences)
 
 
-def _with_groups(connection: Connection, report: Report, decided: DecidedPairs, among: set[int] | None) -> Report:
+def _with_groups(
+    connection: Connection, report: Report, decided: DecidedPairs, policy: Policy, among: set[int] | None
+) -> Report:
     """Fill in the groups; *among*: only those of these images."""
     selection = report.selection
     confirmed = present_pairs(connection, min_score=selection.min_score, among=among)
@@ -166,7 +176,7 @@ def _with_groups(connection: Connection, report: Report, decided: DecidedPairs, 
     pairs = sift(asked, decided, show_kept=selection.decided)
     shown = [i for i in copies if not decided.leaves_out(i.key, i.key, decided=selection.decided)]
     slices = select(selection, pairs, shown)
-    groups, kept, series = _grouped(selection, slices, decided)
+    groups, kept, series = _grouped(selection, slices, decided, policy)
     hidden = 0
     if len(pairs) < len(asked) or len(shown) < len(copies):
         hidden = _count(selection, select(selection, asked, copies)) - _count(selection, slices)
@@ -187,13 +197,13 @@ def _with_groups(connection: Connection, report: Report, decided: DecidedPairs, 
 
 
 def _grouped(
-    selection: Selection, slices: Iterable[Selected], decided: DecidedPairs
+    selection: Selection, slices: Iterable[Selected], decided: DecidedPairs, policy: Policy
 ) -> tuple[tuple[DuplicateGroup, ...], tuple[Pair, ...], tuple[Series, ...]]:
     groups: list[DuplicateGroup] = []
     series: list[Series] = []
     for part in slices:
         salt = b"" if part.folder is None else os.fsencode(part.folder)
-        made = build_groups(part.pairs, part.alone, keepers=decided.keepers, apart=decided.apart.values(), salt=salt)
+        made = build_groups(part.pairs, part.alone, policy=policy, apart=decided.apart.values(), salt=salt)
         groups += made
         series += build_series(made, part.pairs, salt=salt)
     groups = [g for g in groups if touches(selection, (p for m in g.members for p in m.image.locations))]

@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dedupindex import __version__
-from dedupindex.actions import planning
+from dedupindex.actions import plan_options, planning
 from dedupindex.execution.engine import WORK
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.groups import decisions as deciding
@@ -208,7 +208,7 @@ class Index(PlacedIndex):
         if min_score is not None:
             chosen = dataclasses.replace(chosen, min_score=min_score)
         with self._database.read() as connection:
-            return reporting.report(connection, chosen, since=since)
+            return reporting.report(connection, chosen, since=since, settings=self.settings)
 
     def uploads(self, workers: int = 0) -> Uploads:
         """Return a handler of uploads; a context manager, because it has worker processes.
@@ -285,7 +285,7 @@ class Index(PlacedIndex):
 
     def plan(
         self,
-        options: planning.PlanOptions | None = None,
+        options: plan_options.PlanOptions | None = None,
         *,
         selection: Selection | None = None,
         min_score: float | None = None,
@@ -313,7 +313,7 @@ class Index(PlacedIndex):
         asked = selection or Selection()
         if min_score is not None:
             asked = dataclasses.replace(asked, min_score=min_score)
-        chosen = options or planning.PlanOptions()
+        chosen = options or plan_options.PlanOptions()
         return planning.plan(self._database, self.settings, chosen, version=__version__, selection=asked)
 
     def apply(

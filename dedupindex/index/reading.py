@@ -108,7 +108,7 @@ class ReadableIndex(OpenIndex):
     def overview(self, runs: int = 8) -> Overview:
         """The report of everything, with counts and the latest *runs*, of one state; nothing is searched for."""
         with self._database.read() as connection:
-            return describing.overview(connection, runs)
+            return describing.overview(connection, runs, self.settings)
 
     def roots(self) -> tuple[Root, ...]:
         """The places that ingests were told to look into, by path; a reference among them is marked as such."""
@@ -125,4 +125,4 @@ class ReadableIndex(OpenIndex):
 
     def regrouped(self, group: DuplicateGroup) -> tuple[DuplicateGroup, ...]:
         """What a group becomes by the decisions as they are: itself, smaller ones, or nothing."""
-        return regrouped(group, self.decisions())
+        return regrouped(group, self.decisions(), self.settings)

@@ -118,12 +118,15 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class GroupMember:
-    """A member of a duplicate group and how it relates to the representative."""
+    """A member of a duplicate group, how it relates to the representative, and why it does not lead the group."""
 
-    image: ImageRecord
+    image: ImageRecord  # its locations in the order of the ranking
     relation: str  # to the representative; "representative", or "" when only linked through others
     score: float  # of its best confirmed pair inside the group
     keeper: bool = False  # somebody decided to keep this one
+    rule: str = ""  # that puts the representative before it, of the representative: before the next; "" = none does
+    because: str = ""  # the same in words, said of the one that stands behind
+    judgement: bool = False  # no rule tells which of the two is better
 
     @property
     def path(self) -> Path:

@@ -119,6 +119,29 @@ class ProofMeasures(Numbers):
         Mean correlation of the windows in which both show something: of all, and outside the changed places, -1..1.
     displaced : float or None
         Displacement of blocks outside the changed places, pixels of the grid.
+    step_a, step_b : float or None
+        Typical step of the JPEG's quantisation, levels. These and the next ones are of copies, from
+        `dedupindex.verify.proof.information`; names that end in ``_a`` and ``_b`` are of that picture.
+    lattice_a, lattice_b : float or None
+        How well the other picture's coefficients lie on the steps of this JPEG, 0..1.
+    colours_a, colours_b : float or None
+        Colours of its palette.
+    outside_a, outside_b : float or None
+        Share of its valid area that the other picture does not show, 0..1.
+    plain_a, plain_b : float or None
+        Share of that area that is of one colour, 0..1.
+    middle_a, middle_b, fine_a, fine_b : float or None
+        Share of its detail in a band of frequencies that the other picture has too; 1 = all, above 1 = amplified.
+    detail_a, detail_b, noise_a, noise_b : float or None
+        Amplitude of its fine detail and of its noise, levels.
+    unexplained_a, unexplained_b : float or None
+        Standard deviation of its levels that the other picture's do not explain, over its contrast.
+    colour_a, colour_b : float or None
+        Strength of colours that do not follow from luminance, levels.
+    ratio : float or None
+        Pixels along a side of the finer picture for one of the coarser one.
+    beyond : float or None
+        Energy of the finer picture above the limit of the coarser one, over that of the coarser one enlarged.
     derived : float or None
         1 where the proof follows from those of other pairs.
     unreachable : float or None
@@ -133,6 +156,30 @@ class ProofMeasures(Numbers):
     agreement: float | None = None
     rest: float | None = None
     displaced: float | None = None
+    step_a: float | None = None
+    step_b: float | None = None
+    lattice_a: float | None = None
+    lattice_b: float | None = None
+    colours_a: float | None = None
+    colours_b: float | None = None
+    outside_a: float | None = None
+    outside_b: float | None = None
+    plain_a: float | None = None
+    plain_b: float | None = None
+    middle_a: float | None = None
+    middle_b: float | None = None
+    fine_a: float | None = None
+    fine_b: float | None = None
+    detail_a: float | None = None
+    detail_b: float | None = None
+    noise_a: float | None = None
+    noise_b: float | None = None
+    unexplained_a: float | None = None
+    unexplained_b: float | None = None
+    colour_a: float | None = None
+    colour_b: float | None = None
+    ratio: float | None = None
+    beyond: float | None = None
     derived: float | None = None
     unreachable: float | None = None
 

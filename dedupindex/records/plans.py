@@ -73,6 +73,7 @@ class PlanItem:
     target: Path | None = None  # where the file is moved to; None: chosen by the trash, or not moved
     score: float = 1.0
     evidence: Evidence | None = None  # of near-duplicates
+    judgement: bool = False  # no rule tells which of the two pictures is better
 
     @property
     def exact(self) -> bool:

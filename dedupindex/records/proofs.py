@@ -79,7 +79,7 @@ class Proof:
     matrix : ((float, float, float), (float, float, float))
         The refined registration: full-frame (x, y, 1) pixel indices of b to those of a.
     measures : ProofMeasures
-        Further numbers behind the outcome.
+        Further numbers behind the outcome. Names that end in ``_a`` or ``_b`` are of that picture.
     version : str
         Of the method and its thresholds.
     """
@@ -147,7 +147,13 @@ def turned_round(proof: Proof) -> Proof:
     regions = tuple(_region_turned(region, (xx, xy, yx, yy)) for region in proof.regions)
     values = {name: getattr(proof, name) for name in Proof.__dataclass_fields__}
     values |= {"regions": regions, "scale_a": proof.scale_b, "scale_b": proof.scale_a, "matrix": matrix}
+    values["measures"] = ProofMeasures.of({_other_side(name): value for name, value in proof.measures.named().items()})
     return Proof(**values)
+
+
+def _other_side(name: str) -> str:
+    """The name of the same measure of the other picture."""
+    return f"{name[:-2]}_{'b' if name[-1] == 'a' else 'a'}" if name[-2:] in ("_a", "_b") else name
 
 
 def inverted(matrix: Affine) -> Affine:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from dedupindex.records import LocationRecord, Outcome, Pair
+from dedupindex.records import GroupMember, Link, LocationRecord, Outcome, Pair
 from dedupindex.records.proofs import DIRECT
 from dedupindex.records.reports import Report
 from dedupindex.records.selected_places import copies_of, shown_places
@@ -16,6 +16,7 @@ from dedupindex.reports.names import for_spreadsheet
 COLUMNS = (
     "a", "b", "score", "relation", "dy", "dx", "scale", "rotation", "mirrored", "overlap", "proof", "changed",
     "a_gone", "b_gone",
+    "leads", "rule", "because", "judgement",
 )  # fmt: skip
 
 
@@ -35,6 +36,10 @@ class PairLine:
     overlap: float = 1.0
     proof: str = "same"  # outcome of the proof; "" = the files were not compared
     changed: float | None = 0.0  # share of what was compared that differs, 0..1; None = not known
+    leads: str = "a"  # which of the two stands before the other in their group; "" = they are in none
+    rule: str = ""  # by which the representative stands before the other one; "" for two that stand behind it
+    because: str = ""
+    judgement: bool = False
 
 
 def pair_lines(report: Report) -> Iterator[PairLine]:
@@ -47,9 +52,13 @@ def pair_lines(report: Report) -> Iterator[PairLine]:
         for member in group.members:
             for a, b in copies_of(report.selection, member.image):
                 yield PairLine(a, b, 1.0, "same_bytes")
+    ranks = {
+        member.image.id: (number, member) for group in report.groups for number, member in enumerate(group.members)
+    }
     for pair in sorted(report.pairs, key=lambda pair: -pair.verification.score):
         verification, registration = pair.verification, pair.verification.registration
         a, b = shown_places(report.selection, pair)
+        proof, changed = proof_columns(pair)
         yield PairLine(
             a,
             b,
@@ -61,8 +70,19 @@ def pair_lines(report: Report) -> Iterator[PairLine]:
             round(registration.rotation, 3) + 0.0,
             registration.mirrored,
             registration.overlap,
-            *proof_columns(pair),
+            proof,
+            changed,
+            *_rank_columns(pair, ranks),
         )
+
+
+def _rank_columns(pair: Pair, ranks: Mapping[int, tuple[int, GroupMember]]) -> tuple[str, str, str, bool]:
+    """Which picture of a pair stands before the other one, and why where that is the representative."""
+    if pair.a.id not in ranks or pair.b.id not in ranks or pair.link is Link.ALTERNATE:
+        return "", "", "", False
+    (first, _), (second, behind) = sorted((ranks[pair.a.id], ranks[pair.b.id]), key=lambda one: one[0])
+    leads = "a" if ranks[pair.a.id][0] < second else "b"
+    return (leads, behind.rule, behind.because, behind.judgement) if first == 0 else (leads, "", "", False)
 
 
 def proof_columns(pair: Pair) -> tuple[str, float | None]:
@@ -116,6 +136,10 @@ def pairs_csv(report: Report, *, spreadsheet: bool = False) -> bytes:
                 "" if line.changed is None else f"{line.changed:.6f}",
                 str(line.a.missing).lower(),
                 str(line.b.missing).lower(),
+                line.leads,
+                line.rule,
+                line.because,
+                str(line.judgement).lower(),
             )
         )
     return text.getvalue().encode("utf-8", "surrogateescape")

@@ -116,7 +116,14 @@ def series_json(series: Series) -> dict[str, Any]:
 
 
 def _role(member: GroupMember) -> dict[str, Any]:
-    return {"relation": member.relation, "score": round(member.score, 6), "keeper": member.keeper}
+    return {
+        "relation": member.relation,
+        "score": round(member.score, 6),
+        "keeper": member.keeper,
+        "rule": member.rule,
+        "because": shown(member.because),
+        "judgement": member.judgement,
+    }
 
 
 def pair_json(pair: Pair) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from jinja2 import BaseLoader, Environment, StrictUndefined
 
 from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Outcome, Pair, Verification
 from dedupindex.reports.names import shown
-from dedupindex.reports.plans import evidence_words, size_text
+from dedupindex.reports.plans import evidence_words, judgement_words, size_text
 from dedupindex.reports.text import count, frame_words, gone_words, image_words
 from dedupindex.reports.wording import (
     MEANING,
@@ -19,6 +19,7 @@ from dedupindex.reports.wording import (
     percent,
     places_words,
     proof_words,
+    rank_words,
     shift_text,
 )
 
@@ -59,6 +60,8 @@ def page_environment(loader: BaseLoader | None = None) -> Environment:
         proof_words=proof_words,
         difference_words=difference_words,
         evidence_words=evidence_words,
+        judgement_words=judgement_words,
+        rank_words=rank_words,
         alternates_of=alternates_of,
         meaning={str(relation): words for relation, words in MEANING.items()},
     )

@@ -62,6 +62,9 @@ def pairs_parquet(report: Report) -> bytes:
     columns["relation"] = pyarrow.array([line.relation for line in lines], pyarrow.string())
     columns["proof"] = pyarrow.array([line.proof for line in lines], pyarrow.string())
     columns["changed"] = pyarrow.array([line.changed for line in lines], pyarrow.float64())
+    for name in ("leads", "rule", "because"):
+        columns[name] = pyarrow.array([getattr(line, name) for line in lines], pyarrow.string())
+    columns["judgement"] = pyarrow.array([line.judgement for line in lines], pyarrow.bool_())
     groups = [group_of.get((line.a.path, line.a.frame)) for line in lines]  # None: an alternate that is in no group
     columns["group"] = pyarrow.array(groups, pyarrow.string())
     table = pyarrow.table(columns).replace_schema_metadata({"dedupindex.schema": SCHEMA_VERSION})

@@ -12,7 +12,7 @@ from dedupindex.records.proofs import proof_to_plain
 from dedupindex.reports.jsonfile import path_json
 from dedupindex.reports.names import short, shown
 from dedupindex.reports.text import count
-from dedupindex.reports.wording import percent, proof_words, relation_words
+from dedupindex.reports.wording import JUDGEMENT, percent, proof_words, relation_words
 
 LISTED = 20  # files that stay, for each reason, before the text says "and N more"
 PLACES = 8  # changed places of a file that the text lists
@@ -91,6 +91,7 @@ def item_json(item: PlanItem) -> dict[str, Any]:
         "covered": round(item.covered, 5),
         "rule": item.rule,
         "because": item.because,
+        "judgement": item.judgement,
         "target": None if item.target is None else path_json(item.target),
         "bytes": item.file.size,
         "evidence": None if item.evidence is None else evidence_json(item.evidence),
@@ -152,7 +153,9 @@ def plan_summary(plan: Plan) -> str:
     if not plan.items:
         return "nothing to do"
     gain = _GAIN[plan.action].format(size_text(plan.bytes))
-    return f"{count(len(plan.items), 'file')} {_ACTIONS[plan.action]}, {gain}"
+    line = f"{count(len(plan.items), 'file')} {_ACTIONS[plan.action]}, {gain}"
+    judged = sum(item.judgement for item in plan.items)
+    return f"{line}; of {judged:,} of them the choice is {JUDGEMENT}" if judged else line
 
 
 def _item_lines(plan: Plan, base: Path | None) -> Iterator[str]:
@@ -165,10 +168,15 @@ def _item_lines(plan: Plan, base: Path | None) -> Iterator[str]:
         yield f"  {item.action}  {short(item.file.path, base)}{target}  ({size_text(item.file.size)})"
         relation = "+".join(item.relations)
         score = "" if item.exact else f", score {item.score:.3f}"
-        yield f"        {relation}{score}; kept by {item.rule}: {shown(item.because)}"
+        yield f"        {relation}{score}; kept by {item.rule}: {shown(item.because)}{judgement_words(item)}"
         yield from (f"        {shown(words)}" for words in evidence_words(item))
     if plan.items:
         yield ""
+
+
+def judgement_words(item: PlanItem) -> str:
+    """Return that no rule tells which of the two files is better, where none does."""
+    return f" ({JUDGEMENT})" if item.judgement else ""
 
 
 def evidence_words(item: PlanItem) -> Iterator[str]:

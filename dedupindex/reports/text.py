@@ -23,7 +23,7 @@ from dedupindex.records import (
 from dedupindex.records.reports import Change, ChangeKind, Coverage, FolderChoice, Report, Selection
 from dedupindex.records.upkeep import MergeSummary
 from dedupindex.reports.names import short, shown
-from dedupindex.reports.wording import flag_words, pair_words, percent, proof_words, shift_text
+from dedupindex.reports.wording import flag_words, pair_words, percent, proof_words, rank_words, shift_text
 
 INDENT = "    "
 LEFT_OUT = {
@@ -325,6 +325,9 @@ def marked_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[tu
         words = member_words(member, with_first.get(image.id))
         if words:
             yield None, f"{INDENT}  {words}"
+        ranked = rank_words(member)
+        if ranked:
+            yield None, f"{INDENT}  {shown(ranked)}"
         for place in others:
             yield place, f"  = {location_words(place, base)}"
     outside = {i.key: (i, pair) for pair in group.alternates for i in (pair.a, pair.b) if i.key not in names}

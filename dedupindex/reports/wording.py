@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dedupindex.records import FlagKind, GroupFlag, ImageRecord, Outcome, Pair, Proof, Relation, Side, Verification
+from dedupindex.records import (
+    FlagKind,
+    GroupFlag,
+    GroupMember,
+    ImageRecord,
+    Outcome,
+    Pair,
+    Proof,
+    Relation,
+    Side,
+    Verification,
+)
 from dedupindex.records.proofs import DIRECT
+
+JUDGEMENT = "a judgement call"  # no rule tells which of two pictures is better
 
 MEANING: Mapping[Relation, str] = {
     Relation.SAME_BYTES: "the same file content, byte for byte",
@@ -226,3 +239,26 @@ _PHRASES: Mapping[Relation, Callable[[Verification, Sides], str]] = {
     Relation.ALTERNATE: _proof,
     Relation.UNPROVEN: _proof,
 }
+
+
+def rank_words(member: GroupMember) -> str:
+    """Return why a member stands where it does in its group.
+
+    Parameters
+    ----------
+    member : GroupMember
+
+    Returns
+    -------
+    str
+        Of the representative the rule that puts it before the next, of others why they stand behind it; nothing
+        where they hold the same and no rule tells them apart.
+    """
+    leads = member.relation == "representative"
+    if not member.rule and not member.judgement:
+        return ""  # alone, or as good as the others
+    if not member.rule:
+        words = f"{'leads' if leads else 'behind'}, though {member.because}"
+    else:
+        words = f"leads by {member.rule}" if leads else f"behind by {member.rule}: {member.because}"
+    return f"{words} ({JUDGEMENT})" if member.judgement else words

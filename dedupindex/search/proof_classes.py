@@ -1,8 +1,9 @@
 """Derive proofs of pairs from those of other pairs: the cost grows with the images and not with their pairs.
 
-Images are of one class where a chain of *clean, full* links joins them: proven the same, hardly any noise, and all of
-both was compared. A link counts only for what is compared no finer than itself. So a thumbnail or a noisy copy never
-joins an original and its edit, whose difference may not show at the scale of the thumbnail.
+Images are of one class where a chain of *clean, full* links joins them: proven the same, hardly any noise, all of both
+was compared, and neither has colours, detail or levels that the other one lacks. A link counts only for what is
+compared no finer than itself. So a thumbnail or a noisy copy never joins an original and its edit, whose difference may
+not show at the scale of the thumbnail.
 
 A pair inside a class is the same. A pair of two classes is what another pair of these classes was proven to be.
 """
@@ -20,6 +21,7 @@ from dedupindex.records import Outcome, Proof, ProofMeasures, Region
 from dedupindex.records.proofs import Affine, Box, turned_round
 from dedupindex.store.catalog_proofs import DuePair, StoredProof
 from dedupindex.verify.keypoint_registration import compose, invert
+from dedupindex.verify.proof.information import carried, equally_informative
 from dedupindex.verify.proof.matching import RIM
 from dedupindex.verify.proof.picture import MOST_SIDE, sides_for
 from dedupindex.verify.proof.thresholds import VERSION
@@ -55,7 +57,7 @@ def is_clean(proof: Proof, shape_a: Shape, shape_b: Shape) -> bool:
     if proof.outcome is not Outcome.SAME or proof.noise > CLEAN_NOISE or min(proof.grid) <= 2 * RIM:
         return False
     within = (1 - 2 * RIM / proof.grid[0]) * (1 - 2 * RIM / proof.grid[1])  # the rim is never compared
-    if proof.compared < FULL * within:
+    if proof.compared < FULL * within or not equally_informative(proof.measures.named()):
         return False
     (xx, xy, _), (yx, yy, _) = proof.matrix
     area_b = abs(xx * yy - xy * yx) * shape_b[0] * shape_b[1]
@@ -260,7 +262,7 @@ class ProofPlan:
             grid=(0, 0),
             reason=f"{proof.reason}; through {self._names[one]} and {self._names[other]}",
             matrix=_plain(matrix),
-            measures=replace(proof.measures, derived=1.0),
+            measures=ProofMeasures.of({**carried(proof.measures.named()), "derived": 1.0}),
             version=VERSION,
         )
 

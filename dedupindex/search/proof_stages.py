@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedupindex.errors import ReadError, Reason
 from dedupindex.execution.tasks import ProofFile, ProofResult, ProofTask
@@ -19,7 +20,8 @@ from dedupindex.search.proof_reading import proof_picture_from_frame, proof_pict
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
 from dedupindex.verify.proof.comparison import prove
-from dedupindex.verify.proof.picture import ProofPicture, sides_for
+from dedupindex.verify.proof.information import SAME_SCALE
+from dedupindex.verify.proof.picture import MOST_SIDE, ProofPicture, sides_for
 from dedupindex.verify.proof.thresholds import VERSION
 
 MOST_PLACES = 4  # locations of a file that are tried
@@ -90,7 +92,7 @@ def _prove_pairs(task: ProofTask) -> ProofResult:
     sides: dict[int, int] = {}
     for a, b, matrix in task.pairs:
         shapes = [(files[image].height, files[image].width) for image in (a, b)]
-        for image, side in zip((a, b), sides_for(shapes[0], shapes[1], np.array(matrix)), strict=True):
+        for image, side in zip((a, b), _sides(shapes[0], shapes[1], np.array(matrix)), strict=True):
             sides[image] = max(side, sides.get(image, 0))
     needed = Counter(image for a, b, _ in task.pairs for image in (a, b))
     opened: dict[int, _Opened | str] = {}
@@ -112,6 +114,18 @@ def _prove_pairs(task: ProofTask) -> ProofResult:
             if not needed[image]:
                 del opened[image]  # frees megabytes
     return ProofResult(tuple(proofs), tuple(equal))
+
+
+def _sides(shape_a: tuple[int, int], shape_b: tuple[int, int], matrix: NDArray[np.float64]) -> tuple[int, int]:
+    """Longest sides at which two pictures are decoded, pixels.
+
+    Whether the larger one was only enlarged shows in its own pixels, so where the scales differ both are decoded as
+    they are, within `MOST_SIDE`.
+    """
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if max(scale, 1 / max(scale, 1e-9)) > SAME_SCALE:
+        return min(max(shape_a), MOST_SIDE), min(max(shape_b), MOST_SIDE)
+    return sides_for(shape_a, shape_b, matrix)
 
 
 def _proven(

@@ -7,7 +7,8 @@ import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dedupindex.actions.planning import PlanOptions, make_plan
+from dedupindex.actions.plan_options import PlanOptions
+from dedupindex.actions.planning import make_plan
 from dedupindex.actions.renewed_proof import FileProof
 from dedupindex.groups.grouping import build_groups
 from dedupindex.records import (

@@ -47,6 +47,8 @@ SAME = Proof(Outcome.SAME, largest=0.012, compared=1.0)
 
 
 def pair(a: ImageRecord, b: ImageRecord, *relations: Relation, proof: Proof | None = SAME, **fields) -> Pair:
+    if "registration" not in fields and "crop_of" not in fields:
+        fields["registration"] = Registration((0.0, 0.0), scale=a.width / b.width)
     return Pair(a, b, verification(*relations, **fields), proof=proof)
 
 

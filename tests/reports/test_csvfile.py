@@ -36,6 +36,7 @@ def test_known_rows():
                 "0.000000",
                 "false",
                 "false",
+                *["a", "", "", "false"],
             ]
         ],
         [
@@ -54,6 +55,7 @@ def test_known_rows():
                 "0.000000",
                 "false",
                 "false",
+                *["a", "more-pixels", "2.00 times the resolution (200 x 100 against 200 x 100)", "false"],
             ]
         ],
     ]

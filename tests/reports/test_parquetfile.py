@@ -31,6 +31,8 @@ def test_known_rows():
         "score": 0.875, "dy": 1.5, "dx": 0.0, "scale": 2.0, "rotation": -90.0, "overlap": 0.75, "mirrored": True,
         "relation": "resized+mirrored", "proof": "same", "changed": 0.0, "group": found.groups[0].id,
         "a_gone": False, "b_gone": False,
+        "leads": "a", "rule": "more-pixels", "because": "2.00 times the resolution (200 x 100 against 200 x 100)",
+        "judgement": False,
     }  # fmt: skip
 
 

@@ -41,9 +41,11 @@ def test_report():
     assert text.splitlines()[2:] == [
         f"group {text.split('group ')[2][:12]}: 3 pictures, weakest link 0.875",
         "  * a.png  (400 x 100 PNG)",
+        "      leads by more-pixels",
         "  = c.png",
         "    b.jpg  (200 x 100 16 bit JPEG)",
         "      score 0.875: mirrored, other exposure, colours or filter, proven, largest difference 3 of 255",
+        "      behind by more-pixels: 2.00 times the resolution (400 x 100 against 200 x 100)",
     ]
     assert text.startswith("1 duplicate group with 3 pictures, among 2 images at 3 places")
 
@@ -51,7 +53,7 @@ def test_report():
 def test_what_is_not_proven_is_said():
     a, b = image(1, "/a.png"), image(2, "/b.png")
     lines = report_text(report([pair(a, b, Relation.TONE, proof=None)])).splitlines()
-    assert "score 0.900: other exposure, colours or filter, not proven" in lines[5]
+    assert "score 0.900: other exposure, colours or filter, not proven" in lines[6]
     assert lines[-1] == "1 pair not proven, so never planned: dedupindex prove compares their files"
 
 
@@ -149,9 +151,11 @@ def test_what_is_different():
     assert lines[2:] == [
         f"grown group {group.id}: 3 pictures, weakest link 0.875",
         "  * a.png  (400 x 100 PNG)",
+        "      leads by more-pixels",
         "  = c.png",
         "+   b.jpg  (200 x 100 PNG)",
         "      score 0.875: other exposure, colours or filter, proven, largest difference 3 of 255",
+        "      behind by more-pixels: 2.00 times the resolution (400 x 100 against 200 x 100)",
         "-   old.png#frame=3  (gone)",
         "",
         "resolved group abc",

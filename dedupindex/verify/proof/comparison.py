@@ -15,6 +15,7 @@ from dedupindex.verify.keypoint_registration import compose, invert
 from dedupindex.verify.proof.colour import colour_excess
 from dedupindex.verify.proof.displacement import displacements
 from dedupindex.verify.proof.explanations import explanations, further_explanations
+from dedupindex.verify.proof.information import information
 from dedupindex.verify.proof.matching import Aligned, Changes, Explanation, aligned, halved_mask
 from dedupindex.verify.proof.outcome import Evidence, agreements, filled, judge, replaced_share
 from dedupindex.verify.proof.picture import GRID_SIDE, Laid, ProofPicture, lay
@@ -29,6 +30,7 @@ MOST_PLACES = 40  # above which movement is not searched for: equal letters are 
 NEARLY_DISPLACED = 0.5  # of the limit: from here on the registration is refined without the changed places
 HOPELESS = 0.75  # mean correlation below which no further explanations are tried
 DISPLACED_SHARE = 0.9  # quantile of the displacements of the blocks that is used
+COPIES = (Outcome.SAME, Outcome.EDITED)
 
 Matrix = NDArray[np.float64]
 
@@ -232,9 +234,17 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
             agreement=evidence.agreement,
             rest=evidence.rest,
             displaced=evidence.displaced,
+            **(_information(a, b, full, compared.pair.sign, regions) if outcome in COPIES else {}),
         ),
         version=VERSION,
     )
+
+
+def _information(
+    a: ProofPicture, b: ProofPicture, matrix: Matrix, sign: float, regions: Sequence[Region]
+) -> dict[str, float]:
+    """What each of two copies shows beyond the other one."""
+    return information(a, b, matrix, sign, [(region.box, region.box_b) for region in regions])
 
 
 def _displaced(compared: _Compared, changed: Mask) -> float:

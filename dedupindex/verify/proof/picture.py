@@ -167,7 +167,7 @@ def lay(a: ProofPicture, b: ProofPicture, matrix: Matrix, side: int = GRID_SIDE)
     Laid or None
         None where the pictures have no pixel in common.
     """
-    to_full_a, to_full_b = _to_full(a), _to_full(b)
+    to_full_a, to_full_b = to_full(a), to_full(b)
     between = compose(invert(to_full_a), compose(matrix, to_full_b))  # decoded b to decoded a
     swapped = bool(np.sqrt(abs(np.linalg.det(between[:, :2]))) > 1.0)
     still, moving = (b, a) if swapped else (a, b)
@@ -214,7 +214,8 @@ def _scaling(factors: tuple[float, float]) -> Matrix:
     return np.array([[factors[0], 0.0, (factors[0] - 1) / 2], [0.0, factors[1], (factors[1] - 1) / 2]])
 
 
-def _to_full(picture: ProofPicture) -> Matrix:
+def to_full(picture: ProofPicture) -> Matrix:
+    """Return the map of a picture's pixel indices to those of its full frame, (2, 3) float64."""
     rows, columns = picture.luminance.shape
     return _scaling((picture.full_shape[1] / columns, picture.full_shape[0] / rows))
 

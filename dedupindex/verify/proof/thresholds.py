@@ -48,4 +48,5 @@ class Thresholds:
 
 MEASURES_VERSION = "2"  # of the measures and the rules: a change needs a new fit
 THRESHOLDS = Thresholds(**numbers("proof"))
-VERSION = f"{MEASURES_VERSION}.{digest('proof')}"  # changes with the fitted limits
+INFORMATION_VERSION = "1"  # of the measures of which picture holds more; see `information`
+VERSION = f"{MEASURES_VERSION}.{digest('proof')}.{INFORMATION_VERSION}"  # changes with the fitted limits

@@ -5,17 +5,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedupindex.actions.keep_rules import RULES, Contender, because, deciding, keys, parts, rule_order
 from dedupindex.errors import SettingsError
+from dedupindex.groups.provenance import Made, Sign, depths
+from dedupindex.groups.ranking import RULES, Contender, Ranked, keys, reason, rule_order
 from dedupindex.records import ImageRecord, LocationRecord
 from dedupindex.settings import KEEP_RULES, OTHER_KEEP_RULES, Settings
 
 PLACE = LocationRecord(Path("/p/one.jpg"), 0, 5000, 1_000_000_000)
 IMAGE = ImageRecord(1, b"1" * 32, 0, "JPEG", 100, 80, 8, 3, 1.0, False, "")
-ONE = Contender(IMAGE, PLACE)
+ONE = Contender(IMAGE, PLACE, content=1, tone=1)
+NOISY = Made(1, 2, Sign.NOISE, "noise was added")
+COARSE = Made(1, 2, Sign.COARSER_STEPS, "its JPEG steps are coarser", certain=False)
 
 
-def other(place=None, decided=False, part=0, protected=False, **image):
+def other(place=None, decided=False, part=0, protected=False, known=None, **image):
     fineness = image.get("width", 100) / 100
     return Contender(
         dataclasses.replace(IMAGE, **image),
@@ -24,15 +27,24 @@ def other(place=None, decided=False, part=0, protected=False, **image):
         part,
         protected,
         fineness,
+        **{"content": 2, "tone": 1, **(known or {})},
     )
+
+
+def ranks(contenders, order, prefer=()):
+    made = keys(contenders, order, prefer)
+    return [Ranked(one, key) for one, key in zip(contenders, made, strict=True)]
+
+
+def why(first, second, rules=(*KEEP_RULES, *OTHER_KEEP_RULES), prefer=()):
+    order = rule_order(rules)
+    return reason(order, *ranks([first, second], order, prefer))
 
 
 def decide(first, second, rules=(*KEEP_RULES, *OTHER_KEEP_RULES), prefer=()):
     """The rule that keeps the first, in words; or None."""
-    order = rule_order(rules)
-    a, b = keys([first, second], order, prefer)
-    rule = deciding(order, a, b)
-    return None if rule is None else (rule, because(rule, first, second))
+    found = why(first, second, rules, prefer)
+    return None if found is None or not found.rule else (found.rule, found.words)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +56,10 @@ def decide(first, second, rules=(*KEEP_RULES, *OTHER_KEEP_RULES), prefer=()):
         (other(width=120), other(lossless=True, format="PNG"), "more-pixels", "120 x 80"),
         (other(lossless=True, format="PNG"), ONE, "lossless", "lossless PNG against lossy JPEG"),
         (other(bits=16), ONE, "greater-depth", "16 bits a sample against 8"),
-        (other({"size": 9000}), ONE, "less-compressed", "1.12 bytes a pixel against 0.62"),
+        (ONE, other({"missing": True}, decided=True), "present", "is gone"),
+        (ONE, other({"path": Path("/p/$Recycle.Bin/S/a")}, width=999), "no-system-folder", "folder of the system"),
+        (ONE, other(known={"processed": 1, "made": (NOISY,)}, lossless=True), "less-processed", "noise was added"),
+        (ONE, other(known={"compressed": 1, "packed": (COARSE,)}), "less-compressed", "JPEG steps are coarser"),
         (other({"size": 4000}, metadata_count=3, format="WEBP"), ONE, "more-metadata", "3 metadata fields against 0"),
         (other(protected=True), ONE, "protected", "is protected"),
         (
@@ -69,9 +84,25 @@ def test_times_within_a_second_are_told_apart():
     assert "00:00:01.000000000 against 1970-01-01 00:00:01.000000005" in decide(ONE, other({"mtime_ns": 10**9 + 5}))[1]
 
 
-def test_a_little_more_bytes_decide_nothing():
-    assert decide(other({"size": 6000}), ONE, ("less-compressed",)) is None
-    assert decide(other({"size": 9000}, format="WEBP"), ONE, ("less-compressed",)) is None
+def test_where_no_rule_tells_the_better_picture_it_is_a_judgement_call():
+    young = {"mtime_ns": 2_000_000_000}
+    assert why(ONE, other(young)).judgement
+    assert why(ONE, other({"path": Path("/p/two.jpg")})).judgement
+    assert not why(ONE, other(young, known={"content": 1})).judgement, "the same pixels: neither is better"
+    assert not why(ONE, other(width=50)).judgement
+    assert not why(ONE, other(known={"processed": 1, "made": (NOISY,)})).judgement
+    assert why(ONE, other(known={"processed": 1, "made": (COARSE,)})).judgement
+    png = other(lossless=True, format="PNG")
+    assert not why(png, ONE).judgement
+    assert why(dataclasses.replace(png, tone=2), ONE).judgement, "an edit may be saved without loss"
+    tie = why(ONE, dataclasses.replace(ONE, content=2))
+    assert (tie.rule, tie.judgement) == ("", True)
+
+
+def test_a_sign_against_another_picture_says_so():
+    third = other(known={"processed": 2, "made": (NOISY,)})
+    words = decide(other(known={"processed": 1, "content": 3}, sha256=b"3" * 32, id=3), third)[1]
+    assert words == "noise was added (beside another picture of the group)"
 
 
 def test_a_lossless_file_with_the_pixels_of_a_lossy_one_is_no_better():
@@ -102,8 +133,9 @@ def test_a_rule_may_come_first():
 
 
 def test_protected_comes_before_the_first_rule_about_places():
-    assert rule_order(("oldest", "lossless")) == ("decided", "shows-more", "protected", "oldest", "lossless")
-    assert rule_order(("lossless",)) == ("decided", "shows-more", "lossless", "protected")
+    always = ("present", "decided", "no-system-folder", "shows-more")
+    assert rule_order(("oldest", "lossless")) == (*always, "protected", "oldest", "lossless")
+    assert rule_order(("lossless",)) == (*always, "lossless", "protected")
 
 
 def test_unknown_rules_are_refused():
@@ -114,10 +146,10 @@ def test_unknown_rules_are_refused():
     assert set(KEEP_RULES) | set(OTHER_KEEP_RULES) <= set(RULES)
 
 
-def test_parts():
-    assert parts([(1, 2), (2, 3), (1, 3)]) == {1: 0, 2: 1, 3: 2}
-    assert set(parts([(1, 2), (2, 1)])) == {1, 2}
-    assert parts([]) == {}
+def test_depths():
+    assert depths([(1, 2), (2, 3), (1, 3)]) == {1: 0, 2: 1, 3: 2}
+    assert set(depths([(1, 2), (2, 1)])) == {1, 2}
+    assert depths([]) == {}
 
 
 contenders = st.builds(
@@ -129,6 +161,7 @@ contenders = st.builds(
     }),
     decided=st.booleans(),
     part=st.integers(0, 2),
+    known=st.fixed_dictionaries({"processed": st.integers(0, 2), "compressed": st.integers(0, 2)}),
     protected=st.booleans(),
     width=st.integers(98, 103),
     lossless=st.booleans(),
@@ -141,8 +174,9 @@ contenders = st.builds(
 @given(st.lists(contenders, min_size=2, max_size=6), st.permutations([*KEEP_RULES, *OTHER_KEEP_RULES]))
 def test_the_order_never_contradicts_itself(some, rules):
     order = rule_order(rules)
-    made = keys(some, order, [Path("/b")])
+    made = ranks(some, order, [Path("/b")])
     for a in made:
         for b in made:
-            assert (deciding(order, a, b) is not None) == (a < b)
-            assert (a == b) == (deciding(order, a, b) is None and deciding(order, b, a) is None)
+            before, after = reason(order, a, b), reason(order, b, a)
+            assert (before is not None and before.rule != "") == (a.key < b.key)
+            assert (a.key == b.key) == (before is not None and after is not None)

@@ -1,0 +1,98 @@
+"""What somebody asks a plan for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dedupindex.actions.plans import NEAR_ACTIONS, is_under
+from dedupindex.errors import SettingsError
+from dedupindex.groups.ranking import Policy, rule_order
+from dedupindex.records import Relation
+from dedupindex.records.plans import Action
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What somebody asked a plan for.
+
+    Raises
+    ------
+    SettingsError
+        The options contradict each other.
+    """
+
+    action: Action = Action.TRASH
+    to: Path | None = None  # where `move` moves to
+    relations: tuple[Relation, ...] = (Relation.SAME_BYTES,)  # a pair counts when all of its relations are among these
+    protect: tuple[Path, ...] = ()
+    keep: tuple[str, ...] = ()
+    prefer: tuple[Path, ...] = ()
+    unproven: bool = False  # take also what was seen at 128 pixels only, where its relations are named
+
+    def __post_init__(self) -> None:
+        if (self.action is Action.MOVE) != (self.to is not None):
+            raise SettingsError("a folder to move to belongs to the action move, and to no other")
+        near = [str(relation) for relation in self.relations if relation is not Relation.SAME_BYTES]
+        if near and self.action not in NEAR_ACTIONS:
+            raise SettingsError(f"{', '.join(near)}: only files with the same bytes may be linked or deleted")
+        if Relation.SHIFTED_OVERLAP in self.relations:
+            raise SettingsError("shifted_overlap: each of the two shows something of its own, neither may go")
+        if Relation.ALTERNATE in self.relations:
+            raise SettingsError("alternate: the two show different content, neither may go")
+        if Relation.UNPROVEN in self.relations:
+            raise SettingsError("unproven: says nothing of what was done; name that, and add --unproven")
+        rule_order(self.keep)
+
+    @classmethod
+    def named(
+        cls,
+        action: str,
+        relations: Sequence[str],
+        *,
+        to: Path | None = None,
+        protect: tuple[Path, ...] = (),
+        keep: tuple[str, ...] = (),
+        prefer: tuple[Path, ...] = (),
+        unproven: bool = False,
+    ) -> PlanOptions:
+        """Options from an action and relations by their names, as people give them.
+
+        Parameters
+        ----------
+        action : str
+            Value of an `Action`.
+        relations : sequence of str
+            Values of `Relation`: pairs with these may lose a file.
+        to : Path, optional
+            Folder for the action ``move``, and only for it.
+        protect : tuple of Path
+            Files at and below these stay.
+        keep : tuple of str
+            Keep rules, the first that can decides; empty = those of the settings.
+        prefer : tuple of Path
+            Folders whose files are rather kept, the most preferred first; empty = those of the settings.
+        unproven : bool
+            Take pairs whose files were not compared too.
+
+        Returns
+        -------
+        PlanOptions
+
+        Raises
+        ------
+        SettingsError
+            There is no such action or relation, or the options contradict each other.
+        """
+        unknown = [name for name in relations if name not in set(Relation)]
+        if unknown:
+            raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
+        if action not in set(Action):
+            raise SettingsError(f"no action {action}; there are: {', '.join(Action)}")
+        chosen = tuple(Relation(name) for name in dict.fromkeys(relations))
+        return cls(Action(action), to, chosen, protect, keep, prefer, unproven)
+
+    def policy(self, keepers: Collection[str] = ()) -> Policy:
+        """The policy by which the files of each group are ranked; the same as that of reports but for these options."""
+        return Policy(self.keep, self.prefer, lambda path: is_under(path, self.protect), keepers)
