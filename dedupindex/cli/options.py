@@ -107,8 +107,10 @@ class Session:
         DedupIndexError
             There is none, it cannot be opened, or a setting means nothing.
         """
-        from dedupindex.index import Index
+        from dedupindex.index import Index, fork_workers_here
 
+        if not read_only:
+            fork_workers_here()  # before there are open files and threads
         return Index.open(
             self.location(),
             create=create,

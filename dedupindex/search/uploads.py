@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dedupindex.errors import DedupIndexError, ReadError, Reason
-from dedupindex.execution.pool import Pool, limits_of
+from dedupindex.execution.limits import limits_of
+from dedupindex.execution.pool import Pool, Single
 from dedupindex.execution.tasks import FileResult, FileTask, PreviewResult, PreviewTask, ProofResult, ProofTask
 from dedupindex.features import unpack, versions
 from dedupindex.ingest.describing import CHUNK, describe_and_show, describe_files, died
@@ -304,7 +305,8 @@ def _usable(result: FileResult, file: Path, name: Path, frames: int) -> FileResu
 
 def upload_workers(settings: Settings, workers: int = 0) -> Pool[Task, Result]:
     """Return worker processes that describe and compare uploads, within limits; 0 = as many as the settings say."""
-    return Pool(_work, died=_died, workers=workers or settings.workers, limits=limits_of(settings), contained=True)
+    count = workers or settings.workers
+    return Pool(_work, died=_died, workers=count, limits=limits_of(settings), single=Single.OWN)
 
 
 def _work(tasks: Sequence[Task]) -> list[Result]:
