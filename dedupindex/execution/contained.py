@@ -75,6 +75,17 @@ def within_limits(
 def ask(function: Callable[[Sequence[Any]], Sequence[_R]], items: Sequence[Any], limits: Limits) -> Sequence[_R]:
     """Results of items, from one of the shared workers.
 
+    Parameters
+    ----------
+    function : callable
+        Takes a sequence of items, returns a sequence of results, one for each item.
+    items : sequence
+    limits : Limits
+
+    Returns
+    -------
+    sequence
+
     Raises
     ------
     WorkerGoneError

@@ -51,7 +51,7 @@ def from_file(image: ImageRecord, settings: Settings, side: int, *, max_bytes: i
         if place.missing or not unchanged(place) or (max_bytes is not None and place.size > max_bytes):
             continue
         try:
-            thumbnail = within_limits(settings, place.path, read_thumbnail, image, place, settings, side)
+            thumbnail = within_limits(settings, place.path, _read_thumbnail, image, place, settings, side)
         except (ReadError, MemoryError):
             continue
         if thumbnail is not None:
@@ -59,7 +59,7 @@ def from_file(image: ImageRecord, settings: Settings, side: int, *, max_bytes: i
     return None
 
 
-def read_thumbnail(image: ImageRecord, place: LocationRecord, settings: Settings, side: int) -> Thumbnail | None:
+def _read_thumbnail(image: ImageRecord, place: LocationRecord, settings: Settings, side: int) -> Thumbnail | None:
     """Make a thumbnail of an image from the file at a place, in this process; None where it holds another image.
 
     Raises

@@ -39,10 +39,10 @@ def read_file(address: str, settings: Settings) -> FileContents:
         It gives no frame.
     """
     path, wanted = parse_address(address)
-    return within_limits(settings, absolute(path), read_contents, absolute(path), wanted, settings)
+    return within_limits(settings, absolute(path), _read_contents, absolute(path), wanted, settings)
 
 
-def read_contents(path: Path, wanted: int | None, settings: Settings) -> FileContents:
+def _read_contents(path: Path, wanted: int | None, settings: Settings) -> FileContents:
     """Read a file, or one frame of it, in this process."""
     decoded = decode_file(path, settings, frame=wanted)
     frames = [frame for frame in decoded.frames if frame.mask.any()]

@@ -98,10 +98,10 @@ def describe_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: S
     if isinstance(picture, np.ndarray):
         return _described(frame_of_array(picture), settings)
     path, number = parse_address(os.fspath(picture))
-    return within_limits(settings, absolute(path), describe_file, absolute(path), number, settings)
+    return within_limits(settings, absolute(path), _describe_file, absolute(path), number, settings)
 
 
-def describe_file(path: Path, number: int | None, settings: Settings) -> tuple[NewImage, Features]:
+def _describe_file(path: Path, number: int | None, settings: Settings) -> tuple[NewImage, Features]:
     """Decode and describe one frame of a file; see `describe_picture`."""
     decoded = decode_file(path, settings, frame=number)
     first = decoded.frames[0]
