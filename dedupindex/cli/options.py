@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from dedupindex.cli.console import Bar, Quiet, complain, logging_to_stderr, progress
-from dedupindex.errors import DedupIndexError, said
+from dedupindex.errors import DedupIndexError, ReadError, said
 from dedupindex.places import at_home
 from dedupindex.settings import ENVIRONMENT_PREFIX, TIMES, Settings, read_settings_file
 
@@ -216,6 +216,10 @@ def guarded(work: Callable[[], int], session: Session) -> int:
         return INTERRUPTED
     except (DedupIndexError, OSError) as error:
         complain(said(error))
+        if isinstance(error, ReadError):
+            from dedupindex.reports.reasons import ADVICE
+
+            complain(ADVICE[error.reason])
         return ERROR
     except MemoryError:
         complain("not enough memory")

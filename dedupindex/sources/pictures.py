@@ -30,7 +30,15 @@ from PIL import (
 from dedupindex.errors import ReadError, Reason, UnsupportedImageError
 from dedupindex.records import Frame, Mask
 from dedupindex.sources import rasters
-from dedupindex.sources.content import DecodedContent, Source, check_frame, check_total, choose_frames, make_frame
+from dedupindex.sources.content import (
+    DecodedContent,
+    Source,
+    check_decoder,
+    check_frame,
+    check_total,
+    choose_frames,
+    make_frame,
+)
 from dedupindex.sources.deep import deep_bits, read_deep
 from dedupindex.sources.directories import check_directories
 from dedupindex.sources.gif import check_gif
@@ -60,6 +68,7 @@ PLUGINS: dict[str, tuple[str, ...]] = {
 _LOSSLESS = frozenset(("PNG", "BMP", "TIFF", "PPM", "ICO", "TGA"))
 _ANIMATED = frozenset(("GIF", "PNG", "WEBP", "AVIF", "TIFF", "MPO", "HEIF"))
 _SAMPLE_BYTES = {"I": 4, "F": 4, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+_DECODER_BYTES = {"WEBP": 12}  # a pixel: two canvases and the frame, with alpha; Pillow's copies come on top
 _ORIENTATION = 0x0112
 _SUB_IFDS = (0x8769, 0x8825)  # Exif, GPS
 _LEAST_SHORT_SIDE = 32  # pixels: a reduced JPEG stays at least that high
@@ -94,6 +103,7 @@ def read_picture(source: Source, format: str) -> DecodedContent:
         width, height = image.size
         pixel_bytes = len(image.getbands()) * (2 if deep_bits(source.data) else _SAMPLE_BYTES.get(image.mode, 1))
         check_frame(source, height, width, pixel_bytes)
+        check_decoder(source, height, width, _DECODER_BYTES.get(format, 0))
         count = count_frames(source, image)
         numbers = choose_frames(source, count, stack=False)
         check_total(source, len(numbers) * height * width * pixel_bytes)

@@ -1,4 +1,4 @@
-"""Single requests within limits: in another process, which stays for the next request and is replaced when it is gone."""
+"""Single requests within limits: in another process, which stays for the next one and is replaced when it is gone."""
 
 from __future__ import annotations
 

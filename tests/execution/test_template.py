@@ -34,8 +34,7 @@ print(json.dumps({"forked": forked, "again": again, **found}))
 
 def facts(inode: int) -> dict[str, bool]:
     print("from the worker")
-    names = os.listdir("/proc/self/fd")
-    opened = {os.stat(f"/proc/self/fd/{name}").st_ino for name in names if os.path.exists(f"/proc/self/fd/{name}")}
+    opened = {path.stat().st_ino for path in Path("/proc/self/fd").iterdir() if path.exists()}
     return {"mark": "only_here" in sys.modules, "open": inode in opened}
 
 

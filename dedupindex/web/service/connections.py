@@ -124,7 +124,7 @@ class PatientProtocol(H11Protocol):
             transport.abort()
             return
         if self.reserved:
-            self.app = _HealthOnly(self.app)  # type: ignore[assignment]
+            self.app = _HealthOnly(self.app)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
