@@ -71,6 +71,7 @@ _SAMPLE_BYTES = {"I": 4, "F": 4, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 _DECODER_BYTES = {"WEBP": 12}  # a pixel: two canvases and the frame, with alpha; Pillow's copies come on top
 _ORIENTATION = 0x0112
 _SUB_IFDS = (0x8769, 0x8825)  # Exif, GPS
+_LEAST_APNG_FRAME = 38  # bytes: a chunk fcTL
 _LEAST_SHORT_SIDE = 32  # pixels: a reduced JPEG stays at least that high
 
 Array = NDArray[Any]
@@ -204,7 +205,13 @@ def count_frames(source: Source, image: Image.Image) -> int:
     if image.format not in _ANIMATED:
         return 1
     try:
-        return max(1, int(getattr(image, "n_frames", 1)))
+        count = max(1, int(getattr(image, "n_frames", 1)))
+        if image.format == "PNG" and count > 1 + len(source.data) // _LEAST_APNG_FRAME:
+            source.note(
+                f"the header announces {count:,} frames, for which the file has no room; only the first is read"
+            )
+            return 1
+        return count
     except Exception as error:
         source.note(f"frames cannot be counted: {words_of(error)}")
         return 1
