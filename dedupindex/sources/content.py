@@ -89,7 +89,21 @@ def check_frame(source: Source, height: int, width: int, pixel_bytes: float) -> 
 
 
 def check_decoder(source: Source, height: int, width: int, pixel_bytes: float) -> None:
-    """Check what a decoder itself needs for a frame, bytes a pixel, against `max_frame_bytes`."""
+    """Check what a decoder itself needs for a frame.
+
+    Parameters
+    ----------
+    source : Source
+        Its setting `max_frame_bytes` is the limit.
+    height, width : int
+        Pixels.
+    pixel_bytes : float
+        Needed bytes a pixel.
+
+    Raises
+    ------
+    LimitExceededError
+    """
     needed = height * width * pixel_bytes
     if needed > source.settings.max_frame_bytes:
         text = f"decoding {width} x {height} pixels of this format needs {needed:,.0f} bytes"
