@@ -23,6 +23,7 @@ numeric rooms are `ValueError` or `TypeError` with the offending values in the m
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 
@@ -136,6 +137,14 @@ class PlanError(DedupIndexError):
 
 class PlanChangedError(PlanError):
     """A plan says something else than what was agreed to."""
+
+
+def nearest(given: str, choices: Iterable[str]) -> str:
+    """A question for the end of a message: which of the choices may be meant. Empty where none is near."""
+    import difflib
+
+    near = difflib.get_close_matches(given.lower().replace("-", "_"), list(choices), 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def said(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from dedupindex.errors import SettingsError
+from dedupindex.errors import SettingsError, nearest
 
 SCALINGS = ("auto", "dtype", "minmax", "max", "stack", "percentile")
 PROFILES = ("default", "fast")
@@ -125,15 +125,21 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.scaling not in SCALINGS:
-            raise SettingsError(f"scaling is {self.scaling!r}, must be one of {', '.join(SCALINGS)}")
+            raise SettingsError(
+                f"scaling is {self.scaling!r}, must be one of {', '.join(SCALINGS)}{nearest(self.scaling, SCALINGS)}"
+            )
         if self.profile not in PROFILES:
-            raise SettingsError(f"profile is {self.profile!r}, must be one of {', '.join(PROFILES)}")
+            raise SettingsError(
+                f"profile is {self.profile!r}, must be one of {', '.join(PROFILES)}{nearest(self.profile, PROFILES)}"
+            )
         unknown = [rule for rule in self.keep_rules if rule not in (*KEEP_RULES, *OTHER_KEEP_RULES)]
         if unknown:
             known = ", ".join([*KEEP_RULES, *OTHER_KEEP_RULES])
             raise SettingsError(f"no keep rule {', '.join(unknown)}; there are: {known}")
         if self.effort not in EFFORTS:
-            raise SettingsError(f"effort is {self.effort!r}, must be one of {', '.join(EFFORTS)}")
+            raise SettingsError(
+                f"effort is {self.effort!r}, must be one of {', '.join(EFFORTS)}{nearest(self.effort, EFFORTS)}"
+            )
         if not re.fullmatch(r"|local|ray(://\S+)?", self.engine):
             raise SettingsError(f"engine is {self.engine!r}, must be local, ray or ray://ADDRESS")
         if not self.budget >= 0:

@@ -97,6 +97,12 @@ class Server:
         return name
 
 
+@pytest.fixture
+def decoding_here(monkeypatch):
+    """Decode in this process, as a worker does: for tests that watch, replace or interrupt what happens there."""
+    monkeypatch.setattr("dedupindex.execution.contained.is_worker", lambda: True)
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A PostgreSQL server."""

@@ -28,10 +28,12 @@ def compare(
     from dedupindex import compare_files, comparison_png
     from dedupindex.cli.outputs import require_folders
     from dedupindex.durable import output_path, write_whole
+    from dedupindex.index import fork_workers_here
     from dedupindex.reports.comparing import comparison_json, comparison_text
     from dedupindex.reports.jsonfile import to_json
 
     require_folders(picture)
+    fork_workers_here()
     comparison = compare_files(a, b, session.settings())
     if json:
         out_bytes(to_json(comparison_json(comparison)))

@@ -49,10 +49,11 @@ def list_failures(failures: Sequence[Failure]) -> None:
     """List failed files on stderr, each with its reason."""
     if not failures:
         return
+    from dedupindex.reports.reasons import advice_lines
     from dedupindex.reports.text import failure_lines
 
     note(f"{len(failures)} failed:")
-    for line in failure_lines(failures):
+    for line in [*failure_lines(failures), *advice_lines(failure.reason for failure in failures)]:
         note(f"  {line}")
 
 

@@ -72,9 +72,11 @@ def database_info(index: Index) -> dict[str, Any]:
 def file_info(address: str, settings: Settings) -> dict[str, Any]:
     """Return what a file holds, as it would be ingested."""
     from dedupindex import read_file
+    from dedupindex.index import fork_workers_here
     from dedupindex.reports.jsonfile import path_json
     from dedupindex.reports.names import shown
 
+    fork_workers_here()
     read = read_file(address, settings)
     decoded = read.decoded
     return {

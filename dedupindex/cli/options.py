@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from dedupindex.cli.console import Bar, Quiet, complain, logging_to_stderr, progress
-from dedupindex.errors import DedupIndexError, said
+from dedupindex.errors import DedupIndexError, ReadError, said
 from dedupindex.places import at_home
 from dedupindex.settings import ENVIRONMENT_PREFIX, TIMES, Settings, read_settings_file
 
@@ -107,8 +107,10 @@ class Session:
         DedupIndexError
             There is none, it cannot be opened, or a setting means nothing.
         """
-        from dedupindex.index import Index
+        from dedupindex.index import Index, fork_workers_here
 
+        if not read_only:
+            fork_workers_here()  # before there are open files and threads
         return Index.open(
             self.location(),
             create=create,
@@ -214,6 +216,10 @@ def guarded(work: Callable[[], int], session: Session) -> int:
         return INTERRUPTED
     except (DedupIndexError, OSError) as error:
         complain(said(error))
+        if isinstance(error, ReadError):
+            from dedupindex.reports.reasons import ADVICE
+
+            complain(ADVICE[error.reason])
         return ERROR
     except MemoryError:
         complain("not enough memory")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from dedupindex.errors import SettingsError
+from dedupindex.errors import SettingsError, nearest
 
 if TYPE_CHECKING:
     from dedupindex.records import Relation
@@ -136,5 +136,6 @@ def _relations(names: Sequence[str] | None) -> tuple[Relation, ...]:
 
     unknown = [name for name in names or () if name not in set(Relation)]
     if unknown:
-        raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
+        meant = nearest(unknown[0], Relation)
+        raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}{meant}")
     return tuple(Relation(name) for name in names or ())

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dedupindex.execution.engine import VectorSource
-from dedupindex.execution.pool import Pool, limits_of
+from dedupindex.execution.limits import limits_of
+from dedupindex.execution.pool import Pool, Single
 from dedupindex.execution.tasks import FileResult, FileTask, PairResult, PairTask, ProofResult, ProofTask
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
 from dedupindex.ingest.describing import describe_files, died
@@ -32,7 +33,8 @@ class Embedded:
 
     def verifying(self, settings: Settings) -> Pool[PairTask, PairResult]:
         """Workers that verify pairs."""
-        return Pool(verify_pairs, died=pairs_died, workers=settings.workers, limits=limits_of(settings))
+        limits = limits_of(settings)
+        return Pool(verify_pairs, died=pairs_died, workers=settings.workers, limits=limits, single=Single.HERE)
 
     def proving(self, settings: Settings) -> Pool[ProofTask, ProofResult]:
         """Workers that compare the files of pairs."""

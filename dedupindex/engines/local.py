@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from dedupindex.engines.jobs import Job, run_jobs
 from dedupindex.errors import Reason
-from dedupindex.execution.pool import Pool, limits_of
+from dedupindex.execution.limits import limits_of
+from dedupindex.execution.pool import Pool
 from dedupindex.execution.worker import Limits
 from dedupindex.settings import Settings
 
@@ -23,7 +24,7 @@ class JobResult:
 
 
 class LocalRunner:
-    """Worker processes; with one worker, this process."""
+    """Worker processes."""
 
     def __init__(self, settings: Settings) -> None:
         limits = limits_of(settings)

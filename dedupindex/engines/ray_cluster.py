@@ -19,7 +19,9 @@ from typing import Any
 
 from dedupindex.engines.jobs import Job
 from dedupindex.errors import DedupIndexError, Reason
-from dedupindex.execution.pool import CHANCES, IN_FLIGHT, cores
+from dedupindex.execution.kept import CHANCES
+from dedupindex.execution.limits import cores
+from dedupindex.execution.pool import IN_FLIGHT
 from dedupindex.execution.worker import Limits, allow, begin_worker
 from dedupindex.settings import Settings
 

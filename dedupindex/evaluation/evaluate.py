@@ -31,7 +31,8 @@ from dedupindex.evaluation.attacked_copies import (
 )
 from dedupindex.evaluation.counting import Attacked, Evidence, IdPair, count, ordered, related
 from dedupindex.evaluation.thresholds import FLOOR
-from dedupindex.execution.pool import Pool, limits_of
+from dedupindex.execution.limits import limits_of
+from dedupindex.execution.pool import Pool, Single
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.features import versions
 from dedupindex.groups import report as reporting
@@ -300,7 +301,13 @@ class _Pipeline:
         scores: dict[IdPair, float] = {}
         self.progress.start(len(tasks), "audit: pairs")
         with (
-            Pool(verify_pairs, died=pairs_died, workers=settings.workers, limits=limits_of(settings)) as pool,
+            Pool(
+                verify_pairs,
+                died=pairs_died,
+                workers=settings.workers,
+                limits=limits_of(settings),
+                single=Single.HERE,
+            ) as pool,
             closing(verify_stored(self.database, pool, settings, tasks)) as results,
         ):
             for result in results:

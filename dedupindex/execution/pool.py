@@ -7,51 +7,30 @@ or suspended); then it is given up, and the others go on.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from enum import Enum
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from dedupindex.errors import DedupIndexError, Reason
-from dedupindex.execution.worker import Limits, Worker, WorkerGoneError
-from dedupindex.settings import Settings
+from dedupindex.execution import contained
+from dedupindex.execution.kept import KeptWorker, results_of
+from dedupindex.execution.limits import cores
+from dedupindex.execution.worker import Limits
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 IN_FLIGHT = 3  # tasks for each worker: one running, the others queued, so that no worker waits
-CHANCES = 2  # times that a worker may die of one item alone before the item is given up
-STARTS = 3  # times that a worker may end before it has begun
-LEAST_MEMORY, MOST_MEMORY = 2_000_000_000, 8_000_000_000  # default address space of a worker, bytes
 
 
-def cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+class Single(Enum):
+    """What the worker of a pool of one is."""
 
-
-def limits_of(settings: Settings) -> Limits:
-    """Limits of each worker by the settings; by default the workers share the machine's memory."""
-    memory = settings.worker_memory
-    if not memory:
-        share = machine_memory() // (settings.workers or cores())
-        memory = min(max(share, LEAST_MEMORY), MOST_MEMORY)
-    return Limits(memory, settings.max_seconds)
-
-
-def machine_memory() -> int:
-    """Bytes of memory that this process may use; 0 where that is not known."""
-    try:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 0
-    try:
-        return min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):  # no control group, or "max"
-        return memory
+    SHARED = "shared"  # one of those that all of this process share, `contained.ask`
+    OWN = "own"  # a process of the pool alone, which ends with it
+    HERE = "here"  # this process, without limits: for functions that decode no file
 
 
 class Pool(Generic[_Item, _Result]):
@@ -64,11 +43,11 @@ class Pool(Generic[_Item, _Result]):
     died : callable
         Makes the result of an item whose worker died or took too long, from the item and the reason.
     workers : int
-        Processes; 0 = as many as cores, 1 = this process, without limits.
+        Processes; 0 = as many as cores.
     limits : Limits
         Of each worker process.
-    contained : bool
-        Never run in this process: a single worker is a process with limits too.
+    single : Single
+        What a single worker is.
     """
 
     def __init__(
@@ -78,11 +57,11 @@ class Pool(Generic[_Item, _Result]):
         died: Callable[[_Item, Reason], _Result],
         workers: int = 0,
         limits: Limits | None = None,
-        contained: bool = False,
+        single: Single = Single.SHARED,
     ) -> None:
         self._function = function
         self._died = died
-        self._here = workers == 1 and not contained
+        self._single = single if workers == 1 else Single.OWN
         self._limits = limits or Limits()
         self.workers = workers or cores()
         self._keepers: list[_Keeper[_Item, _Result]] = []
@@ -133,9 +112,13 @@ class Pool(Generic[_Item, _Result]):
             What the function raised.
         """
         source = iter(tasks)
-        if self._here:
+        if self._single is Single.HERE:
             while (task := next(source, None)) is not None:
                 yield self._function(task)
+            return
+        if self._single is Single.SHARED:
+            while (task := next(source, None)) is not None:
+                yield results_of(task, self._ask_shared, self._died)
             return
         done: SimpleQueue[Sequence[_Result] | _Raised] = SimpleQueue()
         running = 0
@@ -154,6 +137,9 @@ class Pool(Generic[_Item, _Result]):
                 yield outcome
         finally:
             self._count(-running)
+
+    def _ask_shared(self, items: Sequence[_Item]) -> Sequence[_Result]:
+        return contained.ask(self._function, items, self._limits)
 
     def _order(self, task: Sequence[_Item], done: SimpleQueue[Sequence[_Result] | _Raised]) -> None:
         """Queue a task, and start a worker for it unless there are enough."""
@@ -181,7 +167,7 @@ _Order = tuple[Sequence[_Item], "SimpleQueue[Sequence[_Result] | _Raised]"]  # a
 
 
 class _Keeper(threading.Thread, Generic[_Item, _Result]):
-    """A thread that owns a worker process, gives it tasks, and replaces it when it is gone."""
+    """A thread that owns a worker process, and gives it tasks."""
 
     def __init__(
         self,
@@ -191,77 +177,23 @@ class _Keeper(threading.Thread, Generic[_Item, _Result]):
         limits: Limits,
     ) -> None:
         super().__init__(name="worker-keeper", daemon=True)
-        self._ready, self._function, self._died, self._limits = ready, function, died, limits
-        self._worker: Worker[_Item, _Result] | None = None
-        self._stopped = False
-        self._guard = threading.Lock()  # between `stop` and the start of a worker
+        self._ready, self._died = ready, died
+        self._worker = KeptWorker(function, limits)
 
     def run(self) -> None:
         """Work on tasks until the pool is closed."""
         try:
-            while not self._stopped and (order := self._ready.get()) is not None:
+            while not self._worker.stopped and (order := self._ready.get()) is not None:
                 task, done = order
                 try:
-                    results = self._work(task)
+                    results = results_of(task, self._worker.ask, self._died, lambda: self._worker.stopped)
                 except BaseException as error:
                     done.put(_Raised(error))
                 else:
                     done.put(results)
         finally:
-            self._drop()
+            self._worker.drop()
 
     def stop(self) -> None:
         """End the worker at once."""
-        with self._guard:
-            self._stopped = True
-            if self._worker is not None:
-                self._worker.kill()
-
-    def _work(self, task: Sequence[_Item]) -> list[_Result]:
-        if len(task) > 1:
-            with contextlib.suppress(WorkerGoneError):
-                return self._ask(task)
-        results: list[_Result] = []
-        chances = CHANCES
-        while len(results) < len(task) and not self._stopped:
-            item = task[len(results)]
-            try:
-                results += self._ask([item])
-                chances = CHANCES
-            except WorkerGoneError as gone:
-                chances -= 1
-                if not chances:
-                    results.append(self._died(item, gone.reason))
-                    chances = CHANCES
-        return results
-
-    def _ask(self, items: Sequence[_Item]) -> list[_Result]:
-        worker = self._worker or self._start()
-        try:
-            results = list(worker.ask(items))
-        except BaseException:
-            self._drop()  # it is gone, or still busy with these items
-            raise
-        if len(results) != len(items):
-            raise DedupIndexError(f"{len(results)} results of {len(items)} items")
-        return results
-
-    def _start(self) -> Worker[_Item, _Result]:
-        for _ in range(STARTS):
-            with self._guard:
-                if self._stopped:
-                    break
-                self._worker = worker = Worker(self._function, self._limits)
-            try:
-                worker.wait_until_ready()
-            except WorkerGoneError:
-                self._drop()
-            else:
-                return worker
-        raise DedupIndexError("worker processes cannot be started: they end at once, three times in a row")
-
-    def _drop(self) -> None:
-        with self._guard:
-            worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.close()
+        self._worker.stop()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dedupindex.errors import SettingsError
+from dedupindex.errors import SettingsError, nearest
 from dedupindex.places import place_of
 from dedupindex.records import ImageRecord, Pair, Relation
 from dedupindex.records.reports import FolderChoice, Selection
@@ -35,7 +35,8 @@ def settled(selection: Selection) -> Selection:
     """
     unknown = [str(r) for r in (*selection.relations, *selection.not_relations) if str(r) not in set(Relation)]
     if unknown:
-        raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
+        meant = nearest(unknown[0], Relation)
+        raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}{meant}")
     if selection.folder not in set(FolderChoice):
         named = " or ".join(repr(choice.value) for choice in FolderChoice if choice)
         raise SettingsError(f"folder is {selection.folder!r}, must be {named}")

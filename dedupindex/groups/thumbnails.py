@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from dedupindex.errors import DedupIndexError, ReadError
+from dedupindex.execution.contained import within_limits
 from dedupindex.features.packing import LOOK, unpack_look
 from dedupindex.features.thumbnail import reduce, stretch
 from dedupindex.places import volume_of
@@ -30,6 +31,8 @@ TRIED = 2  # places of an image that are tried
 def from_file(image: ImageRecord, settings: Settings, side: int, *, max_bytes: int | None = None) -> Thumbnail | None:
     """Make a thumbnail from the first of an image's files that still has its recorded size, time and content.
 
+    The files are decoded in a worker.
+
     Parameters
     ----------
     image : ImageRecord
@@ -48,13 +51,25 @@ def from_file(image: ImageRecord, settings: Settings, side: int, *, max_bytes: i
         if place.missing or not unchanged(place) or (max_bytes is not None and place.size > max_bytes):
             continue
         try:
-            decoded = decode_file(place.path, settings, min_side=side, frame=place.frame)
+            thumbnail = within_limits(settings, place.path, _read_thumbnail, image, place, settings, side)
         except (ReadError, MemoryError):
             continue
-        frame = frame_of(decoded, image.frame)
-        if decoded.sha256 == image.sha256 and frame is not None:
-            return from_frame(frame, side)
+        if thumbnail is not None:
+            return thumbnail
     return None
+
+
+def _read_thumbnail(image: ImageRecord, place: LocationRecord, settings: Settings, side: int) -> Thumbnail | None:
+    """Make a thumbnail of an image from the file at a place, in this process; None where it holds another image.
+
+    Raises
+    ------
+    ReadError
+        It cannot be read.
+    """
+    decoded = decode_file(place.path, settings, min_side=side, frame=place.frame)
+    frame = frame_of(decoded, image.frame)
+    return from_frame(frame, side) if decoded.sha256 == image.sha256 and frame is not None else None
 
 
 def unchanged(place: LocationRecord) -> bool:

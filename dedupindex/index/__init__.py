@@ -9,11 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dedupindex.execution.worker import fork_workers_here
     from dedupindex.groups.grouping import largest_first
     from dedupindex.index.index import Index
 
-__all__ = ["Index", "largest_first"]
-_MODULES = {"Index": "dedupindex.index.index", "largest_first": "dedupindex.groups.grouping"}
+__all__ = ["Index", "fork_workers_here", "largest_first"]
+_MODULES = {
+    "Index": "dedupindex.index.index",
+    "fork_workers_here": "dedupindex.execution.worker",
+    "largest_first": "dedupindex.groups.grouping",
+}
 
 
 def __getattr__(name: str) -> Any:

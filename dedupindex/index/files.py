@@ -1,15 +1,17 @@
-"""Single files, without a database: what they hold, and how two of them compare."""
+"""Single files, without a database: what they hold, and how two of them compare. They are decoded in a worker."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 
 from dedupindex.compare.measures import compare_all
 from dedupindex.compare.picture import draw_alignment
 from dedupindex.errors import NoValidPixelsError, Reason
+from dedupindex.execution.contained import within_limits
 from dedupindex.ingest.describing import describe_frames
 from dedupindex.places import absolute
 from dedupindex.prepare import prepare, prepare_stack
@@ -39,7 +41,12 @@ def read_file(address: str, settings: Settings) -> FileContents:
         It gives no frame.
     """
     path, wanted = parse_address(address)
-    decoded = decode_file(absolute(path), settings, frame=wanted)
+    return within_limits(settings, absolute(path), _read_contents, absolute(path), wanted, settings)
+
+
+def _read_contents(path: Path, wanted: int | None, settings: Settings) -> FileContents:
+    """Read a file, or one frame of it, in this process."""
+    decoded = decode_file(path, settings, frame=wanted)
     frames = [frame for frame in decoded.frames if frame.mask.any()]
     return FileContents(decoded, tuple(frames), tuple(_prepared(frames, settings)))
 
@@ -113,7 +120,11 @@ def _proven(one: _Picture, other: _Picture, verification: Verification, settings
 
 def _described(address: str, settings: Settings) -> _Picture:
     path, wanted = parse_address(address)
-    decoded = decode_file(absolute(path), settings, min_side=None, frame=wanted)
+    return within_limits(settings, absolute(path), _read_picture, absolute(path), wanted, settings)
+
+
+def _read_picture(path: Path, wanted: int | None, settings: Settings) -> _Picture:
+    decoded = decode_file(path, settings, min_side=None, frame=wanted)
     frames = [frame for frame in decoded.frames if wanted in (None, frame.number)]
     if not frames:
         raise NoValidPixelsError(path, Reason.NO_VALID_PIXELS, f"frame {wanted} has no valid pixel")

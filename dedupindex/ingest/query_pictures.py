@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupindex.execution.contained import within_limits
 from dedupindex.features import rounded
 from dedupindex.ingest.describing import describe_frames, new_image
 from dedupindex.places import absolute
 from dedupindex.records import DecodedFile, Features, Frame
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, parse_address
-from dedupindex.sources.decode import BY_PROFILE
 from dedupindex.store.rows import NewImage
 
 NOWHERE = Path("<array>")
@@ -75,49 +75,42 @@ def frame_of_array(pixels: NDArray[Any]) -> DecodedFile:
 
 
 def describe_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: Settings) -> tuple[NewImage, Features]:
-    """Describe a picture of a query; the features are as the database would return them.
-
-    Raises
-    ------
-    ReadError, ValueError, TypeError
-        As `decode_picture`.
-    """
-    decoded = decode_picture(picture, settings)
-    frame = decoded.frames[0]
-    [(prepared, features)] = describe_frames([frame], settings)
-    return new_image(decoded, frame, prepared, features), rounded(features)
-
-
-def decode_picture(
-    picture: str | os.PathLike[str] | NDArray[Any], settings: Settings, *, min_side: int | None = BY_PROFILE
-) -> DecodedFile:
-    """Decode one frame of a query's picture.
+    """Describe a picture of a query; the features are as the database would return them. A file is read in a worker.
 
     Parameters
     ----------
     picture : path or array
         A file (``path#frame=12`` for a later frame), a URL, or an array as `frame_of_array` takes it.
     settings : Settings
-    min_side : int, optional
-        See `decode_file`.
 
     Returns
     -------
-    DecodedFile
-        With one frame.
+    image : NewImage
+    features : Features
 
     Raises
     ------
     ReadError
-        The file cannot be read as a picture.
+        The file cannot be read as a picture, or reading it broke the limits.
     ValueError, TypeError
         The array is not a picture.
     """
     if isinstance(picture, np.ndarray):
-        return frame_of_array(picture)
+        return _described(frame_of_array(picture), settings)
     path, number = parse_address(os.fspath(picture))
-    decoded = decode_file(absolute(path), settings, min_side=min_side, frame=number)
+    return within_limits(settings, absolute(path), _describe_file, absolute(path), number, settings)
+
+
+def _describe_file(path: Path, number: int | None, settings: Settings) -> tuple[NewImage, Features]:
+    """Decode and describe one frame of a file; see `describe_picture`."""
+    decoded = decode_file(path, settings, frame=number)
     first = decoded.frames[0]
     if number is not None:
         first = next((frame for frame in decoded.frames if frame.number == number), first)
-    return replace(decoded, frames=(first,))
+    return _described(replace(decoded, frames=(first,)), settings)
+
+
+def _described(decoded: DecodedFile, settings: Settings) -> tuple[NewImage, Features]:
+    frame = decoded.frames[0]
+    [(prepared, features)] = describe_frames([frame], settings)
+    return new_image(decoded, frame, prepared, features), rounded(features)

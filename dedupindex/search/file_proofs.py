@@ -13,7 +13,8 @@ import numpy as np
 
 from dedupindex.actions.renewed_proof import FileProof, Prover
 from dedupindex.errors import DedupIndexError, ReadError, Reason
-from dedupindex.execution.pool import Pool, limits_of
+from dedupindex.execution.limits import limits_of
+from dedupindex.execution.pool import Pool
 from dedupindex.prepare.pipeline import pixel_digest
 from dedupindex.records import DecodedFile, Frame, Outcome, Proof
 from dedupindex.records.plans import PlanItem
@@ -155,7 +156,7 @@ def prover(settings: Settings, shaping: Mapping[str, Any] | None = None) -> Iter
     """
     loaded = Settings.load(environment={}, **dict(shaping or {}))
     used = dataclasses.replace(settings, **{name: getattr(loaded, name) for name in shaping or {}})
-    with Pool(prove_files, died=_died, workers=1, limits=limits_of(used), contained=True) as pool:
+    with Pool(prove_files, died=_died, workers=1, limits=limits_of(used)) as pool:
 
         def compare(item: PlanItem) -> FileProof:
             if item.evidence is None:

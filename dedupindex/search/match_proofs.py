@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupindex.errors import ReadError
+from dedupindex.execution.contained import within_limits
+from dedupindex.execution.limits import limits_of
+from dedupindex.execution.pool import Pool
 from dedupindex.execution.tasks import ProofFile, ProofResult, ProofTask
-from dedupindex.ingest.query_pictures import frame_of_array
+from dedupindex.ingest.query_pictures import NOWHERE, frame_of_array
 from dedupindex.places import absolute
 from dedupindex.records import Match, Outcome, Proof
 from dedupindex.records.proofs import DIRECT
 from dedupindex.search.proof_reading import proof_picture_of
-from dedupindex.search.proof_stages import prove_pairs, prove_with, unreached
+from dedupindex.search.proof_stages import proofs_died, prove_pairs, prove_with, unreached
 from dedupindex.search.proving import file_of
 from dedupindex.settings import ProofMode, Settings
 from dedupindex.sources import parse_address
@@ -59,7 +63,11 @@ def prove_matches(
         return _prove_array(database, settings, picture, matches)
     path, number = parse_address(os.fspath(picture))
     task = task_of(database, settings, absolute(path), image, matches, alone=number is not None)
-    return list(matches) if task is None else with_proofs(matches, prove_pairs([task])[0])
+    if task is None:
+        return list(matches)
+    with Pool(prove_pairs, died=proofs_died, workers=1, limits=limits_of(settings)) as pool:
+        [[result]] = pool.map([[task]])
+    return with_proofs(matches, result)
 
 
 def task_of(
@@ -129,10 +137,14 @@ def _prove_array(database: Database, settings: Settings, pixels: NDArray[Any], m
         return list(matches)
     picture = proof_picture_of(frame_of_array(pixels), settings, side=MOST_SIDE)
     files = {file.image: file for file in _files(database, open_matches)}
-    proofs = {
-        match.image.id: prove_with(picture, files[match.image.id], match.verification.registration.matrix, settings)
-        for match in open_matches
-    }
+    proofs = {}
+    for match in open_matches:
+        file, matrix = files[match.image.id], match.verification.registration.matrix
+        place = next(iter(file.places), NOWHERE)
+        try:
+            proofs[file.image] = within_limits(settings, place, prove_with, picture, file, matrix, settings)
+        except ReadError as error:
+            proofs[file.image] = unreached(str(error), matrix)
     return _kept(matches, proofs)
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dedupindex.errors import DedupIndexError, ReadError, Reason
-from dedupindex.execution.pool import Pool, limits_of
+from dedupindex.execution.limits import limits_of
+from dedupindex.execution.pool import Pool, Single
 from dedupindex.execution.tasks import FileResult, FileTask, PreviewResult, PreviewTask, ProofResult
 from dedupindex.features import unpack, versions
 from dedupindex.ingest.describing import CHUNK
@@ -300,4 +301,5 @@ def _usable(result: FileResult, file: Path, name: Path, frames: int) -> FileResu
 
 def upload_workers(settings: Settings, workers: int = 0) -> Pool[Task, Result]:
     """Return worker processes that describe and compare uploads, within limits; 0 = as many as the settings say."""
-    return Pool(work, died=died, workers=workers or settings.workers, limits=limits_of(settings), contained=True)
+    count = workers or settings.workers
+    return Pool(work, died=died, workers=count, limits=limits_of(settings), single=Single.OWN)

@@ -88,6 +88,28 @@ def check_frame(source: Source, height: int, width: int, pixel_bytes: float) -> 
         raise _too_large(source, f"{width} x {height} pixels; max_aspect is {limits.max_aspect:g}")
 
 
+def check_decoder(source: Source, height: int, width: int, pixel_bytes: float) -> None:
+    """Check what a decoder itself needs for a frame.
+
+    Parameters
+    ----------
+    source : Source
+        Its setting `max_frame_bytes` is the limit.
+    height, width : int
+        Pixels.
+    pixel_bytes : float
+        Needed bytes a pixel.
+
+    Raises
+    ------
+    LimitExceededError
+    """
+    needed = height * width * pixel_bytes
+    if needed > source.settings.max_frame_bytes:
+        text = f"decoding {width} x {height} pixels of this format needs {needed:,.0f} bytes"
+        raise _too_large(source, f"{text}; max_frame_bytes is {source.settings.max_frame_bytes:,}")
+
+
 def check_total(source: Source, size: float) -> None:
     """Check the decoded bytes of all frames that are in memory together against `max_bytes`."""
     limit = max(source.settings.max_bytes, source.settings.max_frame_bytes)

@@ -30,7 +30,15 @@ from PIL import (
 from dedupindex.errors import ReadError, Reason, UnsupportedImageError
 from dedupindex.records import Frame, Mask
 from dedupindex.sources import rasters
-from dedupindex.sources.content import DecodedContent, Source, check_frame, check_total, choose_frames, make_frame
+from dedupindex.sources.content import (
+    DecodedContent,
+    Source,
+    check_decoder,
+    check_frame,
+    check_total,
+    choose_frames,
+    make_frame,
+)
 from dedupindex.sources.deep import deep_bits, read_deep
 from dedupindex.sources.directories import check_directories
 from dedupindex.sources.gif import check_gif
@@ -61,8 +69,10 @@ PLUGINS: dict[str, tuple[str, ...]] = {
 _LOSSLESS = frozenset(("PNG", "BMP", "TIFF", "PPM", "ICO", "TGA"))
 _ANIMATED = frozenset(("GIF", "PNG", "WEBP", "AVIF", "TIFF", "MPO", "HEIF"))
 _SAMPLE_BYTES = {"I": 4, "F": 4, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+_DECODER_BYTES = {"WEBP": 12}  # a pixel: two canvases and the frame, with alpha; Pillow's copies come on top
 _ORIENTATION = 0x0112
 _SUB_IFDS = (0x8769, 0x8825)  # Exif, GPS
+_LEAST_APNG_FRAME = 38  # bytes: a chunk fcTL
 _LEAST_SHORT_SIDE = 32  # pixels: a reduced JPEG stays at least that high
 
 Array = NDArray[Any]
@@ -95,6 +105,7 @@ def read_picture(source: Source, format: str) -> DecodedContent:
         width, height = image.size
         pixel_bytes = len(image.getbands()) * (2 if deep_bits(source.data) else _SAMPLE_BYTES.get(image.mode, 1))
         check_frame(source, height, width, pixel_bytes)
+        check_decoder(source, height, width, _DECODER_BYTES.get(format, 0))
         count = count_frames(source, image)
         numbers = choose_frames(source, count, stack=False)
         check_total(source, len(numbers) * height * width * pixel_bytes)
@@ -195,7 +206,13 @@ def count_frames(source: Source, image: Image.Image) -> int:
     if image.format not in _ANIMATED:
         return 1
     try:
-        return max(1, int(getattr(image, "n_frames", 1)))
+        count = max(1, int(getattr(image, "n_frames", 1)))
+        if image.format == "PNG" and count > 1 + len(source.data) // _LEAST_APNG_FRAME:
+            source.note(
+                f"the header announces {count:,} frames, for which the file has no room; only the first is read"
+            )
+            return 1
+        return count
     except Exception as error:
         source.note(f"frames cannot be counted: {words_of(error)}")
         return 1

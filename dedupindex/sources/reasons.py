@@ -63,6 +63,7 @@ _BOMB = re.compile(r"\((\d+) pixels\) exceeds limit of (\d+)")
 _QUOTED = re.compile(r"raised \w+\((['\"])(.*?)\1\)?(?=$|[\s,;.])")  # "raised KeyError('x')"
 _OBJECT = re.compile(r"<[\w.]+(?: object at 0x[0-9a-f]+| @\d+|\.[\w.]+)[^<>]*>|<[\w.]+ \d+ @\d+>")
 _NAME = re.compile(r"\b(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Warning)\b(?:\(\))?:?")
+_HERALD = re.compile(r"^Metadata Warning, ")  # before what Pillow says of tags
 _NUMBERED = re.compile(r"\[Errno -?\d+\] ?")
 
 
@@ -94,7 +95,7 @@ def words_of(error: Exception) -> str:
 
 def plain(text: str) -> str:
     """A decoder's sentence on one line, without the names of Python's exceptions and objects."""
-    text = " ".join(text.split())
+    text = _HERALD.sub("", " ".join(text.split()))
     if "Error" in text or "Exception" in text or "Warning" in text or "<" in text or "[Errno" in text:
         text = _QUOTED.sub(r": \2", text)
         text = _OBJECT.sub("", text)

@@ -144,5 +144,5 @@ def _give_back(lease: _Lease) -> None:
             for batch in chunks(lease.names):
                 connection.execute(delete(Claim).where(Claim.path.in_(batch)))
             connection.commit()
-    except SQLAlchemyError as error:
-        log.warning("the connection of a claim was lost; others may have read the same files: %s", type(error).__name__)
+    except SQLAlchemyError:
+        log.warning("the connection of a claim was lost; others may have read the same files")

@@ -197,7 +197,9 @@ def parsed(location: Path | str) -> Path | URL:
     try:
         url = make_url(location)
     except (ArgumentError, ValueError) as error:  # their words would show a password
-        raise StoreError(f"what follows {kind}:// is not a database URL: {type(error).__name__}") from error
+        raise StoreError(
+            f"what follows {kind}:// is not a database URL: it must be like postgresql://USER@HOST/NAME or sqlite:///FILE"
+        ) from error
     if url.get_backend_name() in ("postgresql", "postgres"):
         return url
     if url.get_backend_name() != "sqlite":

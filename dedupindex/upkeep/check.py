@@ -17,6 +17,7 @@ from dedupindex.records import Problem
 from dedupindex.records.problems import ProblemCode
 from dedupindex.search.vector_cache import VectorCache, load_segment
 from dedupindex.sources import read_bytes
+from dedupindex.sources.reasons import plain
 from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs, catalog_proofs
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, SegmentRow
@@ -27,6 +28,7 @@ TOLERANCE = 0.02  # difference between a component of a unit vector in 8 bits an
 ASKED, NEAREST, NEAR = 100, 10, 0.5  # images that are searched for; neighbours of each, within this distance
 ENOUGH = 0.95  # least share of near neighbours that the index has to find
 _LOAD = 20_000
+NOTHING_SAID = "a value of another kind than it must have"
 
 
 def check(database: Database, fingerprint: str, *, deep: bool = False, progress: Progress = SILENT) -> list[Problem]:
@@ -69,7 +71,13 @@ def check(database: Database, fingerprint: str, *, deep: bool = False, progress:
         except StoreError as error:
             problems.append(Problem(ProblemCode.DATABASE_DAMAGED, str(error), False))
         except Exception as error:  # a row without meaning: damage that the database itself cannot see
-            problems.append(Problem(ProblemCode.DATABASE_DAMAGED, f"{type(error).__name__}: {error}", False))
+            problems.append(
+                Problem(
+                    ProblemCode.DATABASE_DAMAGED,
+                    f"a row of it means nothing: {plain(str(error)) or NOTHING_SAID}",
+                    False,
+                )
+            )
     return problems
 
 
@@ -192,7 +200,11 @@ def _features(database: Database, progress: Progress) -> Iterator[Problem]:
             try:
                 features = unpack(catalog_images.features(connection, [image.id]).get(image.id, {}))
             except (KeyError, ValueError, TypeError, IndexError, struct.error, zlib.error) as error:
-                yield Problem(ProblemCode.DAMAGED_FEATURE, f"image {image.id}: {error!r}", False)
+                yield Problem(
+                    ProblemCode.DAMAGED_FEATURE,
+                    f"image {image.id}: its features mean nothing: {plain(str(error)) or NOTHING_SAID}",
+                    False,
+                )
                 continue
             if features.low_information != image.low_information:
                 yield Problem(ProblemCode.DAMAGED_FEATURE, f"image {image.id}: disagrees on low information")

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from dedupindex import __version__
-from dedupindex.execution.pool import cores
+from dedupindex.execution.limits import cores
 from dedupindex.store.health import Finding, Level, place_findings, sqlite_findings
 
 # Distribution -> lowest version that was tested.

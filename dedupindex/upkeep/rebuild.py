@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dedupindex.execution.pool import Pool, limits_of
+from dedupindex.execution.limits import limits_of
+from dedupindex.execution.pool import Pool
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.execution.tasks import FileResult, FileTask
 from dedupindex.features import versions

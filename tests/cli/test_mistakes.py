@@ -40,6 +40,25 @@ def test_what_is_missing_beside_others_is_a_failure(run, tmp_path):
     assert "/nope: missing" in done.stderr
 
 
+MISTAKES = {
+    "a relation that there is not": ("report", "--relation", "resised"),
+    "a setting without meaning": ("scan", "--effort", "Quick", "."),
+    "a path that does not exist": ("scan", "/nope"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_told_as_the_manual_says(run, scanned, tmp_path, mistake):
+    folder, _ = scanned
+    page = Path(__file__).parents[2] / "docs" / "pages" / "reference" / "reasons.md"
+    [line] = [line for line in page.read_text("utf-8").splitlines() if line.startswith(f"| {mistake} |")]
+    database = folder / "p.db" if mistake.startswith("a relation") else tmp_path / "new.db"
+    done = run("-d", database, *MISTAKES[mistake], cwd=tmp_path, code=2)
+    for part in line.split("`")[1].split("..."):
+        assert part.strip() in done.stderr
+    assert not (tmp_path / "new.db").exists()
+
+
 @pytest.mark.parametrize("arguments", [("apply", "nope.json"), ("undo", "nope.jsonl")])
 def test_files_that_are_not_there_are_told_in_words(run, tmp_path, arguments):
     done = run(*arguments, cwd=tmp_path, code=2)

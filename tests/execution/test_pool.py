@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from dedupindex.errors import DedupIndexError, Reason
-from dedupindex.execution import pool as pool_module
-from dedupindex.execution.pool import Pool, limits_of
+from dedupindex.execution import limits as limits_module
+from dedupindex.execution.limits import limits_of
+from dedupindex.execution.pool import Pool
 from dedupindex.execution.worker import Limits
 from dedupindex.settings import Settings
 
@@ -250,5 +251,5 @@ def test_who_waits_while_the_pool_is_closed_is_told():
 def test_limits_follow_the_machine(monkeypatch):
     assert limits_of(Settings(worker_memory=10**9, max_seconds=7)) == Limits(10**9, 7)
     for memory, least in ((0, 2_000_000_000), (1 << 50, 8_000_000_000), (9_000_000_000, 3_000_000_000)):
-        monkeypatch.setattr(pool_module, "machine_memory", lambda memory=memory: memory)
+        monkeypatch.setattr(limits_module, "machine_memory", lambda memory=memory: memory)
         assert limits_of(Settings(workers=3)).memory == least

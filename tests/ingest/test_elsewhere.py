@@ -37,7 +37,7 @@ def index(tmp_path):
 
 
 @pytest.fixture
-def store(pictures):
+def store(pictures, decoding_here):
     """The pictures in a store in memory, as memory://bucket."""
     fsspec = pytest.importorskip("fsspec")
     system = fsspec.filesystem("memory")

@@ -215,6 +215,7 @@ def test_a_stack_in_several_tasks(index, tmp_path, monkeypatch):
     assert index.ingest([tmp_path / "stack.npy"]).unchanged == 1
 
 
+@pytest.mark.usefixtures("decoding_here")
 def test_an_interrupted_stack_is_resumed(index, tmp_path, monkeypatch):
     from dedupindex.ingest import describing
     from dedupindex.ingest import ingest as module
@@ -274,6 +275,7 @@ def test_failed_files_wait_for_another_decoder(index, pictures, tmp_path):
         assert (summary.read, summary.added, len(summary.failures)) == (2, 1, 1)
 
 
+@pytest.mark.usefixtures("decoding_here")
 def test_a_fault_of_ours_costs_one_file(index, pictures, monkeypatch):
     from dedupindex.ingest import describing
 

@@ -9,7 +9,7 @@ import pytest
 
 from dedupindex import Index
 from dedupindex.errors import DedupIndexError, ReadError, Reason
-from dedupindex.execution.pool import Pool
+from dedupindex.execution.pool import Pool, Single
 from dedupindex.ingest.describing import FileResult, died
 from dedupindex.search import uploads as module
 from dedupindex.store import catalog_images, catalog_locations
@@ -165,7 +165,7 @@ def elsewhere(tasks):
 
 
 def test_one_worker_is_another_process_too():
-    with Pool(elsewhere, died=died, workers=1, contained=True) as pool:
+    with Pool(elsewhere, died=died, workers=1, single=Single.OWN) as pool:
         task = module.FileTask(module.FileState(Path("x"), 0, 0, 0), module.Settings())
         [[result]] = pool.map([[task]])
     assert result.bytes_read != os.getpid()

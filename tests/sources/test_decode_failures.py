@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import struct
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -247,3 +249,20 @@ def test_whole_seconds_are_waited_for(tmp_path, monkeypatch):
         slept.clear()
         decode_file(path, PLAIN)
         assert least <= sum(slept) <= most
+
+
+def test_frames_that_an_apng_only_announces(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(noise(20, 30)).save(
+        stream, "PNG", save_all=True, append_images=[Image.fromarray(noise(20, 30, seed=1))]
+    )
+    data = bytearray(stream.getvalue())
+    at = data.index(b"acTL")
+    (tmp_path / "a.png").write_bytes(data)
+    assert decode_file(tmp_path / "a.png", PLAIN).frame_count == 2
+    data[at + 4 : at + 8] = struct.pack(">I", 2**31 - 1)
+    data[at + 12 : at + 16] = struct.pack(">I", zlib.crc32(data[at : at + 12]))
+    (tmp_path / "a.png").write_bytes(data)
+    decoded = decode_file(tmp_path / "a.png", PLAIN)
+    assert decoded.frame_count == 1
+    assert "2,147,483,647 frames" in decoded.warnings[0]

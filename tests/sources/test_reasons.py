@@ -7,20 +7,23 @@ import io
 import os
 import re
 import struct
-from collections.abc import Iterator
+import time
+from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from dedupindex.errors import DedupIndexError, ReadError, Reason, SettingsError, said
+from dedupindex.execution.contained import within_limits
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
 from dedupindex.sources.reasons import plain, read_error, words_of
+from tests.sources.mutants import SEEDS, mutants, picture
 from tests.sources.reading import PLAIN, fails
 
-MUTANTS = 70  # of each format
+MUTANTS = 30  # of each format
+MANY_MUTANTS = 260  # the same in the slow test: 5,200 in all
 NAMES = [name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)]
 NO_WORDS = re.compile(
     rf"\b({'|'.join(NAMES)}|[A-Z]\w+(?:Error|Exception|Warning)|struct\.error)\b"
@@ -28,69 +31,56 @@ NO_WORDS = re.compile(
 )
 
 
-def picture() -> Image.Image:
-    y, x = np.mgrid[:24, :32]
-    samples = np.stack([x * 8, y * 10, (x * y) % 256], axis=-1).astype(np.uint8)
-    return Image.fromarray(samples)
+def told(path: Path, data: bytes) -> tuple[Reason | None, list[str]]:
+    """What is said of a file with these bytes."""
+    path.write_bytes(data)
+    os.utime(path, (1e9 + 0.5, 1e9 + 0.5))  # files that have just been written are waited for
+    return what_is_said(path)
 
 
-def seeds() -> dict[str, bytes]:
-    made = {}
-    options = {"JPEG": {"exif": exif()}, "TIFF": {"compression": "tiff_lzw"}, "GIF": {"save_all": True}}
-    for kind in ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP"):
-        stream = io.BytesIO()
-        more = {"append_images": [picture().rotate(90)]} if kind == "GIF" else {}
-        picture().save(stream, kind, **options.get(kind, {}), **more)
-        made[kind] = stream.getvalue()
-    stream = io.BytesIO()
-    picture().save(stream, "MPO", save_all=True, append_images=[picture().rotate(180)])
-    return {**made, "MPO": stream.getvalue()}
+def what_is_said(path: Path) -> tuple[Reason | None, list[str]]:
+    try:
+        return None, list(decode_file(path, Settings(all_frames=True, mask_pattern="")).warnings)
+    except ReadError as error:
+        return error.reason, [error.detail]
 
 
-def exif() -> Image.Exif:
-    tags = Image.Exif()
-    tags[0x010F], tags[0x0112] = "a camera", 6
-    return tags
+def is_in_words(reason: Reason | None, said_of_it: list[str]) -> bool:
+    return reason is not Reason.INTERNAL and all(words and not NO_WORDS.search(words) for words in said_of_it)
 
 
-def mutants(data: bytes) -> Iterator[bytes]:
-    """The same ones every time: bytes changed, runs of them removed, repeated or emptied, the end cut off."""
-    rng = np.random.default_rng(len(data))
-    for number in range(MUTANTS):
-        changed = bytearray(data)
-        # half of them in the header, where most of what a decoder believes stands
-        reach = min(len(data), 80) if number % 2 else len(data)
-        for _ in range(int(rng.integers(1, 4))):
-            at, length = int(rng.integers(2, reach)), int(rng.integers(1, 12))
-            match int(rng.integers(5)):
-                case 0 | 1:
-                    changed[at % len(changed)] = int(rng.integers(256))
-                case 2:
-                    changed[at : at + length] = rng.bytes(length)
-                case 3:
-                    del changed[at : at + length]
-                case _:
-                    changed[at:at] = changed[at : at + length]
-        yield bytes(changed[: int(rng.integers(4, len(changed)))] if number % 7 == 0 else changed)
-
-
-@pytest.mark.parametrize("kind", seeds())
+@pytest.mark.parametrize("kind", SEEDS)
 def test_no_message_on_a_mutant_names_an_exception(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / f"a.{kind.lower()}"
-    failed = 0
-    for data in mutants(seeds()[kind]):
-        path.write_bytes(data)
-        os.utime(path, (1e9 + 0.5, 1e9 + 0.5))  # files that have just been written are waited for
-        reason = None
-        try:
-            told = list(decode_file(path, Settings(all_frames=True)).warnings)
-        except ReadError as error:
-            failed, reason, told = failed + 1, error.reason, [error.detail]
-        assert reason is not Reason.INTERNAL
-        for words in told:
-            assert words
-            assert not NO_WORDS.search(words), words
-    assert failed >= MUTANTS // 10  # else the mutants are no test
+    ending, make = SEEDS[kind]
+    seed = make()
+    assert told(tmp_path / f"a.{ending}", seed)[0] is None
+    found = [told(tmp_path / f"a.{ending}", data) for data in mutants(seed, MUTANTS)]
+    assert [one for one in found if not is_in_words(*one)] == []
+    assert sum(reason is not None for reason, _ in found) >= MUTANTS // 10  # else the mutants are no test
+
+
+@pytest.mark.slow
+def test_many_mutants_of_all_formats(tmp_path: Path) -> None:
+    """In a worker, as every verb decodes: none ends it or takes longer than it may."""
+    counts: Counter[str] = Counter()
+    bad, slowest = [], (0.0, "", 0)
+    for kind, (ending, make) in SEEDS.items():
+        path = tmp_path / f"a.{ending}"
+        for number, data in enumerate(mutants(make(), MANY_MUTANTS, seed=1)):
+            path.write_bytes(data)
+            os.utime(path, (1e9 + 0.5, 1e9 + 0.5))
+            began = time.monotonic()
+            try:
+                found = within_limits(Settings(max_seconds=10.0), path, what_is_said, path)
+            except ReadError as error:  # the worker ended
+                found = error.reason, [error.detail]
+                bad.append((kind, number, *found))
+            slowest = max(slowest, (time.monotonic() - began, kind, number))
+            counts[found[0] or "read"] += 1
+            if not is_in_words(*found):
+                bad.append((kind, number, *found))
+    print(f"\n{counts.total()} mutants, slowest {slowest}: {counts.most_common()}")
+    assert bad == []
 
 
 @pytest.mark.parametrize("rest", [b" garbage", b"\xe2\x00\x10MPF\x00garbage", b"\xff\xff\xff", b"\xd8\xff"])
@@ -107,6 +97,16 @@ def test_the_limit_that_is_named_is_the_one_that_is_set(tmp_path: Path) -> None:
     picture().resize((300, 300)).save(stream, "GIF")
     (tmp_path / "a.gif").write_bytes(stream.getvalue())
     assert "max_pixels is 1,000" in fails(tmp_path / "a.gif", Reason.TOO_LARGE, Settings(max_pixels=1000)).detail
+
+
+def test_what_a_decoder_needs_is_limited_too(tmp_path: Path) -> None:
+    """That of WebP holds two canvases besides the frame: five times the picture with all copies."""
+    picture().resize((300, 300)).save(tmp_path / "a.webp")
+    picture().resize((300, 300)).save(tmp_path / "a.png")
+    tight = Settings(max_frame_bytes=300 * 300 * 12 - 1)
+    assert "max_frame_bytes" in fails(tmp_path / "a.webp", Reason.TOO_LARGE, tight).detail
+    assert decode_file(tmp_path / "a.png", tight).frame_count == 1
+    assert decode_file(tmp_path / "a.webp", Settings(max_frame_bytes=300 * 300 * 12)).frame_count == 1
 
 
 def chained() -> SyntaxError:

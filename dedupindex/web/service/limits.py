@@ -1,4 +1,4 @@
-"""Limits of a replica: requests at once, requests a token.
+"""Limits of a replica: requests at once, requests a token, files.
 
 The token bucket is our own: it is a dozen lines, and libraries for it bring storage backends that a replica does not
 need (each counts for itself; a proxy spreads the load over them).
@@ -6,10 +6,23 @@ need (each counts for itself; a proxy spreads the load over them).
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 
 from dedupindex.web.service.options import Rate
+
+UNKNOWN_DESCRIPTORS = 2_048  # where the system does not say
+
+
+def descriptors() -> int:
+    """Files and connections that this process may have open."""
+    if sys.platform == "win32":
+        return UNKNOWN_DESCRIPTORS
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return UNKNOWN_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
 
 
 class Buckets:

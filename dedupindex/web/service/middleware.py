@@ -33,9 +33,16 @@ HEALTH = ("/healthz", "/readyz")  # for whoever runs the service: no name, no to
 METRICS = "/metrics"
 READING = ("/api/query",)  # paths whose POST changes nothing
 UPLOADS = ("/api/query", "/api/ingest")
+HEADER_BYTES = 16_000  # of a request line with its headers
 OTHER_BODY = 64_000  # bytes of a body that is no upload
 ENDPOINT_UNKNOWN = "none"  # label for paths that no route answers
 _SECRET = re.compile(r"token=[^&]*", re.IGNORECASE)  # some put the token into the address, where it is not accepted
+
+
+def header_bytes(scope: Scope) -> int:
+    """Bytes of a request line with its headers, as they were sent."""
+    line = len(scope["method"]) + len(scope.get("raw_path", b"")) + len(scope["query_string"]) + len("  HTTP/1.1\r\n")
+    return line + sum(len(name) + len(value) + len(": \r\n") for name, value in scope["headers"])
 
 
 class Refused(Exception):  # noqa: N818  (an answer)
@@ -115,6 +122,8 @@ class Middleware:
     def _check(self, scope: Scope, headers: Headers, owner: Token | None, most: int) -> None:
         """Raise `Refused` where a request may not pass."""
         path, method = scope["path"], scope["method"]
+        if header_bytes(scope) > HEADER_BYTES:
+            raise Refused(431, "too_large", f"more than {HEADER_BYTES:,} bytes of headers")
         if is_too_large(headers, most):
             raise Refused(413, "too_large", f"more than {most:,} bytes")
         if path in HEALTH:

@@ -2,7 +2,8 @@
 
 A line of a token file says ``NAME ROLE SHA256``: a name for logs and limits, ``read`` or ``write``, and the SHA-256 of
 the token in hexadecimal. Empty lines and those that begin with ``#`` are passed over. Several may be in force at once,
-so that a new one is handed out before the old one goes; the file is read again when it changes.
+so that a new one is handed out before the old one goes; the file is read again when it changes. Where it is removed,
+nobody is let in any more.
 
 The digest is a plain SHA-256: a token is 256 random bits, which cannot be guessed, so a slow hash would add nothing.
 """
@@ -141,7 +142,7 @@ class Tokens:
         return match
 
     def _look(self) -> None:
-        """Take over a changed file; one that cannot be read leaves everything as it is."""
+        """Take over a changed file; one that is gone revokes all, one that means nothing leaves everything as it is."""
         now = time.monotonic()
         if self._file is None or now - self._looked < LOOK_AGAIN:
             return
@@ -151,6 +152,10 @@ class Tokens:
             if state == self._state:
                 return
             self._state = state
+            if state is None and not self._file.exists():
+                self._known = ()
+                log.warning("%s is gone: no token is in force", self._file)
+                return
             try:
                 self._known = _read(self._file)
             except SettingsError as error:

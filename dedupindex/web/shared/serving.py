@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import signal
 import socket
@@ -11,6 +12,12 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+
+_WAYS_OUT = {
+    errno.EADDRINUSE: "; --port 0 takes a free one",
+    errno.EACCES: "; ports below 1024 need more rights, --port 0 takes a free one",
+    errno.EADDRNOTAVAIL: "; --host must be an address of this machine",
+}
 
 
 def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], **options: Any) -> None:
@@ -74,7 +81,8 @@ def listening(host: str, port: int) -> socket.socket:
         listener.listen(128)
     except OSError as error:
         listener.close()
-        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+        words = f"cannot listen on {host} port {port}: {error.strerror or error}{_WAYS_OUT.get(error.errno or 0, '')}"
+        raise OSError(error.errno, words) from error
     return listener
 
 

@@ -171,3 +171,11 @@ def test_frames_of_an_upload_are_limited(writer):
     np.save(data, np.random.default_rng(1).integers(0, 256, (MOST_FRAMES + 1, 8, 8), np.uint8))
     answer = ingest(writer, data.getvalue(), "upload:/stack.npy")
     assert (answer.status_code, answer.json()["reason"]) == (422, "too_many_frames")
+
+
+def test_headers_are_limited_in_bytes(reader):
+    """Also where all of them come at once, which the HTTP parser lets pass."""
+    assert reader.get("/api/failures", headers={"x-a": "b" * 15_000}).status_code == 200
+    refused = reader.get("/api/failures", headers={f"x-{n}": "b" * 100 for n in range(200)})
+    assert refused.status_code == 431
+    assert refused.json()["reason"] == "too_large"

@@ -83,7 +83,8 @@ def test_they_are_changed_while_a_replica_runs(tmp_path, monkeypatch, caplog):
     assert known.owner(old)
     assert "stay as they were" in caplog.text
     file.unlink()
-    assert known.owner(new)
+    assert not known.owner(new)
+    assert "is gone" in caplog.text
     file.write_text(line_of(second) + "\n")
     assert not known.owner(old)
     assert known.owner(new)
