@@ -18,14 +18,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dedupindex.actions.asked_relations import decided_groups, is_asked_for, relations_named
 from dedupindex.actions.coverage import covered, fineness, larger, unpacked
 from dedupindex.actions.keep_rules import SHOWS_MORE, Contender, Key, because, deciding, keys, parts, rule_order
+from dedupindex.actions.move_targets import with_targets
 from dedupindex.actions.plans import NEAR_ACTIONS, check_plan, is_under, needed
 from dedupindex.actions.selected_groups import may_go, may_replace, selected_groups
 from dedupindex.errors import SettingsError
 from dedupindex.places import absolute, is_local, shards_above
 from dedupindex.records import Decision, DecisionKind, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
-from dedupindex.records.plans import Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
+from dedupindex.records.plans import COPY, Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
 from dedupindex.records.proofs import DIRECT, inverted, turned_round
 from dedupindex.records.reports import Selection
 from dedupindex.settings import Settings
@@ -54,6 +56,8 @@ class PlanOptions:
     keep: tuple[str, ...] = ()
     prefer: tuple[Path, ...] = ()
     unproven: bool = False  # take also what was seen at 128 pixels only, where its relations are named
+    decided: bool = False  # only groups of which somebody decided which picture stays
+    keeper_copies: bool = True  # a decision for a keeper asks for its proven copies, whatever their relations
 
     def __post_init__(self) -> None:
         if (self.action is Action.MOVE) != (self.to is not None):
@@ -80,6 +84,8 @@ class PlanOptions:
         keep: tuple[str, ...] = (),
         prefer: tuple[Path, ...] = (),
         unproven: bool = False,
+        decided: bool = False,
+        same_bytes: bool = True,
     ) -> PlanOptions:
         """Options from an action and relations by their names, as people give them.
 
@@ -88,7 +94,7 @@ class PlanOptions:
         action : str
             Value of an `Action`.
         relations : sequence of str
-            Values of `Relation`: pairs with these may lose a file.
+            Values of `Relation`, or ``copy`` for all proven copies: pairs with these may lose a file.
         to : Path, optional
             Folder for the action ``move``, and only for it.
         protect : tuple of Path
@@ -99,6 +105,10 @@ class PlanOptions:
             Folders whose files are rather kept, the most preferred first; empty = those of the settings.
         unproven : bool
             Take pairs whose files were not compared too.
+        decided : bool
+            Only groups of which somebody decided which picture stays; of these all proven copies.
+        same_bytes : bool
+            Take files with the same bytes too where that is not among *relations*.
 
         Returns
         -------
@@ -109,13 +119,12 @@ class PlanOptions:
         SettingsError
             There is no such action or relation, or the options contradict each other.
         """
-        unknown = [name for name in relations if name not in set(Relation)]
-        if unknown:
-            raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
         if action not in set(Action):
             raise SettingsError(f"no action {action}; there are: {', '.join(Action)}")
-        chosen = tuple(Relation(name) for name in dict.fromkeys(relations))
-        return cls(Action(action), to, chosen, protect, keep, prefer, unproven)
+        if decided and Action(action) in NEAR_ACTIONS:
+            relations = (*relations, COPY)
+        chosen = relations_named(relations, same_bytes=same_bytes)
+        return cls(Action(action), to, chosen, protect, keep, prefer, unproven, decided)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +241,8 @@ def make_plan(
     -------
     Plan
     """
+    decisions = list(decisions)
+    groups = decided_groups(groups, decisions) if options.decided else groups
     kinds: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for decision in decisions:
         kinds[decision.kind].add((decision.a, decision.b))
@@ -254,7 +265,7 @@ def make_plan(
         maker.rules,
         options.relations,
         options.protect,
-        tuple(_with_targets(maker.items, options.to)),
+        tuple(with_targets(maker.items, options.to)),
         tuple(maker.left_out),
         options.unproven,
         dict(settings or {}),
@@ -296,6 +307,7 @@ def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: An
             continue
         identity = (status.st_dev, status.st_ino)
         first = maker.files.setdefault(identity, path)
+        covered_by_selection = may_go(maker.selection, path)
         protected = is_under(path, maker.options.protect)
         if first != path and status.st_nlink < 2:
             maker.left_out.append(
@@ -306,11 +318,12 @@ def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: An
         detail = ""
         if protected:
             stays, detail = LeftOutReason.PROTECTED, "is protected"
-        elif not may_go(maker.selection, path):
+        elif not covered_by_selection:
             stays, detail = LeftOutReason.NOT_SELECTED, "is not below a path that was asked for"
         elif status.st_nlink > 1:
             stays, detail = LeftOutReason.HARD_LINK, f"has {status.st_nlink} hard links: to take one away frees nothing"
-        contender = Contender(image, place, image.key in maker.decided, protected=protected, **known)
+        must_stay = protected or not covered_by_selection  # of two equal files, the one that has to stay is kept
+        contender = Contender(image, place, image.key in maker.decided, protected=must_stay, **known)
         nodes.append(_Node(contender, (), status.st_dev, stays, detail))
     return nodes
 
@@ -384,7 +397,8 @@ def _near(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node, pair
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEP_BOTH, _BOTH)
     if node.contender.decided:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEPER, "somebody decided to keep this one")
-    if not needed(relations) <= set(maker.options.relations):
+    of_keeper = maker.options.keeper_copies and keeper.contender.decided and maker.options.action in NEAR_ACTIONS
+    if not is_asked_for(pair, maker.options.relations, keeper_decided=of_keeper):
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.RELATION, "+".join(relations))
     doubt = _doubt(pair)
     if doubt and not maker.options.unproven:
@@ -472,26 +486,3 @@ def _planned(node: _Node) -> PlannedFile:
 def _key(pair: Pair) -> tuple[str, str]:
     first, second = sorted((pair.a.key, pair.b.key))
     return (first, second)
-
-
-def _with_targets(items: Sequence[PlanItem], folder: Path | None) -> list[PlanItem]:
-    """Give every file that moves a target of its own, keeping its folders."""
-    if folder is None or not items:
-        return list(items)
-    common = Path(os.path.commonpath([item.file.path.parent for item in items]))
-    taken: set[Path] = set()
-    placed: list[PlanItem] = []
-    for item in items:
-        target = _free(folder / item.file.path.relative_to(common), taken)
-        taken.add(target)
-        placed.append(dataclasses.replace(item, target=target))
-    return placed
-
-
-def _free(path: Path, taken: set[Path]) -> Path:
-    """Return a name like this one that is not in use."""
-    number, chosen = 2, path
-    while chosen in taken or os.path.lexists(chosen):
-        chosen = path.with_name(f"{path.stem} {number}{path.suffix}")
-        number += 1
-    return chosen

@@ -46,7 +46,7 @@ def decide(first, second, rules=(*KEEP_RULES, *OTHER_KEEP_RULES), prefer=()):
         (other(bits=16), ONE, "greater-depth", "16 bits a sample against 8"),
         (other({"size": 9000}), ONE, "less-compressed", "1.12 bytes a pixel against 0.62"),
         (other({"size": 4000}, metadata_count=3, format="WEBP"), ONE, "more-metadata", "3 metadata fields against 0"),
-        (other(protected=True), ONE, "protected", "is protected"),
+        (other(protected=True), ONE, "protected", "has to stay"),
         (
             ONE,
             other({"mtime_ns": 2_000_000_000}),
