@@ -181,15 +181,15 @@ def _run(
 
 
 def _line(ingested: IngestSummary, searched: DuplicatesSummary, report: Report) -> str:
-    from dedupindex.reports.text import changes_words
+    from dedupindex.reports.text import changes_words, count
 
-    parts = [f"{_now()} {ingested.found:,} files, {ingested.read:,} read, {ingested.added:,} new images"]
+    parts = [f"{_now()} {ingested.found:,} files, {ingested.read:,} read, {count(ingested.added, 'new picture')}"]
     if ingested.missing:
         parts.append(f"{ingested.missing:,} gone")
     if ingested.failures:
         parts.append(f"{len(ingested.failures):,} failed")
     if searched.accepted:
-        parts.append(f"{searched.accepted:,} new pairs")
+        parts.append(count(searched.accepted, "new pair"))
     parts.append(changes_words(report.changes) if report.changes else "nothing new")
     return ", ".join(parts)
 

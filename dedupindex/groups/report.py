@@ -108,6 +108,7 @@ def report(
         pairs=(),
         images=counts["images"],
         locations=counts["locations"],
+        files=counts["files"],
         failures=tuple(catalog.failures(connection)),
         selection=selection,
         generation=catalog.generation(connection),
