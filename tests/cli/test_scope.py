@@ -68,7 +68,7 @@ def test_exclusions_are_remembered_with_their_folder(run, tmp_path):
     assert "no duplicates" in done.stdout
     again = run("scan", "in", "other", cwd=tmp_path, code=0)
     assert "left out: 2 files and folders by patterns" in again.stdout
-    assert "among 1 image at 2 places" in again.stdout  # `cache` of another folder is taken
+    assert "1 duplicate group with 2 of 2 files" in again.stdout  # `cache` of another folder is taken
     dry = run("ingest", "in", "--forget-excludes", "--dry-run", cwd=tmp_path, code=0)
     assert "2 to read" in dry.stdout
     replaced = run("ingest", "in", "--exclude", "b,c/", cwd=tmp_path, code=0)
