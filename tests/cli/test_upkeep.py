@@ -40,7 +40,7 @@ def test_backup_and_restore(run, small):
 
 def test_forget(run, small):
     done = run("forget", "pictures/p0.png", "--dry-run", cwd=small, code=0)
-    assert "1 place would be forgotten" in done.stdout
+    assert "1 file would be forgotten" in done.stdout
     done = run("forget", "pictures/copies", "pictures/broken.jpg", "elsewhere\x1b[31m", cwd=small, code=1)
     assert "4 files and 1 failed file forgotten; 2 pictures lay nowhere else" in done.stdout
     assert "elsewhere\\x1b[31m: the index knows nothing there" in done.stderr
