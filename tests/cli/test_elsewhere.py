@@ -101,7 +101,7 @@ def test_merge(run, tmp_path):
     assert "1 duplicate group" in narrowed.stdout
     assert run("-d", "ours.db", "check", "--deep", cwd=tmp_path, code=0).stdout == "all is well\n"
     gone = run("-d", "ours.db", "forget", f"laptop:{tmp_path}/there", cwd=tmp_path, code=0)
-    assert "2 places" in gone.stdout
+    assert "2 files" in gone.stdout
     assert "there is no database" in run("-d", "ours.db", "merge", "theirs.db", cwd=tmp_path, code=2).stderr
     both = run("-d", "ours.db", "merge", "a.db", "b.db", "--volume", "x2", cwd=tmp_path, code=2)
     assert "one catalogue" in both.stderr
