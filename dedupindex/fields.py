@@ -79,6 +79,13 @@ class Fields:
             raise self.wrong(name, "must be an integer")
         return value
 
+    def truth(self, name: str) -> bool:
+        """True or false."""
+        value = self._member(name)
+        if not isinstance(value, bool):
+            raise self.wrong(name, "must be true or false")
+        return value
+
     def numbers(self, name: str, count: int) -> tuple[float, ...]:
         """A list of so many finite numbers."""
         values = self.items(name)
@@ -169,5 +176,6 @@ def _shown(value: object) -> str:
     """A value as JSON writes it, or what kind it is where that is long."""
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"
-    text = json.dumps(value) if not isinstance(value, int) or abs(value) < _LARGEST else "a very large integer"
+    large = isinstance(value, int) and abs(value) >= _LARGEST
+    text = "a very large integer" if large else json.dumps(value, default=str)  # TOML has dates and times too
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -240,21 +240,32 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     SettingsError
         Unreadable, or no TOML.
     """
+    values = read_toml(path)
+    table = values.get("dedupindex", values)
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: dedupindex must be a table of settings")
+    return dict(table)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the values of a TOML file.
+
+    Raises
+    ------
+    SettingsError
+        Unreadable, no TOML, or nested too deep.
+    """
     try:
         data = path.read_bytes()
         if any(line.partition(b"=")[0].count(b".") > _MOST_DOTS for line in data.splitlines()):
             raise RecursionError  # tomllib takes the square of their number for dotted keys
-        values = tomllib.loads(data.decode())
+        return tomllib.loads(data.decode())
     except RecursionError as error:
         raise SettingsError(f"{path}: the TOML is nested too deep") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: is no text") from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path}: {error.strerror if isinstance(error, OSError) else error}") from error
-    table = values.get("dedupindex", values)
-    if not isinstance(table, dict):
-        raise SettingsError(f"{path}: dedupindex must be a table of settings")
-    return dict(table)
 
 
 def seconds_of(text: str) -> float:

@@ -325,6 +325,10 @@ def filled(server, tmp_path_factory):
             shutil.copy(folder / "Pictures" / file, folder / name / file)
     (folder / "Pictures" / "originals").mkdir()
     shutil.copy(folder / "Pictures" / "town captioned.jpg", folder / "new.jpg")
+    rules = [
+        block.text for page in PAGES for block in blocks(page) if block.language == "toml" and "[[rule]]" in block.text
+    ]
+    (folder / "rules.toml").write_text(rules[0])
     with Image.open(folder / "Pictures" / "town.png") as town:
         town.resize((160, 105)).save(folder / "a.jpg")
         town.crop((200, 100, 520, 310)).resize((160, 105)).save(folder / "b.jpg")

@@ -6,11 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dedupindex.actions.asked_relations import relations_named
 from dedupindex.actions.plans import NEAR_ACTIONS, is_under
 from dedupindex.errors import SettingsError
 from dedupindex.groups.ranking import Policy, rule_order
 from dedupindex.records import Relation
-from dedupindex.records.plans import Action
+from dedupindex.records.plans import COPY, Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class PlanOptions:
     keep: tuple[str, ...] = ()
     prefer: tuple[Path, ...] = ()
     unproven: bool = False  # take also what was seen at 128 pixels only, where its relations are named
+    decided: bool = False  # only groups of which somebody decided which picture stays
+    keeper_copies: bool = True  # a decision for a keeper asks for its proven copies, whatever their relations
 
     def __post_init__(self) -> None:
         if (self.action is Action.MOVE) != (self.to is not None):
@@ -56,6 +59,8 @@ class PlanOptions:
         keep: tuple[str, ...] = (),
         prefer: tuple[Path, ...] = (),
         unproven: bool = False,
+        decided: bool = False,
+        same_bytes: bool = True,
     ) -> PlanOptions:
         """Options from an action and relations by their names, as people give them.
 
@@ -64,7 +69,7 @@ class PlanOptions:
         action : str
             Value of an `Action`.
         relations : sequence of str
-            Values of `Relation`: pairs with these may lose a file.
+            Values of `Relation`, or ``copy`` for all proven copies: pairs with these may lose a file.
         to : Path, optional
             Folder for the action ``move``, and only for it.
         protect : tuple of Path
@@ -75,6 +80,10 @@ class PlanOptions:
             Folders whose files are rather kept, the most preferred first; empty = those of the settings.
         unproven : bool
             Take pairs whose files were not compared too.
+        decided : bool
+            Only groups of which somebody decided which picture stays; of these all proven copies.
+        same_bytes : bool
+            Take files with the same bytes too where that is not among *relations*.
 
         Returns
         -------
@@ -85,13 +94,12 @@ class PlanOptions:
         SettingsError
             There is no such action or relation, or the options contradict each other.
         """
-        unknown = [name for name in relations if name not in set(Relation)]
-        if unknown:
-            raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
         if action not in set(Action):
             raise SettingsError(f"no action {action}; there are: {', '.join(Action)}")
-        chosen = tuple(Relation(name) for name in dict.fromkeys(relations))
-        return cls(Action(action), to, chosen, protect, keep, prefer, unproven)
+        if decided and Action(action) in NEAR_ACTIONS:
+            relations = (*relations, COPY)
+        chosen = relations_named(relations, same_bytes=same_bytes)
+        return cls(Action(action), to, chosen, protect, keep, prefer, unproven, decided)
 
     def policy(self, keepers: Collection[str] = ()) -> Policy:
         """The policy by which the files of each group are ranked; the same as that of reports but for these options."""

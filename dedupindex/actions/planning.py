@@ -18,9 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dedupindex.actions.asked_relations import decided_groups, is_asked_for
 from dedupindex.actions.coverage import covered
 from dedupindex.actions.plan_options import PlanOptions
-from dedupindex.actions.plans import check_plan, needed
+from dedupindex.actions.plans import NEAR_ACTIONS, check_plan, is_under, needed
 from dedupindex.actions.selected_groups import may_go, may_replace, selected_groups
 from dedupindex.actions.targets import with_targets
 from dedupindex.groups import roots
@@ -163,16 +164,21 @@ def make_plan(
     -------
     Plan
     """
+    decisions = list(decisions)
+    groups = decided_groups(groups, decisions) if options.decided else groups
     kinds: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for decision in decisions:
         kinds[decision.kind].add((decision.a, decision.b))
+    chosen = selection or Selection()
+    policy = options.policy(frozenset(a for a, _ in kinds[DecisionKind.KEEPER]))
     maker = _Maker(
         options,
         rule_order(options.keep),
         frozenset(kinds[DecisionKind.NOT_DUPLICATE]),
         frozenset(kinds[DecisionKind.KEEP_BOTH]),
-        options.policy(frozenset(a for a, _ in kinds[DecisionKind.KEEPER])),
-        selection or Selection(),
+        # of two equal files the one that has to stay is kept
+        dataclasses.replace(policy, protected=lambda path: policy.protected(path) or not may_go(chosen, path)),
+        chosen,
         tuple(known),
     )
     stacks: set[bytes] = set()
@@ -240,7 +246,7 @@ def _nodes(maker: _Maker, group: DuplicateGroup, files: Sequence[Ranked]) -> lis
         stays: LeftOutReason | None = None
         detail = ""
         reference = roots.is_reference(maker.roots, path)
-        if reference or file.contender.protected:
+        if reference or is_under(path, maker.options.protect):
             stays, detail = LeftOutReason.PROTECTED, "belongs to the reference" if reference else "is protected"
         elif not may_go(maker.selection, path):
             stays, detail = LeftOutReason.NOT_SELECTED, "is not below a path that was asked for"
@@ -315,7 +321,8 @@ def _near(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node, pair
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEP_BOTH, _BOTH)
     if node.ranked.contender.decided:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEPER, "somebody decided to keep this one")
-    if not needed(relations) <= set(maker.options.relations):
+    of_keeper = maker.options.keeper_copies and keeper.ranked.contender.decided and maker.options.action in NEAR_ACTIONS
+    if not is_asked_for(pair, maker.options.relations, keeper_decided=of_keeper):
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.RELATION, "+".join(relations))
     doubt = _doubt(pair)
     if doubt and not maker.options.unproven:

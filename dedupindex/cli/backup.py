@@ -20,7 +20,7 @@ def backup(session: Session, file: Annotated[Path, typer.Argument(metavar="FILE"
 
     with session.open(read_only=True, allow_mismatch=True) as index:
         made = index.backup(file)
-    out(f"{shown(made.path)} holds {made.images:,} images and {made.vector_files:,} vector files")
+    out(f"{shown(made.path)} holds {made.images:,} pictures and {made.vector_files:,} vector files")
     return DONE
 
 
@@ -30,7 +30,7 @@ def restore(session: Session, file: Annotated[Path, typer.Argument(metavar="FILE
     from dedupindex.reports.names import shown
 
     made = Index.restore(file, session.location())
-    out(f"{shown(made.path)} holds {made.images:,} images again")
+    out(f"{shown(made.path)} holds {made.images:,} pictures again")
     if made.before is not None:
         out(f"what it held before is in {shown(made.before)}")
     return DONE

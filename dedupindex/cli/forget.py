@@ -42,8 +42,8 @@ def forget(
         done = index.forget(paths or (), missing_for=missing_for or None, dry_run=dry_run)
     failed = f" and {count(done.failures, 'failed file')}" if done.failures else ""
     would = "would be forgotten" if dry_run else "forgotten"
-    images = count(done.images, "image")
-    out(f"{count(done.locations, 'place')}{failed} {would}; {images} stood at no other place")
+    images = count(done.images, "picture")
+    out(f"{count(done.locations, 'file')}{failed} {would}; {images} lay nowhere else")
     for path in done.unknown:
         complain(f"{text_of(path)}: the index knows nothing there")
     return FOUND if done.unknown else DONE

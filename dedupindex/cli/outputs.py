@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from dedupindex.cli.console import Bar, Quiet
     from dedupindex.index import Index
     from dedupindex.records.reports import Report
+    from dedupindex.reports.summary import ReportSummary
 
 
 def require_folders(*paths: Path | None) -> None:
@@ -46,7 +47,22 @@ def write_parquet(path: Path, report: Report) -> None:
     write_whole(output_path(path), pairs_parquet(report))
 
 
-def write_html(path: Path, report: Report, index: Index, progress: Bar | Quiet) -> None:
+def say_written(*paths: Path | None) -> None:
+    """Say on stderr where output went, and how large it is."""
+    from dedupindex.cli.console import note
+    from dedupindex.durable import output_path
+    from dedupindex.reports.names import shown
+    from dedupindex.reports.plans import size_text
+
+    for path in paths:
+        if path is not None:
+            written = output_path(path).absolute()
+            note(f"written: {shown(written)} ({size_text(written.stat().st_size)})")
+
+
+def write_html(
+    path: Path, report: Report, index: Index, progress: Bar | Quiet, *, summary: ReportSummary | None = None
+) -> None:
     """Write a report as one HTML page.
 
     Parameters
@@ -57,6 +73,8 @@ def write_html(path: Path, report: Report, index: Index, progress: Bar | Quiet) 
     index : Index
         Gives the thumbnails.
     progress : Bar or Quiet
+    summary : ReportSummary, optional
+        Of all groups, where some were left off.
 
     Raises
     ------
@@ -71,6 +89,6 @@ def write_html(path: Path, report: Report, index: Index, progress: Bar | Quiet) 
         images += [member.image.id for series in report.series for member in series.members]
         progress.start(len(images), "page")
         thumbnails = Thumbnails(index, images, progress)
-        page = report_html(report, thumbnails, overlay=thumbnails.overlay)
+        page = report_html(report, thumbnails, summary=summary)
         progress.finish()
     write_whole(output_path(path), page)

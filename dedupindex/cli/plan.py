@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dedupindex.cli.console import note, out
-from dedupindex.cli.options import DONE, MinScore, Session
+from dedupindex.cli.console import complain, note, out
+from dedupindex.cli.options import DONE, FOUND, MinScore, Session
 from dedupindex.cli.selection import PANEL, GroupOption, OtherFolder, SameFolder, selection_of
 
 
@@ -18,17 +18,38 @@ def plan(
         Path, typer.Option("--output", "-o", metavar="PLAN.json", help="The plan, to look at and apply.")
     ],
     action: Annotated[
-        str, typer.Option("--action", metavar="ACTION", help="trash, move, hardlink, symlink or delete.")
-    ] = "trash",
+        str | None,
+        typer.Option(
+            "--action",
+            metavar="ACTION",
+            help="trash, move, hardlink, symlink or delete. [default: trash]",
+            show_default=False,
+        ),
+    ] = None,
     to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Where `move` moves files to.")] = None,
     relation: Annotated[
         list[str] | None,
         typer.Option(
             "--relation",
             metavar="NAME",
-            help="Files of this relation may go (all relations of a pair have to be named); may be given several "
-            "times. [default: same_bytes]",
+            help="Files of this relation may go too (all relations of a pair have to be named; copy = all proven "
+            "copies); may be given several times.",
             show_default=False,
+        ),
+    ] = None,
+    same_bytes: Annotated[
+        bool, typer.Option("--same-bytes/--no-same-bytes", help="Files with the same bytes may go.")
+    ] = True,
+    decided: Annotated[
+        bool,
+        typer.Option(
+            "--decided", help="Only groups of which you decided which picture stays; of these all proven copies."
+        ),
+    ] = False,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            "--rules", metavar="FILE", help="What goes is said by rules in a TOML file; see the guide on regular runs."
         ),
     ] = None,
     protect: Annotated[
@@ -72,27 +93,48 @@ def plan(
 ) -> int:
     """Write down which files could go, in favour of which ones, and why. Nothing is touched.
 
-    Unless told otherwise only files with the very same bytes as another one. Near-duplicates go only where the files
-    are proven the same; edited ones where `edited` is named; alternates never.
+    Unless told otherwise only files with the very same bytes as another one, and the proven copies of pictures that
+    you decided to keep. Other near-duplicates go where their relation is named and the files are proven the same;
+    edited ones where `edited` is named; alternates never.
     """
-    from dedupindex import PlanOptions
+    from dedupindex import PlanOptions, read_rules
     from dedupindex.cli.outputs import require_folders
     from dedupindex.durable import output_path, write_whole
     from dedupindex.places import absolute
-    from dedupindex.records import Relation
     from dedupindex.reports.jsonfile import to_json
     from dedupindex.reports.plans import plan_json, plan_text
 
+    require_folders(output)
+    if rules is not None:
+        _refuse_beside_rules(
+            action=action,
+            to=to,
+            relation=relation,
+            no_same_bytes=not same_bytes,
+            decided=decided,
+            protect=protect,
+            keep=keep,
+            prefer=prefer,
+            unproven=unproven,
+            min_score=min_score,
+            path=path,
+            across=across,
+            same_folder=same_folder,
+            other_folder=other_folder,
+            group=group,
+        )
+        asked = read_rules(rules)
     options = PlanOptions.named(
-        action,
-        relation or [str(Relation.SAME_BYTES)],
+        action or "trash",
+        relation or (),
         to=None if to is None else absolute(to),
         protect=tuple(absolute(path) for path in protect or ()),
         keep=tuple(keep or ()),
         prefer=tuple(absolute(path) for path in prefer or ()),
         unproven=unproven,
+        decided=decided,
+        same_bytes=same_bytes,
     )
-    require_folders(output)
     selection = selection_of(
         relation=None,
         not_relation=None,
@@ -104,13 +146,34 @@ def plan(
         decided=False,
         group=group,
     )
+    idle: tuple[str, ...] = ()
     with session.open() as index:
         if index.info()["unsearched"]:
             with session.progress() as progress:
                 index.find_duplicates(progress=progress)
-        made = index.plan(options, selection=selection)
+        if rules is None:
+            made = index.plan(options, selection=selection)
+        else:
+            by_rules = index.plan_by_rules(asked)
+            made, idle = by_rules.plan, by_rules.idle
     write_whole(output_path(output), to_json(plan_json(made)))
     out(plan_text(made, Path.cwd()))
+    for line in idle:
+        complain(line)
     if made.items:
         note(f"nothing was touched; look at {output}, then: dedupindex apply {output}")
-    return DONE
+    return FOUND if idle else DONE
+
+
+def _refuse_beside_rules(**options: object) -> None:
+    """Refuse what would have to be said by the rules themselves, or by the settings.
+
+    Raises
+    ------
+    SettingsError
+    """
+    from dedupindex.errors import SettingsError
+
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value not in (None, False, [])]
+    if given:
+        raise SettingsError(f"{', '.join(given)}: does not go with --rules, where the rules say what goes")

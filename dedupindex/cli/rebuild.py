@@ -20,6 +20,6 @@ def rebuild(
     with session.open(allow_mismatch=describe) as index, session.progress() as progress:
         failures = index.rebuild(describe=describe, progress=progress)
         vectors = int(index.info()["images"]) - int(index.info()["low_information"])
-    out(f"vectors of {vectors:,} images are in place")
+    out(f"vectors of {vectors:,} pictures are in place")
     list_failures(failures)
     return FOUND if failures else DONE

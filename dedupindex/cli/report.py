@@ -26,6 +26,16 @@ from dedupindex.cli.selection import (
 
 if TYPE_CHECKING:
     from dedupindex.records.reports import Report
+    from dedupindex.reports.summary import ReportSummary
+
+
+class Order(StrEnum):
+    """By what groups are sorted; as in `reports.arranging`, which would load numpy for --help."""
+
+    BYTES = "bytes"
+    SIZE = "size"
+    SCORE = "score"
+    DATE = "date"
 
 
 class Format(StrEnum):
@@ -77,6 +87,14 @@ def report(
             help="Show the series of alternates instead of the groups: bursts, versions of a form, frames of a film.",
         ),
     ] = False,
+    sort: Annotated[
+        Order | None,
+        typer.Option("--sort", metavar="BY", help="bytes (that could be freed), size (files), score or date."),
+    ] = None,
+    top: Annotated[int | None, typer.Option("--top", metavar="N", min=1, help="Only the first N groups.")] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Only how much there is by relation, and what could be freed.")
+    ] = False,
     exit_code: ExitCode = False,
 ) -> int:
     """Show the duplicate groups. Pictures that were ingested but not searched for yet are searched for first.
@@ -84,9 +102,13 @@ def report(
     Groups are made of copies; pictures of one scene or template with other content are alternates, see --alternates.
     With --since, only what is different; nothing is said where nothing is.
     """
-    from dedupindex.cli.outputs import require_folders, write_html, write_pairs, write_parquet
+    from dedupindex.cli.outputs import require_folders, say_written, write_html, write_pairs, write_parquet
     from dedupindex.errors import SettingsError
+    from dedupindex.reports.arranging import Order as SortOrder
+    from dedupindex.reports.arranging import arranged
     from dedupindex.reports.parquetfile import require_pyarrow
+    from dedupindex.reports.summary import ReportSummary
+    from dedupindex.reports.summary_text import summary_text
 
     form = _format(form, json, csv, print0)
     selection = selection_of(
@@ -104,26 +126,41 @@ def report(
         raise SettingsError("--alternates lists what there is now, it does not go with --since")
     if alternates and form in (Format.CSV, Format.FDUPES):
         raise SettingsError("--alternates gives text or JSON; for pairs as CSV use --relation alternate")
+    if summary and (alternates or form not in (None, Format.TEXT)):
+        raise SettingsError("--summary is text, and of the groups; JSON and CSV list them all")
+    if alternates and (sort is not None or top is not None):
+        raise SettingsError("--sort and --top are about groups, not about --alternates")
     require_folders(pairs, html, parquet)
     if parquet is not None:
         require_pyarrow()
     with session.open() as index:
         with session.progress() as progress:
-            made = index.report(since, selection=selection, progress=progress)
-        if form is not None:
-            show(made, form, null=print0, alternates=alternates)
-        elif html is None and pairs is None and parquet is None:
-            show(made, Format.TEXT, alternates=alternates)
+            whole = index.report(since, selection=selection, progress=progress)
+        made = arranged(whole, None if sort is None else SortOrder(sort), top)
+        counted = ReportSummary.of(whole)
+        if summary:
+            out(summary_text(whole, counted, Path.cwd()))
+        elif form is not None or (html is None and pairs is None and parquet is None):
+            show(made, form or Format.TEXT, null=print0, alternates=alternates, summary=counted)
         if pairs is not None:
             write_pairs(pairs, made)
         if parquet is not None:
             write_parquet(parquet, made)
         if html is not None:
-            write_html(html, made, index, session.progress())
-    return ANY if exit_code and (made.series if alternates else anything(made)) else DONE
+            write_html(html, made, index, session.progress(), summary=counted)
+    if not session.quiet:
+        say_written(html, pairs, parquet)
+    return ANY if exit_code and (whole.series if alternates else anything(whole)) else DONE
 
 
-def show(report: Report, form: Format, *, null: bool = False, alternates: bool = False) -> None:
+def show(
+    report: Report,
+    form: Format,
+    *,
+    null: bool = False,
+    alternates: bool = False,
+    summary: ReportSummary | None = None,
+) -> None:
     """Print a report.
 
     Parameters
@@ -134,10 +171,14 @@ def show(report: Report, form: Format, *, null: bool = False, alternates: bool =
         End the names of a list of paths with NUL instead of a line break.
     alternates : bool
         As text: its series instead of its groups.
+    summary : ReportSummary, optional
+        Of all groups, where some were left off; by default of those of the report.
     """
     from dedupindex.reports.csvfile import pairs_csv
     from dedupindex.reports.jsonfile import report_json, to_json
     from dedupindex.reports.lists import path_lists
+    from dedupindex.reports.summary import ReportSummary
+    from dedupindex.reports.summary_text import report_with_summary
     from dedupindex.reports.text import changes_text, count, report_text
 
     match form:
@@ -154,10 +195,13 @@ def show(report: Report, form: Format, *, null: bool = False, alternates: bool =
             if lists.names:
                 complain(f"{count(lists.names, 'path')} with a line break left out; use --print0")
         case Format.TEXT:
-            if report.changes is None:
-                out(report_text(report, Path.cwd(), alternates=alternates or asks_for_alternates(report)))
-            elif report.changes:
-                out(changes_text(report, Path.cwd()))
+            alternates = alternates or asks_for_alternates(report)
+            summary = summary or ReportSummary.of(report)
+            if report.changes:
+                out(report_with_summary(changes_text(report, Path.cwd()), summary))
+            elif report.changes is None:
+                text = report_text(report, Path.cwd(), alternates=alternates, summary=summary)
+                out(text if alternates else report_with_summary(text, summary))
         case _:
             assert_never(form)
 

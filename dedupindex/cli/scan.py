@@ -47,7 +47,7 @@ def scan(
     searched for. The report covers the whole database; with --since last, what is different since the scan before,
     and nothing is said where nothing is.
     """
-    from dedupindex.cli.outputs import require_folders, write_html, write_pairs
+    from dedupindex.cli.outputs import require_folders, say_written, write_html, write_pairs
     from dedupindex.reports.text import ingest_text, search_text
 
     require_folders(pairs, html)
@@ -81,6 +81,8 @@ def scan(
             write_pairs(pairs, report)
         if html is not None:
             write_html(html, report, index, session.progress())
+        if not session.quiet:
+            say_written(html, pairs)
     list_failures(failures)
     if exit_code and anything(report):
         return ANY

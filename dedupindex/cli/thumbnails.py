@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import base64
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dedupindex.index.overlays import jpeg, laid_over, regions_on
+from dedupindex.index.overlays import webp
 
 if TYPE_CHECKING:
     from dedupindex.cli.console import Bar, Quiet
     from dedupindex.index import Index
-    from dedupindex.records import ByteArray, ImageRecord, Pair
+    from dedupindex.records import ByteArray, ImageRecord
     from dedupindex.records.pictures import Thumbnail
 
-SIDE = 320  # pixels
+SIDE = 256  # pixels
+QUALITY = 75  # of WebP
+MANY, MANY_QUALITY = 4000, 50  # pictures in a page from which size counts more, and their quality then
 FROM_FILES = 400  # pictures that are read from their files; further ones come from the database, which is quicker
 FOR_FILES = 1.0  # seconds for reading files where there are more pictures than that
 MANY_FRAMES = 16  # in stacks of more, reading the file for one frame costs too much
-OVERLAYS = 300  # pictures that are shown laid over the first of their group: about 25 kB of page each
 AT_ONCE = 256  # pictures that are fetched from the database together
-LATELY = 3  # pictures that are kept: the first of a group and the one in hand
 
 
 class Thumbnails:
@@ -41,40 +40,14 @@ class Thumbnails:
         self._place = {image: place for place, image in enumerate(order)}
         self._stored: dict[int, Thumbnail] = {}
         self._left = FROM_FILES
+        self._quality = QUALITY if len(order) < MANY else MANY_QUALITY
         self._seconds = FOR_FILES if len(order) > FROM_FILES else float("inf")
-        self._overlays = OVERLAYS
-        self._lately: OrderedDict[int, Thumbnail | None] = OrderedDict()
 
     def __call__(self, image: ImageRecord) -> str | None:
         """Return a data URI, or None when there is no picture of the image."""
         self._progress.advance(1)
-        thumbnail = self._thumbnail(image)
-        return None if thumbnail is None else data_uri(thumbnail.pixels)
-
-    def overlay(self, first: ImageRecord, pair: Pair) -> tuple[str, str, str] | None:
-        """Return data URIs of `first`, of the pair's other picture laid over it, and of where they differ.
-
-        The places that the proof found changed are outlined.
-        """
-        other = pair.a if pair.b.id == first.id else pair.b
-        below, above = self._thumbnail(first), self._thumbnail(other)
-        if self._overlays <= 0 or below is None or above is None:
-            return None
-        registration = pair.verification.registration
-        turned = pair.a.id != first.id
-        laid = laid_over(below, first, above, other, registration, turned=turned, changed=regions_on(pair, first))
-        if laid is None:
-            return None
-        self._overlays -= 1
-        return data_uri(laid.first), data_uri(laid.second), data_uri(laid.difference)
-
-    def _thumbnail(self, image: ImageRecord) -> Thumbnail | None:
-        if image.id not in self._lately:
-            self._lately[image.id] = self._fetched(image)
-            if len(self._lately) > LATELY:
-                self._lately.popitem(last=False)
-        self._lately.move_to_end(image.id)
-        return self._lately[image.id]
+        thumbnail = self._fetched(image)
+        return None if thumbnail is None else data_uri(thumbnail.pixels, self._quality)
 
     def _fetched(self, image: ImageRecord) -> Thumbnail | None:
         if self._left > 0 and self._seconds > 0 and image.frame_count <= MANY_FRAMES:
@@ -90,6 +63,6 @@ class Thumbnails:
         return self._stored.get(image.id)
 
 
-def data_uri(picture: ByteArray) -> str:
-    """Return a picture, (H, W) or (H, W, 3) uint8, as a JPEG in a data URI."""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture)).decode("ascii")
+def data_uri(picture: ByteArray, quality: int) -> str:
+    """Return a picture, (H, W) or (H, W, 3) uint8, as WebP in a data URI."""
+    return "data:image/webp;base64," + base64.b64encode(webp(picture, quality)).decode("ascii")

@@ -20,6 +20,7 @@ from dedupindex.cli.options import DONE, Paths, Session
 from dedupindex.places import at_home
 
 if TYPE_CHECKING:
+    from dedupindex.cli.rule_runs import RuleRuns
     from dedupindex.records import DuplicatesSummary, IngestSummary
     from dedupindex.records.reports import Report
 
@@ -44,16 +45,27 @@ def watch(
     ] = True,
     runs: Annotated[int | None, typer.Option("--runs", metavar="N", min=1, help="End after so many runs.")] = None,
     recursive: Recursive = True,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            "--rules", metavar="FILE", help="Say after each run what the rules in this TOML file would take; read once."
+        ),
+    ] = None,
+    apply_rules: Annotated[
+        bool, typer.Option("--apply-rules", help="Do what the rules say. `undo` takes each time back.")
+    ] = False,
 ) -> int:
     """Scan again and again, until interrupted.
 
     Each run reads what is new or changed and says in one line how many groups are new, grown, shrunk or resolved
     since the run before. Interrupt or terminate it: what was committed stays.
     """
+    from dedupindex.cli.rule_runs import rule_runs
     from dedupindex.errors import DedupIndexError, said
     from dedupindex.settings import seconds_of
 
     pause = seconds_of(every)
+    follow = rule_runs(rules, apply=apply_rules)
     if reports is not None:
         reports = at_home(reports).absolute()
         reports.mkdir(parents=True, exist_ok=True)
@@ -64,7 +76,7 @@ def watch(
             next(ticks, None)  # from here on changes are seen, those during a run too
         while not stop.is_set():
             try:
-                _run(session, paths, recursive, reports, stop)
+                _run(session, paths, recursive, reports, follow, stop)
             except KeyboardInterrupt:
                 break
             except (DedupIndexError, OSError) as error:  # a locked database or a full disk may pass: try again later
@@ -136,7 +148,14 @@ def rest(pause: float, stop: threading.Event, ticks: Iterator[bool] | None) -> N
             return
 
 
-def _run(session: Session, paths: Sequence[Path], recursive: bool, reports: Path | None, stop: Ending) -> None:
+def _run(
+    session: Session,
+    paths: Sequence[Path],
+    recursive: bool,
+    reports: Path | None,
+    follow: RuleRuns | None,
+    stop: Ending,
+) -> None:
     from dedupindex.records.reports import ChangeKind
 
     with session.open(create=True) as index, stop.working():
@@ -157,12 +176,14 @@ def _run(session: Session, paths: Sequence[Path], recursive: bool, reports: Path
             write_html(reports / f"{name}.html", report, index, session.progress())
         note(_line(ingested, searched, report))
         list_failures(ingested.failures)
+        if follow is not None:
+            follow.after_run(index, _now())
 
 
 def _line(ingested: IngestSummary, searched: DuplicatesSummary, report: Report) -> str:
-    from dedupindex.reports.text import changes_words
+    from dedupindex.reports.text import changes_words, count
 
-    parts = [f"{_now()} {ingested.found:,} files, {ingested.read:,} read, {ingested.added:,} new images"]
+    parts = [f"{_now()} {ingested.found:,} files, {ingested.read:,} read, {count(ingested.added, 'new picture')}"]
     if ingested.moved:
         parts.append(f"{sum(move.files for move in ingested.moved):,} moved")
     if ingested.missing:
@@ -170,7 +191,7 @@ def _line(ingested: IngestSummary, searched: DuplicatesSummary, report: Report) 
     if ingested.failures:
         parts.append(f"{len(ingested.failures):,} failed")
     if searched.accepted:
-        parts.append(f"{searched.accepted:,} new pairs")
+        parts.append(count(searched.accepted, "new pair"))
     parts.append(changes_words(report.changes) if report.changes else "nothing new")
     return ", ".join(parts)
 

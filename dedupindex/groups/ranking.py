@@ -367,7 +367,7 @@ RULES: Mapping[str, _Rule] = {
     ),
     PROTECTED: _Rule(
         lambda contender, _: not contender.protected,
-        lambda keeper, other: "that one is protected",
+        lambda keeper, other: "that one has to stay",
     ),
     "more-pixels": _Rule(
         # not the pixels of the file: a border, empty corners and enlargement are no detail

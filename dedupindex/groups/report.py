@@ -143,6 +143,7 @@ def report(
         pairs=(),
         images=counts["images"],
         locations=counts["locations"],
+        files=counts["files"],
         failures=tuple(catalog.failures(connection)),
         selection=selection,
         generation=catalog.generation(connection),

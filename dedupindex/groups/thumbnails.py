@@ -161,6 +161,13 @@ def jpeg(picture: ByteArray, quality: int = 80) -> bytes:
     return bytes(buffer.tobytes())
 
 
+def webp(picture: ByteArray, quality: int) -> bytes:
+    """Return a picture, (H, W) or (H, W, 3) uint8, as WebP: a third smaller than a JPEG that looks the same."""
+    ordered = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    _, buffer = cv2.imencode(".webp", ordered, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    return bytes(buffer.tobytes())
+
+
 def _floats(frame: Frame) -> NDArray[np.float32]:
     """Luminance in 0..1 of a frame deeper than 8 bits, by its valid range."""
     pixels = frame.pixels.astype(np.float64)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dedupindex import __version__
 from dedupindex.actions import plan_options, planning
+from dedupindex.actions.plan_rules import PlanByRules, PlanRules, plan_by_rules
 from dedupindex.execution.engine import WORK
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.groups import decisions as deciding
@@ -315,6 +316,25 @@ class Index(PlacedIndex):
             asked = dataclasses.replace(asked, min_score=min_score)
         chosen = options or plan_options.PlanOptions()
         return planning.plan(self._database, self.settings, chosen, version=__version__, selection=asked)
+
+    def plan_by_rules(self, rules: PlanRules) -> PlanByRules:
+        """What rules take (`read_rules`); nothing is touched.
+
+        Parameters
+        ----------
+        rules : PlanRules
+
+        Returns
+        -------
+        PlanByRules
+
+        Raises
+        ------
+        StoreError
+        SettingsError
+            The keep rules of the settings have no meaning.
+        """
+        return plan_by_rules(self._database, self.settings, rules, version=__version__)
 
     def apply(
         self,

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from dedupindex.compare.picture import OUTLINE_A, OUTLINE_B, draw_boxes, draw_outline, lay_over
-from dedupindex.groups.thumbnails import jpeg, regions_on
+from dedupindex.groups.thumbnails import jpeg, regions_on, webp
 from dedupindex.records import ByteArray, ImageRecord, Registration
 from dedupindex.records.pictures import Thumbnail
 from dedupindex.records.proofs import Box
 from dedupindex.verify.keypoint_registration import invert
 
-__all__ = ["Overlay", "jpeg", "laid_over", "outlined", "regions_on"]
+__all__ = ["Overlay", "jpeg", "laid_over", "outlined", "regions_on", "webp"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from dedupindex.records.proofs import Affine, Proof
 from dedupindex.records.verdicts import Relation
 
 PLAN_SCHEMA = 2
+COPY = "copy"  # how people name all relations of proven copies at once; see `actions.asked_relations`
 
 
 class Action(StrEnum):
@@ -117,6 +118,7 @@ class LeftOutReason(StrEnum):
     ELSEWHERE = "elsewhere"  # in an object store or on another machine
     IN_ARCHIVE = "in_archive"  # a member of an archive
     NOT_REGULAR = "not_regular"  # no regular file any more
+    OTHER_RULE = "other_rule"  # by another rule it stays for a file that goes, or its keeper goes
 
 
 @dataclass(frozen=True, slots=True)

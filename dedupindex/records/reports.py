@@ -119,6 +119,7 @@ class Report:
     coverage: Coverage | None = None  # where the selection goes across two paths
     generation: int = field(default=0, compare=False)  # of the database state that all of this was read from
     series: tuple[Series, ...] = ()  # alternates, largest series first; none where changes were asked for
+    files: int = 0  # that are there; one with several frames counts once
 
     @property
     def unproven(self) -> int:

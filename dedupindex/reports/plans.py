@@ -33,7 +33,7 @@ _GAIN = {
 }
 WHY = {
     LeftOutReason.TIE: "no keep rule tells them from the copy that is kept (add one, e.g. --keep first-path)",
-    LeftOutReason.RELATION: "their relation was not asked for (--relation)",
+    LeftOutReason.RELATION: "their relation was not asked for (--relation copy: all proven copies)",
     LeftOutReason.UNPROVEN: (
         "not proven to be copies: dedupindex prove compares their files (--unproven takes them all the same)"
     ),
@@ -52,6 +52,7 @@ WHY = {
     LeftOutReason.ELSEWHERE: "in object stores or on other machines: nothing is done there",
     LeftOutReason.IN_ARCHIVE: "members of archives: nothing is taken out of them",
     LeftOutReason.NOT_REGULAR: "no regular files any more",
+    LeftOutReason.OTHER_RULE: "kept for files that go by another rule, or copies of such as go by one",
 }
 
 

@@ -23,6 +23,7 @@ from dedupindex.records import (
 from dedupindex.records.reports import Change, ChangeKind, Coverage, FolderChoice, Report, Selection
 from dedupindex.records.upkeep import MergeSummary
 from dedupindex.reports.names import short, shown
+from dedupindex.reports.summary import ReportSummary, files_of
 from dedupindex.reports.wording import flag_words, pair_words, percent, proof_words, rank_words, shift_text
 
 INDENT = "    "
@@ -33,7 +34,7 @@ LEFT_OUT = {
     "other_extension": ("file for its extension", "files for their extension"),
 }
 MOVES = 5  # moved folders that are told
-MANY = 20  # pictures without a duplicate that are listed for people
+MANY = 20  # files without a duplicate that are listed for people
 
 
 def ingest_text(summary: IngestSummary, *, dry_run: bool = False) -> str:
@@ -47,11 +48,11 @@ def ingest_text(summary: IngestSummary, *, dry_run: bool = False) -> str:
     lines = [", ".join(parts) + ("" if dry_run else f" ({pace(summary.read, summary.seconds)})")]
     if not dry_run:
         lines.append(
-            f"{count(summary.added, 'new image')}, {count(summary.known, 'new copy', 'new copies')} of known ones"
+            f"{count(summary.added, 'new picture')}, {count(summary.known, 'new copy', 'new copies')} of known ones"
         )
     lines += move_lines(summary)
     if summary.missing:
-        lines.append(f"{count(summary.missing, 'location')} gone")
+        lines.append(f"{count(summary.missing, 'file')} gone")
     if summary.left_out:
         what = ", ".join(count(number, *LEFT_OUT[why]) for why, number in summary.left_out.items())
         lines.append(f"left out: {what}")
@@ -90,30 +91,30 @@ def move_lines(summary: IngestSummary) -> Iterator[str]:
 def merge_text(summary: MergeSummary) -> str:
     """Return what a merge brought, in a few lines."""
     lines = [
-        f"{count(summary.images, 'new image')}, {summary.known:,} known; "
-        f"{count(summary.places, 'place')} new or changed",
+        f"{count(summary.images, 'new picture')}, {summary.known:,} known; "
+        f"{count(summary.places, 'file')} new or changed",
         f"{count(summary.pairs, 'confirmed pair')}, {count(summary.decisions, 'decision')}, "
         f"{count(summary.failures, 'failed file')} taken over ({summary.seconds:.1f} s)",
     ]
     if summary.missing:
-        lines.append(f"{count(summary.missing, 'location')} gone")
+        lines.append(f"{count(summary.missing, 'file')} gone")
     if summary.pairs_left:
         lines.append(f"{count(summary.pairs_left, 'pair')} of other rules or thresholds left out, to be searched again")
     if summary.undescribed:
-        lines.append(f"{count(summary.undescribed, 'image')} left out: not described there, or damaged")
+        lines.append(f"{count(summary.undescribed, 'picture')} left out: not described there, or damaged")
     return "\n".join(lines)
 
 
 def search_text(summary: DuplicatesSummary) -> str:
     """Return what a search for duplicates did, in a line."""
     line = (
-        f"{count(summary.searched, 'image')} searched, {count(summary.verified, 'candidate pair')} compared, "
-        f"{summary.accepted:,} confirmed ({pace(summary.searched, summary.seconds)}, run {summary.run_id})"
+        f"{count(summary.searched, 'picture')} searched, {count(summary.verified, 'candidate pair')} compared, "
+        f"{summary.accepted:,} confirmed ({pace(summary.searched, summary.seconds)})"
     )
     if summary.overflowed:
-        line += f"; {count(summary.overflowed, 'image')} had more candidates than the limit"
+        line += f"; {count(summary.overflowed, 'picture')} had more candidates than the limit"
     if summary.left:
-        line += f"; {count(summary.left, 'image')} left for the next run when time was up"
+        line += f"; {count(summary.left, 'picture')} left for the next run when time was up"
     return line
 
 
@@ -122,7 +123,13 @@ def failure_lines(failures: Sequence[Failure]) -> list[str]:
     return [f"{shown(f.path)}: {f.reason}: {shown(f.detail)}" for f in failures]
 
 
-def report_text(report: Report, base: Path | None = None, *, alternates: bool = False) -> str:
+def report_text(
+    report: Report,
+    base: Path | None = None,
+    *,
+    alternates: bool = False,
+    summary: ReportSummary | None = None,
+) -> str:
     """Return groups with their members, and how each relates to the first one.
 
     Parameters
@@ -132,18 +139,16 @@ def report_text(report: Report, base: Path | None = None, *, alternates: bool = 
         Paths below it are shown relative to it.
     alternates : bool
         The series of alternates instead of the groups.
+    summary : ReportSummary, optional
+        Of all groups, where some were left off; by default of those of the report.
 
     Returns
     -------
     str
         Lines without a line break at the end.
     """
-    lines = [series_summary(report) if alternates else summary_line(report)]
-    words = selection_words(report.selection, base)
-    if words:
-        lines.append(f"only {words}")
-    if report.coverage is not None:
-        lines += coverage_lines(report.coverage, base)
+    summary = summary or ReportSummary.of(report)
+    lines = list(heading_lines(report, summary, base, alternates=alternates))
     if alternates:
         for series in report.series:
             lines.append("")
@@ -153,7 +158,37 @@ def report_text(report: Report, base: Path | None = None, *, alternates: bool = 
         lines.append("")
         lines += group_lines(group, base)
     closing = closing_lines(report)
+    if summary.groups > len(report.groups):
+        closing.insert(0, left_off_words(summary.groups - len(report.groups)))
     return "\n".join([*lines, *(["", *closing] if closing else [])])
+
+
+def heading_lines(
+    report: Report, summary: ReportSummary, base: Path | None = None, *, alternates: bool = False
+) -> Iterator[str]:
+    """Yield the first lines of a report: how much there is, what it was narrowed to, what one path covers of another.
+
+    Parameters
+    ----------
+    report : Report
+    summary : ReportSummary
+        Of all groups.
+    base : Path, optional
+        Paths below it are shown relative to it.
+    alternates : bool
+        Of a report of alternates.
+    """
+    yield series_summary(report) if alternates else summary_line(report, summary)
+    words = selection_words(report.selection, base)
+    if words:
+        yield f"only {words}"
+    if report.coverage is not None:
+        yield from coverage_lines(report.coverage, base)
+
+
+def left_off_words(number: int) -> str:
+    """Return how many groups a report leaves off, in a line."""
+    return f"and {count(number, 'group')} more (--top)"
 
 
 def closing_lines(report: Report) -> list[str]:
@@ -174,11 +209,11 @@ def closing_lines(report: Report) -> list[str]:
 def series_summary(report: Report) -> str:
     """Return how many series of alternates there are, in a line."""
     if not report.series:
-        return f"no alternates, among {count(report.images, 'image')} at {count(report.locations, 'place')}"
+        return f"no alternates, among {count(report.images, 'picture')}"
     pictures = sum(len(series.members) for series in report.series)
     return (
         f"{count(len(report.series), 'series', 'series')} of alternates with {count(pictures, 'picture')}, "
-        f"among {count(report.images, 'image')} at {count(report.locations, 'place')}"
+        f"among {count(report.images, 'picture')}"
     )
 
 
@@ -198,13 +233,10 @@ def series_lines(series: Series, base: Path | None = None) -> Iterator[str]:
         before.add(image.id)
 
 
-def summary_line(report: Report) -> str:
+def summary_line(report: Report, summary: ReportSummary) -> str:
     """Return how much there is, in a line."""
-    files = sum(len(member.image.locations) for group in report.groups for member in group.members)
-    groups = (
-        f"{count(len(report.groups), 'duplicate group')} with {count(files, 'picture')}" if files else "no duplicates"
-    )
-    line = f"{groups}, among {count(report.images, 'image')} at {count(report.locations, 'place')}"
+    found = f"{count(summary.groups, 'duplicate group')} with {summary.files:,} of" if summary.groups else ""
+    line = f"{found or 'no duplicates, among'} {count(report.files, 'file')}"
     if report.hidden:
         line += f"; {count(report.hidden, 'pair')} left out as was decided"
     return line
@@ -239,13 +271,13 @@ def coverage_lines(coverage: Coverage, base: Path | None = None) -> Iterator[str
     exact = f", {coverage.exact:,} of them in the same bytes or pixels" if covered else ""
     share = f"{covered:,} of" if coverage.uncovered else "all"
     without = "; without:" if coverage.uncovered else ""
-    yield f"{source}: {share} {count(coverage.places, 'picture')} with a duplicate in {target}{exact}{without}"
+    yield f"{source}: {share} {count(coverage.places, 'file')} with a duplicate in {target}{exact}{without}"
     for place in coverage.uncovered[:MANY]:
         yield f"{INDENT}{location_words(place, base)}"
     if len(coverage.uncovered) > MANY:
         yield f"{INDENT}and {len(coverage.uncovered) - MANY:,} more (--json lists all)"
     if coverage.unproven:
-        yield f"{source}: {count(coverage.unproven, 'picture')} with a duplicate that is not proven, and no other"
+        yield f"{source}: {count(coverage.unproven, 'file')} with a duplicate that is not proven, and no other"
     if coverage.unread:
         yield f"{source}: {count(len(coverage.unread), 'file')} could not be read, duplicates not known"
 
@@ -308,9 +340,8 @@ def group_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[str
 
 def marked_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[tuple[LocationRecord | None, str]]:
     """Yield the lines of a group, each with its place."""
-    files = sum(len(member.image.locations) for member in group.members)
     weakest = "" if group.weakest is None else f", weakest link {group.weakest.verification.score:.3f}"
-    yield None, f"group {group.id}: {count(files, 'picture')}{weakest}"
+    yield None, f"group {group.id}: {extent_words(group)}{weakest}"
     names = {member.image.key: place_words(member.image, base) for member in group.members}
     for flag in group.flags:
         about = " and ".join(names[key] for key in flag.keys if key in names)
@@ -335,6 +366,13 @@ def marked_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[tu
         yield None, f"  ~ {place_words(image, base)}, not in the group: {proof_words(pair.proof)}"
     if len(outside) > MANY:
         yield None, f"  ~ and {len(outside) - MANY:,} more alternates"
+
+
+def extent_words(group: DuplicateGroup) -> str:
+    """Return how many files a group holds; where it holds frames of one file, how many frames of how many."""
+    places = sum(len(member.image.locations) for member in group.members)
+    files = len(files_of(member.image for member in group.members))
+    return count(files, "file") if files == places else f"{count(places, 'frame')} of {count(files, 'file')}"
 
 
 def pairs_with(member: GroupMember, pairs: Sequence[Pair]) -> dict[int, Pair]:

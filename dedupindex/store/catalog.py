@@ -319,6 +319,9 @@ def counts(connection: Connection) -> dict[str, int]:
     return {
         "images": count(select(func.count()).select_from(Image)),
         "locations": count(select(func.count()).select_from(Location).where(Location.missing.is_(False))),
+        "files": count(
+            select(func.count()).select_from(Location).where(Location.missing.is_(False), Location.frame == 0)
+        ),
         "missing": count(select(func.count()).select_from(Location).where(Location.missing.is_(True))),
         "low_information": count(select(func.count()).select_from(Image).where(Image.low_information.is_(True))),
         "unsearched": count(select(func.count()).select_from(Image).where(Image.searched.is_(None))),

@@ -19,7 +19,7 @@ def test_a_decision_is_said_remembered_and_taken_back(run, folder):
     assert "not-duplicate" in done.stdout
     assert "in/a.png" in done.stdout
     assert "(two\\nbirds)" in done.stdout
-    assert run("report", cwd=folder, code=0).stdout.startswith("no duplicates, among 2 images at 2 places; 1 pair left")
+    assert run("report", cwd=folder, code=0).stdout.startswith("no duplicates, among 2 files; 1 pair left")
     assert "no duplicates" in run("scan", "in", cwd=folder, code=0).stdout
     assert run("decide", "list", cwd=folder, code=0).stdout == done.stdout
     assert run("decide", "forget", "in/a.png", "in/b.jpg", cwd=folder, code=0).stdout == "1 forgotten\n"

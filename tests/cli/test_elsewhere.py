@@ -90,7 +90,7 @@ def test_merge(run, tmp_path):
     run("-d", "ours.db", "ingest", "here", cwd=tmp_path, code=0)
     run("-d", "theirs.db", "ingest", "there", cwd=tmp_path, code=0)
     done = run("-d", "ours.db", "merge", "theirs.db", "--volume", "laptop", cwd=tmp_path, code=0)
-    assert "2 new images, 0 known; 2 places new or changed" in done.stdout
+    assert "2 new pictures, 0 known; 2 files new or changed" in done.stdout
     (tmp_path / "theirs.db").unlink()
     (tmp_path / "there" / "b.jpg").unlink()
     report = run("-d", "ours.db", "report", "--csv", cwd=tmp_path, code=0)
@@ -101,7 +101,7 @@ def test_merge(run, tmp_path):
     assert "1 duplicate group" in narrowed.stdout
     assert run("-d", "ours.db", "check", "--deep", cwd=tmp_path, code=0).stdout == "all is well\n"
     gone = run("-d", "ours.db", "forget", f"laptop:{tmp_path}/there", cwd=tmp_path, code=0)
-    assert "2 places" in gone.stdout
+    assert "2 files" in gone.stdout
     assert "there is no database" in run("-d", "ours.db", "merge", "theirs.db", cwd=tmp_path, code=2).stderr
     both = run("-d", "ours.db", "merge", "a.db", "b.db", "--volume", "x2", cwd=tmp_path, code=2)
     assert "one catalogue" in both.stderr

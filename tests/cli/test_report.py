@@ -40,7 +40,7 @@ def test_is_everything_on_this_card_archived(run, shared):
     said = run("report", "--across", "card", "archive", cwd=shared, code=0).stdout
     assert "only pairs of card with archive\n" in said
     assert (
-        "card: 2 of 3 pictures with a duplicate in archive, 1 of them in the same bytes or pixels; without:\n"
+        "card: 2 of 3 files with a duplicate in archive, 1 of them in the same bytes or pixels; without:\n"
         "    card/c.png\n"
     ) in said
     value = json.loads(run("report", "--across", "card", "archive", "--json", cwd=shared, code=0).stdout)
@@ -49,7 +49,7 @@ def test_is_everything_on_this_card_archived(run, shared):
     assert [place["path"] for place in found["uncovered"]] == [str(shared / "card" / "c.png")]
     assert [path["path"] for path in value["selection"]["across"]] == [str(shared / "card"), str(shared / "archive")]
     back = run("report", "--across", "archive", "card", cwd=shared, code=0).stdout
-    assert "archive: all 2 pictures with a duplicate in card, 1 of them in the same bytes or pixels\n" in back
+    assert "archive: all 2 files with a duplicate in card, 1 of them in the same bytes or pixels\n" in back
 
 
 def test_parts(run, shared):
@@ -127,6 +127,42 @@ def test_page_of_what_is_different(run, folder):
     assert "1 picture of " in (folder / "p.html").read_text("utf-8")
 
 
+def test_the_summary_stands_at_the_end_or_alone(run, shared):
+    whole = run("report", cwd=shared, code=0).stdout
+    first, _, rest = whole.partition("\n\n")
+    alone = run("report", "--summary", cwd=shared, code=0).stdout
+    assert alone.startswith(f"{first}\n\nsummary: ")
+    assert rest.endswith(alone.partition("\n\n")[2])
+    assert [line.split()[:3] for line in alone.splitlines()[3:5]] == [["same_bytes", "1", "1"], ["resized", "1", "1"]]
+    assert "next: dedupindex plan -o plan.json" in alone
+    assert run("scan", "archive", "card", cwd=shared, code=0).stdout.endswith(whole)
+    assert "summary" not in run("report", "--path", "card/c.png", cwd=shared, code=0).stdout  # no group
+
+
+def test_sorted_and_only_the_first(run, shared):
+    def groups(*options):
+        listed = json.loads(run("report", "--json", *options, cwd=shared, code=0).stdout)["groups"]
+        return [len(group["members"]) for group in listed]
+
+    assert sorted(groups()) == [1, 2]
+    assert groups("--sort", "score") == [1, 2]  # the same bytes before what is resized
+    assert groups("--sort", "bytes") == [1, 2]  # a copy of a PNG is larger than a small JPEG
+    assert groups("--sort", "score", "--top", "1") == [1]
+    said = run("report", "--top", "1", cwd=shared, code=0).stdout
+    assert said.startswith("2 duplicate groups with 4 of 5 files\n")
+    assert said.count("\ngroup ") == 1
+    assert "\nand 1 group more (--top)\n" in said
+    run("report", "--top", "1", "--html", "p.html", cwd=shared, code=0)
+    assert "The first 1 group." in (shared / "p.html").read_text("utf-8")
+
+
+def test_where_output_went_is_said(run, shared):
+    done = run("report", "--html", "q.html", "--pairs", "q.csv", cwd=shared, code=0)
+    assert f"written: {shared / 'q.html'} (" in done.stderr
+    assert f"written: {shared / 'q.csv'} (" in done.stderr
+    assert run("-q", "report", "--html", "q.html", cwd=shared, code=0).stderr == ""
+
+
 def test_lists_for_scripts(run, shared):
     said = run("report", "--format", "fdupes", cwd=shared, code=0).stdout
     lists = [part.split("\n") for part in said.split("\n\n")[:-1]]
@@ -173,6 +209,11 @@ def test_formats_agree(run, shared):
         (["--since", "soon"], "since is 'soon'"),
         (["--since", "77"], "no run 77"),
         (["--parquet", "no/p.parquet"], "no folder"),
+        (["--summary", "--json"], "--summary is text"),
+        (["--summary", "--alternates"], "--summary is text"),
+        (["--top", "2", "--alternates"], "are about groups"),
+        (["--top", "0"], "--top"),
+        (["--sort", "name"], "--sort"),
     ],
 )
 def test_wrong_usage(run, shared, options, words):

@@ -33,8 +33,8 @@ def test_groups_pairs_and_page(scanned):
     assert scores == sorted(scores, reverse=True)
     assert [row["relation"] for row in found[:2]] == ["same_bytes"] * 2
     assert all("resized" in row["relation"] for row in found[2:])
-    assert "2 duplicate groups with 6 pictures" in done.stdout
-    assert b"data:image/jpeg;base64," in (folder / "p.html").read_bytes()
+    assert "2 duplicate groups with 6 of 11 files" in done.stdout
+    assert b"data:image/webp;base64," in (folder / "p.html").read_bytes()
 
 
 def test_failed_files_are_listed_with_their_reason(scanned):

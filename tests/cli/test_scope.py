@@ -27,7 +27,7 @@ def drive(tmp_path):
 def test_a_recycle_bin_is_not_entered_and_keeps_nothing(run, drive, tmp_path):
     done = run("scan", "drive", cwd=tmp_path, code=0)
     assert "left out: 2 system folders" in done.stdout
-    assert "no duplicates, among 1 image at 1 place" in done.stdout
+    assert "no duplicates, among 1 file" in done.stdout
     run("plan", "-o", "p.json", cwd=tmp_path, code=0)
     assert planned(tmp_path / "p.json") == []
 
@@ -35,7 +35,7 @@ def test_a_recycle_bin_is_not_entered_and_keeps_nothing(run, drive, tmp_path):
 def test_system_folders_on_request(run, drive, tmp_path):
     done = run("scan", "drive", "--no-default-excludes", cwd=tmp_path, code=0)
     assert "left out" not in done.stdout
-    assert "1 duplicate group with 3 pictures" in done.stdout
+    assert "1 duplicate group with 3 of" in done.stdout
 
 
 def test_what_is_in_the_index_stays_until_it_is_forgotten_and_does_not_come_back(run, drive, tmp_path):
@@ -43,10 +43,10 @@ def test_what_is_in_the_index_stays_until_it_is_forgotten_and_does_not_come_back
     done = run("scan", "drive", cwd=tmp_path, code=0)
     assert "2 files in the index, though left out now" in done.stdout
     assert "gone" not in done.stdout
-    assert "with 3 pictures" in done.stdout
+    assert "with 3 of" in done.stdout
     run("forget", "drive/$RECYCLE.BIN", "drive/Pictures/@eaDir", cwd=tmp_path, code=0)
     done = run("scan", "drive", cwd=tmp_path, code=0)
-    assert "no duplicates, among 1 image at 1 place" in done.stdout
+    assert "no duplicates, among 1 file" in done.stdout
     assert "in the index" not in done.stdout
 
 
@@ -54,7 +54,7 @@ def test_what_was_deleted_in_a_folder_that_is_left_out_is_gone(run, drive, tmp_p
     run("scan", "drive", "--no-default-excludes", cwd=tmp_path, code=0)
     (drive / "$RECYCLE.BIN" / "S-1" / "$R1.png").unlink()
     done = run("scan", "drive", cwd=tmp_path, code=0)
-    assert "1 location gone" in done.stdout
+    assert "1 file gone" in done.stdout
     assert "1 file in the index, though left out now" in done.stdout
 
 
@@ -68,7 +68,7 @@ def test_exclusions_are_remembered_with_their_folder(run, tmp_path):
     assert "no duplicates" in done.stdout
     again = run("scan", "in", "other", cwd=tmp_path, code=0)
     assert "left out: 2 files and folders by patterns" in again.stdout
-    assert "among 1 image at 2 places" in again.stdout  # `cache` of another folder is taken
+    assert "1 duplicate group with 2 of 2 files" in again.stdout  # `cache` of another folder is taken
     dry = run("ingest", "in", "--forget-excludes", "--dry-run", cwd=tmp_path, code=0)
     assert "2 to read" in dry.stdout
     replaced = run("ingest", "in", "--exclude", "b,c/", cwd=tmp_path, code=0)
@@ -168,7 +168,7 @@ def test_one_group(run, card):
     chosen = next(g["id"] for g in groups if "new.png" in json.dumps(g))
     assert plan_of(run, card, "--group", chosen)[0] == {"card/sub/new.png": "card/new.png"}
     shown = run("report", "--group", chosen, cwd=card, code=0).stdout
-    assert "1 duplicate group with 2 pictures" in shown
+    assert "1 duplicate group with 2 of" in shown
     assert f"group {chosen}" in shown
 
 

@@ -62,4 +62,4 @@ def test_files_that_are_gone(index, counted, tmp_path):
     uris = shown(index)
     assert len(set(uris)) == 7
     assert counted == {"file": 7, "database": 1}
-    assert np.all([uri.startswith("data:image/jpeg;base64,") for uri in uris])
+    assert np.all([uri.startswith("data:image/webp;base64,") for uri in uris])

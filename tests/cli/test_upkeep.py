@@ -25,12 +25,12 @@ def images(run, folder, database="dedupindex.db"):
 
 def test_backup_and_restore(run, small):
     done = run("backup", "b.db", cwd=small, code=0)
-    assert "b.db holds 5 images" in done.stdout
+    assert "b.db holds 5 pictures" in done.stdout
     assert images(run, small, "b.db") == 5
     run("forget", "pictures", cwd=small, code=0)
     assert images(run, small) == 0
     done = run("restore", "b.db", cwd=small, code=0)
-    assert "holds 5 images again" in done.stdout
+    assert "holds 5 pictures again" in done.stdout
     assert "dedupindex.db.before-restore" in done.stdout
     assert images(run, small) == 5
     assert "all is well" in run("check", "--deep", cwd=small, code=0).stdout
@@ -40,9 +40,9 @@ def test_backup_and_restore(run, small):
 
 def test_forget(run, small):
     done = run("forget", "pictures/p0.png", "--dry-run", cwd=small, code=0)
-    assert "1 place would be forgotten" in done.stdout
+    assert "1 file would be forgotten" in done.stdout
     done = run("forget", "pictures/copies", "pictures/broken.jpg", "elsewhere\x1b[31m", cwd=small, code=1)
-    assert "4 places and 1 failed file forgotten; 2 images stood at no other place" in done.stdout
+    assert "4 files and 1 failed file forgotten; 2 pictures lay nowhere else" in done.stdout
     assert "elsewhere\\x1b[31m: the index knows nothing there" in done.stderr
     assert (small / "pictures" / "copies" / "same0.png").exists()
 

@@ -21,7 +21,7 @@ def test_ingest_and_report(run, tree, tmp_path):
     dry = run("-d", "a.db", "ingest", tree, "--dry-run", cwd=tmp_path)
     assert "12 to read" in dry.stdout
     done = run("-d", "a.db", "ingest", tree, cwd=tmp_path, code=1)
-    assert "9 new images, 2 new copies" in done.stdout
+    assert "9 new pictures, 2 new copies" in done.stdout
     report = run("-d", "a.db", "report", cwd=tmp_path, code=0)  # searches first
     assert "2 duplicate groups" in report.stdout
 
@@ -116,7 +116,7 @@ def test_check_and_rebuild(run, tree, tmp_path):
     save(copy / "b.png", half(picture(1)))
     run("scan", "in", cwd=tmp_path, code=0)
     assert run("check", "--deep", cwd=tmp_path, code=0).stdout == "all is well\n"
-    assert "2 images" in run("rebuild", cwd=tmp_path, code=0).stdout
+    assert "2 pictures" in run("rebuild", cwd=tmp_path, code=0).stdout
     (copy / "b.png").unlink()
     found = run("check", "--deep", cwd=tmp_path, code=1)
     assert "file_missing: " in found.stdout

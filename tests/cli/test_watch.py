@@ -59,8 +59,8 @@ def test_one_run_reports_what_is_new(run, tmp_path):
     save(folder / "b.bmp", picture(0))
     line = ["-d", tmp_path / "a.db", "watch", folder, "--runs", "1", "--reports", reports]
     first = run(*line, cwd=tmp_path)
-    assert "2 new images" in first.stderr
-    assert "1 new pairs, 1 new group" in first.stderr
+    assert "2 new pictures" in first.stderr
+    assert "1 new pair, 1 new group" in first.stderr
     assert first.stdout == ""
     page, data = sorted(reports.iterdir())
     assert {page.suffix, data.suffix} == {".html", ".json"}
@@ -88,9 +88,9 @@ def test_new_files_are_seen_and_the_end_is_clean(environment, tmp_path, number):
         reader = threading.Thread(target=lambda: lines.extend(iter(process.stderr.readline, "")))
         reader.start()
         try:
-            wait_for(lines, "1 new images")
+            wait_for(lines, "1 new picture")
             save(folder / "b.bmp", picture(1))
-            wait_for(lines, "1 new pairs")
+            wait_for(lines, "1 new pair")
             process.send_signal(number)
             assert process.wait(30) == 0
         finally:

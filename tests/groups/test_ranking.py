@@ -61,7 +61,7 @@ def decide(first, second, rules=(*KEEP_RULES, *OTHER_KEEP_RULES), prefer=()):
         (ONE, other(known={"processed": 1, "made": (NOISY,)}, lossless=True), "less-processed", "noise was added"),
         (ONE, other(known={"compressed": 1, "packed": (COARSE,)}), "less-compressed", "JPEG steps are coarser"),
         (other({"size": 4000}, metadata_count=3, format="WEBP"), ONE, "more-metadata", "3 metadata fields against 0"),
-        (other(protected=True), ONE, "protected", "is protected"),
+        (other(protected=True), ONE, "protected", "has to stay"),
         (
             ONE,
             other({"mtime_ns": 2_000_000_000}),

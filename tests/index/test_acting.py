@@ -75,7 +75,8 @@ def test_without_an_open_index_it_is_noted_where_it_can_be(index, folder):
 
 def test_options_by_names():
     options = PlanOptions.named("trash", ["tone", "resized", "tone"])
-    assert (options.action, options.relations) == (Action.TRASH, (Relation.TONE, Relation.RESIZED))
+    assert (options.action, options.relations) == (Action.TRASH, (Relation.SAME_BYTES, Relation.TONE, Relation.RESIZED))
+    assert PlanOptions.named("trash", ["tone"], same_bytes=False).relations == (Relation.TONE,)
     with pytest.raises(SettingsError, match="no action shred"):
         PlanOptions.named("shred", ["same_bytes"])
     with pytest.raises(SettingsError, match="no relation twin"):

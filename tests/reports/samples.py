@@ -57,7 +57,7 @@ def report(pairs, copies=(), failures=()) -> Report:
     groups = build_groups(list(pairs), list(copies))
     locations = sum(len(i.locations) for i in images.values())
     series = build_series(groups, pairs)
-    return Report(None, groups, tuple(pairs), len(images), locations, tuple(failures), series=series)
+    return Report(None, groups, tuple(pairs), len(images), locations, tuple(failures), series=series, files=locations)
 
 
 def hostile_report() -> Report:

@@ -18,6 +18,7 @@ from dedupindex.records import (
     RunRecord,
 )
 from dedupindex.records.reports import Change, Coverage, Selection
+from dedupindex.reports.summary import ReportSummary
 from dedupindex.reports.text import (
     change_lines,
     changes_text,
@@ -39,7 +40,7 @@ def test_report():
     a, b = image(1, "/p/a.png", "/p/c.png", width=400), image(2, "/p/b.jpg", format="JPEG", bits=16)
     text = report_text(report([pair(a, b, Relation.MIRRORED, Relation.TONE, score=0.875)]), Path("/p"))
     assert text.splitlines()[2:] == [
-        f"group {text.split('group ')[2][:12]}: 3 pictures, weakest link 0.875",
+        f"group {text.split('group ')[2][:12]}: 3 files, weakest link 0.875",
         "  * a.png  (400 x 100 PNG)",
         "      leads by more-pixels",
         "  = c.png",
@@ -47,7 +48,7 @@ def test_report():
         "      score 0.875: mirrored, other exposure, colours or filter, proven, largest difference 3 of 255",
         "      behind by more-pixels: 2.00 times the resolution (400 x 100 against 200 x 100)",
     ]
-    assert text.startswith("1 duplicate group with 3 pictures, among 2 images at 3 places")
+    assert text.startswith("1 duplicate group with 3 of 3 files")
 
 
 def test_what_is_not_proven_is_said():
@@ -67,7 +68,7 @@ def test_alternates_stand_beside_the_group_and_in_series():
     assert text.endswith("(one scene or template, other content): dedupindex report --alternates")
     assert "/4.png" not in text
     lines = report_text(found, alternates=True).splitlines()
-    assert lines[0] == "1 series of alternates with 3 pictures, among 4 images at 4 places"
+    assert lines[0] == "1 series of alternates with 3 pictures, among 4 pictures"
     [series] = found.series
     assert lines[2:] == [
         f"series {series.id}: 3 pictures",
@@ -76,7 +77,23 @@ def test_alternates_stand_beside_the_group_and_in_series():
         "    /4.png  (200 x 100 PNG)",
         "      the same scene or template with other content: 20 % differs (against /3.png)",
     ]
-    assert report_text(report([]), alternates=True) == "no alternates, among 0 images at 0 places"
+    assert report_text(report([]), alternates=True) == "no alternates, among 0 pictures"
+
+
+def test_frames_of_one_file_are_counted_as_frames():
+    stack = Path("/stack.tif")
+    a, b = (image(n, frame=n, frame_count=9, locations=(LocationRecord(stack, n),)) for n in (1, 2))
+    text = report_text(report([pair(a, b, Relation.TONE)]))
+    assert ": 2 frames of 1 file, " in text
+
+
+def test_groups_that_were_left_off_are_counted():
+    images = [image(n, f"/{n}.png") for n in range(1, 7)]
+    found = report([pair(a, b, Relation.TONE) for a, b in zip(images[::2], images[1::2], strict=True)])
+    text = report_text(replace(found, groups=found.groups[:1]), summary=ReportSummary.of(found))
+    assert text.startswith("3 duplicate groups with 6 of 6 files\n")
+    assert text.count("\ngroup ") == 1
+    assert "\nand 2 groups more (--top)" in text
 
 
 def test_a_member_linked_through_another():
@@ -86,7 +103,7 @@ def test_a_member_linked_through_another():
 
 
 def test_nothing_found():
-    assert report_text(report([])) == "no duplicates, among 0 images at 0 places"
+    assert report_text(report([])) == "no duplicates, among 0 files"
 
 
 def test_no_name_steers_the_terminal():
@@ -102,8 +119,8 @@ def test_ingest():
     summary = IngestSummary(1, found=3, read=2, unchanged=1, added=1, known=1, missing=2, skipped={"not_an_image": 4})
     assert ingest_text(summary).splitlines() == [
         "3 files: 2 read, 1 unchanged (0.0 s)",
-        "1 new image, 1 new copy of known ones",
-        "2 locations gone",
+        "1 new picture, 1 new copy of known ones",
+        "2 files gone",
         "skipped: 4 not an image",
     ]
     assert ingest_text(summary, dry_run=True).startswith("3 files: 2 to read, 1 unchanged\n")
@@ -111,7 +128,7 @@ def test_ingest():
 
 def test_search():
     text = search_text(DuplicatesSummary(1, searched=2, verified=1, accepted=1, overflowed=1, seconds=0.5))
-    assert text.startswith("2 images searched, 1 candidate pair compared, 1 confirmed (0.5 s, run 1); 1 image had more")
+    assert text.startswith("2 pictures searched, 1 candidate pair compared, 1 confirmed (0.5 s); 1 picture had more")
 
 
 def test_matches():
@@ -149,7 +166,7 @@ def test_what_is_different():
     assert lines[0].startswith("since run 12 (2026-01-0")
     assert lines[0].endswith("): 1 grown group, 1 resolved")
     assert lines[2:] == [
-        f"grown group {group.id}: 3 pictures, weakest link 0.875",
+        f"grown group {group.id}: 3 files, weakest link 0.875",
         "  * a.png  (400 x 100 PNG)",
         "      leads by more-pixels",
         "  = c.png",
@@ -190,12 +207,12 @@ def test_coverage_lists_some_and_counts_all():
     failure = Failure(Path("/card/broken.jpg"), Reason.DAMAGED, "")
     lines = list(coverage_lines(Coverage(Path("/card"), Path("/archive"), 31, 1, places, (failure,))))
     assert lines[0] == (
-        "/card: 1 of 31 pictures with a duplicate in /archive, 1 of them in the same bytes or pixels; without:"
+        "/card: 1 of 31 files with a duplicate in /archive, 1 of them in the same bytes or pixels; without:"
     )
     assert (len(lines), lines[-2].strip()) == (23, "and 10 more (--json lists all)")
     assert lines[-1] == "/card: 1 file could not be read, duplicates not known"
     [line] = coverage_lines(Coverage(Path("/card"), Path("/archive"), 1, 0, ()))
-    assert line == "/card: all 1 picture with a duplicate in /archive, 0 of them in the same bytes or pixels"
+    assert line == "/card: all 1 file with a duplicate in /archive, 0 of them in the same bytes or pixels"
 
 
 def test_selection_in_words():

@@ -16,7 +16,7 @@ from dedupindex import PlanOptions
 from dedupindex.errors import SettingsError
 from dedupindex.places import absolute, at_home
 from dedupindex.records import Relation
-from dedupindex.records.plans import Action, OutcomeKind, Plan
+from dedupindex.records.plans import COPY, Action, OutcomeKind, Plan
 from dedupindex.reports.applied import applied_text, trouble_lines, undone_text
 from dedupindex.reports.jsonfile import to_json
 from dedupindex.reports.plans import WHY, plan_json, plan_summary, target_warning
@@ -37,6 +37,7 @@ class Wish:
     relation: tuple[str, ...] = (str(Relation.SAME_BYTES),)  # "unproven" takes what is not proven too
     to: str = ""
     protect: str = ""  # a path a line
+    decided: bool = False  # only groups of which somebody decided which picture stays
 
     def options(self) -> PlanOptions:
         """Return it as the options of a plan.
@@ -56,12 +57,15 @@ class Wish:
             unproven=str(Relation.UNPROVEN) in self.relation,
             to=absolute(Path(folder)) if folder else None,
             protect=tuple(absolute(Path(path)) for path in protected),
+            decided=self.decided,
+            same_bytes=False,  # it is among the relations where it is ticked
         )
 
     def query(self, **more: int) -> str:
         """Return it as the query part of an address."""
         own = [("action", self.action), *(("relation", name) for name in self.relation)]
-        own += [(name, value) for name, value in (("to", self.to), ("protect", self.protect)) if value]
+        named = (("to", self.to), ("protect", self.protect), ("decided", "1" if self.decided else ""))
+        own += [(name, value) for name, value in named if value]
         return urlencode([*own, *((name, str(value)) for name, value in more.items())])
 
 
@@ -70,6 +74,7 @@ def wished(
     relation: Annotated[list[str] | None, Query()] = None,
     to: str = "",
     protect: str = "",
+    decided: bool = False,
 ) -> Wish:
     """Return what an address asks for.
 
@@ -78,17 +83,20 @@ def wished(
     action : str
         Value of an `Action`.
     relation : list of str, optional
-        Values of `Relation`, by default ``same_bytes``; ``unproven`` takes what is not proven too.
+        Values of `Relation`, or ``copy`` for all proven copies; by default ``same_bytes``. ``unproven`` takes what is
+        not proven too.
     to : str
         Folder for ``move``.
     protect : str
         Paths, one a line.
+    decided : bool
+        Only groups of which somebody decided which picture stays.
 
     Returns
     -------
     Wish
     """
-    return Wish(action, tuple(dict.fromkeys(relation or (str(Relation.SAME_BYTES),))), to, protect)
+    return Wish(action, tuple(dict.fromkeys(relation or (str(Relation.SAME_BYTES),))), to, protect, decided)
 
 
 Wished = Annotated[Wish, Depends(wished)]
@@ -122,6 +130,7 @@ def plan(request: Request, wish: Wished, page: int = 1) -> Response:
         pages=pages,
         actions=list(Action),
         relations=[relation for relation in Relation if relation not in NEVER],
+        copy=COPY,
         stay=stay,
         left={why: [file for file in made.left_out if file.why == why][:LEFT] for why in stay} if made else {},
         why=WHY,

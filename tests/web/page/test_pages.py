@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from dedupindex import Index
+from dedupindex.web.page.plans import Wish
 from tests.pictures import half, picture, save
 from tests.web.clients import Page, choice, group_ids, group_of, png
 from tests.web.conftest import MARKUP, make_pictures
@@ -256,6 +257,12 @@ def test_plan_is_a_preview(site, scanned):
     for wrong in ("action=x", "action=move", "relation=x", "action=delete&relation=tone", "protect=relative"):
         assert client.get(f"/plan?{wrong}").status_code == 400, wrong
         assert client.get(f"/plan.json?{wrong}").status_code == 400
+    assert client.get("/plan.json?decided=1").json()["items"] == []  # nothing was decided
+    copies = client.get("/plan.json?relation=copy").json()  # what is not ticked is not taken
+    assert "resized" in copies["relations"]
+    assert "same_bytes" not in copies["relations"]
+    assert 'name="decided" value="1" checked' in client.get("/plan?decided=1").text
+    assert Wish(relation=("copy",), decided=True).query() == "action=trash&relation=copy&decided=1"
     everything = client.get(f"/plan?protect={scanned}")
     assert "nothing to do" in everything.text.lower()
 

@@ -1,0 +1,123 @@
+"""What a report holds in a few numbers: groups and files by relation, and what could be freed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dedupindex.places import is_local
+from dedupindex.records import DuplicateGroup, ImageRecord, Link, LocationRecord, Relation
+from dedupindex.records.proofs import DIRECT
+from dedupindex.records.reports import Report
+
+THROUGH_ANOTHER = "through another"  # no confirmed pair with the first picture of the group
+_NEVER = (Relation.EDITED, Relation.SHIFTED_OVERLAP)  # each of the two shows something of its own
+
+
+@dataclass(frozen=True, slots=True)
+class RelationCount:
+    """How many files stand in one relation to the first picture of their group."""
+
+    relation: str  # names joined by `+`, or THROUGH_ANOTHER
+    groups: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """What would be freed at most; a plan looks closer and may take less."""
+
+    files: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Freed) -> Freed:
+        return Freed(self.files + other.files, self.bytes + other.bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSummary:
+    """A report in numbers."""
+
+    groups: int
+    files: int  # in the groups
+    relations: tuple[RelationCount, ...]  # most files first
+    exact: Freed  # all but one of the files with the same bytes
+    copies: Freed  # besides these: one file of each other picture that is a proven copy
+    unproven: int  # pairs
+
+    @classmethod
+    def of(cls, report: Report) -> ReportSummary:
+        """Count what a report holds.
+
+        Parameters
+        ----------
+        report : Report
+
+        Returns
+        -------
+        ReportSummary
+        """
+        groups: Counter[str] = Counter()
+        files: Counter[str] = Counter()
+        exact, copies = Freed(), Freed()
+        for group in report.groups:
+            own = Counter[str]()
+            for number, member in enumerate(group.members):
+                if number:
+                    own[member.relation or THROUGH_ANOTHER] += 1
+                own[str(Relation.SAME_BYTES)] += len(files_of((member.image,))) - 1
+            own = +own
+            files += own
+            groups.update(own.keys())
+            more_exact, more_copies = _freed(group)
+            exact, copies = exact + more_exact, copies + more_copies
+        rows = [RelationCount(name, groups[name], number) for name, number in files.most_common()]
+        return cls(
+            groups=len(report.groups),
+            files=len({path for group in report.groups for path in files_of(m.image for m in group.members)}),
+            relations=tuple(rows),
+            exact=exact,
+            copies=copies,
+            unproven=report.unproven,
+        )
+
+
+def files_of(images: Iterable[ImageRecord]) -> set[str]:
+    """Return the files in which images lie; of a file with several frames each place has the same path."""
+    return {str(place.path) for image in images for place in image.locations}
+
+
+def freed_by(group: DuplicateGroup) -> int:
+    """Return how many bytes a group would free at most: copies with the same bytes, and proven ones."""
+    exact, copies = _freed(group)
+    return exact.bytes + copies.bytes
+
+
+def _freed(group: DuplicateGroup) -> tuple[Freed, Freed]:
+    """Return what would be freed by copies with the same bytes, and besides by proven copies of the first picture."""
+    exact, copies = Freed(), Freed()
+    proven = _proven(group)
+    for number, member in enumerate(group.members):
+        places = _movable(member.image)
+        exact += Freed(len(places[1:]), sum(place.size for place in places[1:]))
+        if number and places and member.image.id in proven:
+            copies += Freed(1, places[0].size)
+    return exact, copies
+
+
+def _movable(image: ImageRecord) -> list[LocationRecord]:
+    """Return the places whose files could go: here, and of one frame."""
+    if image.frame_count > 1:
+        return []
+    return [place for place in image.locations if is_local(place.path) and not place.missing]
+
+
+def _proven(group: DuplicateGroup) -> set[int]:
+    """Return the ids of the images that are proven copies of another one of their group."""
+    return {
+        image.id
+        for pair in group.pairs
+        if pair.link is Link.COPY and (DIRECT.intersection(pair.relations) or not set(_NEVER) & set(pair.relations))
+        for image in (pair.a, pair.b)
+    }
