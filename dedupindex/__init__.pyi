@@ -1,6 +1,6 @@
 """The public names, each written once; `__init__` loads them from here when they are first used."""
 
-from dedupindex.actions.planning import PlanOptions as PlanOptions
+from dedupindex.actions.plan_options import PlanOptions as PlanOptions
 from dedupindex.actions.plans import read_plan as read_plan
 from dedupindex.errors import DedupIndexError as DedupIndexError
 from dedupindex.errors import IndexBusyError as IndexBusyError

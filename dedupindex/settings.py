@@ -23,8 +23,8 @@ DETAIL_SIDE = {"default": 384, "fast": 192}  # pixels: down to which a JPEG is d
 # Which copy is kept, the first rule that tells two apart decides. A lossless thumbnail must not beat a photograph, so
 # pixels come before everything else; what is on the right of `oldest` decides only between files of one age.
 KEEP_RULES = (
-    "more-pixels", "lossless", "greater-depth", "less-compressed", "more-metadata", "path-order", "oldest",
-    "shortest-path",
+    "more-pixels", "lossless", "greater-depth", "less-compressed", "more-metadata", "more-companions", "path-order",
+    "oldest", "shortest-path",
 )  # fmt: skip
 OTHER_KEEP_RULES = ("newest", "first-path")
 ENVIRONMENT_PREFIX = "DEDUPINDEX_"

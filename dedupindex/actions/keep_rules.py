@@ -41,6 +41,7 @@ class Contender:
     protected: bool = False
     fineness: float = 1.0  # pixels a side for the same content, over those of another file of the group
     unpacked: bool = False  # has the very pixels of a lossy file: then it holds no more than that
+    companions: int = 0  # files that belong to it, and further pictures in its file
 
     @property
     def lossless(self) -> bool:
@@ -242,6 +243,10 @@ RULES: Mapping[str, _Rule] = {
     "more-metadata": _Rule(
         lambda contender, _: -contender.image.metadata_count,
         lambda keeper, other: f"{keeper.image.metadata_count} metadata fields against {other.image.metadata_count}",
+    ),
+    "more-companions": _Rule(
+        lambda contender, _: -contender.companions,
+        lambda keeper, other: f"{keeper.companions} companions (edits, video, raw ...) against {other.companions}",
     ),
     "path-order": _Rule(
         _path_order,

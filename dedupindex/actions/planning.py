@@ -20,11 +20,16 @@ from typing import Any
 
 from dedupindex.actions.coverage import covered, fineness, larger, unpacked
 from dedupindex.actions.keep_rules import SHOWS_MORE, Contender, Key, because, deciding, keys, parts, rule_order
-from dedupindex.actions.plans import NEAR_ACTIONS, check_plan, is_under, needed
+from dedupindex.actions.plan_options import PlanOptions
+from dedupindex.actions.plans import check_plan, is_under, needed
 from dedupindex.actions.selected_groups import may_go, may_replace, selected_groups
-from dedupindex.errors import SettingsError
+from dedupindex.actions.targets import with_targets
+from dedupindex.actions.units import LINKS, whole_units
+from dedupindex.groups.companions import is_mate
+from dedupindex.groups.unit_files import UnitFinder
 from dedupindex.places import absolute, is_local, shards_above
 from dedupindex.records import Decision, DecisionKind, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
+from dedupindex.records.companions import Units
 from dedupindex.records.plans import Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
 from dedupindex.records.proofs import DIRECT, inverted, turned_round
 from dedupindex.records.reports import Selection
@@ -35,87 +40,6 @@ FINER = 1.05  # ratio of resolutions from which a part of a picture shows what t
 COMPARED = 0.9  # share of the smaller picture that the proof must have compared
 _BYTES = (Relation.SAME_BYTES,)
 _BOTH = "somebody decided to keep both"
-
-
-@dataclass(frozen=True, slots=True)
-class PlanOptions:
-    """What somebody asked a plan for.
-
-    Raises
-    ------
-    SettingsError
-        The options contradict each other.
-    """
-
-    action: Action = Action.TRASH
-    to: Path | None = None  # where `move` moves to
-    relations: tuple[Relation, ...] = _BYTES  # a pair counts when all of its relations are among these
-    protect: tuple[Path, ...] = ()
-    keep: tuple[str, ...] = ()
-    prefer: tuple[Path, ...] = ()
-    unproven: bool = False  # take also what was seen at 128 pixels only, where its relations are named
-
-    def __post_init__(self) -> None:
-        if (self.action is Action.MOVE) != (self.to is not None):
-            raise SettingsError("a folder to move to belongs to the action move, and to no other")
-        near = [str(relation) for relation in self.relations if relation is not Relation.SAME_BYTES]
-        if near and self.action not in NEAR_ACTIONS:
-            raise SettingsError(f"{', '.join(near)}: only files with the same bytes may be linked or deleted")
-        if Relation.SHIFTED_OVERLAP in self.relations:
-            raise SettingsError("shifted_overlap: each of the two shows something of its own, neither may go")
-        if Relation.ALTERNATE in self.relations:
-            raise SettingsError("alternate: the two show different content, neither may go")
-        if Relation.UNPROVEN in self.relations:
-            raise SettingsError("unproven: says nothing of what was done; name that, and add --unproven")
-        rule_order(self.keep)
-
-    @classmethod
-    def named(
-        cls,
-        action: str,
-        relations: Sequence[str],
-        *,
-        to: Path | None = None,
-        protect: tuple[Path, ...] = (),
-        keep: tuple[str, ...] = (),
-        prefer: tuple[Path, ...] = (),
-        unproven: bool = False,
-    ) -> PlanOptions:
-        """Options from an action and relations by their names, as people give them.
-
-        Parameters
-        ----------
-        action : str
-            Value of an `Action`.
-        relations : sequence of str
-            Values of `Relation`: pairs with these may lose a file.
-        to : Path, optional
-            Folder for the action ``move``, and only for it.
-        protect : tuple of Path
-            Files at and below these stay.
-        keep : tuple of str
-            Keep rules, the first that can decides; empty = those of the settings.
-        prefer : tuple of Path
-            Folders whose files are rather kept, the most preferred first; empty = those of the settings.
-        unproven : bool
-            Take pairs whose files were not compared too.
-
-        Returns
-        -------
-        PlanOptions
-
-        Raises
-        ------
-        SettingsError
-            There is no such action or relation, or the options contradict each other.
-        """
-        unknown = [name for name in relations if name not in set(Relation)]
-        if unknown:
-            raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}")
-        if action not in set(Action):
-            raise SettingsError(f"no action {action}; there are: {', '.join(Action)}")
-        chosen = tuple(Relation(name) for name in dict.fromkeys(relations))
-        return cls(Action(action), to, chosen, protect, keep, prefer, unproven)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +71,8 @@ class _Maker:
     both: frozenset[tuple[str, str]]  # pairs of which both are kept
     decided: frozenset[str]  # keepers
     selection: Selection
+    finder: UnitFinder
+    images: dict[Path, ImageRecord] = field(default_factory=dict)  # of the files that were looked at
     items: list[PlanItem] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     files: dict[tuple[int, int], Path] = field(default_factory=dict)  # (device, inode) -> the first path to it
@@ -242,10 +168,14 @@ def make_plan(
         frozenset(kinds[DecisionKind.KEEP_BOTH]),
         frozenset(a for a, _ in kinds[DecisionKind.KEEPER]),
         selection or Selection(),
+        UnitFinder(str((settings or {}).get("mask_pattern", "")), options.units),
     )
     stacks: set[bytes] = set()
     for group in groups:
         _plan_group(maker, group, stacks)
+    items, left_out = whole_units(
+        maker.items, maker.left_out, maker.finder, maker.images, options, lambda path: may_go(maker.selection, path)
+    )
     plan = Plan(
         database,
         made,
@@ -254,10 +184,12 @@ def make_plan(
         maker.rules,
         options.relations,
         options.protect,
-        tuple(_with_targets(maker.items, options.to)),
-        tuple(maker.left_out),
+        tuple(with_targets(items, options.to)),
+        tuple(left_out),
         options.unproven,
         dict(settings or {}),
+        options.units,
+        options.may_lack,
     )
     check_plan(plan)
     return plan
@@ -270,7 +202,9 @@ def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> Non
     several: dict[bytes, list[_Node]] = defaultdict(list)
     for member in group.members:
         image = member.image
-        if image.frame_count > 1:
+        if image.is_further_picture:  # goes and stays with the first one
+            continue
+        if image.is_in_stack:
             if image.sha256 not in stacks and image.sha256 not in several:  # one file, in many groups
                 several[image.sha256] = _nodes(maker, group, image)
             continue
@@ -281,7 +215,7 @@ def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> Non
     for nodes in several.values():
         _choose(maker, group, nodes, [])
     for pair in pairs:
-        if any(image.frame_count > 1 for image in (pair.a, pair.b)):
+        if any(image.is_in_stack for image in (pair.a, pair.b)):
             _leave_stack(maker, group, pair)
 
 
@@ -297,6 +231,7 @@ def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: An
         identity = (status.st_dev, status.st_ino)
         first = maker.files.setdefault(identity, path)
         protected = is_under(path, maker.options.protect)
+        maker.images[path] = image
         if first != path and status.st_nlink < 2:
             maker.left_out.append(
                 LeftOut(group.id, path, first, LeftOutReason.SAME_FILE, "the same file by another path")
@@ -310,7 +245,11 @@ def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: An
             stays, detail = LeftOutReason.NOT_SELECTED, "is not below a path that was asked for"
         elif status.st_nlink > 1:
             stays, detail = LeftOutReason.HARD_LINK, f"has {status.st_nlink} hard links: to take one away frees nothing"
-        contender = Contender(image, place, image.key in maker.decided, protected=protected, **known)
+        elif (leads := maker.finder.leads(path)) and maker.options.action not in LINKS:
+            stays, detail = LeftOutReason.UNIT, f"goes only with {leads[0].name}, the same shot"
+        companions = len(maker.finder.companions(path)) + image.further_pictures
+        decided = image.key in maker.decided
+        contender = Contender(image, place, decided, protected=protected, companions=companions, **known)
         nodes.append(_Node(contender, (), status.st_dev, stays, detail))
     return nodes
 
@@ -386,6 +325,9 @@ def _near(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node, pair
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.KEEPER, "somebody decided to keep this one")
     if not needed(relations) <= set(maker.options.relations):
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.RELATION, "+".join(relations))
+    if maker.options.units is Units.TOGETHER and is_mate(keeper.path, node.path):
+        words = "the raw file and the JPEG or HEIC of one shot"
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.UNIT, words)
     doubt = _doubt(pair)
     if doubt and not maker.options.unproven:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.UNPROVEN, doubt)
@@ -457,7 +399,7 @@ def _leave_stack(maker: _Maker, group: DuplicateGroup, pair: Pair) -> None:
     """Note that pictures which match a frame of a stack stay, where their relation was asked for."""
     if not needed(pair.relations) <= set(maker.options.relations):
         return
-    stack, other = (pair.a, pair.b) if pair.a.frame_count > 1 else (pair.b, pair.a)
+    stack, other = (pair.a, pair.b) if pair.a.is_in_stack else (pair.b, pair.a)
     detail = "a file of several frames goes only for one with the same bytes"
     maker.left_out.append(
         LeftOut(group.id, stack.locations[0].path, other.locations[0].path, LeftOutReason.STACK, detail)
@@ -472,26 +414,3 @@ def _planned(node: _Node) -> PlannedFile:
 def _key(pair: Pair) -> tuple[str, str]:
     first, second = sorted((pair.a.key, pair.b.key))
     return (first, second)
-
-
-def _with_targets(items: Sequence[PlanItem], folder: Path | None) -> list[PlanItem]:
-    """Give every file that moves a target of its own, keeping its folders."""
-    if folder is None or not items:
-        return list(items)
-    common = Path(os.path.commonpath([item.file.path.parent for item in items]))
-    taken: set[Path] = set()
-    placed: list[PlanItem] = []
-    for item in items:
-        target = _free(folder / item.file.path.relative_to(common), taken)
-        taken.add(target)
-        placed.append(dataclasses.replace(item, target=target))
-    return placed
-
-
-def _free(path: Path, taken: set[Path]) -> Path:
-    """Return a name like this one that is not in use."""
-    number, chosen = 2, path
-    while chosen in taken or os.path.lexists(chosen):
-        chosen = path.with_name(f"{path.stem} {number}{path.suffix}")
-        number += 1
-    return chosen

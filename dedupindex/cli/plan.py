@@ -50,6 +50,23 @@ def plan(
             help="Also files of pairs whose files could not be compared, or were not, where their relations are named.",
         ),
     ] = False,
+    units: Annotated[
+        str,
+        typer.Option(
+            "--units",
+            metavar="together|apart",
+            help="Whether the raw file and the JPEG or HEIC of one shot go and stay together, or one by one.",
+        ),
+    ] = "together",
+    may_lack: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--may-lack",
+            metavar="KIND",
+            help="The kept file need not have companions of this kind (edits, video, raw, rendered, metadata, sound, "
+            "mask, embedded) that the going one has; may be given several times.",
+        ),
+    ] = None,
     min_score: MinScore = None,
     path: Annotated[
         list[Path] | None,
@@ -73,7 +90,8 @@ def plan(
     """Write down which files could go, in favour of which ones, and why. Nothing is touched.
 
     Unless told otherwise only files with the very same bytes as another one. Near-duplicates go only where the files
-    are proven the same; edited ones where `edited` is named; alternates never.
+    are proven the same; edited ones where `edited` is named; alternates never. What belongs to a file (raw, video,
+    .xmp, .aae ...) goes with it, or the file stays.
     """
     from dedupindex import PlanOptions
     from dedupindex.cli.outputs import require_folders
@@ -91,6 +109,8 @@ def plan(
         keep=tuple(keep or ()),
         prefer=tuple(absolute(path) for path in prefer or ()),
         unproven=unproven,
+        units=units,
+        may_lack=may_lack or (),
     )
     require_folders(output)
     selection = selection_of(

@@ -145,7 +145,7 @@ def apply_with(
     with prover(settings, plan.settings) as compared:
         done = applying.apply_plan(plan, None if rehearse else journal, prover=compared, go_on=go_on, progress=progress)
     if not rehearse:
-        settle(database, [item.file for item in done.outcomes])
+        settle(database, done.files)
     return done
 
 
@@ -170,7 +170,7 @@ def undo_with(database: Database, journal: Path, progress: Progress) -> ApplySum
     OSError
     """
     done = applying.undo_journal(journal, progress=progress)
-    settle(database, [outcome.file for outcome in done.outcomes])
+    settle(database, done.files)
     return done
 
 
@@ -178,7 +178,7 @@ def _noted(done: ApplySummary, location: str) -> ApplySummary:
     """Note the results in the index, where it can be opened."""
     try:
         with opened(location_of(location), read_only=False) as database:
-            settle(database, [outcome.file for outcome in done.outcomes])
+            settle(database, done.files)
     except (DedupIndexError, OSError) as error:
         return dataclasses.replace(done, unnoted=said(error))
     return done

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from dedupindex import __version__
 from dedupindex.actions import planning
+from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.execution.engine import WORK
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
+from dedupindex.groups.unit_files import with_companions
 from dedupindex.index import acting
 from dedupindex.index.reading import ReadableIndex
 from dedupindex.ingest import forget as forgetting
@@ -200,7 +202,8 @@ class Index(ReadableIndex):
         if min_score is not None:
             chosen = dataclasses.replace(chosen, min_score=min_score)
         with self._database.read() as connection:
-            return reporting.report(connection, chosen, since=since)
+            made = reporting.report(connection, chosen, since=since)
+        return with_companions(made, self.settings.mask_pattern)
 
     def uploads(self, workers: int = 0) -> Uploads:
         """Return a handler of uploads; a context manager, because it has worker processes.
@@ -277,7 +280,7 @@ class Index(ReadableIndex):
 
     def plan(
         self,
-        options: planning.PlanOptions | None = None,
+        options: PlanOptions | None = None,
         *,
         selection: Selection | None = None,
         min_score: float | None = None,
@@ -305,7 +308,7 @@ class Index(ReadableIndex):
         asked = selection or Selection()
         if min_score is not None:
             asked = dataclasses.replace(asked, min_score=min_score)
-        chosen = options or planning.PlanOptions()
+        chosen = options or PlanOptions()
         return planning.plan(self._database, self.settings, chosen, version=__version__, selection=asked)
 
     def apply(

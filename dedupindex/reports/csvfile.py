@@ -13,7 +13,10 @@ from dedupindex.records.reports import Report
 from dedupindex.records.selected_places import copies_of, shown_places
 from dedupindex.reports.names import for_spreadsheet
 
-COLUMNS = ("a", "b", "score", "relation", "dy", "dx", "scale", "rotation", "mirrored", "overlap", "proof", "changed")
+COLUMNS = (
+    "a", "b", "score", "relation", "dy", "dx", "scale", "rotation", "mirrored", "overlap", "proof", "changed",
+    "companions_a", "companions_b",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,12 @@ def proof_columns(pair: Pair) -> tuple[str, float | None]:
     return str(pair.proof.outcome), None if pair.proof.outcome is Outcome.NONE else pair.proof.changed
 
 
+def companion_columns(line: PairLine) -> tuple[str, str]:
+    """Return the names of the files that belong to each of the two, joined by ``/``, which no name holds."""
+    a, b = ("/".join(some.path.name for some in place.companions) for place in (line.a, line.b))
+    return a, b
+
+
 class _Lines:
     """Takes rows that end in CR LF and writes them with LF."""
 
@@ -111,6 +120,7 @@ def pairs_csv(report: Report, *, spreadsheet: bool = False) -> bytes:
                 f"{line.overlap:.4f}",
                 line.proof,
                 "" if line.changed is None else f"{line.changed:.6f}",
+                *(for_spreadsheet(names) if spreadsheet else names for names in companion_columns(line)),
             )
         )
     return text.getvalue().encode("utf-8", "surrogateescape")

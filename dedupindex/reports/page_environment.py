@@ -9,10 +9,11 @@ from jinja2 import BaseLoader, Environment, StrictUndefined
 
 from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Outcome, Pair, Verification
 from dedupindex.reports.names import shown
-from dedupindex.reports.plans import evidence_words, size_text
+from dedupindex.reports.plans import companion_words, evidence_words, size_text
 from dedupindex.reports.text import count, frame_words, image_words
 from dedupindex.reports.wording import (
     MEANING,
+    companions_words,
     flag_words,
     largest_words,
     pair_words,
@@ -58,6 +59,8 @@ def page_environment(loader: BaseLoader | None = None) -> Environment:
         proof_words=proof_words,
         difference_words=difference_words,
         evidence_words=evidence_words,
+        companion_words=companion_words,
+        companions_words=companions_words,
         alternates_of=alternates_of,
         meaning={str(relation): words for relation, words in MEANING.items()},
     )

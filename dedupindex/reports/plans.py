@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dedupindex.records.plans import PLAN_SCHEMA, Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
+from dedupindex.records.plans import (
+    PLAN_SCHEMA,
+    Action,
+    Evidence,
+    LeftOut,
+    LeftOutReason,
+    Plan,
+    PlanItem,
+    PlannedCompanion,
+    PlannedFile,
+)
 from dedupindex.records.proofs import proof_to_plain
 from dedupindex.reports.jsonfile import path_json
 from dedupindex.reports.names import short, shown
@@ -31,6 +41,7 @@ _GAIN = {
     Action.SYMLINK: "{} freed",
     Action.DELETE: "{} freed",
 }
+DETAILED = frozenset({LeftOutReason.COMPANIONS, LeftOutReason.UNIT})  # reasons of which the text gives the detail
 WHY = {
     LeftOutReason.TIE: "no keep rule tells them from the copy that is kept (add one, e.g. --keep first-path)",
     LeftOutReason.RELATION: "their relation was not asked for (--relation)",
@@ -47,6 +58,12 @@ WHY = {
     LeftOutReason.OTHER_DEVICE: "on another file system than the copy that is kept: no hard link can join them",
     LeftOutReason.SAME_FILE: "the same file by another path",
     LeftOutReason.STACK: "files of several frames, of which a single frame matches",
+    LeftOutReason.COMPANIONS: (
+        "the copy that is kept lacks what belongs to them (--may-lack KIND takes them all the same)"
+    ),
+    LeftOutReason.UNIT: (
+        "a part of a shot of raw and JPEG or HEIC that goes and stays as a whole (--units apart: one by one)"
+    ),
     LeftOutReason.CHANGED: "changed since they were ingested: ingest again",
     LeftOutReason.GONE: "gone or unreadable since they were ingested",
     LeftOutReason.ELSEWHERE: "in object stores or on other machines: nothing is done there",
@@ -68,6 +85,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "keep_rules": list(plan.rules),
         "protect": [path_json(path) for path in plan.protect],
         LeftOutReason.UNPROVEN: plan.unproven,
+        "units": None if plan.units is None else str(plan.units),
+        "may_lack": [str(kind) for kind in plan.may_lack],
         "settings": dict(plan.settings),
         "bytes": plan.bytes,
         "items": [item_json(item) for item in plan.items],
@@ -92,6 +111,19 @@ def item_json(item: PlanItem) -> dict[str, Any]:
         "target": None if item.target is None else path_json(item.target),
         "bytes": item.file.size,
         "evidence": None if item.evidence is None else evidence_json(item.evidence),
+        "companions": [companion_json(companion) for companion in item.companions],
+    }
+
+
+def companion_json(companion: PlannedCompanion) -> dict[str, Any]:
+    """Return a file that belongs to a file of the plan as plain values, and whether it goes with it."""
+    file = path_json(companion.path) if companion.file is None else _file_json(companion.file)
+    return {
+        "kind": str(companion.kind),
+        "goes": companion.file is not None,
+        **file,
+        "equal": None if companion.equal is None else _file_json(companion.equal),
+        "target": None if companion.target is None else path_json(companion.target),
     }
 
 
@@ -131,7 +163,8 @@ def plan_summary(plan: Plan) -> str:
     if not plan.items:
         return "nothing to do"
     gain = _GAIN[plan.action].format(size_text(plan.bytes))
-    return f"{count(len(plan.items), 'file')} {_ACTIONS[plan.action]}, {gain}"
+    companions = f" with {count(plan.companions, 'companion')}" if plan.companions else ""
+    return f"{count(len(plan.items), 'file')}{companions} {_ACTIONS[plan.action]}, {gain}"
 
 
 def _item_lines(plan: Plan, base: Path | None) -> Iterator[str]:
@@ -145,9 +178,21 @@ def _item_lines(plan: Plan, base: Path | None) -> Iterator[str]:
         relation = "+".join(item.relations)
         score = "" if item.exact else f", score {item.score:.3f}"
         yield f"        {relation}{score}; kept by {item.rule}: {shown(item.because)}"
-        yield from (f"        {shown(words)}" for words in evidence_words(item))
+        yield from (f"        {shown(words)}" for words in (*evidence_words(item), *companion_words(item)))
     if plan.items:
         yield ""
+
+
+def companion_words(item: PlanItem) -> Iterator[str]:
+    """Yield which companions go with a file, and which of them stay because they belong to another picture too."""
+    going = [
+        f"{some.path.name} ({some.kind}{'' if some.equal else ', which the kept one lacks'})" for some in item.going
+    ]
+    staying = [f"{some.path.name} ({some.kind})" for some in item.companions if some.file is None]
+    if going:
+        yield f"with {', '.join(going)}"
+    if staying:
+        yield f"without {', '.join(staying)}: belongs to another picture too"
 
 
 def evidence_words(item: PlanItem) -> Iterator[str]:
@@ -178,7 +223,8 @@ def _left_lines(plan: Plan, base: Path | None) -> Iterator[str]:
             continue
         for file in which[:LISTED]:
             beside = "" if file.keeper is None else f"  (beside {short(file.keeper, base)})"
-            yield f"  {short(file.path, base)}{beside}"
+            detail = f": {shown(file.detail)}" if why in DETAILED else ""
+            yield f"  {short(file.path, base)}{beside}{detail}"
         if number > LISTED:
             yield f"  and {number - LISTED:,} more"
     if reasons:

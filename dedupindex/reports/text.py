@@ -23,7 +23,7 @@ from dedupindex.records import (
 from dedupindex.records.reports import Change, ChangeKind, Coverage, FolderChoice, Report, Selection
 from dedupindex.records.upkeep import MergeSummary
 from dedupindex.reports.names import short, shown
-from dedupindex.reports.wording import flag_words, pair_words, percent, proof_words, shift_text
+from dedupindex.reports.wording import companions_words, flag_words, pair_words, percent, proof_words, shift_text
 
 INDENT = "    "
 LEFT_OUT = {
@@ -301,6 +301,8 @@ def marked_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[tu
             first,
             f"  {member_mark(member)} {short(first.path, base)}{frame_words(first.frame)}  ({image_words(image)})",
         )
+        if beside := companions_words(image, first):
+            yield None, f"{INDENT}  {beside}"
         if member.keeper:
             yield None, f"{INDENT}  the keeper, as was decided"
         words = member_words(member, with_first.get(image.id))
@@ -308,6 +310,8 @@ def marked_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[tu
             yield None, f"{INDENT}  {words}"
         for place in others:
             yield place, f"  = {short(place.path, base)}{frame_words(place.frame)}"
+            if beside := companions_words(image, place):
+                yield None, f"{INDENT}  {beside}"
     outside = {i.key: (i, pair) for pair in group.alternates for i in (pair.a, pair.b) if i.key not in names}
     for image, pair in list(outside.values())[:MANY]:
         yield None, f"  ~ {place_words(image, base)}, not in the group: {proof_words(pair.proof)}"

@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dedupindex.records import FlagKind, GroupFlag, ImageRecord, Outcome, Pair, Proof, Relation, Side, Verification
+from dedupindex.records import (
+    FlagKind,
+    GroupFlag,
+    ImageRecord,
+    LocationRecord,
+    Outcome,
+    Pair,
+    Proof,
+    Relation,
+    Side,
+    Verification,
+)
 from dedupindex.records.proofs import DIRECT
+from dedupindex.reports.names import shown
 
 MEANING: Mapping[Relation, str] = {
     Relation.SAME_BYTES: "the same file content, byte for byte",
@@ -131,6 +143,14 @@ def largest_words(proof: Proof) -> str:
 def relation_words(relation: str) -> str:
     """Return the words for relations joined by ``+``, without numbers."""
     return "; ".join(MEANING[Relation(name)] for name in relation.split("+") if name in set(Relation))
+
+
+def companions_words(image: ImageRecord, place: LocationRecord) -> str:
+    """Return what belongs to a picture at a place: files beside it, and further pictures in its file."""
+    words = [f"{shown(some.path.name)} ({some.kind})" for some in place.companions]
+    if image.further_pictures:
+        words.append(f"{image.further_pictures} further picture{'s' if image.further_pictures > 1 else ''} in the file")
+    return f"with {', '.join(words)}" if words else ""
 
 
 def flag_words(flag: GroupFlag) -> str:

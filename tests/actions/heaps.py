@@ -7,7 +7,8 @@ import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dedupindex.actions.planning import PlanOptions, make_plan
+from dedupindex.actions.plan_options import PlanOptions
+from dedupindex.actions.planning import make_plan
 from dedupindex.actions.renewed_proof import FileProof
 from dedupindex.groups.grouping import build_groups
 from dedupindex.records import (
@@ -31,7 +32,8 @@ def write(path: Path, data: bytes, mtime: int = 1_600_000_000, mode: int = 0o644
 
 
 def image(number: int, data: bytes, *paths: Path, frame: int = 0, **known) -> ImageRecord:
-    known = {"width": 100, "height": 80, "format": "JPEG", "bits": 8} | known
+    stack = known.get("frame_count", 1) > 1
+    known = {"width": 100, "height": 80, "format": "TIFF" if stack else "JPEG", "bits": 8} | known
     places = []
     for path in sorted(paths):
         status = path.stat()

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dedupindex.actions.planning import PlanOptions, make_plan
+from dedupindex.actions.plan_options import PlanOptions
+from dedupindex.actions.planning import make_plan
 from dedupindex.groups.grouping import build_groups
 from dedupindex.groups.selection import select, settled
 from dedupindex.records import Relation

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from dedupindex import Index, Reason, SourceList
-from dedupindex.actions.planning import PlanOptions
+from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.groups.thumbnails import from_file
 from dedupindex.places import place_of, text_of
 from tests.pictures import half, picture, save

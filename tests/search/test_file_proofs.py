@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from dedupindex import Index
 from dedupindex.actions.applying import OutcomeKind, apply_plan
-from dedupindex.actions.planning import PlanOptions
+from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.actions.plans import read_plan
 from dedupindex.errors import SettingsError
 from dedupindex.records import Outcome, Relation

@@ -1,0 +1,109 @@
+"""What somebody asked a plan for, by value or by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dedupindex.actions.keep_rules import rule_order
+from dedupindex.actions.plans import NEAR_ACTIONS
+from dedupindex.errors import SettingsError
+from dedupindex.fields import Choice
+from dedupindex.records import Relation
+from dedupindex.records.companions import CompanionKind, Units
+from dedupindex.records.plans import Action
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What somebody asked a plan for.
+
+    Raises
+    ------
+    SettingsError
+        The options contradict each other.
+    """
+
+    action: Action = Action.TRASH
+    to: Path | None = None  # where `move` moves to
+    relations: tuple[Relation, ...] = (Relation.SAME_BYTES,)  # a pair counts when all of its relations are among these
+    protect: tuple[Path, ...] = ()
+    keep: tuple[str, ...] = ()
+    prefer: tuple[Path, ...] = ()
+    unproven: bool = False  # take also what was seen at 128 pixels only, where its relations are named
+    units: Units = Units.TOGETHER
+    may_lack: tuple[CompanionKind, ...] = ()  # companions of these kinds need no equal beside the keeper
+
+    def __post_init__(self) -> None:
+        if (self.action is Action.MOVE) != (self.to is not None):
+            raise SettingsError("a folder to move to belongs to the action move, and to no other")
+        near = [str(relation) for relation in self.relations if relation is not Relation.SAME_BYTES]
+        if near and self.action not in NEAR_ACTIONS:
+            raise SettingsError(f"{', '.join(near)}: only files with the same bytes may be linked or deleted")
+        if self.may_lack and self.action not in NEAR_ACTIONS:
+            raise SettingsError("what the keeper lacks may only be moved, or go to the trash")
+        if Relation.SHIFTED_OVERLAP in self.relations:
+            raise SettingsError("shifted_overlap: each of the two shows something of its own, neither may go")
+        if Relation.ALTERNATE in self.relations:
+            raise SettingsError("alternate: the two show different content, neither may go")
+        if Relation.UNPROVEN in self.relations:
+            raise SettingsError("unproven: says nothing of what was done; name that, and add --unproven")
+        rule_order(self.keep)
+
+    @classmethod
+    def named(
+        cls,
+        action: str,
+        relations: Sequence[str],
+        *,
+        to: Path | None = None,
+        protect: tuple[Path, ...] = (),
+        keep: tuple[str, ...] = (),
+        prefer: tuple[Path, ...] = (),
+        unproven: bool = False,
+        units: str = Units.TOGETHER,
+        may_lack: Sequence[str] = (),
+    ) -> PlanOptions:
+        """Options from an action and relations by their names, as people give them.
+
+        Parameters
+        ----------
+        action : str
+            Value of an `Action`.
+        relations : sequence of str
+            Values of `Relation`: pairs with these may lose a file.
+        to : Path, optional
+            Folder for the action ``move``, and only for it.
+        protect : tuple of Path
+            Files at and below these stay.
+        keep : tuple of str
+            Keep rules, the first that can decides; empty = those of the settings.
+        prefer : tuple of Path
+            Folders whose files are rather kept, the most preferred first; empty = those of the settings.
+        unproven : bool
+            Take pairs whose files were not compared too.
+        units : str
+            Value of `Units`.
+        may_lack : sequence of str
+            Values of `CompanionKind`: what the kept file need not have although the one that goes has it.
+
+        Returns
+        -------
+        PlanOptions
+
+        Raises
+        ------
+        SettingsError
+            There is no such action, relation or kind, or the options contradict each other.
+        """
+        chosen = tuple(_named("relation", name, Relation) for name in dict.fromkeys(relations))
+        lacking = tuple(_named("kind of companion", name, CompanionKind) for name in dict.fromkeys(may_lack))
+        how = (_named("action", action, Action), _named("way to treat units", units, Units))
+        return cls(how[0], to, chosen, protect, keep, prefer, unproven, how[1], lacking)
+
+
+def _named(what: str, name: str, kind: type[Choice]) -> Choice:
+    if name not in set(kind):
+        raise SettingsError(f"no {what} {name}; there are: {', '.join(kind)}")
+    return kind(name)
