@@ -81,7 +81,7 @@ def apply_plan(
         stopped = False
         try:
             for unit in units_in(plan):
-                path, companions = unit.item.file.path, tuple(some.path for some in unit.item.going)
+                path, companions = unit.item.file.path, tuple(companion.path for companion in unit.item.going)
                 if stopped:
                     if book is not None:
                         _bring_back(book, unit)

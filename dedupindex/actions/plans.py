@@ -78,7 +78,7 @@ def check_plan(plan: Plan) -> None:
                 raise PlanError(f"{companion.path}: the plan names it twice")
             gone.add(companion.path)
     targets = [item.target for item in plan.items if item.target is not None]
-    targets += [some.target for item in plan.items for some in item.going if some.target is not None]
+    targets += [companion.target for item in plan.items for companion in item.going if companion.target is not None]
     if len(set(targets)) < len(targets):
         raise PlanError("two files would go to the same place")
     for item in plan.items:

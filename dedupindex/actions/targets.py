@@ -34,12 +34,12 @@ def with_targets(items: Sequence[PlanItem], folder: Path | None) -> list[PlanIte
     placed: list[PlanItem] = []
     for item in items:
         path = item.file.path
-        names = _free(path, [some.path.name for some in item.going], folder / path.relative_to(common), taken)
-        targets = dict(zip((some.path for some in item.going), names[1:], strict=True))
+        names = _free(path, [companion.path.name for companion in item.going], folder / path.relative_to(common), taken)
+        targets = dict(zip((companion.path for companion in item.going), names[1:], strict=True))
         taken.update(names)
         companions = tuple(
-            some if some.file is None else dataclasses.replace(some, target=targets[some.path])
-            for some in item.companions
+            companion if companion.file is None else dataclasses.replace(companion, target=targets[companion.path])
+            for companion in item.companions
         )
         placed.append(dataclasses.replace(item, target=names[0], companions=companions))
     return placed

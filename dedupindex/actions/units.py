@@ -68,7 +68,7 @@ def whole_units(
     maker = _Units(items, left_out, finder, images, options, may_go)
     turned_down = [reason for item in items if (reason := maker.look_at(item)) is not None]
     whole = maker.with_companions()
-    gone = {some.path for item in whole for some in item.going} | {item.file.path for item in whole}
+    gone = {companion.path for item in whole for companion in item.going} | {item.file.path for item in whole}
     return whole, [file for file in (*left_out, *turned_down) if file.path not in gone]
 
 
@@ -155,8 +155,10 @@ class _Units:
         """The items that go, with their companions; a shared one goes with the last of its pictures."""
         order = {path: number for number, path in enumerate(self._going)}
         return [
-            dataclasses.replace(item, companions=tuple(self._planned(item, some, order) for some in found))
-            if (found := self._finder.companions(path))
+            dataclasses.replace(
+                item, companions=tuple(self._planned(item, companion, order) for companion in companions)
+            )
+            if (companions := self._finder.companions(path))
             else item
             for path, item in self._going.items()
         ]
@@ -190,9 +192,9 @@ class _Units:
                     continue
             except OSError:
                 continue
-            own, found = self._file(companion.path), self._file(other.path)
-            if own is not None and found is not None and own.sha256 == found.sha256:
-                return found
+            own, others = self._file(companion.path), self._file(other.path)
+            if own is not None and others is not None and own.sha256 == others.sha256:
+                return others
         return None
 
     def _file(self, path: Path) -> PlannedFile | None:

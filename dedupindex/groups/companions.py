@@ -88,30 +88,31 @@ def units_of(
     direct = _direct(sorted(set(names)), mask_pattern, content_ids or {})
     bound: dict[str, tuple[str, ...]] = {}
     if apart:
-        pictures = {p: {c: k for c, k in found.items() if k not in _MATES} for p, found in direct.items()}
+        pictures = {p: {c: k for c, k in beside.items() if k not in _MATES} for p, beside in direct.items()}
     else:
         mates = {
-            picture: {name: kind for name, kind in found.items() if kind in _MATES} for picture, found in direct.items()
+            picture: {name: kind for name, kind in beside.items() if kind in _MATES}
+            for picture, beside in direct.items()
         }
-        bound = {p: tuple(some) for p, some in mates.items() if CompanionKind.RENDERED in some.values()}
+        bound = {p: tuple(leads) for p, leads in mates.items() if CompanionKind.RENDERED in leads.values()}
         pictures = {
-            picture: found
+            picture: beside
             | {
                 name: kind
                 for mate in mates[picture]
                 for name, kind in direct[mate].items()
                 if kind not in _MATES and name != picture
             }
-            for picture, found in direct.items()
+            for picture, beside in direct.items()
         }
     owners: dict[str, set[str]] = defaultdict(set)
-    for picture, found in pictures.items():
-        for name in found:
+    for picture, beside in pictures.items():
+        for name in beside:
             if picture not in bound:
                 owners[name].add(picture)
     return FolderUnits(
-        {picture: found for picture, found in pictures.items() if found},
-        {name: frozenset(some) for name, some in owners.items()},
+        {picture: beside for picture, beside in pictures.items() if beside},
+        {name: frozenset(leads) for name, leads in owners.items()},
         bound,
     )
 
@@ -129,7 +130,7 @@ def is_mate(one: PurePath, other: PurePath) -> bool:
 
 
 class _Names:
-    """Pictures of a folder, to be found by name or stem."""
+    """Pictures of a folder, looked up by name or stem."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._by_name: dict[str, list[str]] = defaultdict(list)
@@ -141,24 +142,24 @@ class _Names:
 
     def named(self, name: str) -> list[str]:
         """Pictures of that name."""
-        some = self._by_name.get(name.casefold(), [])
-        return [name] if name in some else some
+        same = self._by_name.get(name.casefold(), [])
+        return [name] if name in same else same
 
     def of_stem(self, stem: str) -> list[str]:
         """Pictures of that stem."""
-        some = self._by_stem.get(stem.casefold(), [])
-        return [name for name in some if _split(name)[0] == stem] or some
+        same = self._by_stem.get(stem.casefold(), [])
+        return [name for name in same if _split(name)[0] == stem] or same
 
     def beginning(self, start: str) -> list[str]:
         """Pictures whose names begin so."""
         start = start.casefold()
         first = bisect.bisect_left(self._sorted, (start, ""))
-        found: list[str] = []
+        beginning: list[str] = []
         for folded, name in self._sorted[first:]:
             if not folded.startswith(start):
                 break
-            found.append(name)
-        return found
+            beginning.append(name)
+        return beginning
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -175,37 +176,37 @@ def _direct(
     pictures = [name for name in names if _split(name)[1] in IMAGE_SUFFIXES and name not in masks]
     every = _Names(pictures)
     rendered = _Names([name for name in pictures if _split(name)[1] in RENDERED_SUFFIXES])
-    found: dict[str, dict[str, CompanionKind]] = {name: {} for name in pictures}
+    beside: dict[str, dict[str, CompanionKind]] = {name: {} for name in pictures}
     for name in names:
         stem, suffix = _split(name)
         if name in masks:
             for picture in every.of_stem(masks[name]):
-                found[picture][name] = CompanionKind.MASK
+                beside[picture][name] = CompanionKind.MASK
         elif suffix in RAW_SUFFIXES:
             for picture in rendered.of_stem(stem):
-                found[picture][name] = CompanionKind.RAW
-                found[name][picture] = CompanionKind.RENDERED
+                beside[picture][name] = CompanionKind.RAW
+                beside[name][picture] = CompanionKind.RENDERED
         elif suffix in VIDEO_SUFFIXES or suffix == _PIXEL_VIDEO:
             for picture in _with_video(name, rendered):
-                found[picture][name] = CompanionKind.VIDEO
+                beside[picture][name] = CompanionKind.VIDEO
         elif suffix in EDIT_SUFFIXES:
             for picture in _edited(stem, every):
-                found[picture][name] = CompanionKind.EDITS
+                beside[picture][name] = CompanionKind.EDITS
         elif suffix in SOUND_SUFFIXES:
             for picture in every.of_stem(stem):
-                found[picture][name] = CompanionKind.SOUND
+                beside[picture][name] = CompanionKind.SOUND
         elif suffix == _JSON:
             for picture in _described(stem, every):
-                found[picture][name] = CompanionKind.METADATA
+                beside[picture][name] = CompanionKind.METADATA
     by_id: dict[str, list[str]] = defaultdict(list)
     for name, content_id in content_ids.items():
         by_id[content_id].append(name)
     for same in by_id.values():
         for picture in same:
-            if picture in found:
+            if picture in beside:
                 videos = (name for name in same if _split(name)[1] in VIDEO_SUFFIXES)
-                found[picture] |= dict.fromkeys(videos, CompanionKind.VIDEO)
-    return found
+                beside[picture] |= dict.fromkeys(videos, CompanionKind.VIDEO)
+    return beside
 
 
 def _masks(names: Sequence[str], pattern: str) -> dict[str, str]:
@@ -223,34 +224,34 @@ def _with_video(name: str, rendered: _Names) -> list[str]:
     stem, suffix = _split(name)
     if suffix == _PIXEL_VIDEO:
         return rendered.of_stem(name) or rendered.of_stem(stem)
-    found = rendered.of_stem(stem) or rendered.named(stem)
+    owners = rendered.of_stem(stem) or rendered.named(stem)
     other = _ICLOUDPD.fullmatch(stem)
-    return found or (rendered.of_stem(other["stem"]) if other else [])
+    return owners or (rendered.of_stem(other["stem"]) if other else [])
 
 
 def _edited(stem: str, pictures: _Names) -> list[str]:
-    found = pictures.named(stem) or pictures.of_stem(stem)
-    if not found and (original := _APPLE_ORIGINAL.fullmatch(stem)):
-        found = pictures.of_stem(original["before"] + original["number"])
-    if not found and (version := _DARKTABLE_VERSION.fullmatch(stem)):
-        found = pictures.named(version["stem"] + version["suffix"])
-    return found
+    owners = pictures.named(stem) or pictures.of_stem(stem)
+    if not owners and (original := _APPLE_ORIGINAL.fullmatch(stem)):
+        owners = pictures.of_stem(original["before"] + original["number"])
+    if not owners and (version := _DARKTABLE_VERSION.fullmatch(stem)):
+        owners = pictures.named(version["stem"] + version["suffix"])
+    return owners
 
 
 def _described(stem: str, pictures: _Names) -> list[str]:
     """Pictures that a JSON file of Google Takeout describes, from its name without ``.json``."""
-    found = next((some for name in _without_supplement(stem) if (some := pictures.named(name))), [])
-    if not found and (numbered := _NUMBERED.fullmatch(stem)):
+    owners = next((named for name in _without_supplement(stem) if (named := pictures.named(name))), [])
+    if not owners and (numbered := _NUMBERED.fullmatch(stem)):
         for name in _without_supplement(numbered["name"]):
             before, suffix = _split(name)
             end = name[len(before) :] if suffix else ""
-            found = found or pictures.named(f"{before}{numbered['number']}{end}")
-    if not found:
-        found = pictures.of_stem(stem)
-    if not found and len(stem) >= _CUT:
-        found = pictures.beginning(stem)
-    edited = (_edited_name(name) for name in found)
-    return [*found, *(other for name in edited for other in pictures.named(name) if other not in found)]
+            owners = owners or pictures.named(f"{before}{numbered['number']}{end}")
+    if not owners:
+        owners = pictures.of_stem(stem)
+    if not owners and len(stem) >= _CUT:
+        owners = pictures.beginning(stem)
+    edited = (_edited_name(name) for name in owners)
+    return [*owners, *(other for name in edited for other in pictures.named(name) if other not in owners)]
 
 
 def _without_supplement(stem: str) -> Iterator[str]:

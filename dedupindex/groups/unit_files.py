@@ -35,8 +35,8 @@ class UnitFinder:
 
     def companions(self, path: Path) -> tuple[Companion, ...]:
         """Files that belong to a picture, by name; none where its folder cannot be listed."""
-        found = self._folder(path).companions.get(path.name, {})
-        return tuple(Companion(path.with_name(name), kind) for name, kind in sorted(found.items()))
+        kinds = self._folder(path).companions.get(path.name, {})
+        return tuple(Companion(path.with_name(name), kind) for name, kind in sorted(kinds.items()))
 
     def owners(self, path: Path) -> tuple[Path, ...]:
         """Pictures that all have to go before a companion goes, by name."""
@@ -90,7 +90,7 @@ def with_companions(report: Report, mask_pattern: str = "") -> Report:
     for pair in report.pairs:  # alternates are in no group
         images.setdefault(pair.a.id, pair.a)
         images.setdefault(pair.b.id, pair.b)
-    changed = {number: found for number, image in images.items() if (found := _image(image, finder)) is not image}
+    changed = {number: whole for number, image in images.items() if (whole := _image(image, finder)) is not image}
     if not changed:
         return report
     groups = {id(group): _group(group, changed) for group in report.groups}
@@ -110,8 +110,8 @@ def with_companions(report: Report, mask_pattern: str = "") -> Report:
 
 def _image(image: ImageRecord, finder: UnitFinder) -> ImageRecord:
     places = tuple(
-        place if place.missing or not (found := finder.companions(place.path))
-        else dataclasses.replace(place, companions=found)
+        place if place.missing or not (companions := finder.companions(place.path))
+        else dataclasses.replace(place, companions=companions)
         for place in image.locations
     )  # fmt: skip
     return image if places == image.locations else dataclasses.replace(image, locations=places)

@@ -109,7 +109,7 @@ class PlanItem:
     @property
     def bytes(self) -> int:
         """Size of the file and of all that goes with it."""
-        return self.file.size + sum(some.file.size for some in self.companions if some.file is not None)
+        return self.file.size + sum(companion.file.size for companion in self.companions if companion.file is not None)
 
     @property
     def exact(self) -> bool:
@@ -210,9 +210,14 @@ class Plan:
             for i in self.items
         ]
         operations += [
-            (str(number), os.fsencode(some.path).hex(), "" if some.file is None else some.file.sha256, str(some.target))
+            (
+                str(number),
+                os.fsencode(companion.path).hex(),
+                "" if companion.file is None else companion.file.sha256,
+                str(companion.target),
+            )
             for number, item in enumerate(self.items)
-            for some in item.companions
+            for companion in item.companions
         ]
         return operations
 

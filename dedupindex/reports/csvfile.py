@@ -76,7 +76,7 @@ def proof_columns(pair: Pair) -> tuple[str, float | None]:
 
 def companion_columns(line: PairLine) -> tuple[str, str]:
     """Return the names of the files that belong to each of the two, joined by ``/``, which no name holds."""
-    a, b = ("/".join(some.path.name for some in place.companions) for place in (line.a, line.b))
+    a, b = ("/".join(companion.path.name for companion in place.companions) for place in (line.a, line.b))
     return a, b
 
 

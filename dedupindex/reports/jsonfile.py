@@ -205,7 +205,9 @@ def location_json(place: LocationRecord) -> dict[str, Any]:
     if place.label is not None:
         value["label"] = shown(place.label)
     if place.companions:
-        value["companions"] = [{"kind": str(some.kind), **path_json(some.path)} for some in place.companions]
+        value["companions"] = [
+            {"kind": str(companion.kind), **path_json(companion.path)} for companion in place.companions
+        ]
     return value
 
 

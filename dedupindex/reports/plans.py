@@ -186,9 +186,10 @@ def _item_lines(plan: Plan, base: Path | None) -> Iterator[str]:
 def companion_words(item: PlanItem) -> Iterator[str]:
     """Yield which companions go with a file, and which of them stay because they belong to another picture too."""
     going = [
-        f"{some.path.name} ({some.kind}{'' if some.equal else ', which the kept one lacks'})" for some in item.going
+        f"{companion.path.name} ({companion.kind}{'' if companion.equal else ', which the kept one lacks'})"
+        for companion in item.going
     ]
-    staying = [f"{some.path.name} ({some.kind})" for some in item.companions if some.file is None]
+    staying = [f"{companion.path.name} ({companion.kind})" for companion in item.companions if companion.file is None]
     if going:
         yield f"with {', '.join(going)}"
     if staying:

@@ -147,7 +147,7 @@ def relation_words(relation: str) -> str:
 
 def companions_words(image: ImageRecord, place: LocationRecord) -> str:
     """Return what belongs to a picture at a place: files beside it, and further pictures in its file."""
-    words = [f"{shown(some.path.name)} ({some.kind})" for some in place.companions]
+    words = [f"{shown(companion.path.name)} ({companion.kind})" for companion in place.companions]
     if image.further_pictures:
         words.append(f"{image.further_pictures} further picture{'s' if image.further_pictures > 1 else ''} in the file")
     return f"with {', '.join(words)}" if words else ""

@@ -81,7 +81,7 @@ def crop(large: ImageRecord, small: ImageRecord, *more: Relation, scale: float =
     return dataclasses.replace(made, verification=dataclasses.replace(made.verification, registration=registration))
 
 
-def plan_of(images, pairs=(), decisions=(), **options):
+def plan_of(images, pairs=(), decisions=(), settings=None, **options):
     options = {"keep": ("more-pixels", "oldest", "shortest-path")} | options
     return make_plan(
         build_groups(sorted(pairs, key=lambda p: -p.verification.score), images),
@@ -90,6 +90,7 @@ def plan_of(images, pairs=(), decisions=(), **options):
         database="made-up.db",
         version="0",
         made=datetime(2026, 1, 1, tzinfo=UTC),
+        settings=settings,
     )
 
 
