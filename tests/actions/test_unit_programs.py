@@ -1,6 +1,6 @@
 """Random trees of units, plans, meddling, kills and undo: of everything one whole unit is left, and undo is exact.
 
-Sixty programs run by default; `pytest -m slow tests/actions/test_unit_programs.py` runs 2,000, or as many as
+Forty programs run by default; `pytest -m slow tests/actions/test_unit_programs.py` runs 2,000, or as many as
 ``DEDUPINDEX_PROGRAMS`` says. Every content is looked for before each step that changes the disk, as in
 `test_apply_programs`.
 """
@@ -32,6 +32,7 @@ STEMS = ("7", "8")
 PICTURES = (".jpg", ".heic", ".cr2", ".png")
 SIDECARS = (".xmp", ".cr2.xmp", ".jpg.json", ".mov", ".aae", ".mask.png")
 MASK = "{stem}.mask.png"
+MOST_STEPS = 60  # of the program that is killed at each
 FORMATS = {".jpg": "JPEG", ".heic": "HEIF", ".cr2": "RAW", ".png": "PNG"}
 
 variants = st.sampled_from([0, 0, 0, 1])  # contents of one name that differ
@@ -253,7 +254,7 @@ def _no_waiting_for_the_disk(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=40, deadline=None, suppress_health_check=QUIET)
 @given(program)
 def test_programs(recipe):
     run_somewhere(recipe)
@@ -289,9 +290,21 @@ def test_the_programs_do_take_units():
     assert [len(item.going) for item in tree.plan.items] == [3]
 
 
+def kill_at(step, action, resume):
+    faults = (("kill", step, False), ("kill", step % 7 * 3, False))
+    run_somewhere(ONE_SHOT_TWICE | {"action": action, "resume": resume, "faults": faults})
+
+
+@pytest.mark.parametrize("action", [Action.TRASH, Action.MOVE, Action.DELETE])
+@pytest.mark.parametrize("resume", [False, True])
+def test_killed_at_some_steps_of_a_unit(action, resume):
+    for step in range(3 * resume, MOST_STEPS, 6):
+        kill_at(step, action, resume)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("action", [Action.TRASH, Action.MOVE, Action.DELETE])
 @pytest.mark.parametrize("resume", [False, True])
 def test_killed_at_every_step_of_a_unit(action, resume):
-    for step in range(0, 60, 1 if action is Action.TRASH else 2):
-        faults = (("kill", step, False), ("kill", step % 7 * 3, False))
-        run_somewhere(ONE_SHOT_TWICE | {"action": action, "resume": resume, "faults": faults})
+    for step in range(MOST_STEPS):
+        kill_at(step, action, resume)
