@@ -21,7 +21,8 @@ from dedupindex.actions.journal import open_journal
 from dedupindex.actions.plans import read_plan
 from dedupindex.errors import PlanError, SettingsError
 from dedupindex.records import Failure, Outcome, Proof, Relation
-from dedupindex.records.plans import Action, Evidence, Plan, PlanItem, PlannedFile
+from dedupindex.records.companions import CompanionKind, Units
+from dedupindex.records.plans import Action, Evidence, Plan, PlanItem, PlannedCompanion, PlannedFile
 from dedupindex.reports.decisionfile import read_decisions
 from dedupindex.reports.jsonfile import to_json
 from dedupindex.reports.plans import plan_json
@@ -83,6 +84,20 @@ def refused_or_read(read: Callable[[], object], path: Path, kind: type[Exception
 
 
 FILES = [PlannedFile(Path(f"/p/{name}"), name * 64, 7, 10**18) for name in ("a", "b", "c")]
+EQUAL = PlannedFile(Path("/p/a.xmp"), "d" * 64, 5, 10**18)
+
+
+def companions(path: Path) -> tuple[PlannedCompanion, ...]:
+    """One that goes and has an equal, one that the keeper lacks, one that stays."""
+    beside = [path.with_suffix(suffix) for suffix in (".xmp", ".mov", ".aae")]
+    edits, video = (PlannedFile(name, "d" * 64, 5, 10**18) for name in beside[:2])
+    return (
+        PlannedCompanion(CompanionKind.EDITS, edits.path, edits, EQUAL),
+        PlannedCompanion(CompanionKind.VIDEO, video.path, video),
+        PlannedCompanion(CompanionKind.EDITS, beside[2]),
+    )
+
+
 PROOF = Proof(Outcome.SAME, compared=1.0, measures={"places": 1.0}, version="1")
 EVIDENCE = Evidence(((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)), (10, 12), (10, 12), PROOF)
 PLAN = Plan(
@@ -94,11 +109,26 @@ PLAN = Plan(
     relations=(Relation.REENCODED,),
     protect=(Path("/p/never"),),
     items=tuple(
-        PlanItem("g", Action.TRASH, file, FILES[0], (Relation.REENCODED,), "largest", "why", 1.0, None, 0.9, EVIDENCE)
+        PlanItem(
+            "g",
+            Action.TRASH,
+            file,
+            FILES[0],
+            (Relation.REENCODED,),
+            "largest",
+            "why",
+            1.0,
+            None,
+            0.9,
+            EVIDENCE,
+            companions(file.path),
+        )
         for file in FILES[1:]
     ),
     unproven=False,
     settings=Settings().shaping(),
+    units=Units.TOGETHER,
+    may_lack=(CompanionKind.VIDEO,),
 )
 GOOD_PLAN = json.loads(to_json(plan_json(PLAN)))
 PATH = {"path": "/p/a", "bytes": b"/p/a".hex()}

@@ -41,12 +41,16 @@ class Contender:
     protected: bool = False
     fineness: float = 1.0  # pixels a side for the same content, over those of another file of the group
     unpacked: bool = False  # has the very pixels of a lossy file: then it holds no more than that
-    companions: int = 0  # files that belong to it, and further pictures in its file
 
     @property
     def lossless(self) -> bool:
         """Whether nothing was lost as far as one can tell."""
         return self.image.lossless and not self.unpacked
+
+    @property
+    def companions(self) -> int:
+        """How many files belong to it, and further pictures in its own file."""
+        return len(self.place.companions) + self.image.further_pictures
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from dedupindex.actions.selected_groups import may_go, may_replace, selected_gro
 from dedupindex.actions.targets import with_targets
 from dedupindex.actions.units import LINKS, whole_units
 from dedupindex.groups.companions import is_mate
-from dedupindex.groups.unit_files import UnitFinder
+from dedupindex.groups.unit_files import UnitFinder, group_with_companions
 from dedupindex.places import absolute, is_local, shards_above
 from dedupindex.records import Decision, DecisionKind, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
 from dedupindex.records.companions import Units
@@ -172,7 +172,7 @@ def make_plan(
     )
     stacks: set[bytes] = set()
     for group in groups:
-        _plan_group(maker, group, stacks)
+        _plan_group(maker, group_with_companions(group, maker.finder), stacks)
     items, left_out = whole_units(
         maker.items, maker.left_out, maker.finder, maker.images, options, lambda path: may_go(maker.selection, path)
     )
@@ -247,9 +247,7 @@ def _nodes(maker: _Maker, group: DuplicateGroup, image: ImageRecord, **known: An
             stays, detail = LeftOutReason.HARD_LINK, f"has {status.st_nlink} hard links: to take one away frees nothing"
         elif (leads := maker.finder.leads(path)) and maker.options.action not in LINKS:
             stays, detail = LeftOutReason.UNIT, f"goes only with {leads[0].name}, the same shot"
-        companions = len(maker.finder.companions(path)) + image.further_pictures
-        decided = image.key in maker.decided
-        contender = Contender(image, place, decided, protected=protected, companions=companions, **known)
+        contender = Contender(image, place, image.key in maker.decided, protected=protected, **known)
         nodes.append(_Node(contender, (), status.st_dev, stays, detail))
     return nodes
 

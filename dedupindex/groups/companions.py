@@ -29,6 +29,7 @@ EDIT_SUFFIXES = frozenset({".xmp", ".aae", ".pp3", ".dop", ".arp", ".vrd", ".on1
 SOUND_SUFFIXES = frozenset({".wav"})
 _PIXEL_VIDEO = ".mp"  # PXL_1.MP belongs to PXL_1.MP.jpg
 _JSON = ".json"
+_COMPANION_SUFFIXES = RAW_SUFFIXES | VIDEO_SUFFIXES | EDIT_SUFFIXES | SOUND_SUFFIXES | {_PIXEL_VIDEO, _JSON}
 _SUPPLEMENT = "supplemental-metadata"
 _CUT = 45  # characters from which on the name of a Takeout JSON may have been cut
 _EDITED = "-edited"  # Takeout's edited picture, which has no JSON of its own
@@ -85,7 +86,11 @@ def units_of(
     -------
     FolderUnits
     """
-    direct = _direct(sorted(set(names)), mask_pattern, content_ids or {})
+    listed = sorted(set(names))
+    masks = _masks(listed, mask_pattern)
+    if not masks and not content_ids and not any(_split(name)[1] in _COMPANION_SUFFIXES for name in listed):
+        return NO_UNITS
+    direct = _direct(listed, masks, content_ids or {})
     bound: dict[str, tuple[str, ...]] = {}
     if apart:
         pictures = {p: {c: k for c, k in beside.items() if k not in _MATES} for p, beside in direct.items()}
@@ -135,10 +140,12 @@ class _Names:
     def __init__(self, names: Sequence[str]) -> None:
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
+        self._names = names
+        self._sorted: list[tuple[str, str]] | None = None
         for name in names:
-            self._by_name[name.casefold()].append(name)
-            self._by_stem[_split(name)[0].casefold()].append(name)
-        self._sorted = sorted((name.casefold(), name) for name in names)
+            folded = name.casefold()
+            self._by_name[folded].append(name)
+            self._by_stem[_split(folded)[0]].append(name)
 
     def named(self, name: str) -> list[str]:
         """Pictures of that name."""
@@ -148,11 +155,15 @@ class _Names:
     def of_stem(self, stem: str) -> list[str]:
         """Pictures of that stem."""
         same = self._by_stem.get(stem.casefold(), [])
+        if len(same) < 2:
+            return same
         return [name for name in same if _split(name)[0] == stem] or same
 
     def beginning(self, start: str) -> list[str]:
         """Pictures whose names begin so."""
         start = start.casefold()
+        if self._sorted is None:  # rarely asked for
+            self._sorted = sorted((name.casefold(), name) for name in self._names)
         first = bisect.bisect_left(self._sorted, (start, ""))
         beginning: list[str] = []
         for folded, name in self._sorted[first:]:
@@ -169,10 +180,9 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _direct(
-    names: Sequence[str], mask_pattern: str, content_ids: Mapping[str, str]
+    names: Sequence[str], masks: Mapping[str, str], content_ids: Mapping[str, str]
 ) -> dict[str, dict[str, CompanionKind]]:
     """Companions of each picture, without those of its raw file or its JPEG."""
-    masks = _masks(names, mask_pattern)
     pictures = [name for name in names if _split(name)[1] in IMAGE_SUFFIXES and name not in masks]
     every = _Names(pictures)
     rendered = _Names([name for name in pictures if _split(name)[1] in RENDERED_SUFFIXES])

@@ -14,6 +14,7 @@ from dedupindex.groups.decisions import DecidedPairs, decided_pairs, sift
 from dedupindex.groups.grouping import build_groups, largest_first
 from dedupindex.groups.selection import Selected, select, settled
 from dedupindex.groups.series import build_series
+from dedupindex.groups.unit_files import UnitFinder, with_companions
 from dedupindex.records import (
     Decision,
     DuplicateGroup,
@@ -27,7 +28,7 @@ from dedupindex.records import (
 )
 from dedupindex.records.reports import Change, ChangeKind, Coverage, Report, Selection
 from dedupindex.records.selected_places import below, side, touches
-from dedupindex.settings import seconds_of
+from dedupindex.settings import Settings, seconds_of
 from dedupindex.store import catalog, catalog_decisions, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.catalog_decisions import Places
 from dedupindex.store.database import Connection
@@ -75,7 +76,11 @@ def is_present(image: ImageRecord) -> bool:
 
 
 def report(
-    connection: Connection, selection: Selection = EVERYTHING, *, since: int | str | datetime | None = None
+    connection: Connection,
+    selection: Selection = EVERYTHING,
+    *,
+    since: int | str | datetime | None = None,
+    settings: Settings = Settings(),
 ) -> Report:
     """Duplicate groups as stored in the database.
 
@@ -88,6 +93,8 @@ def report(
     since : int, str or datetime, optional
         Only what is different from the groups as they stood after that run: its number; a time ("2026-11-01", "7d"
         ago), for the last run before it; "last", for the search for duplicates before the latest one.
+    settings : Settings
+        Say how mask files are called, which belong to pictures as other companions do.
 
     Returns
     -------
@@ -112,18 +119,21 @@ def report(
         selection=selection,
         generation=catalog.generation(connection),
     )
+    finder = UnitFinder(settings.mask_pattern)
     if since is None:
-        return _with_groups(connection, bare, decided, None)
+        return _with_groups(connection, bare, decided, finder, None)
     run = run_before(connection, since)
     differences = snapshots.compare(snapshots.before(connection, run.id) if run else {}, snapshots.current(connection))
     images = {
         image for difference in differences if difference.kind != ChangeKind.RESOLVED for image, _ in difference.places
     }
-    bare = _with_groups(connection, bare, decided, images)
+    bare = _with_groups(connection, bare, decided, finder, images)
     return _with_changes(connection, bare, run, differences)
 
 
-def _with_groups(connection: Connection, report: Report, decided: DecidedPairs, among: set[int] | None) -> Report:
+def _with_groups(
+    connection: Connection, report: Report, decided: DecidedPairs, finder: UnitFinder, among: set[int] | None
+) -> Report:
     """Fill in the groups; *among*: only those of these images."""
     selection = report.selection
     confirmed = present_pairs(connection, min_score=selection.min_score, among=among)
@@ -134,6 +144,7 @@ def _with_groups(connection: Connection, report: Report, decided: DecidedPairs, 
     asked = [pair for pair in confirmed if selection.wants(pair.relations)]
     pairs = sift(asked, decided, show_kept=selection.decided)
     shown = [i for i in copies if not decided.leaves_out(i.key, i.key, decided=selection.decided)]
+    pairs, shown = with_companions(pairs, shown, finder)
     slices = select(selection, pairs, shown)
     groups, kept, series = _grouped(selection, slices, decided)
     hidden = 0

@@ -1,4 +1,4 @@
-"""Companions of files as they lie in their folders now, and groups with the companions of their places.
+"""Companions of files as they lie in their folders now, and pairs and groups with the companions of their places.
 
 Only the names in a folder are read, never a file.
 """
@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from dedupindex.groups.companions import NO_UNITS, FolderUnits, units_of
 from dedupindex.places import is_local
 from dedupindex.records import DuplicateGroup, ImageRecord, Pair
 from dedupindex.records.companions import Companion, Units
-from dedupindex.records.reports import Report
 
 
 class UnitFinder:
@@ -71,72 +70,50 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def with_companions(report: Report, mask_pattern: str = "") -> Report:
-    """A report in which every present place of a group has its companions.
+def with_companions(
+    pairs: Sequence[Pair], images: Sequence[ImageRecord], finder: UnitFinder
+) -> tuple[list[Pair], list[ImageRecord]]:
+    """Pairs and images, each present place with its companions.
 
     Parameters
     ----------
-    report : Report
-    mask_pattern : str
-        As for `UnitFinder`.
+    pairs : sequence of Pair
+    images : sequence of ImageRecord
+    finder : UnitFinder
 
     Returns
     -------
-    Report
-        The same one where there are none.
+    pairs : list of Pair
+    images : list of ImageRecord
     """
-    finder = UnitFinder(mask_pattern)
-    images = {member.image.id: member.image for group in report.groups for member in group.members}
-    for pair in report.pairs:  # alternates are in no group
-        images.setdefault(pair.a.id, pair.a)
-        images.setdefault(pair.b.id, pair.b)
-    changed = {number: whole for number, image in images.items() if (whole := _image(image, finder)) is not image}
-    if not changed:
-        return report
-    groups = {id(group): _group(group, changed) for group in report.groups}
-    changes = report.changes
-    if changes is not None:
-        changes = tuple(
-            one if one.group is None else dataclasses.replace(one, group=groups.get(id(one.group), one.group))
-            for one in changes
-        )
-    return dataclasses.replace(
-        report,
-        groups=tuple(groups[id(group)] for group in report.groups),
-        pairs=_pairs(report.pairs, changed),
-        changes=changes,
+    known: dict[int, ImageRecord] = {}
+
+    def image(of: ImageRecord) -> ImageRecord:
+        if of.id not in known:
+            known[of.id] = image_with_companions(of, finder)
+        return known[of.id]
+
+    made: list[Pair] = []
+    for pair in pairs:
+        a, b = image(pair.a), image(pair.b)
+        made.append(pair if a is pair.a and b is pair.b else dataclasses.replace(pair, a=a, b=b))
+    return made, [image(one) for one in images]
+
+
+def group_with_companions(group: DuplicateGroup, finder: UnitFinder) -> DuplicateGroup:
+    """A group in which each present place of a member has its companions."""
+    members = tuple(
+        dataclasses.replace(member, image=image_with_companions(member.image, finder)) for member in group.members
     )
+    return group if members == group.members else dataclasses.replace(group, members=members)
 
 
-def _image(image: ImageRecord, finder: UnitFinder) -> ImageRecord:
+def image_with_companions(image: ImageRecord, finder: UnitFinder) -> ImageRecord:
+    """An image whose present places have their companions; itself where that changes nothing."""
     places = tuple(
-        place if place.missing or not (companions := finder.companions(place.path))
+        place
+        if place.missing or (companions := finder.companions(place.path)) == place.companions
         else dataclasses.replace(place, companions=companions)
         for place in image.locations
-    )  # fmt: skip
+    )
     return image if places == image.locations else dataclasses.replace(image, locations=places)
-
-
-def _pairs(pairs: Iterable[Pair], changed: dict[int, ImageRecord]) -> tuple[Pair, ...]:
-    return tuple(
-        dataclasses.replace(pair, a=changed.get(pair.a.id, pair.a), b=changed.get(pair.b.id, pair.b))
-        if pair.a.id in changed or pair.b.id in changed
-        else pair
-        for pair in pairs
-    )
-
-
-def _group(group: DuplicateGroup, changed: dict[int, ImageRecord]) -> DuplicateGroup:
-    if not any(member.image.id in changed for member in group.members):
-        return group
-    members = tuple(
-        dataclasses.replace(member, image=changed.get(member.image.id, member.image)) for member in group.members
-    )
-    weakest = None if group.weakest is None else _pairs([group.weakest], changed)[0]
-    return dataclasses.replace(
-        group,
-        members=members,
-        pairs=_pairs(group.pairs, changed),
-        weakest=weakest,
-        alternates=_pairs(group.alternates, changed),
-    )

@@ -18,7 +18,6 @@ from dedupindex.execution.engine import WORK
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
-from dedupindex.groups.unit_files import with_companions
 from dedupindex.index import acting
 from dedupindex.index.reading import ReadableIndex
 from dedupindex.ingest import forget as forgetting
@@ -202,8 +201,7 @@ class Index(ReadableIndex):
         if min_score is not None:
             chosen = dataclasses.replace(chosen, min_score=min_score)
         with self._database.read() as connection:
-            made = reporting.report(connection, chosen, since=since)
-        return with_companions(made, self.settings.mask_pattern)
+            return reporting.report(connection, chosen, since=since, settings=self.settings)
 
     def uploads(self, workers: int = 0) -> Uploads:
         """Return a handler of uploads; a context manager, because it has worker processes.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -11,7 +10,6 @@ from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
 from dedupindex.groups.regrouping import regrouped
 from dedupindex.groups.thumbnails import from_file, stored_thumbnails
-from dedupindex.groups.unit_files import with_companions
 from dedupindex.index.opening import OpenIndex
 from dedupindex.places import absolute
 from dedupindex.records import Decision, DuplicateGroup, Failure, Features, ImageRecord, Pair, RunRecord
@@ -108,9 +106,7 @@ class ReadableIndex(OpenIndex):
     def overview(self, runs: int = 8) -> Overview:
         """The report of everything, with counts and the latest *runs*, of one state; nothing is searched for."""
         with self._database.read() as connection:
-            made = describing.overview(connection, runs)
-        report = with_companions(made.report, self.settings.mask_pattern)
-        return made if report is made.report else dataclasses.replace(made, report=report)
+            return describing.overview(connection, runs, self.settings)
 
     def decisions(self) -> list[Decision]:
         """Every decision, oldest first."""

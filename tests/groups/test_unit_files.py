@@ -1,7 +1,7 @@
 import os
 from pathlib import Path
 
-from dedupindex.groups.unit_files import UnitFinder, with_companions
+from dedupindex.groups.unit_files import UnitFinder, group_with_companions, with_companions
 from dedupindex.records import Relation
 from dedupindex.records.companions import Companion, CompanionKind, Units
 from dedupindex.reports.csvfile import pairs_csv
@@ -52,9 +52,9 @@ def test_reports_show_companions(tmp_path):
     folder(tmp_path, "a/7.jpg", "a/7.AAE", "a/7.mov", "b/7.jpg", "c/7.jpg", "c/7.mask.png")
     a = image(1, f"{tmp_path}/a/7.jpg", f"{tmp_path}/b/7.jpg", format="JPEG", frame_count=3)
     b = image(2, f"{tmp_path}/c/7.jpg", format="JPEG")
-    bare = report([pair(a, b, Relation.RESIZED)])
-    assert with_companions(report([])) == report([])
-    made = with_companions(bare, "{stem}.mask.png")
+    pairs, [alone] = with_companions([pair(a, b, Relation.RESIZED)], [a], UnitFinder("{stem}.mask.png"))
+    assert alone is pairs[0].a or alone is pairs[0].b
+    made = report(pairs)
     text = report_text(made, tmp_path)
     assert (
         "a/7.jpg  (200 x 100 JPEG)\n      with 7.AAE (edits), 7.mov (video), 2 further pictures in the file\n" in text
@@ -76,4 +76,16 @@ def test_reports_show_companions(tmp_path):
     assert rows == [["companions_a", "companions_b"], ["7.AAE/7.mov", ""], ["7.AAE/7.mov", "7.mask.png"]]
     page = report_html(made, lambda image: None).decode()
     assert "with 7.AAE (edits), 7.mov (video), 2 further pictures in the file" in page
-    assert with_companions(report([pair(b, image(3, "/gone/x.jpg"), Relation.RESIZED)])).pairs[0].b.locations
+
+
+def test_what_has_no_companions_stays_the_very_same(tmp_path):
+    folder(tmp_path, "a/7.jpg", "b/7.jpg")
+    one, other = image(1, f"{tmp_path}/a/7.jpg"), image(2, f"{tmp_path}/b/7.jpg")
+    [found], [alone] = with_companions([pair(one, other)], [one], UnitFinder())
+    assert found.a in (one, other)
+    assert alone is one
+    [group] = report([pair(one, other)]).groups
+    assert group_with_companions(group, UnitFinder()) is group
+    folder(tmp_path, "a/7.xmp")
+    members = group_with_companions(group, UnitFinder()).members
+    assert sorted(len(member.image.locations[0].companions) for member in members) == [0, 1]
