@@ -125,6 +125,20 @@ def units_of(
 _MATES = frozenset({CompanionKind.RAW, CompanionKind.RENDERED})
 
 
+def videos_alone(names: Iterable[str], units: FolderUnits) -> list[str]:
+    """Videos of a folder that belong to no picture by their names, in the order of their names."""
+    return sorted(name for name in names if _split(name)[1] in VIDEO_SUFFIXES and name not in units.owners)
+
+
+def pictures_without_video(names: Iterable[str], units: FolderUnits) -> list[str]:
+    """JPEGs and HEICs of a folder to which no video belongs by its name, in the order of their names."""
+    return sorted(
+        name
+        for name in names
+        if _split(name)[1] in RENDERED_SUFFIXES and CompanionKind.VIDEO not in units.companions.get(name, {}).values()
+    )
+
+
 def is_mate(one: PurePath, other: PurePath) -> bool:
     """Whether two pictures are a raw file and the JPEG or HEIC of one stem, whatever folders they lie in."""
     suffixes = (one.suffix.lower(), other.suffix.lower())

@@ -1,6 +1,7 @@
 """Companions of files as they lie in their folders now, and pairs and groups with the companions of their places.
 
-Only the names in a folder are read, never a file.
+The names in a folder tell. Files are only read, and only their heads, where a video of a Live Photo's size belongs to
+no picture by its name: then Apple's content identifiers may tell.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from dedupindex.groups.companions import NO_UNITS, FolderUnits, units_of
+from dedupindex.groups.companions import NO_UNITS, FolderUnits, pictures_without_video, units_of, videos_alone
 from dedupindex.places import is_local
 from dedupindex.records import DuplicateGroup, ImageRecord, Pair
 from dedupindex.records.companions import Companion, Units
+from dedupindex.sources.content_ids import content_id
 
 
 class UnitFinder:
@@ -60,7 +62,20 @@ class UnitFinder:
                 names = [entry.name for entry in entries if _is_file(entry)]
         except OSError:  # gone, or a member of an archive
             return NO_UNITS
-        return units_of(names, self._mask_pattern, apart=self.units is Units.APART)
+        apart = self.units is Units.APART
+        units = units_of(names, self._mask_pattern, apart=apart)
+        identifiers = _content_ids(folder, names, units)
+        return units_of(names, self._mask_pattern, apart=apart, content_ids=identifiers) if identifiers else units
+
+
+def _content_ids(folder: Path, names: Sequence[str], units: FolderUnits) -> dict[str, str]:
+    """Apple's content identifiers, where a video that belongs to no picture by its name has one."""
+    videos = {name: content_id(folder / name) for name in videos_alone(names, units)}
+    wanted = {identifier for identifier in videos.values() if identifier}
+    if not wanted:
+        return {}
+    pictures = {name: content_id(folder / name) for name in pictures_without_video(names, units)}
+    return {name: identifier for name, identifier in (videos | pictures).items() if identifier in wanted}
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
