@@ -250,7 +250,10 @@ RULES: Mapping[str, _Rule] = {
     ),
     "more-companions": _Rule(
         lambda contender, _: -contender.companions,
-        lambda keeper, other: f"{keeper.companions} companions (edits, video, raw ...) against {other.companions}",
+        lambda keeper, other: (
+            f"{keeper.companions} companion{'s' if keeper.companions > 1 else ''} (edits, video, raw ...) "
+            f"against {other.companions or 'none'}"
+        ),
     ),
     "path-order": _Rule(
         _path_order,

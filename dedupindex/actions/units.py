@@ -120,9 +120,8 @@ class _Units:
 
     def _may_leave(self, companion: Companion) -> bool:
         """Whether every picture that a companion belongs to goes, and it does not go for itself."""
-        return companion.path not in self._going and all(
-            owner in self._going for owner in self._finder.owners(companion.path)
-        )
+        owners = self._finder.owners(companion.path)
+        return companion.path not in self._going and bool(owners) and all(owner in self._going for owner in owners)
 
     def _is_needed(self, kind: CompanionKind) -> bool:
         return kind not in self._options.may_lack

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from dedupindex.actions.keep_rules import RULES, Contender, because, deciding, keys, parts, rule_order
 from dedupindex.errors import SettingsError
 from dedupindex.records import ImageRecord, LocationRecord
+from dedupindex.records.companions import Companion, CompanionKind
 from dedupindex.settings import KEEP_RULES, OTHER_KEEP_RULES, Settings
 
 PLACE = LocationRecord(Path("/p/one.jpg"), 0, 5000, 1_000_000_000)
@@ -46,6 +47,18 @@ def decide(first, second, rules=(*KEEP_RULES, *OTHER_KEEP_RULES), prefer=()):
         (other(bits=16), ONE, "greater-depth", "16 bits a sample against 8"),
         (other({"size": 9000}), ONE, "less-compressed", "1.12 bytes a pixel against 0.62"),
         (other({"size": 4000}, metadata_count=3, format="WEBP"), ONE, "more-metadata", "3 metadata fields against 0"),
+        (
+            other({"companions": (Companion(Path("/p/one.xmp"), CompanionKind.EDITS),)}),
+            ONE,
+            "more-companions",
+            "1 companion (edits, video, raw ...) against none",
+        ),
+        (
+            other(frame_count=3),
+            other(frame_count=2),
+            "more-companions",
+            "2 companions (edits, video, raw ...) against 1",
+        ),
         (other(protected=True), ONE, "protected", "is protected"),
         (
             ONE,

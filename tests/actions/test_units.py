@@ -80,7 +80,7 @@ def test_the_rule_keeps_the_one_with_more(tmp_path):
     b = unit(tmp_path, "b", "7.jpg")
     plan = plan_of([image(1, b"7.jpg", a / "7.jpg", b / "7.jpg")], keep=("more-companions", "oldest"))
     assert [(item.file.path.parent.name, item.rule) for item in plan.items] == [("b", "more-companions")]
-    assert plan.items[0].because == "1 companions (edits, video, raw ...) against 0"
+    assert plan.items[0].because == "1 companion (edits, video, raw ...) against none"
 
 
 @pytest.mark.parametrize("action", [Action.HARDLINK, Action.SYMLINK])

@@ -74,7 +74,7 @@ def test_the_copy_with_companions_is_kept_and_shown(run, tmp_path, planned, home
     text, plan = planned()
     assert names(plan) == {"first/I_1.jpg": []}
     assert plan["items"][0]["rule"] == "more-companions"
-    assert "kept by more-companions: 3 companions (edits, video, raw ...) against 0" in text
+    assert "kept by more-companions: 3 companions (edits, video, raw ...) against none" in text
     text = run("report", cwd=tmp_path, env=home, code=0).stdout
     assert "with I_1.AAE (edits), I_1.MOV (video), I_1.xmp (edits)" in text
     listed = json.loads(run("report", "--json", cwd=tmp_path, env=home, code=0).stdout)
