@@ -21,6 +21,7 @@ from dedupindex.records import ImageRecord, LocationRecord
 from dedupindex.settings import KEEP_RULES, OTHER_KEEP_RULES
 
 DECIDED, SHOWS_MORE, PROTECTED = "decided", "shows-more", "protected"
+MORE_COMPANIONS = "more-companions"
 ALWAYS = (DECIDED, SHOWS_MORE)
 PLACE_RULES = ("path-order", "oldest", "newest", "shortest-path", "first-path")  # of the place, not of the picture
 
@@ -248,7 +249,7 @@ RULES: Mapping[str, _Rule] = {
         lambda contender, _: -contender.image.metadata_count,
         lambda keeper, other: f"{keeper.image.metadata_count} metadata fields against {other.image.metadata_count}",
     ),
-    "more-companions": _Rule(
+    MORE_COMPANIONS: _Rule(
         lambda contender, _: -contender.companions,
         lambda keeper, other: (
             f"{keeper.companions} companion{'s' if keeper.companions > 1 else ''} (edits, video, raw ...) "

@@ -19,7 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from dedupindex.actions.coverage import covered, fineness, larger, unpacked
-from dedupindex.actions.keep_rules import SHOWS_MORE, Contender, Key, because, deciding, keys, parts, rule_order
+from dedupindex.actions.keep_rules import (
+    MORE_COMPANIONS,
+    SHOWS_MORE,
+    Contender,
+    Key,
+    because,
+    deciding,
+    keys,
+    parts,
+    rule_order,
+)
 from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.actions.plans import check_plan, is_under, needed
 from dedupindex.actions.selected_groups import may_go, may_replace, selected_groups
@@ -73,6 +83,7 @@ class _Maker:
     selection: Selection
     finder: UnitFinder
     images: dict[Path, ImageRecord] = field(default_factory=dict)  # of the files that were looked at
+    richer: set[Path] = field(default_factory=set)  # files of which is noted that they are kept for their companions
     items: list[PlanItem] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     files: dict[tuple[int, int], Path] = field(default_factory=dict)  # (device, inode) -> the first path to it
@@ -172,7 +183,7 @@ def make_plan(
     )
     stacks: set[bytes] = set()
     for group in groups:
-        _plan_group(maker, group_with_companions(group, maker.finder), stacks)
+        _plan_group(maker, group_with_companions(group, maker.finder, options.may_lack), stacks)
     items, left_out = whole_units(
         maker.items, maker.left_out, maker.finder, maker.images, options, lambda path: may_go(maker.selection, path)
     )
@@ -370,6 +381,7 @@ def _decide(
     evidence: Evidence | None = None,
 ) -> PlanItem | LeftOut:
     if node.stays:
+        _leave_richer(maker, group, keeper, node)
         return LeftOut(group.id, node.path, keeper.path, node.stays, node.detail)
     if maker.options.action is Action.HARDLINK and keeper.device != node.device:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.OTHER_DEVICE, "lies on another file system")
@@ -391,6 +403,15 @@ def _decide(
         score=score,
         evidence=evidence,
     )
+
+
+def _leave_richer(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node) -> None:
+    """Note that a file stays although its copy does too, where it is kept for its companions alone."""
+    rule = deciding(maker.rules, keeper.key, node.key)
+    if rule == MORE_COMPANIONS and not keeper.stays and keeper.path not in maker.richer:
+        maker.richer.add(keeper.path)
+        words = because(rule, keeper.contender, node.contender)
+        maker.left_out.append(LeftOut(group.id, keeper.path, node.path, LeftOutReason.COMPANIONS, words))
 
 
 def _leave_stack(maker: _Maker, group: DuplicateGroup, pair: Pair) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from dedupindex.groups.companions import NO_UNITS, FolderUnits, pictures_without_video, units_of, videos_alone
 from dedupindex.places import is_local
-from dedupindex.records import DuplicateGroup, ImageRecord, Pair
-from dedupindex.records.companions import Companion, Units
+from dedupindex.records import DuplicateGroup, ImageRecord, LocationRecord, Pair
+from dedupindex.records.companions import Companion, CompanionKind, Units
 from dedupindex.sources.content_ids import content_id
 
 
@@ -115,20 +115,59 @@ def with_companions(
     return made, [image(one) for one in images]
 
 
-def group_with_companions(group: DuplicateGroup, finder: UnitFinder) -> DuplicateGroup:
-    """A group in which each present place of a member has its companions."""
+def group_with_companions(
+    group: DuplicateGroup, finder: UnitFinder, without: Collection[CompanionKind] = ()
+) -> DuplicateGroup:
+    """A group in which each present place of a member has its companions.
+
+    Parameters
+    ----------
+    group : DuplicateGroup
+    finder : UnitFinder
+    without : collection of CompanionKind
+        Companions of these kinds are left out, so that they do not count in the ranking.
+
+    Returns
+    -------
+    DuplicateGroup
+        The same one where that changes nothing.
+    """
     members = tuple(
-        dataclasses.replace(member, image=image_with_companions(member.image, finder)) for member in group.members
+        dataclasses.replace(member, image=image_with_companions(member.image, finder, without))
+        for member in group.members
     )
     return group if members == group.members else dataclasses.replace(group, members=members)
 
 
-def image_with_companions(image: ImageRecord, finder: UnitFinder) -> ImageRecord:
-    """An image whose present places have their companions; itself where that changes nothing."""
+def image_with_companions(
+    image: ImageRecord, finder: UnitFinder, without: Collection[CompanionKind] = ()
+) -> ImageRecord:
+    """An image whose present places have their companions.
+
+    Parameters
+    ----------
+    image : ImageRecord
+    finder : UnitFinder
+    without : collection of CompanionKind
+        Companions of these kinds are left out; without embedded ones the image counts as the only one of its file.
+
+    Returns
+    -------
+    ImageRecord
+        The same one where that changes nothing.
+    """
     places = tuple(
-        place
-        if place.missing or (companions := finder.companions(place.path)) == place.companions
-        else dataclasses.replace(place, companions=companions)
+        place if place.missing else _with_companions(place, finder.companions(place.path), without)
         for place in image.locations
     )
+    if CompanionKind.EMBEDDED in without and image.further_pictures:
+        image = dataclasses.replace(image, frame_count=1)
     return image if places == image.locations else dataclasses.replace(image, locations=places)
+
+
+def _with_companions(
+    place: LocationRecord, companions: tuple[Companion, ...], without: Collection[CompanionKind]
+) -> LocationRecord:
+    if without:
+        companions = tuple(companion for companion in companions if companion.kind not in without)
+    return place if companions == place.companions else dataclasses.replace(place, companions=companions)

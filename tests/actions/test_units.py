@@ -83,6 +83,34 @@ def test_the_rule_keeps_the_one_with_more(tmp_path):
     assert plan.items[0].because == "1 companion (edits, video, raw ...) against none"
 
 
+def test_what_the_keeper_may_lack_does_not_count(tmp_path):
+    a, b = unit(tmp_path, "a", "7.jpg"), unit(tmp_path, "b", "7.jpg", "7.xmp", mtime=KEPT + 9)
+    images, keep = [image(1, b"7.jpg", a / "7.jpg", b / "7.jpg")], ("more-companions", "oldest")
+    assert [item.file.path.parent.name for item in plan_of(images, keep=keep).items] == ["a"]
+    plan = plan_of(images, keep=keep, may_lack=(CompanionKind.EDITS,))
+    assert [item.file.path.parent.name for item in plan.items] == ["b"]
+    phone = image(2, b"phone", write(tmp_path / "phone.jpg", b"phone"), frame_count=2, format="JPEG")
+    plain = image(3, b"plain", write(tmp_path / "plain.png", b"plain"), format="PNG")
+    pairs, options = [pair(phone, plain, R.SAME_PIXELS)], {"relations": (R.SAME_PIXELS,), "keep": (*keep, "newest")}
+    assert gone(plan_of([], pairs, **options)) == {"plain.png": "phone.jpg"}
+    options |= {"keep": ("more-companions", "shortest-path", "first-path")}
+    plan = plan_of([], pairs, may_lack=(CompanionKind.EMBEDDED,), **options)
+    assert [item.rule for item in plan.items] == ["first-path"]
+
+
+def test_a_copy_that_stays_for_its_companions_is_named(tmp_path):
+    a, b = unit(tmp_path, "a", "7.jpg"), unit(tmp_path, "b", "7.jpg", "7.xmp", mtime=KEPT + 9)
+    images, protect = [image(1, b"7.jpg", a / "7.jpg", b / "7.jpg")], (a,)
+    plan = plan_of(images, keep=("more-companions", "oldest"), protect=protect)
+    assert gone(plan) == {}
+    assert [(left.path.parent.name, str(left.why), left.detail) for left in plan.left_out] == [
+        ("b", "companions", "1 companion (edits, video, raw ...) against none"),
+        ("a", "protected", "is protected"),
+    ]
+    plan = plan_of(images, keep=("more-companions", "oldest"), protect=protect, may_lack=(CompanionKind.EDITS,))
+    assert going(plan) == {"7.xmp": "edits"}
+
+
 @pytest.mark.parametrize("action", [Action.HARDLINK, Action.SYMLINK])
 def test_what_becomes_a_link_keeps_its_companions(tmp_path, action):
     plan = two(tmp_path, ("7.cr2",), ("7.xmp", "7.cr2"), action=action)
