@@ -152,8 +152,7 @@ def _do(book: Journal, unit: Unit, prover: Prover | None, finder: UnitFinder | N
 
 def _bring_back(book: Journal, unit: Unit) -> None:
     """Undo what was done of a unit whose picture did not go; what cannot be undone now stays in the journal."""
-    last = book.entries.get(unit.last.number)
-    if last is not None and last.state != JournalState.FAILED:  # it is gone, or may be: the next run, or undo, will see
+    if not _is_there(book.entries.get(unit.last.number)):  # the next run, or undo, will see
         return
     for step in reversed(unit.steps[:-1]):
         entry = book.entries.get(step.number)
@@ -161,6 +160,16 @@ def _bring_back(book: Journal, unit: Unit) -> None:
             with contextlib.suppress(Surprise, OSError):
                 file_operations.take_back(entry.operation)
                 book.note(step.number, JournalState.FAILED)
+
+
+def _is_there(entry: JournalEntry | None) -> bool:
+    """Whether a file has certainly not gone."""
+    if entry is None or entry.state == JournalState.FAILED:
+        return True
+    try:
+        return entry.state == JournalState.BEGUN and file_operations.state_of(entry.operation) is OperationState.BEFORE
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
