@@ -135,7 +135,7 @@ PATH = {"path": "/p/a", "bytes": b"/p/a".hex()}
 DEED = {
     "number": 0, "action": "trash", "file": PATH, "keeper": PATH, "sha256": "a" * 64, "size": 1, "mtime_ns": 1,
     "atime_ns": 1, "mode": 420, "uid": 0, "gid": 0, "identity": [1, 2], "keeper_identity": [1, 3], "temporary": PATH,
-    "target": PATH, "info": None, "made": [PATH], "xattrs": [["user.a", "00"]],
+    "target": PATH, "info": None, "made": [PATH], "xattrs": [["user.a", "00"]], "unit": 0,
 }  # fmt: skip
 GOOD_JOURNAL = [
     {"kind": "journal", "schema": 1, "plan": "a" * 64, "token": "t", "database": "/p/x.db"},
