@@ -51,6 +51,9 @@ from dedupindex.records import Relation as Relation
 from dedupindex.records import RunRecord as RunRecord
 from dedupindex.records import Side as Side
 from dedupindex.records import Verification as Verification
+from dedupindex.records.companions import Companion as Companion
+from dedupindex.records.companions import CompanionKind as CompanionKind
+from dedupindex.records.companions import Units as Units
 from dedupindex.records.evaluations import Evaluation as Evaluation
 from dedupindex.records.evaluations import MissReason as MissReason
 from dedupindex.records.measures import Better as Better
@@ -66,6 +69,7 @@ from dedupindex.records.plans import LeftOutReason as LeftOutReason
 from dedupindex.records.plans import OutcomeKind as OutcomeKind
 from dedupindex.records.plans import Plan as Plan
 from dedupindex.records.plans import PlanItem as PlanItem
+from dedupindex.records.plans import PlannedCompanion as PlannedCompanion
 from dedupindex.records.plans import PlannedFile as PlannedFile
 from dedupindex.records.reports import Change as Change
 from dedupindex.records.reports import ChangeKind as ChangeKind

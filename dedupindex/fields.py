@@ -72,6 +72,13 @@ class Fields:
             raise self.wrong(name, "must be a number")
         return float(value)
 
+    def flag(self, name: str) -> bool:
+        """True or false."""
+        value = self._member(name)
+        if not isinstance(value, bool):
+            raise self.wrong(name, "must be true or false")
+        return value
+
     def integer(self, name: str) -> int:
         """An integer of 64 bits."""
         value = self._member(name)

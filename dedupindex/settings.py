@@ -24,7 +24,8 @@ DETAIL_SIDE = {"default": 384, "fast": 192}  # pixels: down to which a JPEG is d
 # photograph, so pixels come before everything else, and a lossless grey copy must not beat its original, so what was
 # made from another picture comes next; what is on the right of `oldest` decides only between files of one age.
 KEEP_RULES = (
-    "more-pixels", "less-processed", "lossless", "greater-depth", "less-compressed", "more-metadata", "path-order",
+    "more-pixels", "less-processed", "lossless", "greater-depth", "less-compressed", "more-metadata", "more-companions",
+    "path-order",
     "oldest", "shortest-path",
 )  # fmt: skip
 OTHER_KEEP_RULES = ("newest", "first-path")

@@ -21,7 +21,8 @@ from dedupindex.actions.journal import open_journal
 from dedupindex.actions.plans import read_plan
 from dedupindex.errors import PlanError, SettingsError
 from dedupindex.records import Failure, Outcome, Proof, ProofMeasures, Relation
-from dedupindex.records.plans import Action, Evidence, Plan, PlanItem, PlannedFile
+from dedupindex.records.companions import CompanionKind, Units
+from dedupindex.records.plans import Action, Evidence, Plan, PlanItem, PlannedCompanion, PlannedFile
 from dedupindex.reports.decisionfile import read_decisions
 from dedupindex.reports.jsonfile import to_json
 from dedupindex.reports.plans import plan_json
@@ -83,6 +84,20 @@ def refused_or_read(read: Callable[[], object], path: Path, kind: type[Exception
 
 
 FILES = [PlannedFile(Path(f"/p/{name}"), name * 64, 7, 10**18) for name in ("a", "b", "c")]
+EQUAL = PlannedFile(Path("/p/a.xmp"), "d" * 64, 5, 10**18)
+
+
+def companions(path: Path) -> tuple[PlannedCompanion, ...]:
+    """One that goes and has an equal, one that the keeper lacks, one that stays."""
+    beside = [path.with_suffix(suffix) for suffix in (".xmp", ".mov", ".aae")]
+    edits, video = (PlannedFile(name, "d" * 64, 5, 10**18) for name in beside[:2])
+    return (
+        PlannedCompanion(CompanionKind.EDITS, edits.path, edits, EQUAL),
+        PlannedCompanion(CompanionKind.VIDEO, video.path, video),
+        PlannedCompanion(CompanionKind.EDITS, beside[2]),
+    )
+
+
 PROOF = Proof(Outcome.SAME, compared=1.0, measures=ProofMeasures(places=1.0), version="1")
 EVIDENCE = Evidence(((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)), (10, 12), (10, 12), PROOF)
 PLAN = Plan(
@@ -94,18 +109,33 @@ PLAN = Plan(
     relations=(Relation.REENCODED,),
     protect=(Path("/p/never"),),
     items=tuple(
-        PlanItem("g", Action.TRASH, file, FILES[0], (Relation.REENCODED,), "largest", "why", 1.0, None, 0.9, EVIDENCE)
+        PlanItem(
+            "g",
+            Action.TRASH,
+            file,
+            FILES[0],
+            (Relation.REENCODED,),
+            "largest",
+            "why",
+            1.0,
+            None,
+            0.9,
+            EVIDENCE,
+            companions(file.path),
+        )
         for file in FILES[1:]
     ),
     unproven=False,
     settings=Settings().shaping(),
+    units=Units.TOGETHER,
+    may_lack=(CompanionKind.VIDEO,),
 )
 GOOD_PLAN = json.loads(to_json(plan_json(PLAN)))
 PATH = {"path": "/p/a", "bytes": b"/p/a".hex()}
 DEED = {
     "number": 0, "action": "trash", "file": PATH, "keeper": PATH, "sha256": "a" * 64, "size": 1, "mtime_ns": 1,
     "atime_ns": 1, "mode": 420, "uid": 0, "gid": 0, "identity": [1, 2], "keeper_identity": [1, 3], "temporary": PATH,
-    "target": PATH, "info": None, "made": [PATH], "xattrs": [["user.a", "00"]],
+    "target": PATH, "info": None, "made": [PATH], "xattrs": [["user.a", "00"]], "unit": 0,
 }  # fmt: skip
 GOOD_JOURNAL = [
     {"kind": "journal", "schema": 1, "plan": "a" * 64, "token": "t", "database": "/p/x.db"},

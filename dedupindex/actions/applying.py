@@ -4,26 +4,32 @@ Neither the index nor the plan is trusted here: both files are opened, hashed an
 where they must be the same, as pictures at full resolution where they are near-duplicates. A difference from the plan
 stops the run. An interrupted run continues with the same plan and journal; `undo_journal` undoes everything, also half
 a run.
+
+A file and its companions are one unit. All of it is compared before any of it moves; the companions go first and the
+picture last, so a picture that is still there is looked at again, and where one step fails, those before it are taken
+back.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dedupindex import durable
-from dedupindex.actions import file_operations, trash
+from dedupindex.actions import file_operations
+from dedupindex.actions.comparing import compared, compared_companion, require_unit
 from dedupindex.actions.file_operations import OperationState, Surprise
-from dedupindex.actions.journal import FileOperation, Journal, JournalState, open_journal
+from dedupindex.actions.journal import FileOperation, Journal, JournalEntry, JournalState, open_journal
 from dedupindex.actions.plans import check_plan
-from dedupindex.actions.renewed_proof import Prover, require_proof
-from dedupindex.errors import DedupIndexError, PlanError
+from dedupindex.actions.renewed_proof import Prover
+from dedupindex.actions.unit_steps import Step, Unit, announce, units_in
+from dedupindex.actions.units import LINKS
+from dedupindex.errors import PlanError
 from dedupindex.execution.progress import SILENT, Progress
-from dedupindex.records.plans import Action, ApplySummary, ItemOutcome, OutcomeKind, Plan, PlanItem
+from dedupindex.groups.unit_files import UnitFinder
+from dedupindex.records.plans import ApplySummary, ItemOutcome, OutcomeKind, Plan
 
 
 def apply_plan(
@@ -67,16 +73,22 @@ def apply_plan(
             book = stack.enter_context(open_journal(journal, plan=plan.digest(), database=plan.database))
             if book.undone:
                 raise PlanError(f"{journal}: was undone; name another journal with --journal")
+        finder = None
+        if plan.units is not None:
+            finder = UnitFinder(str(plan.settings.get("mask_pattern", "")), plan.units)
         progress.start(len(plan.items), "apply" if book is not None else "compare")
         outcomes: list[ItemOutcome] = []
         stopped = False
         try:
-            for number, item in enumerate(plan.items):
+            for unit in units_in(plan):
+                path, companions = unit.item.file.path, tuple(companion.path for companion in unit.item.going)
                 if stopped:
-                    outcomes.append(ItemOutcome(item.file.path, OutcomeKind.LEFT, "", item.file.size))
+                    if book is not None:
+                        _bring_back(book, unit)
+                    outcomes.append(ItemOutcome(path, OutcomeKind.LEFT, "", unit.item.bytes, companions))
                     continue
-                outcome, detail = _follow(book, number, item, prover)
-                outcomes.append(ItemOutcome(item.file.path, outcome, detail, item.file.size))
+                outcome, detail = _follow(book, unit, prover, finder)
+                outcomes.append(ItemOutcome(path, outcome, detail, unit.item.bytes, companions))
                 failed = outcome in (OutcomeKind.SURPRISE, OutcomeKind.FAILED)
                 stopped = failed and not go_on
                 progress.advance(1)
@@ -87,43 +99,105 @@ def apply_plan(
     return ApplySummary(tuple(outcomes), journal, plan.database)
 
 
-def _follow(book: Journal | None, number: int, item: PlanItem, prover: Prover | None) -> tuple[OutcomeKind, str]:
-    entry = None if book is None else book.entries.get(number)
-    if entry is not None and entry.state == JournalState.DONE:
-        return OutcomeKind.EARLIER, ""
+def _follow(
+    book: Journal | None, unit: Unit, prover: Prover | None, finder: UnitFinder | None
+) -> tuple[OutcomeKind, str]:
+    """Do a unit, or what an earlier run left of it."""
     try:
-        if (
-            book is not None
-            and entry is not None
-            and entry.state == JournalState.BEGUN
-            and _take_up(book, entry.operation)
-        ):
-            return OutcomeKind.EARLIER, "half done by the run before, done now"
         if book is None:
-            with _compared(item, prover):
+            with _unit_compared(unit, unit.steps, prover, finder):
                 return OutcomeKind.DONE, ""
-        return _do(book, number, item, prover)
+        if _is_done(book, unit.last):
+            return OutcomeKind.EARLIER, ""
+        try:
+            for step in unit.steps:
+                entry = book.entries.get(step.number)
+                if entry is not None and entry.state == JournalState.BEGUN:
+                    _take_up(book, entry.operation)
+            if _is_done(book, unit.last):
+                return OutcomeKind.EARLIER, "half done by the run before, done now"
+            return _do(book, unit, prover, finder)
+        except (Surprise, OSError):
+            _bring_back(book, unit)
+            raise
     except Surprise as error:
         return OutcomeKind.SURPRISE, str(error)
     except OSError as error:
-        return OutcomeKind.FAILED, f"{item.file.path}: {error.strerror or error}"
+        return OutcomeKind.FAILED, f"{unit.item.file.path}: {error.strerror or error}"
 
 
-def _do(book: Journal, number: int, item: PlanItem, prover: Prover | None) -> tuple[OutcomeKind, str]:
-    with _compared(item, prover) as (status, keeper, descriptor):
-        operation, note = _announce(book, number, item, status, keeper, descriptor)
-        book.begin(operation)
-        try:
-            file_operations.perform(operation, status, note)
-        except (Surprise, OSError):
-            # Half an operation is undone at once where possible; else the journal's entry stays open for later.
-            with contextlib.suppress(Surprise, OSError):
-                if file_operations.state_of(operation) is not OperationState.AFTER:
-                    file_operations.take_back(operation)
-                    book.note(number, JournalState.FAILED)
-            raise
-        book.note(number, JournalState.DONE)
+def _is_done(book: Journal, step: Step) -> bool:
+    entry = book.entries.get(step.number)
+    return entry is not None and entry.state == JournalState.DONE
+
+
+def _do(book: Journal, unit: Unit, prover: Prover | None, finder: UnitFinder | None) -> tuple[OutcomeKind, str]:
+    left = [step for step in unit.steps if not _is_done(book, step)]
+    with _unit_compared(unit, left, prover, finder) as seen:
+        for step, (status, keeper, descriptor) in zip(left, seen, strict=True):
+            operation, note = announce(book, step, status, keeper, descriptor)
+            book.begin(operation)
+            try:
+                file_operations.perform(operation, status, note)
+            except (Surprise, OSError):
+                # Half an operation is undone at once where possible; else the journal's entry stays open for later.
+                with contextlib.suppress(Surprise, OSError):
+                    if file_operations.state_of(operation) is not OperationState.AFTER:
+                        file_operations.take_back(operation)
+                        book.note(step.number, JournalState.FAILED)
+                raise
+            book.note(step.number, JournalState.DONE)
     return OutcomeKind.DONE, ""
+
+
+def _bring_back(book: Journal, unit: Unit) -> None:
+    """Undo what was done of a unit whose picture did not go; what cannot be undone now stays in the journal."""
+    if not _is_there(book.entries.get(unit.last.number)):  # the next run, or undo, will see
+        return
+    for step in reversed(unit.steps[:-1]):
+        entry = book.entries.get(step.number)
+        if entry is not None and entry.state in (JournalState.BEGUN, JournalState.DONE):
+            with contextlib.suppress(Surprise, OSError):
+                file_operations.take_back(entry.operation)
+                book.note(step.number, JournalState.FAILED)
+
+
+def _is_there(entry: JournalEntry | None) -> bool:
+    """Whether a file has certainly not gone."""
+    if entry is None or entry.state == JournalState.FAILED:
+        return True
+    try:
+        return entry.state == JournalState.BEGUN and file_operations.state_of(entry.operation) is OperationState.BEFORE
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def _unit_compared(
+    unit: Unit, steps: Sequence[Step], prover: Prover | None, finder: UnitFinder | None
+) -> Iterator[list[tuple[os.stat_result, os.stat_result, int]]]:
+    """Open and compare the files of some steps, the picture's among them; they stay open while they are acted upon.
+
+    Yields
+    ------
+    list of (file, keeper, descriptor)
+        As `compared` gives them, one a step.
+
+    Raises
+    ------
+    Surprise
+    """
+    with contextlib.ExitStack() as stack:
+        picture = stack.enter_context(compared(unit.item, prover))
+        if finder is not None and unit.item.action not in LINKS:
+            require_unit(unit.item, finder)
+        seen = [
+            picture
+            if step.companion is None
+            else stack.enter_context(compared_companion(step.companion, step.file, picture[1]))
+            for step in steps
+        ]
+        yield seen
 
 
 def _take_up(book: Journal, operation: FileOperation) -> bool:
@@ -143,137 +217,11 @@ def _take_up(book: Journal, operation: FileOperation) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def _compared(item: PlanItem, prover: Prover | None) -> Iterator[tuple[os.stat_result, os.stat_result, int]]:
-    """Open both files and compare them with the plan and with each other; they stay open while it is acted upon.
-
-    Yields
-    ------
-    file, keeper : stat_result
-    descriptor : int
-        Of the file.
-
-    Raises
-    ------
-    Surprise
-    """
-    with (
-        file_operations.opened(item.keeper.path, "to be kept: ") as (kept, keeper),
-        file_operations.opened(item.file.path) as (descriptor, status),
-    ):
-        if file_operations.identity(status) == file_operations.identity(keeper):
-            raise Surprise(f"{item.file.path}: is the same file as {item.keeper.path}")
-        for seen, planned, words in ((status, item.file, ""), (keeper, item.keeper, "to be kept: ")):
-            if (seen.st_size, seen.st_mtime_ns) != (planned.size, planned.mtime_ns):
-                raise Surprise(f"{words}{planned.path}: has changed since the plan was made")
-        digests = [hashlib.sha256(), hashlib.sha256()]
-        if item.exact:
-            _compare(kept, descriptor, item, digests[0], digests[1])
-        else:
-            for digest, source in zip(digests, (kept, descriptor), strict=True):
-                while data := os.read(source, file_operations.CHUNK):
-                    digest.update(data)
-        for digest, planned, words in zip(digests, (item.keeper, item.file), ("to be kept: ", ""), strict=True):
-            if digest.hexdigest() != planned.sha256:
-                raise Surprise(f"{words}{planned.path}: its content is not the planned one")
-        if not item.exact:
-            _prove_again(item, prover)
-        for path, seen, words in ((item.file.path, status, ""), (item.keeper.path, keeper, "to be kept: ")):
-            now = file_operations.look(path)
-            if now is None or file_operations.state(now) != file_operations.state(seen):
-                raise Surprise(f"{words}{path}: changed while it was read")
-        yield status, keeper, descriptor
-
-
-def _compare(kept: int, descriptor: int, item: PlanItem, first: hashlib._Hash, second: hashlib._Hash) -> None:
-    """Read two files side by side; every byte has to agree."""
-    while True:
-        one, other = os.read(kept, file_operations.CHUNK), os.read(descriptor, file_operations.CHUNK)
-        if one != other:
-            raise Surprise(f"{item.file.path}: differs from {item.keeper.path}")
-        if not one:
-            return
-        first.update(one)
-        second.update(other)
-
-
-def _prove_again(item: PlanItem, prover: Prover | None) -> None:
-    """Compare the pictures again. Their digests show that the files read here are those that are open.
-
-    Raises
-    ------
-    Surprise
-    """
-    if prover is None:
-        raise Surprise(f"{item.file.path}: cannot be compared with {item.keeper.path} again here")
-    try:
-        proof = prover(item)
-    except DedupIndexError as error:
-        raise Surprise(f"{item.file.path}: cannot be compared with {item.keeper.path} again: {error}") from error
-    require_proof(item, proof)
-
-
-def _announce(
-    book: Journal, number: int, item: PlanItem, status: os.stat_result, keeper: os.stat_result, descriptor: int
-) -> tuple[FileOperation, bytes]:
-    """Return the operation as the journal keeps it, and the trash's note."""
-    path = item.file.path
-    if item.action not in (Action.TRASH, Action.MOVE) and status.st_nlink > 1:
-        raise Surprise(f"{path}: has {status.st_nlink} hard links now; undo could not join them again")
-    target, info, note = item.target, None, b""
-    if item.action is Action.TRASH:
-        bin_, top = trash.trash_of(path)
-        trash.make_trash(bin_)
-        name = trash.free_name(bin_, path.name)
-        target, info = bin_ / "files" / name, bin_ / "info" / f"{name}.trashinfo"
-        note = trash.info_text(path, top, datetime.now())
-    if target is not None and os.path.lexists(target):
-        raise Surprise(f"{target}: something is there already")
-    operation = FileOperation(
-        number=number,
-        action=item.action,
-        file=path,
-        keeper=item.keeper.path,
-        sha256=item.file.sha256,
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        atime_ns=status.st_atime_ns,
-        mode=status.st_mode & 0o7777,
-        uid=status.st_uid,
-        gid=status.st_gid,
-        identity=file_operations.identity(status),
-        keeper_identity=file_operations.identity(keeper),
-        temporary=path.parent / f".dedupindex-{book.token}-{number}",
-        target=target,
-        info=info,
-        made=() if target is None else _missing_folders(target.parent),
-        xattrs=_attributes(descriptor),
-    )
-    return operation, note
-
-
-def _missing_folders(folder: Path) -> tuple[Path, ...]:
-    missing: list[Path] = []
-    while not folder.exists():
-        missing.append(folder)
-        folder = folder.parent
-    return tuple(reversed(missing))
-
-
-def _attributes(descriptor: int) -> tuple[tuple[str, str], ...]:
-    if not hasattr(os, "listxattr"):
-        return ()
-    try:
-        return tuple((name, os.getxattr(descriptor, name).hex()) for name in os.listxattr(descriptor))
-    except OSError:  # a file system without them
-        return ()
-
-
 def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
-    """Undo everything in a journal, the last operation first.
+    """Undo everything in a journal, the last unit first.
 
     What cannot be undone (another file has the name; the content does not exist any more) is left as it is and
-    reported. The rest is undone, and another call tries again.
+    reported, with the rest of its unit. Everything else is undone, and another call tries again.
 
     Raises
     ------
@@ -284,12 +232,15 @@ def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
     """
     outcomes: list[ItemOutcome] = []
     with open_journal(journal) as book:
-        progress.start(len(book.entries), "undo")
+        units: dict[int, list[JournalEntry]] = {}
+        for number, entry in book.entries.items():
+            units.setdefault(number if entry.operation.unit < 0 else entry.operation.unit, []).append(entry)
+        progress.start(len(units), "undo")
         try:
-            for number in sorted(book.entries, reverse=True):
-                entry = book.entries[number]
-                if entry.state not in (JournalState.UNDONE, JournalState.FAILED):
-                    outcomes.append(_take_back(book, entry.operation))
+            for number in sorted(units, reverse=True):
+                done = [e for e in units[number] if e.state not in (JournalState.UNDONE, JournalState.FAILED)]
+                if done:
+                    outcomes.append(_take_back(book, number, [entry.operation for entry in done]))
                 progress.advance(1)
             for number in sorted(book.entries, reverse=True):
                 # a folder may have been in use by an operation that was undone later than the one it was made for
@@ -300,14 +251,19 @@ def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
     return ApplySummary(tuple(reversed(outcomes)), journal, book.database)
 
 
-def _take_back(book: Journal, operation: FileOperation) -> ItemOutcome:
+def _take_back(book: Journal, unit: int, operations: Sequence[FileOperation]) -> ItemOutcome:
+    """Undo the operations of a unit: the picture first, as it went last."""
+    ordered = sorted(operations, key=lambda operation: (operation.number != unit, -operation.number))
+    file, size = ordered[0].file, sum(operation.size for operation in ordered)
+    companions = tuple(operation.file for operation in ordered[1:])
     try:
-        file_operations.take_back(operation)
+        for operation in ordered if companions else ():
+            file_operations.require_known(operation)
+        for operation in ordered:
+            file_operations.take_back(operation)
+            book.note(operation.number, JournalState.UNDONE)
     except Surprise as error:
-        return ItemOutcome(operation.file, OutcomeKind.SURPRISE, str(error), operation.size)
+        return ItemOutcome(file, OutcomeKind.SURPRISE, str(error), size, companions)
     except OSError as error:
-        return ItemOutcome(
-            operation.file, OutcomeKind.FAILED, f"{operation.file}: {error.strerror or error}", operation.size
-        )
-    book.note(operation.number, JournalState.UNDONE)
-    return ItemOutcome(operation.file, OutcomeKind.BACK, "", operation.size)
+        return ItemOutcome(file, OutcomeKind.FAILED, f"{file}: {error.strerror or error}", size, companions)
+    return ItemOutcome(file, OutcomeKind.BACK, "", size, companions)

@@ -307,6 +307,18 @@ def finish(operation: FileOperation) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------ taking back
+def require_known(operation: FileOperation) -> None:
+    """Refuse an operation that cannot be undone.
+
+    Raises
+    ------
+    Surprise
+        Another file has the name, or the content does not exist any more.
+    """
+    if state_of(operation) is OperationState.UNKNOWN:
+        raise Surprise(_unknown(operation))
+
+
 def take_back(operation: FileOperation) -> None:
     """Undo an operation, however far it came; doing it twice does no harm.
 

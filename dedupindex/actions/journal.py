@@ -38,7 +38,7 @@ class JournalState(StrEnum):
 class FileOperation:
     """One operation with everything that is needed to finish it or to undo it."""
 
-    number: int  # of the plan's item
+    number: int  # of the plan's item; those of companions follow after the last item
     action: Action
     file: Path
     keeper: Path
@@ -56,6 +56,7 @@ class FileOperation:
     info: Path | None = None  # the trash's note of where the file came from
     made: tuple[Path, ...] = ()  # folders that the target needs and that were not there, outermost first
     xattrs: tuple[tuple[str, str], ...] = ()  # name, value in hexadecimal
+    unit: int = -1  # number of the item with which it is done and undone; -1: older journals, where each stands alone
 
 
 @dataclass(slots=True)
@@ -233,6 +234,7 @@ def _operation(values: Fields) -> FileOperation:
         info=None if values.is_null("info") else _path_in(values.object("info")),
         made=tuple(_path_in(folder) for folder in values.objects("made")),
         xattrs=tuple((name, value) for name, value in xattrs),
+        unit=values.integer("unit") if "unit" in values.values else -1,
     )
 
 

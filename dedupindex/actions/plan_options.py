@@ -1,4 +1,4 @@
-"""What somebody asks a plan for."""
+"""What somebody asks a plan for, by value or by name."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 from dedupindex.actions.asked_relations import relations_named
 from dedupindex.actions.plans import NEAR_ACTIONS, is_under
 from dedupindex.errors import SettingsError
+from dedupindex.fields import Choice
 from dedupindex.groups.ranking import Policy, rule_order
 from dedupindex.records import Relation
+from dedupindex.records.companions import CompanionKind, Units
 from dedupindex.records.plans import COPY, Action
 
 
@@ -33,6 +35,8 @@ class PlanOptions:
     unproven: bool = False  # take also what was seen at 128 pixels only, where its relations are named
     decided: bool = False  # only groups of which somebody decided which picture stays
     keeper_copies: bool = True  # a decision for a keeper asks for its proven copies, whatever their relations
+    units: Units = Units.TOGETHER
+    may_lack: tuple[CompanionKind, ...] = ()  # companions of these kinds need no equal beside the keeper
 
     def __post_init__(self) -> None:
         if (self.action is Action.MOVE) != (self.to is not None):
@@ -40,6 +44,8 @@ class PlanOptions:
         near = [str(relation) for relation in self.relations if relation is not Relation.SAME_BYTES]
         if near and self.action not in NEAR_ACTIONS:
             raise SettingsError(f"{', '.join(near)}: only files with the same bytes may be linked or deleted")
+        if self.may_lack and self.action not in NEAR_ACTIONS:
+            raise SettingsError("what the keeper lacks may only be moved, or go to the trash")
         if Relation.SHIFTED_OVERLAP in self.relations:
             raise SettingsError("shifted_overlap: each of the two shows something of its own, neither may go")
         if Relation.ALTERNATE in self.relations:
@@ -61,6 +67,8 @@ class PlanOptions:
         unproven: bool = False,
         decided: bool = False,
         same_bytes: bool = True,
+        units: str = Units.TOGETHER,
+        may_lack: Sequence[str] = (),
     ) -> PlanOptions:
         """Options from an action and relations by their names, as people give them.
 
@@ -84,6 +92,10 @@ class PlanOptions:
             Only groups of which somebody decided which picture stays; of these all proven copies.
         same_bytes : bool
             Take files with the same bytes too where that is not among *relations*.
+        units : str
+            Value of `Units`.
+        may_lack : sequence of str
+            Values of `CompanionKind`: what the kept file need not have although the one that goes has it.
 
         Returns
         -------
@@ -92,15 +104,30 @@ class PlanOptions:
         Raises
         ------
         SettingsError
-            There is no such action or relation, or the options contradict each other.
+            There is no such action, relation or kind, or the options contradict each other.
         """
-        if action not in set(Action):
-            raise SettingsError(f"no action {action}; there are: {', '.join(Action)}")
-        if decided and Action(action) in NEAR_ACTIONS:
+        chosen_action = _named("action", action, Action)
+        if decided and chosen_action in NEAR_ACTIONS:
             relations = (*relations, COPY)
-        chosen = relations_named(relations, same_bytes=same_bytes)
-        return cls(Action(action), to, chosen, protect, keep, prefer, unproven, decided)
+        return cls(
+            chosen_action,
+            to,
+            relations_named(relations, same_bytes=same_bytes),
+            protect,
+            keep,
+            prefer,
+            unproven,
+            decided,
+            units=_named("way to treat units", units, Units),
+            may_lack=tuple(_named("kind of companion", name, CompanionKind) for name in dict.fromkeys(may_lack)),
+        )
 
     def policy(self, keepers: Collection[str] = ()) -> Policy:
         """The policy by which the files of each group are ranked; the same as that of reports but for these options."""
         return Policy(self.keep, self.prefer, lambda path: is_under(path, self.protect), keepers)
+
+
+def _named(what: str, name: str, kind: type[Choice]) -> Choice:
+    if name not in set(kind):
+        raise SettingsError(f"no {what} {name}; there are: {', '.join(kind)}")
+    return kind(name)

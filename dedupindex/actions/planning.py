@@ -24,11 +24,15 @@ from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.actions.plans import NEAR_ACTIONS, check_plan, is_under, needed
 from dedupindex.actions.selected_groups import may_go, may_replace, selected_groups
 from dedupindex.actions.targets import with_targets
+from dedupindex.actions.units import LINKS, whole_units
 from dedupindex.groups import roots
-from dedupindex.groups.ranking import SHOWS_MORE, Policy, Ranked, Reason, ranking, reason, rule_order
+from dedupindex.groups.companions import is_mate
+from dedupindex.groups.ranking import MORE_COMPANIONS, SHOWS_MORE, Policy, Ranked, Reason, ranking, reason, rule_order
+from dedupindex.groups.unit_files import UnitFinder, group_with_companions
 from dedupindex.ingest import exclusions
 from dedupindex.places import absolute, is_local, shards_above
 from dedupindex.records import Decision, DecisionKind, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
+from dedupindex.records.companions import Units
 from dedupindex.records.plans import Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
 from dedupindex.records.proofs import DIRECT, inverted, turned_round
 from dedupindex.records.reports import Selection
@@ -71,6 +75,9 @@ class _Maker:
     policy: Policy
     selection: Selection
     roots: tuple[Root, ...]
+    finder: UnitFinder
+    images: dict[Path, ImageRecord] = field(default_factory=dict)  # of the files that were looked at
+    richer: set[Path] = field(default_factory=set)  # files of which is noted that they are kept for their companions
     items: list[PlanItem] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     files: dict[tuple[int, int], Path] = field(default_factory=dict)  # (device, inode) -> the first path to it
@@ -180,10 +187,14 @@ def make_plan(
         dataclasses.replace(policy, protected=lambda path: policy.protected(path) or not may_go(chosen, path)),
         chosen,
         tuple(known),
+        UnitFinder(str((settings or {}).get("mask_pattern", "")), options.units),
     )
     stacks: set[bytes] = set()
     for group in groups:
-        _plan_group(maker, group, stacks)
+        _plan_group(maker, group_with_companions(group, maker.finder, options.may_lack), stacks)
+    items, left_out = whole_units(
+        maker.items, maker.left_out, maker.finder, maker.images, options, lambda path: may_go(maker.selection, path)
+    )
     plan = Plan(
         database,
         made,
@@ -192,11 +203,13 @@ def make_plan(
         maker.rules,
         options.relations,
         options.protect,
-        tuple(with_targets(maker.items, options.to)),
-        tuple(maker.left_out),
+        tuple(with_targets(items, options.to)),
+        tuple(left_out),
         options.unproven,
         dict(settings or {}),
         options.to,
+        units=options.units,
+        may_lack=options.may_lack,
     )
     check_plan(plan)
     return plan
@@ -212,7 +225,9 @@ def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> Non
     several: dict[bytes, list[_Node]] = defaultdict(list)
     for member in group.members:
         image = member.image
-        if image.frame_count > 1:
+        if image.is_further_picture:  # goes and stays with the first one
+            continue
+        if image.is_in_stack:
             if image.sha256 not in stacks and image.sha256 not in several:  # one file, in many groups
                 several[image.sha256] = _nodes(maker, group, places[image.id])
             continue
@@ -223,7 +238,7 @@ def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> Non
         order = {file.path: number for number, file in enumerate(files)}
         _choose(maker, group, sorted(stack, key=lambda node: order[node.path]), [])
     for pair in pairs:
-        if any(image.frame_count > 1 for image in (pair.a, pair.b)):
+        if any(image.is_in_stack for image in (pair.a, pair.b)):
             _leave_stack(maker, group, pair)
 
 
@@ -238,6 +253,7 @@ def _nodes(maker: _Maker, group: DuplicateGroup, files: Sequence[Ranked]) -> lis
             continue
         identity = (status.st_dev, status.st_ino)
         first = maker.files.setdefault(identity, path)
+        maker.images[path] = file.contender.image
         if first != path and status.st_nlink < 2:
             maker.left_out.append(
                 LeftOut(group.id, path, first, LeftOutReason.SAME_FILE, "the same file by another path")
@@ -252,6 +268,8 @@ def _nodes(maker: _Maker, group: DuplicateGroup, files: Sequence[Ranked]) -> lis
             stays, detail = LeftOutReason.NOT_SELECTED, "is not below a path that was asked for"
         elif status.st_nlink > 1:
             stays, detail = LeftOutReason.HARD_LINK, f"has {status.st_nlink} hard links: to take one away frees nothing"
+        elif (leads := maker.finder.leads(path)) and maker.options.action not in LINKS:
+            stays, detail = LeftOutReason.UNIT, f"goes only with {leads[0].name}, the same shot"
         nodes.append(_Node(file, status.st_dev, stays, detail))
     return nodes
 
@@ -324,6 +342,9 @@ def _near(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node, pair
     of_keeper = maker.options.keeper_copies and keeper.ranked.contender.decided and maker.options.action in NEAR_ACTIONS
     if not is_asked_for(pair, maker.options.relations, keeper_decided=of_keeper):
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.RELATION, "+".join(relations))
+    if maker.options.units is Units.TOGETHER and is_mate(keeper.path, node.path):
+        words = "the raw file and the JPEG or HEIC of one shot"
+        return LeftOut(group.id, node.path, keeper.path, LeftOutReason.UNIT, words)
     doubt = _doubt(pair)
     if doubt and not maker.options.unproven:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.UNPROVEN, doubt)
@@ -368,6 +389,7 @@ def _decide(
     evidence: Evidence | None = None,
 ) -> PlanItem | LeftOut:
     if node.stays:
+        _leave_richer(maker, group, keeper, node)
         return LeftOut(group.id, node.path, keeper.path, node.stays, node.detail)
     if maker.options.action is Action.HARDLINK and keeper.device != node.device:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.OTHER_DEVICE, "lies on another file system")
@@ -393,11 +415,19 @@ def _decide(
     )
 
 
+def _leave_richer(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node) -> None:
+    """Note that a file stays although its copy does too, where it is kept for its companions alone."""
+    why = reason(maker.rules, keeper.ranked, node.ranked)
+    if why is not None and why.rule == MORE_COMPANIONS and not keeper.stays and keeper.path not in maker.richer:
+        maker.richer.add(keeper.path)
+        maker.left_out.append(LeftOut(group.id, keeper.path, node.path, LeftOutReason.COMPANIONS, why.words))
+
+
 def _leave_stack(maker: _Maker, group: DuplicateGroup, pair: Pair) -> None:
     """Note that pictures which match a frame of a stack stay, where their relation was asked for."""
     if not needed(pair.relations) <= set(maker.options.relations):
         return
-    stack, other = (pair.a, pair.b) if pair.a.frame_count > 1 else (pair.b, pair.a)
+    stack, other = (pair.a, pair.b) if pair.a.is_in_stack else (pair.b, pair.a)
     detail = "a file of several frames goes only for one with the same bytes"
     maker.left_out.append(
         LeftOut(group.id, stack.locations[0].path, other.locations[0].path, LeftOutReason.STACK, detail)

@@ -15,7 +15,17 @@ from typing import Any
 from dedupindex.errors import PlanError, SettingsError
 from dedupindex.fields import Fields, load_json
 from dedupindex.records import Outcome, Relation
-from dedupindex.records.plans import PLAN_SCHEMA, Action, Evidence, Plan, PlanItem, PlannedFile
+from dedupindex.records.companions import CompanionKind, Units
+from dedupindex.records.plans import (
+    OLDER_PLAN_SCHEMA,
+    PLAN_SCHEMA,
+    Action,
+    Evidence,
+    Plan,
+    PlanItem,
+    PlannedCompanion,
+    PlannedFile,
+)
 from dedupindex.records.proofs import Proof, proof_from_plain
 from dedupindex.settings import Settings
 
@@ -35,7 +45,8 @@ def check_plan(plan: Plan) -> None:
     ------
     PlanError
         A keeper is to go too; a file goes twice; files of different content are to be linked or deleted; a keeper does
-        not show all of a picture; a protected file is to go; a near-duplicate is not proven to be one.
+        not show all of a picture; a protected file is to go; a near-duplicate is not proven to be one; a companion that
+        the keeper lacks is to go.
     """
     gone: set[Path] = set()
     for item in plan.items:
@@ -61,12 +72,47 @@ def check_plan(plan: Plan) -> None:
             raise PlanError(f"{item.target}: the plan's paths must be absolute, without '..'")
         if is_under(path, plan.protect):
             raise PlanError(f"{path}: is protected")
+        for companion in item.going:
+            _check_companion(plan, item, companion)
+            if companion.path in gone:
+                raise PlanError(f"{companion.path}: the plan names it twice")
+            gone.add(companion.path)
     targets = [item.target for item in plan.items if item.target is not None]
+    targets += [companion.target for item in plan.items for companion in item.going if companion.target is not None]
     if len(set(targets)) < len(targets):
         raise PlanError("two files would go to the same place")
     for item in plan.items:
         if item.keeper.path in gone:
             raise PlanError(f"{item.keeper.path}: is kept for {item.file.path} and would go itself")
+        for companion in item.going:
+            if companion.equal is not None and companion.equal.path in gone:
+                raise PlanError(f"{companion.equal.path}: is kept for {companion.path} and would go itself")
+
+
+def _check_companion(plan: Plan, item: PlanItem, companion: PlannedCompanion) -> None:
+    """Refuse a companion that does not belong to its file, is protected, or would be lost.
+
+    Raises
+    ------
+    PlanError
+    """
+    path, file, equal = companion.path, companion.file, companion.equal
+    if plan.units is None or item.action not in (*NEAR_ACTIONS, Action.DELETE) or file is None or file.path != path:
+        raise PlanError(f"{path}: cannot go with {item.file.path}")
+    if path.parent != item.file.path.parent or path == item.file.path:
+        raise PlanError(f"{path}: does not lie beside {item.file.path}, to which it is to belong")
+    if equal is None and (companion.kind not in plan.may_lack or item.action is Action.DELETE):
+        raise PlanError(f"{path}: has no equal beside {item.keeper.path}")
+    if equal is not None and (equal.sha256, equal.size) != (file.sha256, file.size):
+        raise PlanError(f"{path}: called the same bytes as {equal.path}, but the digests differ")
+    if equal is not None and (not equal.path.is_absolute() or ".." in equal.path.parts):
+        raise PlanError(f"{equal.path}: the plan's paths must be absolute, without '..'")
+    if (companion.target is not None) != (item.action is Action.MOVE):
+        raise PlanError(f"{path}: a target must be given where the action is move, and only there")
+    if companion.target is not None and (not companion.target.is_absolute() or ".." in companion.target.parts):
+        raise PlanError(f"{companion.target}: the plan's paths must be absolute, without '..'")
+    if is_under(path, plan.protect):
+        raise PlanError(f"{path}: is protected")
 
 
 def _check_evidence(plan: Plan, item: PlanItem) -> None:
@@ -128,7 +174,7 @@ def read_plan(path: Path) -> Plan:
     if schema == 1:
         words = "was made by an older dedupindex, without what it takes to compare the files again; make the plan again"
         raise PlanError(f"{path}: {words}")
-    if schema != PLAN_SCHEMA or isinstance(schema, bool):
+    if schema not in (PLAN_SCHEMA, OLDER_PLAN_SCHEMA) or isinstance(schema, bool):
         raise PlanError(
             f"{path}: {values.wrong('schema', f'this dedupindex reads {PLAN_SCHEMA}')}"
             if "schema" in values.values
@@ -182,12 +228,21 @@ def _plan(values: Fields) -> Plan:
         settings=_settings(values.object("settings").values),
         to=_path_or_none(values, "to"),
         scanned=_path_or_none(values, "scanned"),
+        **_units(values),
     )
 
 
 def _path_or_none(values: Fields, name: str) -> Path | None:
     """A path that need not be there, as in plans that were made before it was written down."""
     return None if values.values.get(name) is None else path_of(values.object(name))
+
+
+def _units(values: Fields) -> dict[str, Any]:
+    """What an older plan does not say."""
+    if values.values["schema"] == OLDER_PLAN_SCHEMA:
+        return {}
+    kinds = tuple(values.chosen("may_lack", name, CompanionKind) for name in values.items("may_lack"))
+    return {"units": None if values.is_null("units") else values.choice("units", Units), "may_lack": kinds}
 
 
 def _settings(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,6 +268,20 @@ def _item(value: Fields) -> PlanItem:
         target=None if value.is_null("target") else path_of(value.object("target")),
         score=value.number("score"),
         evidence=None if value.is_null("evidence") else _evidence(value.object("evidence")),
+        companions=_companions(value) if "companions" in value.values else (),
+    )
+
+
+def _companions(item: Fields) -> tuple[PlannedCompanion, ...]:
+    return tuple(
+        PlannedCompanion(
+            kind=value.choice("kind", CompanionKind),
+            path=path_of(value),
+            file=_file(value) if value.flag("goes") else None,
+            equal=None if value.is_null("equal") else _file(value.object("equal")),
+            target=None if value.is_null("target") else path_of(value.object("target")),
+        )
+        for value in item.objects("companions")
     )
 
 

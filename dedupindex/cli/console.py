@@ -164,7 +164,7 @@ class Quiet:
             note(f"{self._what}: {self._done:,} done")
 
     def _so_far(self, seconds: float) -> str:
-        from dedupindex.reports.text import duration
+        from dedupindex.reports.amounts import duration
 
         rate = self._done / seconds
         words = [f"{self._what}: {self._done:,}" + ("" if self._total is None else f" of {self._total:,}")]

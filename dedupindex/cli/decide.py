@@ -104,9 +104,9 @@ def _list(index: Index, json: bool) -> int:
 def _export(index: Index, path: Path) -> int:
     from dedupindex.cli.outputs import require_folders
     from dedupindex.durable import output_path, write_whole
+    from dedupindex.reports.amounts import count
     from dedupindex.reports.decisionfile import decisions_json
     from dedupindex.reports.jsonfile import to_json
-    from dedupindex.reports.text import count
 
     require_folders(path)
     decisions = index.decisions()
@@ -116,8 +116,8 @@ def _export(index: Index, path: Path) -> int:
 
 
 def _import(index: Index, path: Path) -> int:
+    from dedupindex.reports.amounts import count
     from dedupindex.reports.decisionfile import read_decisions
-    from dedupindex.reports.text import count
 
     taken, left = index.take_over(read_decisions(at_home(path)))
     out(f"{count(taken, 'decision')} taken over" + (f", {left:,} known already or older than ours" if left else ""))

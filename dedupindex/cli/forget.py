@@ -34,7 +34,7 @@ def forget(
     the paths.
     """
     from dedupindex.places import text_of
-    from dedupindex.reports.text import count
+    from dedupindex.reports.amounts import count
 
     if not paths and not missing_for:
         raise SettingsError("nothing to forget: give paths, or --missing-for")

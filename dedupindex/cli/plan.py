@@ -71,6 +71,23 @@ def plan(
             help="Also files of pairs whose files could not be compared, or were not, where their relations are named.",
         ),
     ] = False,
+    units: Annotated[
+        str,
+        typer.Option(
+            "--units",
+            metavar="together|apart",
+            help="Whether the raw file and the JPEG or HEIC of one shot go and stay together, or one by one.",
+        ),
+    ] = "together",
+    may_lack: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--may-lack",
+            metavar="KIND",
+            help="The kept file need not have companions of this kind (edits, video, raw, rendered, metadata, sound, "
+            "mask, embedded) that the going one has; may be given several times.",
+        ),
+    ] = None,
     min_score: MinScore = None,
     path: Annotated[
         list[Path] | None,
@@ -95,7 +112,8 @@ def plan(
 
     Unless told otherwise only files with the very same bytes as another one, and the proven copies of pictures that
     you decided to keep. Other near-duplicates go where their relation is named and the files are proven the same;
-    edited ones where `edited` is named; alternates never.
+    edited ones where `edited` is named; alternates never. What belongs to a file (raw, video, .xmp, .aae ...) goes with
+    it, or the file stays.
     """
     from dedupindex import PlanOptions, read_rules
     from dedupindex.cli.outputs import require_folders
@@ -134,6 +152,8 @@ def plan(
         unproven=unproven,
         decided=decided,
         same_bytes=same_bytes,
+        units=units,
+        may_lack=may_lack or (),
     )
     selection = selection_of(
         relation=None,

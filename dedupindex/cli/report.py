@@ -174,12 +174,13 @@ def show(
     summary : ReportSummary, optional
         Of all groups, where some were left off; by default of those of the report.
     """
+    from dedupindex.reports.amounts import count
     from dedupindex.reports.csvfile import pairs_csv
     from dedupindex.reports.jsonfile import report_json, to_json
     from dedupindex.reports.lists import path_lists
     from dedupindex.reports.summary import ReportSummary
     from dedupindex.reports.summary_text import report_with_summary
-    from dedupindex.reports.text import changes_text, count, report_text
+    from dedupindex.reports.text import changes_text, report_text
 
     match form:
         case Format.JSON:

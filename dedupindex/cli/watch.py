@@ -181,7 +181,8 @@ def _run(
 
 
 def _line(ingested: IngestSummary, searched: DuplicatesSummary, report: Report) -> str:
-    from dedupindex.reports.text import changes_words, count
+    from dedupindex.reports.amounts import count
+    from dedupindex.reports.text import changes_words
 
     parts = [f"{_now()} {ingested.found:,} files, {ingested.read:,} read, {count(ingested.added, 'new picture')}"]
     if ingested.moved:

@@ -41,7 +41,7 @@ from dedupindex.sources.scope import is_system_folder
 PRESENT, DECIDED, NO_SYSTEM_FOLDER, SHOWS_MORE, PROTECTED = (
     "present", "decided", "no-system-folder", "shows-more", "protected",
 )  # fmt: skip
-LESS_PROCESSED, LESS_COMPRESSED = "less-processed", "less-compressed"
+LESS_PROCESSED, LESS_COMPRESSED, MORE_COMPANIONS = "less-processed", "less-compressed", "more-companions"
 ALWAYS = (PRESENT, DECIDED, NO_SYSTEM_FOLDER, SHOWS_MORE)
 PLACE_RULES = ("path-order", "oldest", "newest", "shortest-path", "first-path")  # of the place, not of the picture
 # These say nothing of which picture is better, only which one is taken where nothing else tells.
@@ -103,6 +103,11 @@ class Contender:
     def lossless(self) -> bool:
         """Whether nothing was lost as far as one can tell."""
         return self.image.lossless and not self.unpacked
+
+    @property
+    def companions(self) -> int:
+        """How many files belong to it, and further pictures in its own file."""
+        return len(self.place.companions) + self.image.further_pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +400,13 @@ RULES: Mapping[str, _Rule] = {
     "more-metadata": _Rule(
         lambda contender, _: -contender.image.metadata_count,
         lambda keeper, other: f"{keeper.image.metadata_count} metadata fields against {other.image.metadata_count}",
+    ),
+    MORE_COMPANIONS: _Rule(
+        lambda contender, _: -contender.companions,
+        lambda keeper, other: (
+            f"{keeper.companions} companion{'s' if keeper.companions > 1 else ''} (edits, video, raw ...) "
+            f"against {other.companions or 'none'}"
+        ),
     ),
     "path-order": _Rule(
         _path_order,

@@ -15,6 +15,7 @@ from dedupindex.groups.grouping import build_groups, largest_first
 from dedupindex.groups.ranking import Policy
 from dedupindex.groups.selection import Selected, select, settled
 from dedupindex.groups.series import build_series
+from dedupindex.groups.unit_files import UnitFinder, with_companions
 from dedupindex.records import (
     Decision,
     DuplicateGroup,
@@ -123,6 +124,7 @@ def report(
         ago), for the last run before it; "last", for the search for duplicates before the latest one.
     settings : Settings
         The keep rules and preferred folders among them say which picture leads a group.
+        Say how mask files are called, which belong to pictures as other companions do.
 
     Returns
     -------
@@ -148,20 +150,25 @@ def report(
         selection=selection,
         generation=catalog.generation(connection),
     )
-    policy = Policy.of(settings, decided.keepers)
+    policy, finder = Policy.of(settings, decided.keepers), UnitFinder(settings.mask_pattern)
     if since is None:
-        return _with_groups(connection, bare, decided, policy, None)
+        return _with_groups(connection, bare, decided, policy, finder, None)
     run = run_before(connection, since)
     differences = snapshots.compare(snapshots.before(connection, run.id) if run else {}, snapshots.current(connection))
     images = {
         image for difference in differences if difference.kind != ChangeKind.RESOLVED for image, _ in difference.places
     }
-    bare = _with_groups(connection, bare, decided, policy, images)
+    bare = _with_groups(connection, bare, decided, policy, finder, images)
     return _with_changes(connection, bare, run, differences)
 
 
 def _with_groups(
-    connection: Connection, report: Report, decided: DecidedPairs, policy: Policy, among: set[int] | None
+    connection: Connection,
+    report: Report,
+    decided: DecidedPairs,
+    policy: Policy,
+    finder: UnitFinder,
+    among: set[int] | None,
 ) -> Report:
     """Fill in the groups; *among*: only those of these images."""
     selection = report.selection
@@ -176,6 +183,7 @@ def _with_groups(
     asked = [pair for pair in confirmed if selection.wants(pair.relations)]
     pairs = sift(asked, decided, show_kept=selection.decided)
     shown = [i for i in copies if not decided.leaves_out(i.key, i.key, decided=selection.decided)]
+    pairs, shown = with_companions(pairs, shown, finder)
     slices = select(selection, pairs, shown)
     groups, kept, series = _grouped(selection, slices, decided, policy)
     hidden = 0

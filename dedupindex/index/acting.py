@@ -172,7 +172,7 @@ def undo_with(database: Database, journal: Path, progress: Progress) -> ApplySum
     OSError
     """
     done = applying.undo_journal(journal, progress=progress)
-    settle(database, [outcome.file for outcome in done.outcomes])
+    settle(database, done.files)
     return done
 
 
@@ -187,7 +187,7 @@ def _noted(done: ApplySummary, location: str, folder: Path | None = None) -> App
 
 def _settled(database: Database, done: ApplySummary, folder: Path | None) -> ApplySummary:
     """Note what became of the files, and that later scans leave out the folder to which some were moved."""
-    settle(database, [outcome.file for outcome in done.outcomes])
+    settle(database, done.files)
     if folder is None or not done.of(OutcomeKind.DONE, OutcomeKind.EARLIER):
         return done
     return dataclasses.replace(done, left_out=None if leave_out(database, folder) is None else folder)

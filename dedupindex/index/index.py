@@ -12,7 +12,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dedupindex import __version__
-from dedupindex.actions import plan_options, planning
+from dedupindex.actions import planning
+from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.actions.plan_rules import PlanByRules, PlanRules, plan_by_rules
 from dedupindex.execution.engine import WORK
 from dedupindex.execution.progress import SILENT, Progress
@@ -286,7 +287,7 @@ class Index(PlacedIndex):
 
     def plan(
         self,
-        options: plan_options.PlanOptions | None = None,
+        options: PlanOptions | None = None,
         *,
         selection: Selection | None = None,
         min_score: float | None = None,
@@ -314,7 +315,7 @@ class Index(PlacedIndex):
         asked = selection or Selection()
         if min_score is not None:
             asked = dataclasses.replace(asked, min_score=min_score)
-        chosen = options or plan_options.PlanOptions()
+        chosen = options or PlanOptions()
         return planning.plan(self._database, self.settings, chosen, version=__version__, selection=asked)
 
     def plan_by_rules(self, rules: PlanRules) -> PlanByRules:

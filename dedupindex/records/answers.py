@@ -9,11 +9,14 @@ from enum import StrEnum
 from pathlib import Path
 
 from dedupindex.places import text_of
+from dedupindex.records.companions import Companion
 from dedupindex.records.files import Failure
 from dedupindex.records.links import Link, link_of
 from dedupindex.records.proofs import Proof, relations_after
 from dedupindex.records.roots import Move
 from dedupindex.records.verdicts import Registration, Relation, Verification
+
+PRIMARY_FIRST = "JPEG"  # format of files whose first picture stands for the whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class LocationRecord:
     mtime_ns: int = 0
     missing: bool = False
     label: str | None = None  # the id that a list gave it
+    companions: tuple[Companion, ...] = ()  # files that belong to it, in reports
 
     @property
     def address(self) -> str:
@@ -53,6 +57,21 @@ class ImageRecord:
     frame_count: int = 1
     lossless: bool = False
     metadata_count: int = 0
+
+    @property
+    def further_pictures(self) -> int:
+        """Pictures in the same file that belong to this one: of a phone's JPEG (MPO, Ultra HDR) all but the first."""
+        return self.frame_count - 1 if self.format == PRIMARY_FIRST and not self.frame else 0
+
+    @property
+    def is_further_picture(self) -> bool:
+        """Whether this is such a further picture."""
+        return self.format == PRIMARY_FIRST and self.frame > 0
+
+    @property
+    def is_in_stack(self) -> bool:
+        """Whether this is one of several pictures in a file of which none stands for the whole."""
+        return self.frame_count > 1 and self.format != PRIMARY_FIRST
 
     @property
     def key(self) -> str:

@@ -12,11 +12,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from dedupindex.records.companions import CompanionKind, Units
 from dedupindex.records.proofs import Affine, Proof
 from dedupindex.records.verdicts import Relation
 
-PLAN_SCHEMA = 2
 COPY = "copy"  # how people name all relations of proven copies at once; see `actions.asked_relations`
+PLAN_SCHEMA = 3
+OLDER_PLAN_SCHEMA = 2  # knows nothing of companions; still read
 
 
 class Action(StrEnum):
@@ -60,6 +62,30 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedCompanion:
+    """A file that belongs to a file of the plan.
+
+    Attributes
+    ----------
+    kind : CompanionKind
+    path : Path
+    file : PlannedFile or None
+        The companion as it was, where it goes with this file; None: it stays, because it belongs to another picture
+        too, which stays or goes later.
+    equal : PlannedFile or None
+        A companion of the keeper with the same bytes; None where there is none.
+    target : Path or None
+        Where it is moved to; None: chosen by the trash, or not moved.
+    """
+
+    kind: CompanionKind
+    path: Path
+    file: PlannedFile | None = None
+    equal: PlannedFile | None = None
+    target: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PlanItem:
     """One file that is removed or replaced, and the file that is kept in its place."""
 
@@ -75,6 +101,17 @@ class PlanItem:
     score: float = 1.0
     evidence: Evidence | None = None  # of near-duplicates
     judgement: bool = False  # no rule tells which of the two pictures is better
+    companions: tuple[PlannedCompanion, ...] = ()  # files that belong to the file
+
+    @property
+    def going(self) -> list[PlannedCompanion]:
+        """Companions that go with the file."""
+        return [companion for companion in self.companions if companion.file is not None]
+
+    @property
+    def bytes(self) -> int:
+        """Size of the file and of all that goes with it."""
+        return self.file.size + sum(companion.file.size for companion in self.companions if companion.file is not None)
 
     @property
     def exact(self) -> bool:
@@ -113,6 +150,8 @@ class LeftOutReason(StrEnum):
     OTHER_DEVICE = "other_device"  # a hard link cannot cross file systems
     SAME_FILE = "same_file"  # another path to the file that is kept
     STACK = "stack"  # a file of several frames, of which one matches
+    COMPANIONS = "companions"  # a file that belongs to it has no equal beside its copy
+    UNIT = "unit"  # it is a part of a unit that stays
     CHANGED = "changed"  # since it was ingested
     GONE = "gone"  # or unreadable
     ELSEWHERE = "elsewhere"  # in an object store or on another machine
@@ -149,11 +188,18 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)  # that shape how files are read (`Settings.shaping`)
     to: Path | None = None  # folder that files are moved to
     scanned: Path | None = None  # folder that is scanned, at or above `to`
+    units: Units | None = None  # None: an older plan, which knows nothing of companions
+    may_lack: tuple[CompanionKind, ...] = ()  # companions that a keeper need not have
 
     @property
     def bytes(self) -> int:
-        """Size of all files that would go."""
-        return sum(item.file.size for item in self.items)
+        """Size of all files that would go, companions too."""
+        return sum(item.bytes for item in self.items)
+
+    @property
+    def companions(self) -> int:
+        """How many companions would go."""
+        return sum(len(item.going) for item in self.items)
 
     def digest(self) -> str:
         """Return a digest of the plan and the time at which it was made; a journal belongs to one plan."""
@@ -164,10 +210,21 @@ class Plan:
         return _digest(self._operations())
 
     def _operations(self) -> list[tuple[str, ...]]:
-        return [
+        operations: list[tuple[str, ...]] = [
             (i.action, os.fsencode(i.file.path).hex(), i.file.sha256, os.fsencode(i.keeper.path).hex(), str(i.target))
             for i in self.items
         ]
+        operations += [
+            (
+                str(number),
+                os.fsencode(companion.path).hex(),
+                "" if companion.file is None else companion.file.sha256,
+                str(companion.target),
+            )
+            for number, item in enumerate(self.items)
+            for companion in item.companions
+        ]
+        return operations
 
 
 def _digest(said: Sequence[object]) -> str:
@@ -192,7 +249,8 @@ class ItemOutcome:
     file: Path
     outcome: OutcomeKind
     detail: str = ""
-    size: int = 0  # bytes
+    size: int = 0  # bytes, of its companions too
+    companions: tuple[Path, ...] = ()  # that went, or came back, with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +267,11 @@ class ApplySummary:
     def well(self) -> bool:
         """Whether everything was done."""
         return all(item.outcome in (OutcomeKind.DONE, OutcomeKind.EARLIER, OutcomeKind.BACK) for item in self.outcomes)
+
+    @property
+    def files(self) -> list[Path]:
+        """All files, companions too."""
+        return [path for item in self.outcomes for path in (item.file, *item.companions)]
 
     def of(self, *kinds: OutcomeKind) -> list[ItemOutcome]:
         """Outcomes of the given kinds."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from dedupindex.records.plans import Action, ApplySummary, OutcomeKind
+from dedupindex.records.plans import Action, ApplySummary, ItemOutcome, OutcomeKind
+from dedupindex.reports.amounts import count
 from dedupindex.reports.names import shown
 from dedupindex.reports.plans import size_text
-from dedupindex.reports.text import count
 
 _DONE = {
     Action.TRASH: "moved to the trash",
@@ -34,10 +34,10 @@ def applied_text(summary: ApplySummary, action: Action, *, dry_run: bool = False
     str
     """
     done = summary.of(OutcomeKind.DONE)
-    size = size_text(sum(outcome.size for outcome in done))
+    files, size = _files(done), size_text(sum(outcome.size for outcome in done))
     if dry_run:
-        return f"{count(len(done), 'file')} of {size} compared and as planned; nothing was touched"
-    lines = [f"{count(len(done), 'file')} of {size} {_DONE[action]}"]
+        return f"{files} of {size} compared and as planned; nothing was touched"
+    lines = [f"{files} of {size} {_DONE[action]}"]
     earlier = summary.of(OutcomeKind.EARLIER)
     if earlier:
         lines.append(f"{count(len(earlier), 'file')} had been handled by the run before")
@@ -52,7 +52,7 @@ def undone_text(summary: ApplySummary) -> str:
     """Return what a run of `undo` did."""
     back = summary.of(OutcomeKind.BACK)
     size = size_text(sum(outcome.size for outcome in back))
-    lines = [f"{count(len(back), 'file')} of {size} as before" if back else "nothing to undo"]
+    lines = [f"{_files(back)} of {size} as before" if back else "nothing to undo"]
     return "\n".join([*lines, *_left(summary)])
 
 
@@ -62,6 +62,11 @@ def trouble_lines(summary: ApplySummary) -> list[str]:
         shown(f"{outcome.outcome}: {outcome.detail}")
         for outcome in summary.of(OutcomeKind.SURPRISE, OutcomeKind.FAILED)
     ]
+
+
+def _files(outcomes: Sequence[ItemOutcome]) -> str:
+    companions = sum(len(outcome.companions) for outcome in outcomes)
+    return count(len(outcomes), "file") + (f" with {count(companions, 'companion')}" if companions else "")
 
 
 def _left(summary: ApplySummary) -> Iterator[str]:

@@ -17,6 +17,7 @@ COLUMNS = (
     "a", "b", "score", "relation", "dy", "dx", "scale", "rotation", "mirrored", "overlap", "proof", "changed",
     "a_gone", "b_gone",
     "leads", "rule", "because", "judgement",
+    "companions_a", "companions_b",
 )  # fmt: skip
 
 
@@ -94,6 +95,12 @@ def proof_columns(pair: Pair) -> tuple[str, float | None]:
     return str(pair.proof.outcome), None if pair.proof.outcome is Outcome.NONE else pair.proof.changed
 
 
+def companion_columns(line: PairLine) -> tuple[str, str]:
+    """Return the names of the files that belong to each of the two, joined by ``/``, which no name holds."""
+    a, b = ("/".join(companion.path.name for companion in place.companions) for place in (line.a, line.b))
+    return a, b
+
+
 class _Lines:
     """Takes rows that end in CR LF and writes them with LF."""
 
@@ -140,6 +147,7 @@ def pairs_csv(report: Report, *, spreadsheet: bool = False) -> bytes:
                 line.rule,
                 line.because,
                 str(line.judgement).lower(),
+                *(for_spreadsheet(names) if spreadsheet else names for names in companion_columns(line)),
             )
         )
     return text.getvalue().encode("utf-8", "surrogateescape")

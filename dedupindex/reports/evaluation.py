@@ -16,9 +16,9 @@ from dedupindex.records.evaluations import (
     ThresholdPoint,
     WrongPair,
 )
+from dedupindex.reports.amounts import count, duration
 from dedupindex.reports.jsonfile import SCHEMA_VERSION, failure_json, path_json
 from dedupindex.reports.names import short
-from dedupindex.reports.text import count, duration
 
 SHOWN = 20  # wrong pairs and missed copies in the text; JSON has all of them
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)  # lines of the table

@@ -9,7 +9,7 @@ from typing import Any
 
 from dedupindex.errors import SettingsError
 from dedupindex.records.evaluations import Evaluation, Rate
-from dedupindex.reports.text import count
+from dedupindex.reports.amounts import count
 
 DPI = 120
 LINE = 0.24  # inches an attack

@@ -202,9 +202,20 @@ def image_json(image: ImageRecord) -> dict[str, Any]:
 
 
 def location_json(place: LocationRecord) -> dict[str, Any]:
-    """Return a location as plain values; ``label`` where a list gave it an id."""
-    value = {**path_json(place.path), "frame": place.frame, "size": place.size, "missing": place.missing}
-    return value if place.label is None else {**value, "label": shown(place.label)}
+    """Return a location as plain values; ``label`` where a list gave it an id, ``companions`` where it has some."""
+    value: dict[str, Any] = {
+        **path_json(place.path),
+        "frame": place.frame,
+        "size": place.size,
+        "missing": place.missing,
+    }
+    if place.label is not None:
+        value["label"] = shown(place.label)
+    if place.companions:
+        value["companions"] = [
+            {"kind": str(companion.kind), **path_json(companion.path)} for companion in place.companions
+        ]
+    return value
 
 
 def failure_json(failure: Failure) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def path_lists(report: Report, *, null: bool = False) -> PathLists:
                 if place.missing:
                     continue
                 name = os.fsencode(text_of(place.path))
-                if member.image.frame_count > 1 or place.frame:
+                if member.image.is_in_stack or place.frame:
                     frames += 1
                 elif not null and (b"\n" in name or b"\r" in name):
                     names += 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dedupindex.records.roots import RelocateSummary
+from dedupindex.reports.amounts import count
 from dedupindex.reports.names import shown
-from dedupindex.reports.text import count
 
 MANY = 20  # files that are listed, of each kind
 

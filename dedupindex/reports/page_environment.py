@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from jinja2 import BaseLoader, Environment, StrictUndefined
 
 from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Outcome, Pair, Verification
+from dedupindex.reports.amounts import count
 from dedupindex.reports.names import shown
-from dedupindex.reports.plans import evidence_words, judgement_words, size_text
-from dedupindex.reports.text import count, frame_words, gone_words, image_words
+from dedupindex.reports.plans import companion_words, evidence_words, judgement_words, size_text
+from dedupindex.reports.text import frame_words, gone_words, image_words
 from dedupindex.reports.wording import (
     MEANING,
+    companions_words,
     flag_words,
     largest_words,
     pair_words,
@@ -62,6 +64,8 @@ def page_environment(loader: BaseLoader | None = None) -> Environment:
         evidence_words=evidence_words,
         judgement_words=judgement_words,
         rank_words=rank_words,
+        companion_words=companion_words,
+        companions_words=companions_words,
         alternates_of=alternates_of,
         meaning={str(relation): words for relation, words in MEANING.items()},
     )

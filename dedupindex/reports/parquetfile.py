@@ -56,6 +56,8 @@ def pairs_parquet(report: Report) -> bytes:
         columns[f"{name}_label"] = pyarrow.array([place.label for place in places], pyarrow.string())
         columns[f"{name}_gone"] = pyarrow.array([place.missing for place in places], pyarrow.bool_())
         columns[f"{name}_frame"] = pyarrow.array([place.frame for place in places], pyarrow.int64())
+        companions = [[shown(companion.path.name) for companion in place.companions] for place in places]
+        columns[f"companions_{name}"] = pyarrow.array(companions, pyarrow.list_(pyarrow.string()))
     for number in NUMBERS:
         columns[number] = pyarrow.array([getattr(line, number) for line in lines], pyarrow.float64())
     columns["mirrored"] = pyarrow.array([line.mirrored for line in lines], pyarrow.bool_())

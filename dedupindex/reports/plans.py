@@ -7,11 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dedupindex.records.plans import PLAN_SCHEMA, Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
+from dedupindex.records.plans import (
+    PLAN_SCHEMA,
+    Action,
+    Evidence,
+    LeftOut,
+    LeftOutReason,
+    Plan,
+    PlanItem,
+    PlannedCompanion,
+    PlannedFile,
+)
 from dedupindex.records.proofs import proof_to_plain
+from dedupindex.reports.amounts import count
 from dedupindex.reports.jsonfile import path_json
 from dedupindex.reports.names import short, shown
-from dedupindex.reports.text import count
 from dedupindex.reports.wording import JUDGEMENT, percent, proof_words, relation_words
 
 LISTED = 20  # files that stay, for each reason, before the text says "and N more"
@@ -31,6 +41,7 @@ _GAIN = {
     Action.SYMLINK: "{} freed",
     Action.DELETE: "{} freed",
 }
+DETAILED = frozenset({LeftOutReason.COMPANIONS, LeftOutReason.UNIT})  # reasons of which the text gives the detail
 WHY = {
     LeftOutReason.TIE: "no keep rule tells them from the copy that is kept (add one, e.g. --keep first-path)",
     LeftOutReason.RELATION: "their relation was not asked for (--relation copy: all proven copies)",
@@ -47,6 +58,12 @@ WHY = {
     LeftOutReason.OTHER_DEVICE: "on another file system than the copy that is kept: no hard link can join them",
     LeftOutReason.SAME_FILE: "the same file by another path",
     LeftOutReason.STACK: "files of several frames, of which a single frame matches",
+    LeftOutReason.COMPANIONS: (
+        "the copy that is kept lacks what belongs to them (--may-lack KIND takes them all the same)"
+    ),
+    LeftOutReason.UNIT: (
+        "a part of a shot of raw and JPEG or HEIC that goes and stays as a whole (--units apart: one by one)"
+    ),
     LeftOutReason.CHANGED: "changed since they were ingested: ingest again",
     LeftOutReason.GONE: "gone or unreadable since they were ingested",
     LeftOutReason.ELSEWHERE: "in object stores or on other machines: nothing is done there",
@@ -69,6 +86,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "keep_rules": list(plan.rules),
         "protect": [path_json(path) for path in plan.protect],
         LeftOutReason.UNPROVEN: plan.unproven,
+        "units": None if plan.units is None else str(plan.units),
+        "may_lack": [str(kind) for kind in plan.may_lack],
         "settings": dict(plan.settings),
         "to": None if plan.to is None else path_json(plan.to),
         "scanned": None if plan.scanned is None else path_json(plan.scanned),
@@ -96,6 +115,19 @@ def item_json(item: PlanItem) -> dict[str, Any]:
         "target": None if item.target is None else path_json(item.target),
         "bytes": item.file.size,
         "evidence": None if item.evidence is None else evidence_json(item.evidence),
+        "companions": [companion_json(companion) for companion in item.companions],
+    }
+
+
+def companion_json(companion: PlannedCompanion) -> dict[str, Any]:
+    """Return a file that belongs to a file of the plan as plain values, and whether it goes with it."""
+    file = path_json(companion.path) if companion.file is None else _file_json(companion.file)
+    return {
+        "kind": str(companion.kind),
+        "goes": companion.file is not None,
+        **file,
+        "equal": None if companion.equal is None else _file_json(companion.equal),
+        "target": None if companion.target is None else path_json(companion.target),
     }
 
 
@@ -154,7 +186,8 @@ def plan_summary(plan: Plan) -> str:
     if not plan.items:
         return "nothing to do"
     gain = _GAIN[plan.action].format(size_text(plan.bytes))
-    line = f"{count(len(plan.items), 'file')} {_ACTIONS[plan.action]}, {gain}"
+    companions = f" with {count(plan.companions, 'companion')}" if plan.companions else ""
+    line = f"{count(len(plan.items), 'file')}{companions} {_ACTIONS[plan.action]}, {gain}"
     judged = sum(item.judgement for item in plan.items)
     return f"{line}; of {judged:,} of them the choice is {JUDGEMENT}" if judged else line
 
@@ -170,7 +203,7 @@ def _item_lines(plan: Plan, base: Path | None) -> Iterator[str]:
         relation = "+".join(item.relations)
         score = "" if item.exact else f", score {item.score:.3f}"
         yield f"        {relation}{score}; kept by {item.rule}: {shown(item.because)}{judgement_words(item)}"
-        yield from (f"        {shown(words)}" for words in evidence_words(item))
+        yield from (f"        {shown(words)}" for words in (*evidence_words(item), *companion_words(item)))
     if plan.items:
         yield ""
 
@@ -178,6 +211,19 @@ def _item_lines(plan: Plan, base: Path | None) -> Iterator[str]:
 def judgement_words(item: PlanItem) -> str:
     """Return that no rule tells which of the two files is better, where none does."""
     return f" ({JUDGEMENT})" if item.judgement else ""
+
+
+def companion_words(item: PlanItem) -> Iterator[str]:
+    """Yield which companions go with a file, and which of them stay because they belong to another picture too."""
+    going = [
+        f"{companion.path.name} ({companion.kind}{'' if companion.equal else ', which the kept one lacks'})"
+        for companion in item.going
+    ]
+    staying = [f"{companion.path.name} ({companion.kind})" for companion in item.companions if companion.file is None]
+    if going:
+        yield f"with {', '.join(going)}"
+    if staying:
+        yield f"without {', '.join(staying)}: belongs to another picture too"
 
 
 def evidence_words(item: PlanItem) -> Iterator[str]:
@@ -208,7 +254,8 @@ def _left_lines(plan: Plan, base: Path | None) -> Iterator[str]:
             continue
         for file in which[:LISTED]:
             beside = "" if file.keeper is None else f"  (beside {short(file.keeper, base)})"
-            yield f"  {short(file.path, base)}{beside}"
+            detail = f": {shown(file.detail)}" if why in DETAILED else ""
+            yield f"  {short(file.path, base)}{beside}{detail}"
         if number > LISTED:
             yield f"  and {number - LISTED:,} more"
     if reasons:

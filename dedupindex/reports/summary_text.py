@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dedupindex.records.reports import Report
+from dedupindex.reports.amounts import count
 from dedupindex.reports.plans import size_text
 from dedupindex.reports.summary import ReportSummary
-from dedupindex.reports.text import count, heading_lines
+from dedupindex.reports.text import heading_lines
 
 ROWS = 12  # relations that are listed
 WIDTH = 32  # characters of the longest usual name of relations

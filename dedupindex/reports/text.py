@@ -22,9 +22,18 @@ from dedupindex.records import (
 )
 from dedupindex.records.reports import Change, ChangeKind, Coverage, FolderChoice, Report, Selection
 from dedupindex.records.upkeep import MergeSummary
+from dedupindex.reports.amounts import count, pace
 from dedupindex.reports.names import short, shown
 from dedupindex.reports.summary import ReportSummary, files_of
-from dedupindex.reports.wording import flag_words, pair_words, percent, proof_words, rank_words, shift_text
+from dedupindex.reports.wording import (
+    companions_words,
+    flag_words,
+    pair_words,
+    percent,
+    proof_words,
+    rank_words,
+    shift_text,
+)
 
 INDENT = "    "
 LEFT_OUT = {
@@ -351,6 +360,8 @@ def marked_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[tu
         image = member.image
         first, *others = image.locations
         yield first, f"  {member_mark(member)} {location_words(first, base)}  ({image_words(image)})"
+        if beside := companions_words(image, first):
+            yield None, f"{INDENT}  {beside}"
         if member.keeper:
             yield None, f"{INDENT}  the keeper, as was decided"
         words = member_words(member, with_first.get(image.id))
@@ -361,6 +372,8 @@ def marked_lines(group: DuplicateGroup, base: Path | None = None) -> Iterator[tu
             yield None, f"{INDENT}  {shown(ranked)}"
         for place in others:
             yield place, f"  = {location_words(place, base)}"
+            if beside := companions_words(image, place):
+                yield None, f"{INDENT}  {beside}"
     outside = {i.key: (i, pair) for pair in group.alternates for i in (pair.a, pair.b) if i.key not in names}
     for image, pair in list(outside.values())[:MANY]:
         yield None, f"  ~ {place_words(image, base)}, not in the group: {proof_words(pair.proof)}"
@@ -475,35 +488,3 @@ def _match_proof(match: Match) -> str:
     if match.proof is None or Relation.SAME_BYTES in match.relations:
         return ""
     return f" ({proof_words(match.proof)})"
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """Return a number with its noun.
-
-    Parameters
-    ----------
-    number : int
-    one : str
-        The noun for one.
-    many : str
-        The noun for others; by default *one* with an s.
-
-    Returns
-    -------
-    str
-        Like ``1,200 files``.
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def pace(number: int, seconds: float) -> str:
-    """How long something took, and how many a second where that says something."""
-    return duration(seconds) + (f", {number / seconds:,.0f} a second" if number >= 100 and seconds >= 1 else "")
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -10,6 +10,7 @@ from dedupindex.records import (
     GroupFlag,
     GroupMember,
     ImageRecord,
+    LocationRecord,
     Outcome,
     Pair,
     Proof,
@@ -18,6 +19,7 @@ from dedupindex.records import (
     Verification,
 )
 from dedupindex.records.proofs import DIRECT
+from dedupindex.reports.names import shown
 
 JUDGEMENT = "a judgement call"  # no rule tells which of two pictures is better
 
@@ -144,6 +146,14 @@ def largest_words(proof: Proof) -> str:
 def relation_words(relation: str) -> str:
     """Return the words for relations joined by ``+``, without numbers."""
     return "; ".join(MEANING[Relation(name)] for name in relation.split("+") if name in set(Relation))
+
+
+def companions_words(image: ImageRecord, place: LocationRecord) -> str:
+    """Return what belongs to a picture at a place: files beside it, and further pictures in its file."""
+    words = [f"{shown(companion.path.name)} ({companion.kind})" for companion in place.companions]
+    if image.further_pictures:
+        words.append(f"{image.further_pictures} further picture{'s' if image.further_pictures > 1 else ''} in the file")
+    return f"with {', '.join(words)}" if words else ""
 
 
 def flag_words(flag: GroupFlag) -> str:

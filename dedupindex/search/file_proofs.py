@@ -17,6 +17,7 @@ from dedupindex.execution.limits import limits_of
 from dedupindex.execution.pool import Pool
 from dedupindex.prepare.pipeline import pixel_digest
 from dedupindex.records import DecodedFile, Frame, Outcome, Proof
+from dedupindex.records.answers import PRIMARY_FIRST
 from dedupindex.records.plans import PlanItem
 from dedupindex.records.proofs import Affine
 from dedupindex.search.proof_reading import proof_picture_from_frame, proof_picture_of
@@ -123,7 +124,7 @@ def _prove(pair: FilePair) -> FileProof:
 
 def _pixels(keeper: DecodedFile, file: DecodedFile) -> Proof:
     """Compare all frames of two files, pixel by pixel."""
-    same = len(keeper.frames) == len(file.frames) and keeper.frame_count == file.frame_count == 1
+    same = len(keeper.frames) == len(file.frames) and _is_one_picture(keeper) and _is_one_picture(file)
     same = same and all(
         pixel_digest(one.pixels, one.mask) == pixel_digest(other.pixels, other.mask)
         for one, other in zip(keeper.frames, file.frames, strict=True)
@@ -131,6 +132,10 @@ def _pixels(keeper: DecodedFile, file: DecodedFile) -> Proof:
     if same:
         return Proof(Outcome.SAME, compared=1.0, reason="every pixel is the same")
     return Proof(Outcome.DIFFERENT, reason="not every pixel is the same")
+
+
+def _is_one_picture(file: DecodedFile) -> bool:
+    return file.frame_count == 1 or file.format == PRIMARY_FIRST
 
 
 def _shape(frame: Frame) -> tuple[int, int]:

@@ -33,7 +33,8 @@ def write(path: Path, data: bytes, mtime: int = 1_600_000_000, mode: int = 0o644
 
 
 def image(number: int, data: bytes, *paths: Path, frame: int = 0, **known) -> ImageRecord:
-    known = {"width": 100, "height": 80, "format": "JPEG", "bits": 8} | known
+    stack = known.get("frame_count", 1) > 1
+    known = {"width": 100, "height": 80, "format": "TIFF" if stack else "JPEG", "bits": 8} | known
     places = []
     for path in sorted(paths):
         status = path.stat()
@@ -81,7 +82,7 @@ def crop(large: ImageRecord, small: ImageRecord, *more: Relation, scale: float =
     return dataclasses.replace(made, verification=dataclasses.replace(made.verification, registration=registration))
 
 
-def plan_of(images, pairs=(), decisions=(), **options):
+def plan_of(images, pairs=(), decisions=(), settings=None, **options):
     options = {"keep": ("more-pixels", "oldest", "shortest-path")} | options
     return make_plan(
         build_groups(sorted(pairs, key=lambda p: -p.verification.score), images),
@@ -90,6 +91,7 @@ def plan_of(images, pairs=(), decisions=(), **options):
         database="made-up.db",
         version="0",
         made=datetime(2026, 1, 1, tzinfo=UTC),
+        settings=settings,
     )
 
 

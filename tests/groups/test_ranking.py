@@ -9,6 +9,7 @@ from dedupindex.errors import SettingsError
 from dedupindex.groups.provenance import Made, Sign, depths
 from dedupindex.groups.ranking import RULES, Contender, Ranked, keys, reason, rule_order
 from dedupindex.records import ImageRecord, LocationRecord
+from dedupindex.records.companions import Companion, CompanionKind
 from dedupindex.settings import KEEP_RULES, OTHER_KEEP_RULES, Settings
 
 PLACE = LocationRecord(Path("/p/one.jpg"), 0, 5000, 1_000_000_000)
@@ -62,6 +63,18 @@ def decide(first, second, rules=(*KEEP_RULES, *OTHER_KEEP_RULES), prefer=()):
         (ONE, other(known={"compressed": 1, "packed": (COARSE,)}), "less-compressed", "JPEG steps are coarser"),
         (other({"size": 4000}, metadata_count=3, format="WEBP"), ONE, "more-metadata", "3 metadata fields against 0"),
         (other(protected=True), ONE, "protected", "has to stay"),
+        (
+            other({"companions": (Companion(Path("/p/one.xmp"), CompanionKind.EDITS),)}),
+            ONE,
+            "more-companions",
+            "1 companion (edits, video, raw ...) against none",
+        ),
+        (
+            other(frame_count=3),
+            other(frame_count=2),
+            "more-companions",
+            "2 companions (edits, video, raw ...) against 1",
+        ),
         (
             ONE,
             other({"mtime_ns": 2_000_000_000}),

@@ -37,6 +37,8 @@ def test_known_rows():
                 "false",
                 "false",
                 *["a", "", "", "false"],
+                "",
+                "",
             ]
         ],
         [
@@ -56,6 +58,8 @@ def test_known_rows():
                 "false",
                 "false",
                 *["a", "more-pixels", "2.00 times the resolution (200 x 100 against 200 x 100)", "false"],
+                "",
+                "",
             ]
         ],
     ]

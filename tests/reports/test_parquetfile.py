@@ -26,8 +26,8 @@ def test_known_rows():
     copy, row = table.to_pylist()
     assert (copy["a"], copy["b"], copy["relation"], copy["score"]) == ("/a.png", "/z.png", "same_bytes", 1.0)
     assert row == {
-        "a": "/a.png", "a_bytes": b"/a.png", "a_frame": 0, "a_label": None,
-        "b": "/b.png", "b_bytes": b"/b.png", "b_frame": 0, "b_label": None,
+        "a": "/a.png", "a_bytes": b"/a.png", "a_frame": 0, "a_label": None, "companions_a": [],
+        "b": "/b.png", "b_bytes": b"/b.png", "b_frame": 0, "b_label": None, "companions_b": [],
         "score": 0.875, "dy": 1.5, "dx": 0.0, "scale": 2.0, "rotation": -90.0, "overlap": 0.75, "mirrored": True,
         "relation": "resized+mirrored", "proof": "same", "changed": 0.0, "group": found.groups[0].id,
         "a_gone": False, "b_gone": False,

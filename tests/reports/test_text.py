@@ -18,14 +18,13 @@ from dedupindex.records import (
     RunRecord,
 )
 from dedupindex.records.reports import Change, Coverage, Selection
+from dedupindex.reports.amounts import count, duration
 from dedupindex.reports.summary import ReportSummary
 from dedupindex.reports.text import (
     change_lines,
     changes_text,
-    count,
     coverage_lines,
     decision_line,
-    duration,
     failure_lines,
     ingest_text,
     matches_text,
