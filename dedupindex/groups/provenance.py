@@ -106,12 +106,12 @@ def made_from(pair: Pair, files: Files = MappingProxyType({})) -> Made | None:
     """
     if not is_measured(pair):
         return None
+    both = _View(pair, pair.a, pair.b, files), _View(pair, pair.b, pair.a, files)
     for sign, words_of in _SIGNS.items():
-        for x, y in ((pair.a, pair.b), (pair.b, pair.a)):
-            words = words_of(_View(pair, x, y, files))
+        for view, back in (both, both[::-1]):
+            words = words_of(view)
             if words:
-                certain = sign is not Sign.COARSER_STEPS or _excludes(_View(pair, y, x, files))
-                return Made(x.id, y.id, sign, words, certain)
+                return Made(view.x.id, view.y.id, sign, words, sign is not Sign.COARSER_STEPS or _excludes(back))
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from dedupindex.records.evidence import NO_PROOF_MEASURES, ProofMeasures
@@ -217,15 +218,21 @@ def relations_after(seen: tuple[Relation, ...], proof: Proof | None) -> tuple[Re
         else was seen. `edited`: what was seen of the geometry, and `edited`. `alternate`: that alone. `different`:
         nothing. Without a proof, and where it could not tell: what was seen, and `unproven`.
     """
+    return _after(seen, None if proof is None else proof.outcome)
+
+
+@lru_cache(maxsize=4096)
+def _after(seen: tuple[Relation, ...], outcome: Outcome | None) -> tuple[Relation, ...]:
+    """Relations after a proof with this outcome; None = there is none. Every pair is asked many times."""
     if DIRECT.intersection(seen):
         return seen
     bare = tuple(
         r for r in seen if r not in (Relation.EDITED, Relation.REENCODED, Relation.ALTERNATE, Relation.UNPROVEN)
     )
-    if proof is None or proof.outcome is Outcome.NONE:
+    if outcome is None or outcome is Outcome.NONE:
         return (*bare, *((Relation.EDITED,) if Relation.EDITED in seen else ()), Relation.UNPROVEN)
-    if proof.outcome is Outcome.SAME:
+    if outcome is Outcome.SAME:
         return bare or (PROVEN_BY_SAME,)
-    if proof.outcome is Outcome.EDITED:
+    if outcome is Outcome.EDITED:
         return (*(r for r in bare if r is not Relation.TONE), Relation.EDITED)
-    return (Relation.ALTERNATE,) if proof.outcome is Outcome.ALTERNATE else ()
+    return (Relation.ALTERNATE,) if outcome is Outcome.ALTERNATE else ()

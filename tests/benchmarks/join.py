@@ -28,6 +28,7 @@ from dedupindex.engines.joining import HITS, centres_table
 from dedupindex.engines.local import LocalBackend
 from dedupindex.engines.proposing import IMAGES_A_PART, Plan, images_table, join, layout_for
 from dedupindex.evaluation.synthetic import BLOCK, descriptors, make_pool
+from dedupindex.execution.template import close_template
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
 from dedupindex.features.descriptor import orientations
 from dedupindex.search.candidates import radius_for
@@ -222,6 +223,7 @@ def _index(codes: np.ndarray, truth: Truth, radius: float, settings: Settings) -
 
 
 def _cpu() -> float:
+    close_template()  # what workers used counts when it has ended
     own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 

@@ -52,8 +52,8 @@ def turned(one: Pair) -> Pair:
         ({"colours_b": 64.0, "fine_b": 0.95}, (Relation.REENCODED,), Sign.PALETTE),
         ({"step_a": 2.9, "step_b": 2.9, "noise_b": 12.0, "fine_b": 0.4}, (Relation.REENCODED,), Sign.NOISE),
         ({"middle_a": 1.6, "fine_a": 1.55, "middle_b": 0.6, "fine_b": 0.58}, (Relation.REENCODED,), Sign.SHARPENED),
-        ({"middle_a": 0.13, "fine_a": 0.01, "middle_b": 4.9, "fine_b": 1.6}, (Relation.REENCODED,), Sign.BLURRED),
-        ({"middle_a": 0.95, "fine_a": 0.05, "fine_b": 1.0}, (Relation.REENCODED,), Sign.BLURRED),
+        ({"middle_a": 0.13, "fine_a": 0.01, "middle_b": 4.9, "detail_b": 0.8}, (Relation.REENCODED,), Sign.BLURRED),
+        ({"middle_a": 0.95, "fine_a": 0.05, "fine_b": 1.0, "detail_b": 2.0}, (Relation.REENCODED,), Sign.BLURRED),
         ({"unexplained_a": 0.37, "unexplained_b": 0.25}, (Relation.TONE,), Sign.FEWER_LEVELS),
         ({"step_a": 6.0, "step_b": 2.0, "lattice_a": 0.6}, (Relation.EDITED,), Sign.SAVED_AGAIN),
         ({"step_a": 6.0, "lattice_a": 0.5}, (Relation.TONE,), Sign.SAVED_AGAIN),
@@ -79,6 +79,7 @@ def test_each_sign_tells_whichever_picture_comes_first(measures, relations, sign
         ({"noise_b": 12.0}, (Relation.REENCODED,)),  # as another lossy format may have
         ({"step_a": 6.0, "step_b": 7.0, "lattice_a": 0.6}, (Relation.MIRRORED,)),  # coarser steps wipe out finer ones
         ({"step_a": 6.0, "step_b": 5.0, "lattice_a": 0.25}, (Relation.MIRRORED,)),  # steps as near may look alike
+        ({"middle_a": 0.95, "fine_a": 0.05}, (Relation.REENCODED,)),  # the other one has as much detail, of its own
         ({"outside_b": 0.2, "plain_b": 0.3}, (Relation.BORDERED,)),  # it shows something there
         ({"unexplained_a": 0.37, "unexplained_b": 0.25}, (Relation.EDITED,)),  # the edit explains it
     ],
@@ -122,6 +123,7 @@ def test_an_enlarged_picture_is_as_fine_as_what_it_was_made_from():
     finer = pair({"ratio": 1.5, "beyond": 8.0}, (Relation.RESIZED,), scale=1 / 1.5)
     assert enlargement(finer) is None
     assert fineness([finer]) == pytest.approx({1: 1.0, 2: 1.5})
+    assert enlargement(pair({"ratio": 1.5, "beyond": 0.0}, (Relation.RESIZED,), scale=1 / 1.5)) is None, "not measured"
     soft = pair({"ratio": 1.5, "beyond": 1.2, "detail_a": 0.5}, (Relation.RESIZED,), scale=1 / 1.5)
     assert enlargement(soft) is None, "neither has fine detail: which of the two was made from the other is not known"
 
@@ -165,6 +167,15 @@ def test_other_lossy_formats_are_told_by_their_detail_and_then_by_their_bytes():
     assert more_compressed(pair({}, a=sizes[0], b=sizes[1])).better == 1
     assert more_compressed(pair({}, a=sizes[0], b=sizes[2])) is None
     assert more_compressed(pair({}, a=sizes[1], b={**sizes[0], "format": "HEIF"})) is None
+
+
+def test_a_difference_that_jpeg_steps_do_not_explain_comes_from_the_other_lossy_file():
+    jpeg = pair({"step_a": 2.9}, b={"format": "WEBP"})
+    far = dataclasses.replace(jpeg, proof=dataclasses.replace(jpeg.proof, noise=3 / 255))
+    assert (more_compressed(far).better, more_compressed(turned(far)).better) == (1, 1)
+    assert more_compressed(far).sign is Sign.UNEXPLAINED
+    near = dataclasses.replace(jpeg, proof=dataclasses.replace(jpeg.proof, noise=1 / 255))
+    assert more_compressed(near) is None
 
 
 def test_a_lossless_file_with_the_pixels_of_a_lossy_one_was_made_from_it():

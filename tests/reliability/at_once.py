@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from dedupindex import Index
+from dedupindex.execution import contained
 from dedupindex.store import catalog, catalog_images
 from tests.pictures import picture, save
+
+contained.is_worker = lambda: True  # decode in this process: there are many of them
 
 
 def writer(database: Path, pictures: Path, number: int, until: float) -> dict:

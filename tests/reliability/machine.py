@@ -14,7 +14,9 @@ from pathlib import Path
 
 
 def serve() -> None:
+    from dedupindex.execution import contained
 
+    contained.is_worker = lambda: True  # decode in the fork: it is killed as a whole
     for line in sys.stdin:
         order = json.loads(line)
         reading, writing = os.pipe()

@@ -14,9 +14,11 @@ MOST_SECONDS, MOST_MEMORY, MOST_IN_PARENT = 5.0, 1000, 600  # for a file: comput
 SCRIPT = """
 import json, resource, sys, time
 from dedupindex import Index
+from dedupindex.execution.template import close_template
 with Index.open(sys.argv[1], create=True, workers=2) as index:
     began = time.monotonic()
     summary = index.ingest(sys.argv[2:])
+close_template()  # what it used counts when it has ended
 own, child = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
 print(json.dumps({
     "added": summary.added, "reasons": [f.reason for f in summary.failures], "wall": time.monotonic() - began,
