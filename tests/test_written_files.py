@@ -121,7 +121,7 @@ PLAN = Plan(
             None,
             0.9,
             EVIDENCE,
-            companions(file.path),
+            companions=companions(file.path),
         )
         for file in FILES[1:]
     ),

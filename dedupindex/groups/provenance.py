@@ -194,12 +194,12 @@ def _fewer_levels(view: _View) -> str:
 
 
 def _saved_again(view: _View) -> str:
-    found, own, there = view.of_x("lattice"), view.of_x("step"), view.of_y("step")
-    if found is None or own is None or (there is not None and there >= own):
+    fit, own, there = view.of_x("lattice"), view.of_x("step"), view.of_y("step")
+    if fit is None or own is None or (there is not None and there >= own):
         return ""  # coarser steps would have wiped out the other one's
     near = there is not None and own < NEAR_STEPS * there
     words = "it was saved again from the other one, whose JPEG steps it still shows"
-    return words if found >= (ON_NEAR_STEPS if near else ON_STEPS) else ""
+    return words if fit >= (ON_NEAR_STEPS if near else ON_STEPS) else ""
 
 
 def _enlarged(view: _View) -> str:
@@ -224,8 +224,8 @@ def _coarser_steps(view: _View) -> str:
 
 def _excludes(view: _View) -> bool:
     """Whether *y* is known not to be made from the JPEG *x*: it does not show its steps, and no tone may hide them."""
-    found = view.of_x("lattice")
-    return found is not None and found < OFF_STEPS and Relation.TONE not in view.pair.relations
+    fit = view.of_x("lattice")
+    return fit is not None and fit < OFF_STEPS and Relation.TONE not in view.pair.relations
 
 
 _SIGNS: Mapping[Sign, Callable[[_View], str]] = {
@@ -351,7 +351,7 @@ def larger(pairs: Iterable[Pair]) -> list[tuple[int, int]]:
 
     Borders, bars and empty corners are not more, where the files were compared.
     """
-    found = []
+    contained = []
     for pair in pairs:
         crop_of = pair.verification.crop_of
         measures = measures_of(pair)
@@ -364,8 +364,8 @@ def larger(pairs: Iterable[Pair]) -> list[tuple[int, int]]:
             elif (crop_of == Side.A and own_a < NO_AREA) or (crop_of == Side.B and own_b < NO_AREA):
                 crop_of = None
         if crop_of is not None:
-            found.append((pair.a.id, pair.b.id) if crop_of == Side.A else (pair.b.id, pair.a.id))
-    return found
+            contained.append((pair.a.id, pair.b.id) if crop_of == Side.A else (pair.b.id, pair.a.id))
+    return contained
 
 
 def _is_plain(pair: Pair, side: str) -> bool:

@@ -14,7 +14,20 @@ from dedupindex.settings import Settings
 def regrouped(
     group: DuplicateGroup, decisions: Iterable[Decision], settings: Settings = Settings()
 ) -> tuple[DuplicateGroup, ...]:
-    """Groups that remain of a group after decisions on its pictures: itself, smaller ones, or none."""
+    """Groups that remain of a group after decisions on its pictures.
+
+    Parameters
+    ----------
+    group : DuplicateGroup
+    decisions : iterable of Decision
+    settings : Settings
+        Their keep rules rank the members.
+
+    Returns
+    -------
+    tuple of DuplicateGroup
+        The group itself, smaller ones, or none.
+    """
     decided = decided_pairs(decisions)
     images = [member.image for member in group.members]
     alone = [i for i in images if len(i.locations) > 1 and not decided.leaves_out(i.key, i.key, decided=False)]

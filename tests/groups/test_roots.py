@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dedupindex.groups import roots
 from dedupindex.groups.grouping import build_groups
+from dedupindex.groups.ranking import Policy
 from dedupindex.records import ImageRecord, LocationRecord
 from dedupindex.records.roots import Root
 from dedupindex.store.database import Database
@@ -92,6 +93,6 @@ def test_places_below_an_absent_root_come_last():
 def test_what_is_gone_never_leads_and_is_no_keeper():
     large = image(1, ("/away/a.png", True), width=100, height=100)
     small = image(2, ("/here/b.png", False))
-    [group] = build_groups([dataclasses.replace(pair(1, 2), a=large, b=small)], keepers=[large.key])
+    [group] = build_groups([dataclasses.replace(pair(1, 2), a=large, b=small)], policy=Policy(keepers=[large.key]))
     assert [member.image.id for member in group.members] == [2, 1]
     assert not any(member.keeper for member in group.members)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.records.proofs import Box
@@ -96,22 +95,22 @@ def information(
         - ``colour``: strength of colours that do not follow from luminance, levels.
         - ``lattice``: see `lattices`.
     """
-    found: dict[str, float] = {}
+    measured: dict[str, float] = {}
     for side, picture, other, there in (("a", a, b, matrix), ("b", b, a, invert(matrix))):
         if picture.quantisation:
-            found[f"step_{side}"] = typical_step(picture.quantisation[0])
+            measured[f"step_{side}"] = typical_step(picture.quantisation[0])
         if picture.palette is not None:
-            found[f"colours_{side}"] = float(len(picture.palette))
-        found[f"outside_{side}"], found[f"plain_{side}"] = _outside(picture, other, there)
+            measured[f"colours_{side}"] = float(len(picture.palette))
+        measured[f"outside_{side}"], measured[f"plain_{side}"] = _outside(picture, other, there)
     common = _common(a, b, matrix)
     if common is not None and common.mask.any():
         joint = joint_histogram(common.a, common.b, common.mask)
-        found |= _detail(common, joint, sign, _boxes(a if common.a_is_finer else b, common, changed))
-        found |= {"unexplained_a": _unexplained(joint.T), "unexplained_b": _unexplained(joint)}
+        measured |= _detail(common, joint, sign, _boxes(a if common.a_is_finer else b, common, changed))
+        measured |= {"unexplained_a": _unexplained(joint.T), "unexplained_b": _unexplained(joint)}
         for side, colour, luminance in (("a", common.colour_a, common.a), ("b", common.colour_b, common.b)):
-            found[f"colour_{side}"] = 0.0 if colour is None else _own_colour(colour, luminance, common.mask)
-        found |= lattices(a, b, matrix, sign)
-    return {name: float(f"{value:.{DIGITS}g}") for name, value in found.items()}
+            measured[f"colour_{side}"] = 0.0 if colour is None else _own_colour(colour, luminance, common.mask)
+        measured |= lattices(a, b, matrix, sign)
+    return {name: float(f"{value:.{DIGITS}g}") for name, value in measured.items()}
 
 
 def typical_step(table: Sequence[int]) -> float:
@@ -206,18 +205,18 @@ def _detail(common: _Common, joint: Joint, sign: float, changed: Mask) -> dict[s
     flat, textured = order[:count], order[-count:]
     structured = [energy[textured].mean(0) - energy[flat].mean(0) for energy in own]
     shared = cross[textured].mean(0) - cross[flat].mean(0)
-    found = {"ratio": common.ratio}
+    measured = {"ratio": common.ratio}
     for side, energy, everything in zip("ab", structured, own, strict=True):
         for number, name in ((1, "middle"), (2, "fine")):
-            found[f"{name}_{side}"] = float(shared[number] / energy[number]) if energy[number] > 0 else 0.0
-        found[f"detail_{side}"] = float(np.sqrt(max(0.0, energy[2])))
-        found[f"noise_{side}"] = float(np.sqrt(everything[flat, 2].mean()))
+            measured[f"{name}_{side}"] = float(shared[number] / energy[number]) if energy[number] > 0 else 0.0
+        measured[f"detail_{side}"] = float(np.sqrt(max(0.0, energy[2])))
+        measured[f"noise_{side}"] = float(np.sqrt(everything[flat, 2].mean()))
     if len(limits) > 3:
         # the finest detail may lie where the coarser detail is least: then both differences are negative
         above = [abs(float(energy[3])) for energy in structured]
         fine, coarse = above if common.a_is_finer else above[::-1]
-        found["beyond"] = fine / max(coarse, 1e-3)
-    return found
+        measured["beyond"] = fine / max(coarse, 1e-3)
+    return measured
 
 
 def _band_weights(limits: Sequence[tuple[float, float]], ratio: float) -> FloatArray:
@@ -241,6 +240,8 @@ def _spectra(picture: ByteArray, tiles: list[tuple[int, int]]) -> NDArray[np.com
     weight /= np.sqrt(np.square(weight).mean())
     stack = np.stack([picture[y : y + TILE, x : x + TILE] for y, x in tiles]).astype(np.float32)
     stack -= stack.mean((1, 2), keepdims=True)
+    from scipy import fft  # slow to import: only when it is used
+
     return np.asarray(fft.rfft2(stack * weight), np.complex64)
 
 
