@@ -244,8 +244,8 @@ def series_lines(series: Series, base: Path | None = None) -> Iterator[str]:
 
 def summary_line(report: Report, summary: ReportSummary) -> str:
     """Return how much there is, in a line."""
-    groups = f"{count(summary.groups, 'duplicate group')} with {summary.files:,} of" if summary.groups else ""
-    line = f"{groups or 'no duplicates, among'} {count(report.files, 'file')}"
+    grouped = f"{count(summary.groups, 'duplicate group')} with {summary.files:,} of" if summary.groups else ""
+    line = f"{grouped or 'no duplicates, among'} {count(report.files, 'file')}"
     if report.hidden:
         line += f"; {count(report.hidden, 'pair')} left out as was decided"
     return line

@@ -150,8 +150,9 @@ def test_only_files_below_the_path_go(run, card):
     planned, said = plan_of(run, card, "--path", "card/again")
     assert planned == {"card/again/1.png": "archive/1.png"}
     assert "outside of what was asked for (--path)" in said
+    # what may not go is kept before a preferred folder counts, as with --protect
     planned, _ = plan_of(run, card, "--path", "card/again", "--prefer", "card/again")
-    assert planned == {}
+    assert planned == {"card/again/1.png": "archive/1.png"}
 
 
 def test_within_one_folder_and_between_folders(run, card):
