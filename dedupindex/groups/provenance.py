@@ -29,9 +29,10 @@ COHERENT = 0.7  # share of the detail that follows from the other one's, in a sh
 BLURRED, LOST = 1.25, 0.35  # amplification from the softer one in the middle band; fine detail that it still has
 CUT_OFF = 0.2  # fine detail that a picture still has that was reduced and enlarged, with its middle band there
 FINER = 2.0  # times the detail of the softer picture that the other one has, at least
-UNEXPLAINED, LOST_LEVELS = 0.04, 0.85  # least unexplained share of levels; of the other one's in the one that lost some
+UNEXPLAINED, LOST_LEVELS = 0.04, 0.82  # least unexplained share of levels; of the other one's in the one that lost some
 ON_STEPS, OFF_STEPS = 0.2, 0.15  # `lattice` from which a picture was made from the other one; up to which it was not
-NEAR_STEPS, ON_NEAR_STEPS = 1.5, 0.45  # ratio of the steps of two JPEGs up to which the first of these must be more
+ON_LOSSLESS = 0.4  # the first of these where the picture is no JPEG: it may come from one that is not known
+NEAR_STEPS = 1.5  # ratio of the steps of two JPEGs up to which those of one may look like those of the other
 LEAST_BEYOND = 0.5  # of the next: less is not measured, as where the finest detail lies where the coarser is least
 ENLARGED = 2.5  # energy above the limit of the coarser picture, over that of its enlargement, that is detail
 SHARP = 1.0  # levels of detail near its limit that a picture has which was not enlarged itself
@@ -195,11 +196,11 @@ def _fewer_levels(view: _View) -> str:
 
 def _saved_again(view: _View) -> str:
     fit, own, there = view.of_x("lattice"), view.of_x("step"), view.of_y("step")
-    if fit is None or own is None or (there is not None and there >= own):
-        return ""  # coarser steps would have wiped out the other one's
-    near = there is not None and own < NEAR_STEPS * there
-    words = "it was saved again from the other one, whose JPEG steps it still shows"
-    return words if fit >= (ON_NEAR_STEPS if near else ON_STEPS) else ""
+    if fit is None or own is None:
+        return ""  # coarser steps of its own would have wiped out the other one's
+    least = ON_LOSSLESS if there is None else ON_STEPS
+    told = fit >= least and (there is None or own >= NEAR_STEPS * there)
+    return "it was saved again from the other one, whose JPEG steps it still shows" if told else ""
 
 
 def _enlarged(view: _View) -> str:
@@ -323,7 +324,7 @@ def _is_nearer(view: _View) -> bool:
 def _is_smoother(view: _View) -> bool:
     """Whether *y* has less energy in its finest detail, and not because it was filtered: what is left differs too."""
     detail, noise, fine = view.both("detail"), view.both("noise"), view.both("fine")
-    if detail is None or noise is None or fine is None:
+    if detail is None or noise is None or fine is None or "derived" in view.measures:
         return False
     energy = [math.hypot(*both) ** 2 for both in zip(detail, noise, strict=True)]
     left = energy[1] / max(energy[0], 1e-9)
@@ -371,7 +372,8 @@ def larger(pairs: Iterable[Pair]) -> list[tuple[int, int]]:
 def _is_plain(pair: Pair, side: str) -> bool:
     """Whether what only one picture of a pair shows is a border, a bar or empty corners."""
     measures = measures_of(pair)
-    least = PLAIN_BORDERED if Relation.BORDERED in pair.relations else PLAIN
+    bordered = Relation.BORDERED in pair.relations
+    least = PLAIN_BORDERED if bordered else PLAIN
     return measures.get(f"outside_{side}", 0.0) >= NO_AREA and measures.get(f"plain_{side}", 0.0) >= least
 
 

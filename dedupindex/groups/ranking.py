@@ -209,6 +209,10 @@ def _known(images: Sequence[ImageRecord], pairs: Sequence[Pair]) -> dict[int, di
             join(tone, pair.a.id, pair.b.id)
     same = {image.id: root_of(content, image.id) for image in images}
     files = file_measures(pairs)
+    steps = {same[image]: known["step"] for image, known in files.items() if "step" in known}
+    for image in images:  # a lossless file with the pixels of a JPEG shows the steps of that JPEG
+        if same[image.id] in steps:
+            files.setdefault(image.id, {}).setdefault("step", steps[same[image.id]])
     made, packed = (
         [
             replace(one, better=same[one.better], worse=same[one.worse])

@@ -123,7 +123,7 @@ def test_relations_in_words_and_missing_pictures():
     assert page.text.count("no picture") == 2
     assert [picture for picture in page.all("img") if "id" not in picture] == []
     page = Page(report_html(report([cropped, pair(a, c, Relation.TONE)]), lambda image: None))
-    assert "cropped: no. 2 shows 62 % of no. 1" in page.text
+    assert "cropped: no. 3 shows 62 % of no. 1" in page.text
 
 
 def test_an_empty_report():

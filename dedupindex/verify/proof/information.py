@@ -36,6 +36,9 @@ RIM = 4  # pixels at the edge of the common area that are not measured
 GREY_BINS = 32  # levels of luminance at which the typical colour is taken
 OUTSIDE_SIDE = 512  # longest side at which the area outside is measured, pixels
 ONE_COLOUR = 1  # levels around the most frequent one that count as one colour
+SEAM = 5  # pixels inside the other picture's outline that are looked at
+SEAM_COLOUR = 6  # levels from that colour within which they are of the same colour
+GOES_ON = 0.5  # share of them from which that colour goes on inside: then it is no border
 DIGITS = 4  # significant digits that are kept
 # Of two pictures of which neither holds more:
 LEAST_KEPT = 0.8  # share of the detail that each keeps of the other one's
@@ -282,6 +285,8 @@ def _own_colour(colour: ByteArray, luminance: ByteArray, mask: Mask) -> float:
 def _outside(picture: ProofPicture, other: ProofPicture, matrix: Matrix) -> tuple[float, float]:
     """Share of a picture's valid area that the other one does not show, and how much of that is of one colour.
 
+    The second is 0 where that colour goes on in what both show.
+
     Parameters
     ----------
     picture, other : ProofPicture
@@ -294,12 +299,19 @@ def _outside(picture: ProofPicture, other: ProofPicture, matrix: Matrix) -> tupl
     seen = _warped_mask(other, compose(invert(to_full(other)), compose(invert(matrix), to_picture)), small.shape)
     seen = np.asarray(cv2.dilate(seen.astype(np.uint8), np.ones((3, 3), np.uint8)), bool)
     valid = np.ones(small.shape, np.bool_) if picture.mask is None else picture.mask[::step, ::step]
-    levels = np.bincount(small[valid & ~seen], minlength=256)
+    outside = valid & ~seen
+    levels = np.bincount(small[outside], minlength=256)
     number = int(levels.sum())
     if not number:
         return 0.0, 0.0
-    most = int(np.convolve(levels, np.ones(2 * ONE_COLOUR + 1, np.int64), "same").max())
-    return number / max(1, int(valid.sum())), most / number
+    near = np.convolve(levels, np.ones(2 * ONE_COLOUR + 1, np.int64), "same")
+    share = number / max(1, int(valid.sum()))
+    # a border ends where the other picture begins; the ground on which something stands goes on
+    kernel = np.ones((2 * SEAM + 1, 2 * SEAM + 1), np.uint8)
+    seam = np.asarray(cv2.dilate(outside.astype(np.uint8), kernel), bool) & valid & seen
+    away = np.abs(small[seam].astype(np.int16) - int(near.argmax()))
+    goes_on = away.size and float((away <= SEAM_COLOUR).mean()) > GOES_ON
+    return share, 0.0 if goes_on else int(near.max()) / number
 
 
 # ---------------------------------------------------------------------------------------------------- from measures

@@ -80,6 +80,14 @@ def test_borders_and_corners_are_plain_and_a_larger_picture_is_not():
     assert cut["outside_b"] == 0
 
 
+def test_the_ground_on_which_something_stands_is_no_border():
+    ground = Image.new("RGB", (700, 700), "white")
+    ground.paste(PHOTO.resize((260, 260)), (300, 300))
+    found = measured(ground.crop((200, 200, 640, 640)), np.array([[1.0, 0, 200], [0, 1, 200]]), original=ground)
+    assert found["outside_a"] > 0.5
+    assert found["plain_a"] == 0
+
+
 def test_what_is_without_data_is_not_shown():
     mask = np.ones((512, 512), bool)
     mask[:, :128] = False
