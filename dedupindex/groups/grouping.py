@@ -187,13 +187,13 @@ def _reasons(policy: Policy, ranked: Sequence[Ranked], files: Sequence[Ranked]) 
         All files, and the first one of each image. A single image at several places stands before its next place.
     """
     rules = rule_order(policy.rules)
-    found: dict[int, Reason] = {}
+    reasons: dict[int, Reason] = {}
     for file in files[1:] or ranked[1:2]:
         why = reason(rules, ranked[0], file)
         if why is not None:
-            found.setdefault(ranked[0].contender.image.id, why)
-            found.setdefault(file.contender.image.id, why)
-    return found
+            reasons.setdefault(ranked[0].contender.image.id, why)
+            reasons.setdefault(file.contender.image.id, why)
+    return reasons
 
 
 def _flags(images: Sequence[ImageRecord], pairs: Sequence[Pair], beside: Sequence[Pair]) -> list[GroupFlag]:

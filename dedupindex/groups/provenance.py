@@ -195,11 +195,11 @@ def _fewer_levels(view: _View) -> str:
 
 
 def _saved_again(view: _View) -> str:
-    found, own, there = view.of_x("lattice"), view.of_x("step"), view.of_y("step")
-    if found is None or own is None:
+    value, own, there = view.of_x("lattice"), view.of_x("step"), view.of_y("step")
+    if value is None or own is None:
         return ""  # coarser steps of its own would have wiped out the other one's
     least = ON_LOSSLESS if there is None else ON_STEPS
-    told = found >= least and (there is None or own >= NEAR_STEPS * there)
+    told = value >= least and (there is None or own >= NEAR_STEPS * there)
     return "it was saved again from the other one, whose JPEG steps it still shows" if told else ""
 
 
@@ -225,8 +225,8 @@ def _coarser_steps(view: _View) -> str:
 
 def _excludes(view: _View) -> bool:
     """Whether *y* is known not to be made from the JPEG *x*: it does not show its steps, and no tone may hide them."""
-    found = view.of_x("lattice")
-    return found is not None and found < OFF_STEPS and Relation.TONE not in view.pair.relations
+    value = view.of_x("lattice")
+    return value is not None and value < OFF_STEPS and Relation.TONE not in view.pair.relations
 
 
 _SIGNS: Mapping[Sign, Callable[[_View], str]] = {
@@ -352,7 +352,7 @@ def larger(pairs: Iterable[Pair]) -> list[tuple[int, int]]:
 
     Borders, bars and empty corners are not more, where the files were compared.
     """
-    found = []
+    ordered = []
     for pair in pairs:
         crop_of = pair.verification.crop_of
         measures = measures_of(pair)
@@ -365,8 +365,8 @@ def larger(pairs: Iterable[Pair]) -> list[tuple[int, int]]:
             elif (crop_of == Side.A and own_a < NO_AREA) or (crop_of == Side.B and own_b < NO_AREA):
                 crop_of = None
         if crop_of is not None:
-            found.append((pair.a.id, pair.b.id) if crop_of == Side.A else (pair.b.id, pair.a.id))
-    return found
+            ordered.append((pair.a.id, pair.b.id) if crop_of == Side.A else (pair.b.id, pair.a.id))
+    return ordered
 
 
 def _is_plain(pair: Pair, side: str) -> bool:

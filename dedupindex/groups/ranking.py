@@ -217,11 +217,11 @@ def _known(images: Sequence[ImageRecord], pairs: Sequence[Pair]) -> dict[int, di
         for tell in (made_from, more_compressed)
     )
     part = depths((same[large], same[small]) for large, small in larger(pairs) if same[large] != same[small])
-    processed, compressed = (depths((one.better, one.worse) for one in found) for found in (made, packed))
+    processed, compressed = (depths((one.better, one.worse) for one in signs) for signs in (made, packed))
     fine, bare = fineness(pairs), unpacked(pairs)
     about: dict[str, dict[int, list[Made]]] = {"made": defaultdict(list), "packed": defaultdict(list)}
-    for name, found in (("made", made), ("packed", packed)):
-        for one in found:
+    for name, signs in (("made", made), ("packed", packed)):
+        for one in signs:
             about[name][one.worse].append(one)
     return {
         image.id: {
@@ -322,13 +322,13 @@ def _in_system_folder(contender: Contender, _: _Surroundings) -> bool:
     return any(is_system_folder(part) for part in contender.place.path.parts[:-1])
 
 
-def _between(keeper: Contender, found: Sequence[Made]) -> list[Made]:
+def _between(keeper: Contender, signs: Sequence[Made]) -> list[Made]:
     """Those of the signs on a file that are against the keeper; where there are none, the first against any file."""
-    return [made for made in found if made.better == keeper.content] or list(found[:1])
+    return [made for made in signs if made.better == keeper.content] or list(signs[:1])
 
 
-def _made_words(keeper: Contender, found: Sequence[Made]) -> str:
-    against = _between(keeper, found)
+def _made_words(keeper: Contender, signs: Sequence[Made]) -> str:
+    against = _between(keeper, signs)
     if not against:
         return "that one is nearer to the original"
     beside = "" if against[0].better == keeper.content else " (beside another picture of the group)"

@@ -14,7 +14,19 @@ from dedupindex.settings import Settings
 def regrouped(
     group: DuplicateGroup, decisions: Iterable[Decision], settings: Settings = Settings()
 ) -> tuple[DuplicateGroup, ...]:
-    """Groups that remain of a group after decisions on its pictures: itself, smaller ones, or none."""
+    """Groups that remain of a group after decisions on its pictures: itself, smaller ones, or none.
+
+    Parameters
+    ----------
+    group : DuplicateGroup
+    decisions : iterable of Decision
+    settings : Settings
+        Those by which the members are ranked.
+
+    Returns
+    -------
+    tuple of DuplicateGroup
+    """
     decided = decided_pairs(decisions)
     images = [member.image for member in group.members]
     alone = [i for i in images if len(i.locations) > 1 and not decided.leaves_out(i.key, i.key, decided=False)]

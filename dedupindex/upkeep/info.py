@@ -55,6 +55,20 @@ def info(database: Database, settings: Settings, fingerprint: str) -> Mapping[st
 
 
 def overview(connection: Connection, runs: int, settings: Settings) -> Overview:
-    """The report of everything, the counts, and the latest *runs* runs, from the state that the transaction sees."""
+    """The report of everything, the counts, and the latest runs, from the state that the transaction sees.
+
+    Parameters
+    ----------
+    connection : Connection
+        In a read transaction.
+    runs : int
+        How many runs.
+    settings : Settings
+        Those by which the members of groups are ranked.
+
+    Returns
+    -------
+    Overview
+    """
     whole = report(connection, settings=settings)
     return Overview(whole, catalog.counts(connection), tuple(catalog.runs(connection, limit=runs)))

@@ -99,22 +99,22 @@ def information(
         - ``colour``: strength of colours that do not follow from luminance, levels.
         - ``lattice``: see `lattices`.
     """
-    found: dict[str, float] = {}
+    measures: dict[str, float] = {}
     for side, picture, other, there in (("a", a, b, matrix), ("b", b, a, invert(matrix))):
         if picture.quantisation:
-            found[f"step_{side}"] = typical_step(picture.quantisation[0])
+            measures[f"step_{side}"] = typical_step(picture.quantisation[0])
         if picture.palette is not None:
-            found[f"colours_{side}"] = float(len(picture.palette))
-        found[f"outside_{side}"], found[f"plain_{side}"] = _outside(picture, other, there)
+            measures[f"colours_{side}"] = float(len(picture.palette))
+        measures[f"outside_{side}"], measures[f"plain_{side}"] = _outside(picture, other, there)
     common = _common(a, b, matrix)
     if common is not None and common.mask.any():
         joint = joint_histogram(common.a, common.b, common.mask)
-        found |= _detail(common, joint, sign, _boxes(a if common.a_is_finer else b, common, changed))
-        found |= {"unexplained_a": _unexplained(joint.T), "unexplained_b": _unexplained(joint)}
+        measures |= _detail(common, joint, sign, _boxes(a if common.a_is_finer else b, common, changed))
+        measures |= {"unexplained_a": _unexplained(joint.T), "unexplained_b": _unexplained(joint)}
         for side, colour, luminance in (("a", common.colour_a, common.a), ("b", common.colour_b, common.b)):
-            found[f"colour_{side}"] = 0.0 if colour is None else _own_colour(colour, luminance, common.mask)
-        found |= lattices(a, b, matrix, sign)
-    return {name: float(f"{value:.{DIGITS}g}") for name, value in found.items()}
+            measures[f"colour_{side}"] = 0.0 if colour is None else _own_colour(colour, luminance, common.mask)
+        measures |= lattices(a, b, matrix, sign)
+    return {name: float(f"{value:.{DIGITS}g}") for name, value in measures.items()}
 
 
 def typical_step(table: Sequence[int]) -> float:
@@ -209,18 +209,18 @@ def _detail(common: _Common, joint: Joint, sign: float, changed: Mask) -> dict[s
     flat, textured = order[:count], order[-count:]
     structured = [energy[textured].mean(0) - energy[flat].mean(0) for energy in own]
     shared = cross[textured].mean(0) - cross[flat].mean(0)
-    found = {"ratio": common.ratio}
+    measures = {"ratio": common.ratio}
     for side, energy, everything in zip("ab", structured, own, strict=True):
         for number, name in ((1, "middle"), (2, "fine")):
-            found[f"{name}_{side}"] = float(shared[number] / energy[number]) if energy[number] > 0 else 0.0
-        found[f"detail_{side}"] = float(np.sqrt(max(0.0, energy[2])))
-        found[f"noise_{side}"] = float(np.sqrt(everything[flat, 2].mean()))
+            measures[f"{name}_{side}"] = float(shared[number] / energy[number]) if energy[number] > 0 else 0.0
+        measures[f"detail_{side}"] = float(np.sqrt(max(0.0, energy[2])))
+        measures[f"noise_{side}"] = float(np.sqrt(everything[flat, 2].mean()))
     if len(limits) > 3:
         # the finest detail may lie where the coarser detail is least: then both differences are negative
         above = [abs(float(energy[3])) for energy in structured]
         fine, coarse = above if common.a_is_finer else above[::-1]
-        found["beyond"] = fine / max(coarse, 1e-3)
-    return found
+        measures["beyond"] = fine / max(coarse, 1e-3)
+    return measures
 
 
 def _band_weights(limits: Sequence[tuple[float, float]], ratio: float) -> FloatArray:

@@ -51,14 +51,14 @@ def lattices(a: ProofPicture, b: ProofPicture, matrix: Matrix, sign: float = 1.0
     """
     if any(picture.luminance.shape != picture.full_shape for picture in (a, b)):
         return {}
-    found = {}
+    measured = {}
     for side, own, other, there in (("a", a, b, matrix), ("b", b, a, invert(matrix))):
         moved = _exactly(other, there, own.full_shape) if own.quantisation else None
         table = other.quantisation[0] if other.quantisation else None
         value = None if moved is None else _lattice(own, *moved, sign, table)
         if value is not None:
-            found[f"lattice_{side}"] = value
-    return found
+            measured[f"lattice_{side}"] = value
+    return measured
 
 
 def _exactly(picture: ProofPicture, matrix: Matrix, shape: tuple[int, int]) -> tuple[ByteArray, Mask] | None:
@@ -95,15 +95,15 @@ def _lattice(
     tables = () if table is None else (_steps(table), _steps(table).T)  # turned by a quarter too
     signs, weights = [], []
     for v, u in FREQUENCIES:
-        found = _phase(toned[:, v, u], steps[v, u])
-        if found is None or gains is None:
+        measured = _phase(toned[:, v, u], steps[v, u])
+        if measured is None or gains is None:
             continue
         chance = 0.0
         for rounded in tables:  # the file's own steps, scaled as its tone is
             values = np.rint(elsewhere[:, v, u] / rounded[v, u]) * rounded[v, u] * gains[v, u]
             chance = max(chance, _phase(values, steps[v, u]) or 0.0)
         if chance < MOST_CHANCE:
-            signs.append(found - chance)
+            signs.append(measured - chance)
             weights.append(np.sqrt(np.count_nonzero(np.abs(toned[:, v, u]) > LEAST_LEVEL * steps[v, u])))
     return float(np.average(signs, weights=weights)) if signs else None
 
