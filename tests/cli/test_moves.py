@@ -29,7 +29,7 @@ def test_a_renamed_library_is_no_duplicate_of_itself(run, tmp_path):
     done = run("-q", "scan", "bob", cwd=tmp_path, code=0)
     assert "4 files: 0 read, 0 unchanged, 4 recognised" in done.stdout
     assert f"moved: {tmp_path}/alice -> {tmp_path}/bob (4 files)" in done.stdout
-    assert "no duplicates, among 4 images at 4 places" in done.stdout
+    assert "no duplicates, among 4 files" in done.stdout
 
 
 def test_groups_decisions_and_plans_follow_the_library(run, library):
@@ -112,11 +112,11 @@ def test_old_missing_places_are_aged_out(run, library):
     for name in ("2.png", "3.png"):
         (library / "alice" / name).unlink()
     run("-q", "ingest", "alice", cwd=library, code=0)
-    assert "0 places forgotten" in run("forget", "--missing-for", "90d", cwd=library, code=0).stdout
+    assert "0 files forgotten" in run("forget", "--missing-for", "90d", cwd=library, code=0).stdout
     assert "0 places would" in run("forget", "--missing-for", "0.001s", "alice/s", "--dry-run", cwd=library).stdout
     dry = run("forget", "--missing-for", "0.001s", "--dry-run", cwd=library, code=0)
     assert "2 places would be forgotten; 2 images stood at no other place" in dry.stdout
-    assert "2 places forgotten" in run("forget", "--missing-for", "0.001s", "alice", cwd=library, code=0).stdout
+    assert "2 files forgotten" in run("forget", "--missing-for", "0.001s", "alice", cwd=library, code=0).stdout
     counts = json.loads(run("info", "--json", cwd=library, code=0).stdout)
     assert (counts["missing"], counts["locations"], counts["images"]) == (0, 4, 3)
 
@@ -144,20 +144,20 @@ def test_a_folder_that_duplicates_were_moved_to_is_left_out_of_later_scans(run, 
     assert (folder / "x" / "du ps!" / "1.png").is_file()
     for options in ((), ("--exclude", "*.tmp")):  # other patterns do not end it
         done = run("-q", "scan", "x", *options, cwd=folder, code=0)
-        assert "no duplicates, among 1 image at 1 place" in done.stdout
+        assert "no duplicates, among 1 file" in done.stdout
         assert "left out: 1 file or folder by patterns" in done.stdout
     assert "nothing to do" in run(*plan, cwd=folder, code=0).stdout
     named = run("-q", "ingest", "x/du ps!", "--dry-run", cwd=folder, code=0)
     assert "1 to read" in named.stdout  # what is named itself is taken
     done = run("-q", "scan", "x", "--forget-excludes", cwd=folder, code=0)
-    assert "1 duplicate group with 2 pictures" in done.stdout
+    assert "1 duplicate group with 2 of 2 files" in done.stdout
 
 
 def test_after_undo_all_is_as_before(run, quarantine):
     folder, *_ = quarantine
     journal = next(folder.glob("*.journal"))
     run("undo", journal, cwd=folder, code=0)
-    assert "1 duplicate group with 2 pictures" in run("-q", "scan", "x", cwd=folder, code=0).stdout
+    assert "1 duplicate group with 2 of 2 files" in run("-q", "scan", "x", cwd=folder, code=0).stdout
 
 
 def test_a_quarantine_outside_of_what_is_scanned_is_nothing_to_warn_of(run, quarantine):
