@@ -113,9 +113,9 @@ def test_old_missing_places_are_aged_out(run, library):
         (library / "alice" / name).unlink()
     run("-q", "ingest", "alice", cwd=library, code=0)
     assert "0 files forgotten" in run("forget", "--missing-for", "90d", cwd=library, code=0).stdout
-    assert "0 places would" in run("forget", "--missing-for", "0.001s", "alice/s", "--dry-run", cwd=library).stdout
+    assert "0 files would" in run("forget", "--missing-for", "0.001s", "alice/s", "--dry-run", cwd=library).stdout
     dry = run("forget", "--missing-for", "0.001s", "--dry-run", cwd=library, code=0)
-    assert "2 places would be forgotten; 2 images stood at no other place" in dry.stdout
+    assert "2 files would be forgotten; 2 pictures lay nowhere else" in dry.stdout
     assert "2 files forgotten" in run("forget", "--missing-for", "0.001s", "alice", cwd=library, code=0).stdout
     counts = json.loads(run("info", "--json", cwd=library, code=0).stdout)
     assert (counts["missing"], counts["locations"], counts["images"]) == (0, 4, 3)

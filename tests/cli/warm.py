@@ -72,6 +72,7 @@ def become(order) -> None:
         os.dup2(opened, descriptor)
         os.close(opened)
     sys.argv = order["argv"]
+    sys.modules["__main__"].__package__ = None  # as in the console script: help names the program by it
 
 
 def leave(main) -> None:

@@ -7,12 +7,11 @@ belong into QUERIES. From them come
 - ``false_in_a_million``: how many unrelated pictures of a million a probe meets beyond each of ``cosines``;
 - ``negative_radius``: the distance within which a probe of a photographic negative meets `NEGATIVE_FALSE` strangers of
   a million;
-- ``tiny_reach``, ``poor_reach``, ``fast_reach``: the smallest cosines, in steps of `STEP`, beyond which a probe meets
-  no more strangers of its own kind than the default settings allow any probe (`false_candidates` of `SMALL`): frames of
-  few pixels, pictures with few keypoints, and pictures in the fast profile are near one another.
+- ``tiny_reach``, ``poor_reach``, ``fast_reach``: the largest cosines, in steps of `STEP`, that lose no more than
+  `LOST` of the copies: of frames of few pixels and of pictures with few keypoints, counted within the default radius,
+  and of all pictures in the fast profile, counted within ``poor_reach``.
 
-The radius of each effort is a setting and is not fitted. The figures say what share of the copies lies within it, and
-within the reaches.
+The radius of each effort is a setting and is not fitted; the figures say what share of the copies lies within it.
 """
 
 from __future__ import annotations
@@ -37,7 +36,6 @@ from dedupindex.features.descriptor import FEW_KEYPOINTS, TINY, normalise_rows, 
 from dedupindex.features.negative import negative_probes
 from dedupindex.prepare.pipeline import prepare
 from dedupindex.records import ByteArray, Features, FloatArray, Frame
-from dedupindex.search.candidates import SMALL
 from dedupindex.settings import EFFORTS, Settings
 from tests.tools import cutouts
 from tests.tools.labelled_pictures import read
@@ -54,6 +52,7 @@ from tests.tools.manifest import (
 
 COSINES = (0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40)
 NEGATIVE_FALSE = 11.0
+LOST = 0.01
 STEP = 0.05
 STRENGTHS = (0.25, 1.2)
 WORKERS = 2
@@ -155,8 +154,8 @@ def false_rates(probed: Sequence[FloatArray], others: FloatArray, cosines: Seque
     """
     met = np.zeros(len(cosines))
     for probe in probed:
-        cosine_with = others @ probe.T
-        met += [(cosine_with > cosine).sum() for cosine in cosines]
+        met_by_probe = others @ probe.T
+        met += [(met_by_probe > cosine).sum() for cosine in cosines]
     compared = max(1, sum(map(len, probed)) * len(others))
     smallest = 1e6 / compared  # what one picture met would be
     rates = np.maximum(met, 0.5) * smallest
@@ -188,25 +187,12 @@ def copy_cosines(queries: Sequence[Query]) -> NDArray[np.float64]:
     return np.array(cosines)
 
 
-def reach_for(originals: Sequence[Features], allowed: float) -> float:
-    """Smallest multiple of `STEP` beyond which a probe meets at most *allowed* of a million others of its kind.
-
-    Raises
-    ------
-    ValueError
-        There are too few pictures to count so few.
-    """
-    vectors = unit(np.stack([features.descriptor for features in originals]))
-    probed = probes([aim(features) for features in originals])
-    met, compared = np.zeros(round(1 / STEP) + 1), 0
-    steps = np.arange(len(met)) * STEP
-    for number, probe in enumerate(probed):
-        others = np.delete(vectors, number, axis=0) @ probe.T
-        compared += others.size
-        met += [(others > step).sum() for step in steps]
-    if allowed * compared < 1e6:
-        raise ValueError(f"{allowed:g} of a million cannot be counted among {len(originals)}: more pictures")
-    return round(float(steps[np.argmax(met * 1e6 <= allowed * compared)]), 2)
+def reach_for(cosines: NDArray[np.float64], least: float) -> float:
+    """Largest multiple of `STEP` beyond which no more than `LOST` of the copies lie that are beyond *least*."""
+    kept = cosines[cosines >= least]
+    if not len(kept):
+        raise ValueError("no copy is found at all")
+    return round(float(np.floor(np.quantile(kept, LOST) / STEP) * STEP), 2)
 
 
 def _pooled(task: Callable[[Any], list[Any]], items: Sequence[Any]) -> Iterator[Any]:
@@ -236,15 +222,15 @@ def measure(queries: Sequence[Query], others: FloatArray) -> tuple[dict[str, Any
     fine = np.arange(0.10, 0.60, 0.02).tolist()
     negative_rates = false_rates(inverted, others, fine)
     copies = {kind: copy_cosines(members) for kind, members in by_kind.items()}
-    allowed = Settings().false_candidates * 1e6 / SMALL
-    reaches = {
-        kind: reach_for([query.original for query in by_kind[kind]], allowed) for kind in ("tiny", "poor", "fast")
-    }
+    least = 1 - Settings().radius
+    poor = reach_for(copies["poor"], least)
     numbers = {
         "cosines": list(COSINES),
         "false_in_a_million": rates,
         "negative_radius": round(1 - cosine_at(NEGATIVE_FALSE, fine, negative_rates), 2),
-        **{f"{kind}_reach": reach for kind, reach in reaches.items()},
+        "tiny_reach": reach_for(copies["tiny"], least),
+        "poor_reach": poor,
+        "fast_reach": reach_for(copies["fast"], poor),
     }
     within = {
         effort: round(float((copies["photo"] >= 1 - values["radius"]).mean()), 4) for effort, values in EFFORTS.items()
@@ -254,9 +240,6 @@ def measure(queries: Sequence[Query], others: FloatArray) -> tuple[dict[str, Any
         "copies": {kind: len(cosines) for kind, cosines in copies.items()},
         "others": len(others),
         "copies within the radius of each effort": within,
-        "copies within the reaches": {
-            kind: round(float((copies[kind] >= reach).mean()), 4) for kind, reach in reaches.items()
-        },
         "lowest percent of copies": {
             kind: round(float(np.quantile(cosines, 0.01)), 3) for kind, cosines in copies.items()
         },
