@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
@@ -22,12 +22,14 @@ from dedupindex.records import (
     Failure,
     Outcome,
     Proof,
+    ProofMeasures,
     Region,
     Registration,
     RegistrationMethod,
     Relation,
     Side,
     Verification,
+    VerificationMeasures,
 )
 from dedupindex.search.pair_stages import verify_pairs
 from dedupindex.settings import Settings
@@ -68,9 +70,17 @@ registrations = st.builds(
     st.sampled_from(RegistrationMethod),
     number,
 )
+
+
+def measures_of(kind):
+    """Some of the numbers; the others were not measured."""
+    names = [field.name for field in fields(kind)]
+    return st.dictionaries(st.sampled_from(names), number, max_size=3).map(kind.of)
+
+
 verifications = st.builds(
     Verification, st.booleans(), number, st.lists(st.sampled_from(Relation), max_size=3).map(tuple), registrations,
-    text, st.dictionaries(text, number, max_size=3), st.none() | st.tuples(whole, whole, whole, whole),
+    text, measures_of(VerificationMeasures), st.none() | st.tuples(whole, whole, whole, whole),
     st.none() | st.sampled_from(Side), text,
 )  # fmt: skip
 pairs = st.lists(st.tuples(count, count), max_size=3).map(tuple)
@@ -84,7 +94,7 @@ regions = st.builds(Region, four, four, number, number, st.none() | st.tuples(nu
 proofs = st.builds(
     Proof, st.sampled_from(Outcome), st.lists(regions, max_size=2).map(tuple), number, number, number, number, small,
     number, number, number, st.booleans(), text, st.tuples(row, row),
-    st.none() | st.dictionaries(text, number, max_size=2), text,
+    measures_of(ProofMeasures), text,
 )  # fmt: skip
 proof_files = st.builds(
     ProofFile, count, blobs, count, count, st.booleans(), count, count, st.lists(paths, max_size=2).map(tuple)

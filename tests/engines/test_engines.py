@@ -56,7 +56,9 @@ def scan(folder, tree, engine, *options, killer=None, workers="2"):
     assert process.returncode in (0, 1), out + err
     assert "Traceback" not in out + err
     with (folder / f"{engine}.csv").open(newline="") as file:
-        return list(csv.reader(file)), [line for line in out.splitlines() if " s" not in line], err
+        pairs = list(csv.reader(file))
+    told = "".join(line for line in err.splitlines(keepends=True) if not line.startswith("written: "))
+    return pairs, [line for line in out.splitlines() if " s" not in line], told
 
 
 @pytest.fixture(scope="module", params=[(8, 5), pytest.param((22, 16), marks=pytest.mark.slow)], ids=str)

@@ -197,7 +197,7 @@ def test_versions_name_the_model():
     assert load_model().digest in found["descriptor"]
     assert load_model().digest in found["keypoints"]
     assert set(found) == {
-        "thumbnail", "colour", "histogram", "spectrum", "hashes", "keypoints", "descriptor", "frame"
+        "thumbnail", "colour", "histogram", "spectrum", "hashes", "keypoints", "descriptor", "frame", "prepared"
     }  # fmt: skip
 
 
