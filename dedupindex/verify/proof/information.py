@@ -243,9 +243,7 @@ def _spectra(picture: ByteArray, tiles: list[tuple[int, int]]) -> NDArray[np.com
     weight /= np.sqrt(np.square(weight).mean())
     stack = np.stack([picture[y : y + TILE, x : x + TILE] for y, x in tiles]).astype(np.float32)
     stack -= stack.mean((1, 2), keepdims=True)
-    from scipy import fft  # slow to import: only when it is used
-
-    return np.asarray(fft.rfft2(stack * weight), np.complex64)
+    return np.asarray(np.fft.rfft2(stack * weight), np.complex64)
 
 
 # ---------------------------------------------------------------------------------------------------- levels, colours
