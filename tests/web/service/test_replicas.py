@@ -117,7 +117,8 @@ def test_what_comes_in_through_one_is_found_by_the_other(pair):
     two.send("/api/ingest", small, place="s3://b/1-small.jpg")
     for replica in pair[:2]:
         eventually(lambda replica=replica: replica.ask("GET", "/api/report?path=s3://b/1.png")[1]["total"] == 1)
-    assert one.ask("GET", "/api/report")[1]["groups"] == two.ask("GET", "/api/report")[1]["groups"]
+    # the pair is there before its proof is
+    eventually(lambda: one.ask("GET", "/api/report")[1]["groups"] == two.ask("GET", "/api/report")[1]["groups"])
 
 
 def test_the_same_pictures_through_both_at_once(pair):
