@@ -1,6 +1,6 @@
 """The report as one self-contained page: an index of groups, whose details a script inside the page shows on demand.
 
-A browser lays out and decodes only what somebody looks at: the details of a group are text until it is opened, and each
+A browser renders and decodes only what somebody looks at: the details of a group are text until it is opened, and each
 picture is stored once, as text, until it comes into view. So thousands of groups stay light.
 """
 

@@ -1,4 +1,4 @@
-"""Where the pictures of a group lie on its first one, for a page that lays them over each other."""
+"""Where the pictures of a group lie on its first one, for a page that shows them over each other."""
 
 from __future__ import annotations
 
