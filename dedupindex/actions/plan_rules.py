@@ -24,6 +24,7 @@ from dedupindex.errors import SettingsError
 from dedupindex.fields import Fields
 from dedupindex.places import absolute, at_home
 from dedupindex.records import Relation
+from dedupindex.records.companions import Units
 from dedupindex.records.plans import COPY, Action, LeftOut, LeftOutReason, Plan, PlanItem
 from dedupindex.records.reports import Selection
 from dedupindex.records.selected_places import below
@@ -228,6 +229,7 @@ def plan_by_rules(database: Database, settings: Settings, rules: PlanRules, *, v
         items=tuple(with_targets(items, rules.to)),
         left_out=tuple(left_out),
         settings=settings.shaping(),
+        units=Units.TOGETHER,
     )
     check_plan(whole)
     return PlanByRules(whole, tuple(idle))

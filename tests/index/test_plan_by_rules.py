@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedupindex import Action, Index, PlanRule, PlanRules, Relation
+from dedupindex.records.plans import OutcomeKind
 from tests.pictures import picture, save
 
 FOLDERS = ("a", "a/in", "b", "b/in", "c", "gone")
@@ -93,3 +94,21 @@ def test_a_rule_takes_all_that_is_also_where_it_is_kept(tree):
     outer = PlanRule("1", (root / "a",), (root / "a" / "in",), (Relation.SAME_BYTES,))
     plan = index.plan_by_rules(PlanRules((outer,))).plan
     assert {item.file.path for item in plan.items} == set((root / "a").glob("*.png"))
+
+
+def test_companions_go_with_their_picture(tmp_path):
+    for folder in ("phone", "archive"):
+        save(tmp_path / folder / "1.png", picture(4, 60, 80))
+        (tmp_path / folder / "1.xmp").write_text("<x/>")
+    with Index.open(tmp_path / "r.db", create=True, workers=1) as index:
+        index.ingest([tmp_path / "phone", tmp_path / "archive"])
+        rule = PlanRule("card", (tmp_path / "phone",), (tmp_path / "archive",), (Relation.SAME_BYTES,))
+        rules = PlanRules((rule,), Action.MOVE, tmp_path / "out")
+        plan = index.plan_by_rules(rules).plan
+        [item] = plan.items
+        assert [companion.path for companion in item.going] == [tmp_path / "phone" / "1.xmp"]
+        done = index.apply(plan, tmp_path / "journal")
+        assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == ["1.png", "1.xmp"]
+        assert {outcome.kind for outcome in done.outcomes} == {OutcomeKind.DONE}
+        index.undo(tmp_path / "journal")
+    assert sorted(path.name for path in (tmp_path / "phone").iterdir()) == ["1.png", "1.xmp"]
