@@ -109,6 +109,6 @@ def test_companions_go_with_their_picture(tmp_path):
         assert [companion.path for companion in item.going] == [tmp_path / "phone" / "1.xmp"]
         done = index.apply(plan, tmp_path / "journal")
         assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == ["1.png", "1.xmp"]
-        assert {outcome.kind for outcome in done.outcomes} == {OutcomeKind.DONE}
+        assert {one.outcome for one in done.outcomes} == {OutcomeKind.DONE}
         index.undo(tmp_path / "journal")
     assert sorted(path.name for path in (tmp_path / "phone").iterdir()) == ["1.png", "1.xmp"]
