@@ -200,6 +200,7 @@ def test_a_query_and_a_plan(page, tmp_path):
 
     # dropped instead of chosen
     page.get_by_role("link", name="Search for another picture").click()
+    page.wait_for_selector("#picture", state="attached")  # else it is dropped on the page before
     page.evaluate(
         """async () => {
             const canvas = new OffscreenCanvas(60, 40);
