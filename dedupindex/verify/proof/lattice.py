@@ -91,7 +91,11 @@ def _lattice(
     toned = _coefficients(other, mask, curve)
     part = np.s_[ELSEWHERE:, ELSEWHERE:]
     elsewhere = _coefficients(other[part], mask[part], np.arange(256, dtype=np.float32))
-    gains = np.sqrt(np.square(toned).mean(0) / np.maximum(np.square(elsewhere).mean(0), 1e-6)) if len(toned) else None
+    gains = (
+        np.sqrt(np.square(toned).mean(0) / np.maximum(np.square(elsewhere).mean(0), 1e-6))
+        if len(toned) and len(elsewhere)
+        else None
+    )
     tables = () if table is None else (_steps(table), _steps(table).T)  # turned by a quarter too
     signs, weights = [], []
     for v, u in FREQUENCIES:

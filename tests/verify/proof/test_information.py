@@ -171,3 +171,9 @@ def test_what_is_not_made_from_a_jpeg_does_not_show_its_steps():
     assert found["lattice_b"] < 0.15, "the original is not on the steps of its copy"
     half = cv2.resize(np.asarray(first_tables[0]), (256, 256), interpolation=cv2.INTER_AREA)
     assert lattices(first, picture(half), scaled(2)) == {}
+
+
+def test_a_picture_of_one_block_gives_no_sign_and_no_warning(recwarn):
+    fine, coarse = jpeg(PHOTO.resize((10, 10)), 80), jpeg(PHOTO.resize((10, 10)), 60)
+    assert lattices(picture(fine[0], tables=fine[1]), picture(coarse[0], tables=coarse[1]), IDENTITY, 1.0) == {}
+    assert [str(warning.message) for warning in recwarn] == []
