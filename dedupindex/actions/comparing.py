@@ -39,12 +39,12 @@ def compared(item: PlanItem, prover: Prover | None) -> Iterator[tuple[os.stat_re
     Surprise
     """
     with (
-        file_operations.opened(item.keeper.path, "to be kept: ") as (kept, keeper),
+        file_operations.opened(item.keeper.path, _KEPT) as (kept, keeper),
         file_operations.opened(item.file.path) as (descriptor, status),
     ):
         if file_operations.identity(status) == file_operations.identity(keeper):
             raise Surprise(f"{item.file.path}: is the same file as {item.keeper.path}")
-        for seen, planned, words in ((status, item.file, ""), (keeper, item.keeper, "to be kept: ")):
+        for seen, planned, words in ((status, item.file, ""), (keeper, item.keeper, _KEPT)):
             if (seen.st_size, seen.st_mtime_ns) != (planned.size, planned.mtime_ns):
                 raise Surprise(f"{words}{planned.path}: has changed since the plan was made")
         digests = [hashlib.sha256(), hashlib.sha256()]
@@ -54,12 +54,12 @@ def compared(item: PlanItem, prover: Prover | None) -> Iterator[tuple[os.stat_re
             for digest, source in zip(digests, (kept, descriptor), strict=True):
                 while data := os.read(source, file_operations.CHUNK):
                     digest.update(data)
-        for digest, planned, words in zip(digests, (item.keeper, item.file), ("to be kept: ", ""), strict=True):
+        for digest, planned, words in zip(digests, (item.keeper, item.file), (_KEPT, ""), strict=True):
             if digest.hexdigest() != planned.sha256:
                 raise Surprise(f"{words}{planned.path}: its content is not the planned one")
         if not item.exact:
             _prove_again(item, prover)
-        for path, seen, words in ((item.file.path, status, ""), (item.keeper.path, keeper, "to be kept: ")):
+        for path, seen, words in ((item.file.path, status, ""), (item.keeper.path, keeper, _KEPT)):
             now = file_operations.look(path)
             if now is None or file_operations.state(now) != file_operations.state(seen):
                 raise Surprise(f"{words}{path}: changed while it was read")

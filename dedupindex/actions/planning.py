@@ -178,13 +178,16 @@ def make_plan(
         kinds[decision.kind].add((decision.a, decision.b))
     chosen = selection or Selection()
     policy = options.policy(frozenset(a for a, _ in kinds[DecisionKind.KEEPER]))
+
+    def stays(path: Path) -> bool:  # of two equal files the one that has to stay is kept
+        return policy.protected(path) or roots.is_reference(known, path) or not may_go(chosen, path)
+
     maker = _Maker(
         options,
         rule_order(options.keep),
         frozenset(kinds[DecisionKind.NOT_DUPLICATE]),
         frozenset(kinds[DecisionKind.KEEP_BOTH]),
-        # of two equal files the one that has to stay is kept
-        dataclasses.replace(policy, protected=lambda path: policy.protected(path) or not may_go(chosen, path)),
+        dataclasses.replace(policy, protected=stays),
         chosen,
         tuple(known),
         UnitFinder(str((settings or {}).get("mask_pattern", "")), options.units),
@@ -234,8 +237,8 @@ def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> Non
         nodes |= {node.path: node for node in _nodes(maker, group, places[image.id])}
     stacks.update(several)
     _choose(maker, group, [nodes[file.path] for file in files if file.path in nodes], pairs)
+    order = {file.path: number for number, file in enumerate(files)}
     for stack in several.values():
-        order = {file.path: number for number, file in enumerate(files)}
         _choose(maker, group, sorted(stack, key=lambda node: order[node.path]), [])
     for pair in pairs:
         if any(image.is_in_stack for image in (pair.a, pair.b)):
@@ -303,26 +306,26 @@ def _choose(maker: _Maker, group: DuplicateGroup, nodes: Sequence[_Node], pairs:
     rank = {id(node): number for number, node in enumerate(nodes)}
     for node in nodes:
         own = node.image.id
-        reason: LeftOut | None = None
+        left: LeftOut | None = None
         choice: PlanItem | LeftOut | None = None
         for keeper in (n for n in kept[own] if may_replace(maker.selection, n.path, node.path)):
             choice = _same_bytes(maker, group, keeper, node)
             if isinstance(choice, PlanItem):
                 break
-            reason = reason or choice
+            left = left or choice
         if not isinstance(choice, PlanItem):
             near = sorted((n for other in neighbours[own] for n in kept[other]), key=lambda n: rank[id(n)])
             for keeper in (n for n in near if may_replace(maker.selection, n.path, node.path)):
                 choice = _near(maker, group, keeper, node, neighbours[own][keeper.image.id])
                 if isinstance(choice, PlanItem):
                     break
-                reason = reason or choice
+                left = left or choice
         if isinstance(choice, PlanItem):
             maker.items.append(choice)
             continue
         kept[own].append(node)
-        if reason is not None:
-            maker.left_out.append(reason)
+        if left is not None:
+            maker.left_out.append(left)
 
 
 def _same_bytes(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node) -> PlanItem | LeftOut:

@@ -134,6 +134,8 @@ def plan(
             keep=keep,
             prefer=prefer,
             unproven=unproven,
+            units=units != "together",
+            may_lack=may_lack,
             min_score=min_score,
             path=path,
             across=across,

@@ -14,7 +14,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeAlias
 
-from dedupindex.records import ImageRecord, Pair, Relation, Side
+from dedupindex.records import ImageRecord, Pair, ProofMeasures, Relation, Side
+from dedupindex.records.evidence import NO_PROOF_MEASURES
 from dedupindex.records.proofs import DIRECT
 
 LEAST_COLOUR = 1.0  # levels: strength of the colours of a picture that has some
@@ -118,7 +119,7 @@ def made_from(pair: Pair, files: Files = MappingProxyType({})) -> Made | None:
 
 def is_measured(pair: Pair) -> bool:
     """Whether the files of a pair were compared, and differ in more than how the same pixels are stored."""
-    return bool(measures_of(pair)) and not DIRECT.intersection(pair.relations)
+    return measures_of(pair) != NO_PROOF_MEASURES and not DIRECT.intersection(pair.relations)
 
 
 class _View:
@@ -132,10 +133,14 @@ class _View:
         self.turned = x.id != pair.a.id
 
     def of_x(self, name: str) -> float | None:
-        return self.measures.get(f"{name}_{'b' if self.turned else 'a'}", self.files.get(self.x.id, {}).get(name))
+        return self._of(self.x, name, "b" if self.turned else "a")
 
     def of_y(self, name: str) -> float | None:
-        return self.measures.get(f"{name}_{'a' if self.turned else 'b'}", self.files.get(self.y.id, {}).get(name))
+        return self._of(self.y, name, "a" if self.turned else "b")
+
+    def _of(self, image: ImageRecord, name: str, side: str) -> float | None:
+        value: float | None = getattr(self.measures, f"{name}_{side}")
+        return self.files.get(image.id, {}).get(name) if value is None else value
 
     def both(self, name: str) -> tuple[float, float] | None:
         x, y = self.of_x(name), self.of_y(name)
@@ -209,7 +214,7 @@ def _enlarged(view: _View) -> str:
 
 
 def _added_area(view: _View) -> str:
-    a, b = (_is_plain(view.pair, side) for side in "ab")
+    a, b = (_is_plain(view.pair, side) for side in Side)
     x, y = (b, a) if view.turned else (a, b)
     return "it has a border, a bar or empty corners" if y and not x else ""
 
@@ -274,7 +279,7 @@ def more_compressed(pair: Pair, files: Files = MappingProxyType({})) -> Made | N
             return Made(x.id, y.id, Sign.UNEXPLAINED, "it differs by more than the JPEG steps of the other one explain")
         if _is_smoother(view):
             return Made(x.id, y.id, Sign.SMOOTHER, "less fine detail was kept")
-        measured = "derived" not in view.measures
+        measured = view.measures.derived is None
         if measured and x.format == y.format and _rate(x) >= CLEARLY * _rate(y) > 0:
             words = f"{_rate(y):.2f} bytes a pixel against {_rate(x):.2f}"
             return Made(x.id, y.id, Sign.COARSER_STEPS, words)
@@ -298,14 +303,15 @@ def file_measures(pairs: Iterable[Pair]) -> dict[int, dict[str, float]]:
         measures = measures_of(pair)
         for image, side in ((pair.a, "a"), (pair.b, "b")):
             for name in ("step", "colours"):
-                if f"{name}_{side}" in measures:
-                    files[image.id][name] = measures[f"{name}_{side}"]
+                value = getattr(measures, f"{name}_{side}")
+                if value is not None:
+                    files[image.id][name] = value
     return files
 
 
-def measures_of(pair: Pair) -> Mapping[str, float]:
+def measures_of(pair: Pair) -> ProofMeasures:
     """What the proof of a pair measured; nothing where there is none."""
-    return {} if pair.proof is None else pair.proof.measures.named()
+    return NO_PROOF_MEASURES if pair.proof is None else pair.proof.measures
 
 
 def tones_differ(relations: Iterable[Relation]) -> bool:
@@ -316,7 +322,7 @@ def tones_differ(relations: Iterable[Relation]) -> bool:
 def _is_nearer(view: _View) -> bool:
     """Whether *x* is a JPEG that cannot have been made from *y*, which is lossy too: the two differ by too much."""
     step, proof = view.of_x("step"), view.pair.proof
-    if step is None or view.of_y("step") is not None or proof is None or "derived" in view.measures:
+    if step is None or view.of_y("step") is not None or proof is None or view.measures.derived is not None:
         return False
     return 255 * proof.noise > EXPLAINED * step
 
@@ -324,7 +330,7 @@ def _is_nearer(view: _View) -> bool:
 def _is_smoother(view: _View) -> bool:
     """Whether *y* has less energy in its finest detail, and not because it was filtered: what is left differs too."""
     detail, noise, fine = view.both("detail"), view.both("noise"), view.both("fine")
-    if detail is None or noise is None or fine is None or "derived" in view.measures:
+    if detail is None or noise is None or fine is None or view.measures.derived is not None:
         return False
     energy = [math.hypot(*both) ** 2 for both in zip(detail, noise, strict=True)]
     left = energy[1] / max(energy[0], 1e-9)
@@ -356,8 +362,9 @@ def larger(pairs: Iterable[Pair]) -> list[tuple[int, int]]:
     for pair in pairs:
         crop_of = pair.verification.crop_of
         measures = measures_of(pair)
-        if "outside_a" in measures and "outside_b" in measures:
-            own_a, own_b = (0.0 if _is_plain(pair, side) else measures[f"outside_{side}"] for side in "ab")
+        if measures.outside_a is not None and measures.outside_b is not None:
+            own_a = 0.0 if _is_plain(pair, Side.A) else measures.outside_a
+            own_b = 0.0 if _is_plain(pair, Side.B) else measures.outside_b
             if own_a >= OWN_AREA and own_b < NO_AREA:
                 crop_of = Side.A
             elif own_b >= OWN_AREA and own_a < NO_AREA:
@@ -369,17 +376,19 @@ def larger(pairs: Iterable[Pair]) -> list[tuple[int, int]]:
     return contained
 
 
-def _is_plain(pair: Pair, side: str) -> bool:
+def _is_plain(pair: Pair, side: Side) -> bool:
     """Whether what only one picture of a pair shows is a border, a bar or empty corners."""
     measures = measures_of(pair)
-    bordered = Relation.BORDERED in pair.relations
-    least = PLAIN_BORDERED if bordered else PLAIN
-    return measures.get(f"outside_{side}", 0.0) >= NO_AREA and measures.get(f"plain_{side}", 0.0) >= least
+    outside, plain = measures.outside_a, measures.plain_a
+    if side is Side.B:
+        outside, plain = measures.outside_b, measures.plain_b
+    least = PLAIN_BORDERED if Relation.BORDERED in pair.relations else PLAIN
+    return (outside or 0.0) >= NO_AREA and (plain or 0.0) >= least
 
 
 def scale_of(pair: Pair) -> float:
     """Size of b's content in a's pixels over its size in its own: as it was proven, else as it was registered."""
-    if pair.proof is None or "outside_a" not in measures_of(pair):
+    if pair.proof is None or measures_of(pair).outside_a is None:
         return pair.verification.registration.scale
     (xx, xy, _), (yx, yy, _) = pair.proof.matrix
     return math.sqrt(abs(xx * yy - xy * yx))
@@ -390,8 +399,11 @@ def enlargement(pair: Pair) -> tuple[int, int] | None:
     if not is_measured(pair):
         return None
     measures = measures_of(pair)
-    fine, coarse, side = (pair.a, pair.b, "b") if scale_of(pair) >= 1 else (pair.b, pair.a, "a")
-    if not LEAST_BEYOND <= measures.get("beyond", ENLARGED) < ENLARGED or measures.get(f"detail_{side}", 0.0) < SHARP:
+    fine, coarse, detail = pair.a, pair.b, measures.detail_b
+    if scale_of(pair) < 1:
+        fine, coarse, detail = pair.b, pair.a, measures.detail_a
+    beyond = ENLARGED if measures.beyond is None else measures.beyond
+    if not LEAST_BEYOND <= beyond < ENLARGED or (detail or 0.0) < SHARP:
         return None
     return fine.id, coarse.id
 

@@ -107,8 +107,8 @@ def _freed(group: DuplicateGroup) -> tuple[Freed, Freed]:
 
 
 def _movable(image: ImageRecord) -> list[LocationRecord]:
-    """Return the places whose files could go: here, and of one frame."""
-    if image.frame_count > 1:
+    """Return the places whose files could go: here, and not one of several frames."""
+    if image.is_in_stack or image.is_further_picture:
         return []
     return [place for place in image.locations if is_local(place.path) and not place.missing]
 

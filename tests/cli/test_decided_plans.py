@@ -158,7 +158,8 @@ def test_a_rule_for_a_folder_that_is_not_there_is_told(run, card):
 
 def test_rules_go_with_no_other_choice(run, card):
     line = ["plan", "--rules", rules(card, RULE), "-o", "p.json"]
-    for more in (["--path", "card"], ["--relation", "tone"], ["--no-same-bytes"], ["--decided"], ["--action", "trash"]):
+    for more in (["--path", "card"], ["--relation", "tone"], ["--no-same-bytes"], ["--decided"], ["--action", "trash"],
+                 ["--units", "apart"], ["--may-lack", "edits"]):  # fmt: skip
         assert "does not go with --rules" in run(*line, *more, cwd=card, code=2).stderr
     assert not (card / "p.json").exists()
     rules(card, RULE.replace("kept_in", "keep_in"))

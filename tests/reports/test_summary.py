@@ -63,6 +63,16 @@ def test_frames_and_what_lies_elsewhere_free_nothing():
     assert ReportSummary.of(report([], [far])).exact == Freed()
 
 
+def test_the_first_picture_of_a_phone_counts_and_the_further_ones_do_not():
+    first, copy, further = (
+        image(n, frame=frame, frame_count=2, format="JPEG", locations=(LocationRecord(Path(f"/{name}.jpg"), frame, 9),))
+        for n, (name, frame) in enumerate([("a", 0), ("b", 0), ("b", 1)], 1)
+    )
+    proof = Proof(Outcome.SAME, compared=1.0)
+    assert ReportSummary.of(report([pair(first, copy, Relation.TONE, proof=proof)])).copies == Freed(1, 9)
+    assert ReportSummary.of(report([pair(first, further, Relation.TONE, proof=proof)])).copies == Freed()
+
+
 def test_the_words():
     lines = list(summary_lines(ReportSummary.of(found())))
     assert [line.split() for line in lines[1:3]] == [["same_bytes", "2", "4"], ["resized", "1", "1"]]

@@ -1,5 +1,7 @@
 """A reference is compared with what is searched, and not with itself: in the search, when groups are closed, later."""
 
+import os
+
 import pytest
 
 from dedupindex import Index
@@ -53,3 +55,15 @@ def test_pairs_that_were_found_before_are_not_shown(places):
         assert index.report(find=False).groups == ()
         assert index.pairs() == []
         assert index.plan().items == ()
+
+
+def test_what_is_inside_a_reference_may_be_searched_and_the_rest_is_still_kept_first(tmp_path):
+    save(tmp_path / "archive" / "a.png", picture(1, 60, 80))
+    save(tmp_path / "archive" / "new" / "other.png", picture(2, 60, 80))
+    old = save(tmp_path / "card" / "a.png", picture(1, 60, 80))
+    os.utime(old, (1_000_000_000, 1_000_000_000))  # older: the rules alone would keep this one
+    with Index.open(tmp_path / "p.db", create=True, workers=1) as index:
+        index.ingest([tmp_path / "card"], against=[tmp_path / "archive"])
+        index.ingest([tmp_path / "archive" / "new"])
+        [item] = index.plan().items
+    assert (item.file.path, item.keeper.path) == (old, tmp_path / "archive" / "a.png")
