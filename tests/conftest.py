@@ -117,6 +117,15 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def browser():
+    """A Chromium; tests that need one are skipped where there is none."""
+    from tests.browsers import chromium
+
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
 def remembered():
     """Describing, verifying and proving in this process compute nothing twice; see `tests/remembered.py`."""
     from tests.remembered import stages_remembered

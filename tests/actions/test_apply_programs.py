@@ -5,33 +5,23 @@ A hundred programs run by default; `pytest -m slow tests/actions/test_apply_prog
 had is looked for among all files. A kill is an exception that nothing catches; the code cleans up in no `finally`.
 """
 
-import errno
-import hashlib
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedupindex import durable
 from dedupindex.actions.applying import apply_plan, undo_journal
 from dedupindex.actions.plans import NEAR_ACTIONS
-from dedupindex.errors import PlanError
 from dedupindex.records import Relation
 from dedupindex.records.plans import Action, OutcomeKind
 from tests.actions.heaps import crop, image, pair, plan_of, proves, snapshot, write
+from tests.actions.programs import CALM, QUIET, contents, fault, own_folder, watched
 
 R = Relation
 FOLDERS = ("", "a", "b", "b/deep", "safe")
-NEVER = 10**6
 MOST_STEPS = 45  # of the program that is killed at each
-
-
-class Killed(BaseException):
-    """The process ends here."""
 
 
 file_ = st.fixed_dictionaries({
@@ -55,7 +45,6 @@ meddling = st.lists(
     ),
     max_size=2,
 )
-fault = st.tuples(st.sampled_from(["kill", "kill", "ENOSPC", "EIO", "none"]), st.integers(0, 40), st.booleans())
 program = st.fixed_dictionaries({
     "contents": st.lists(content, min_size=1, max_size=4),
     "links": st.lists(link, max_size=5),
@@ -159,52 +148,8 @@ class World:
                 os.link(other, path)
 
     def contents(self) -> set[str]:
-        """Digests of all files there are: pictures, trash, whatever stands aside."""
-        found = set()
-        for folder, _, names in os.walk(self.base):
-            for name in names:
-                path = Path(folder, name)
-                if path != self.journal and not path.is_symlink() and path.is_file():
-                    found.add(hashlib.sha256(path.read_bytes()).hexdigest())
-        return found
-
-
-class Watch:
-    """Looks at the whole heap before every step, and makes one of them fail."""
-
-    def __init__(self, world: World, wanted: set[str], kind: str, at: int, lasting: bool) -> None:
-        self.world, self.wanted, self.kind, self.at, self.lasting = world, wanted, kind, at, lasting
-        self.steps = 0
-        self.last = ("", "")
-
-    def __call__(self, step: str, name: str) -> None:
-        self.last = (step, name)
-        assert self.wanted <= self.world.contents(), f"before step {self.steps}, {step} {name}"
-        self.steps += 1
-        due = self.steps - 1 == self.at or (self.lasting and self.steps - 1 > self.at)
-        if due and self.kind == "kill":
-            raise Killed
-        if due and self.kind != "none":
-            code = getattr(errno, self.kind)
-            raise OSError(code, os.strerror(code))
-
-
-def watched(world: World, wanted: set[str], fault, work, tearing: int = 0):
-    """Do some work under a watch; None where it was killed, or gave up for lack of a journal."""
-    watch = Watch(world, wanted, *fault)
-    durable.listen(watch)
-    try:
-        return work()
-    except Killed:
-        tear(world.journal, tearing, watch.last)
-        return None
-    except OSError:
-        return None
-    except PlanError:
-        assert not world.journal.exists() or not world.journal.read_bytes()  # died before its first line
-        return None
-    finally:
-        durable.listen(None)
+        """Digests of all files there are."""
+        return contents(self.base, self.journal)
 
 
 def run_program(base: Path, recipe) -> None:
@@ -213,7 +158,6 @@ def run_program(base: Path, recipe) -> None:
     for where, how in recipe["meddling"]:
         world.meddle(where, how)
     before, wanted = snapshot(world.pics), world.contents()
-    calm = ("none", NEVER, False)
     first, second = recipe["faults"]
 
     def follow():
@@ -221,28 +165,18 @@ def run_program(base: Path, recipe) -> None:
 
     done = watched(world, wanted, first, follow, recipe["tear"])
     if recipe["resume"]:
-        done = watched(world, wanted, calm, follow)
+        done = watched(world, wanted, CALM, follow)
         assert done is not None
     assert wanted <= world.contents()
     if done is not None and not recipe["meddling"] and (recipe["resume"] or first[0] == "none"):
         assert done.well
         finished(world)
     watched(world, wanted, second, lambda: undo_journal(world.journal))
-    back = watched(world, wanted, calm, lambda: undo_journal(world.journal))
+    back = watched(world, wanted, CALM, lambda: undo_journal(world.journal))
     assert snapshot(world.pics) == before
     if back is not None:
         assert {some.outcome for some in back.outcomes} <= {OutcomeKind.BACK}
     assert wanted == world.contents()
-
-
-def tear(journal: Path, most: int, last: tuple[str, str]) -> None:
-    """Take away the end of a line that was not synced: a note, or of an operation that had not begun."""
-    if not journal.exists() or last[0] == "truncate":
-        return
-    data = journal.read_bytes()
-    begins = data[:-1].rfind(b"\n") + 1
-    if last == ("fsync", journal.name) or b'"state": "begun"' not in data[begins:]:
-        journal.write_bytes(data[: max(begins, len(data) - most)])
 
 
 def finished(world: World) -> None:
@@ -257,25 +191,14 @@ def finished(world: World) -> None:
 
 
 def run_somewhere(recipe) -> None:
-    base = Path(tempfile.mkdtemp(prefix="dedupindex-programs-"))
-    old = os.environ.get("XDG_DATA_HOME")
-    os.environ["XDG_DATA_HOME"] = str(base / "data")
-    try:
+    with own_folder() as base:
         run_program(base, recipe)
-    finally:
-        shutil.rmtree(base)
-        del os.environ["XDG_DATA_HOME"]
-        if old is not None:
-            os.environ["XDG_DATA_HOME"] = old
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_disk(monkeypatch):
     """The steps are watched as always; a killed process loses nothing that was written, so nothing need be awaited."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
-QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=QUIET)

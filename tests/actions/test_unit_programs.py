@@ -7,8 +7,6 @@ Forty programs run by default; `pytest -m slow tests/actions/test_unit_programs.
 
 import hashlib
 import os
-import shutil
-import tempfile
 from itertools import product
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from dedupindex.records.companions import CompanionKind, Units
 from dedupindex.records.plans import Action, OutcomeKind
 from dedupindex.settings import KEEP_RULES
 from tests.actions.heaps import image, pair, plan_of, proves, snapshot, write
-from tests.actions.test_apply_programs import NEVER, QUIET, fault, watched
+from tests.actions.programs import CALM, QUIET, contents, fault, own_folder, watched
 
 R = Relation
 FOLDERS = ("a", "b", "c")
@@ -111,14 +109,8 @@ class Tree:
         return path
 
     def contents(self) -> set[str]:
-        """Digests of all files there are: pictures, trash, whatever stands aside."""
-        found = set()
-        for folder, _, names in os.walk(self.base):
-            for name in names:
-                path = Path(folder, name)
-                if path != self.journal and path.is_file() and not path.is_symlink():
-                    found.add(digest(path.read_bytes()))
-        return found
+        """Digests of all files there are."""
+        return contents(self.base, self.journal)
 
     def meddle(self, how: str, where: int, suffix: str) -> None:
         """Somebody else works on the files between plan and apply."""
@@ -209,7 +201,6 @@ def run_program(base: Path, recipe) -> Tree:
     if recipe["meddling"] is not None and tree.files:
         tree.meddle(*recipe["meddling"])
     before, wanted = snapshot(tree.pics), tree.contents()
-    calm = ("none", NEVER, False)
     first, second = recipe["faults"]
 
     def follow():
@@ -217,7 +208,7 @@ def run_program(base: Path, recipe) -> Tree:
 
     done = watched(tree, wanted, first, follow, recipe["tear"])
     if recipe["resume"]:
-        done = watched(tree, wanted, calm, follow)
+        done = watched(tree, wanted, CALM, follow)
         assert done is not None
     undisturbed = recipe["resume"] or first[0] == "none"
     if done is not None and undisturbed:
@@ -227,7 +218,7 @@ def run_program(base: Path, recipe) -> Tree:
         elif recipe["meddling"][0] in ("touch", "new"):
             tree.check_not_torn()
     watched(tree, wanted, second, lambda: undo_journal(tree.journal))
-    back = watched(tree, wanted, calm, lambda: undo_journal(tree.journal))
+    back = watched(tree, wanted, CALM, lambda: undo_journal(tree.journal))
     assert snapshot(tree.pics) == before
     if back is not None:
         assert {some.outcome for some in back.outcomes} <= {OutcomeKind.BACK}
@@ -236,17 +227,9 @@ def run_program(base: Path, recipe) -> Tree:
 
 
 def run_somewhere(recipe) -> Tree:
-    base = Path(tempfile.mkdtemp(prefix="dedupindex-units-"))
-    old = os.environ.get("XDG_DATA_HOME")
-    os.environ["XDG_DATA_HOME"] = str(base / "data")
-    try:
+    with own_folder() as base:
         (base / "pics").mkdir()
         return run_program(base, recipe)
-    finally:
-        shutil.rmtree(base)
-        del os.environ["XDG_DATA_HOME"]
-        if old is not None:
-            os.environ["XDG_DATA_HOME"] = old
 
 
 @pytest.fixture(autouse=True)
@@ -280,7 +263,7 @@ ONE_SHOT_TWICE = {
     "meddling": None,
     "tear": 0,
     "go_on": False,
-    "faults": (("none", NEVER, False), ("none", NEVER, False)),
+    "faults": (CALM, CALM),
     "resume": False,
 }
 

@@ -1,8 +1,6 @@
 """The page of a report in a real browser: what its script does. Skipped where Playwright or a Chromium is missing."""
 
 import base64
-import os
-import shutil
 
 import cv2
 import numpy as np
@@ -12,25 +10,7 @@ from dedupindex.records import Outcome, Proof, Region, Registration, Relation
 from dedupindex.reports.html import report_html
 from tests.reports.samples import hostile_report, image, pair, report
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 MANY = 120  # groups, of two of the 255 pictures that samples.py can tell apart
-
-
-def chromium():
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return os.environ.get("DEDUPINDEX_TEST_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-
-
-pytestmark = pytest.mark.skipif(chromium() is None, reason="there is no Chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield found
-        found.close()
 
 
 def uri(colour, height, width):
@@ -74,6 +54,7 @@ def test_a_page_holds_some_groups_and_their_details_only_when_opened(shown, many
     assert page.locator("ul.members").count() == 0
     assert page.evaluate("document.documentElement.scrollHeight") < 6000
     groups.first.locator("summary").click()
+    groups.first.locator("li").first.wait_for(state="attached")  # filled in after the click
     assert groups.first.locator("li").count() == 2
     page.wait_for_function("document.querySelector('.members img').naturalWidth === 20")
     page.locator("nav.pages button[data-turn='1']").first.click()

@@ -1,8 +1,6 @@
 """A reviewer at work in a real browser. Skipped where Playwright or a Chromium is missing."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,35 +11,8 @@ from PIL import Image
 from dedupindex import Index
 from tests.pictures import half, picture
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
-
 SCRIPT = Path(sys.executable).parent / "dedupindex"
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 WINDOWS = {"wide": {"width": 1400, "height": 900}, "phone": {"width": 390, "height": 844}}
-
-
-def chromium():
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return os.environ.get("DEDUPINDEX_TEST_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-
-
-pytestmark = pytest.mark.skipif(chromium() is None, reason="there is no Chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield found
-        found.close()
 
 
 @pytest.fixture
