@@ -132,4 +132,5 @@ def test_without_groups(shown, pairs):
     assert not page.locator("#filters").is_visible()
     for series in page.locator("section details.group").all():
         series.locator("summary").click()
+        series.locator("li").first.wait_for(state="attached")
         assert series.locator("li").count() == 2
