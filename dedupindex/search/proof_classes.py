@@ -57,7 +57,7 @@ def is_clean(proof: Proof, shape_a: Shape, shape_b: Shape) -> bool:
     if proof.outcome is not Outcome.SAME or proof.noise > CLEAN_NOISE or min(proof.grid) <= 2 * RIM:
         return False
     within = (1 - 2 * RIM / proof.grid[0]) * (1 - 2 * RIM / proof.grid[1])  # the rim is never compared
-    if proof.compared < FULL * within or not equally_informative(proof.measures.named()):
+    if proof.compared < FULL * within or not equally_informative(proof.measures):
         return False
     (xx, xy, _), (yx, yy, _) = proof.matrix
     area_b = abs(xx * yy - xy * yx) * shape_b[0] * shape_b[1]
@@ -262,7 +262,7 @@ class ProofPlan:
             grid=(0, 0),
             reason=f"{proof.reason}; through {self._names[one]} and {self._names[other]}",
             matrix=_plain(matrix),
-            measures=ProofMeasures.of({**carried(proof.measures.named()), "derived": 1.0}),
+            measures=replace(carried(proof.measures), derived=1.0),
             version=VERSION,
         )
 

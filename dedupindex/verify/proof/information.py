@@ -10,14 +10,14 @@ compared in two bands: a blur loses the finer one, a sharpening amplifies both a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.records import ByteArray, FloatArray, Mask
+from dedupindex.records import ByteArray, FloatArray, Mask, ProofMeasures
 from dedupindex.records.proofs import Box
 from dedupindex.verify.keypoint_registration import compose, invert
 from dedupindex.verify.proof.lattice import BLOCK, lattices
@@ -47,7 +47,10 @@ MOST_NOISE = 1.5  # times the other one's noise
 QUIET = 0.5  # levels: a smaller difference of noise does not count
 LEAST_LEVELS = 0.8  # ratio of what is not explained of the levels of each
 EXPLAINED = 0.04  # share of the contrast below which levels count as explained
-OF_FILES = ("step", "lattice", "colours", "ratio", "beyond")  # measures that belong to two files, not their content
+OF_FILES = (  # measures that belong to two files, not to their content
+    *("step_a", "step_b", "lattice_a", "lattice_b", "colours_a", "colours_b"),
+    *("ratio", "beyond"),
+)
 
 Matrix = NDArray[np.float64]
 
@@ -313,21 +316,18 @@ def _outside(picture: ProofPicture, other: ProofPicture, matrix: Matrix) -> tupl
 
 
 # ---------------------------------------------------------------------------------------------------- from measures
-def equally_informative(measures: Mapping[str, float]) -> bool:
+def equally_informative(measures: ProofMeasures) -> bool:
     """Whether neither of two pictures has colours, detail or levels that the other one lacks, as far as was measured.
 
     Parameters
     ----------
-    measures : mapping of str to float
-        Of a proof, from `information`.
+    measures : ProofMeasures
     """
-
-    def both(name: str) -> tuple[float, float] | None:
-        values = measures.get(f"{name}_a"), measures.get(f"{name}_b")
-        return None if values[0] is None or values[1] is None else (values[0], values[1])
-
-    colours, noise, levels = both("colour"), both("noise"), both("unexplained")
-    kept = [value for name in ("middle", "fine") for value in both(name) or ()]
+    colours = _both(measures.colour_a, measures.colour_b)
+    noise = _both(measures.noise_a, measures.noise_b)
+    levels = _both(measures.unexplained_a, measures.unexplained_b)
+    middle, fine = _both(measures.middle_a, measures.middle_b), _both(measures.fine_a, measures.fine_b)
+    kept = [*(middle or ()), *(fine or ())]
     return (
         all(LEAST_KEPT <= value <= 1 / LEAST_KEPT for value in kept)
         and (colours is None or min(colours) >= LEAST_COLOUR * max(colours))
@@ -336,8 +336,10 @@ def equally_informative(measures: Mapping[str, float]) -> bool:
     )
 
 
-def carried(measures: Mapping[str, float]) -> dict[str, float]:
+def _both(a: float | None, b: float | None) -> tuple[float, float] | None:
+    return None if a is None or b is None else (a, b)
+
+
+def carried(measures: ProofMeasures) -> ProofMeasures:
     """Return those of a pair's measures that hold for another pair of equally informative pictures."""
-    return {
-        name: value for name, value in measures.items() if name.removesuffix("_a").removesuffix("_b") not in OF_FILES
-    }
+    return replace(measures, **dict.fromkeys(OF_FILES))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-from dedupindex.records import Outcome
+from dedupindex.records import Outcome, ProofMeasures
 from dedupindex.records.proofs import turned_round
 from dedupindex.verify.proof.comparison import prove
 from dedupindex.verify.proof.information import carried, equally_informative, information, typical_step
@@ -129,16 +129,17 @@ def test_a_proof_holds_the_measures_and_turns_them_round():
 
 def test_only_equally_informative_copies_are_of_one_class():
     again, _ = jpeg(PHOTO, 92)
-    assert equally_informative(measured(again))
+    assert equally_informative(ProofMeasures.of(measured(again)))
     for worse in (
         PHOTO.convert("L"),
         noisy(PHOTO),
         PHOTO.filter(ImageFilter.GaussianBlur(2)),
         ImageOps.posterize(PHOTO, 2),
     ):
-        assert not equally_informative(measured(worse))
-    assert equally_informative({})
-    assert carried({"noise_a": 1.0, "step_b": 3.0, "lattice_a": 0.5, "ratio": 1.0}) == {"noise_a": 1.0}
+        assert not equally_informative(ProofMeasures.of(measured(worse)))
+    assert equally_informative(ProofMeasures())
+    every = ProofMeasures(noise_a=1.0, step_b=3.0, lattice_a=0.5, ratio=1.0)
+    assert carried(every) == ProofMeasures(noise_a=1.0)
 
 
 def test_the_steps_of_a_jpeg_stay_in_what_is_made_from_it():
