@@ -60,8 +60,10 @@ def test_two_processes_at_once(catalogue, tree, tmp_path, undisturbed):
     place = catalogue(tmp_path / "a.db")
     processes = [start(place, tree) for _ in range(2)]
     for process in processes:
-        _, errors = process.communicate(timeout=60)
-        assert (process.returncode, errors) == (0, "")
+        _, errors = process.communicate(timeout=120)
+        # on a slow machine one of the two says that it waits for the other
+        told = [line for line in errors.splitlines() if not line.startswith("waiting for ")]
+        assert (process.returncode, told) == (0, [])
     with Index.open(place, workers=1) as index:
         assert index.check(deep=True) == []
         assert content(index, tree) == undisturbed
