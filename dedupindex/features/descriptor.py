@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from dedupindex.features.layout import signed_root
 from dedupindex.features.model import CODE_SCALE, GLOBAL_DIMENSIONS, VLAD_DIMENSIONS, Model, load_model
-from dedupindex.fitted import numbers
 from dedupindex.records import CodeArray, Features, FloatArray
 
 VERSION = "2"
@@ -23,10 +22,11 @@ BLOCK_WEIGHTS = {"dct": 1.0, "spectrum": 1.0, "histogram": 0.6, "orientation": 1
 VLAD_WEIGHT = 1.5  # relative to the unit-length global part; much more loses blurred and noisy copies
 VLAD_FULL = 40  # keypoints from which the aggregate has its full weight
 TINY = 24  # pixels; frames with no side above this have no keypoints
-_FITTED = numbers("radius")  # by `tests.tools.fit_radius`: smallest cosines at which pictures can be copies
-TINY_REACH: float = _FITTED["tiny_reach"]  # unrelated tiny frames are near one another
-POOR_REACH: float = _FITTED["poor_reach"]  # with global features alone
-FAST_REACH: float = _FITTED["fast_reach"]  # of the fast profile
+# Smallest cosines of candidates that have global features alone, where unrelated pictures are near one another: chosen,
+# between copies that are lost and strangers to compare. `tests.tools.fit_radius` counts the copies within them.
+TINY_REACH = 0.8  # of tiny frames
+POOR_REACH = 0.5  # of pictures with few keypoints
+FAST_REACH = 0.65  # of all pictures in the fast profile
 FEW_KEYPOINTS = 12  # with fewer, all eight orientations of a picture are searched for
 
 

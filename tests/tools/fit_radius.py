@@ -6,12 +6,10 @@ belong into QUERIES. From them come
 
 - ``false_in_a_million``: how many unrelated pictures of a million a probe meets beyond each of ``cosines``;
 - ``negative_radius``: the distance within which a probe of a photographic negative meets `NEGATIVE_FALSE` strangers of
-  a million;
-- ``tiny_reach``, ``poor_reach``, ``fast_reach``: the largest cosines, in steps of `STEP`, that lose no more than
-  `LOST` of the copies: of frames of few pixels and of pictures with few keypoints, counted within the default radius,
-  and of all pictures in the fast profile, counted within ``poor_reach``.
+  a million.
 
-The radius of each effort is a setting and is not fitted; the figures say what share of the copies lies within it.
+The radius of each effort is a setting, and the reaches of tiny frames, of pictures with few keypoints and of the fast
+profile are chosen (`dedupindex.features.descriptor`): the figures say what share of the copies lies within them.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ from numpy.typing import NDArray
 
 from dedupindex.evaluation.attacks import ATTACKS, attack
 from dedupindex.features import aim, describe, probes
-from dedupindex.features.descriptor import FEW_KEYPOINTS, TINY, normalise_rows, unit
+from dedupindex.features.descriptor import FAST_REACH, FEW_KEYPOINTS, POOR_REACH, TINY, TINY_REACH, normalise_rows, unit
 from dedupindex.features.negative import negative_probes
 from dedupindex.prepare.pipeline import prepare
 from dedupindex.records import ByteArray, Features, FloatArray, Frame
@@ -52,8 +50,7 @@ from tests.tools.manifest import (
 
 COSINES = (0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40)
 NEGATIVE_FALSE = 11.0
-LOST = 0.01
-STEP = 0.05
+REACHES: Mapping[str, float] = {"tiny": TINY_REACH, "poor": POOR_REACH, "fast": FAST_REACH}
 STRENGTHS = (0.25, 1.2)
 WORKERS = 2
 MILD = ("recompress", "resize", "tone", "blur", "noise", "sharpen", "mirror")  # what pictures without detail survive
@@ -187,14 +184,6 @@ def copy_cosines(queries: Sequence[Query]) -> NDArray[np.float64]:
     return np.array(cosines)
 
 
-def reach_for(cosines: NDArray[np.float64], least: float) -> float:
-    """Largest multiple of `STEP` beyond which no more than `LOST` of the copies lie that are beyond *least*."""
-    kept = cosines[cosines >= least]
-    if not len(kept):
-        raise ValueError("no copy is found at all")
-    return round(float(np.floor(np.quantile(kept, LOST) / STEP) * STEP), 2)
-
-
 def _pooled(task: Callable[[Any], list[Any]], items: Sequence[Any]) -> Iterator[Any]:
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
         yield from chain.from_iterable(pool.map(task, items, chunksize=16))
@@ -202,7 +191,7 @@ def _pooled(task: Callable[[Any], list[Any]], items: Sequence[Any]) -> Iterator[
 
 def files_of(folder: Path) -> list[Path]:
     """The files below a folder, in the order of their paths."""
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in folder.resolve().rglob("*") if path.is_file())
 
 
 def drawn(files: Sequence[Path], most: int, seed: int) -> list[Path]:
@@ -222,15 +211,10 @@ def measure(queries: Sequence[Query], others: FloatArray) -> tuple[dict[str, Any
     fine = np.arange(0.10, 0.60, 0.02).tolist()
     negative_rates = false_rates(inverted, others, fine)
     copies = {kind: copy_cosines(members) for kind, members in by_kind.items()}
-    least = 1 - Settings().radius
-    poor = reach_for(copies["poor"], least)
     numbers = {
         "cosines": list(COSINES),
         "false_in_a_million": rates,
         "negative_radius": round(1 - cosine_at(NEGATIVE_FALSE, fine, negative_rates), 2),
-        "tiny_reach": reach_for(copies["tiny"], least),
-        "poor_reach": poor,
-        "fast_reach": reach_for(copies["fast"], poor),
     }
     within = {
         effort: round(float((copies["photo"] >= 1 - values["radius"]).mean()), 4) for effort, values in EFFORTS.items()
@@ -240,6 +224,9 @@ def measure(queries: Sequence[Query], others: FloatArray) -> tuple[dict[str, Any
         "copies": {kind: len(cosines) for kind, cosines in copies.items()},
         "others": len(others),
         "copies within the radius of each effort": within,
+        "copies within the reaches": {
+            kind: round(float((copies[kind] >= reach).mean()), 4) for kind, reach in REACHES.items()
+        },
         "lowest percent of copies": {
             kind: round(float(np.quantile(cosines, 0.01)), 3) for kind, cosines in copies.items()
         },

@@ -32,6 +32,7 @@ from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
 from dedupindex.verify.verification import alignments, assess
 from tests.tools import cutouts, pages
+from tests.tools.start_rule import start_rule
 
 FAMILIES = ("photo", "overlay", "cutout", "page", "smooth", "tiny")
 SHARED_OVERLAYS = ("caption", "watermark", "logo", "screenshot", "page")
@@ -133,7 +134,7 @@ def tasks(folder: Path, counts: Counts, seed: int) -> list[Task]:
     ValueError
         The folder holds too few files.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.resolve().rglob("*") if path.is_file())
     if len(files) < 10:
         raise ValueError(f"{folder} holds {len(files)} files, at least 10 are needed")
     order = np.random.default_rng(seed).permutation(len(files)).tolist()
@@ -161,7 +162,8 @@ def make(task: Task) -> list[Labelled]:
     """Make and describe the pictures of a task; none where a file cannot be read or is too small."""
     cv2.setNumThreads(1)
     random = np.random.default_rng([task.seed, FAMILIES.index(task.family), task.number])
-    photographs = different([photograph for photograph in map(read, task.files) if photograph is not None])
+    with start_rule():
+        photographs = different([photograph for photograph in map(read, task.files) if photograph is not None])
     if task.files and not photographs:
         return []
     made = {"photo": _photo, "overlay": _overlay, "cutout": _cutout, "page": _page, "smooth": _smooth, "tiny": _tiny}
@@ -208,7 +210,7 @@ def different(photographs: Sequence[ByteArray]) -> list[ByteArray]:
 
 
 def look_alike(a: Features, b: Features) -> bool:
-    """Whether two photographs may be copies by the first rule of the score, which is not fitted to them."""
+    """Whether two photographs may be copies by the rule in force (`start_rule`)."""
     return any(assess(a, b, one).probability >= LIKELY_COPY for one in alignments(a, b))
 
 

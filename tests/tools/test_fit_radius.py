@@ -4,7 +4,7 @@ import pytest
 from dedupindex.features.descriptor import normalise_rows
 from tests.scenes import photograph
 from tests.tools import fit_radius
-from tests.tools.fit_radius import cosine_at, false_rates, reach_for
+from tests.tools.fit_radius import cosine_at, false_rates
 
 
 def unit_rows(seed, count, dimensions=16):
@@ -34,13 +34,6 @@ def test_the_cosine_of_a_rate_lies_between_those_that_were_counted():
     assert cosine_at(1e9, cosines, rates) == pytest.approx(0.1)
     with pytest.raises(ValueError, match="more pictures"):
         cosine_at(0.5, cosines, rates)
-
-
-def test_the_reach_loses_one_copy_in_a_hundred_of_those_within_the_radius():
-    cosines = np.r_[np.linspace(0.62, 0.99, 990), np.full(9, 0.55), np.zeros(50)]
-    assert reach_for(cosines, 0.15) == pytest.approx(0.6)
-    with pytest.raises(ValueError, match="no copy"):
-        reach_for(np.zeros(5), 0.15)
 
 
 def test_a_picture_gives_a_query_of_every_kind(tmp_path):

@@ -6,7 +6,6 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from scipy.special import expit
 
 from dedupindex.verify import score
 from tests.scenes import PHOTOGRAPHS, photograph
@@ -15,6 +14,7 @@ from tests.tools.fit_score import FAMILIES, Rows, Sample, figures, fit, joined, 
 from tests.tools.labelled_pictures import Counts, make, tasks
 from tests.tools.manifest import problems, read_manifest, seen_versions
 from tests.tools.measured_pairs import Measured, Pair
+from tests.tools.start_rule import BIAS, WEIGHTS, start_rule
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +36,9 @@ def rows(count=3000, seed=0):
     copies, family = random.random(count) < 0.5, (random.random(count) < 0.1).astype(np.intp)
     terms = random.normal(size=(count, 2)) + np.stack([4.0 * copies + 0.8 * family, np.zeros(count)], axis=1)
     details = terms + np.stack([random.normal(0, 0.5, count), np.zeros(count)], axis=1)
-    looks = expit(terms[:, 0] - 2)
     half = random.integers(0, 2, count)
     names = ("area_mean", "cosine"), ("inner", "held")
-    return Rows(*names, terms, details, copies, family, np.arange(count), half, looks)
+    return Rows(*names, terms, details, copies, family, np.arange(count), half)
 
 
 def test_a_family_counts_as_much_as_another_however_many_rows_it_has():
@@ -66,42 +65,49 @@ def test_the_bias_of_the_first_rule_keeps_the_false_rate_in_the_worst_family():
 
 def test_the_second_rule_turns_strangers_away_that_the_first_one_accepts():
     made = rows()
-    fitted = fit(made, keep_appearance=True)
-    assert fitted.appearance is None
-    assert (fitted.probability(made) <= made.looks).all()
-    before, after = (values >= 0.5 for values in (made.looks, fitted.probability(made)))
-    assert max(rates(made, after)) < 0.6 * max(rates(made, before))
+    fitted = fit(made)
+    before, after = (values >= 0.5 for values in (fitted.looks(made), fitted.probability(made)))
+    assert not (after & ~before).any()
+    assert after[~made.copies].sum() <= before[~made.copies].sum()
     assert after[made.copies].sum() > 0.95 * before[made.copies].sum()
     _, weights = fitted.detail
     assert abs(weights[1]) < 0.3 * weights[0]  # the term that says nothing
 
 
-def test_the_dearer_a_stranger_the_fewer_are_accepted(monkeypatch):
+def test_the_dearer_a_stranger_the_fewer_pass_the_second_rule(monkeypatch):
     made = rows()
-    monkeypatch.setattr(fit_score, "COST", 20.0)
-    dear = fit(made, keep_appearance=True).probability(made) >= 0.5
-    monkeypatch.setattr(fit_score, "COST", 1.0)
-    cheap = fit(made, keep_appearance=True).probability(made) >= 0.5
+    bars = []
+    for cost in (20.0, 1.0):
+        monkeypatch.setattr(fit_score, "COST", cost)
+        bias, weights = fit(made).detail
+        bars.append(bias + made.details @ weights >= 0)
+    dear, cheap = bars
     assert dear[~made.copies].sum() < cheap[~made.copies].sum()
     assert dear[made.copies].sum() <= cheap[made.copies].sum()
 
 
-def test_pages_of_one_template_do_not_count_for_the_second_rule():
+def test_pages_of_one_template_do_not_count():
     made = rows()
     alternate = made.family == 1
-    family = np.where(alternate, fit_score.KINDS.index(fit_score.ALTERNATE), 0)
-    with_them = replace(made, family=family)
-    without = with_them.chosen(~alternate)
-    for one, other in zip(
-        fit(with_them, keep_appearance=True).detail, fit(without, keep_appearance=True).detail, strict=True
-    ):
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+    with_them = replace(made, family=np.where(alternate, fit_score.KINDS.index(fit_score.ALTERNATE), 0))
+    one, other = fit(with_them), fit(with_them.chosen(~alternate))
+    for name in ("appearance", "detail"):
+        for values in zip(getattr(one, name), getattr(other, name), strict=True):
+            np.testing.assert_allclose(*values, rtol=1e-6)
+
+
+def test_rows_are_measured_with_one_rule_whatever_ships():
+    shipped = score.APPEARANCE
+    with start_rule():
+        assert score.APPEARANCE.bias == BIAS
+        assert score.APPEARANCE.weights == WEIGHTS
+    assert score.APPEARANCE is shipped
 
 
 def test_the_best_alignment_of_a_pair_counts():
     none, numbers = np.zeros((4, 1)), np.zeros(4, np.intp)
     copies = np.array([True, True, False, False])
-    one = Rows(("a",), ("b",), none, none, copies, numbers, np.array([0, 0, 1, 1]), numbers, none[:, 0])
+    one = Rows(("a",), ("b",), none, none, copies, numbers, np.array([0, 0, 1, 1]), numbers)
     found = figures(one, np.array([0.2, 0.9, 0.6, 0.1]))["photo"]
     assert (found["copies"], found["accepted"], found["strangers"], found["falsely accepted"]) == (1, 1.0, 1, 1)
 
