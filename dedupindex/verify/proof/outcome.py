@@ -2,13 +2,15 @@
 
 An edit leaves the rest of a file as it was. So the first test is about the rest: do the windows outside the changed
 places agree, and do they coincide to a fraction of a pixel? Another shot of a scene fails here, since it differs
-everywhere. The second test is what the places contain. Writing, stickers, bars and censored boxes are few and solid:
-each fills its box. Where one picture shows something and the other one nothing (writing on the sky, a black box),
-nothing was exchanged, however large it is. A template that was filled in again has its differences all over, and in
-places where both pictures show something. Hence the share of what *both* show that was exchanged decides between
-an edit and an alternate, and the more places there are, the smaller is the limit. Two pictures are different where they
-do not agree as a whole; a large exchanged share is not enough, since on a smooth picture a few words are most of the
-content.
+everywhere. Where the changed places are many and small, nothing is displaced and yet the rest does not agree, the two
+are pages that share a layout and no more: different pictures.
+
+The second test is what the places contain. Writing, stickers, bars and censored boxes are few and solid: each fills its
+box. Where one picture shows something and the other one nothing (writing on the sky, a black box), nothing was
+exchanged, however large it is. A template that was filled in again has its differences all over, and in places where
+both pictures show something. Hence the share of what *both* show that was exchanged decides between an edit and an
+alternate, and the more places there are, the smaller is the limit. Two pictures are different where they do not agree
+as a whole; a large exchanged share is not enough, since on a smooth picture a few words are most of the content.
 """
 
 from __future__ import annotations
@@ -106,6 +108,9 @@ def judge(evidence: Evidence, limits: Thresholds) -> tuple[Outcome, str]:
     exchanged = max(seen.replaced, seen.share) > limits.different
     if seen.agreement < limits.unlike or (exchanged and seen.agreement < limits.agreement):
         return Outcome.DIFFERENT, f"most of what they show differs ({where}; correlation {seen.agreement:.2f})"
+    scattered = seen.places > limits.places and seen.share <= limits.alternate / 2
+    if scattered and seen.rest < limits.template and seen.displaced <= limits.displaced:
+        return Outcome.DIFFERENT, f"no more than a layout is the same ({where}; correlation {seen.rest:.2f} elsewhere)"
     if seen.moved > 0:
         return Outcome.ALTERNATE, f"something moved, {100 * seen.moved:.2g} % of the area ({where})"
     if seen.rest < limits.agreement:

@@ -31,6 +31,9 @@ class Thresholds:
     places : int
         Changed places up to which they are few where half of that share differs, and above which they are many: a
         tenth of that share makes alternates then.
+    template : float
+        Mean correlation outside the changed places, where these are many and small, below which two pictures share no
+        more than a layout.
     solid : float
         Share of their boxes that half as many places or fewer fill, from which they are an edit whatever they cover.
     """
@@ -43,10 +46,11 @@ class Thresholds:
     different: float
     alternate: float
     places: int
+    template: float
     solid: float
 
 
-MEASURES_VERSION = "2"  # of the measures and the rules: a change needs a new fit
+MEASURES_VERSION = "3"  # of the measures and the rules: a change needs a new fit
 THRESHOLDS = Thresholds(**numbers("proof"))
 INFORMATION_VERSION = "1"  # of the measures of which picture holds more; see `information`
 VERSION = f"{MEASURES_VERSION}.{digest('proof')}.{INFORMATION_VERSION}"  # changes with the fitted limits

@@ -27,6 +27,18 @@ CASES = {
     ),
     "a table with other numbers": (
         evidence(places=100, share=0.03, replaced=0.08, fill=0.4, agreement=0.7, rest=0.78),
+        Outcome.DIFFERENT,
+    ),
+    "invoices of two firms": (
+        evidence(places=40, share=0.02, replaced=0.062, fill=0.35, agreement=0.76, rest=0.82, moved=0.001),
+        Outcome.DIFFERENT,
+    ),
+    "two views of a street": (
+        evidence(places=30, share=0.16, replaced=0.19, fill=0.5, agreement=0.72, rest=0.85, displaced=2.9),
+        Outcome.ALTERNATE,
+    ),
+    "a scene from another side": (
+        evidence(places=14, share=0.14, replaced=0.25, fill=0.5, agreement=0.8, rest=0.92),
         Outcome.ALTERNATE,
     ),
     "other parts, spread": (evidence(places=5, share=0.3, replaced=0.4, fill=0.3, agreement=0.7), Outcome.ALTERNATE),
