@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import combinations, product
 from pathlib import Path
 
 from dedupindex.records.answers import ImageRecord, LocationRecord, Pair
 from dedupindex.records.reports import FolderChoice, Selection
 
 Where = tuple[int | None, Path]  # side (0, 1, None = neither), folder: places of one kind are selected alike
+Places = tuple[LocationRecord, LocationRecord]
+MOST_PLACES = 16  # of an image, each paired with each: a thousand places of two images would make a million pairs
 
 
 def touches(selection: Selection, places: Iterable[LocationRecord]) -> bool:
@@ -71,7 +74,7 @@ def copies_of(selection: Selection, image: ImageRecord) -> list[tuple[LocationRe
     earlier: dict[Where, LocationRecord] = {}
     waiting: list[tuple[Where, LocationRecord]] = []
     for place in image.locations:
-        where = (side(selection, place.path), place.path.parent)
+        where = _where(selection, place)
         partner = next((first for other, first in earlier.items() if fits(selection, where, other)), None)
         if partner is not None:
             pairs.append((partner, place))
@@ -85,8 +88,42 @@ def copies_of(selection: Selection, image: ImageRecord) -> list[tuple[LocationRe
     return pairs
 
 
+def place_pairs(selection: Selection, pair: Pair) -> list[Places]:
+    """Pairs of places that are asked for, one of each image; the one of `shown_places` first.
+
+    Of an image at many places the first `MOST_PLACES` count; places that are gone only where there is no other one.
+    """
+    ends = product(_present(pair.a), _present(pair.b))
+    chosen = [(a, b) for a, b in ends if fits(selection, _where(selection, a), _where(selection, b))]
+    shown = shown_places(selection, pair)
+    return [shown, *(ends for ends in chosen if ends != shown)]
+
+
+def copy_pairs(selection: Selection, image: ImageRecord) -> list[Places]:
+    """Pairs of an image's own places that are asked for: those of `copies_of`, and each of the first ones with each."""
+    first = copies_of(selection, image)
+    if not selection.wants_copies:
+        return first
+    known = {frozenset((a.address, b.address)) for a, b in first}
+    more = [
+        (a, b)
+        for a, b in combinations(_present(image), 2)
+        if fits(selection, _where(selection, a), _where(selection, b)) and {a.address, b.address} not in known
+    ]
+    return [*first, *more]
+
+
+def _present(image: ImageRecord) -> Sequence[LocationRecord]:
+    there = [place for place in image.locations if not place.missing]
+    return (there or list(image.locations))[:MOST_PLACES]
+
+
+def _where(selection: Selection, place: LocationRecord) -> Where:
+    return side(selection, place.path), place.path.parent
+
+
 def _first_by_where(selection: Selection, image: ImageRecord) -> dict[Where, LocationRecord]:
     by_where: dict[Where, LocationRecord] = {}
     for place in image.locations:
-        by_where.setdefault((side(selection, place.path), place.path.parent), place)
+        by_where.setdefault(_where(selection, place), place)
     return by_where

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dedupindex.records import GroupMember, Link, LocationRecord, Outcome, Pair
 from dedupindex.records.proofs import DIRECT
 from dedupindex.records.reports import Report
-from dedupindex.records.selected_places import copies_of, shown_places
+from dedupindex.records.selected_places import copy_pairs, place_pairs
 from dedupindex.reports.names import for_spreadsheet
 
 COLUMNS = (
@@ -46,35 +46,36 @@ class PairLine:
 def pair_lines(report: Report) -> Iterator[PairLine]:
     """Yield the pairs of a report, best first.
 
-    An image at several places stands in pairs with one of them; each further place is paired with it as
-    ``same_bytes``, first of all.
+    A pair of images at several places is listed for each two of their places, up to the first
+    `dedupindex.records.selected_places.MOST_PLACES` of an image. Places of one image come first of all, as
+    ``same_bytes``.
     """
     for group in report.groups:
         for member in group.members:
-            for a, b in copies_of(report.selection, member.image):
+            for a, b in copy_pairs(report.selection, member.image):
                 yield PairLine(a, b, 1.0, "same_bytes")
     ranks = {
         member.image.id: (number, member) for group in report.groups for number, member in enumerate(group.members)
     }
     for pair in sorted(report.pairs, key=lambda pair: -pair.verification.score):
         verification, registration = pair.verification, pair.verification.registration
-        a, b = shown_places(report.selection, pair)
         proof, changed = proof_columns(pair)
-        yield PairLine(
-            a,
-            b,
-            verification.score,
-            "+".join(pair.relations),
-            round(registration.shift[0], 2) + 0.0,  # no minus zero
-            round(registration.shift[1], 2) + 0.0,
-            registration.scale,
-            round(registration.rotation, 3) + 0.0,
-            registration.mirrored,
-            registration.overlap,
-            proof,
-            changed,
-            *_rank_columns(pair, ranks),
-        )
+        for a, b in place_pairs(report.selection, pair):
+            yield PairLine(
+                a,
+                b,
+                verification.score,
+                "+".join(pair.relations),
+                round(registration.shift[0], 2) + 0.0,  # no minus zero
+                round(registration.shift[1], 2) + 0.0,
+                registration.scale,
+                round(registration.rotation, 3) + 0.0,
+                registration.mirrored,
+                registration.overlap,
+                proof,
+                changed,
+                *_rank_columns(pair, ranks),
+            )
 
 
 def _rank_columns(pair: Pair, ranks: Mapping[int, tuple[int, GroupMember]]) -> tuple[str, str, str, bool]:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,15 @@ import pytest
 from dedupindex import Index, Selection, SettingsError
 from dedupindex.groups.selection import select, settled
 from dedupindex.records import ImageRecord, LocationRecord, Pair, Registration, Relation, Verification
-from dedupindex.records.selected_places import below, copies_of, shown_places, side
+from dedupindex.records.selected_places import (
+    MOST_PLACES,
+    below,
+    copies_of,
+    copy_pairs,
+    place_pairs,
+    shown_places,
+    side,
+)
 from tests.pictures import half, picture, save
 
 
@@ -155,3 +164,33 @@ def test_groups_that_touch_a_path(index, root):
     assert len(index.report(selection=Selection(paths=(card,))).groups) == 3
     assert len(index.report(selection=Selection(folder="same")).groups) == 1
     assert len(index.report(selection=Selection(folder="other")).groups) == 2
+
+
+def test_all_places_of_a_pair_that_are_asked_for():
+    both, one = image(1, "/a/1", "/b/1", "/c/1"), image(2, "/a/2", "/b/2")
+    shown = [(a.address, b.address) for a, b in place_pairs(Selection(), pair(both, one))]
+    assert shown == [(a, b) for a in ("/a/1", "/b/1", "/c/1") for b in ("/a/2", "/b/2")]
+    across = Selection(across=(Path("/a"), Path("/b")))
+    assert [(a.address, b.address) for a, b in place_pairs(across, pair(both, one))] == [
+        ("/a/1", "/b/2"),
+        ("/b/1", "/a/2"),
+    ]
+    copies = {frozenset((a.address, b.address)) for a, b in copy_pairs(Selection(), both)}
+    assert copies == {frozenset(two) for two in (("/a/1", "/b/1"), ("/a/1", "/c/1"), ("/b/1", "/c/1"))}
+    assert copy_pairs(Selection(relations=(Relation.TONE,)), both) == []
+
+
+def test_places_that_are_gone_count_where_there_is_no_other():
+    there, gone = LocationRecord(Path("/a/1")), LocationRecord(Path("/b/1"), missing=True)
+    half_gone, one = replace(image(1), locations=(there, gone)), image(2, "/a/2")
+    assert [a.address for a, _ in place_pairs(Selection(), pair(half_gone, one))] == ["/a/1"]
+    lost = replace(image(1), locations=(gone,))
+    assert [a.address for a, _ in place_pairs(Selection(), pair(lost, one))] == ["/b/1"]
+
+
+def test_an_image_at_very_many_places_does_not_flood_the_list():
+    many = image(1, *(f"/a/{number:03}" for number in range(200)))
+    other = image(2, *(f"/b/{number:03}" for number in range(200)))
+    assert len(place_pairs(Selection(), pair(many, other))) == MOST_PLACES**2
+    named = {place.address for two in copy_pairs(Selection(), many) for place in two}
+    assert named == {place.address for place in many.locations}

@@ -18,50 +18,42 @@ def test_known_rows():
     a, b = image(1, "/a.png", "/z.png"), image(2, "/b.png")
     registration = Registration((1.5, -0.0001), scale=2.0, rotation=-90.0, mirrored=True, overlap=0.75)
     found = report([pair(a, b, Relation.RESIZED, Relation.MIRRORED, score=0.875, registration=registration)])
+    equal = [
+        "1.000000",
+        "same_bytes",
+        "0.00",
+        "0.00",
+        "1.00000",
+        "0.000",
+        "false",
+        "1.0000",
+        "same",
+        "0.000000",
+        "false",
+        "false",
+        "a",
+    ]
+    copy = [
+        "0.875000",
+        "resized+mirrored",
+        "1.50",
+        "0.00",
+        "2.00000",
+        "-90.000",
+        "true",
+        "0.7500",
+        "same",
+        "0.000000",
+        "false",
+        "false",
+        "a",
+    ]
+    why = ["more-pixels", "2.00 times the resolution (200 x 100 against 200 x 100)"]
     assert read(pairs_csv(found)) == [
         list(COLUMNS),
-        [
-            *[
-                "/a.png",
-                "/z.png",
-                "1.000000",
-                "same_bytes",
-                "0.00",
-                "0.00",
-                "1.00000",
-                "0.000",
-                "false",
-                "1.0000",
-                "same",
-                "0.000000",
-                "false",
-                "false",
-                *["a", "", "", "false"],
-                "",
-                "",
-            ]
-        ],
-        [
-            *[
-                "/a.png",
-                "/b.png",
-                "0.875000",
-                "resized+mirrored",
-                "1.50",
-                "0.00",
-                "2.00000",
-                "-90.000",
-                "true",
-                "0.7500",
-                "same",
-                "0.000000",
-                "false",
-                "false",
-                *["a", "more-pixels", "2.00 times the resolution (200 x 100 against 200 x 100)", "false"],
-                "",
-                "",
-            ]
-        ],
+        ["/a.png", "/z.png", *equal, "", "", "false", "", ""],
+        ["/a.png", "/b.png", *copy, *why, "false", "", ""],
+        ["/z.png", "/b.png", *copy, *why, "false", "", ""],
     ]
 
 
