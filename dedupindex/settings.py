@@ -99,7 +99,9 @@ class Settings:
     false_candidates: float = _setting(
         30.0, "unrelated pictures a probe may meet among 10,000; in larger collections the radius shrinks"
     )
-    candidates: int = _setting(64, "most candidates an image and probe; more are counted as overflow")
+    candidates: int = _setting(
+        64, "most candidates of an image that are compared; of more, those whose keypoints match best"
+    )
     nprobe: int = _setting(256, "cells of the vector index looked into for a probe, from 50,000 images on")
     negatives: int = _setting(50_000, "largest collection in which photographic negatives are searched for; 0 = none")
     threshold: float = _setting(0.5, "smallest score of a confirmed pair, 0..1")

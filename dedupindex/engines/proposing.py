@@ -21,14 +21,15 @@ from dedupindex.engines.joining import CODE, HITS, IMAGES, Assign, Join, centres
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, packed_aim, unpack
 from dedupindex.features.negative import negative_descriptors
 from dedupindex.records import Candidate, CodeArray
-from dedupindex.search.candidates import NEGATIVE_RADIUS, merge, radius_for
+from dedupindex.search.candidates import NEGATIVE_RADIUS, is_crowded, merge, radius_for, thinned
+from dedupindex.search.crowds import CROWD
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
 from dedupindex.vectors import FLAT_LIMIT, Ids, Neighbours, sample_of, train_centres
 
 IMAGES_A_PART = 8_192
-IMAGES_A_BLOCK = 32_768  # hits of so many images are read at once: at most 128 each, 17 bytes a hit
+IMAGES_A_BLOCK = 8_192  # hits of so many images are read at once: at most 1,024 each, 17 bytes a hit
 MEMBERS_A_BUCKET = 65_536  # 26 MB
 MEMBERS_A_TASK = 32_768  # of a large cell, the share of a worker
 IMAGES_A_CELL = 1_000
@@ -135,7 +136,7 @@ class JoinProposer:
     """Candidates by the join, which runs when this object is made."""
 
     def __init__(self, executor: Executor, database: Database, settings: Settings, todo: Sequence[int]) -> None:
-        self._executor, self._database = executor, database
+        self._executor, self._database, self._settings = executor, database, settings
         with database.read() as connection:
             ids = catalog_images.indexable_ids(connection)
         layout = layout_for(len(ids))
@@ -152,14 +153,17 @@ class JoinProposer:
                     connection, ids[sample_of(len(ids), layout.cells)], DESCRIPTOR_DIMENSIONS
                 )
             centres = put_part(executor.folder, centres_table(train_centres(sample, layout.cells)))
-        self._blocks = join(executor, parts, images, layout, centres, self.radius, settings.candidates)
+        self._blocks = join(executor, parts, images, layout, centres, self.radius, settings.candidates * CROWD)
         self._block = lru_cache(maxsize=2)(self._read)
 
     def near(self, ids: Sequence[int]) -> Mapping[int, tuple[list[Candidate], bool]]:
         """Candidates of each described image, and whether there were more than are kept."""
         with self._database.read() as connection:
             described = sorted(catalog_images.described(connection, ids))
-        return {image: self._merged(image) for image in described}
+            merged = {image: self._merged(image) for image in described}
+            most = self._settings.candidates
+            crowded = {image: near for image, (near, _) in merged.items() if is_crowded(image, near, most)}
+            return merged | thinned(connection, crowded, most)
 
     def ranked(self, todo: Sequence[int], deadline: float) -> list[int]:
         """Order images by the distance to their nearest neighbour. *deadline* has no effect: all are known."""

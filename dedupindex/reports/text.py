@@ -121,7 +121,7 @@ def search_text(summary: DuplicatesSummary) -> str:
         f"{summary.accepted:,} confirmed ({pace(summary.searched, summary.seconds)})"
     )
     if summary.overflowed:
-        line += f"; {count(summary.overflowed, 'picture')} had more candidates than the limit"
+        line += f"; {count(summary.overflowed, 'picture')} had more candidates than are compared"
     if summary.left:
         line += f"; {count(summary.left, 'picture')} left for the next run when time was up"
     return line

@@ -14,9 +14,10 @@ from dedupindex.features.negative import negative_probes
 from dedupindex.fitted import numbers
 from dedupindex.groups.roots import absent, marked
 from dedupindex.records import Candidate, Features, FloatArray, Match, Relation, Verification
+from dedupindex.search.crowds import CROWD, most_alike
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
-from dedupindex.store.database import Database
+from dedupindex.store.database import Connection, Database
 from dedupindex.store.rows import NewImage
 from dedupindex.vectors import Neighbours, VectorIndex
 from dedupindex.verify.verification import same_bytes, same_pixels, verify
@@ -34,6 +35,7 @@ NEGATIVE_RADIUS: float = _FITTED["negative_radius"]  # whole negatives lie beyon
 NEAR, NEAR_CELLS = 0.25, 16  # distance up to which so many times fewer cells are enough
 NO_PROBES = np.empty((0, DESCRIPTOR_DIMENSIONS), np.float32)
 READ_AT_ONCE = 512  # images whose features are in memory at once
+CROWDED_AT_ONCE = 64  # images in crowds whose candidates are searched for at once
 CELLS_ALONE = 4  # times as many cells where only one picture of a pair is searched for: one search finds fewer pairs
 SMALL, FALLING = 10_000, 1 / 3
 # Unrelated pictures of a million beyond a cosine of a descriptor
@@ -118,7 +120,8 @@ def stored_candidates(
     Returns
     -------
     dict of int to (list of Candidate, bool)
-        By image id; True where a probe found more than `settings.candidates` within the radius.
+        By image id; True where there were more than `settings.candidates` within the radius: those stay whose
+        keypoints match best.
 
     Raises
     ------
@@ -137,8 +140,55 @@ def stored_candidates(
             else:
                 sketches = catalog_images.sketches(connection, chunk, "frame")
                 aims |= {image: packed_aim(parts, settings.profile) for image, parts in sketches.items()}
-    proposed = candidates(index, list(aims.values()), settings, negatives=negatives)
-    return dict(zip(aims, proposed, strict=True))
+    proposed = dict(zip(aims, candidates(index, list(aims.values()), settings, negatives=negatives), strict=True))
+    beside = dict(zip(aims, negatives or [NO_PROBES] * len(aims), strict=True))
+    crowded = [
+        image
+        for image, (near, overflow) in proposed.items()
+        if overflow or is_crowded(image, near, settings.candidates)
+    ]
+    wide = _wide(settings)
+    for start in range(0, len(crowded), CROWDED_AT_ONCE):
+        chunk = crowded[start : start + CROWDED_AT_ONCE]
+        more = [image for image in chunk if proposed[image][1]]
+        own_negatives = [beside[image] for image in more] if negatives else ()
+        found = candidates(index, [aims[image] for image in more], wide, negatives=own_negatives) if more else ()
+        proposed |= dict(zip(more, found, strict=True))
+        with database.read() as connection:
+            proposed |= thinned(connection, {image: proposed[image][0] for image in chunk}, settings.candidates)
+    return proposed
+
+
+def is_crowded(image: int, near: Iterable[Candidate], most: int) -> bool:
+    """Whether a stored image has more candidates, itself apart, than are compared."""
+    return sum(one.image_id != image for one in near) > most
+
+
+def thinned(
+    connection: Connection, crowded: Mapping[int, Sequence[Candidate]], most: int
+) -> dict[int, tuple[list[Candidate], bool]]:
+    """The best candidates of stored images that have too many (`crowds`), as `stored_candidates` returns them.
+
+    Parameters
+    ----------
+    connection : Connection
+    crowded : mapping of int to sequence of Candidate
+        By image id.
+    most : int
+        How many candidates stay of each.
+    """
+    kept: dict[int, tuple[list[Candidate], bool]] = {}
+    for image, near in crowded.items():
+        stored = catalog_images.sketches(connection, {image, *(one.image_id for one in near)})
+        others = [one for one in near if one.image_id != image]
+        chosen = most_alike(sketch(stored[image]), others, stored, most) if image in stored else others[:most]
+        kept[image] = chosen, True
+    return kept
+
+
+def _wide(settings: Settings) -> Settings:
+    """Settings for pictures in a crowd."""
+    return dataclasses.replace(settings, candidates=settings.candidates * CROWD)
 
 
 def _neighbours(
@@ -194,7 +244,10 @@ def query(
         without a location are left out; places that are not there any more are marked as missing.
     """
     negatives = negative_probes([features]) if len(index) <= settings.negatives else ()
-    [(near, _)] = candidates(index, [aim(features, settings.profile)], settings, negatives=negatives, alone=True)
+    aims = [aim(features, settings.profile)]
+    [(near, overflow)] = candidates(index, aims, settings, negatives=negatives, alone=True)
+    if overflow:
+        [(near, _)] = candidates(index, aims, _wide(settings), negatives=negatives, alone=True)
     distance = {candidate.image_id: candidate.distance for candidate in near}
     verifications: dict[int, Verification] = {}
     with database.read() as connection:
@@ -208,7 +261,12 @@ def query(
             for same in twins:
                 verifications.setdefault(same, SAME_FIRST_FRAME if alone or same in animated else SAME_PIXELS)
         unknown = [candidate.image_id for candidate in near if candidate.image_id not in verifications]
-        wanted = _plausible(image, catalog_images.sketches(connection, unknown))
+        sketches = catalog_images.sketches(connection, unknown)
+        if len(unknown) > settings.candidates:
+            others = [candidate for candidate in near if candidate.image_id in sketches]
+            near = most_alike(sketch(image.features), others, sketches, settings.candidates)
+            sketches = {candidate.image_id: sketches[candidate.image_id] for candidate in near}
+        wanted = _plausible(image, sketches)
         for image_id, parts in catalog_images.features(connection, wanted).items():
             verification = verify(features, unpack(parts), threshold=settings.threshold)
             if verification.accepted:

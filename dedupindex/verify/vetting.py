@@ -10,7 +10,7 @@ A weak geometric check before a full one: Jegou, Douze and Schmid 2008, doi:10.1
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -28,6 +28,7 @@ from dedupindex.verify.verification import FEW_KEYPOINTS, MIN_INLIERS, UNLIKE, a
 SLACK = 1e-4  # of a cosine: matrix products differ in the last bits with their shapes
 LOOSER = 1.01  # factor for every other bound
 MANY = 40  # matches from which a pair passes without a vote
+SHARP = 0.9  # cosine of a keypoint and its double in a copy; those of look-alikes that match have less
 AT_ONCE = 64  # pairs whose matches are judged together
 STRIP = 512  # keypoints a product: the numbers (150, 512) of two of them stay in the cache
 
@@ -107,6 +108,32 @@ def plausible(pairs: Sequence[tuple[Sketch, Sketch]], parity: FloatArray) -> NDA
     return passed
 
 
+def sharp_matches(pairs: Sequence[tuple[Sketch, Sketch]], parity: FloatArray) -> NDArray[np.intp]:
+    """Count the keypoints of pairs of pictures that match nearly exactly, of one as it is or mirrored.
+
+    Parameters
+    ----------
+    pairs : sequence of (Sketch, Sketch)
+        N of them; pairs with one picture in front cost less when they follow each other.
+    parity : (C,) float32
+        As for `plausible`.
+
+    Returns
+    -------
+    (N,) int
+        Matches with a cosine of at least `SHARP` that are each other's nearest, in the orientation that has more;
+        the same in either order of a pair.
+    """
+    counts = np.zeros(len(pairs), np.intp)
+    for start in range(0, len(pairs), AT_ONCE):
+        chunk = pairs[start : start + AT_ONCE]
+        firsts, lengths = _runs([first for first, _ in chunk])
+        here = counts[start : start + AT_ONCE]
+        for _, own, _, _ in _matched(firsts, lengths, [second for _, second in chunk], parity, SHARP):
+            np.maximum(here, np.bincount(own, minlength=len(chunk)), out=here)
+    return counts
+
+
 def _inverted(one: Sketch) -> Sketch:
     """Sketch of the negative, as far as keypoints go."""
     return replace(one, codes=negative_codes(one.codes), angle=one.angle + np.float16(np.pi))
@@ -118,26 +145,40 @@ def _agreeing(pairs: Sequence[tuple[Sketch, Sketch]], parity: FloatArray, negati
     if negative:
         firsts = [_inverted(first) for first in firsts]
     seconds = [second for _, second in pairs]
-    axes = np.argsort(-parity, kind="stable")  # even ones first: the parts of a code are slices then
-    left = _unit(np.concatenate([first.codes for first in firsts])[:, axes])
-    right = _unit(np.concatenate([second.codes for second in seconds])[:, axes])
-    rows, columns, same, odd = _matches(left, right, firsts, seconds, lengths, int((parity > 0).sum()))
-    owner = np.repeat(np.arange(len(pairs)), [len(second.codes) for second in seconds])
     front = np.repeat(np.arange(len(firsts)), lengths)  # of each pair
     passed = np.zeros(len(pairs), bool)
-    for mirrored, cosines in ((False, same + odd), (True, same - odd)):
-        near = np.flatnonzero(cosines > MATCH_COSINE - SLACK)
-        match = near[_mutual(rows[near], columns[near], cosines[near], owner, len(left))]
-        own = owner[columns[match]]
+    for mirrored, own, row, column in _matched(firsts, lengths, seconds, parity):
         matches = np.bincount(own, minlength=len(pairs))
         passed |= matches > MANY
         voting = (matches >= max(MIN_INLIERS, MIN_VOTES)) & ~passed
         if voting.any():
             taken = voting[own]
-            own, match = own[taken], match[taken]
-            places = _places(firsts, front[own], rows[match]), _places(seconds, own, columns[match])
+            own, row, column = own[taken], row[taken], column[taken]
+            places = _places(firsts, front[own], row), _places(seconds, own, column)
             passed[voting] = _votes(*places, own, mirrored) >= MIN_VOTES
     return passed
+
+
+def _matched(
+    firsts: Sequence[Sketch],
+    lengths: Sequence[int],
+    seconds: Sequence[Sketch],
+    parity: FloatArray,
+    least: float = MATCH_COSINE,
+) -> Iterator[tuple[bool, NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]]:
+    """Matches of pairs: as they are, then with the second one mirrored.
+
+    Of each match the number of its pair, and its keypoint among those of all first and of all second pictures.
+    """
+    axes = np.argsort(-parity, kind="stable")  # even ones first: the parts of a code are slices then
+    left = _unit(np.concatenate([first.codes for first in firsts])[:, axes])
+    right = _unit(np.concatenate([second.codes for second in seconds])[:, axes])
+    rows, columns, same, odd = _matches(left, right, firsts, seconds, lengths, int((parity > 0).sum()))
+    owner = np.repeat(np.arange(len(seconds)), [len(second.codes) for second in seconds])
+    for mirrored, cosines in ((False, same + odd), (True, same - odd)):
+        near = np.flatnonzero(cosines > least - SLACK)
+        match = near[_mutual(rows[near], columns[near], cosines[near], owner, len(left))]
+        yield mirrored, owner[columns[match]], rows[match], columns[match]
 
 
 def _runs(sketches: Sequence[Sketch]) -> tuple[list[Sketch], list[int]]:

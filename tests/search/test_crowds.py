@@ -1,0 +1,86 @@
+"""Pictures with more look-alikes than are compared: copies are found among them."""
+
+import cv2
+import numpy as np
+import pytest
+
+from dedupindex import Index
+from dedupindex.features import pack, rounded
+from dedupindex.features.model import load_model
+from dedupindex.records import Candidate
+from dedupindex.search.crowds import most_alike
+from dedupindex.verify.vetting import sharp_matches, sketch
+from tests.pictures import save
+from tests.scenes import PHOTOGRAPHS, features, photograph
+from tests.tools import pages
+
+MOST = 6  # candidates that are compared here
+PAGES, COPIED = 40, 5
+
+
+def page(number: int) -> np.ndarray:
+    """One form, filled in by number; 500 pixels high."""
+    form = pages.TEMPLATES["questionnaire"](np.random.default_rng(5))
+    pixels = pages.page_pixels(form, np.random.default_rng(number))
+    factor = 500 / max(pixels.shape[:2])
+    return np.asarray(cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
+
+
+def turned(pixels: np.ndarray) -> np.ndarray:
+    """Turned by 2 degrees, as a scanner does."""
+    height, width = pixels.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 2.0, 1.0)
+    return cv2.warpAffine(pixels, turn, (width, height), flags=cv2.INTER_CUBIC, borderValue=(255, 255, 255))
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory):
+    """A folder of pages, and a scan of one that is a little turned: two dozen look-alikes are nearer."""
+    folder = tmp_path_factory.mktemp("crowd")
+    for number in range(PAGES):
+        save(folder / f"{number:02}.png", page(number))
+    save(folder / "copy.png", turned(page(COPIED)))
+    return folder
+
+
+def names(pairs):
+    return {frozenset(place.path.stem for place in (p.a.locations[0], p.b.locations[0])) for p in pairs}
+
+
+def test_copies_in_a_crowd_are_found(crowd, tmp_path):
+    with Index.open(tmp_path / "a.db", create=True, candidates=MOST, workers=1) as index:
+        index.ingest([crowd])
+        summary = index.find_duplicates()
+        assert summary.overflowed > 10  # else this is no crowd
+        found = names(index.report().pairs)
+        matches = index.query(crowd / "copy.png", limit=3)
+    assert frozenset((f"{COPIED:02}", "copy")) in found
+    assert {match.path.stem for match in matches[:2]} == {f"{COPIED:02}", "copy"}
+
+
+def test_the_best_of_a_crowd_stay_in_their_order():
+    pictures = [rounded(features(photograph(name))) for name in PHOTOGRAPHS[:5]]
+    copy = rounded(features(np.ascontiguousarray(photograph(PHOTOGRAPHS[2])[:, ::-1])))
+    stored = {number: pack(picture) for number, picture in enumerate(pictures)}
+    near = [Candidate(number, 0.1 * place) for place, number in enumerate((4, 3, 2, 1, 0))]
+    own = sketch(pack(copy))
+    assert most_alike(own, near, stored, 1) == [near[2]]
+    assert most_alike(own, near, stored, 2) == [near[0], near[2]]
+    kept = most_alike(own, near, stored, 3)
+    assert [one for one in near if one in kept] == kept
+    assert {near[0], near[2]} < set(kept)
+    assert most_alike(own, near, stored, 9) == near
+    assert most_alike(own, [*near, Candidate(77, 0.0)], stored, 9) == near  # not described any more
+
+
+def test_matches_are_counted_the_same_in_either_order_and_mirrored():
+    parity = load_model().local_parity
+    one, other = (rounded(features(photograph(name))) for name in PHOTOGRAPHS[:2])
+    mirrored = rounded(features(np.ascontiguousarray(photograph(PHOTOGRAPHS[0])[:, ::-1])))
+    a, b, m = (sketch(pack(picture)) for picture in (one, other, mirrored))
+    itself, stranger, mirror = sharp_matches([(a, a), (a, b), (a, m)], parity)
+    assert itself == len(one.keypoints)
+    assert mirror > 0.3 * itself
+    assert stranger < 0.2 * itself
+    assert sharp_matches([(a, b), (m, a)], parity).tolist() == sharp_matches([(b, a), (a, m)], parity).tolist()
+    assert sharp_matches([], parity).tolist() == []
