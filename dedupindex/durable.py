@@ -14,7 +14,7 @@ import os
 import secrets
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -65,6 +65,31 @@ def write_whole(path: Path, data: bytes, *, aside: Path | None = None) -> None:
         return
     with _replacing(Path(os.path.realpath(path)) if path.is_symlink() else path, aside) as file:
         file.write(data)
+
+
+def make_private_file(path: Path) -> None:
+    """Make an empty file that nobody but its owner can read; one that exists stays as it is.
+
+    A database holds paths and small pictures, which are nobody else's business. Who wants to share it widens the rights
+    of the file, and SQLite gives its side files the same ones.
+
+    Raises
+    ------
+    OSError
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder that nobody but its owner can read, and those above it; one that exists stays as it is.
+
+    Raises
+    ------
+    OSError
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
 
 
 def output_path(path: Path) -> Path:

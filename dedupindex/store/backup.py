@@ -44,15 +44,20 @@ class Contents:
 def snapshot(source: Path, target: Path) -> None:
     """Copy a database into the new file *target* (no log beside it), consistently while others write; synced.
 
+    The copy has the rights of the source.
+
     Raises
     ------
     StoreError
         *source* cannot be read, or *target* cannot be written.
     """
     durable.point("write", target)
-    with _translated(target), closing(_connect(source, "ro")) as old, closing(_connect(target, "rwc")) as new:
-        old.backup(new)
-        new.execute("PRAGMA journal_mode = DELETE")
+    with _translated(target), closing(_connect(source, "ro")) as old:
+        durable.make_private_file(target)
+        target.chmod(source.stat().st_mode & 0o777)
+        with closing(_connect(target, "rwc")) as new:
+            old.backup(new)
+            new.execute("PRAGMA journal_mode = DELETE")
     durable.sync_file(target)
 
 

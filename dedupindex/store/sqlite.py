@@ -72,6 +72,8 @@ class SqliteFile:
                 raise IndexNotFoundError(f"there is no database {self.path}; `dedupindex ingest` or `scan` makes one")
             if not self.path.parent.is_dir():
                 raise StoreError(f"{self.path.parent} is not a folder; make it first")
+            if not read_only:
+                _make(self.path)
         # Opened read-write even by readers where the file allows it: under WAL readers keep the shared-memory file.
         writable = os.access(self.path, os.W_OK) if self.path.exists() else True
         mode = "rwc" if create and not read_only else "rw" if writable else "ro"
@@ -232,6 +234,14 @@ def _fold_log(path: Path) -> bool:
 
 def _log_of(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
+
+
+def _make(path: Path) -> None:
+    """Make the file of a new database, for its owner alone."""
+    try:
+        durable.make_private_file(path)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from error
 
 
 def _engine(uri: str, busy_timeout: float, query_only: bool, *, wal: bool, alone: bool = False) -> Engine:

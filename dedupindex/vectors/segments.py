@@ -86,7 +86,7 @@ def write_cells(directory: Path, cells: Cells) -> tuple[str, str]:
     name = f"{PREFIX}{digest[:16]}-{secrets.token_hex(4)}{SUFFIX}"
     temporary = directory / f"{TEMPORARY}{os.getpid()}-{name}"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        durable.make_private_folder(directory)
         durable.write_whole(directory / name, data, aside=temporary)
     except OSError as error:
         raise VectorIndexError(
@@ -162,7 +162,7 @@ def copy_file(source: Path, target: Path, name: str, sha256: str) -> None:
         pass
     if not (source / name).is_file():
         raise VectorIndexError(f"{source / name}: there is no such file")
-    target.mkdir(exist_ok=True)
+    durable.make_private_folder(target)
     try:
         durable.copy_whole(source / name, target / name, sha256)
     except ValueError as error:
@@ -191,7 +191,7 @@ def receive_file(directory: Path, name: str, sha256: str, data: Iterable[bytes])
     if Path(name).name != name:
         raise VectorIndexError(f"{name!r} is no plain file name")
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        durable.make_private_folder(directory)
         durable.put_together(data, directory / name, sha256, source=f"{name} as it was sent")
     except ValueError as error:
         raise VectorIndexError(str(error)) from error
