@@ -19,6 +19,7 @@ from dedupindex.records.proofs import Affine
 from dedupindex.search.proof_reading import proof_picture_from_frame, proof_picture_of
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
+from dedupindex.sources.pictures import BLANK, is_blank, sample_range
 from dedupindex.verify.proof.comparison import prove
 from dedupindex.verify.proof.information import SAME_SCALE
 from dedupindex.verify.proof.picture import MOST_SIDE, ProofPicture, sides_for
@@ -158,7 +159,8 @@ def _decoded(file: ProofFile, side: int | None, settings: Settings, frame: int |
     trouble = "no place is known where it is"
     for path in file.places[:MOST_PLACES]:
         try:
-            decoded = decode_file(path, settings, min_side=side, frame=file.frame if frame == -1 else frame)
+            wanted = file.frame if frame == -1 else frame
+            decoded = decode_file(path, settings, min_side=side, frame=wanted, exact=frame != -1)
         except ReadError as error:
             trouble = str(error)
             continue
@@ -191,8 +193,12 @@ def _with_further_frames(
         if _equal(first, second):
             continue
         same_pixels = False
-        if number == 0:
-            continue  # proven already
+        blank = is_blank(first), is_blank(second)
+        if all(blank) and not _of_one_tone(first, second):
+            words = f"frame {number + 1} is blank in both, of different tones"
+            return replace(proof, outcome=Outcome.ALTERNATE, reason=words), False
+        if all(blank) or (number == 0 and not any(blank)):
+            continue  # nothing to compare, or proven already
         further = prove(proof_picture_from_frame(first, settings), proof_picture_from_frame(second, settings), matrix)
         words = f"frame {number + 1} of {counts[0]}: {further.reason}"
         if further.outcome is Outcome.EDITED:
@@ -217,6 +223,14 @@ def _equal(first: Frame, second: Frame) -> bool:
     if one.shape != other.shape or one.dtype != other.dtype or not np.array_equal(first.mask, second.mask):
         return False
     return bool(np.array_equal(one[first.mask], other[first.mask]))
+
+
+def _of_one_tone(first: Frame, second: Frame) -> bool:
+    """Whether two blank frames show nearly the same tone; compression changes it a little."""
+    if not (first.mask.any() and second.mask.any()):
+        return True
+    means = [float(frame.pixels[frame.mask].mean()) / sample_range(frame.pixels.dtype) for frame in (first, second)]
+    return abs(means[0] - means[1]) <= BLANK
 
 
 def _fault(error: Exception) -> str:

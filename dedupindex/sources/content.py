@@ -32,6 +32,7 @@ class Source:
     wanted: int | None = None  # only this frame
     first: int | None = None  # only frames from this one on, as many as `PART_BYTES` hold
     notes: list[str] = field(default_factory=list)  # warnings for people
+    exact: bool = False  # frame 0 itself, also where another frame stands for an animation
 
     def note(self, text: str) -> None:
         """Add a warning, once."""

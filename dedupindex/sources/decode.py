@@ -25,7 +25,7 @@ from dedupindex.sources.sniff import HEAD_BYTES, READABLE, diagnose, format_of
 
 __all__ = ["VERSION", "decode_file", "parse_address"]
 
-VERSION = "2"  # of the decoded pixels and masks: raise it when a file that was read before gives others
+VERSION = "3"  # of the decoded pixels and masks: raise it when a file that was read before gives others
 _FULL_VERSION = "2"  # the same where filters are set: large JPEGs were reduced before the filters in version 1
 _VERSION = "3"  # raise it when more files can be read, or for better reasons: those that failed are tried again
 _LIBRARIES = ("dedupindex", "pillow", "tifffile", "imagecodecs", "astropy", "pydicom", "pillow-heif", "rawpy", "numpy")
@@ -67,6 +67,7 @@ def decode_file(
     frame: int | None = None,
     first: int | None = None,
     file: FoundFile | None = None,
+    exact: bool = False,
 ) -> DecodedFile:
     """Read, hash and decode a file.
 
@@ -90,12 +91,14 @@ def decode_file(
         says how many frames a part has.
     file : FoundFile, optional
         What the walk knows of the file; see `read_bytes`.
+    exact : bool
+        Frame 0 of an animation itself, not the first frame that shows something in its place.
 
     Returns
     -------
     DecodedFile
-        Frames of stacks (TIFF pages, arrays, FITS, DICOM) all; of animations the first unless `all_frames`. Frames
-        without a valid pixel are left out with a warning while others remain.
+        Frames of stacks (TIFF pages, arrays, FITS, DICOM) all; of animations the first one that shows something, as
+        frame 0, unless `all_frames`. Frames without a valid pixel are left out with a warning while others remain.
 
     Raises
     ------
@@ -113,7 +116,7 @@ def decode_file(
         data, status = read_bytes(path, settings.max_bytes, file)
         digest = hashlib.sha256(data).digest()
         side = _side_for(settings) if min_side == BY_PROFILE else min_side
-        source = Source(path, data, settings, side, frame, first, notes)
+        source = Source(path, data, settings, side, frame, first, notes, exact=exact)
         with captured(notes):
             content = _decode(source)
             frames = _masked(source, content, None if file is None else file.masked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,9 @@ PLUGINS: dict[str, tuple[str, ...]] = {
     "TGA": ("TGA",),
     "HEIF": ("HEIF",),
 }
+STOOD_FOR = frozenset(("GIF", "PNG", "WEBP", "AVIF"))  # animations of which one frame is described by default
+BLANK = 0.03  # of the range of the samples: the most that differs within a blank frame, after lossy compression too
+MOST_BLANK = 64  # frames at the beginning that may be blank; further ones are not looked at
 _LOSSLESS = frozenset(("PNG", "BMP", "TIFF", "PPM", "ICO", "TGA"))
 _ANIMATED = frozenset(("GIF", "PNG", "WEBP", "AVIF", "TIFF", "MPO", "HEIF"))
 _SAMPLE_BYTES = {"I": 4, "F": 4, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
@@ -118,6 +122,8 @@ def read_picture(source: Source, format: str) -> DecodedContent:
                     raise
                 source.note(f"frame {number} and later ones cannot be read: {words_of(error)}")
                 break
+        if len(numbers) == 1 < count and numbers[0] == 0 and format in STOOD_FOR and not source.exact:
+            frames = [_first_with_content(source, image, frames[0], count)]
         return DecodedContent(
             format,
             tuple(frames),
@@ -126,6 +132,33 @@ def read_picture(source: Source, format: str) -> DecodedContent:
             _is_lossless(source, format),
             quantisation=_quantisation(image),
         )
+
+
+def is_blank(frame: Frame) -> bool:
+    """Whether a frame shows one tone and nothing else, as animations that fade in begin."""
+    values = frame.pixels[frame.mask]
+    if not values.size:
+        return True
+    return float(np.ptp(values, axis=0).max()) <= BLANK * sample_range(values.dtype)
+
+
+def sample_range(dtype: np.dtype[Any]) -> float:
+    """Largest value of samples of a type; 1 for floats."""
+    return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
+
+
+def _first_with_content(source: Source, image: Image.Image, first: Frame, count: int) -> Frame:
+    """The frame that stands for an animation: the first one that shows something, as its frame 0."""
+    frame, number = first, 0
+    while is_blank(frame):
+        number += 1
+        if number >= min(count, MOST_BLANK):
+            return first
+        try:
+            frame = read_frame(source, image, number)
+        except (ReadError, Exception):
+            return first
+    return replace(frame, number=0)
 
 
 def _opened(source: Source, format: str) -> Image.Image:

@@ -126,3 +126,13 @@ def test_animations_that_begin_alike(run, tmp_path):
     found = scanned(run, tmp_path)
     assert not found.get(frozenset(("one.gif", "two.gif")), {"alternate"}) <= COPY
     assert planned(run, tmp_path, "--unproven") == set()
+
+
+def test_animations_that_begin_with_black_are_found(run, tmp_path):
+    pics = tmp_path / "pics"
+    pics.mkdir()
+    frames = [scene(number, 240, 160).filter(ImageFilter.SMOOTH) for number in range(4)]
+    black = Image.new("RGB", (240, 160))
+    black.save(pics / "fade.gif", save_all=True, append_images=frames, duration=100)
+    black.save(pics / "fade.webp", save_all=True, append_images=frames, duration=100, quality=90)
+    assert scanned(run, tmp_path)[frozenset(("fade.gif", "fade.webp"))] <= COPY

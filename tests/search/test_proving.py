@@ -248,6 +248,25 @@ def test_animations_are_the_same_only_with_all_their_frames(opened, animations):
     assert match["one.gif"] == "alternate"
 
 
+def test_animations_that_begin_with_blank_frames_are_found_by_what_follows(opened, tmp_path):
+    blank = np.zeros((200, 300, 3), np.uint8)
+    animation(tmp_path / "in" / "fade.gif", [blank, *scenes(1, 2, 3)])
+    animation(tmp_path / "in" / "fade.webp", [blank, *scenes(1, 2, 3)], quality=90)
+    animation(tmp_path / "in" / "white.webp", [blank + 255, *scenes(1, 2, 3)], quality=90)
+    animation(tmp_path / "in" / "other.gif", [blank, *scenes(4, 5, 6)])
+    animation(tmp_path / "in" / "blank.gif", [blank, blank + 1])
+    index = opened()
+    index.ingest([tmp_path / "in"])
+    index.find_duplicates()
+    relations = {
+        tuple(sorted((pair.a.locations[0].path.name, pair.b.locations[0].path.name))): pair.relations
+        for pair in index.pairs()
+    }
+    assert relations["fade.gif", "fade.webp"] == (Relation.REENCODED,)
+    assert relations["fade.gif", "white.webp"] == (Relation.ALTERNATE,)
+    assert {name for names in relations for name in names}.isdisjoint({"other.gif", "blank.gif"})
+
+
 def test_the_first_frames_alone_prove_nothing(opened, animations):
     index = opened(proof="off")
     index.ingest([animations])

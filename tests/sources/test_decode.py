@@ -300,6 +300,20 @@ def test_animations(tmp_path: Path, kind: str) -> None:
     fails(path, Reason.TOO_MANY_FRAMES, Settings(all_frames=True, max_frames=2))
 
 
+@pytest.mark.parametrize("kind", ["gif", "webp", "png", "avif"])
+def test_the_first_frame_that_shows_something_stands_for_an_animation(tmp_path: Path, kind: str) -> None:
+    shown = Image.fromarray(noise(24, 32, 3))
+    pictures = [Image.new("RGB", (32, 24), "black"), Image.new("RGB", (32, 24), "black"), shown]
+    pictures[1].putpixel((0, 0), (3, 3, 3))
+    path = save(tmp_path / f"x.{kind}", pictures[0], save_all=True, append_images=pictures[1:], duration=100)
+    frame = decode_file(path, PLAIN).frames[0]
+    assert frame.number == 0
+    assert frame.pixels.std() > 20
+    assert decode_file(path, PLAIN, frame=0, exact=True).frames[0].pixels.max() < 8
+    blank = save(tmp_path / f"b.{kind}", pictures[0], save_all=True, append_images=pictures[:2], duration=100)
+    assert decode_file(blank, PLAIN).frames[0].pixels.max() < 8
+
+
 def test_later_frames_that_fail_leave_the_good_ones(tmp_path: Path) -> None:
     pictures = [Image.fromarray(noise(60, 60, 3, seed=i)) for i in range(4)]
     path = save(tmp_path / "x.png", pictures[0], save_all=True, append_images=pictures[1:])
