@@ -1,7 +1,7 @@
 """Draws the house and enforces it: imports only point to rooms that stand earlier, and nowhere in a circle.
 
 ```
-places  errors  durable  fields  fitted  threads  settings  records
+places  system  errors  durable  fields  fitted  threads  settings  records
 sources -> prepare -> features -> compare -> verify          pure numerics: no SQL, no FAISS
 store   vectors                                              the only SQLAlchemy; the only FAISS
 execution -> groups -> ingest -> actions -> search -> engines -> evaluation -> upkeep
@@ -21,7 +21,7 @@ import dedupindex
 
 PACKAGE = Path(__file__).parent.parent / "dedupindex"
 ORDER = [
-    {"places"},
+    {"places", "system"},
     {"errors", "durable", "fields", "fitted", "threads"},
     {"records", "settings"},
     {"sources"},
@@ -45,11 +45,18 @@ ORDER = [
     {"__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-ONLY = {"sqlalchemy": "store", "alembic": "store", "faiss": "vectors", "sqlite3": "store"}
+ONLY = {
+    "fcntl": "system",
+    "resource": "system",
+    "sqlalchemy": "store",
+    "alembic": "store",
+    "faiss": "vectors",
+    "sqlite3": "store",
+}
 ONLY |= dict.fromkeys(("fastapi", "starlette", "pydantic", "uvicorn"), "web")
 ONLY["ray"] = "engines"
 # The facade is enough: what these may import, besides themselves. "__init__" is `from dedupindex import NAME`.
-GROUND = {"places", "errors", "durable", "settings"}
+GROUND = {"places", "errors", "durable", "settings", "system"}
 MAY_IMPORT = {
     "reports": {"records", "errors", "fields", "places"},
     "web": {"__init__", "index", "records", "reports", *GROUND},

@@ -23,9 +23,10 @@ from pathlib import Path
 from dedupindex import durable
 from dedupindex.actions.journal import FileOperation
 from dedupindex.records.plans import Action
+from dedupindex.system import READ_NO_LINK, open_flags
 
 CHUNK = 1 << 20
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # never waits for a pipe that took a file's place
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | open_flags("O_CLOEXEC", "O_BINARY")
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES})
 
 
@@ -52,7 +53,7 @@ def opened(path: Path, words: str = "") -> Iterator[tuple[int, os.stat_result]]:
         It is gone, or no regular file.
     """
     try:
-        descriptor = os.open(path, _READ)
+        descriptor = os.open(path, READ_NO_LINK)
     except OSError as error:
         what = "is a symbolic link now" if error.errno == errno.ELOOP else (error.strerror or "cannot be opened")
         raise Surprise(f"{words}{path}: {what}") from error
@@ -159,7 +160,7 @@ def _take_away(operation: FileOperation, seen: os.stat_result, note: bytes) -> N
         folder.mkdir(exist_ok=True)
     if operation.info is not None:
         durable.point("write", operation.info)
-        descriptor = os.open(operation.info, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(operation.info, _NEW, 0o600)
         try:
             os.write(descriptor, note)
             durable.point("fsync", operation.info)
@@ -233,7 +234,7 @@ def copy_as(source: Path, operation: FileOperation, target: Path) -> None:
 def _copy(source: Path, operation: FileOperation, target: Path) -> None:
     digest = hashlib.sha256()
     with opened(source) as (old, _):
-        new = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        new = os.open(target, _NEW, 0o600)
         try:
             while data := os.read(old, CHUNK):
                 digest.update(data)

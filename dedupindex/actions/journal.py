@@ -7,7 +7,7 @@ last line that was not written whole announces nothing that has begun, and is cu
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -21,6 +21,7 @@ from dedupindex import durable
 from dedupindex.errors import PlanError
 from dedupindex.fields import Fields, load_json
 from dedupindex.records.plans import Action
+from dedupindex.system import HELD, WRITE_NO_LINK, lock
 
 JOURNAL_SCHEMA = 1
 
@@ -124,13 +125,16 @@ def open_journal(path: Path, *, plan: str | None = None, database: str = "") -> 
         It is no journal, belongs to another plan, or somebody else has it open.
     OSError
     """
-    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = WRITE_NO_LINK | os.O_APPEND
     descriptor = os.open(path, flags | (os.O_CREAT if plan is not None else 0), 0o600)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise PlanError(f"{path}: another process is using it") from error
+            lock(descriptor)
+        except OSError as error:
+            if error.errno in HELD:
+                raise PlanError(f"{path}: another process is using it") from error
+            if error.errno != errno.ENOSYS:
+                raise
         lines = _whole_lines(path, descriptor)
         if not lines:
             if plan is None:

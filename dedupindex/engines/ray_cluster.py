@@ -20,10 +20,10 @@ from typing import Any
 from dedupindex.engines.jobs import Job
 from dedupindex.errors import DedupIndexError, Reason
 from dedupindex.execution.kept import CHANCES
-from dedupindex.execution.limits import cores
 from dedupindex.execution.pool import IN_FLIGHT
 from dedupindex.execution.worker import Limits, allow, begin_worker
 from dedupindex.settings import Settings
+from dedupindex.system import usable_cores
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class RayRunner:
                 os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
             options = {
                 "address": "local",
-                "num_cpus": self._settings.workers or cores(),
+                "num_cpus": self._settings.workers or usable_cores(),
                 "include_dashboard": False,
                 "object_store_memory": OBJECT_STORE,
                 "_temp_dir": str(self._folder),

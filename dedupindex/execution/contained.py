@@ -15,9 +15,10 @@ from typing import Any, ParamSpec, TypeVar
 
 from dedupindex.errors import ReadError
 from dedupindex.execution.kept import CHANCES, KeptWorker
-from dedupindex.execution.limits import cores, limits_of
+from dedupindex.execution.limits import limits_of
 from dedupindex.execution.worker import WORKER_GONE, Limits, WorkerGoneError, is_worker
 from dedupindex.settings import Settings
+from dedupindex.system import usable_cores
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -111,7 +112,7 @@ class _Shelf:
     def __init__(self) -> None:
         self._waiting: list[tuple[Limits, KeptWorker[_Call, Any]]] = []
         self._guard = threading.Lock()
-        self._places = threading.BoundedSemaphore(cores())  # workers that compute at a time
+        self._places = threading.BoundedSemaphore(usable_cores())  # workers that compute at a time
 
     def taken(self, limits: Limits) -> KeptWorker[_Call, Any]:
         """A worker with these limits, once there is a place for it."""
@@ -126,7 +127,7 @@ class _Shelf:
         """Put a worker back; those that have waited longest go where there are too many."""
         with self._guard:
             self._waiting.append((limits, worker))
-            dropped = [self._waiting.pop(0) for _ in range(len(self._waiting) - cores())]
+            dropped = [self._waiting.pop(0) for _ in range(len(self._waiting) - usable_cores())]
         self._places.release()
         for _, one in dropped:
             one.drop()

@@ -7,20 +7,16 @@ from pathlib import Path
 
 from dedupindex.execution.worker import Limits
 from dedupindex.settings import Settings
+from dedupindex.system import usable_cores
 
 LEAST_MEMORY, MOST_MEMORY = 2_000_000_000, 8_000_000_000  # default address space of a worker, bytes
-
-
-def cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def limits_of(settings: Settings) -> Limits:
     """Limits of each worker by the settings; by default the workers share the machine's memory."""
     memory = settings.worker_memory
     if not memory:
-        share = machine_memory() // (settings.workers or cores())
+        share = machine_memory() // (settings.workers or usable_cores())
         memory = min(max(share, LEAST_MEMORY), MOST_MEMORY)
     return Limits(memory, settings.max_seconds)
 

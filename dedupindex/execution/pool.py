@@ -16,8 +16,8 @@ from typing import Generic, TypeVar
 from dedupindex.errors import DedupIndexError, Reason
 from dedupindex.execution import contained
 from dedupindex.execution.kept import KeptWorker, results_of
-from dedupindex.execution.limits import cores
 from dedupindex.execution.worker import Limits
+from dedupindex.system import usable_cores
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -63,7 +63,7 @@ class Pool(Generic[_Item, _Result]):
         self._died = died
         self._single = single if workers == 1 else Single.OWN
         self._limits = limits or Limits()
-        self.workers = workers or cores()
+        self.workers = workers or usable_cores()
         self._keepers: list[_Keeper[_Item, _Result]] = []
         self._ready: SimpleQueue[_Order[_Item, _Result] | None] = SimpleQueue()
         self._running = 0  # tasks of all callers, in whatever threads, that are not done

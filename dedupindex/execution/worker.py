@@ -35,9 +35,7 @@ from dedupindex.execution.template import (
     fork_from_here,
     fork_worker,
 )
-
-if sys.platform != "win32":
-    import resource
+from dedupindex.system import limit_computing, limit_memory
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -169,7 +167,7 @@ class Worker(Generic[_Item, _Result]):
             raise WorkerGoneError(self._fate()) from error
 
     def _fate(self) -> Reason:
-        too_long = sys.platform != "win32" and self._process.wait() == -signal.SIGXCPU
+        too_long = self._process.wait() == -getattr(signal, "SIGXCPU", 0) != 0
         return Reason.TIMED_OUT if too_long else Reason.WORKER_DIED
 
 
@@ -271,11 +269,7 @@ def begin_worker(limits: Limits, life: int | None = None) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    if sys.platform == "win32":
-        return
-    _lower(resource.RLIMIT_CORE, 0)  # no core dumps: they would have gigabytes
-    if limits.memory:
-        _lower(resource.RLIMIT_AS, limits.memory)
+    limit_memory(limits.memory)
 
 
 def serve(connection: Connection, life: int | None = None) -> None:
@@ -340,15 +334,8 @@ def _portable(error: Exception) -> Exception:
 
 def allow(seconds: float) -> None:
     """Let a worker compute for so many more seconds before the system ends it; 0 = the limit stays."""
-    if seconds and _serving and sys.platform != "win32":
-        _lower(resource.RLIMIT_CPU, math.ceil(time.process_time() + seconds))
-
-
-def _lower(kind: int, value: int) -> None:
-    """Set a soft limit where the system allows it."""
-    with contextlib.suppress(ValueError, OSError):
-        _, hard = resource.getrlimit(kind)
-        resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+    if seconds and _serving:
+        limit_computing(math.ceil(time.process_time() + seconds))
 
 
 def _follow_parent(life: int | None) -> None:

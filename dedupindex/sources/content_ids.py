@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dedupindex import system
+
 LARGEST_VIDEO = 30_000_000  # bytes; the video of a Live Photo lasts three seconds and has a few million
 _HEAD = 1 << 18  # bytes of a picture in which its Exif data lies
 _LARGEST_ATOM = 1 << 22  # bytes of a video's metadata that are read
@@ -35,14 +37,14 @@ def content_id(path: Path) -> str:
         A JPEG, HEIC, MOV or MP4, told apart by their content.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, system.READ_NO_LINK)
     except OSError:
         return ""
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return ""
-        head = os.pread(descriptor, _HEAD, 0)
+        head = system.read_at(descriptor, _HEAD, 0)
         if _MAKER in head:
             return _of_maker_note(head)
         return _of_movie(descriptor, status.st_size) if status.st_size <= LARGEST_VIDEO else ""
@@ -67,7 +69,7 @@ def _of_movie(descriptor: int, size: int) -> str:
     """Identifier in ``moov/meta``: the names of keys in ``keys``, their values by number in ``ilst``."""
     for kind, begin, end in _atoms_of_file(descriptor, size):
         if kind == b"moov" and end - begin <= _LARGEST_ATOM:
-            movie = os.pread(descriptor, end - begin, begin)
+            movie = system.read_at(descriptor, end - begin, begin)
             for name, first, last in _atoms(movie, 0, len(movie)):
                 if name == b"meta":
                     identifier = _of_metadata(movie[first:last])
@@ -107,7 +109,7 @@ def _atoms(data: bytes, begin: int, end: int) -> Iterator[tuple[bytes, int, int]
 def _atoms_of_file(descriptor: int, size: int) -> Iterator[tuple[bytes, int, int]]:
     begin = 0
     for _ in range(_MOST_ATOMS):
-        data = os.pread(descriptor, 16, begin)
+        data = system.read_at(descriptor, 16, begin)
         head = _unpack(">I4s", data, 0)
         if head is None:
             return

@@ -12,6 +12,7 @@ from dedupindex.places import is_local, scheme_of, shards_above, volume_of
 from dedupindex.records import FileStatus, FoundFile
 from dedupindex.sources import remote, shards
 from dedupindex.sources.sniff import diagnose
+from dedupindex.system import READ
 
 _CHUNK = 1 << 26  # bytes a read
 
@@ -124,10 +125,7 @@ def _checked(path: Path, max_bytes: int, read: tuple[bytes, FileStatus]) -> tupl
 
 
 def _read_once(path: Path, max_bytes: int) -> tuple[bytes, FileStatus] | None:
-    flags = os.O_RDONLY
-    for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
-        flags |= getattr(os, name, 0)
-    descriptor = os.open(path, flags)
+    descriptor = os.open(path, READ)
     try:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):

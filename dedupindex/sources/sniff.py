@@ -9,6 +9,7 @@ from pathlib import Path
 from dedupindex.errors import Reason
 from dedupindex.places import is_local
 from dedupindex.records import FoundFile
+from dedupindex.system import READ
 
 HEAD_BYTES = 512  # what `sniff` and `diagnose` look at
 
@@ -203,7 +204,7 @@ def read_head(path: Path) -> bytes:
     OSError
         The file cannot be read.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(path, READ)
     try:
         return os.read(descriptor, HEAD_BYTES)
     finally:

@@ -25,9 +25,7 @@ from functools import cache
 from pathlib import Path
 
 from dedupindex.errors import IndexBusyError, StoreError
-
-if sys.platform != "win32":
-    import fcntl
+from dedupindex.system import HELD, READ, WRITE_NO_LINK, lock, write_at
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +74,6 @@ class WriterLock:
         StoreError
             The lock file cannot be made.
         """
-        if sys.platform == "win32":  # SQLite's own locks remain
-            yield
-            return
         until = time.monotonic() + self.timeout
         while True:
             handle = self._open()
@@ -103,12 +98,12 @@ class WriterLock:
 
     def tidy(self) -> None:
         """Remove the lock file unless a process holds it, or died while it held it."""
-        if sys.platform == "win32" or not self.path.is_file():
+        if not self.path.is_file():
             return
         with contextlib.suppress(OSError):
-            handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            handle = os.open(self.path, WRITE_NO_LINK)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(handle)
                 if _is_at(handle, self.path) and not os.fstat(handle).st_size:
                     self.path.unlink()
             finally:
@@ -117,20 +112,20 @@ class WriterLock:
     def _open(self) -> int:
         try:
             # O_NOFOLLOW: a link in the folder must not make us truncate another file
-            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+            return os.open(self.path, WRITE_NO_LINK | os.O_CREAT, 0o666)
         except OSError as error:
             raise StoreError(f"{self.path}: {error.strerror}; writers need this file") from error
 
     def _wait(self, handle: int, until: float) -> bool:
-        """Wait for the lock; False where the file system has none."""
+        """Wait for the lock; False where the file system or the system has none: SQLite's own locks remain."""
         say = time.monotonic() + SAY_AFTER
         while True:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(handle)
             except OSError as error:
                 if error.errno in _NO_LOCKS:
                     return False
-                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                if error.errno not in HELD:
                     raise StoreError(f"{self.path}: {error.strerror}") from error
             else:
                 return True
@@ -159,16 +154,16 @@ def owner(path: Path) -> Owner | None:
 
 def is_held(path: Path) -> bool:
     """Whether a process holds a lock file at this moment."""
-    if sys.platform == "win32" or not path.is_file():
+    if not path.is_file():
         return False
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(path, READ)
     except OSError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        lock(handle, shared=True)
     except OSError as error:
-        return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
+        return error.errno in HELD
     finally:
         os.close(handle)
     return False
@@ -185,7 +180,7 @@ def _write_owner(handle: int) -> None:
     text = json.dumps(asdict(myself()))
     try:
         os.ftruncate(handle, 0)
-        os.pwrite(handle, text.encode(), 0)
+        write_at(handle, text.encode(), 0)
     except OSError as error:  # a full disk: the lock works without a name
         log.debug("the lock file says nothing: %s", error)
 

@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from dedupindex import __version__
-from dedupindex.execution.limits import cores
 from dedupindex.store.health import Finding, Level, place_findings, sqlite_findings
+from dedupindex.system import usable_cores
 
 # Distribution -> lowest version that was tested.
 LIBRARIES = {
@@ -46,7 +46,7 @@ def doctor(database: Path | str) -> list[Finding]:
 
 def _system() -> Iterator[Finding]:
     yield Finding("dedupindex", f"{__version__}, Python {platform.python_version()}, {platform.platform()}")
-    yield Finding("processor", f"{cores()} cores to use")
+    yield Finding("processor", f"{usable_cores()} cores to use")
     encoding = sys.getfilesystemencoding()
     if encoding.lower().replace("-", "") != "utf8":
         yield Finding(

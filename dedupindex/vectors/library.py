@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from typing import Any
 
-
-def _usable_cores() -> int:
-    """Cores this process may run on: a container or a pinned process has fewer than the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from dedupindex.system import usable_cores
 
 
 @cache
 def _loaded() -> Any:
     import faiss
 
-    faiss.omp_set_num_threads(max(1, min(faiss.omp_get_max_threads(), _usable_cores())))
+    faiss.omp_set_num_threads(max(1, min(faiss.omp_get_max_threads(), usable_cores())))
     return faiss
 
 

@@ -6,10 +6,10 @@ need (each counts for itself; a proxy spreads the load over them).
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 
+from dedupindex.system import most_descriptors
 from dedupindex.web.service.options import Rate
 
 UNKNOWN_DESCRIPTORS = 2_048  # where the system does not say
@@ -17,12 +17,7 @@ UNKNOWN_DESCRIPTORS = 2_048  # where the system does not say
 
 def descriptors() -> int:
     """Files and connections that this process may have open."""
-    if sys.platform == "win32":
-        return UNKNOWN_DESCRIPTORS
-    import resource
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return UNKNOWN_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    return most_descriptors() or UNKNOWN_DESCRIPTORS
 
 
 class Buckets:
