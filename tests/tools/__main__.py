@@ -39,6 +39,7 @@ CHORES = {
     "fit-proof": Chore(f"{PYTHON} -m tests.tools.fit_proof", "limits of the proof: FOLDER after --"),
     "fit-model": Chore(f"{PYTHON} -m tests.tools.train_descriptor", "model of the descriptor: FOLDER after --"),
     "fitted": Chore(f"{PYTHON} -m tests.tools.manifest", "whether the numbers that ship agree with their manifests"),
+    "supply": Chore(f"{PYTHON} -m tests.tools.supply", "licences and known weaknesses of what is installed"),
     "fill": Chore(f"{PYTHON} -m tests.tools.fill_synthetic", "a large database of made-up images: options after --"),
     "ci": Chore(".ci/run", "the whole check of a commit"),
 }
