@@ -158,6 +158,15 @@ def test_broken_metadata_is_a_warning(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------------ modes and masks
+def pillow_reads(path: Path) -> None:
+    """Go on only where Pillow reads a file that it wrote: releases before 13 do not in this mode."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except OSError:
+        pytest.xfail("this release of Pillow cannot read it")
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "YCbCr", "HSV", "LAB"])
 def test_modes_become_grey_or_rgb(tmp_path: Path, mode: str) -> None:
     source = Image.fromarray(noise(24, 32, 3)).convert("RGB" if mode == "LAB" else mode)
@@ -167,6 +176,8 @@ def test_modes_become_grey_or_rgb(tmp_path: Path, mode: str) -> None:
     elif mode == "HSV":
         source, mode = source.convert("RGB"), "RGB"
     source.save(path)
+    if mode == "YCbCr":
+        pillow_reads(path)
     frame = only(path)
     expected = np.asarray(source.convert("L" if mode in ("1", "L") else "RGB")) if mode != "LAB" else None
     assert frame.pixels.dtype == np.uint8
