@@ -24,10 +24,12 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from dedupindex.errors import Reason, SettingsError
+from dedupindex.execution.contained import within_limits
 from dedupindex.execution.engine import Engine
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.execution.tasks import FileResult, FileTask
@@ -43,6 +45,7 @@ from dedupindex.records import Failure, FoundFile, IngestSummary, SkippedFile
 from dedupindex.records.selected_places import below
 from dedupindex.settings import Settings
 from dedupindex.sources import Finder, SourceList, decoder_fingerprint, is_candidate
+from dedupindex.sources.archives.limits import limits_of
 from dedupindex.sources.scope import LEFT_OUT
 from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_locations
 from dedupindex.store.claims import Claims, NoClaims
@@ -82,7 +85,7 @@ def ingest(
     Parameters
     ----------
     paths : sequence of Path
-        Files, folders, tar shards and places in object stores (see `dedupindex.places`).
+        Files, folders, archives and places in object stores (see `dedupindex.places`).
     lists : sequence of SourceList
         Lists of further files.
     recursive : bool
@@ -142,6 +145,8 @@ def ingest(
         exclude=exclude,
         mask_pattern=settings.mask_pattern,
         scope=exclusions.scope_of(settings, patterns),
+        contained=partial(within_limits, settings),
+        limits=limits_of(settings),
     )
     tally = _Tally()
     progress.start(None, "ingest")

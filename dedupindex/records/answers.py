@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from dedupindex.places import text_of
+from dedupindex.places import fragment_of, text_of
 from dedupindex.records.companions import Companion
 from dedupindex.records.files import Failure
 from dedupindex.records.links import Link, link_of
@@ -33,9 +33,8 @@ class LocationRecord:
 
     @property
     def address(self) -> str:
-        """`path`, or `path#frame=N` for a later frame of a stack; of a place elsewhere its URL."""
-        text = text_of(self.path)
-        return text if self.frame == 0 else f"{text}#frame={self.frame}"
+        """`path`, with what names the picture in it (`fragment_of`); of a place elsewhere its URL."""
+        return f"{text_of(self.path)}{fragment_of(self.path, self.frame)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from dedupindex.errors import NoValidPixelsError, ReadError, Reason, Unsupported
 from dedupindex.records import DecodedFile, FoundFile, Frame
 from dedupindex.settings import Settings
 from dedupindex.sources import stacks, tiff
+from dedupindex.sources.archives.limits import limits_of
 from dedupindex.sources.content import DecodedContent, Reader, Source
 from dedupindex.sources.files import parse_address
 from dedupindex.sources.pictures import PLUGINS, read_picture
@@ -110,7 +111,7 @@ def decode_file(
     """
     notes: list[str] = []
     try:
-        data, status = read_bytes(path, settings.max_bytes, file)
+        data, status = read_bytes(path, settings.max_bytes, file, limits_of(settings))
         digest = hashlib.sha256(data).digest()
         side = _side_for(settings) if min_side == BY_PROFILE else min_side
         source = Source(path, data, settings, side, frame, first, notes)

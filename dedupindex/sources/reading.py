@@ -1,4 +1,4 @@
-"""The bytes of a file, once, wherever it lies: on a disk, in an object store, in a tar shard."""
+"""The bytes of a file, once, wherever it lies: on a disk, in an object store, in an archive."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from pathlib import Path
 from dedupindex.errors import LimitExceededError, ReadError, Reason, UnsupportedImageError
 from dedupindex.places import is_local, scheme_of, shards_above, volume_of
 from dedupindex.records import FileStatus, FoundFile
-from dedupindex.sources import remote, shards
+from dedupindex.sources import remote
+from dedupindex.sources.archives import opening
+from dedupindex.sources.archives.limits import ArchiveLimits
 from dedupindex.sources.sniff import diagnose
 
 _CHUNK = 1 << 26  # bytes a read
 
 
-def read_bytes(path: Path, max_bytes: int, file: FoundFile | None = None) -> tuple[bytes, FileStatus]:
+def read_bytes(
+    path: Path, max_bytes: int, file: FoundFile | None = None, limits: ArchiveLimits = opening.DEFAULT
+) -> tuple[bytes, FileStatus]:
     """Read a file that does not change meanwhile, with the state it was in.
 
     Opening does not wait for a pipe's other end. A file that changes while it is read is read once more.
@@ -27,7 +31,9 @@ def read_bytes(path: Path, max_bytes: int, file: FoundFile | None = None) -> tup
     max_bytes : int
         Larger files are refused before they are read.
     file : FoundFile, optional
-        What a walk knows of the file: spares requests to object stores, and the search through a shard's headers.
+        What a walk knows of the file: spares requests to object stores, and the search through an archive.
+    limits : ArchiveLimits
+        For members of archives.
 
     Returns
     -------
@@ -41,15 +47,15 @@ def read_bytes(path: Path, max_bytes: int, file: FoundFile | None = None) -> tup
         Missing, unreadable, no regular file, empty, too large, or changed twice.
     """
     if file is not None and file.offset is not None:
-        return _checked(path, max_bytes, shards.read_found(path, file, max_bytes))
+        return _checked(path, max_bytes, opening.read_found(path, file, max_bytes, limits))
     if not is_local(path):
-        return _checked(path, max_bytes, _read_elsewhere(path, max_bytes, file))
+        return _checked(path, max_bytes, _read_elsewhere(path, max_bytes, file, limits))
     for _ in range(2):
         try:
             read = _read_once(path, max_bytes)
         except NotADirectoryError as error:
             if shards_above(path):
-                return _checked(path, max_bytes, shards.read_member(path, max_bytes))
+                return _checked(path, max_bytes, opening.read_member(path, max_bytes, limits))
             raise ReadError(path, Reason.MISSING, error.strerror or str(error)) from error
         except FileNotFoundError as error:
             raise ReadError(path, Reason.MISSING, error.strerror or str(error)) from error
@@ -74,7 +80,7 @@ def status_of(path: Path) -> FileStatus:
             status = path.stat()
         except (OSError, ValueError) as error:
             if isinstance(error, NotADirectoryError) and shards_above(path):
-                return shards.member_status(path)
+                return opening.member_status(path)
             missing = isinstance(error, FileNotFoundError | NotADirectoryError)
             detail = getattr(error, "strerror", None) or str(error)
             raise ReadError(path, Reason.MISSING if missing else Reason.UNREADABLE, detail) from error
@@ -84,7 +90,7 @@ def status_of(path: Path) -> FileStatus:
         return remote.status(path)
     except ReadError as error:
         if error.reason is Reason.MISSING and shards_above(path):
-            return shards.member_status(path)
+            return opening.member_status(path)
         raise
 
 
@@ -99,13 +105,15 @@ def exists(path: Path) -> bool:
     return not is_local(path) or not path.is_dir()
 
 
-def _read_elsewhere(path: Path, max_bytes: int, file: FoundFile | None) -> tuple[bytes, FileStatus]:
+def _read_elsewhere(
+    path: Path, max_bytes: int, file: FoundFile | None, limits: ArchiveLimits
+) -> tuple[bytes, FileStatus]:
     _refuse_volume(path)
     try:
         return remote.read(path, max_bytes, file)
     except ReadError as error:
         if error.reason is Reason.MISSING and file is None and shards_above(path):
-            return shards.read_member(path, max_bytes)
+            return opening.read_member(path, max_bytes, limits)
         raise
 
 

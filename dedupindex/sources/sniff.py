@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from dedupindex.errors import Reason
 from dedupindex.places import is_local
@@ -193,6 +193,11 @@ def diagnose(head: bytes) -> tuple[Reason, str]:
     if not head.strip(b"\0"):
         return Reason.DAMAGED, "begins with nothing but zero bytes"
     return Reason.NOT_AN_IMAGE, "no known image format"
+
+
+def has_picture_name(name: str) -> bool:
+    """Whether a name has an ending of pictures."""
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def read_head(path: Path) -> bytes:
