@@ -46,6 +46,7 @@ from dedupindex.records.selected_places import below
 from dedupindex.settings import Settings
 from dedupindex.sources import Finder, SourceList, decoder_fingerprint, is_candidate
 from dedupindex.sources.archives.limits import limits_of
+from dedupindex.sources.readers.documents import document_suffixes
 from dedupindex.sources.scope import LEFT_OUT
 from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_locations
 from dedupindex.store.claims import Claims, NoClaims
@@ -147,6 +148,7 @@ def ingest(
         scope=exclusions.scope_of(settings, patterns),
         contained=partial(within_limits, settings),
         limits=limits_of(settings),
+        documents=document_suffixes(settings),
     )
     tally = _Tally()
     progress.start(None, "ingest")
@@ -243,6 +245,7 @@ class _Feed:
     ) -> None:
         self.database, self.settings, self.tally, self.trust_failures = database, settings, tally, trust_failures
         self.claims, self.recognition = claims, recognition
+        self._documents = document_suffixes(settings)
         self.back: list[Path] = []  # files that were missing and are there again, as they were
         self.labels: dict[Path, str] = {}  # ids that lists gave
         self._found = iter(finder)
@@ -308,7 +311,7 @@ class _Feed:
         for file, task in zip(files, tasks, strict=True):
             if file.path in known:
                 continue
-            if is_candidate(file):
+            if is_candidate(file, documents=self._documents):
                 self.tally.found += 1
                 unread.append(task)
             else:

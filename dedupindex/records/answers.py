@@ -17,6 +17,7 @@ from dedupindex.records.roots import Move
 from dedupindex.records.verdicts import Registration, Relation, Verification
 
 PRIMARY_FIRST = "JPEG"  # format of files whose first picture stands for the whole
+DOCUMENT_FORMATS = ("PDF", "VIDEO")  # of files that are more than the pictures taken from them
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,11 @@ class ImageRecord:
 
     @property
     def is_in_stack(self) -> bool:
-        """Whether this is one of several pictures in a file of which none stands for the whole."""
-        return self.frame_count > 1 and self.format != PRIMARY_FIRST
+        """Whether this is one of several pictures in a file of which none stands for the whole.
+
+        A page of a document and a frame of a video are, even where there is but one.
+        """
+        return (self.frame_count > 1 and self.format != PRIMARY_FIRST) or self.format in DOCUMENT_FORMATS
 
     @property
     def key(self) -> str:

@@ -32,6 +32,7 @@ class Source:
     wanted: int | None = None  # only this frame
     first: int | None = None  # only frames from this one on, as many as `PART_BYTES` hold
     notes: list[str] = field(default_factory=list)  # warnings for people
+    size: int = 0  # of the file, where `data` is only its beginning (large videos)
 
     def note(self, text: str) -> None:
         """Add a warning, once."""
@@ -49,6 +50,7 @@ class DecodedContent:
     lossless: bool = False
     part: int = 0  # frames a reading, where `Source.first` asked for a part and did not get all; else 0
     quantisation: tuple[tuple[int, ...], ...] = ()  # of a JPEG: 64 steps a table, row by row, luminance first
+    numbers: tuple[int, ...] = ()  # of all frames, where they are others than 0, 1, 2, ...
 
 
 Reader: TypeAlias = Callable[[Source], DecodedContent]

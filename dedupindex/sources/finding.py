@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeVar
@@ -67,6 +67,8 @@ class Finder:
         Calls a function that opens an archive, within limits: ``contained(archive, function, *arguments)``.
     limits : ArchiveLimits
         Of each archive.
+    documents : container of str
+        Endings of documents and videos that are taken from archives.
     """
 
     def __init__(
@@ -80,8 +82,9 @@ class Finder:
         scope: Scope | None = None,
         contained: Contained = _here,
         limits: ArchiveLimits = opening.DEFAULT,
+        documents: Container[str] = (),
     ) -> None:
-        self._contained, self._limits = contained, limits
+        self._contained, self._limits, self._documents = contained, limits, documents
         self.places, self._scope = places, scope or Scope()
         self._left_out: set[int] = set()  # hashes of the paths of folders and files that the scope leaves out
         self.absent: list[Path] = []  # named in a list, and not there
@@ -203,7 +206,7 @@ class Finder:
                 yield SkippedFile(place.path, SkipReason.HIDDEN)
             elif name in masks:
                 yield SkippedFile(place.path, SkipReason.MASK_FILE)
-            elif not is_candidate(place, member.head or b""):
+            elif not is_candidate(place, member.head or b"", documents=self._documents):
                 yield SkippedFile(place.path, SkipReason.NOT_AN_IMAGE)
             else:
                 beside = mask_path(place.path, self._pattern)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import time
@@ -16,6 +17,7 @@ from dedupindex.sources.archives.limits import ArchiveLimits
 from dedupindex.sources.sniff import diagnose
 
 _CHUNK = 1 << 26  # bytes a read
+WHOLE, BEGINNING = 1 << 26, 1 << 16  # bytes: files up to the first are read whole, of larger videos the second
 
 
 def read_bytes(
@@ -65,6 +67,46 @@ def read_bytes(
         if read is not None:
             return read
     raise ReadError(path, Reason.CHANGED_WHILE_READ, "the file changed while it was read, twice")
+
+
+def read_beginning(path: Path, max_bytes: int) -> tuple[bytes, bytes, FileStatus] | None:
+    """The first bytes of a large file with the digest of all of them, without holding it in memory.
+
+    Parameters
+    ----------
+    path : Path
+        Of this machine.
+    max_bytes : int
+
+    Returns
+    -------
+    (bytes, bytes, FileStatus) or None
+        `BEGINNING` bytes, SHA-256, state. None where it is smaller than `WHOLE`, or no regular file is there.
+
+    Raises
+    ------
+    ReadError
+        Too large, or it changed meanwhile.
+    """
+    try:
+        before = path.stat()
+        if not stat.S_ISREG(before.st_mode) or before.st_size <= WHOLE:
+            return None
+        if before.st_size > max_bytes:
+            detail = f"{before.st_size:,} bytes; max_bytes is {max_bytes:,}"
+            raise LimitExceededError(path, Reason.TOO_LARGE, detail)
+        if wait := racy_seconds(before.st_mtime_ns):
+            time.sleep(wait)
+        with path.open("rb") as file:
+            beginning = file.read(BEGINNING)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").digest()
+        after = path.stat()
+    except OSError:
+        return None  # `read_bytes` says what is wrong
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise ReadError(path, Reason.CHANGED_WHILE_READ, "the file changed while it was read")
+    return beginning, digest, FileStatus(before.st_size, before.st_mtime_ns, before.st_ino)
 
 
 def status_of(path: Path) -> FileStatus:
