@@ -37,6 +37,7 @@ from dedupindex.features import versions
 from dedupindex.groups import snapshots
 from dedupindex.ingest import exclusions, moves
 from dedupindex.ingest.describing import take_task
+from dedupindex.ingest.known_archives import KnownArchives
 from dedupindex.ingest.recognition import Recognition
 from dedupindex.ingest.scanned_roots import remember_roots, renamed_roots
 from dedupindex.ingest.vanished import mark_missing
@@ -139,6 +140,8 @@ def ingest(
         if not dry_run:
             moves.begin(connection)
             known_references = remember_roots(connection, searched, references)
+    documents = document_suffixes(settings)
+    known_archives = KnownArchives(database, settings, decoder, documents)
     finder = Finder(
         roots,
         lists,
@@ -148,7 +151,8 @@ def ingest(
         scope=exclusions.scope_of(settings, patterns),
         contained=partial(within_limits, settings),
         limits=limits_of(settings),
-        documents=document_suffixes(settings),
+        documents=documents,
+        known=known_archives,
     )
     tally = _Tally()
     progress.start(None, "ingest")
@@ -169,6 +173,7 @@ def ingest(
     if not dry_run:
         with database.write() as connection:
             tally.moved = followed.places
+            known_archives.remember(connection, finder.scanned)
             missing += followed.missing
             catalog.finish_run(connection, run, tally.numbers() | {"missing": missing, "moved": followed.places})
         snapshots.remember(database, run)

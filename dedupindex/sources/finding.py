@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from dedupindex.errors import ReadError, Reason, SettingsError
 from dedupindex.places import (
@@ -19,7 +19,7 @@ from dedupindex.places import (
     shards_above,
     volume_of,
 )
-from dedupindex.records import Failure, FoundFile, SkippedFile, SkipReason
+from dedupindex.records import Failure, FileStatus, FoundFile, SkippedFile, SkipReason
 from dedupindex.sources import remote, shards
 from dedupindex.sources.archives import opening
 from dedupindex.sources.archives.limits import ArchiveLimits
@@ -29,6 +29,7 @@ from dedupindex.sources.rasters import mask_path
 from dedupindex.sources.scope import IGNORE_FILE, LEFT_OUT, Rules, Scope
 from dedupindex.sources.sniff import is_candidate
 
+SEVEN_ZIPS = (".7z", ".cb7")
 MOST_IGNORE_BYTES = 1_000_000  # of an `IGNORE_FILE` in an object store
 _Folder = tuple[Path, Rules]
 _T = TypeVar("_T")
@@ -44,6 +45,9 @@ class Contained(Protocol):
 def _here(place: Path, function: Callable[..., _T], *arguments: Any) -> _T:
     """Call a function in this process; what a caller with limits takes in place of it."""
     return function(*arguments)
+
+
+Known: TypeAlias = Callable[[Path, FileStatus], list[FoundFile] | None]
 
 
 class Finder:
@@ -69,6 +73,8 @@ class Finder:
         Of each archive.
     documents : container of str
         Endings of documents and videos that are taken from archives.
+    known : callable, optional
+        What is known of an archive in this state, which spares unpacking it: its members, or None.
     """
 
     def __init__(
@@ -83,7 +89,10 @@ class Finder:
         contained: Contained = _here,
         limits: ArchiveLimits = opening.DEFAULT,
         documents: Container[str] = (),
+        known: Known | None = None,
     ) -> None:
+        self._known = known
+        self.scanned: dict[Path, FileStatus] = {}  # compressed archives that were looked into to their end
         self._contained, self._limits, self._documents = contained, limits, documents
         self.places, self._scope = places, scope or Scope()
         self._left_out: set[int] = set()  # hashes of the paths of folders and files that the scope leaves out
@@ -183,7 +192,14 @@ class Finder:
 
     def _members(self, file: FoundFile) -> Iterator[Found]:
         shard = file.path
+        solid = opening.is_solid(shard)
         try:
+            known = self._known(shard, shards.status_of_shard(shard)) if solid and self._known is not None else None
+            if known is not None:
+                self._seen.update(hash(one.path) for one in known)
+                self._whole.add(shard)
+                yield from known
+                return
             contents = self._contained(shard, opening.scan, shard, self._limits)
         except ReadError as error:
             yield Failure(shard, error.reason, error.detail)
@@ -192,13 +208,15 @@ class Finder:
         self._seen.update(hash(shard / name) for name in contents.members)
         if contents.damage is None:
             self._whole.add(shard)
+            if solid:
+                self.scanned[shard] = status
         else:
             yield Failure(shard, *contents.damage)
         for _ in range(contents.others):
             yield SkippedFile(shard, SkipReason.NOT_REGULAR)
         masks = masks_among(list(contents.members), self._mask_names)
-        solid = opening.is_solid(shard)  # then in the order in which they lie
-        for name, member in sorted(contents.members.items(), key=lambda one: (one[1].offset if solid else 0, one[0])):
+        in_order = solid or shard.suffix.lower() in SEVEN_ZIPS  # of where they lie, so that it is unpacked once
+        for name, member in sorted(contents.members.items(), key=lambda m: (m[1].offset if in_order else 0, m[0])):
             place = shards.member_found(shard, status, member)
             if is_archive(name):
                 yield SkippedFile(place.path, SkipReason.NESTED_ARCHIVE)

@@ -18,7 +18,7 @@ from dedupindex.sources.content import DecodedContent, Source, check_frame, choo
 from dedupindex.sources.pictures import PLUGINS, pillow_limits, to_array
 from dedupindex.sources.readers.packages import package
 
-SIDE = 1024  # pixels of the longest side
+LEAST_SIDE, MOST_SIDE = 256, 1024  # pixels of the longest side; between them a drawing has its own size
 MOST_TEXT = 1 << 24  # bytes, unpacked
 _GZIP = b"\x1f\x8b"
 _ROOT = re.compile(r"<(?:[\w.-]+:)?svg\b([^>]*)>", re.DOTALL)
@@ -34,7 +34,9 @@ _BASE = re.compile(r"\bxml:base\s*=\s*([\"'])[^\"']*\1", re.IGNORECASE)
 
 
 def read_svg(source: Source) -> DecodedContent:
-    """Render a drawing with its longest side `SIDE`; what it leaves transparent is no data, as in a PNG.
+    """Render a drawing in its own size, within `LEAST_SIDE` and `MOST_SIDE`.
+
+    What it leaves transparent is no data, as in a PNG.
 
     Raises
     ------
@@ -115,7 +117,8 @@ def _size(source: Source, text: str) -> tuple[int, int]:
         elif sides[1] is None and sides[0] is not None:
             sides[1] = sides[0] * inside[1] / inside[0]
     height, width = (_DEFAULT if side is None else side for side in sides)
-    scale = SIDE / max(height, width)
+    longest = max(height, width)
+    scale = min(max(longest, LEAST_SIDE), MOST_SIDE) / longest
     if min(height, width) * source.settings.max_aspect < max(height, width):
         detail = f"a drawing of {width:g} x {height:g}; max_aspect is {source.settings.max_aspect:g}"
         raise LimitExceededError(source.path, Reason.TOO_LARGE, detail)
