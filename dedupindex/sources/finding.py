@@ -352,8 +352,8 @@ class Finder:
             status = path.stat()
         except NotADirectoryError:
             try:
-                found = self._contained(path, opening.find_member, path, self._limits)
-                return replace(found, explicit=True, label=label)
+                member = self._contained(path, opening.find_member, path, self._limits)
+                return replace(member, explicit=True, label=label)
             except ReadError as error:
                 return Failure(path, error.reason, error.detail)
         except FileNotFoundError as error:

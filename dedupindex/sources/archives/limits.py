@@ -37,6 +37,14 @@ def limits_of(settings: Settings) -> ArchiveLimits:
 def check_members(archive: Path, count: int, limits: ArchiveLimits) -> None:
     """Refuse an archive of too many members.
 
+    Parameters
+    ----------
+    archive : Path
+        For the message.
+    count : int
+        Of its members.
+    limits : ArchiveLimits
+
     Raises
     ------
     LimitExceededError
@@ -49,6 +57,14 @@ def check_members(archive: Path, count: int, limits: ArchiveLimits) -> None:
 def check_expansion(archive: Path, unpacked: int, packed: int, limits: ArchiveLimits) -> None:
     """Refuse an archive that grows too much when it is unpacked.
 
+    Parameters
+    ----------
+    archive : Path
+        For the message.
+    unpacked, packed : int
+        Bytes.
+    limits : ArchiveLimits
+
     Raises
     ------
     LimitExceededError
@@ -60,6 +76,14 @@ def check_expansion(archive: Path, unpacked: int, packed: int, limits: ArchiveLi
 
 def check_member(place: Path, unpacked: int, packed: int, limits: ArchiveLimits) -> None:
     """Refuse a member that grows too much when it is unpacked.
+
+    Parameters
+    ----------
+    place : Path
+        For the message.
+    unpacked, packed : int
+        Bytes.
+    limits : ArchiveLimits
 
     Raises
     ------

@@ -200,6 +200,19 @@ def member_status(path: Path) -> FileStatus:
 def read_member(path: Path, max_bytes: int, limits: ArchiveLimits = DEFAULT) -> tuple[bytes, FileStatus]:
     """The bytes of a member that has to be looked for in its archive.
 
+    Parameters
+    ----------
+    path : Path
+        Archive and name of the member.
+    max_bytes : int
+        Largest member that is read.
+    limits : ArchiveLimits
+
+    Returns
+    -------
+    data : bytes
+    status : FileStatus
+
     Raises
     ------
     ReadError
@@ -304,8 +317,8 @@ def _hold(archive: Path, names: Sequence[str], limits: ArchiveLimits) -> None:
         if left < 0:
             break
         with suppress(ReadError):
-            found = shards.member_found(archive, status, member)
-            held[member.name] = opened.read(archive / member.name, found, together=names)
+            file = shards.member_found(archive, status, member)
+            held[member.name] = opened.read(archive / member.name, file, together=names)
     opened.held = held
 
 

@@ -49,7 +49,7 @@ def read_svg(source: Source) -> DecodedContent:
     height, width = _size(source, text)
     check_frame(source, height, width, 4)
     try:
-        data = bytes(resvg.svg_to_bytes(svg_string=text, width=width, height=height, skip_system_fonts=True))
+        data = bytes(resvg.svg_to_bytes(svg_string=text, width=width, height=height, dpi=96.0, skip_system_fonts=True))
     except MemoryError:
         raise
     except (Exception, BaseException) as error:  # a panic of the renderer is no Exception

@@ -89,7 +89,7 @@ def test_what_a_walk_tells_of_an_archive(tmp_path, png, kind):
         data, status = read_bytes(item.path, LIMIT, item)
         assert data == png
         assert status_of(item.path) == status
-    assert os.listdir(folder) == [path.name]  # nothing was unpacked
+    assert list(folder.iterdir()) == [path]  # nothing was unpacked
     decoded = decode_file(files["abs.png"].path, Settings(), file=files["abs.png"])
     assert decoded.frames[0].full_shape == (120, 160)
 
