@@ -22,11 +22,12 @@ from dedupindex.sources.pictures import PLUGINS, read_picture
 from dedupindex.sources.quiet import captured
 from dedupindex.sources.rasters import mask_path
 from dedupindex.sources.readers import codecs, pdf, raw, svg, video
+from dedupindex.sources.readers.video import Clip
 from dedupindex.sources.reading import exists, read_beginning, read_bytes
 from dedupindex.sources.reasons import read_error, words_of
 from dedupindex.sources.sniff import HEAD_BYTES, READABLE, diagnose, format_of, sniff
 
-__all__ = ["VERSION", "decode_file", "parse_address"]
+__all__ = ["VERSION", "Clip", "decode_file", "parse_address", "read_clip"]
 
 VERSION = "3"  # of the decoded pixels and masks: raise it when a file that was read before gives others
 _FULL_VERSION = "3"  # the same where filters are set: large JPEGs were reduced before the filters in version 1
@@ -148,6 +149,39 @@ def decode_file(
         quantisation=content.quantisation,
         numbers=content.numbers,
     )
+
+
+def read_clip(path: Path, settings: Settings, most: int) -> Clip:
+    """Small grey pictures of a video at even steps, for laying it on another one.
+
+    Parameters
+    ----------
+    path : Path
+    settings : Settings
+        Limits.
+    most : int
+        Most pictures.
+
+    Returns
+    -------
+    Clip
+
+    Raises
+    ------
+    ReadError
+        It is no video, or cannot be read.
+    """
+    notes: list[str] = []
+    try:
+        data, _, status = _read(path, settings, None)
+        if sniff(data[:HEAD_BYTES]) != "VIDEO":
+            raise UnsupportedImageError(path, *diagnose(data[:HEAD_BYTES]))
+        with captured(notes):
+            return video.read_looks(Source(path, data, settings, notes=notes, size=status.size), most)
+    except ReadError:
+        raise
+    except Exception as error:
+        raise read_error(path, error) from error
 
 
 def _read(path: Path, settings: Settings, file: FoundFile | None) -> tuple[bytes, bytes, FileStatus]:

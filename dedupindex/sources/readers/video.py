@@ -49,6 +49,24 @@ _FORMATS: tuple[tuple[bytes, int, str], ...] = (  # first bytes, where they stan
 Array = NDArray[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Small grey pictures of a video at even steps.
+
+    Attributes
+    ----------
+    looks : (N, 32, 32) float32, 0..1
+    times : (N,) float64
+        Seconds after the first frame.
+    duration : float
+        Seconds.
+    """
+
+    looks: NDArray[np.float32]
+    times: NDArray[np.float64]
+    duration: float
+
+
 @dataclass(slots=True)
 class _Taken:
     """A frame that was taken."""
@@ -77,7 +95,7 @@ def read_video(source: Source) -> DecodedContent:
     return DecodedContent("VIDEO", frames, len(frames), numbers=tuple(one.time for one in taken))
 
 
-def read_looks(source: Source, most: int) -> tuple[NDArray[np.float32], NDArray[np.float64], float]:
+def read_looks(source: Source, most: int) -> Clip:
     """Small grey pictures of a clip at even steps, for laying two clips on each other.
 
     Parameters
@@ -88,12 +106,7 @@ def read_looks(source: Source, most: int) -> tuple[NDArray[np.float32], NDArray[
 
     Returns
     -------
-    looks : (N, 32, 32) float32
-        0..1.
-    times : (N,) float64
-        Seconds.
-    duration : float
-        Seconds.
+    Clip
 
     Raises
     ------
@@ -110,7 +123,7 @@ def read_looks(source: Source, most: int) -> tuple[NDArray[np.float32], NDArray[
             if last >= len(looks) * step - 1e-6 and len(looks) < most:
                 looks += [_look(frame)]
                 times.append(last)
-    return np.array(looks, np.float32).reshape(-1, *LOOK), np.array(times), max(duration, last)
+    return Clip(np.array(looks, np.float32).reshape(-1, *LOOK), np.array(times), max(duration, last))
 
 
 @contextmanager

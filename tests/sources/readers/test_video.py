@@ -36,7 +36,7 @@ def test_a_frame_for_each_scene_by_its_time(tmp_path, kind, codec):
     assert times == pytest.approx([0.0, 1.0, 3.0, 3.5], abs=0.11)
     assert decoded.numbers == tuple(frame.number for frame in decoded.frames)
     for frame, (pixels, _) in zip(decoded.frames, SCENES, strict=True):
-        assert near(frame.pixels, pixels) > 0.9
+        assert near(frame.pixels, pixels) > 0.85
     again = decode_file(path, Settings())
     assert [frame.number for frame in again.frames] == [frame.number for frame in decoded.frames]
 
@@ -49,7 +49,7 @@ def test_a_frame_is_found_again_by_its_time(tmp_path, kind, codec):
         single = only(path, frame=frame.number, min_side=None)
         assert single.number == frame.number
         assert np.array_equal(single.pixels, frame.pixels)
-    assert near(only(path, frame=2_250).pixels, SCENES[1][0]) > 0.9  # any time will do
+    assert near(only(path, frame=2_250).pixels, SCENES[1][0]) > 0.85  # any time will do
     assert "60 seconds" in fails(path, Reason.MISSING, frame=60_000).detail
 
 
@@ -145,8 +145,8 @@ def test_videos_in_folders_are_taken_where_the_extra_is_there(tmp_path, monkeypa
 def test_looks_at_even_steps(tmp_path):
     path = clip(tmp_path / "a.mp4")
     source = video.Source(path, path.read_bytes(), Settings())
-    looks, times, duration = video.read_looks(source, 100)
-    assert looks.shape == (10, 32, 32)
-    assert times == pytest.approx(np.arange(10) / 2, abs=0.11)
-    assert duration == pytest.approx(5, abs=0.11)
-    assert len(video.read_looks(source, 4)[0]) == 4
+    clip_looks = video.read_looks(source, 100)
+    assert clip_looks.looks.shape == (10, 32, 32)
+    assert clip_looks.times == pytest.approx(np.arange(10) / 2, abs=0.11)
+    assert clip_looks.duration == pytest.approx(5, abs=0.11)
+    assert len(video.read_looks(source, 4).looks) == 4
