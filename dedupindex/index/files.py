@@ -148,10 +148,9 @@ def _described(address: str, settings: Settings) -> _Picture:
 
 def _read_picture(path: Path, wanted: int | None, settings: Settings) -> _Picture:
     decoded = decode_file(path, settings, min_side=None, frame=wanted)
-    frames = [frame for frame in decoded.frames if wanted in (None, frame.number)]
-    if not frames:
+    if not decoded.frames:
         raise NoValidPixelsError(path, Reason.NO_VALID_PIXELS, f"frame {wanted} has no valid pixel")
-    frame = frames[0]
+    frame = decoded.frames[0]
     [(_, features)] = describe_frames([frame], settings)
     height, width = frame.full_shape
     record = ImageRecord(
