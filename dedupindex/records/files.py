@@ -50,6 +50,7 @@ class SkipReason(StrEnum):
     PATTERN = "pattern"  # a pattern of somebody leaves it out
     TOO_SMALL = "too_small"  # fewer bytes than asked for
     OTHER_EXTENSION = "other_extension"  # not one of the extensions that were asked for
+    LIVE_PHOTO = "live_photo"  # the video of one; its picture is taken
     NESTED_ARCHIVE = "nested_archive"  # an archive inside an archive is not opened
 
 

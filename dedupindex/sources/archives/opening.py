@@ -23,10 +23,11 @@ from dedupindex.sources.archives.sevenzips import SevenZipMembers
 from dedupindex.sources.archives.streams import STREAM_MAGIC, Inflated
 from dedupindex.sources.archives.zips import ZipMembers
 from dedupindex.sources.shards import Contents, Member
+from dedupindex.sources.sniff import has_picture_name
 
 _HEAD_BYTES = 8
 _REMEMBERED = 4  # archives
-HELD_BYTES = 1 << 28  # of members that were asked for together, unpacked
+HELD_BYTES = 1 << 27  # of members of an archive that were asked for together, unpacked
 _ZIP = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")
 _RAR = b"Rar!\x1a\x07"
 _LZ4 = b"\x04\x22\x4d\x18"
@@ -274,8 +275,8 @@ def read_found(
 def read_together(paths: Sequence[Path], limits: ArchiveLimits = DEFAULT) -> None:
     """Read members that will be asked for soon, in one pass through each archive that has to be unpacked for them.
 
-    They are held until others are read together, `HELD_BYTES` of them at most. What cannot be read is left for the one
-    who asks for it.
+    They are held until others are read together, `HELD_BYTES` of them at most; of a smaller archive all are. What
+    cannot be read is left for the one who asks for it.
 
     Parameters
     ----------
@@ -308,7 +309,12 @@ def _hold(archive: Path, names: Sequence[str], limits: ArchiveLimits) -> None:
     opened = _opened(archive, status, limits)
     if opened.stream is None and opened.kind != "7z":
         return
+    if all(name in opened.held for name in names):
+        return
     members = opened.contents().members
+    pictures = [name for name in members if has_picture_name(name)]
+    if sum(members[name].size for name in pictures) <= HELD_BYTES:
+        names = pictures  # the others will be asked for soon: a search for duplicates goes through all of them
     there = sorted((members[name] for name in names if name in members), key=lambda member: member.offset)
     held: dict[str, bytes] = {}
     left = HELD_BYTES

@@ -220,6 +220,28 @@ def test_going_back_in_a_gzip_stream_unpacks_little(tmp_path, monkeypatch):
     assert 100_000 <= sum(map(len, unpacked)) < 1_500_000
 
 
+@pytest.mark.parametrize("kind", ["tar.xz", "tar.gz", "7z"])
+def test_members_that_are_read_together_take_one_pass(tmp_path, kind, monkeypatch):
+    members = [(f"{n:03}.png", np.random.default_rng(n).bytes(20_000)) for n in range(40)]
+    path = write(tmp_path / f"a.{kind}", members)
+    wanted = [path / f"{n:03}.png" for n in (30, 3, 17)]
+    opening.read_together(wanted)
+    monkeypatch.setattr(opening._TarMembers, "read", None)  # nothing is read any more
+    monkeypatch.setattr(opening.SevenZipMembers, "read", None)
+    for place in (*wanted, path / "039.png"):  # a small archive is held as a whole
+        assert opening.read_member(place, LIMIT)[0] == dict(members)[place.name]
+
+
+def test_no_more_is_held_than_may_be(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "HELD_BYTES", 50_000)
+    members = [(f"{n:03}.png", np.random.default_rng(n).bytes(20_000)) for n in range(10)]
+    path = write(tmp_path / "a.tar.xz", members)
+    opening.read_together([path / name for name, _ in members])
+    assert sorted(opening._open[path].held) == ["000.png", "001.png"]
+    for name, data in members:
+        assert opening.read_member(path / name, LIMIT)[0] == data
+
+
 def test_gzip_streams_one_after_the_other_are_one(tmp_path, png):
     data = tar_of([("a.png", png), ("b.png", png[::-1])])
     path = tmp_path / "a.tar.gz"

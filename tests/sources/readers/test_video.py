@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -140,6 +142,15 @@ def test_videos_in_folders_are_taken_where_the_extra_is_there(tmp_path, monkeypa
     assert not is_candidate(found, documents=documents.document_suffixes(Settings()))
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     assert "extra 'video'" in fails(path, Reason.UNSUPPORTED).detail  # somebody named it
+
+
+def test_the_video_of_a_live_photo_is_not_taken_from_a_folder(tmp_path, monkeypatch):
+    path = clip(tmp_path / "a.mov", kind="mov")
+    found = FoundFile(path, path.stat().st_size, 0, 0)
+    assert not documents.is_live_photo(found)
+    monkeypatch.setattr(documents, "content_id", lambda path: "A1B2")
+    assert documents.is_live_photo(found)
+    assert not documents.is_live_photo(dataclasses.replace(found, explicit=True))
 
 
 def test_looks_at_even_steps(tmp_path):
