@@ -25,6 +25,7 @@ from dedupindex.sources.quiet import native_stderr
 from dedupindex.sources.readers.headers import (
     exr_header,
     hdr_header,
+    is_lossless_jpeg_xl,
     jpeg_ls_header,
     jpeg_xl_header,
     qoi_header,
@@ -51,7 +52,7 @@ def read_jpeg_xl(source: Source) -> DecodedContent:
     check_decoder(source, header.height, header.width, _XL_BYTES)
     if not source.settings.all_frames and source.wanted in (None, 0):
         first = _decoded(source, codecs.jpegxl_decode, index=0, numthreads=1)
-        return _finished(source, "JPEGXL", [_single(source, first)], [0])
+        return _finished(source, "JPEGXL", [_single(source, first)], [0], lossless=is_lossless_jpeg_xl(source.data))
     samples = _decoded(source, codecs.jpegxl_decode, numthreads=1)
     frames = samples if samples.ndim == 4 else samples[np.newaxis]
     check_total(source, samples.nbytes)

@@ -13,6 +13,7 @@ JXL_CODESTREAM, JXL_CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
 _JXL_BITS = (9, 13, 18, 30)  # of a size, by the two bits before it
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width to height, by the three bits
 _MOST_BOXES = 100
+_JXL_BOXES = 4096  # bytes in which the box of a packed JPEG would be named
 _SOF_JPEG_LS = 0xF7
 _HDR_SIZE = re.compile(rb"\n\n?([+-])([XY]) (\d{1,9}) ([+-])([XY]) (\d{1,9})\n")
 _HDR_HEADER = 1 << 14  # bytes in which the size must stand
@@ -48,11 +49,41 @@ def jpeg_xl_header(data: bytes) -> Header:
     ValueError
         There is none.
     """
+    return _jpeg_xl_size(_jpeg_xl_bits(data))
+
+
+def is_lossless_jpeg_xl(data: bytes) -> bool:
+    """Whether a JPEG XL file keeps its samples as they are, as far as the first fields of its header say.
+
+    Lossy ones are in the colour space XYB, or hold a packed JPEG. False too where the flag stands behind fields that
+    are not read here (extra channels, animations).
+    """
+    try:
+        bits = _jpeg_xl_bits(data)
+        _jpeg_xl_size(bits)
+    except ValueError:
+        return False
+    if bits.take(1) or bits.take(1) or b"jbrd" in data[:_JXL_BOXES]:  # all by default: XYB; extra fields
+        return False
+    is_float, kind = bits.take(1), bits.take(2)
+    if kind == 3:
+        bits.take(6)
+    if is_float:
+        bits.take(4)
+    bits.take(1)
+    return not bits.take(2) and not bits.take(1)  # no extra channel; not XYB
+
+
+def _jpeg_xl_bits(data: bytes) -> _Bits:
+    """The bits of a codestream, after its signature."""
     start = 0 if data.startswith(JXL_CODESTREAM) else _codestream(data)
     head = data[start : start + 32]
     if not head.startswith(JXL_CODESTREAM):
         raise ValueError("no codestream")
-    bits = _Bits(int.from_bytes(head[2:].ljust(30, b"\0"), "little"))
+    return _Bits(int.from_bytes(head[2:].ljust(30, b"\0"), "little"))
+
+
+def _jpeg_xl_size(bits: _Bits) -> Header:
     small = bits.take(1)
     height = 8 * (1 + bits.take(5)) if small else 1 + bits.take(_JXL_BITS[bits.take(2)])
     ratio = bits.take(3)

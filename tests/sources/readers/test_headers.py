@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedupindex.sources.readers.headers import exr_header, hdr_header, jpeg_ls_header, jpeg_xl_header, qoi_header
+from dedupindex.sources.readers.headers import (
+    exr_header,
+    hdr_header,
+    is_lossless_jpeg_xl,
+    jpeg_ls_header,
+    jpeg_xl_header,
+    qoi_header,
+)
+from tests.pictures import picture
 from tests.sources.readers import making
 
 pytest.importorskip("imagecodecs")
@@ -29,6 +37,17 @@ def test_jpeg_xl_writes_sizes_in_several_ways(size):
         data = making.jpeg_xl(np.zeros(size, np.uint8), usecontainer=container)
         header = jpeg_xl_header(data)
         assert (header.height, header.width) == size
+
+
+def test_lossless_jpeg_xl_is_told_from_lossy():
+    codecs = pytest.importorskip("imagecodecs")
+    rng = np.random.default_rng(0)
+    for size, kind in (((240, 320, 3), np.uint8), ((77, 50), np.uint16)):
+        pixels = rng.integers(0, np.iinfo(kind).max, size, kind)
+        assert is_lossless_jpeg_xl(making.jpeg_xl(pixels))
+        assert is_lossless_jpeg_xl(making.jpeg_xl(pixels, usecontainer=True))
+        assert not is_lossless_jpeg_xl(bytes(codecs.jpegxl_encode(pixels, distance=1.0)))
+    assert not is_lossless_jpeg_xl(bytes(codecs.jpegxl_encode_jpeg(making.encoded(picture(1)))))
 
 
 def test_exr_header():
