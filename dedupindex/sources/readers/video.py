@@ -24,6 +24,8 @@ from dedupindex.sources.quiet import native_stderr
 from dedupindex.sources.readers.packages import package
 
 FULL_PIXELS = 4e9  # of all frames together: a clip that has more is looked at by its key frames
+KEY_LOOKS = 600  # key frames of such a clip, at even steps
+_LEAST_STEP = 0.5  # seconds between two of them
 MOST_PIXELS = 2 * FULL_PIXELS  # decoded pixels after which the look ends, whatever the header said
 LOOK = (32, 32)  # pixels of the small grey picture by which frames are compared
 CHANGE = 0.05  # mean difference to the last taken frame, 0..1, at which another one is taken
@@ -167,23 +169,22 @@ def _file(source: Source) -> Iterator[BinaryIO]:
 def _frames(source: Source, container: Any, stream: Any) -> Iterator[tuple[int, Any]]:
     """Frames in the order of their times, milliseconds; of long clips key frames. Damage ends them, with a note."""
     pixels = stream.codec_context.height * stream.codec_context.width
-    if _count(container, stream) * pixels > FULL_PIXELS:
+    long = _count(container, stream) * pixels > FULL_PIXELS
+    if long:
         stream.codec_context.skip_frame = "NONKEY"
     decoded, start, last = 0, None, -1
     try:
-        for frame in container.decode(stream):
+        for frame in _key_frames(container, stream) if long else container.decode(stream):
             decoded += frame.height * frame.width
-            time = frame.time
-            if time is None:
+            if frame.time is None:
                 continue
-            start = time if start is None else start
-            number = round((time - start) * MILLISECONDS)
-            if number <= last:
-                continue
-            last = number
-            yield number, frame
+            start = frame.time if start is None else start
+            number = round((frame.time - start) * MILLISECONDS)
+            if number > last:
+                last = number
+                yield number, frame
             if decoded > MOST_PIXELS:
-                source.note(f"a long video: only the first {number / MILLISECONDS:,.0f} seconds were looked at")
+                source.note(f"a long video: only the first {last / MILLISECONDS:,.0f} seconds were looked at")
                 return
     except (ValueError, OSError, EOFError) as error:  # FFmpeg's errors are among them
         if last < 0:
@@ -192,6 +193,32 @@ def _frames(source: Source, container: Any, stream: Any) -> Iterator[tuple[int, 
         return
     if last < 0:
         raise ReadError(source.path, Reason.TRUNCATED, "the file ends before the first frame")
+
+
+def _key_frames(container: Any, stream: Any) -> Iterator[Any]:
+    """Key frames of a long video: the ones at even steps, where its length is known, else all; some of them twice."""
+    step = max(_duration(container, stream) / KEY_LOOKS, _LEAST_STEP)
+    steps = int(_duration(container, stream) / step)
+    start: float | None = None
+    last = 0.0
+    for frame in container.decode(stream):
+        yield frame
+        if frame.time is not None:
+            start = last = float(frame.time)
+            break
+    if steps < 2 or start is None:
+        yield from container.decode(stream)
+        return
+    for number in range(1, steps):
+        target = start + number * step
+        if target <= last:
+            continue
+        container.seek(int(target / stream.time_base), stream=stream, backward=True, any_frame=False)
+        frame = next(container.decode(stream), None)
+        if frame is None:
+            return
+        yield frame
+        last = max(last, float(frame.time or 0.0))
 
 
 def _taken(source: Source, container: Any, stream: Any) -> list[_Taken]:

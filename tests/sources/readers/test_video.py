@@ -91,6 +91,19 @@ def test_of_a_long_video_key_frames_are_looked_at(tmp_path, monkeypatch):
     assert len(looked) == 5
 
 
+@pytest.mark.parametrize(("kind", "codec"), KINDS)
+def test_key_frames_of_a_long_video_come_at_even_steps(tmp_path, monkeypatch, kind, codec):
+    scenes = [(picture(seed, 60, 80), 1.0) for seed in range(12)]
+    path = clip(tmp_path / "a.mp4", scenes, kind=kind, codec=codec, g="5")
+    monkeypatch.setattr(video, "FULL_PIXELS", 1e5)
+    assert decode_file(path, Settings()).frame_count >= 10
+    monkeypatch.setattr(video, "KEY_LOOKS", 4)
+    few = decode_file(path, Settings())
+    assert 3 <= few.frame_count <= 5
+    assert few.frames[0].number == 0
+    assert few.frames[-1].number >= 7_000
+
+
 def test_a_large_file_is_not_held_in_memory(tmp_path, monkeypatch):
     path = clip(tmp_path / "a.mp4")
     whole = decode_file(path, Settings())
