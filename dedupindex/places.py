@@ -1,9 +1,13 @@
-"""Where a location lies: on this machine, in an object store, on a volume of another machine, inside a tar shard.
+"""Where a location lies: on this machine, in an object store, on a volume of another machine, inside an archive.
 
 `pathlib.Path` is the type everywhere. A path of this machine is stored absolute, so a relative one whose first part
 is ``NAME:`` lies elsewhere: ``s3:/bucket/key`` is what `Path` makes of ``s3://bucket/key``, and ``laptop:/home/me``
 is a folder of another machine. NAME tells which: a scheme of `SCHEMES` is an object store, all others are volumes.
-A member of a tar shard is a path below it, ``/data/000.tar/cat.jpg``, wherever the shard lies.
+A member of an archive is a path below it, ``/data/000.tar/cat.jpg``, wherever the archive lies.
+
+One picture of several in a file is told by what stands after the path: ``stack.npy#frame=2`` (counted from 0),
+``paper.pdf#page=3`` and ``paper.pdf#picture=2`` (counted from 1), ``clip.mp4#t=12.4`` (seconds from its beginning).
+They are one number, the frame, everywhere else: see `fragment_of`.
 """
 
 from __future__ import annotations
@@ -20,8 +24,18 @@ _KNOWN = (
 SCHEMES = frozenset(_KNOWN.split())
 FILE = "file"
 ONE_BY_ONE = frozenset({"http", "https"})  # what cannot be listed
-SHARD = ".tar"
+# Endings of archives, of which each member is a place of its own; which kind one is, its first bytes tell.
+_ARCHIVES = r"tar(?:\.(?:gz|bz2|xz|zst|lz4))?|tgz|tbz2?|txz|tzst|zip|cbz|cbt|7z|cb7|rar|cbr"
+_ARCHIVE = re.compile(rf".+\.(?:{_ARCHIVES})", re.IGNORECASE | re.DOTALL)
+_BELOW_ARCHIVE = re.compile(rf"\.(?:{_ARCHIVES})/", re.IGNORECASE)
 
+DOCUMENTS = frozenset({".pdf"})
+_VIDEOS = ".mp4 .m4v .mov .qt .3gp .mkv .webm .avi .mpg .mpeg .ts .m2ts .mts .wmv .asf .flv .ogv .mxf"
+VIDEOS = frozenset(_VIDEOS.split())
+FIRST_PICTURE = 1_000_000  # frame number of the first picture embedded in a document; smaller ones are pages
+MILLISECONDS = 1_000  # a frame number of a video is its time in these
+
+_FRAGMENT = re.compile(r"(?P<path>.+)#(?P<what>frame|page|picture|t)=(?P<number>\d{1,9}(?:\.\d{1,9})?)", re.DOTALL)
 _NAME = re.compile(r"([A-Za-z0-9][\w.+-]+):")
 _LOGIN = re.compile(r"^[^/]*:[^/@]*@")
 
@@ -136,8 +150,53 @@ def check_volume(name: str) -> str:
     return name
 
 
+def is_archive(name: str) -> bool:
+    """Whether a name is that of an archive."""
+    return _ARCHIVE.fullmatch(name) is not None
+
+
 def shards_above(path: Path) -> list[Path]:
-    """The tar shards of which a place may be a member, by their names; the innermost first."""
-    if SHARD not in os.fspath(path).lower():  # nearly always, and this is asked for every file
+    """The archives of which a place may be a member, by their names; the innermost first."""
+    if _BELOW_ARCHIVE.search(os.fspath(path)) is None:  # nearly always, and this is asked for every file
         return []
-    return [above for above in path.parents if above.suffix.lower() == SHARD]
+    return [above for above in path.parents if is_archive(above.name)]
+
+
+def fragment_of(path: Path, frame: int) -> str:
+    """What stands after the path of a file for one of its pictures; empty for the first of most.
+
+    Parameters
+    ----------
+    path : Path
+        Its ending tells whether it is a document or a video.
+    frame : int
+        Frame number.
+
+    Returns
+    -------
+    str
+        ``#frame=N``; of a document ``#page=N`` or ``#picture=N``, of a video ``#t=SECONDS``.
+    """
+    suffix = path.suffix.lower()
+    if suffix in DOCUMENTS:
+        return f"#picture={frame - FIRST_PICTURE + 1}" if frame >= FIRST_PICTURE else f"#page={frame + 1}"
+    if suffix in VIDEOS:
+        return f"#t={frame / MILLISECONDS:.3f}".rstrip("0").rstrip(".")
+    return f"#frame={frame}" if frame else ""
+
+
+def split_fragment(text: str) -> tuple[str, int | None]:
+    """An address as the text of its path, and the frame number; None where it names no frame.
+
+    The inverse of `fragment_of`; whether there is a file of that very name, the caller has to ask.
+    """
+    match = _FRAGMENT.fullmatch(text)
+    if match is None:
+        return text, None
+    number, what = float(match["number"]), match["what"]
+    if what == "t":
+        return match["path"], round(number * MILLISECONDS)
+    if number != int(number) or (what != "frame" and number < 1):
+        return text, None
+    first = {"frame": 0, "page": -1, "picture": FIRST_PICTURE - 1}[what]
+    return match["path"], int(number) + first

@@ -48,6 +48,14 @@ class ProofMode(StrEnum):
     OFF = "off"
 
 
+class PdfMode(StrEnum):
+    """What is taken of PDF documents."""
+
+    OFF = "off"
+    PAGES = "pages"
+    PICTURES = "pictures"  # embedded in pages, besides these
+
+
 def _setting(default: Any, help: str, *, shapes: bool = False, separator: str = ",") -> Any:
     """A dataclass field that knows whether it shapes features (and so belongs to the fingerprint).
 
@@ -77,6 +85,10 @@ class Settings:
     mask_pattern: str = _setting("{stem}.mask.png", "name of the mask file beside a picture", shapes=True)
     mask_saturated: bool = _setting(False, "treat saturated pixels as no data", shapes=True)
     erode_mask: int = _setting(0, "pixels by which the valid area is eroded", shapes=True)
+    pdf: PdfMode = _setting(  # noqa: RUF009  (as immutable as the others)
+        PdfMode.PAGES, "what is taken of PDF documents: pages, pictures (those in pages too), off", shapes=True
+    )
+    video_frames: int = _setting(200, "most frames taken of a video, where the picture changes; 0 = none", shapes=True)
     profile: str = _setting("default", "default, or fast: smaller pictures, neither keypoints nor hashes", shapes=True)
 
     all_frames: bool = _setting(False, "take every frame of animations too (stacks always give all)")
@@ -167,7 +179,7 @@ class Settings:
             raise SettingsError(f"threshold is {self.threshold}, must lie in 0..1")
         if 0 < self.worker_memory < LEAST_WORKER_MEMORY:
             raise SettingsError(f"worker_memory is {self.worker_memory}, must be 0 or at least {LEAST_WORKER_MEMORY}")
-        for name in ("workers", "erode_mask", "max_seconds", "worker_memory", "min_size"):
+        for name in ("workers", "erode_mask", "max_seconds", "worker_memory", "min_size", "video_frames"):
             if not getattr(self, name) >= 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}, must not be negative")
 
@@ -323,4 +335,6 @@ def _check_pattern(pattern: str) -> None:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, StrEnum):
+        return value.value
     return list(value) if isinstance(value, tuple) else value

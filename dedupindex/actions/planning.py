@@ -32,6 +32,7 @@ from dedupindex.groups.unit_files import UnitFinder, group_with_companions
 from dedupindex.ingest import exclusions
 from dedupindex.places import absolute, is_local, shards_above
 from dedupindex.records import Decision, DecisionKind, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
+from dedupindex.records.answers import DOCUMENT_FORMATS
 from dedupindex.records.companions import Units
 from dedupindex.records.plans import Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
 from dedupindex.records.proofs import DIRECT, inverted, turned_round
@@ -431,7 +432,8 @@ def _leave_stack(maker: _Maker, group: DuplicateGroup, pair: Pair) -> None:
     if not needed(pair.relations) <= set(maker.options.relations):
         return
     stack, other = (pair.a, pair.b) if pair.a.is_in_stack else (pair.b, pair.a)
-    detail = "a file of several frames goes only for one with the same bytes"
+    what = "a document or video" if stack.format in DOCUMENT_FORMATS else "a file of several frames"
+    detail = f"{what} goes only for one with the same bytes"
     maker.left_out.append(
         LeftOut(group.id, stack.locations[0].path, other.locations[0].path, LeftOutReason.STACK, detail)
     )

@@ -13,7 +13,7 @@ from dedupindex.cli.options import DONE, JsonOption, Session
 
 def compare(
     session: Session,
-    a: Annotated[str, typer.Argument(metavar="A", help="A picture, or PATH#frame=N.", show_default=False)],
+    a: Annotated[str, typer.Argument(metavar="A", help="A picture, PATH#frame=N, or a video.", show_default=False)],
     b: Annotated[str, typer.Argument(metavar="B", help="The other one.", show_default=False)],
     picture: Annotated[
         Path | None,
@@ -23,7 +23,8 @@ def compare(
 ) -> int:
     """Say what differs between two pictures, and where, with every measure side by side.
 
-    The files are compared at full resolution. Says too how they lie on each other. Needs no database.
+    The files are compared at full resolution. Says too how they lie on each other. Of two videos it says which share
+    of one is in the other, and from where. Needs no database.
     """
     from dedupindex import compare_files, comparison_png
     from dedupindex.cli.outputs import require_folders

@@ -51,7 +51,7 @@ _METAVARS: Mapping[type, str] = {int: "N", float: "X", str: "TEXT", tuple: "VALU
 # The types of options that stand in several verbs.
 Places: TypeAlias = Annotated[
     list[str] | None,
-    typer.Argument(metavar="PATH", help="Files, folders, .tar shards, URLs (s3://bucket/prefix).", show_default=False),
+    typer.Argument(metavar="PATH", help="Files, folders, archives, URLs (s3://bucket/prefix).", show_default=False),
 ]
 Paths: TypeAlias = Annotated[list[Path], typer.Argument(metavar="PATH", help="Files and folders.", show_default=False)]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def query(
     session: Session,
-    pictures: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files, or PATH#frame=N.")],
+    pictures: Annotated[
+        list[str], typer.Argument(metavar="IMAGE", help="Files, or PATH#frame=N, #page=N, #t=SECONDS.")
+    ],
     limit: LimitOption = 10,
     json: JsonOption = False,
 ) -> int:

@@ -13,7 +13,7 @@ from dedupindex.errors import DedupIndexError, ReadError
 from dedupindex.execution.contained import within_limits
 from dedupindex.features.packing import LOOK, unpack_look
 from dedupindex.features.thumbnail import reduce, stretch
-from dedupindex.places import volume_of
+from dedupindex.places import is_local, shards_above, volume_of
 from dedupindex.records import ByteArray, DecodedFile, Frame, ImageRecord, LocationRecord, Look, Pair
 from dedupindex.records.pictures import Thumbnail
 from dedupindex.records.proofs import Box
@@ -73,12 +73,20 @@ def _read_thumbnail(image: ImageRecord, place: LocationRecord, settings: Setting
 
 
 def unchanged(place: LocationRecord) -> bool:
-    """Whether the file at a place still has the size and the time that it had when it was read."""
+    """Whether the file at a place still has the size and the time that it had when it was read.
+
+    Archives are not looked into for that: a member has the time of its archive.
+    """
     if volume_of(place.path):
         return False
     try:
+        for archive in shards_above(place.path):
+            if is_local(archive) and not archive.is_file():
+                continue
+            with suppress(ReadError):  # in a store it may be a part of a key
+                return status_of(archive).mtime_ns == place.mtime_ns
         status = status_of(place.path)
-    except (DedupIndexError, ValueError):
+    except (DedupIndexError, OSError, ValueError):
         return False
     return (status.size, status.mtime_ns) == (place.size, place.mtime_ns)
 

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 
+from dedupindex.compare.clips import shared_parts
 from dedupindex.compare.measures import compare_all
 from dedupindex.compare.picture import draw_alignment
 from dedupindex.errors import NoValidPixelsError, Reason
 from dedupindex.execution.contained import within_limits
 from dedupindex.ingest.describing import describe_frames
-from dedupindex.places import absolute
+from dedupindex.places import VIDEOS, absolute
 from dedupindex.prepare import prepare, prepare_stack
 from dedupindex.records import Features, Frame, ImageRecord, Pair, PreparedFrame, Proof, Verification
-from dedupindex.records.measures import Comparison, FileContents
+from dedupindex.records.measures import ClipShares, Comparison, FileContents
 from dedupindex.records.proofs import DIRECT
 from dedupindex.search.file_proofs import prove_frames
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, parse_address
+from dedupindex.sources.decode import read_clip
 from dedupindex.threads import on_one_thread
 from dedupindex.verify.refinement import refined
 from dedupindex.verify.verification import same_bytes, verify
+
+MOST_LOOKS = 1200  # small pictures of a clip that is compared with another one
 
 
 @on_one_thread
@@ -55,6 +59,9 @@ def _read_contents(path: Path, wanted: int | None, settings: Settings) -> FileCo
 def compare_files(a: str, b: str, settings: Settings) -> Comparison:
     """Compare two pictures in every way there is: at 128 pixels, at full resolution, and by every measure.
 
+    Of two videos it is said what they have in common; the pictures that are compared are then those in the middle of
+    the longest common part (their first frames, where there is none).
+
     Parameters
     ----------
     a, b : str
@@ -70,6 +77,10 @@ def compare_files(a: str, b: str, settings: Settings) -> Comparison:
     ReadError
         One of them cannot be read as a picture.
     """
+    clips = _compared_clips(a, b, settings)
+    if clips is not None:
+        longest = max(clips.parts, key=lambda part: part.a[1] - part.a[0], default=None)
+        a, b = (f"{clip}#t={0 if longest is None else longest.middle[n]:.3f}" for n, clip in enumerate((a, b)))
     one, other = _described(a, settings), _described(b, settings)
     frame_a, frame_b = one.frame, other.frame
     if one.record.key == other.record.key:
@@ -79,7 +90,19 @@ def compare_files(a: str, b: str, settings: Settings) -> Comparison:
         verification = refined(verified, frame_a.pixels, frame_b.pixels, frame_a.mask, frame_b.mask)
     pair = Pair(one.record, other.record, verification, proof=_proven(one, other, verification, settings))
     measures = compare_all(frame_a.pixels, frame_b.pixels, frame_a.mask, frame_b.mask)
-    return Comparison(a, b, (frame_a, frame_b), pair, tuple(measures))
+    return Comparison(a, b, (frame_a, frame_b), pair, tuple(measures), clips)
+
+
+def _compared_clips(a: str, b: str, settings: Settings) -> ClipShares | None:
+    """What two videos have in common; None where one of the two is none, or names a frame."""
+    places = [parse_address(address) for address in (a, b)]
+    if any(wanted is not None or path.suffix.lower() not in VIDEOS for path, wanted in places):
+        return None
+    looks = [
+        within_limits(settings, absolute(path), read_clip, absolute(path), settings, MOST_LOOKS) for path, _ in places
+    ]
+    shares = shared_parts(looks[0].looks, looks[0].times, looks[1].looks, looks[1].times)
+    return replace(shares, durations=(looks[0].duration, looks[1].duration))
 
 
 def comparison_png(comparison: Comparison) -> bytes:
@@ -125,10 +148,9 @@ def _described(address: str, settings: Settings) -> _Picture:
 
 def _read_picture(path: Path, wanted: int | None, settings: Settings) -> _Picture:
     decoded = decode_file(path, settings, min_side=None, frame=wanted)
-    frames = [frame for frame in decoded.frames if wanted in (None, frame.number)]
-    if not frames:
+    if not decoded.frames:
         raise NoValidPixelsError(path, Reason.NO_VALID_PIXELS, f"frame {wanted} has no valid pixel")
-    frame = frames[0]
+    frame = decoded.frames[0]
     [(_, features)] = describe_frames([frame], settings)
     height, width = frame.full_shape
     record = ImageRecord(

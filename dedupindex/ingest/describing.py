@@ -157,7 +157,8 @@ def _open(task: FileTask, room: float) -> _Opened | FileResult:
         failure = Failure(path, Reason.CHANGED_WHILE_READ, "other content than when its first frames were read")
         return FileResult(task, state, failure=failure, bytes_read=decoded.size)
     chunk = task.count or _chunk(decoded, max(room, 1 / FILES_A_TASK))
-    frames = tuple(frame for frame in decoded.frames if task.first <= frame.number < task.first + chunk)
+    end = task.first + chunk if task.count or not decoded.numbers else _ends(decoded.numbers, chunk)[0]
+    frames = tuple(frame for frame in decoded.frames if task.first <= frame.number < end)
     return _Opened(task, state, decoded, frames, chunk)
 
 
@@ -192,10 +193,9 @@ def _result(one: _Opened, images: tuple[NewImage, ...]) -> FileResult:
     task, decoded, path = one.task, one.decoded, one.task.state.path
     rest: tuple[FileTask, ...] = ()
     if task.first == 0:
-        end = decoded.frame_count if decoded.part else decoded.frames[-1].number + 1
-        starts = range(one.chunk, end, one.chunk)
         rest = tuple(
-            FileTask(one.state, task.settings, start, one.chunk, decoded.sha256, task.found) for start in starts
+            FileTask(one.state, task.settings, start, count, decoded.sha256, task.found)
+            for start, count in _further(decoded, one.chunk)
         )
     empty = _no_valid_pixels(path, one.frames, len(images))
     if decoded.part and not one.frames:
@@ -214,6 +214,20 @@ def _failure(path: Path, error: Exception) -> Failure:
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
     return Failure(path, Reason.INTERNAL, f"a fault of dedupindex, {type(error).__name__} in {where}: {words}")
+
+
+def _further(decoded: DecodedFile, chunk: int) -> list[tuple[int, int]]:
+    """First number and range of numbers of the tasks after the first one, each of at most so many frames."""
+    if not decoded.numbers:
+        end = decoded.frame_count if decoded.part else decoded.frames[-1].number + 1
+        return [(start, chunk) for start in range(chunk, end, chunk)]
+    ends = _ends(decoded.numbers, chunk)
+    return [(start, end - start) for start, end in zip(decoded.numbers[chunk::chunk], ends[1:], strict=True)]
+
+
+def _ends(numbers: Sequence[int], chunk: int) -> list[int]:
+    """Where the ranges of so many frame numbers each end."""
+    return [*numbers[chunk::chunk], numbers[-1] + 1]
 
 
 def _chunk(decoded: DecodedFile, room: float) -> int:

@@ -24,10 +24,12 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from dedupindex.errors import Reason, SettingsError
+from dedupindex.execution.contained import within_limits
 from dedupindex.execution.engine import Engine
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.execution.tasks import FileResult, FileTask
@@ -35,14 +37,17 @@ from dedupindex.features import versions
 from dedupindex.groups import snapshots
 from dedupindex.ingest import exclusions, moves
 from dedupindex.ingest.describing import take_task
+from dedupindex.ingest.known_archives import KnownArchives
 from dedupindex.ingest.recognition import Recognition
 from dedupindex.ingest.scanned_roots import remember_roots, renamed_roots
 from dedupindex.ingest.vanished import mark_missing
-from dedupindex.places import absolute, text_of
-from dedupindex.records import Failure, FoundFile, IngestSummary, SkippedFile
+from dedupindex.places import VIDEOS, absolute, text_of
+from dedupindex.records import Failure, FoundFile, IngestSummary, SkippedFile, SkipReason
 from dedupindex.records.selected_places import below
 from dedupindex.settings import Settings
 from dedupindex.sources import Finder, SourceList, decoder_fingerprint, is_candidate
+from dedupindex.sources.archives.limits import limits_of
+from dedupindex.sources.readers.documents import document_suffixes, is_live_photo
 from dedupindex.sources.scope import LEFT_OUT
 from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_locations
 from dedupindex.store.claims import Claims, NoClaims
@@ -82,7 +87,7 @@ def ingest(
     Parameters
     ----------
     paths : sequence of Path
-        Files, folders, tar shards and places in object stores (see `dedupindex.places`).
+        Files, folders, archives and places in object stores (see `dedupindex.places`).
     lists : sequence of SourceList
         Lists of further files.
     recursive : bool
@@ -135,6 +140,8 @@ def ingest(
         if not dry_run:
             moves.begin(connection)
             known_references = remember_roots(connection, searched, references)
+    documents = document_suffixes(settings)
+    known_archives = KnownArchives(database, settings, decoder, documents)
     finder = Finder(
         roots,
         lists,
@@ -142,6 +149,10 @@ def ingest(
         exclude=exclude,
         mask_pattern=settings.mask_pattern,
         scope=exclusions.scope_of(settings, patterns),
+        contained=partial(within_limits, settings),
+        limits=limits_of(settings),
+        documents=documents,
+        known=known_archives,
     )
     tally = _Tally()
     progress.start(None, "ingest")
@@ -162,6 +173,7 @@ def ingest(
     if not dry_run:
         with database.write() as connection:
             tally.moved = followed.places
+            known_archives.remember(connection, finder.scanned)
             missing += followed.missing
             catalog.finish_run(connection, run, tally.numbers() | {"missing": missing, "moved": followed.places})
         snapshots.remember(database, run)
@@ -238,6 +250,7 @@ class _Feed:
     ) -> None:
         self.database, self.settings, self.tally, self.trust_failures = database, settings, tally, trust_failures
         self.claims, self.recognition = claims, recognition
+        self._documents = document_suffixes(settings)
         self.back: list[Path] = []  # files that were missing and are there again, as they were
         self.labels: dict[Path, str] = {}  # ids that lists gave
         self._found = iter(finder)
@@ -303,7 +316,9 @@ class _Feed:
         for file, task in zip(files, tasks, strict=True):
             if file.path in known:
                 continue
-            if is_candidate(file):
+            if self._documents & VIDEOS and is_live_photo(file):
+                self.tally.skipped[SkipReason.LIVE_PHOTO] += 1
+            elif is_candidate(file, documents=self._documents):
                 self.tally.found += 1
                 unread.append(task)
             else:

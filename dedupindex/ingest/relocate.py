@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 
 from dedupindex.errors import DedupIndexError, SettingsError
+from dedupindex.execution.contained import within_limits
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.groups import snapshots
 from dedupindex.ingest.moves import rename_roots
@@ -144,7 +145,7 @@ def _lies_at(path: Path) -> bool:
 
 def _status(path: Path) -> FileState | None:
     try:
-        status = status_of(path)
+        status = within_limits(Settings(), path, status_of, path) if shards_above(path) else status_of(path)
     except (DedupIndexError, ValueError):
         return None
     return FileState(path, status.size, status.mtime_ns, status.inode)
@@ -164,7 +165,12 @@ def _look(files: Sequence[_File], settings: Settings, progress: Progress) -> Non
             file.found = _Found.SAME
             return
         file.read = True
-        read = digest(file.target, settings)
+        contained = bool(shards_above(file.target))
+        read = (
+            within_limits(settings, file.target, digest, file.target, settings)
+            if contained
+            else digest(file.target, settings)
+        )
         if read is not None and read[0] == file.sha256:
             file.found = _Found.SAME
             file.now = FileState(file.target, read[1].size, read[1].mtime_ns, read[1].inode)

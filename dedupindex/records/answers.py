@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from dedupindex.places import text_of
+from dedupindex.places import fragment_of, text_of
 from dedupindex.records.companions import Companion
 from dedupindex.records.files import Failure
 from dedupindex.records.links import Link, link_of
@@ -17,6 +17,7 @@ from dedupindex.records.roots import Move
 from dedupindex.records.verdicts import Registration, Relation, Verification
 
 PRIMARY_FIRST = "JPEG"  # format of files whose first picture stands for the whole
+DOCUMENT_FORMATS = ("PDF", "VIDEO")  # of files that are more than the pictures taken from them
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,8 @@ class LocationRecord:
 
     @property
     def address(self) -> str:
-        """`path`, or `path#frame=N` for a later frame of a stack; of a place elsewhere its URL."""
-        text = text_of(self.path)
-        return text if self.frame == 0 else f"{text}#frame={self.frame}"
+        """`path`, with what names the picture in it (`fragment_of`); of a place elsewhere its URL."""
+        return f"{text_of(self.path)}{fragment_of(self.path, self.frame)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,11 @@ class ImageRecord:
 
     @property
     def is_in_stack(self) -> bool:
-        """Whether this is one of several pictures in a file of which none stands for the whole."""
-        return self.frame_count > 1 and self.format != PRIMARY_FIRST
+        """Whether this is one of several pictures in a file of which none stands for the whole.
+
+        A page of a document and a frame of a video are, even where there is but one.
+        """
+        return (self.frame_count > 1 and self.format != PRIMARY_FIRST) or self.format in DOCUMENT_FORMATS
 
     @property
     def key(self) -> str:

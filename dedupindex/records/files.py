@@ -16,9 +16,11 @@ class FoundFile:
     path: Path  # absolute, not resolved
     size: int  # bytes
     mtime_ns: int
-    inode: int  # of an object in a store, and of a member of a tar shard: a digest of what it shows when it changes
+    inode: int  # of an object in a store, and of a member of an archive: a digest of what it shows when it changes
     explicit: bool = False  # named by the user, not found in a folder: then "not an image" is a failure, not a skip
-    offset: int | None = None  # of a member's bytes in its tar shard
+    offset: int | None = (
+        None  # of a member in its archive: of its bytes in the (unpacked) tar, its header in a zip, its number in a 7z
+    )
     masked: bool | None = None  # whether a mask file lies beside it; None = nobody has looked
     label: str | None = None  # the id that a list gave it
 
@@ -48,7 +50,8 @@ class SkipReason(StrEnum):
     PATTERN = "pattern"  # a pattern of somebody leaves it out
     TOO_SMALL = "too_small"  # fewer bytes than asked for
     OTHER_EXTENSION = "other_extension"  # not one of the extensions that were asked for
-    COMPRESSED_ARCHIVE = "compressed_archive"  # only plain tar shards are opened
+    LIVE_PHOTO = "live_photo"  # the video of one; its picture is taken
+    NESTED_ARCHIVE = "nested_archive"  # an archive inside an archive is not opened
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,43 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class ClipPart:
+    """A part that two clips have in common, in seconds from their beginnings.
+
+    Attributes
+    ----------
+    a, b : (float, float)
+        From when to when.
+    middle : (float, float)
+        Times of two frames in the middle of it that show the same.
+    """
+
+    a: tuple[float, float]
+    b: tuple[float, float]
+    middle: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipShares:
+    """What two clips have in common.
+
+    Attributes
+    ----------
+    share_a, share_b : float
+        Share of the frames of each that are in the other one, 0..1; black and white frames do not count.
+    parts : tuple of ClipPart
+        By time in a.
+    durations : (float, float)
+        Of the two, seconds.
+    """
+
+    share_a: float
+    share_b: float
+    parts: tuple[ClipPart, ...]
+    durations: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Two pictures and everything that comparing them gave.
 
@@ -50,6 +87,8 @@ class Comparison:
         What is known of the two frames, the verification, and the proof (None where they do not overlap,
         or need none).
     measures : tuple of Measure
+    clips : ClipShares or None
+        Of two videos, what they have in common; then the two frames are those in the middle of the longest part.
     """
 
     a: str
@@ -57,6 +96,7 @@ class Comparison:
     frames: tuple[Frame, Frame]
     pair: Pair
     measures: tuple[Measure, ...]
+    clips: ClipShares | None = None
 
     @property
     def relations(self) -> tuple[Relation, ...]:

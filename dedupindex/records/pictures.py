@@ -65,6 +65,7 @@ class DecodedFile:
     lossless: bool = False
     part: int = 0  # frames a reading, where only a part of a large stack was decoded; else 0
     quantisation: tuple[tuple[int, ...], ...] = ()  # of a JPEG: 64 steps a table, row by row, luminance first
+    numbers: tuple[int, ...] = ()  # of all frames, where they are others than 0, 1, 2, ... (documents, videos)
 
 
 @dataclass(frozen=True, slots=True)

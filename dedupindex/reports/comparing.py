@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dedupindex.records import Outcome, Proof, RegistrationMethod, Relation, Verification
-from dedupindex.records.measures import Comparison
+from dedupindex.records.measures import ClipShares, Comparison
 from dedupindex.reports.jsonfile import SCHEMA_VERSION, path_json, verification_json
 from dedupindex.reports.names import shown
 from dedupindex.reports.wording import (
@@ -44,8 +44,10 @@ def region_lines(proof: Proof | None) -> list[str]:
 
 def comparison_text(comparison: Comparison) -> str:
     """Return the relation of the two, the alignment, the places that differ, and every measure."""
+    clips = clip_lines(comparison)
     verification, proof, measures = comparison.pair.verification, comparison.pair.proof, comparison.measures
     lines = [
+        *clips,
         verdict_words(comparison),
         "",
         f"a  {shown(comparison.a)}",
@@ -79,6 +81,35 @@ def comparison_text(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
+def clip_lines(comparison: Comparison) -> list[str]:
+    """Return what two videos have in common, a part a line; nothing where they are pictures."""
+    clips = comparison.clips
+    if clips is None:
+        return []
+    lasting = " and ".join(f"{duration:,.1f} s" for duration in clips.durations)
+    if not clips.parts:
+        return [f"two videos of {lasting} with nothing in common", "", "their first frames:"]
+    lines = [f"two videos of {lasting}: {percent(clips.share_a)} of a is in b, {percent(clips.share_b)} of b is in a"]
+    lines += [
+        f"    {part.a[0]:,.1f} to {part.a[1]:,.1f} s of a is {part.b[0]:,.1f} to {part.b[1]:,.1f} s of b"
+        for part in clips.parts
+    ]
+    return [*lines, "", "two frames in the middle of the longest part:"]
+
+
+def clips_json(clips: ClipShares) -> dict[str, Any]:
+    """Return what two videos have in common as plain values; times in seconds."""
+    return {
+        "share_a": round(clips.share_a, 6),
+        "share_b": round(clips.share_b, 6),
+        "durations": [round(duration, 3) for duration in clips.durations],
+        "parts": [
+            {name: [round(time, 3) for time in getattr(part, name)] for name in ("a", "b", "middle")}
+            for part in clips.parts
+        ],
+    }
+
+
 def alignment_lines(verification: Verification) -> list[str]:
     """Return how b is aligned to a, a number a line."""
     registration = verification.registration
@@ -96,6 +127,7 @@ def alignment_lines(verification: Verification) -> list[str]:
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """Return the comparison as plain values."""
     pair = comparison.pair
+    videos = {} if comparison.clips is None else {"clips": clips_json(comparison.clips)}
     return {
         "schema": SCHEMA_VERSION,
         "kind": "compare",
@@ -107,4 +139,5 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             {"name": m.name, "value": round(float(m.value), 8), "better": m.better, "detail": m.detail}
             for m in comparison.measures
         ],
+        **videos,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from dedupindex.places import fragment_of
 from dedupindex.records import (
     Decision,
     DuplicateGroup,
@@ -415,9 +416,9 @@ def image_words(image: ImageRecord) -> str:
     return f"{image.width} x {image.height}{depth} {image.format}"
 
 
-def frame_words(frame: int) -> str:
-    """Return the frame part of an address."""
-    return f"#frame={frame}" if frame else ""
+def frame_words(place: LocationRecord) -> str:
+    """Return what names the picture in its file: the part of an address after the path."""
+    return fragment_of(place.path, place.frame)
 
 
 def place_words(image: ImageRecord, base: Path | None = None) -> str:
@@ -429,7 +430,7 @@ def place_words(image: ImageRecord, base: Path | None = None) -> str:
 
 def location_words(place: LocationRecord, base: Path | None = None) -> str:
     """Return a place, with a mark where its file is not there any more."""
-    return f"{short(place.path, base)}{frame_words(place.frame)}{gone_words(place)}"
+    return f"{short(place.path, base)}{frame_words(place)}{gone_words(place)}"
 
 
 def gone_words(place: LocationRecord) -> str:

@@ -289,6 +289,8 @@ def _propose(
         for candidate in near[image][0]
         if candidate.image_id != image and candidate.image_id in contents
     }
+    same = {pair for pair in same if not contents[pair[0]].within_one(contents[pair[1]])}
+    near_pairs = {pair for pair in near_pairs if not contents[pair[0]].within_one(contents[pair[1]])}
     if tally.references:
         same = {pair for pair in same if not tally.references.issuperset(pair)}
         near_pairs = {pair for pair in near_pairs if not tally.references.issuperset(pair)}

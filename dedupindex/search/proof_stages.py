@@ -19,6 +19,8 @@ from dedupindex.records.proofs import Affine
 from dedupindex.search.proof_reading import proof_picture_from_frame, proof_picture_of
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
+from dedupindex.sources.archives.limits import limits_of
+from dedupindex.sources.archives.opening import read_together
 from dedupindex.sources.pictures import BLANK, is_blank, sample_range
 from dedupindex.verify.proof.comparison import prove
 from dedupindex.verify.proof.information import SAME_SCALE
@@ -90,6 +92,7 @@ class _Opened:
 
 def _prove_pairs(task: ProofTask) -> ProofResult:
     files = {file.image: file for file in task.files}
+    read_together([place for file in task.files for place in file.places[:1]], limits_of(task.settings))
     sides: dict[int, int] = {}
     for a, b, matrix in task.pairs:
         shapes = [(files[image].height, files[image].width) for image in (a, b)]

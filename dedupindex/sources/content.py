@@ -33,6 +33,7 @@ class Source:
     first: int | None = None  # only frames from this one on, as many as `PART_BYTES` hold
     notes: list[str] = field(default_factory=list)  # warnings for people
     exact: bool = False  # frame 0 itself, also where another frame stands for an animation
+    size: int = 0  # of the file, where `data` is only its beginning (large videos)
 
     def note(self, text: str) -> None:
         """Add a warning, once."""
@@ -50,6 +51,7 @@ class DecodedContent:
     lossless: bool = False
     part: int = 0  # frames a reading, where `Source.first` asked for a part and did not get all; else 0
     quantisation: tuple[tuple[int, ...], ...] = ()  # of a JPEG: 64 steps a table, row by row, luminance first
+    numbers: tuple[int, ...] = ()  # of all frames, where they are others than 0, 1, 2, ...
 
 
 Reader: TypeAlias = Callable[[Source], DecodedContent]

@@ -11,24 +11,29 @@ import numpy as np
 from PIL import Image
 
 from dedupindex.errors import NoValidPixelsError, ReadError, Reason, UnsupportedImageError
-from dedupindex.records import DecodedFile, FoundFile, Frame
+from dedupindex.places import VIDEOS, is_local
+from dedupindex.records import DecodedFile, FileStatus, FoundFile, Frame
 from dedupindex.settings import Settings
 from dedupindex.sources import stacks, tiff
+from dedupindex.sources.archives.limits import limits_of
 from dedupindex.sources.content import DecodedContent, Reader, Source
 from dedupindex.sources.files import parse_address
 from dedupindex.sources.pictures import PLUGINS, read_picture
 from dedupindex.sources.quiet import captured
 from dedupindex.sources.rasters import mask_path
-from dedupindex.sources.reading import exists, read_bytes
+from dedupindex.sources.readers import codecs, pdf, raw, svg, video
+from dedupindex.sources.readers.video import Clip
+from dedupindex.sources.reading import exists, read_beginning, read_bytes
 from dedupindex.sources.reasons import read_error, words_of
-from dedupindex.sources.sniff import HEAD_BYTES, READABLE, diagnose, format_of
+from dedupindex.sources.sniff import HEAD_BYTES, READABLE, diagnose, format_of, sniff
 
-__all__ = ["VERSION", "decode_file", "parse_address"]
+__all__ = ["VERSION", "Clip", "decode_file", "parse_address", "read_clip"]
 
 VERSION = "3"  # of the decoded pixels and masks: raise it when a file that was read before gives others
-_FULL_VERSION = "2"  # the same where filters are set: large JPEGs were reduced before the filters in version 1
-_VERSION = "3"  # raise it when more files can be read, or for better reasons: those that failed are tried again
-_LIBRARIES = ("dedupindex", "pillow", "tifffile", "imagecodecs", "astropy", "pydicom", "pillow-heif", "rawpy", "numpy")
+_FULL_VERSION = "3"  # the same where filters are set: large JPEGs were reduced before the filters in version 1
+_VERSION = "4"  # raise it when more files can be read, or for better reasons: those that failed are tried again
+_LIBRARIES = ("dedupindex", "pillow", "tifffile", "imagecodecs", "astropy", "pydicom", "pillow-heif", "rawpy", "numpy",
+              "py7zr", "zstandard", "pypdfium2", "av", "resvg-py")  # fmt: skip
 _LIMITS = ("allow_object_arrays", "max_pixels", "max_bytes", "max_frames", "max_aspect", "max_frame_bytes", "max_ratio",
            "max_seconds", "worker_memory")  # fmt: skip
 
@@ -38,7 +43,15 @@ _READERS: dict[str, Reader] = {
     "NPZ": stacks.read_npz,
     "FITS": stacks.read_fits,
     "DICOM": stacks.read_dicom,
-    "RAW": stacks.read_raw,
+    "RAW": raw.read_raw,
+    "JPEGXL": codecs.read_jpeg_xl,
+    "QOI": codecs.read_qoi,
+    "JPEGLS": codecs.read_jpeg_ls,
+    "HDR": codecs.read_hdr,
+    "EXR": codecs.read_exr,
+    "SVG": svg.read_svg,
+    "PDF": pdf.read_pdf,
+    "VIDEO": video.read_video,
 }
 BY_PROFILE = 0  # the side that the settings ask for
 
@@ -113,10 +126,9 @@ def decode_file(
     """
     notes: list[str] = []
     try:
-        data, status = read_bytes(path, settings.max_bytes, file)
-        digest = hashlib.sha256(data).digest()
+        data, digest, status = _read(path, settings, file)
         side = _side_for(settings) if min_side == BY_PROFILE else min_side
-        source = Source(path, data, settings, side, frame, first, notes, exact=exact)
+        source = Source(path, data, settings, side, frame, first, notes, exact=exact, size=status.size)
         with captured(notes):
             content = _decode(source)
             frames = _masked(source, content, None if file is None else file.masked)
@@ -127,7 +139,7 @@ def decode_file(
     return DecodedFile(
         path=path,
         sha256=digest,
-        size=len(data),
+        size=status.size,
         mtime_ns=status.mtime_ns,
         inode=status.inode,
         format=content.format,
@@ -138,7 +150,51 @@ def decode_file(
         lossless=content.lossless,
         part=content.part,
         quantisation=content.quantisation,
+        numbers=content.numbers,
     )
+
+
+def read_clip(path: Path, settings: Settings, most: int) -> Clip:
+    """Small grey pictures of a video at even steps, for laying it on another one.
+
+    Parameters
+    ----------
+    path : Path
+    settings : Settings
+        Limits.
+    most : int
+        Most pictures.
+
+    Returns
+    -------
+    Clip
+
+    Raises
+    ------
+    ReadError
+        It is no video, or cannot be read.
+    """
+    notes: list[str] = []
+    try:
+        data, _, status = _read(path, settings, None)
+        if sniff(data[:HEAD_BYTES]) != "VIDEO":
+            raise UnsupportedImageError(path, *diagnose(data[:HEAD_BYTES]))
+        with captured(notes):
+            return video.read_looks(Source(path, data, settings, notes=notes, size=status.size), most)
+    except ReadError:
+        raise
+    except Exception as error:
+        raise read_error(path, error) from error
+
+
+def _read(path: Path, settings: Settings, file: FoundFile | None) -> tuple[bytes, bytes, FileStatus]:
+    """The bytes of a file, of a large video its first ones; the digest of all; and the state that belongs to them."""
+    if path.suffix.lower() in VIDEOS and is_local(path) and (file is None or file.offset is None):
+        read = read_beginning(path, settings.max_bytes)
+        if read is not None and sniff(read[0][:HEAD_BYTES]) == "VIDEO":
+            return read
+    data, status = read_bytes(path, settings.max_bytes, file, limits_of(settings))
+    return data, hashlib.sha256(data).digest(), FileStatus(len(data), status.mtime_ns, status.inode)
 
 
 def _decode(source: Source) -> DecodedContent:

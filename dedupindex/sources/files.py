@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dedupindex.errors import Reason
-from dedupindex.places import absolute
+from dedupindex.places import absolute, split_fragment
 from dedupindex.records import Failure, FoundFile, SkippedFile, SkipReason
 from dedupindex.sources.scope import IGNORE_FILE, Rules, Scope
 
 Found: TypeAlias = FoundFile | SkippedFile | Failure
 Identity: TypeAlias = tuple[int, int]  # (device, inode)
 _Folder: TypeAlias = tuple[Path, os.stat_result, Rules]
-
-_ADDRESS = re.compile(r"(?P<path>.+)#frame=(?P<frame>\d{1,9})", re.DOTALL)
 
 
 def walk(
@@ -86,15 +84,15 @@ def walk(
 
 
 def parse_address(text: str) -> tuple[Path, int | None]:
-    """Split ``path#frame=12`` into a path and a frame number.
+    """Split ``path#frame=12`` into a path and a frame number; so ``#page=``, ``#picture=`` and ``#t=`` too.
 
-    A file that really has that name wins: then, and where there is no ``#frame=``, the number is None.
+    A file that really has that name wins: then, and where there is no such part, the number is None.
     """
     path = Path(text)
-    match = _ADDRESS.fullmatch(text)
-    if match is None or os.path.lexists(path):
+    before, frame = split_fragment(text)
+    if frame is None or os.path.lexists(path):
         return path, None
-    return Path(match["path"]), int(match["frame"])
+    return Path(before), frame
 
 
 class _Walker:

@@ -4,30 +4,50 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from dedupindex.errors import ReadError, Reason, SettingsError
 from dedupindex.places import (
     ONE_BY_ONE,
-    SHARD,
+    is_archive,
     is_local,
     keeps,
     scheme_of,
     shards_above,
     volume_of,
 )
-from dedupindex.records import Failure, FoundFile, SkippedFile, SkipReason
+from dedupindex.records import Failure, FileStatus, FoundFile, SkippedFile, SkipReason
 from dedupindex.sources import remote, shards
+from dedupindex.sources.archives import opening
+from dedupindex.sources.archives.limits import ArchiveLimits
 from dedupindex.sources.files import Found, mask_name_matcher, masks_among, walk
 from dedupindex.sources.lists import SourceList, read_list
 from dedupindex.sources.rasters import mask_path
 from dedupindex.sources.scope import IGNORE_FILE, LEFT_OUT, Rules, Scope
 from dedupindex.sources.sniff import is_candidate
 
+SEVEN_ZIPS = (".7z", ".cb7")
 MOST_IGNORE_BYTES = 1_000_000  # of an `IGNORE_FILE` in an object store
 _Folder = tuple[Path, Rules]
+_T = TypeVar("_T")
+
+
+class Contained(Protocol):
+    """Calls a function for a file."""
+
+    def __call__(self, place: Path, function: Callable[..., _T], /, *arguments: Any) -> _T:
+        """What the function gives of the arguments."""
+
+
+def _here(place: Path, function: Callable[..., _T], *arguments: Any) -> _T:
+    """Call a function in this process; what a caller with limits takes in place of it."""
+    return function(*arguments)
+
+
+Known: TypeAlias = Callable[[Path, FileStatus], list[FoundFile] | None]
 
 
 class Finder:
@@ -46,7 +66,15 @@ class Finder:
         Name of the mask file beside a picture; see `walk`.
     scope : Scope, optional
         Which files in folders and shards are taken; by default all but those in system folders. Patterns and system
-        folders are not looked for inside shards.
+        folders are not looked for inside archives.
+    contained : callable
+        Calls a function that opens an archive, within limits: ``contained(archive, function, *arguments)``.
+    limits : ArchiveLimits
+        Of each archive.
+    documents : container of str
+        Endings of documents and videos that are taken from archives.
+    known : callable, optional
+        What is known of an archive in this state, which spares unpacking it: its members, or None.
     """
 
     def __init__(
@@ -58,7 +86,14 @@ class Finder:
         exclude: Sequence[Path] = (),
         mask_pattern: str = "{stem}.mask.png",
         scope: Scope | None = None,
+        contained: Contained = _here,
+        limits: ArchiveLimits = opening.DEFAULT,
+        documents: Container[str] = (),
+        known: Known | None = None,
     ) -> None:
+        self._known = known
+        self.scanned: dict[Path, FileStatus] = {}  # compressed archives that were looked into to their end
+        self._contained, self._limits, self._documents = contained, limits, documents
         self.places, self._scope = places, scope or Scope()
         self._left_out: set[int] = set()  # hashes of the paths of folders and files that the scope leaves out
         self.absent: list[Path] = []  # named in a list, and not there
@@ -95,10 +130,8 @@ class Finder:
         for entry in self._everything():
             if not isinstance(entry, FoundFile) or entry.offset is not None:
                 yield entry
-            elif entry.path.suffix.lower() == SHARD:
+            elif is_archive(entry.path.name):
                 yield from self._members(entry)
-            elif entry.path.name.lower().endswith(shards.COMPRESSED):
-                yield _compressed(entry)
             else:
                 yield entry
 
@@ -113,7 +146,7 @@ class Finder:
             with os.scandir(folder) as entries:
                 return next(entries, None) is not None
         except OSError:
-            return folder.suffix.lower() == SHARD and folder.is_file()
+            return is_archive(folder.name) and folder.is_file()
 
     def is_gone(self, root: Path, path: Path) -> bool:
         """Whether a stored place at or below a place that was searched does not exist any more."""
@@ -159,27 +192,39 @@ class Finder:
 
     def _members(self, file: FoundFile) -> Iterator[Found]:
         shard = file.path
+        solid = opening.is_solid(shard)
         try:
-            status = shards.status_of_shard(shard)
-            contents = shards.scan(shard, status)
+            known = self._known(shard, shards.status_of_shard(shard)) if solid and self._known is not None else None
+            if known is not None:
+                self._seen.update(hash(one.path) for one in known)
+                self._whole.add(shard)
+                yield from known
+                return
+            contents = self._contained(shard, opening.scan, shard, self._limits)
         except ReadError as error:
             yield Failure(shard, error.reason, error.detail)
             return
+        status = contents.status
         self._seen.update(hash(shard / name) for name in contents.members)
         if contents.damage is None:
             self._whole.add(shard)
+            if solid:
+                self.scanned[shard] = status
         else:
             yield Failure(shard, *contents.damage)
         for _ in range(contents.others):
             yield SkippedFile(shard, SkipReason.NOT_REGULAR)
         masks = masks_among(list(contents.members), self._mask_names)
-        for name, member in sorted(contents.members.items()):
+        in_order = solid or shard.suffix.lower() in SEVEN_ZIPS  # of where they lie, so that it is unpacked once
+        for name, member in sorted(contents.members.items(), key=lambda m: (m[1].offset if in_order else 0, m[0])):
             place = shards.member_found(shard, status, member)
-            if any(part.startswith(".") for part in PurePosixPath(name).parts):
+            if is_archive(name):
+                yield SkippedFile(place.path, SkipReason.NESTED_ARCHIVE)
+            elif any(part.startswith(".") for part in PurePosixPath(name).parts):
                 yield SkippedFile(place.path, SkipReason.HIDDEN)
             elif name in masks:
                 yield SkippedFile(place.path, SkipReason.MASK_FILE)
-            elif not is_candidate(place, member.head or b""):
+            elif not is_candidate(place, member.head or b"", documents=self._documents):
                 yield SkippedFile(place.path, SkipReason.NOT_AN_IMAGE)
             else:
                 beside = mask_path(place.path, self._pattern)
@@ -278,7 +323,7 @@ class Finder:
                 yield Failure(place, error.reason, error.detail)
                 return
             try:
-                file = replace(shards.find_member(place), explicit=True)
+                file = replace(self._contained(place, opening.find_member, place, self._limits), explicit=True)
             except ReadError as inner:
                 yield Failure(place, inner.reason, inner.detail)
                 return
@@ -307,7 +352,8 @@ class Finder:
             status = path.stat()
         except NotADirectoryError:
             try:
-                return replace(shards.find_member(path), explicit=True, label=label)
+                member = self._contained(path, opening.find_member, path, self._limits)
+                return replace(member, explicit=True, label=label)
             except ReadError as error:
                 return Failure(path, error.reason, error.detail)
         except FileNotFoundError as error:
@@ -320,10 +366,3 @@ class Finder:
         if not stat.S_ISREG(status.st_mode):
             return Failure(path, Reason.UNREADABLE, "not a regular file")
         return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ino, explicit=True, label=label)
-
-
-def _compressed(file: FoundFile) -> Found:
-    if file.explicit:
-        detail = f"{file.path.name} is compressed; only plain .tar shards are opened"
-        return Failure(file.path, Reason.UNSUPPORTED, detail)
-    return SkippedFile(file.path, SkipReason.COMPRESSED_ARCHIVE)

@@ -1,7 +1,8 @@
-"""The bytes of a file, once, wherever it lies: on a disk, in an object store, in a tar shard."""
+"""The bytes of a file, once, wherever it lies: on a disk, in an object store, in an archive."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import time
@@ -10,14 +11,19 @@ from pathlib import Path
 from dedupindex.errors import LimitExceededError, ReadError, Reason, UnsupportedImageError
 from dedupindex.places import is_local, scheme_of, shards_above, volume_of
 from dedupindex.records import FileStatus, FoundFile
-from dedupindex.sources import remote, shards
+from dedupindex.sources import remote
+from dedupindex.sources.archives import opening
+from dedupindex.sources.archives.limits import ArchiveLimits
 from dedupindex.sources.sniff import diagnose
 from dedupindex.system import READ
 
 _CHUNK = 1 << 26  # bytes a read
+WHOLE, BEGINNING = 1 << 26, 1 << 16  # bytes: files up to the first are read whole, of larger videos the second
 
 
-def read_bytes(path: Path, max_bytes: int, file: FoundFile | None = None) -> tuple[bytes, FileStatus]:
+def read_bytes(
+    path: Path, max_bytes: int, file: FoundFile | None = None, limits: ArchiveLimits = opening.DEFAULT
+) -> tuple[bytes, FileStatus]:
     """Read a file that does not change meanwhile, with the state it was in.
 
     Opening does not wait for a pipe's other end. A file that changes while it is read is read once more.
@@ -28,7 +34,9 @@ def read_bytes(path: Path, max_bytes: int, file: FoundFile | None = None) -> tup
     max_bytes : int
         Larger files are refused before they are read.
     file : FoundFile, optional
-        What a walk knows of the file: spares requests to object stores, and the search through a shard's headers.
+        What a walk knows of the file: spares requests to object stores, and the search through an archive.
+    limits : ArchiveLimits
+        For members of archives.
 
     Returns
     -------
@@ -42,15 +50,15 @@ def read_bytes(path: Path, max_bytes: int, file: FoundFile | None = None) -> tup
         Missing, unreadable, no regular file, empty, too large, or changed twice.
     """
     if file is not None and file.offset is not None:
-        return _checked(path, max_bytes, shards.read_found(path, file, max_bytes))
+        return _checked(path, max_bytes, opening.read_found(path, file, max_bytes, limits))
     if not is_local(path):
-        return _checked(path, max_bytes, _read_elsewhere(path, max_bytes, file))
+        return _checked(path, max_bytes, _read_elsewhere(path, max_bytes, file, limits))
     for _ in range(2):
         try:
             read = _read_once(path, max_bytes)
         except NotADirectoryError as error:
             if shards_above(path):
-                return _checked(path, max_bytes, shards.read_member(path, max_bytes))
+                return _checked(path, max_bytes, opening.read_member(path, max_bytes, limits))
             raise ReadError(path, Reason.MISSING, error.strerror or str(error)) from error
         except FileNotFoundError as error:
             raise ReadError(path, Reason.MISSING, error.strerror or str(error)) from error
@@ -60,6 +68,46 @@ def read_bytes(path: Path, max_bytes: int, file: FoundFile | None = None) -> tup
         if read is not None:
             return read
     raise ReadError(path, Reason.CHANGED_WHILE_READ, "the file changed while it was read, twice")
+
+
+def read_beginning(path: Path, max_bytes: int) -> tuple[bytes, bytes, FileStatus] | None:
+    """The first bytes of a large file with the digest of all of them, without holding it in memory.
+
+    Parameters
+    ----------
+    path : Path
+        Of this machine.
+    max_bytes : int
+
+    Returns
+    -------
+    (bytes, bytes, FileStatus) or None
+        `BEGINNING` bytes, SHA-256, state. None where it is smaller than `WHOLE`, or no regular file is there.
+
+    Raises
+    ------
+    ReadError
+        Too large, or it changed meanwhile.
+    """
+    try:
+        before = path.stat()
+        if not stat.S_ISREG(before.st_mode) or before.st_size <= WHOLE:
+            return None
+        if before.st_size > max_bytes:
+            detail = f"{before.st_size:,} bytes; max_bytes is {max_bytes:,}"
+            raise LimitExceededError(path, Reason.TOO_LARGE, detail)
+        if wait := racy_seconds(before.st_mtime_ns):
+            time.sleep(wait)
+        with path.open("rb") as file:
+            beginning = file.read(BEGINNING)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").digest()
+        after = path.stat()
+    except OSError:
+        return None  # `read_bytes` says what is wrong
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise ReadError(path, Reason.CHANGED_WHILE_READ, "the file changed while it was read")
+    return beginning, digest, FileStatus(before.st_size, before.st_mtime_ns, before.st_ino)
 
 
 def status_of(path: Path) -> FileStatus:
@@ -75,7 +123,7 @@ def status_of(path: Path) -> FileStatus:
             status = path.stat()
         except (OSError, ValueError) as error:
             if isinstance(error, NotADirectoryError) and shards_above(path):
-                return shards.member_status(path)
+                return opening.member_status(path)
             missing = isinstance(error, FileNotFoundError | NotADirectoryError)
             detail = getattr(error, "strerror", None) or str(error)
             raise ReadError(path, Reason.MISSING if missing else Reason.UNREADABLE, detail) from error
@@ -85,7 +133,7 @@ def status_of(path: Path) -> FileStatus:
         return remote.status(path)
     except ReadError as error:
         if error.reason is Reason.MISSING and shards_above(path):
-            return shards.member_status(path)
+            return opening.member_status(path)
         raise
 
 
@@ -100,13 +148,15 @@ def exists(path: Path) -> bool:
     return not is_local(path) or not path.is_dir()
 
 
-def _read_elsewhere(path: Path, max_bytes: int, file: FoundFile | None) -> tuple[bytes, FileStatus]:
+def _read_elsewhere(
+    path: Path, max_bytes: int, file: FoundFile | None, limits: ArchiveLimits
+) -> tuple[bytes, FileStatus]:
     _refuse_volume(path)
     try:
         return remote.read(path, max_bytes, file)
     except ReadError as error:
         if error.reason is Reason.MISSING and file is None and shards_above(path):
-            return shards.read_member(path, max_bytes)
+            return opening.read_member(path, max_bytes, limits)
         raise
 
 

@@ -1,28 +1,27 @@
 """Tar shards (WebDataset): each regular member is a file of its own, at the place ``SHARD/member``.
 
-Only headers are read to see what there is, and a member is read by its offset: nothing is unpacked. A name in an
+Only headers are read to see what there is, and a member is read by its offset: nothing is unpacked. Of compressed
+tars (`dedupindex.sources.archives`) the headers are read here too. A name in an
 archive may be anything (``/etc/x``, ``../x``); here it is only a name, and stays below its shard.
 """
 
 from __future__ import annotations
 
-import os
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
 
 from dedupindex.errors import LimitExceededError, ReadError, Reason
 from dedupindex.places import is_local, shards_above
 from dedupindex.records import FileStatus, FoundFile
 from dedupindex.sources import remote
 from dedupindex.sources.reasons import words_of
-from dedupindex.sources.sniff import HEAD_BYTES, IMAGE_SUFFIXES
+from dedupindex.sources.sniff import HEAD_BYTES, has_picture_name, sniff
 
-COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.lz4")
+SHARD = ".tar"
 _LONGEST_HEADER = 1 << 20  # bytes; a longer one is damage
 _BLOCK = 512
 
@@ -34,7 +33,7 @@ class Member:
     name: str  # below the shard
     offset: int  # of its bytes
     size: int
-    head: bytes | None  # its first bytes, where the name does not say what it is
+    head: bytes | None  # where the name does not say what it is, its first bytes; empty where they are no picture's
 
 
 @dataclass(slots=True)
@@ -48,7 +47,7 @@ class Contents:
 
 
 def scan(shard: Path, status: FileStatus) -> Contents:
-    """Read the headers of a shard; damage ends the reading, what was read before stays.
+    """Read the headers of a plain tar; damage ends the reading, what was read before stays.
 
     Raises
     ------
@@ -56,21 +55,46 @@ def scan(shard: Path, status: FileStatus) -> Contents:
         It cannot be read at all.
     """
     contents = Contents(status)
-    with _opened(shard) as file:
-        try:
-            for item in _headers(file):
-                if item.size < 0 or (item.isreg() and item.offset_data + item.size > status.size):
-                    contents.damage = Reason.TRUNCATED, f"{item.name} ends behind the end of the shard"
-                    break
-                if not item.isreg() or item.issparse():
-                    contents.others += 1
-                    continue
-                name = safe_name(item.name)
-                if name:
-                    contents.members[name] = Member(name, item.offset_data, item.size, _head(file, name, item))
-        except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-            contents.damage = Reason.DAMAGED, words_of(error)
+    with opened(shard) as file:
+        scan_into(contents, file, shard, status.size, size=status.size)
     return contents
+
+
+def scan_into(contents: Contents, file: TarBytes, archive: Path, most: int, *, size: int | None = None) -> None:
+    """Add what the headers of a tar say; see `scan`.
+
+    Parameters
+    ----------
+    contents : Contents
+    file : binary file
+        Of the unpacked tar, at its beginning.
+    archive : Path
+        For messages.
+    most : int
+        Most members.
+    size : int, optional
+        Of the unpacked tar, where it is known.
+    """
+    count = 0
+    try:
+        for item in _headers(file):
+            count += 1
+            if count > most:
+                contents.damage = Reason.TOO_MANY_FRAMES, f"more than {most:,} members; max_frames is {most:,}"
+                break
+            if item.size < 0 or (size is not None and item.isreg() and item.offset_data + item.size > size):
+                contents.damage = Reason.TRUNCATED, f"{item.name} ends behind the end of the shard"
+                break
+            if not item.isreg() or item.issparse():
+                contents.others += 1
+                continue
+            name = safe_name(item.name)
+            if name:
+                contents.members[name] = Member(name, item.offset_data, item.size, _head(file, name, item))
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+        contents.damage = Reason.DAMAGED, words_of(error)
+    except ReadError as error:
+        contents.damage = error.reason, error.detail
 
 
 def status_of_shard(shard: Path) -> FileStatus:
@@ -116,39 +140,8 @@ def member_found(shard: Path, status: FileStatus, member: Member) -> FoundFile:
         With the time of the shard, and as inode a digest of the shard's state and the offset.
     """
     return FoundFile(
-        shard / member.name, member.size, status.mtime_ns, _identity(status, member.offset), offset=member.offset
+        shard / member.name, member.size, status.mtime_ns, identity(status, member.offset), offset=member.offset
     )
-
-
-def find_member(path: Path) -> FoundFile:
-    """A member that has to be looked for in its shard.
-
-    Raises
-    ------
-    ReadError
-    """
-    return member_found(*_find(path))
-
-
-def member_status(path: Path) -> FileStatus:
-    """The state of a member of a shard.
-
-    Raises
-    ------
-    ReadError
-    """
-    member = find_member(path)
-    return FileStatus(member.size, member.mtime_ns, member.inode)
-
-
-def read_member(path: Path, max_bytes: int) -> tuple[bytes, FileStatus]:
-    """The bytes of a member that has to be looked for in its shard.
-
-    Raises
-    ------
-    ReadError
-    """
-    return read_found(path, find_member(path), max_bytes)
 
 
 def read_found(path: Path, member: FoundFile, max_bytes: int) -> tuple[bytes, FileStatus]:
@@ -159,7 +152,7 @@ def read_found(path: Path, member: FoundFile, max_bytes: int) -> tuple[bytes, Fi
     path : Path
         Shard and name of the member.
     member : FoundFile
-        From `member_found` or `find_member`.
+        From `member_found`.
     max_bytes : int
         Largest member that is read.
 
@@ -184,10 +177,10 @@ def read_found(path: Path, member: FoundFile, max_bytes: int) -> tuple[bytes, Fi
     if not member.size:
         data = b""
     elif is_local(shard):
-        with _opened(shard) as file:
+        with opened(shard) as file:
             file.seek(offset)
             data = file.read(member.size)
-        if _identity(status_of_shard(shard), offset) != member.inode:
+        if identity(status_of_shard(shard), offset) != member.inode:
             raise ReadError(path, Reason.CHANGED_WHILE_READ, "the shard has changed since its headers were read")
     else:
         data = remote.read_range(shard, offset, member.size)
@@ -196,34 +189,19 @@ def read_found(path: Path, member: FoundFile, max_bytes: int) -> tuple[bytes, Fi
     return data, FileStatus(member.size, member.mtime_ns, member.inode)
 
 
-def _find(path: Path) -> tuple[Path, FileStatus, Member]:
-    for shard in shards_above(path):
-        if is_local(shard) and not shard.is_file():
-            continue
-        try:
-            status = status_of_shard(shard)
-        except ReadError as error:
-            if error.reason is Reason.MISSING:
-                continue
-            raise
-        member = _scanned(shard, status).members.get(os.fspath(path.relative_to(shard)))
-        if member is not None:
-            return shard, status, member
-        raise ReadError(path, Reason.MISSING, f"{shard.name} has no such member")
-    raise ReadError(path, Reason.MISSING, "there is no such shard")
-
-
-@lru_cache(maxsize=4)
-def _scanned(shard: Path, status: FileStatus) -> Contents:
-    return scan(shard, status)
-
-
-def _identity(status: FileStatus, offset: int) -> int:
+def identity(status: FileStatus, offset: int) -> int:
+    """Inode of a member: a digest of the state of its archive and of where it lies."""
     return remote.digest(status.size, status.mtime_ns, status.inode, offset)
 
 
 @contextmanager
-def _opened(shard: Path) -> Iterator[BinaryIO]:
+def opened(shard: Path) -> Iterator[BinaryIO]:
+    """A shard as a seekable file.
+
+    Raises
+    ------
+    ReadError
+    """
     if not is_local(shard):
         with remote.opened(shard) as file:
             yield file
@@ -236,10 +214,23 @@ def _opened(shard: Path) -> Iterator[BinaryIO]:
         raise ReadError(shard, Reason.MISSING if missing else Reason.UNREADABLE, str(error.strerror)) from error
 
 
+class TarBytes(Protocol):
+    """Where the bytes of a tar come from."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many of the next bytes."""
+
+    def seek(self, position: int, /) -> int:
+        """Go to a position."""
+
+    def tell(self) -> int:
+        """The position."""
+
+
 class _Bounded:
     """A file that gives no more at once than a header may be long: a number in a header costs no memory."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: TarBytes) -> None:
         self._file = file
         self.seek, self.tell = file.seek, file.tell
 
@@ -249,7 +240,7 @@ class _Bounded:
         return self._file.read(size)
 
 
-def _headers(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
+def _headers(file: TarBytes) -> Iterator[tarfile.TarInfo]:
     with tarfile.open(fileobj=cast(BinaryIO, _Bounded(file)), mode="r:", errors="surrogateescape") as archive:
         while (item := archive.next()) is not None:
             archive.members = []  # type: ignore[attr-defined]  # it would remember them all
@@ -260,8 +251,9 @@ def _headers(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
         raise tarfile.ReadError(f"no header at byte {archive.offset:,}")
 
 
-def _head(file: BinaryIO, name: str, item: tarfile.TarInfo) -> bytes | None:
-    if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES:
+def _head(file: TarBytes, name: str, item: tarfile.TarInfo) -> bytes | None:
+    if has_picture_name(name):
         return None
     file.seek(item.offset_data)
-    return file.read(min(HEAD_BYTES, item.size))
+    head = file.read(min(HEAD_BYTES, item.size))
+    return head if sniff(head) else b""

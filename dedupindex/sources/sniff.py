@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
+from collections.abc import Container
+from pathlib import Path, PurePosixPath
 
 from dedupindex.errors import Reason
 from dedupindex.places import is_local
 from dedupindex.records import FoundFile
+from dedupindex.sources.readers.headers import jpeg_ls_header
 from dedupindex.system import READ
 
 HEAD_BYTES = 512  # what `sniff` and `diagnose` look at
 
-# Formats that decode_file can read; HEIF, FITS, DICOM and RAW need an extra.
-_READABLE = "JPEG PNG WEBP AVIF GIF TIFF BMP JPEG2000 PPM ICO TGA HEIF NPY NPZ FITS DICOM RAW"
+# Formats that decode_file can read; those from HEIF on, NPY and NPZ apart, need an extra.
+_READABLE = (
+    "JPEG PNG WEBP AVIF GIF TIFF BMP JPEG2000 PPM ICO TGA HEIF NPY NPZ FITS DICOM RAW JPEGXL QOI JPEGLS HDR EXR SVG PDF"
+    " VIDEO"
+)
 READABLE = frozenset(_READABLE.split())
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -49,8 +54,15 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"P7 332", "XVThumb"),
     (b"v/1\x01", "EXR"),
     (b"#?RADIANCE", "HDR"),
-    (b"\xff\x0a", "JXL"),
-    (b"\0\0\0\x0cJXL \r\n\x87\n", "JXL"),
+    (b"#?RGBE", "HDR"),
+    (b"\xff\x0a", "JPEGXL"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEGXL"),
+    (b"%PDF-", "PDF"),
+    (b"\x1a\x45\xdf\xa3", "VIDEO"),  # Matroska, WebM
+    (b"FLV\x01", "VIDEO"),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "VIDEO"),  # ASF
+    (b"OggS", "VIDEO"),
+    (b"\0\0\1\xba", "VIDEO"),  # MPEG program stream
     (b"%!PS", "EPS"),
     (b"\xc5\xd0\xd3\xc6", "EPS"),
     (b"\xd7\xcd\xc6\x9a", "WMF"),
@@ -85,7 +97,6 @@ _ARCHIVES: tuple[tuple[bytes, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "a zstd stream"),
     (b"\x7fELF", "a program"),
     (b"SQLite format 3\0", "an SQLite database"),
-    (b"%PDF-", "a PDF document"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (b"GRIB", "a GRIB file"),
     (b"BUFR", "a BUFR file"),
@@ -101,7 +112,7 @@ RAW_SUFFIXES = frozenset(_RAW.split())
 _PICTURES = (
     ".jpg .jpeg .jpe .jfif .jif .mpo .png .apng .webp .avif .avifs .gif .tif .tiff .btf .tf8 .bmp .dib .jp2 .j2k"
     " .j2c .jpc .jpf .jpx .jph .jhc .ppm .pgm .pbm .pnm .pfm .pam .ico .cur .heic .heif .hif .npy .npz .fits .fit"
-    " .fts .dcm .dicom .jxl .exr .hdr .psd .psb .dds .pcx .dcx .sgi .rgb .rgba .bw .qoi .icns .svg .svgz .eps .wmf"
+    " .fts .dcm .dicom .jxl .exr .hdr .psd .psb .jls .dds .pcx .dcx .sgi .rgb .rgba .bw .qoi .icns .svg .svgz .eps .wmf"
     " .emf .xpm .xbm .xcf .fli .flc .blp .ras .msp"
 )
 IMAGE_SUFFIXES = frozenset(_PICTURES.split()) | TGA_SUFFIXES | RAW_SUFFIXES
@@ -118,16 +129,18 @@ def sniff(head: bytes) -> str | None:
     Returns
     -------
     str or None
-        One of `READABLE`, or the name of an image format that is not read (``PSD``, ``SVG``, ``EXR`` ...). TGA has no
+        One of `READABLE`, or the name of an image format that is not read (``PSD``, ``DDS``, ``EPS`` ...). TGA has no
         magic bytes, NPZ is a zip archive, and camera raw files often look like TIFF: `format_of` knows the name too.
     """
     if head[128:132] == b"DICM":  # first: its preamble may be a TIFF header
         return "DICOM"
     for magic, name in _MAGIC:
         if head.startswith(magic):
-            return name
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WEBP"
+            return "JPEGLS" if name == "JPEG" and jpeg_ls_header(head) is not None else name
+    if head[:4] == b"RIFF" and head[8:12] in (b"WEBP", b"AVI "):
+        return "WEBP" if head[8:12] == b"WEBP" else "VIDEO"
+    if head[4:8] in (b"moov", b"mdat", b"wide") or _is_transport_stream(head):
+        return "VIDEO"
     if head[4:8] == b"ftyp":
         return _iso_brand(head)
     if head[:2] == b"BM" and (head[14:15] in _DIB_SIZES or head[14:15] in (b"\x0c", b"\x10")) and len(head) > 17:
@@ -149,7 +162,17 @@ def _iso_brand(head: bytes) -> str | None:
         return "AVIF"
     if any(brand in _HEIF_BRANDS for brand in brands):
         return "HEIF"
-    return "RAW" if brands[0] == b"crx " else None
+    if brands[0] == b"crx ":
+        return "RAW"
+    return None if brands[0][:3] == b"M4A" else "VIDEO"
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    """Whether packets of 188 bytes (192 in files of cameras) begin with their sync byte."""
+    return any(
+        len(head) > start + 2 * size and all(head[start + n * size] == 0x47 for n in range(3))
+        for start, size in ((0, 188), (4, 192))
+    )
 
 
 def format_of(head: bytes, path: Path) -> str | None:
@@ -160,6 +183,8 @@ def format_of(head: bytes, path: Path) -> str | None:
         return "RAW"
     if format_name is None and suffix == ".npz" and head.startswith(b"PK"):
         return "NPZ"
+    if format_name is None and suffix == ".svgz" and head.startswith(b"\x1f\x8b"):
+        return "SVG"
     # PNG, JPEG and others named .tga are told by their bytes; a real TGA may by chance begin like a weak magic.
     if suffix in TGA_SUFFIXES and format_name in (None, "ICO", "CUR", "FLI", "PCX", "SGI") and _is_tga(head):
         return "TGA"
@@ -196,6 +221,11 @@ def diagnose(head: bytes) -> tuple[Reason, str]:
     return Reason.NOT_AN_IMAGE, "no known image format"
 
 
+def has_picture_name(name: str) -> bool:
+    """Whether a name has an ending of pictures."""
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
 def read_head(path: Path) -> bytes:
     """First `HEAD_BYTES` bytes of a file; never waits for a pipe.
 
@@ -211,7 +241,7 @@ def read_head(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def is_candidate(file: FoundFile, head: bytes | None = None) -> bool:
+def is_candidate(file: FoundFile, head: bytes | None = None, *, documents: Container[str] = ()) -> bool:
     """Whether a file that was found should be decoded, or passed over as ``not_an_image``.
 
     A folder may hold other files: a file in it counts when its name or its first bytes are those of an image; then a
@@ -224,8 +254,11 @@ def is_candidate(file: FoundFile, head: bytes | None = None) -> bool:
     file : FoundFile
     head : bytes, optional
         First `HEAD_BYTES` bytes, where they are at hand.
+    documents : container of str
+        Endings of the documents and videos that count too; they are known by their names alone.
     """
-    if file.explicit or file.path.suffix.lower() in IMAGE_SUFFIXES:
+    suffix = file.path.suffix.lower()
+    if file.explicit or suffix in IMAGE_SUFFIXES or suffix in documents:
         return True
     if head is None:
         if not is_local(file.path):
@@ -234,4 +267,4 @@ def is_candidate(file: FoundFile, head: bytes | None = None) -> bool:
             head = read_head(file.path)
         except OSError:
             return True
-    return sniff(head) is not None
+    return sniff(head) not in (None, "PDF", "VIDEO")

@@ -1,4 +1,4 @@
-"""Arrays and instruments: `.npy`, `.npz`, FITS, DICOM and camera raw files."""
+"""Arrays and instruments: `.npy`, `.npz`, FITS and DICOM."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import math
 import zipfile
 from bisect import bisect_left
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -26,10 +25,10 @@ from dedupindex.sources.content import (
     check_total,
     choose_frames,
     frames_of_stack,
-    make_frame,
 )
 from dedupindex.sources.objects import load_numbers
 from dedupindex.sources.quiet import captured, native_stderr
+from dedupindex.sources.readers.packages import package
 
 Array = NDArray[Any]
 
@@ -85,7 +84,7 @@ def read_fits(source: Source) -> DecodedContent:
     UnsupportedImageError
         astropy is not installed, or the file holds only tables.
     """
-    fits = _extra(source, "astropy.io.fits", "FITS")
+    fits = package(source, "astropy.io.fits", "FITS", "science")
     stacks, size, frames = [], 0.0, 0
     with captured(source.notes), fits.open(io.BytesIO(source.data), memmap=False, lazy_load_hdus=True) as units:
         for unit in units:
@@ -113,8 +112,8 @@ def read_dicom(source: Source) -> DecodedContent:
     UnsupportedImageError
         pydicom is not installed, or there is no pixel data.
     """
-    pydicom = _extra(source, "pydicom", "DICOM")
-    pixels = _extra(source, "pydicom.pixels", "DICOM")
+    pydicom = package(source, "pydicom", "DICOM", "science")
+    pixels = package(source, "pydicom.pixels", "DICOM", "science")
     data = pydicom.dcmread(io.BytesIO(source.data))
     if "PixelData" not in data and "FloatPixelData" not in data and "DoubleFloatPixelData" not in data:
         raise UnsupportedImageError(source.path, Reason.NOT_AN_IMAGE, "no pixel data")
@@ -139,22 +138,6 @@ def read_dicom(source: Source) -> DecodedContent:
         stack = (top - stack).astype(stack.dtype)
     lossless = str(data.get("LossyImageCompression", "00")) != "01"
     return _finish(source, "DICOM", [(stack, mask)], numbers, bits=bits, metadata=len(data), lossless=lossless)
-
-
-def read_raw(source: Source) -> DecodedContent:
-    """Camera raw files through rawpy: the sensor's picture, developed to 16-bit RGB with the camera's white balance.
-
-    Raises
-    ------
-    UnsupportedImageError
-        rawpy is not installed.
-    """
-    rawpy = _extra(source, "rawpy", "camera raw", extra="raw")
-    with native_stderr(source.notes), rawpy.imread(io.BytesIO(source.data)) as raw:
-        check_frame(source, int(raw.sizes.height), int(raw.sizes.width), 6)
-        choose_frames(source, 1, stack=False)
-        pixels = np.array(raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_bps=16))
-    return DecodedContent("RAW", (make_frame(source, pixels, bits=16),), 1, 0, lossless=True)
 
 
 # ------------------------------------------------------------------------------------------------------- arrays
@@ -255,14 +238,6 @@ def _finish(
         places = [mine.start + i for i in chosen]
         frames += frames_of_stack(source, stack, places, mask=mask, bits=bits, stack_range=limits)
     return DecodedContent(format, tuple(frames), start, metadata, lossless)
-
-
-def _extra(source: Source, module: str, what: str, extra: str = "science") -> Any:
-    try:
-        return import_module(module)
-    except ImportError:
-        detail = f"{what} needs more packages: install dedupindex with its extra '{extra}'"
-        raise UnsupportedImageError(source.path, Reason.UNSUPPORTED, detail) from None
 
 
 def _padding(data: Any) -> list[tuple[float, float]]:

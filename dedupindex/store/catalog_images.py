@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, LargeBinary, String, case, cast, delete, func, insert, select, update
 
 from dedupindex.records import CodeArray, ImageRecord, LocationRecord
+from dedupindex.records.answers import DOCUMENT_FORMATS
 from dedupindex.store.catalog import chunks, under_keys
 from dedupindex.store.rows import ContentKey, NewImage
 from dedupindex.store.schema import Feature, Image, Location
@@ -423,9 +424,11 @@ def contents(connection: Connection, ids: Iterable[int]) -> dict[int, ContentKey
     """The `ContentKey` of images, by id."""
     keys: dict[int, ContentKey] = {}
     for batch in chunks(sorted(set(ids))):
-        query = select(Image.id, Image.sha256, Image.frame, Image.pixel_sha256, Image.width, Image.height)
-        for image, sha256, frame, pixels, width, height in connection.execute(query.where(Image.id.in_(batch))):
-            keys[image] = ContentKey((bytes(sha256), frame), (bytes(pixels), width, height))
+        query = select(Image.id, Image.sha256, Image.frame, Image.pixel_sha256, Image.width, Image.height, Image.format)
+        for image, sha256, frame, pixels, *size, format in connection.execute(query.where(Image.id.in_(batch))):
+            width, height = size
+            document = format in DOCUMENT_FORMATS
+            keys[image] = ContentKey((bytes(sha256), frame), (bytes(pixels), width, height), document)
     return keys
 
 

@@ -146,7 +146,14 @@ class ContentKey:
         SHA-256 of the file, frame number.
     pixels : (bytes, int, int)
         SHA-256 of the decoded pixels, width, height.
+    document : bool
+        It is a page of a document or a frame of a video.
     """
 
     key: tuple[bytes, int]
     pixels: tuple[bytes, int, int]
+    document: bool = False
+
+    def within_one(self, other: ContentKey) -> bool:
+        """Whether both are pictures of one document or video, which are not compared with each other."""
+        return self.document and self.key[0] == other.key[0]

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from dedupindex.errors import ReadError, Reason, StoreError, VectorIndexError
+from dedupindex.execution.contained import within_limits
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit, unpack
 from dedupindex.places import is_local, shards_above, text_of, volume_of
 from dedupindex.records import Problem
 from dedupindex.records.problems import ProblemCode
 from dedupindex.search.vector_cache import VectorCache, load_segment
+from dedupindex.settings import Settings
 from dedupindex.sources import read_bytes
 from dedupindex.sources.reasons import plain
 from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs, catalog_proofs
@@ -270,8 +272,14 @@ def _files(database: Database, progress: Progress) -> Iterator[Problem]:
 
 
 def _digest(state: FileState) -> bytes:
-    if not is_local(state.path) or shards_above(state.path):
-        data, _ = read_bytes(state.path, state.size + 1)  # one more byte, to notice that it grew
-        return hashlib.sha256(data).digest()
+    if shards_above(state.path):
+        return within_limits(Settings(), state.path, _read_digest, state)
+    if not is_local(state.path):
+        return _read_digest(state)
     with state.path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
+
+
+def _read_digest(state: FileState) -> bytes:
+    data, _ = read_bytes(state.path, state.size + 1)  # one more byte, to notice that it grew
+    return hashlib.sha256(data).digest()

@@ -27,9 +27,13 @@ LIBRARIES = {
 }
 # Extra -> modules, and what for.
 EXTRAS = {
-    "science": (("astropy", "pydicom", "imagecodecs"), "FITS, DICOM, compressed TIFF"),
+    "science": (("astropy", "pydicom", "imagecodecs"), "FITS, DICOM, compressed TIFF, JPEG XL, QOI, JPEG-LS, HDR"),
     "heif": (("pillow_heif",), "HEIC and HEIF"),
     "raw": (("rawpy",), "camera RAW"),
+    "archives": (("py7zr", "zstandard"), "7z archives, and tars in zstd"),
+    "pdf": (("pypdfium2",), "pages of PDF documents"),
+    "video": (("av",), "frames of videos, and OpenEXR"),
+    "svg": (("resvg_py",), "SVG drawings"),
     "plot": (("matplotlib",), "plots of `evaluate`"),
     "watch": (("watchfiles",), "changes seen at once by `watch`"),
     "postgres": (("psycopg",), "databases on a PostgreSQL server"),

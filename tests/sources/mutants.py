@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from tests.sources.readers import making
 from tests.sources.reading import noise
 
 
@@ -18,6 +20,10 @@ def picture() -> Image.Image:
     y, x = np.mgrid[:24, :32]
     samples = np.stack([x * 8, y * 10, (x * y) % 256], axis=-1).astype(np.uint8)
     return Image.fromarray(samples)
+
+
+def _samples(height: int = 24, width: int = 32) -> np.ndarray:
+    return np.asarray(picture().resize((width, height)))
 
 
 def exif() -> Image.Exif:
@@ -118,6 +124,18 @@ SEEDS: dict[str, tuple[str, Callable[[], bytes]]] = {  # name -> ending, what ma
     "NPZ": ("npz", _archive),
     "FITS": ("fits", _fits),
     "DICOM": ("dcm", _dicom),
+    "JPEG XL": ("jxl", lambda: making.jpeg_xl(_samples())),
+    "QOI": ("qoi", lambda: making.qoi(_samples())),
+    "JPEG-LS": ("jls", lambda: making.jpeg_ls(_samples())),
+    "HDR": ("hdr", lambda: making.hdr(making.linear(_samples()))),
+    "OpenEXR": ("exr", lambda: making.exr(making.linear(_samples()))),
+    "DNG": ("dng", lambda: making.dng(_samples(48, 64), making.encoded(_samples(48, 64)))),
+    "SVG": ("svg", lambda: making.svg(_samples())),
+    "SVGZ": ("svgz", lambda: gzip.compress(making.svg(_samples()))),
+    "PDF": ("pdf", lambda: making.pdf([making.encoded(_samples()), None])),
+    "MP4": ("mp4", lambda: making.clip_with(_samples(), at=0.5, seconds=0.5)),
+    "Matroska": ("mkv", lambda: making.clip_with(_samples(), at=0.5, seconds=0.5, kind="matroska")),
+    "AVI": ("avi", lambda: making.clip_with(_samples(), at=0.5, seconds=0.5, kind="avi", codec="mpeg4")),
 }
 
 

@@ -49,7 +49,6 @@ def test_fully_transparent_has_no_valid_pixels(tmp_path: Path) -> None:
         ("._x.jpg", b"\0\x05\x16\x07\0\x02\0\0", Reason.APPLEDOUBLE),
         ("x.jpg", b"just text", Reason.NOT_AN_IMAGE),
         ("x.jpg", b"PK\x03\x04", Reason.NOT_AN_IMAGE),
-        ("x.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", Reason.UNSUPPORTED),
         ("x.eps", b"%!PS-Adobe-3.0 EPSF-3.0", Reason.UNSUPPORTED),
         ("x.psd", b"8BPS\0\1", Reason.UNSUPPORTED),
         ("x.jpg", b"\xff\xd8\xff\xe0nothing", Reason.TRUNCATED),

@@ -151,7 +151,7 @@ def test_what_is_no_tar_is_a_failure(tmp_path, junk):
     path = tmp_path / "j.tar"
     path.write_bytes(junk)
     [failure] = Finder([path])
-    assert (failure.path, failure.reason) == (path, Reason.DAMAGED)
+    assert (failure.path, failure.reason) == (path, Reason.DAMAGED if junk else Reason.EMPTY)
 
 
 def test_garbage_between_members_is_told(tmp_path, png):
@@ -174,12 +174,11 @@ def test_a_number_in_a_header_costs_no_memory(tmp_path):
     assert "header of" in failure.detail
 
 
-def test_compressed_shards_are_passed_over_and_told_when_named(tmp_path):
-    (tmp_path / "s.tar.gz").write_bytes(b"\x1f\x8b1")
-    [skipped] = Finder([tmp_path])
-    assert skipped.why == "compressed_archive"
-    [failure] = Finder([tmp_path / "s.tar.gz"])
+def test_a_tar_in_a_compression_that_is_not_read_is_a_failure(tmp_path):
+    (tmp_path / "s.tar.lz4").write_bytes(b"\x04\x22\x4d\x18" + bytes(40))
+    [failure] = Finder([tmp_path])
     assert failure.reason is Reason.UNSUPPORTED
+    assert "lz4" in failure.detail
 
 
 def test_a_folder_named_like_a_shard_is_a_folder(tmp_path):

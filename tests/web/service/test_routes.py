@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,8 @@ def masked():
     return encoded(pixels)
 
 
+# nothing outside of a drawing is looked at, so there is nothing in it
+DRAWN = "no_valid_pixels" if find_spec("resvg_py") else "unsupported"
 BAD = {
     "empty": (b"", "empty"),
     "html": (b"<!DOCTYPE html><html><head><title>404</title></head></html>", "html"),
@@ -47,7 +50,7 @@ BAD = {
     "damaged": (b"\x89PNG\r\n\x1a\n" + b"\0" * 200, "damaged"),
     "bomb": (bomb(), "too_large"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "git_lfs_pointer"),
-    "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'><image href='http://127.0.0.1/x'/></svg>", "unsupported"),
+    "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'><image href='http://127.0.0.1/x'/></svg>", DRAWN),
     "all masked": (masked(), "no_valid_pixels"),
 }
 

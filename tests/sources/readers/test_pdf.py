@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+
+from dedupindex.errors import Reason
+from dedupindex.execution.tasks import FileTask
+from dedupindex.ingest.describing import describe_files
+from dedupindex.places import FIRST_PICTURE
+from dedupindex.settings import PdfMode, Settings
+from dedupindex.sources import decode_file
+from dedupindex.sources.readers import pdf as reading
+from dedupindex.store.rows import FileState
+from tests.pictures import picture
+from tests.sources.readers import making
+from tests.sources.reading import fails, only
+
+pytest.importorskip("pypdfium2")
+
+PIXELS = [picture(seed, 120, 160) for seed in range(4)]
+JPEGS = [making.encoded(pixels, quality=95) for pixels in PIXELS]
+PICTURES = Settings(pdf=PdfMode.PICTURES)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "paper.pdf"
+
+
+def near(one, other):
+    return np.corrcoef(one.astype(float).ravel(), other.astype(float).ravel())[0, 1]
+
+
+def test_pages_are_frames(path):
+    path.write_bytes(making.pdf(JPEGS))
+    decoded = decode_file(path, Settings(), min_side=None)
+    assert (decoded.format, decoded.frame_count) == ("PDF", 4)
+    assert [frame.number for frame in decoded.frames] == [0, 1, 2, 3]
+    for frame, pixels in zip(decoded.frames, PIXELS, strict=True):
+        assert frame.full_shape == (250, 334)  # 150 pixels an inch of 120 x 160 points
+        y, x = (np.linspace(0, side - 1, count).astype(int) for side, count in zip((250, 334), (120, 160), strict=True))
+        assert near(frame.pixels[np.ix_(y, x)], pixels) > 0.9
+    assert only(path, frame=2).number == 2
+    assert "4 pages" in fails(path, Reason.MISSING, frame=4).detail
+
+
+def test_pages_are_rendered_smaller_where_less_is_needed(path):
+    path.write_bytes(making.pdf([making.encoded(picture(1, 600, 800))]))
+    frame = only(path, min_side=100)
+    assert (max(frame.pixels.shape), frame.full_shape) == (200, (1250, 1667))
+
+
+def test_embedded_pictures_come_as_they_are(path):
+    path.write_bytes(making.pdf([JPEGS[0], None, JPEGS[1], JPEGS[0]]))  # one of them twice
+    decoded = decode_file(path, PICTURES, min_side=None)
+    assert decoded.numbers == (0, 1, 2, 3, FIRST_PICTURE, FIRST_PICTURE + 1)
+    assert [frame.number for frame in decoded.frames] == list(decoded.numbers)
+    plain = path.with_name("plain.jpg")
+    for frame, jpeg in zip(decoded.frames[4:], JPEGS, strict=False):
+        plain.write_bytes(jpeg)
+        assert np.array_equal(frame.pixels, only(plain, min_side=None).pixels)
+    single = only(path, frame=FIRST_PICTURE + 1)  # whatever the setting is
+    assert np.array_equal(single.pixels, decoded.frames[5].pixels)
+    assert "2 pictures" in fails(path, Reason.MISSING, frame=FIRST_PICTURE + 2).detail
+
+
+def test_a_document_that_is_read_in_parts_gives_the_same(path, monkeypatch):
+    path.write_bytes(making.pdf([*JPEGS, None, *JPEGS[:2]]))
+    whole = {image.frame: image for image in described(path)}
+    monkeypatch.setattr(reading, "PART_BYTES", 3 * 4 * 384 * 384 * 2)  # two frames a part
+    parts = {image.frame: image for image in described(path)}
+    assert sorted(whole) == [0, 1, 2, 3, 4, 5, 6, *range(FIRST_PICTURE, FIRST_PICTURE + 4)]
+    assert parts == whole
+
+
+def described(path):
+    """Images of a file, of all its tasks."""
+    status = path.stat()
+    tasks = [FileTask(FileState(path, status.st_size, status.st_mtime_ns, status.st_ino), PICTURES)]
+    images = []
+    while tasks:
+        [result] = describe_files([tasks.pop()])
+        assert result.failure is None
+        images += result.images
+        tasks += result.rest
+    return images
+
+
+def test_a_password_is_told(path):
+    data = making.pdf(JPEGS[:1])
+    trailer = b"/Encrypt << /Filter /Standard /V 1 /R 2 /O <" + b"00" * 32 + b"> /U <" + b"11" * 32 + b"> /P -4 >>"
+    path.write_bytes(data.replace(b"/Root 1 0 R", b"/Root 1 0 R /ID [<00> <00>] " + trailer))
+    assert "password" in fails(path, Reason.UNSUPPORTED).detail
+
+
+def test_what_is_no_document_is_damaged(path):
+    path.write_bytes(b"%PDF-1.4\n" + bytes(100))
+    fails(path, Reason.DAMAGED)
+
+
+# ------------------------------------------------------------------------------------------------------- bombs
+def test_a_page_as_large_as_a_house_is_rendered_small(path):
+    path.write_bytes(making.pdf(JPEGS[:1]).replace(b"[0 0 160 120]", b"[0 0 14400 14400]"))
+    frame = only(path, min_side=None)
+    assert frame.full_shape == (reading.LONGEST_SIDE, reading.LONGEST_SIDE)
+
+
+def test_a_page_that_is_a_line_is_refused(path):
+    path.write_bytes(making.pdf(JPEGS[:1]).replace(b"[0 0 160 120]", b"[0 0 14000 1]"))
+    assert "max_aspect" in fails(path, Reason.DAMAGED).detail
+
+
+def test_too_many_pages_are_refused(path):
+    path.write_bytes(making.pdf([None] * 30))
+    fails(path, Reason.TOO_MANY_FRAMES, Settings(max_frames=20))
+
+
+def test_an_embedded_picture_that_announces_too_much_costs_only_itself(path):
+    path.write_bytes(making.pdf(JPEGS[:1]).replace(b"/Width 160 /Height 120", b"/Width 60000 /Height 60000"))
+    decoded = decode_file(path, PICTURES)
+    assert [frame.number for frame in decoded.frames] == [0]
+    assert any("60000 x 60000" in words for words in decoded.warnings)
+
+
+def test_without_the_package_its_extra_is_named(path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pypdfium2", None)
+    path.write_bytes(making.pdf(JPEGS))
+    assert "extra 'pdf'" in fails(path, Reason.UNSUPPORTED).detail
