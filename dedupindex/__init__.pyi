@@ -6,6 +6,13 @@ from dedupindex.actions.plan_rules import PlanRule as PlanRule
 from dedupindex.actions.plan_rules import PlanRules as PlanRules
 from dedupindex.actions.plan_rules import read_rules as read_rules
 from dedupindex.actions.plans import read_plan as read_plan
+from dedupindex.curation.coco_parts import coco_parts as coco_parts
+from dedupindex.curation.files import read_baseline as read_baseline
+from dedupindex.curation.files import read_split as read_split
+from dedupindex.curation.folders import Linking as Linking
+from dedupindex.curation.folders import write_folders as write_folders
+from dedupindex.curation.parts import part_of as part_of
+from dedupindex.curation.parts import sources_of as sources_of
 from dedupindex.errors import DedupIndexError as DedupIndexError
 from dedupindex.errors import IndexBusyError as IndexBusyError
 from dedupindex.errors import IndexNotFoundError as IndexNotFoundError
@@ -81,12 +88,19 @@ from dedupindex.records.reports import Selection as Selection
 from dedupindex.records.roots import Move as Move
 from dedupindex.records.roots import RelocateSummary as RelocateSummary
 from dedupindex.records.roots import Root as Root
+from dedupindex.records.splits import Leak as Leak
+from dedupindex.records.splits import LeakKind as LeakKind
+from dedupindex.records.splits import LeakReport as LeakReport
+from dedupindex.records.splits import Part as Part
+from dedupindex.records.splits import Split as Split
+from dedupindex.records.splits import SplitFile as SplitFile
 from dedupindex.records.upkeep import BackupSummary as BackupSummary
 from dedupindex.records.upkeep import ForgetSummary as ForgetSummary
 from dedupindex.records.upkeep import MergeSummary as MergeSummary
 from dedupindex.records.upkeep import Vitals as Vitals
 from dedupindex.search.uploads import Uploads as Uploads
 from dedupindex.settings import Settings as Settings
+from dedupindex.sources.coco import is_coco as is_coco
 from dedupindex.sources.lists import SourceList as SourceList
 from dedupindex.upkeep.doctor import doctor as doctor
 

@@ -1,7 +1,7 @@
 """The `dedupindex` command: its verbs, and how it ends.
 
 Exit codes: 0 done; 1 done, but some inputs failed or ``check`` found something; 2 an error or wrong usage;
-3 with ``--exit-code``, there is something to report;
+3 with ``--exit-code``, there is something to report; ``leaks`` has leaks, ``split`` could not part all;
 130 interrupted; 141 nobody reads the output any more.
 """
 
@@ -26,6 +26,7 @@ from dedupindex.cli import (
     forget,
     info,
     ingest,
+    leaks,
     merge,
     plan,
     prove,
@@ -35,6 +36,7 @@ from dedupindex.cli import (
     report,
     scan,
     serve,
+    split,
     undo,
     upgrade,
     watch,
@@ -75,6 +77,8 @@ add_verb(app, "plan", plan.plan, settings=(*WORKING, *FINDING))
 add_verb(app, "apply", apply.apply)
 add_verb(app, "undo", undo.undo)
 add_verb(app, "evaluate", evaluate.evaluate, settings=("workers", *SEARCHING, *SHAPING, *READING))
+add_verb(app, "split", split.split, settings=(*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING))
+add_verb(app, "leaks", leaks.leaks, settings=(*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING))
 add_verb(app, "decide", decide.decide)
 add_verb(app, "failures", failures.failures)
 add_verb(app, "info", info.info, settings=(*SHAPING, *READING))

@@ -20,7 +20,7 @@ from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
 from dedupindex.index import acting
-from dedupindex.index.placing import PlacedIndex
+from dedupindex.index.curating import CuratingIndex
 from dedupindex.ingest import ingest as ingesting
 from dedupindex.ingest.query_pictures import describe_picture
 from dedupindex.records import (
@@ -49,7 +49,7 @@ from dedupindex.upkeep.opening import location_of, places_of
 PathLike = str | os.PathLike[str]
 
 
-class Index(PlacedIndex):
+class Index(CuratingIndex):
     """An image de-duplication index: a database, its vector files, and everything one does with them.
 
     Made by `Index.open`; use it as a context manager. Its methods may be called from several threads.
