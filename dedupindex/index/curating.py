@@ -5,18 +5,71 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dedupindex.curation import leaks as leaking
 from dedupindex.curation import splitting
 from dedupindex.curation.parts import part_of
+from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.index.placing import PlacedIndex
+from dedupindex.ingest import pictures as taking
+from dedupindex.ingest.picture_sources import given_pictures
+from dedupindex.records import IngestSummary
 from dedupindex.records.splits import LeakReport, Part, Split
+from dedupindex.threads import on_one_thread
 
 PathLike = str | os.PathLike[str]
 
 
 class CuratingIndex(PlacedIndex):
     """What an index tells of data sets; see `Index`."""
+
+    @on_one_thread
+    def ingest_pictures(
+        self,
+        pictures: Any,
+        ids: Iterable[object] | None = None,
+        *,
+        source: str = "pictures",
+        column: str = "image",
+        id_column: str = "",
+        progress: Progress | None = None,
+    ) -> IngestSummary:
+        """Take in pictures that are no files; idempotent, and what cannot be read is collected, not raised.
+
+        They are stored under ``SOURCE:/ID`` with their id as the label; their bytes are not kept. Without a file no
+        pair can be proven at full resolution, so near-duplicates among them stay `unproven`.
+
+        Parameters
+        ----------
+        pictures : mapping, iterable or Hugging Face data set
+            Arrays as `query` takes them, PIL pictures, encoded bytes, paths; of a mapping by their ids. Of a data set
+            the column of pictures is read undecoded; rows that name a file are stored as that file.
+        ids : iterable, optional
+            Ids of the pictures of an iterable, in its order; without, their numbers.
+        source : str
+            Name of the place.
+        column, id_column : str
+            Of a data set.
+        progress : Progress, optional
+
+        Returns
+        -------
+        IngestSummary
+
+        Raises
+        ------
+        SettingsError
+            The source cannot have that name; an id comes twice; the data set has no such column.
+        TypeError, ValueError
+            Something is no picture; what came before it is stored.
+        StoreError
+        """
+        self._refuse_mismatch()
+        given = given_pictures(pictures, ids, source=source, column=column, id_column=id_column)
+        return taking.ingest_pictures(
+            self._database, self.settings, given, engine=self._engine, progress=progress or SILENT
+        )
 
     def split(
         self,

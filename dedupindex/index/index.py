@@ -19,7 +19,7 @@ from dedupindex.execution.engine import WORK
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
-from dedupindex.index import acting
+from dedupindex.index import acting, notebook
 from dedupindex.index.curating import CuratingIndex
 from dedupindex.ingest import ingest as ingesting
 from dedupindex.ingest.query_pictures import describe_picture
@@ -47,6 +47,7 @@ from dedupindex.upkeep import rebuild
 from dedupindex.upkeep.opening import location_of, places_of
 
 PathLike = str | os.PathLike[str]
+notebook.install()
 
 
 class Index(CuratingIndex):
