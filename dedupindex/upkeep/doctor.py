@@ -32,6 +32,7 @@ EXTRAS = {
     "raw": (("rawpy",), "camera RAW"),
     "plot": (("matplotlib",), "plots of `evaluate`"),
     "watch": (("watchfiles",), "changes seen at once by `watch`"),
+    "datasets": (("datasets",), "data sets of Hugging Face"),
     "postgres": (("psycopg",), "databases on a PostgreSQL server"),
     "objects": (("fsspec", "s3fs", "gcsfs", "aiohttp"), "object stores and URLs"),
     "web": (("fastapi", "uvicorn", "python_multipart", "prometheus_client"), "the review page and service of `serve`"),
