@@ -42,6 +42,7 @@ from dedupindex.cli import (
     watch,
 )
 from dedupindex.cli.console import complain
+from dedupindex.cli.help import Verbs
 from dedupindex.cli.options import (
     ENGINE,
     ERROR,
@@ -60,7 +61,8 @@ from dedupindex.cli.options import (
 
 app = typer.Typer(
     name="dedupindex",
-    add_completion=False,
+    cls=Verbs,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},

@@ -55,8 +55,9 @@ def report(
         Format | None,
         typer.Option(
             "--format",
-            metavar="FORMAT",
-            help="text, json, csv, or fdupes: the paths of each group a line, an empty line after each group.",
+            metavar="|".join(Format),
+            case_sensitive=False,
+            help="How it is printed; fdupes: the paths of each group a line, an empty line after each group.",
         ),
     ] = None,
     print0: Annotated[
@@ -89,7 +90,12 @@ def report(
     ] = False,
     sort: Annotated[
         Order | None,
-        typer.Option("--sort", metavar="BY", help="bytes (that could be freed), size (files), score or date."),
+        typer.Option(
+            "--sort",
+            metavar="|".join(Order),
+            case_sensitive=False,
+            help="By bytes that could be freed, size of the files, score or date.",
+        ),
     ] = None,
     top: Annotated[int | None, typer.Option("--top", metavar="N", min=1, help="Only the first N groups.")] = None,
     summary: Annotated[

@@ -10,7 +10,7 @@ import typer
 from dedupindex.cli import service
 from dedupindex.cli.console import note, out
 from dedupindex.cli.options import DONE, Session
-from dedupindex.errors import SettingsError
+from dedupindex.errors import SettingsError, chosen
 from dedupindex.places import at_home
 
 if TYPE_CHECKING:
@@ -192,6 +192,7 @@ def print_token(name: str, role: str) -> None:
     """Print the line of a fresh token, and for the eyes of whoever asked the token."""
     from dedupindex.web.service.tokens import Role, line_of, make_token
 
+    role = chosen(role, Role)
     if role not in set(Role):
         raise SettingsError(f"role is {role!r}, must be one of {', '.join(Role)}")
     secret, token = make_token(name, Role(role))

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dedupindex.cli.choices import LINKINGS, completer, one_of
 from dedupindex.cli.console import list_failures, out, out_bytes
 from dedupindex.cli.ingest import Recursive
 from dedupindex.cli.options import ANY, DONE, FOUND, JsonOption, Places, Session
-from dedupindex.errors import SettingsError
+from dedupindex.errors import SettingsError, chosen, nearest
 from dedupindex.places import absolute, at_home
 
 if TYPE_CHECKING:
     from dedupindex import Part, Split
 
 PANEL = "Output"
-LINKINGS = ("symlink", "hardlink", "copy")  # of `Linking`
 
 ImagesOption = Annotated[
     Path | None,
@@ -80,7 +80,11 @@ def split(
     link: Annotated[
         str,
         typer.Option(
-            "--link", metavar="symlink|hardlink|copy", help="How --folders puts them there.", rich_help_panel=PANEL
+            "--link",
+            metavar=one_of(LINKINGS),
+            help="How --folders puts them there.",
+            rich_help_panel=PANEL,
+            autocompletion=completer(LINKINGS),
         ),
     ] = "symlink",
     json: JsonOption = False,
@@ -99,8 +103,9 @@ def split(
 
     if not paths:
         raise SettingsError("nothing to divide: give folders, or a list or COCO file of pictures")
+    link = chosen(link, LINKINGS)
     if link not in LINKINGS:
-        raise SettingsError(f"--link is {link!r}, must be {', '.join(LINKINGS)}")
+        raise SettingsError(f"--link is {link!r}, must be {', '.join(LINKINGS)}{nearest(link, LINKINGS)}")
     require_folders(output)
     folder = None if images is None else absolute(at_home(images))
     roots, lists = sources_of(paths, images=folder)
