@@ -37,6 +37,15 @@ from dedupindex.index.acting import undo_journal as undo_journal
 from dedupindex.index.files import compare_files as compare_files
 from dedupindex.index.files import comparison_png as comparison_png
 from dedupindex.index.files import read_file as read_file
+from dedupindex.moderation.bank_files import bank_csv as bank_csv
+from dedupindex.moderation.bank_files import bank_entries as bank_entries
+from dedupindex.moderation.bank_files import read_bank as read_bank
+from dedupindex.moderation.bank_files import signal_of as signal_of
+from dedupindex.moderation.banks import Bank as Bank
+from dedupindex.moderation.banks import match_pdq as match_pdq
+from dedupindex.moderation.hashing import hash_files as hash_files
+from dedupindex.moderation.hashing import pictures_in as pictures_in
+from dedupindex.moderation.pdq import pdq as pdq
 from dedupindex.records import Decision as Decision
 from dedupindex.records import DecisionKind as DecisionKind
 from dedupindex.records import DuplicateGroup as DuplicateGroup
@@ -58,6 +67,10 @@ from dedupindex.records import Relation as Relation
 from dedupindex.records import RunRecord as RunRecord
 from dedupindex.records import Side as Side
 from dedupindex.records import Verification as Verification
+from dedupindex.records.banks import BankMatch as BankMatch
+from dedupindex.records.banks import BankStyle as BankStyle
+from dedupindex.records.banks import Signal as Signal
+from dedupindex.records.banks import SignalKind as SignalKind
 from dedupindex.records.companions import Companion as Companion
 from dedupindex.records.companions import CompanionKind as CompanionKind
 from dedupindex.records.companions import Units as Units

@@ -4,7 +4,7 @@
 places  errors  durable  fields  fitted  threads  settings  records
 sources -> prepare -> features -> compare -> verify          pure numerics: no SQL, no FAISS
 store   vectors                                              the only SQLAlchemy; the only FAISS
-execution -> groups -> curation -> ingest -> actions -> search -> engines -> evaluation -> upkeep
+execution -> groups -> curation -> ingest -> actions -> search -> engines -> evaluation, moderation -> upkeep
 reports -> index -> web -> cli                               web is loaded by the verb `serve` alone
 ```
 
@@ -37,7 +37,7 @@ ORDER = [
     {"actions"},
     {"search"},
     {"engines"},
-    {"evaluation"},
+    {"evaluation", "moderation"},
     {"upkeep"},
     {"reports"},
     {"index"},

@@ -8,7 +8,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "Find duplicates": ("scan", "ingest", "report", "query", "compare", "similar", "prove", "watch", "serve"),
     "Act on them": ("decide", "plan", "apply", "undo"),
     "Data sets and measuring": ("split", "leaks", "evaluate", "demo"),
-    "Hashes for moderation": ("bank", "pdq"),
+    "Hashes for moderation": ("bank",),
     "Other programs": ("import-list",),
     "Catalogues": ("merge", "relocate", "forget", "failures"),
     "Keep it healthy": ("info", "check", "rebuild", "backup", "restore", "doctor", "upgrade"),
@@ -22,7 +22,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "ingest": ("dedupindex ingest ~/Pictures", "dedupindex ingest --list pictures.csv --id-column sku"),
     "merge": ("dedupindex -d all.db merge laptop.db --volume laptop",),
-    "query": ("dedupindex query new.jpg", "dedupindex query new.jpg --limit 3 --json"),
+    "query": (
+        "dedupindex query new.jpg",
+        "dedupindex query new.jpg --limit 3 --json",
+        "dedupindex query new.jpg --bank known.csv",
+    ),
     "compare": ("dedupindex compare a.jpg b.jpg", "dedupindex compare a.jpg b.jpg --picture difference.png"),
     "report": (
         "dedupindex report --sort bytes --top 20",
@@ -56,6 +60,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "dedupindex decide not-duplicate a.jpg b.jpg",
         "dedupindex decide keeper a.jpg --note 'the sharp one'",
         "dedupindex decide list",
+    ),
+    "bank": (
+        "dedupindex bank export known.csv",
+        "dedupindex bank make known.json ~/Known --style threatexchange",
+        "dedupindex bank show known.csv",
     ),
     "failures": ("dedupindex failures",),
     "info": ("dedupindex info", "dedupindex info picture.tif"),

@@ -16,6 +16,7 @@ import typer
 from dedupindex.cli import (
     apply,
     backup,
+    bank,
     check,
     compare,
     decide,
@@ -81,6 +82,7 @@ add_verb(app, "undo", undo.undo)
 add_verb(app, "evaluate", evaluate.evaluate, settings=("workers", *SEARCHING, *SHAPING, *READING))
 add_verb(app, "split", split.split, settings=(*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING))
 add_verb(app, "leaks", leaks.leaks, settings=(*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING))
+add_verb(app, "bank", bank.bank, settings=("workers", *READING))
 add_verb(app, "decide", decide.decide)
 add_verb(app, "failures", failures.failures)
 add_verb(app, "info", info.info, settings=(*SHAPING, *READING))

@@ -61,7 +61,13 @@ def say_written(*paths: Path | None) -> None:
 
 
 def write_html(
-    path: Path, report: Report, index: Index, progress: Bar | Quiet, *, summary: ReportSummary | None = None
+    path: Path,
+    report: Report,
+    index: Index,
+    progress: Bar | Quiet,
+    *,
+    summary: ReportSummary | None = None,
+    blur: bool = False,
 ) -> None:
     """Write a report as one HTML page.
 
@@ -75,6 +81,8 @@ def write_html(
     progress : Bar or Quiet
     summary : ReportSummary, optional
         Of all groups, where some were left off.
+    blur : bool
+        Blur all pictures.
 
     Raises
     ------
@@ -88,7 +96,7 @@ def write_html(
         images = [member.image.id for group in report.groups for member in group.members]
         images += [member.image.id for series in report.series for member in series.members]
         progress.start(len(images), "page")
-        thumbnails = Thumbnails(index, images, progress)
+        thumbnails = Thumbnails(index, images, progress, blur=blur)
         page = report_html(report, thumbnails, summary=summary)
         progress.finish()
     write_whole(output_path(path), page)

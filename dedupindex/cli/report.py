@@ -64,6 +64,7 @@ def report(
         bool, typer.Option("-0", "--print0", help="With --format fdupes: null bytes in place of line breaks.")
     ] = False,
     html: HtmlOption = None,
+    blur: Annotated[bool, typer.Option("--blur", help="With --html: every picture in the page is blurred.")] = False,
     pairs: Annotated[
         Path | None, typer.Option("--pairs", metavar="FILE", help="Write pairs as CSV, names exact.")
     ] = None,
@@ -136,6 +137,8 @@ def report(
         raise SettingsError("--summary is text, and of the groups; JSON and CSV list them all")
     if alternates and (sort is not None or top is not None):
         raise SettingsError("--sort and --top are about groups, not about --alternates")
+    if blur and html is None:
+        raise SettingsError("--blur goes with --html")
     require_folders(pairs, html, parquet)
     if parquet is not None:
         require_pyarrow()
@@ -153,7 +156,7 @@ def report(
         if parquet is not None:
             write_parquet(parquet, made)
         if html is not None:
-            write_html(html, made, index, session.progress(), summary=counted)
+            write_html(html, made, index, session.progress(), summary=counted, blur=blur)
     if not session.quiet:
         say_written(html, pairs, parquet)
     return ANY if exit_code and (whole.series if alternates else anything(whole)) else DONE

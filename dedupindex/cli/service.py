@@ -112,6 +112,9 @@ OpenMetrics: TypeAlias = Annotated[
 LogJson: TypeAlias = Annotated[
     bool, typer.Option("--log-json", help="Log as JSON lines on stderr, one a request.", rich_help_panel=PANEL)
 ]
+BlurOption: TypeAlias = Annotated[
+    bool, typer.Option("--blur", help="Show every picture blurred: colours and large forms only.")
+]
 LogNames: TypeAlias = Annotated[
     bool, typer.Option("--log-names", help="With what was asked for, names included.", rich_help_panel=PANEL)
 ]

@@ -20,7 +20,7 @@ from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
 from dedupindex.index import acting, notebook
-from dedupindex.index.curating import CuratingIndex
+from dedupindex.index.moderating import ModeratingIndex
 from dedupindex.ingest import ingest as ingesting
 from dedupindex.ingest.query_pictures import describe_picture
 from dedupindex.records import (
@@ -50,7 +50,7 @@ PathLike = str | os.PathLike[str]
 notebook.install()
 
 
-class Index(CuratingIndex):
+class Index(ModeratingIndex):
     """An image de-duplication index: a database, its vector files, and everything one does with them.
 
     Made by `Index.open`; use it as a context manager. Its methods may be called from several threads.

@@ -33,6 +33,8 @@ EXTRAS = {
     "plot": (("matplotlib",), "plots of `evaluate`"),
     "watch": (("watchfiles",), "changes seen at once by `watch`"),
     "datasets": (("datasets",), "data sets of Hugging Face"),
+    "moderation": (("pdqhash",), "PDQ hashes and banks of them"),
+    "embedding": (("onnxruntime",), "an embedding model of one's own"),
     "postgres": (("psycopg",), "databases on a PostgreSQL server"),
     "objects": (("fsspec", "s3fs", "gcsfs", "aiohttp"), "object stores and URLs"),
     "web": (("fastapi", "uvicorn", "python_multipart", "prometheus_client"), "the review page and service of `serve`"),
