@@ -58,6 +58,7 @@ from dedupindex.records import ImageRecord as ImageRecord
 from dedupindex.records import IngestSummary as IngestSummary
 from dedupindex.records import LocationRecord as LocationRecord
 from dedupindex.records import Match as Match
+from dedupindex.records import Neighbour as Neighbour
 from dedupindex.records import Pair as Pair
 from dedupindex.records import PreparedFrame as PreparedFrame
 from dedupindex.records import Problem as Problem

@@ -107,6 +107,9 @@ class Settings:
         ProofMode.FULL, "full: compare the files of confirmed pairs at the resolution that both have; off: do not"
     )
     budget: float = _setting(0.0, "most time for a search, e.g. 10m, the most promising first; 0 = as long as it takes")
+    embedding: str = _setting(
+        "", "further candidates by an embedding of your own: an .onnx model or a .parquet of vectors by key"
+    )
     default_excludes: bool = _setting(
         True, "leave out system folders: recycle bins, thumbnails and snapshots of a NAS, previews of Lightroom"
     )

@@ -142,7 +142,7 @@ def test_options_and_verbs_exist(page, options):
             if not words or words[0].rpartition("/")[2] in OTHER_PROGRAMS:
                 continue
             chosen = options.get(words[0], every) if len(words) > 1 else every
-            unknown = set(OPTION.findall(span)) - chosen - {"--version"}
+            unknown = set(OPTION.findall(span)) - chosen - {"--version", "--install-completion", "--show-completion"}
             assert not unknown, f"{page}: `{span}`: {', '.join(sorted(unknown))}"
     for block in blocks(page):
         for command in commands(block) if block.language == "sh" else ():

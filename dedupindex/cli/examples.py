@@ -27,6 +27,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "dedupindex query new.jpg --limit 3 --json",
         "dedupindex query new.jpg --bank known.csv",
     ),
+    "similar": ("dedupindex similar a.jpg", "dedupindex similar a.jpg --embedding model.onnx --limit 20"),
     "compare": ("dedupindex compare a.jpg b.jpg", "dedupindex compare a.jpg b.jpg --picture difference.png"),
     "report": (
         "dedupindex report --sort bytes --top 20",

@@ -37,6 +37,7 @@ from dedupindex.cli import (
     report,
     scan,
     serve,
+    similar,
     split,
     undo,
     upgrade,
@@ -73,6 +74,7 @@ add_verb(app, "scan", scan.scan, settings=(*TAKING, *WORKING, *ENGINE, *FINDING,
 add_verb(app, "ingest", ingest.ingest, settings=(*TAKING, *WORKING, *ENGINE, *SHAPING, *READING))
 add_verb(app, "merge", merge.merge, settings=SHAPING)
 add_verb(app, "query", query.query, settings=(*SEARCHING, "proof", *READING))
+add_verb(app, "similar", similar.similar, settings=("workers", *SEARCHING, "embedding", *READING))
 add_verb(app, "compare", compare.compare, settings=("threshold", *SHAPING, *READING))
 add_verb(app, "report", report.report, settings=(*WORKING, *ENGINE, *FINDING))
 add_verb(app, "prove", prove.prove, settings=(*WORKING, *ENGINE, "budget", *READING))

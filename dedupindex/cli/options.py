@@ -43,7 +43,7 @@ READING = (
 )
 TAKING = ("exclude", "default_excludes", "min_size", "extensions")
 SEARCHING = ("threshold", "effort", "radius", "candidates", "nprobe", "negatives")
-FINDING = (*SEARCHING, "false_candidates", "budget", "proof")
+FINDING = (*SEARCHING, "false_candidates", "budget", "proof", "embedding")
 WORKING = ("workers", "batch")
 ENGINE = ("engine", "work")
 _FLAGS = {"filters": "--filter"}
@@ -56,7 +56,7 @@ PANELS: Mapping[str, Sequence[str]] = {
     "how files are read": READING,
 }
 MOST_SHOWN = 6  # choices that are shown in place of a value; of more the help tells
-_NAMED_METAVARS = {"exclude": "GLOB", "min_size": "BYTES"}
+_NAMED_METAVARS = {"exclude": "GLOB", "min_size": "BYTES", "embedding": "FILE"}
 _METAVARS: Mapping[type, str] = {int: "N", float: "X", str: "TEXT", tuple: "VALUE"}
 
 # The types of options that stand in several verbs.

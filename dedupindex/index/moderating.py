@@ -1,4 +1,4 @@
-"""Hashes for moderation: PDQ of stored pictures, and banks that pictures are asked against."""
+"""What is near without being confirmed: similar pictures, and hashes of banks for moderation."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.index.curating import CuratingIndex
 from dedupindex.moderation.banks import Bank, match_descriptor, match_pdq
 from dedupindex.moderation.hashing import Hashed, hash_file, stored_descriptors, stored_pdq
-from dedupindex.records import Failure
+from dedupindex.records import Failure, Neighbour
 from dedupindex.records.banks import BankMatch, Signal, SignalKind
+from dedupindex.search import similar as searching
 from dedupindex.threads import on_one_thread
 
 PathLike = str | os.PathLike[str]
@@ -19,6 +20,34 @@ PathLike = str | os.PathLike[str]
 
 class ModeratingIndex(CuratingIndex):
     """What an index knows of hashes; see `Index`."""
+
+    @on_one_thread
+    def similar(self, picture: PathLike, limit: int = 10, *, progress: Progress | None = None) -> list[Neighbour]:
+        """The nearest stored images that are no copies of a picture.
+
+        Parameters
+        ----------
+        picture : path or address
+        limit : int
+        progress : Progress, optional
+
+        Returns
+        -------
+        list of Neighbour
+            Nearest first, by the setting `embedding` where there is one, else by the descriptor.
+
+        Raises
+        ------
+        ReadError
+            It cannot be read as a picture.
+        SettingsError
+            The embedding cannot be used, or has no vector of the picture.
+        StoreError
+        """
+        self._refuse_mismatch()
+        return searching.similar(
+            self._database, self._vectors, self.settings, picture, limit=limit, progress=progress or SILENT
+        )
 
     @on_one_thread
     def hashes(

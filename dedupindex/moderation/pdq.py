@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.errors import SettingsError
-from dedupindex.records import ByteArray, Frame
+from dedupindex.prepare.rgb8 import rgb8
+from dedupindex.records import Frame
 from dedupindex.records.banks import Signal, SignalKind
 
 VERSION = "1"
@@ -53,7 +54,7 @@ def pdq(pixels: NDArray[np.generic]) -> tuple[bytes, int]:
     require_pdqhash()
     import pdqhash
 
-    bits, quality = pdqhash.compute(_rgb(pixels))
+    bits, quality = pdqhash.compute(rgb8(pixels))
     return np.packbits(np.asarray(bits, np.uint8)).tobytes(), int(quality)
 
 
@@ -79,16 +80,3 @@ def unpacked(data: bytes, name: str) -> Signal:
     if len(data) != _BYTES + 1:
         raise ValueError(f"damaged feature blob: PDQ of {len(data)} bytes")
     return Signal(SignalKind.PDQ, data[:_BYTES], name, data[_BYTES])
-
-
-def _rgb(pixels: NDArray[np.generic]) -> ByteArray:
-    values = np.asarray(pixels)
-    if values.dtype.kind == "f":
-        finite = np.where(np.isfinite(values), values, 0)
-        low, high = float(finite.min()), float(finite.max())
-        values = (finite - low) * (255.0 / (high - low) if high > low else 0.0)
-    elif values.dtype.itemsize > 1:
-        info = np.iinfo(values.dtype)
-        values = (values.astype(np.float64) - info.min) * (255.0 / (float(info.max) - info.min))
-    eight = values.astype(np.uint8)
-    return np.ascontiguousarray(eight if eight.ndim == 3 else np.repeat(eight[:, :, None], 3, axis=2))

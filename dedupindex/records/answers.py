@@ -153,6 +153,23 @@ class Match(Face):
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A stored image near a picture that it is no copy of."""
+
+    image: ImageRecord
+    distance: float  # 1 - cosine, 0..2; by the embedding or the descriptor
+
+    def __repr__(self) -> str:
+        at = repr(self.image.locations[0].address) if self.image.locations else self.image.key[:8]
+        return f"Neighbour({at}: distance {self.distance:.3f})"
+
+    @property
+    def path(self) -> Path:
+        """Where the image was first seen."""
+        return self.image.locations[0].path
+
+
+@dataclass(frozen=True, slots=True)
 class GroupMember:
     """A member of a duplicate group, how it relates to the representative, and why it does not lead the group."""
 
