@@ -116,6 +116,10 @@ from dedupindex.search.uploads import Uploads as Uploads
 from dedupindex.settings import Settings as Settings
 from dedupindex.sources.coco import is_coco as is_coco
 from dedupindex.sources.lists import SourceList as SourceList
+from dedupindex.sources.photo_servers import PhotoServer as PhotoServer
+from dedupindex.sources.photo_servers import ServerFile as ServerFile
+from dedupindex.sources.photo_servers import mapped as mapped
+from dedupindex.sources.photo_servers import read_answer as read_answer
 from dedupindex.upkeep.doctor import doctor as doctor
 
 __version__: str

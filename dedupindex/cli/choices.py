@@ -20,6 +20,7 @@ COMPANIONS = ("edits", "video", "raw", "rendered", "metadata", "sound", "mask", 
 ROLES = ("read", "write")
 LINKINGS = ("symlink", "hardlink", "copy")
 SIGNALS = ("pdq", "dedupindex")
+SERVERS = ("immich", "photoprism")
 STYLES = ("hma", "threatexchange")
 RULES = (*KEEP_RULES, *OTHER_KEEP_RULES)
 FILTERS = ("mean:3", "median:3", "gaussian:1.5", "lee:5", "enhanced_lee:5")

@@ -67,6 +67,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "dedupindex bank make known.json ~/Known --style threatexchange",
         "dedupindex bank show known.csv",
     ),
+    "import-list": (
+        "dedupindex import-list assets.json --map /usr/src/app/upload=/srv/immich -o assets.csv",
+        "dedupindex import-list photos.json --map =/srv/originals -o photos.csv",
+    ),
     "failures": ("dedupindex failures",),
     "info": ("dedupindex info", "dedupindex info picture.tif"),
     "check": ("dedupindex check --deep",),

@@ -25,6 +25,7 @@ from dedupindex.cli import (
     evaluate,
     failures,
     forget,
+    import_list,
     info,
     ingest,
     leaks,
@@ -86,6 +87,7 @@ add_verb(app, "split", split.split, settings=(*TAKING, *WORKING, *ENGINE, *FINDI
 add_verb(app, "leaks", leaks.leaks, settings=(*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING))
 add_verb(app, "bank", bank.bank, settings=("workers", *READING))
 add_verb(app, "decide", decide.decide)
+add_verb(app, "import-list", import_list.import_list)
 add_verb(app, "failures", failures.failures)
 add_verb(app, "info", info.info, settings=(*SHAPING, *READING))
 add_verb(app, "check", check.check, settings=SHAPING)
