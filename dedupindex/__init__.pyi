@@ -6,6 +6,13 @@ from dedupindex.actions.plan_rules import PlanRule as PlanRule
 from dedupindex.actions.plan_rules import PlanRules as PlanRules
 from dedupindex.actions.plan_rules import read_rules as read_rules
 from dedupindex.actions.plans import read_plan as read_plan
+from dedupindex.curation.coco_parts import coco_parts as coco_parts
+from dedupindex.curation.files import read_baseline as read_baseline
+from dedupindex.curation.files import read_split as read_split
+from dedupindex.curation.folders import Linking as Linking
+from dedupindex.curation.folders import write_folders as write_folders
+from dedupindex.curation.parts import part_of as part_of
+from dedupindex.curation.parts import sources_of as sources_of
 from dedupindex.errors import DedupIndexError as DedupIndexError
 from dedupindex.errors import IndexBusyError as IndexBusyError
 from dedupindex.errors import IndexNotFoundError as IndexNotFoundError
@@ -30,6 +37,15 @@ from dedupindex.index.acting import undo_journal as undo_journal
 from dedupindex.index.files import compare_files as compare_files
 from dedupindex.index.files import comparison_png as comparison_png
 from dedupindex.index.files import read_file as read_file
+from dedupindex.moderation.bank_files import bank_csv as bank_csv
+from dedupindex.moderation.bank_files import bank_entries as bank_entries
+from dedupindex.moderation.bank_files import read_bank as read_bank
+from dedupindex.moderation.bank_files import signal_of as signal_of
+from dedupindex.moderation.banks import Bank as Bank
+from dedupindex.moderation.banks import match_pdq as match_pdq
+from dedupindex.moderation.hashing import hash_files as hash_files
+from dedupindex.moderation.hashing import pictures_in as pictures_in
+from dedupindex.moderation.pdq import pdq as pdq
 from dedupindex.records import Decision as Decision
 from dedupindex.records import DecisionKind as DecisionKind
 from dedupindex.records import DuplicateGroup as DuplicateGroup
@@ -42,6 +58,7 @@ from dedupindex.records import ImageRecord as ImageRecord
 from dedupindex.records import IngestSummary as IngestSummary
 from dedupindex.records import LocationRecord as LocationRecord
 from dedupindex.records import Match as Match
+from dedupindex.records import Neighbour as Neighbour
 from dedupindex.records import Pair as Pair
 from dedupindex.records import PreparedFrame as PreparedFrame
 from dedupindex.records import Problem as Problem
@@ -51,6 +68,10 @@ from dedupindex.records import Relation as Relation
 from dedupindex.records import RunRecord as RunRecord
 from dedupindex.records import Side as Side
 from dedupindex.records import Verification as Verification
+from dedupindex.records.banks import BankMatch as BankMatch
+from dedupindex.records.banks import BankStyle as BankStyle
+from dedupindex.records.banks import Signal as Signal
+from dedupindex.records.banks import SignalKind as SignalKind
 from dedupindex.records.companions import Companion as Companion
 from dedupindex.records.companions import CompanionKind as CompanionKind
 from dedupindex.records.companions import Units as Units
@@ -81,13 +102,24 @@ from dedupindex.records.reports import Selection as Selection
 from dedupindex.records.roots import Move as Move
 from dedupindex.records.roots import RelocateSummary as RelocateSummary
 from dedupindex.records.roots import Root as Root
+from dedupindex.records.splits import Leak as Leak
+from dedupindex.records.splits import LeakKind as LeakKind
+from dedupindex.records.splits import LeakReport as LeakReport
+from dedupindex.records.splits import Part as Part
+from dedupindex.records.splits import Split as Split
+from dedupindex.records.splits import SplitFile as SplitFile
 from dedupindex.records.upkeep import BackupSummary as BackupSummary
 from dedupindex.records.upkeep import ForgetSummary as ForgetSummary
 from dedupindex.records.upkeep import MergeSummary as MergeSummary
 from dedupindex.records.upkeep import Vitals as Vitals
 from dedupindex.search.uploads import Uploads as Uploads
 from dedupindex.settings import Settings as Settings
+from dedupindex.sources.coco import is_coco as is_coco
 from dedupindex.sources.lists import SourceList as SourceList
+from dedupindex.sources.photo_servers import PhotoServer as PhotoServer
+from dedupindex.sources.photo_servers import ServerFile as ServerFile
+from dedupindex.sources.photo_servers import mapped as mapped
+from dedupindex.sources.photo_servers import read_answer as read_answer
 from dedupindex.upkeep.doctor import doctor as doctor
 
 __version__: str

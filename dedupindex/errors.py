@@ -139,12 +139,19 @@ class PlanChangedError(PlanError):
     """A plan says something else than what was agreed to."""
 
 
+def chosen(given: str, choices: Iterable[str]) -> str:
+    """The choice that is meant, whatever its capitals, with hyphens or underscores; what was given where none is."""
+    plain = given.strip().lower().replace("-", "_")
+    return next((str(choice) for choice in choices if choice.lower().replace("-", "_") == plain), given)
+
+
 def nearest(given: str, choices: Iterable[str]) -> str:
     """A question for the end of a message: which of the choices may be meant. Empty where none is near."""
     import difflib
 
-    near = difflib.get_close_matches(given.lower().replace("-", "_"), list(choices), 1)
-    return f"; did you mean {near[0]}?" if near else ""
+    plain = {str(choice).lower().replace("-", "_"): str(choice) for choice in choices}
+    near = difflib.get_close_matches(given.strip().lower().replace("-", "_"), list(plain), 1)
+    return f"; did you mean {plain[near[0]]}?" if near else ""
 
 
 def said(error: BaseException) -> str:

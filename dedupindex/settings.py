@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from dedupindex.errors import SettingsError, nearest
+from dedupindex.errors import SettingsError, chosen, nearest
 
 SCALINGS = ("auto", "dtype", "minmax", "max", "stack", "percentile")
 PROFILES = ("default", "fast")
@@ -121,6 +121,9 @@ class Settings:
         ProofMode.FULL, "full: compare the files of confirmed pairs at the resolution that both have; off: do not"
     )
     budget: float = _setting(0.0, "most time for a search, e.g. 10m, the most promising first; 0 = as long as it takes")
+    embedding: str = _setting(
+        "", "further candidates by an embedding of your own: an .onnx model or a .parquet of vectors by key"
+    )
     default_excludes: bool = _setting(
         True, "leave out system folders: recycle bins, thumbnails and snapshots of a NAS, previews of Lightroom"
     )
@@ -150,7 +153,8 @@ class Settings:
         unknown = [rule for rule in self.keep_rules if rule not in (*KEEP_RULES, *OTHER_KEEP_RULES)]
         if unknown:
             known = ", ".join([*KEEP_RULES, *OTHER_KEEP_RULES])
-            raise SettingsError(f"no keep rule {', '.join(unknown)}; there are: {known}")
+            near = nearest(unknown[0], [*KEEP_RULES, *OTHER_KEEP_RULES])
+            raise SettingsError(f"no keep rule {', '.join(unknown)}; there are: {known}{near}")
         if self.effort not in EFFORTS:
             raise SettingsError(
                 f"effort is {self.effort!r}, must be one of {', '.join(EFFORTS)}{nearest(self.effort, EFFORTS)}"
@@ -207,7 +211,7 @@ class Settings:
             if name.startswith(ENVIRONMENT_PREFIX) and key in _FIELDS:
                 values[key] = text
         values.update({name: value for name, value in overrides.items() if value is not None})
-        known = {name: _coerce(name, value) for name, value in values.items()}
+        known = {(meant := chosen(name, _FIELDS)): _coerce(meant, value) for name, value in values.items()}
         return cls(**{**EFFORTS.get(known.get("effort", "normal"), {}), **known})
 
     @property
@@ -242,6 +246,13 @@ class Settings:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+CHOICES: Mapping[str, tuple[str, ...]] = {  # of settings that are one of several names, or some of them
+    "scaling": SCALINGS,
+    "profile": PROFILES,
+    "effort": tuple(EFFORTS),
+    "proof": tuple(ProofMode),
+    "keep_rules": (*KEEP_RULES, *OTHER_KEEP_RULES),
+}
 _MOST_DOTS = 100  # in a key of a TOML file; ours have one
 
 _FIELDS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fields(Settings)}
@@ -299,7 +310,7 @@ def seconds_of(text: str) -> float:
 def _coerce(name: str, value: Any) -> Any:
     """Bring a value from TOML, the environment or a flag to the field's type."""
     if name not in _FIELDS:
-        raise SettingsError(f"unknown setting {name!r}; there are: {', '.join(_FIELDS)}")
+        raise SettingsError(f"unknown setting {name!r}; there are: {', '.join(_FIELDS)}{nearest(name, _FIELDS)}")
     default: Any = _FIELDS[name].default
     if name in TIMES:
         return seconds_of(str(value)) if str(value) not in ("0", "0.0") else 0.0
@@ -313,11 +324,16 @@ def _coerce(name: str, value: Any) -> Any:
         if isinstance(default, tuple):
             items = value.split(_FIELDS[name].metadata["separator"]) if isinstance(value, str) else tuple(value)
             number = float if name == "no_data" else str
-            return tuple(number(item) for item in items if item != "")
-        return type(default)(value)
+            return tuple(number(_chosen(name, item)) for item in items if item != "")
+        return type(default)(_chosen(name, value))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         kind = f"one of {', '.join(type(default))}" if isinstance(default, StrEnum) else f"a {type(default).__name__}"
         raise SettingsError(f"{name} is {str(value)!r}, must be {kind}") from error
+
+
+def _chosen(name: str, value: Any) -> Any:
+    """The choice that is meant, of a setting that is one of several names."""
+    return chosen(value, CHOICES[name]) if name in CHOICES and isinstance(value, str) else value
 
 
 def _check_pattern(pattern: str) -> None:

@@ -53,7 +53,7 @@ def commands() -> str:
         for parameter, names, words in options(command, context):
             if parameter.name in COMMON or "--help" in parameter.opts:
                 continue
-            known = getattr(parameter, "rich_help_panel", None) == "Settings"
+            known = (getattr(parameter, "rich_help_panel", None) or "").startswith("Settings")
             (settings if known else own).append((parameter, names, words))
         if own:
             parts.append(_table(("option", "meaning"), [(f"`{names}`", words) for _, names, words in own]))
@@ -84,7 +84,7 @@ def settings_table(*, shapes: bool) -> str:
     flags: dict[str, str] = {}
     for _, command, context in verbs():
         for parameter, names, _ in options(command, context):
-            if getattr(parameter, "rich_help_panel", None) == "Settings":
+            if (getattr(parameter, "rich_help_panel", None) or "").startswith("Settings"):
                 flags[parameter.name] = names.split()[0]
     rows = []
     for described in dataclasses.fields(Settings):

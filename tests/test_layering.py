@@ -4,7 +4,7 @@
 places  system  errors  durable  fields  fitted  threads  settings  records
 sources -> prepare -> features -> compare -> verify          pure numerics: no SQL, no FAISS
 store   vectors                                              the only SQLAlchemy; the only FAISS
-execution -> groups -> ingest -> actions -> search -> engines -> evaluation -> upkeep
+execution -> groups -> curation -> ingest -> actions -> search -> engines -> evaluation, moderation -> upkeep
 reports -> index -> web -> cli                               web is loaded by the verb `serve` alone
 ```
 
@@ -32,11 +32,12 @@ ORDER = [
     {"store", "vectors"},
     {"execution"},
     {"groups"},
+    {"curation"},
     {"ingest"},
     {"actions"},
     {"search"},
     {"engines"},
-    {"evaluation"},
+    {"evaluation", "moderation"},
     {"upkeep"},
     {"reports"},
     {"index"},

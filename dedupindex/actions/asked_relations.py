@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from dedupindex.actions.plans import needed
-from dedupindex.errors import SettingsError
+from dedupindex.errors import SettingsError, chosen, nearest
 from dedupindex.records import Decision, DecisionKind, DuplicateGroup, Pair, Relation
 from dedupindex.records.plans import COPY
 
@@ -49,13 +49,15 @@ def relations_named(names: Sequence[str], *, same_bytes: bool = True) -> tuple[R
     SettingsError
         There is no such relation.
     """
+    names = [chosen(name, [*Relation, COPY]) for name in names]
     unknown = [name for name in names if name != COPY and name not in set(Relation)]
     if unknown:
-        raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join([*Relation, COPY])}")
-    chosen: list[Relation] = [Relation.SAME_BYTES] if same_bytes else []
+        near = nearest(unknown[0], [*Relation, COPY])
+        raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join([*Relation, COPY])}{near}")
+    taken: list[Relation] = [Relation.SAME_BYTES] if same_bytes else []
     for name in names:
-        chosen += PROVEN_COPIES if name == COPY else (Relation(name),)
-    return tuple(dict.fromkeys(chosen))
+        taken += PROVEN_COPIES if name == COPY else (Relation(name),)
+    return tuple(dict.fromkeys(taken))
 
 
 def is_asked_for(pair: Pair, relations: Collection[Relation], *, keeper_decided: bool) -> bool:

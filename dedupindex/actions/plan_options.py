@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dedupindex.actions.asked_relations import relations_named
 from dedupindex.actions.plans import NEAR_ACTIONS, is_under
-from dedupindex.errors import SettingsError
+from dedupindex.errors import SettingsError, chosen, nearest
 from dedupindex.fields import Choice
 from dedupindex.groups.ranking import Policy, rule_order
 from dedupindex.records import Relation
@@ -128,6 +128,7 @@ class PlanOptions:
 
 
 def _named(what: str, name: str, kind: type[Choice]) -> Choice:
-    if name not in set(kind):
-        raise SettingsError(f"no {what} {name}; there are: {', '.join(kind)}")
-    return kind(name)
+    meant = chosen(name, kind)
+    if meant not in set(kind):
+        raise SettingsError(f"no {what} {name}; there are: {', '.join(kind)}{nearest(name, kind)}")
+    return kind(meant)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dedupindex.cli.choices import completer
 from dedupindex.cli.console import note as say
 from dedupindex.cli.console import out, out_bytes
 from dedupindex.cli.options import DONE, FOUND, JsonOption, Session
-from dedupindex.errors import SettingsError
+from dedupindex.errors import SettingsError, chosen, nearest
 from dedupindex.places import at_home
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ WHAT = (*KINDS, LIST, FORGET, EXPORT, IMPORT)
 
 def decide(
     session: Session,
-    what: Annotated[str, typer.Argument(metavar="WHAT", help=f"{', '.join(WHAT)}.", show_default=False)],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="WHAT", help=f"{', '.join(WHAT)}.", show_default=False, autocompletion=completer(WHAT)),
+    ],
     pictures: Annotated[
         list[str] | None,
         typer.Argument(
@@ -48,8 +52,9 @@ def decide(
     A decision is about content: it holds wherever the picture lies, is moved or copied to.
     """
     given = pictures or []
+    what = chosen(what, WHAT)
     if what not in WHAT:
-        raise SettingsError(f"cannot decide {what!r}; there are: {', '.join(WHAT)}")
+        raise SettingsError(f"cannot decide {what!r}; there are: {', '.join(WHAT)}{nearest(what, WHAT)}")
     if json and what != LIST:
         raise SettingsError("--json goes with `decide list`")
     if note and what not in KINDS:

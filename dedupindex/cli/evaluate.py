@@ -22,6 +22,14 @@ def _list_attacks(wanted: bool) -> None:
     raise typer.Exit(DONE)
 
 
+def _attacks(incomplete: str) -> list[str]:
+    """Attacks that begin so; they are loaded only when somebody completes them."""
+    from dedupindex import ATTACKS
+
+    before, plus, last = incomplete.rpartition("+")
+    return [before + plus + name for name in ATTACKS if name.startswith(last)]
+
+
 def evaluate(
     session: Session,
     paths: Paths,
@@ -33,6 +41,7 @@ def evaluate(
             help="Attack with this one, e.g. crop, blur:2 (with its strength) or crop+tone (one after the other); "
             "may be given several times. [default: all]",
             show_default=False,
+            autocompletion=_attacks,
         ),
     ] = None,
     list_attacks: Annotated[

@@ -1,7 +1,7 @@
 """The `dedupindex` command: its verbs, and how it ends.
 
 Exit codes: 0 done; 1 done, but some inputs failed or ``check`` found something; 2 an error or wrong usage;
-3 with ``--exit-code``, there is something to report;
+3 with ``--exit-code``, there is something to report; ``leaks`` has leaks, ``split`` could not part all;
 130 interrupted; 141 nobody reads the output any more.
 """
 
@@ -16,6 +16,7 @@ import typer
 from dedupindex.cli import (
     apply,
     backup,
+    bank,
     check,
     compare,
     decide,
@@ -24,8 +25,10 @@ from dedupindex.cli import (
     evaluate,
     failures,
     forget,
+    import_list,
     info,
     ingest,
+    leaks,
     merge,
     plan,
     prove,
@@ -35,11 +38,14 @@ from dedupindex.cli import (
     report,
     scan,
     serve,
+    similar,
+    split,
     undo,
     upgrade,
     watch,
 )
 from dedupindex.cli.console import complain
+from dedupindex.cli.help import Verbs
 from dedupindex.cli.options import (
     ENGINE,
     ERROR,
@@ -58,7 +64,8 @@ from dedupindex.cli.options import (
 
 app = typer.Typer(
     name="dedupindex",
-    add_completion=False,
+    cls=Verbs,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -68,6 +75,7 @@ add_verb(app, "scan", scan.scan, settings=(*TAKING, *WORKING, *ENGINE, *FINDING,
 add_verb(app, "ingest", ingest.ingest, settings=(*TAKING, *WORKING, *ENGINE, *SHAPING, *READING))
 add_verb(app, "merge", merge.merge, settings=SHAPING)
 add_verb(app, "query", query.query, settings=(*SEARCHING, "proof", *READING))
+add_verb(app, "similar", similar.similar, settings=("workers", *SEARCHING, "embedding", *READING))
 add_verb(app, "compare", compare.compare, settings=("threshold", *SHAPING, *READING))
 add_verb(app, "report", report.report, settings=(*WORKING, *ENGINE, *FINDING))
 add_verb(app, "prove", prove.prove, settings=(*WORKING, *ENGINE, "budget", *READING))
@@ -75,7 +83,11 @@ add_verb(app, "plan", plan.plan, settings=(*WORKING, *FINDING))
 add_verb(app, "apply", apply.apply)
 add_verb(app, "undo", undo.undo)
 add_verb(app, "evaluate", evaluate.evaluate, settings=("workers", *SEARCHING, *SHAPING, *READING))
+add_verb(app, "split", split.split, settings=(*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING))
+add_verb(app, "leaks", leaks.leaks, settings=(*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING))
+add_verb(app, "bank", bank.bank, settings=("workers", *READING))
 add_verb(app, "decide", decide.decide)
+add_verb(app, "import-list", import_list.import_list)
 add_verb(app, "failures", failures.failures)
 add_verb(app, "info", info.info, settings=(*SHAPING, *READING))
 add_verb(app, "check", check.check, settings=SHAPING)

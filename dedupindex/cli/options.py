@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from dedupindex.cli.choices import SETTINGS, completer, one_of
 from dedupindex.cli.console import Bar, Quiet, complain, logging_to_stderr, progress
+from dedupindex.cli.help import Verb
 from dedupindex.errors import DedupIndexError, ReadError, said
 from dedupindex.places import at_home
 from dedupindex.settings import ENVIRONMENT_PREFIX, TIMES, Settings, read_settings_file
@@ -41,11 +43,20 @@ READING = (
 )
 TAKING = ("exclude", "default_excludes", "min_size", "extensions")
 SEARCHING = ("threshold", "effort", "radius", "candidates", "nprobe", "negatives")
-FINDING = (*SEARCHING, "false_candidates", "budget", "proof")
+FINDING = (*SEARCHING, "false_candidates", "budget", "proof", "embedding")
 WORKING = ("workers", "batch")
 ENGINE = ("engine", "work")
 _FLAGS = {"filters": "--filter"}
-_NAMED_METAVARS = {"exclude": "GLOB", "min_size": "BYTES"}
+SETTINGS_PANEL = "Settings"  # how the panels of the settings begin
+PANELS: Mapping[str, Sequence[str]] = {
+    "what is taken": TAKING,
+    "the search": FINDING,
+    "the work": (*WORKING, *ENGINE),
+    "how pictures are described (of a new database)": SHAPING,
+    "how files are read": READING,
+}
+MOST_SHOWN = 6  # choices that are shown in place of a value; of more the help tells
+_NAMED_METAVARS = {"exclude": "GLOB", "min_size": "BYTES", "embedding": "FILE"}
 _METAVARS: Mapping[type, str] = {int: "N", float: "X", str: "TEXT", tuple: "VALUE"}
 
 # The types of options that stand in several verbs.
@@ -198,7 +209,7 @@ def add_verb(
     run.__doc__ = function.__doc__
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app.command(name, **options)(run)
+    app.command(name, cls=Verb, **options)(run)
 
 
 def guarded(work: Callable[[], int], session: Session) -> int:
@@ -242,6 +253,9 @@ def _setting_parameter(name: str) -> inspect.Parameter:
         kind = list[str]
     if name in TIMES:
         kind, metavar = str, "TIME"
+    choices = SETTINGS.get(name, ())
+    if 0 < len(choices) <= MOST_SHOWN:
+        metavar = one_of(choices)
     words = described.metadata["help"]
     default = described.default if described.default not in ((), "") else "none"
     option = typer.Option(
@@ -249,10 +263,17 @@ def _setting_parameter(name: str) -> inspect.Parameter:
         metavar=metavar,
         help=f"{words[0].upper()}{words[1:]}. [default: {default}]",
         show_default=False,
-        rich_help_panel="Settings",
+        rich_help_panel=_panel_of(name),
+        case_sensitive=False,
+        autocompletion=completer(choices) if choices else None,
     )
     annotation = Annotated[kind | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _panel_of(name: str) -> str:
+    title = next((title for title, names in PANELS.items() if name in names), "")
+    return f"{SETTINGS_PANEL}: {title}" if title else SETTINGS_PANEL
 
 
 def _flag_value(name: str, value: Any) -> Any:

@@ -47,6 +47,35 @@ def write_parquet(path: Path, report: Report) -> None:
     write_whole(output_path(path), pairs_parquet(report))
 
 
+def write_xmp(folder: Path, report: Report) -> int:
+    """Write a sidecar for every file of a report, in a tree like that of the files; return how many.
+
+    Raises
+    ------
+    SettingsError
+        A file is in the way that another program wrote; nothing was written then.
+    OSError
+    """
+    import os
+
+    from dedupindex.durable import write_whole
+    from dedupindex.errors import SettingsError
+    from dedupindex.places import absolute, at_home
+    from dedupindex.reports.exchange.xmp import is_own, report_tags, xmp_packet
+
+    tags = report_tags(report)
+    base = Path(os.path.commonpath([path.parent for path in tags])) if tags else Path("/")
+    into = absolute(at_home(folder))
+    targets = {into / path.relative_to(base).with_name(f"{path.name}.xmp"): own for path, own in tags.items()}
+    for target in targets:
+        if os.path.lexists(target) and not (target.is_file() and is_own(target.read_bytes())):
+            raise SettingsError(f"{target}: another program wrote it, so it stays; choose another folder")
+    for target, own in targets.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, xmp_packet(own))
+    return len(targets)
+
+
 def say_written(*paths: Path | None) -> None:
     """Say on stderr where output went, and how large it is."""
     from dedupindex.cli.console import note
@@ -61,7 +90,13 @@ def say_written(*paths: Path | None) -> None:
 
 
 def write_html(
-    path: Path, report: Report, index: Index, progress: Bar | Quiet, *, summary: ReportSummary | None = None
+    path: Path,
+    report: Report,
+    index: Index,
+    progress: Bar | Quiet,
+    *,
+    summary: ReportSummary | None = None,
+    blur: bool = False,
 ) -> None:
     """Write a report as one HTML page.
 
@@ -75,6 +110,8 @@ def write_html(
     progress : Bar or Quiet
     summary : ReportSummary, optional
         Of all groups, where some were left off.
+    blur : bool
+        Blur all pictures.
 
     Raises
     ------
@@ -88,7 +125,7 @@ def write_html(
         images = [member.image.id for group in report.groups for member in group.members]
         images += [member.image.id for series in report.series for member in series.members]
         progress.start(len(images), "page")
-        thumbnails = Thumbnails(index, images, progress)
+        thumbnails = Thumbnails(index, images, progress, blur=blur)
         page = report_html(report, thumbnails, summary=summary)
         progress.finish()
     write_whole(output_path(path), page)

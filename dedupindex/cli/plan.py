@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dedupindex.cli.choices import ACTIONS, COMPANIONS, PLANNED, RULES, UNITS, completer, one_of
 from dedupindex.cli.console import complain, note, out
 from dedupindex.cli.options import DONE, FOUND, MinScore, Session
 from dedupindex.cli.selection import PANEL, GroupOption, OtherFolder, SameFolder, selection_of
@@ -21,9 +22,10 @@ def plan(
         str | None,
         typer.Option(
             "--action",
-            metavar="ACTION",
-            help="trash, move, hardlink, symlink or delete. [default: trash]",
+            metavar=one_of(ACTIONS),
+            help="What happens to the files that go. [default: trash]",
             show_default=False,
+            autocompletion=completer(ACTIONS),
         ),
     ] = None,
     to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Where `move` moves files to.")] = None,
@@ -33,8 +35,9 @@ def plan(
             "--relation",
             metavar="NAME",
             help="Files of this relation may go too (all relations of a pair have to be named; copy = all proven "
-            "copies); may be given several times.",
+            f"copies): {', '.join(PLANNED)}; several times.",
             show_default=False,
+            autocompletion=completer(PLANNED),
         ),
     ] = None,
     same_bytes: Annotated[
@@ -58,7 +61,12 @@ def plan(
     ] = None,
     keep: Annotated[
         list[str] | None,
-        typer.Option("--keep", metavar="RULE", help="Keep rule, instead of those of the settings; in this order."),
+        typer.Option(
+            "--keep",
+            metavar="RULE",
+            help=f"Keep rule, instead of those of the settings, in this order: {', '.join(RULES)}.",
+            autocompletion=completer(RULES),
+        ),
     ] = None,
     prefer: Annotated[
         list[Path] | None,
@@ -75,7 +83,8 @@ def plan(
         str,
         typer.Option(
             "--units",
-            metavar="together|apart",
+            metavar=one_of(UNITS),
+            autocompletion=completer(UNITS),
             help="Whether the raw file and the JPEG or HEIC of one shot go and stay together, or one by one.",
         ),
     ] = "together",
@@ -84,8 +93,9 @@ def plan(
         typer.Option(
             "--may-lack",
             metavar="KIND",
-            help="The kept file need not have companions of this kind (edits, video, raw, rendered, metadata, sound, "
-            "mask, embedded) that the going one has; may be given several times.",
+            help=f"The kept file need not have companions of this kind ({', '.join(COMPANIONS)}) that the going one "
+            "has; several times.",
+            autocompletion=completer(COMPANIONS),
         ),
     ] = None,
     min_score: MinScore = None,

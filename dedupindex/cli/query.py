@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dedupindex.cli.bank import BankOption
 from dedupindex.cli.console import list_failures, out, out_bytes
 from dedupindex.cli.options import DONE, FOUND, JsonOption, LimitOption, Session
 
@@ -20,12 +21,16 @@ def query(
         list[str], typer.Argument(metavar="IMAGE", help="Files, or PATH#frame=N, #page=N, #t=SECONDS.")
     ],
     limit: LimitOption = 10,
+    bank: BankOption = None,
     json: JsonOption = False,
 ) -> int:
     """Find the stored pictures that show what these show.
 
-    These need not be stored themselves.
+    These need not be stored themselves. With --bank, find the hashes of banks that are near theirs instead: near, not
+    confirmed, because a bank has no pictures.
     """
+    if bank:
+        return _in_banks(session, pictures, bank, json)
     from dedupindex.errors import ReadError
     from dedupindex.records import Failure
     from dedupindex.reports.jsonfile import SCHEMA_VERSION, match_json, path_json, to_json
@@ -48,5 +53,36 @@ def query(
             for picture, matches in answers
         ]
         out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "query", "queries": answered}))
+    list_failures(failures)
+    return FOUND if failures else DONE
+
+
+def _in_banks(session: Session, pictures: list[str], banks: list[Path], json: bool) -> int:
+    """Ask banks; only their hashes are compared, the database gives the settings."""
+    from dedupindex import BankMatch, read_bank
+    from dedupindex.errors import ReadError
+    from dedupindex.places import at_home
+    from dedupindex.records import Failure
+    from dedupindex.reports.exchange.bankmatches import bank_match_json, bank_matches_text
+    from dedupindex.reports.jsonfile import SCHEMA_VERSION, path_json, to_json
+
+    asked = [read_bank(at_home(path)) for path in banks]
+    answers: list[tuple[str, list[BankMatch]]] = []
+    failures: list[Failure] = []
+    with session.open() as index:
+        for picture in pictures:
+            try:
+                answers.append((picture, index.match_banks(picture, asked)))
+            except ReadError as error:
+                failures.append(Failure(error.path, error.reason, error.detail))
+    if json:
+        answered = [
+            {**path_json(Path(picture)), "matches": [bank_match_json(match) for match in matches]}
+            for picture, matches in answers
+        ]
+        out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "match", "queries": answered}))
+    else:
+        for picture, matches in answers:
+            out(bank_matches_text(picture, matches))
     list_failures(failures)
     return FOUND if failures else DONE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, assert_never
 
 import typer
 
-from dedupindex.cli.console import complain, out, out_bytes
+from dedupindex.cli.console import complain, note, out, out_bytes
 from dedupindex.cli.options import ANY, DONE, HtmlOption, JsonOption, MinScore, Session
 from dedupindex.cli.selection import (
     AcrossOption,
@@ -45,6 +45,7 @@ class Format(StrEnum):
     JSON = "json"
     CSV = "csv"
     FDUPES = "fdupes"
+    IMMICH = "immich"
 
 
 def report(
@@ -55,20 +56,29 @@ def report(
         Format | None,
         typer.Option(
             "--format",
-            metavar="FORMAT",
-            help="text, json, csv, or fdupes: the paths of each group a line, an empty line after each group.",
+            metavar="|".join(Format),
+            case_sensitive=False,
+            help="How it is printed; fdupes: the paths of each group a line, an empty line after each group; immich: "
+            "its duplicate resolution, of files that an `import-list` gave ids.",
         ),
     ] = None,
     print0: Annotated[
         bool, typer.Option("-0", "--print0", help="With --format fdupes: null bytes in place of line breaks.")
     ] = False,
     html: HtmlOption = None,
+    blur: Annotated[bool, typer.Option("--blur", help="With --html: every picture in the page is blurred.")] = False,
     pairs: Annotated[
         Path | None, typer.Option("--pairs", metavar="FILE", help="Write pairs as CSV, names exact.")
     ] = None,
     parquet: Annotated[
         Path | None,
         typer.Option("--parquet", metavar="FILE", help="Write pairs as Parquet; needs the extra 'parquet'."),
+    ] = None,
+    xmp: Annotated[
+        Path | None,
+        typer.Option(
+            "--xmp", metavar="DIR", help="Write keywords of groups and decisions as XMP sidecars into DIR, a file each."
+        ),
     ] = None,
     min_score: MinScore = None,
     relation: RelationOption = None,
@@ -89,7 +99,12 @@ def report(
     ] = False,
     sort: Annotated[
         Order | None,
-        typer.Option("--sort", metavar="BY", help="bytes (that could be freed), size (files), score or date."),
+        typer.Option(
+            "--sort",
+            metavar="|".join(Order),
+            case_sensitive=False,
+            help="By bytes that could be freed, size of the files, score or date.",
+        ),
     ] = None,
     top: Annotated[int | None, typer.Option("--top", metavar="N", min=1, help="Only the first N groups.")] = None,
     summary: Annotated[
@@ -102,7 +117,7 @@ def report(
     Groups are made of copies; pictures of one scene or template with other content are alternates, see --alternates.
     With --since, only what is different; nothing is said where nothing is.
     """
-    from dedupindex.cli.outputs import require_folders, say_written, write_html, write_pairs, write_parquet
+    from dedupindex.cli.outputs import require_folders, say_written, write_html, write_pairs, write_parquet, write_xmp
     from dedupindex.errors import SettingsError
     from dedupindex.reports.arranging import Order as SortOrder
     from dedupindex.reports.arranging import arranged
@@ -124,12 +139,14 @@ def report(
     )
     if alternates and since is not None:
         raise SettingsError("--alternates lists what there is now, it does not go with --since")
-    if alternates and form in (Format.CSV, Format.FDUPES):
+    if alternates and form in (Format.CSV, Format.FDUPES, Format.IMMICH):
         raise SettingsError("--alternates gives text or JSON; for pairs as CSV use --relation alternate")
     if summary and (alternates or form not in (None, Format.TEXT)):
         raise SettingsError("--summary is text, and of the groups; JSON and CSV list them all")
     if alternates and (sort is not None or top is not None):
         raise SettingsError("--sort and --top are about groups, not about --alternates")
+    if blur and html is None:
+        raise SettingsError("--blur goes with --html")
     require_folders(pairs, html, parquet)
     if parquet is not None:
         require_pyarrow()
@@ -140,14 +157,18 @@ def report(
         counted = ReportSummary.of(whole)
         if summary:
             out(summary_text(whole, counted, Path.cwd()))
-        elif form is not None or (html is None and pairs is None and parquet is None):
+        elif form is not None or (html is None and pairs is None and parquet is None and xmp is None):
             show(made, form or Format.TEXT, null=print0, alternates=alternates, summary=counted)
         if pairs is not None:
             write_pairs(pairs, made)
         if parquet is not None:
             write_parquet(parquet, made)
+        if xmp is not None:
+            count_xmp = write_xmp(xmp, made)
+            if not session.quiet:
+                note(f"{count_xmp:,} sidecars in {xmp}")
         if html is not None:
-            write_html(html, made, index, session.progress(), summary=counted)
+            write_html(html, made, index, session.progress(), summary=counted, blur=blur)
     if not session.quiet:
         say_written(html, pairs, parquet)
     return ANY if exit_code and (whole.series if alternates else anything(whole)) else DONE
@@ -176,6 +197,7 @@ def show(
     """
     from dedupindex.reports.amounts import count
     from dedupindex.reports.csvfile import pairs_csv
+    from dedupindex.reports.exchange.immich import immich_groups
     from dedupindex.reports.jsonfile import report_json, to_json
     from dedupindex.reports.lists import path_lists
     from dedupindex.reports.summary import ReportSummary
@@ -195,6 +217,8 @@ def show(
                 complain(f"{frames} of files with several left out: a list of paths means whole files")
             if lists.names:
                 complain(f"{count(lists.names, 'path')} with a line break left out; use --print0")
+        case Format.IMMICH:
+            out_bytes(to_json(immich_groups(report)))
         case Format.TEXT:
             alternates = alternates or asks_for_alternates(report)
             summary = summary or ReportSummary.of(report)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from dedupindex.errors import SettingsError, nearest
+from dedupindex.cli.choices import RELATIONS, completer
+from dedupindex.errors import SettingsError, chosen, nearest
 
 if TYPE_CHECKING:
     from dedupindex.records import Relation
@@ -21,14 +22,19 @@ RelationOption: TypeAlias = Annotated[
     typer.Option(
         "--relation",
         metavar="NAME",
-        help="Only pairs with this relation, e.g. crop_of; may be given several times.",
+        help=f"Only pairs with this relation: {', '.join(RELATIONS)}; several times.",
         rich_help_panel=PANEL,
+        autocompletion=completer(RELATIONS),
     ),
 ]
 NotRelationOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
-        "--not-relation", metavar="NAME", help="No pairs with this relation; several times.", rich_help_panel=PANEL
+        "--not-relation",
+        metavar="NAME",
+        help="No pairs with this relation; several times.",
+        rich_help_panel=PANEL,
+        autocompletion=completer(RELATIONS),
     ),
 ]
 PathOption: TypeAlias = Annotated[
@@ -134,8 +140,9 @@ def selection_of(
 def _relations(names: Sequence[str] | None) -> tuple[Relation, ...]:
     from dedupindex.records import Relation
 
-    unknown = [name for name in names or () if name not in set(Relation)]
+    meant = [chosen(name, Relation) for name in names or ()]
+    unknown = [name for name in meant if name not in set(Relation)]
     if unknown:
-        meant = nearest(unknown[0], Relation)
-        raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}{meant}")
-    return tuple(Relation(name) for name in names or ())
+        near = nearest(unknown[0], Relation)
+        raise SettingsError(f"no relation {', '.join(unknown)}; there are: {', '.join(Relation)}{near}")
+    return tuple(Relation(name) for name in meant)

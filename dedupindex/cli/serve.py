@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dedupindex.cli import service
+from dedupindex.cli.bank import ServiceBank
 from dedupindex.cli.console import note, out
 from dedupindex.cli.options import DONE, Session
-from dedupindex.errors import SettingsError
+from dedupindex.errors import SettingsError, chosen
 from dedupindex.places import at_home
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def serve(
         bool, typer.Option("--allow-apply", help="Let the page carry out plans, which moves or removes files.")
     ] = False,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    blur: service.BlurOption = False,
     api_only: service.ApiOnly = False,
     tokens: service.TokensOption = None,
     make_token: service.MakeToken = None,
@@ -45,6 +47,7 @@ def serve(
     open_metrics: service.OpenMetrics = False,
     log_json: service.LogJson = False,
     log_names: service.LogNames = False,
+    bank: ServiceBank = None,
 ) -> int:
     """Review the groups in a browser, on this machine only; or serve programs, with --api-only.
 
@@ -74,6 +77,8 @@ def serve(
         open_metrics=open_metrics,
         log_json=log_json,
         log_names=log_names,
+        bank=bank,
+        blur=blur and api_only,
     )
     from dedupindex.web.service.options import Options
     from dedupindex.web.shared.serving import is_loopback
@@ -86,11 +91,13 @@ def serve(
     if api_only:
         run_service(session, tokens, options, host=host, port=port, create=create)
     else:
-        review_page(session, host, port, allow_apply=allow_apply, open_browser=open_browser)
+        review_page(session, host, port, allow_apply=allow_apply, open_browser=open_browser, blur=blur)
     return DONE
 
 
-def review_page(session: Session, host: str, port: int, *, allow_apply: bool, open_browser: bool) -> None:
+def review_page(
+    session: Session, host: str, port: int, *, allow_apply: bool, open_browser: bool, blur: bool = False
+) -> None:
     """Serve the review page until interrupted; print its address.
 
     Parameters
@@ -102,6 +109,8 @@ def review_page(session: Session, host: str, port: int, *, allow_apply: bool, op
     allow_apply : bool
         The page may change files.
     open_browser : bool
+    blur : bool
+        Blur all pictures.
 
     Raises
     ------
@@ -123,7 +132,7 @@ def review_page(session: Session, host: str, port: int, *, allow_apply: bool, op
         if index.info()["unsearched"]:
             with session.progress() as progress:
                 index.find_duplicates(progress=progress)
-        run(index, host=host, port=port, allow_apply=allow_apply, ready=ready)
+        run(index, host=host, port=port, allow_apply=allow_apply, blur=blur, ready=ready)
 
 
 def options_of(
@@ -140,6 +149,8 @@ def options_of(
     open_metrics: bool,
     log_json: bool,
     log_names: bool,
+    bank: list[Path] | None = None,
+    blur: bool = False,
 ) -> Options:
     """Return what the flags of the service say.
 
@@ -160,6 +171,10 @@ def options_of(
     timeout, drain, search_after : float
         Seconds.
     open_metrics, log_json, log_names : bool
+    bank : list of Path or None
+        Files of hashes.
+    blur : bool
+        Blur all pictures.
 
     Returns
     -------
@@ -185,6 +200,8 @@ def options_of(
         open_metrics=open_metrics,
         log_json=log_json,
         log_names=log_names,
+        banks=tuple(at_home(path) for path in bank or ()),
+        blur=blur,
     )
 
 
@@ -192,6 +209,7 @@ def print_token(name: str, role: str) -> None:
     """Print the line of a fresh token, and for the eyes of whoever asked the token."""
     from dedupindex.web.service.tokens import Role, line_of, make_token
 
+    role = chosen(role, Role)
     if role not in set(Role):
         raise SettingsError(f"role is {role!r}, must be one of {', '.join(Role)}")
     secret, token = make_token(name, Role(role))

@@ -7,6 +7,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from dedupindex.cli.choices import ROLES, completer, one_of
+
 PANEL = "Service (--api-only)"
 
 ApiOnly: TypeAlias = Annotated[
@@ -34,7 +36,14 @@ MakeToken: TypeAlias = Annotated[
     ),
 ]
 RoleOption: TypeAlias = Annotated[
-    str, typer.Option("--role", metavar="ROLE", help="Of --make-token: read or write.", rich_help_panel=PANEL)
+    str,
+    typer.Option(
+        "--role",
+        metavar=one_of(ROLES),
+        help="Of --make-token.",
+        rich_help_panel=PANEL,
+        autocompletion=completer(ROLES),
+    ),
 ]
 Create: TypeAlias = Annotated[
     bool, typer.Option("--create", help="Make the database when it is not there.", rich_help_panel=PANEL)
@@ -102,6 +111,9 @@ OpenMetrics: TypeAlias = Annotated[
 ]
 LogJson: TypeAlias = Annotated[
     bool, typer.Option("--log-json", help="Log as JSON lines on stderr, one a request.", rich_help_panel=PANEL)
+]
+BlurOption: TypeAlias = Annotated[
+    bool, typer.Option("--blur", help="Show every picture blurred: colours and large forms only.")
 ]
 LogNames: TypeAlias = Annotated[
     bool, typer.Option("--log-names", help="With what was asked for, names included.", rich_help_panel=PANEL)

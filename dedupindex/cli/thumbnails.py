@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dedupindex.index.overlays import webp
+from dedupindex.index.overlays import blurred, webp
 
 if TYPE_CHECKING:
     from dedupindex.cli.console import Bar, Quiet
@@ -31,10 +31,12 @@ class Thumbnails:
     ----------
     order : sequence of int
         Ids of the images, in the order in which they will be asked for.
+    blur : bool
+        Blur them all.
     """
 
-    def __init__(self, index: Index, order: Sequence[int], progress: Bar | Quiet) -> None:
-        self._index = index
+    def __init__(self, index: Index, order: Sequence[int], progress: Bar | Quiet, *, blur: bool = False) -> None:
+        self._index, self._blur = index, blur
         self._progress = progress
         self._order = order
         self._place = {image: place for place, image in enumerate(order)}
@@ -47,7 +49,9 @@ class Thumbnails:
         """Return a data URI, or None when there is no picture of the image."""
         self._progress.advance(1)
         thumbnail = self._fetched(image)
-        return None if thumbnail is None else data_uri(thumbnail.pixels, self._quality)
+        if thumbnail is None:
+            return None
+        return data_uri((blurred(thumbnail) if self._blur else thumbnail).pixels, self._quality)
 
     def _fetched(self, image: ImageRecord) -> Thumbnail | None:
         if self._left > 0 and self._seconds > 0 and image.frame_count <= MANY_FRAMES:

@@ -19,8 +19,8 @@ from dedupindex.execution.engine import WORK
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
-from dedupindex.index import acting
-from dedupindex.index.placing import PlacedIndex
+from dedupindex.index import acting, notebook
+from dedupindex.index.moderating import ModeratingIndex
 from dedupindex.ingest import ingest as ingesting
 from dedupindex.ingest.query_pictures import describe_picture
 from dedupindex.records import (
@@ -47,9 +47,10 @@ from dedupindex.upkeep import rebuild
 from dedupindex.upkeep.opening import location_of, places_of
 
 PathLike = str | os.PathLike[str]
+notebook.install()
 
 
-class Index(PlacedIndex):
+class Index(ModeratingIndex):
     """An image de-duplication index: a database, its vector files, and everything one does with them.
 
     Made by `Index.open`; use it as a context manager. Its methods may be called from several threads.

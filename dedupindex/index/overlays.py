@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from dedupindex.compare.picture import OUTLINE_A, OUTLINE_B, draw_boxes, draw_outline, lay_over
@@ -14,7 +15,17 @@ from dedupindex.records.pictures import Thumbnail
 from dedupindex.records.proofs import Box
 from dedupindex.verify.keypoint_registration import invert
 
-__all__ = ["Overlay", "jpeg", "laid_over", "outlined", "regions_on", "webp"]
+__all__ = ["Overlay", "blurred", "jpeg", "laid_over", "outlined", "regions_on", "webp"]
+
+
+BLUR = 16  # the longest side over the standard deviation of the blur: forms are seen, faces and writing are not
+
+
+def blurred(thumbnail: Thumbnail) -> Thumbnail:
+    """A thumbnail blurred so much that only its colours and large forms are left."""
+    sigma = max(thumbnail.pixels.shape[:2]) / BLUR
+    pixels = cv2.GaussianBlur(thumbnail.pixels, (0, 0), sigma)
+    return Thumbnail(np.asarray(pixels, np.uint8), thumbnail.mask)
 
 
 @dataclass(frozen=True, slots=True)

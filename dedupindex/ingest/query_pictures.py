@@ -101,6 +101,11 @@ def describe_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: S
     return within_limits(settings, absolute(path), _describe_file, absolute(path), number, settings)
 
 
+def describe_array(pixels: NDArray[Any], settings: Settings) -> NewImage:
+    """Describe an array for the database; raises as `frame_of_array` does."""
+    return _described(frame_of_array(pixels), settings)[0]
+
+
 def _describe_file(path: Path, number: int | None, settings: Settings) -> tuple[NewImage, Features]:
     """Decode and describe one frame of a file; see `describe_picture`."""
     decoded = decode_file(path, settings, frame=number)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dedupindex.places import fragment_of, text_of
 from dedupindex.records.companions import Companion
+from dedupindex.records.faces import Face
 from dedupindex.records.files import Failure
 from dedupindex.records.links import Link, link_of
 from dedupindex.records.proofs import Proof, relations_after
@@ -31,6 +32,9 @@ class LocationRecord:
     missing: bool = False
     label: str | None = None  # the id that a list gave it
     companions: tuple[Companion, ...] = ()  # files that belong to it, in reports
+
+    def __repr__(self) -> str:
+        return f"LocationRecord({self.address!r}{', missing' if self.missing else ''})"
 
     @property
     def address(self) -> str:
@@ -57,6 +61,11 @@ class ImageRecord:
     frame_count: int = 1
     lossless: bool = False
     metadata_count: int = 0
+
+    def __repr__(self) -> str:
+        at = f" at {self.locations[0].address!r}" if self.locations else ""
+        more = f" and {len(self.locations) - 1} more" if len(self.locations) > 1 else ""
+        return f"ImageRecord({self.id}: {self.format} {self.width}x{self.height}, {self.key[:8]}{at}{more})"
 
     @property
     def further_pictures(self) -> int:
@@ -92,6 +101,10 @@ class Pair:
     found: datetime | None = None
     proof: Proof | None = None  # None = the files were not compared
 
+    def __repr__(self) -> str:
+        relations = "+".join(self.relations) or "withdrawn"
+        return f"Pair({self.a.key[:8]}, {self.b.key[:8]}: {relations}, score {self.verification.score:.3f})"
+
     @property
     def relations(self) -> tuple[Relation, ...]:
         """Relations of the two after the proof; see `relations_after`."""
@@ -104,13 +117,17 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class Match(Face):
     """An answer to a query: a stored image, best locations first, with its verification (query = a, stored = b)."""
 
     image: ImageRecord
     verification: Verification
     distance: float
     proof: Proof | None = None  # None = the files were not compared
+
+    def __repr__(self) -> str:
+        at = repr(self.image.locations[0].address) if self.image.locations else self.image.key[:8]
+        return f"Match({at}: {self.relation}, score {self.score:.3f})"
 
     @property
     def path(self) -> Path:
@@ -139,6 +156,23 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A stored image near a picture that it is no copy of."""
+
+    image: ImageRecord
+    distance: float  # 1 - cosine, 0..2; by the embedding or the descriptor
+
+    def __repr__(self) -> str:
+        at = repr(self.image.locations[0].address) if self.image.locations else self.image.key[:8]
+        return f"Neighbour({at}: distance {self.distance:.3f})"
+
+    @property
+    def path(self) -> Path:
+        """Where the image was first seen."""
+        return self.image.locations[0].path
+
+
+@dataclass(frozen=True, slots=True)
 class GroupMember:
     """A member of a duplicate group, how it relates to the representative, and why it does not lead the group."""
 
@@ -149,6 +183,10 @@ class GroupMember:
     rule: str = ""  # that puts the representative before it, of the representative: before the next; "" = none does
     because: str = ""  # the same in words, said of the one that stands behind
     judgement: bool = False  # no rule tells which of the two is better
+
+    def __repr__(self) -> str:
+        at = repr(self.image.locations[0].address) if self.image.locations else self.image.key[:8]
+        return f"GroupMember({at}: {self.relation or 'linked'}, score {self.score:.3f})"
 
     @property
     def path(self) -> Path:
@@ -181,7 +219,7 @@ class GroupFlag:
 
 
 @dataclass(frozen=True, slots=True)
-class DuplicateGroup:
+class DuplicateGroup(Face):
     """Images joined by confirmed pairs of copies."""
 
     id: str
@@ -190,6 +228,10 @@ class DuplicateGroup:
     weakest: Pair | None  # None where the group is one image at many locations
     flags: tuple[GroupFlag, ...] = ()
     alternates: tuple[Pair, ...] = ()  # pairs of a member with another picture of the same scene or template
+
+    def __repr__(self) -> str:
+        weakest = "" if self.weakest is None else f", weakest {self.weakest.verification.score:.3f}"
+        return f"DuplicateGroup({self.id}: {len(self.members)} images{weakest})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +254,9 @@ class Series:
     id: str
     members: tuple[SeriesMember, ...]  # by path
     pairs: tuple[Pair, ...]  # proven alternates, best first
+
+    def __repr__(self) -> str:
+        return f"Series({self.id}: {len(self.members)} pictures)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from dedupindex.records.answers import Decision, DuplicateGroup, LocationRecord, Pair, RunRecord, Series
+from dedupindex.records.faces import Face, Tabular
 from dedupindex.records.files import Failure
 from dedupindex.records.links import Link
 from dedupindex.records.verdicts import Relation
@@ -102,7 +103,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Face, Tabular):
     """Duplicate groups with the run they belong to."""
 
     run: RunRecord | None  # the latest search for duplicates
@@ -120,6 +121,9 @@ class Report:
     generation: int = field(default=0, compare=False)  # of the database state that all of this was read from
     series: tuple[Series, ...] = ()  # alternates, largest series first; none where changes were asked for
     files: int = 0  # that are there; one with several frames counts once
+
+    def __repr__(self) -> str:
+        return f"Report({len(self.groups):,} groups, {len(self.pairs):,} pairs, {self.images:,} images)"
 
     @property
     def unproven(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dedupindex.records.evidence import NO_MEASURES, VerificationMeasures
+from dedupindex.records.faces import Face
 
 
 class Relation(StrEnum):
@@ -76,9 +77,15 @@ class Registration:
     method: RegistrationMethod = RegistrationMethod.IDENTITY
     confidence: float = 1.0
 
+    def __repr__(self) -> str:
+        words = [f"shift ({self.shift[0]:.2f}, {self.shift[1]:.2f})", f"scale {self.scale:.4f}"]
+        words.append(f"rotation {self.rotation:.2f}")
+        words += ["mirrored"] if self.mirrored else []
+        return f"Registration({', '.join(words)}, overlap {self.overlap:.2f}, by {self.method})"
+
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Face):
     """The verdict on a pair, with every number behind it.
 
     Attributes
@@ -110,6 +117,10 @@ class Verification:
     crop_box: tuple[int, int, int, int] | None = None
     crop_of: Side | None = None
     version: str = ""
+
+    def __repr__(self) -> str:
+        verdict = "+".join(self.relations) or "alike" if self.accepted else "refused"
+        return f"Verification({verdict}, score {self.score:.3f}: {self.reason})"
 
 
 @dataclass(frozen=True, slots=True)

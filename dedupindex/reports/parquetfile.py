@@ -27,7 +27,25 @@ def require_pyarrow() -> None:
 
 
 def pairs_parquet(report: Report) -> bytes:
-    """Return the pairs of a report, the columns of the CSV and some more, as a Parquet file.
+    """Return the pairs of a report as a Parquet file, with the columns of `pairs_table`.
+
+    Raises
+    ------
+    SettingsError
+        pyarrow is not installed.
+    """
+    table = pairs_table(report)
+    import pyarrow
+    from pyarrow import parquet
+
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(table, sink, compression="zstd")
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def pairs_table(report: Report) -> Any:
+    """Return the pairs of a report, the columns of the CSV and some more, as a `pyarrow.Table`.
 
     A path that is no UTF-8 text is shown with escapes; its bytes stand in ``a_bytes``, ``b_bytes``. The ids that
     lists gave stand in ``a_label``, ``b_label``.
@@ -39,7 +57,6 @@ def pairs_parquet(report: Report) -> bytes:
     """
     require_pyarrow()
     import pyarrow
-    from pyarrow import parquet
 
     lines = list(pair_lines(report))
     group_of = {
@@ -69,11 +86,7 @@ def pairs_parquet(report: Report) -> bytes:
     columns["judgement"] = pyarrow.array([line.judgement for line in lines], pyarrow.bool_())
     groups = [group_of.get((line.a.path, line.a.frame)) for line in lines]  # None: an alternate that is in no group
     columns["group"] = pyarrow.array(groups, pyarrow.string())
-    table = pyarrow.table(columns).replace_schema_metadata({"dedupindex.schema": SCHEMA_VERSION})
-    sink = pyarrow.BufferOutputStream()
-    parquet.write_table(table, sink, compression="zstd")
-    data: bytes = sink.getvalue().to_pybytes()
-    return data
+    return pyarrow.table(columns).replace_schema_metadata({"dedupindex.schema": SCHEMA_VERSION})
 
 
 def shown_address(place: LocationRecord) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Container, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar, cast
 
 from dedupindex.execution.engine import Engine, Mapper, Proposer
@@ -22,6 +23,9 @@ from dedupindex.groups.roots import reference_images
 from dedupindex.records import Candidate, DuplicatesSummary, Verification
 from dedupindex.search.candidates import SAME_FIRST_FRAME, SAME_PIXELS
 from dedupindex.search.closure import close_groups
+from dedupindex.search.embedding.proposing import WithEmbedding
+from dedupindex.search.embedding.spec import Embedding, read_embedding
+from dedupindex.search.embedding.stored import bring_up_to_date, embedded
 from dedupindex.search.pair_set import PairSet
 from dedupindex.search.proving import counts_of, prove_due
 from dedupindex.search.vector_cache import VectorCache
@@ -41,6 +45,7 @@ FORGOTTEN_EVERY = 16  # batches after which pairs that are no longer needed are 
 BATCHES_AT_ONCE = 4  # of `Settings.batch` images: fewer pauses, as workers wait between batches
 VETTINGS_A_COMPARISON = 100  # vettings that take as long as one comparison
 RANKING_SHARE = 0.3  # largest share of a time budget that is spent on ranking the images
+EMBEDDING = "embedding"  # which embedding the images were searched with, among the facts about the database
 TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may differ
 
 
@@ -89,6 +94,12 @@ def _find(
     database: Database, vectors: VectorCache, settings: Settings, progress: Progress, engine: Engine
 ) -> DuplicatesSummary:
     began = time.monotonic()
+    vectors_too = None
+    if settings.embedding:
+        embedding = read_embedding(Path(settings.embedding))
+        bring_up_to_date(database, settings, embedding, progress)
+        _search_anew_for(database, embedding)
+        vectors_too = embedded(database, embedding)
     with database.read() as connection:
         todo = catalog_images.unsearched(connection)
         references = reference_images(connection)
@@ -100,6 +111,8 @@ def _find(
         with engine.verifying(settings) as pool:
             if todo:
                 proposer = engine.proposer(database, vectors, settings, todo)
+                if vectors_too is not None:
+                    proposer = WithEmbedding(proposer, vectors_too)
                 _search_all(database, proposer, settings, pool, run, todo, tally, progress, began)
             verified, accepted = close_groups(database, pool, settings, run, apart=references)
         tally.verified += verified
@@ -131,6 +144,16 @@ def _find(
     return summary
 
 
+def _search_anew_for(database: Database, embedding: Embedding) -> None:
+    """Let every image be searched for again where it was not yet searched with this embedding."""
+    with database.read() as connection:
+        known = catalog.get_meta(connection, EMBEDDING)
+    if known != embedding.fingerprint:
+        with database.write() as connection:
+            catalog_images.mark_unsearched(connection)
+            catalog.set_meta(connection, **{EMBEDDING: embedding.fingerprint})
+
+
 def is_due(database: Database, settings: Settings, *, after_any: bool) -> bool:
     """Whether there are images to search, or pairs that an interrupted run left to prove.
 
@@ -155,6 +178,10 @@ def is_due(database: Database, settings: Settings, *, after_any: bool) -> bool:
             bool(catalog_images.unsearched(connection, 1))
             or any(run.kind in TAKING_IN for run in latest)
             or (settings.proof is ProofMode.FULL and catalog_proofs.is_unfinished(connection))
+            or (
+                bool(settings.embedding)
+                and catalog.get_meta(connection, EMBEDDING) != read_embedding(Path(settings.embedding)).fingerprint
+            )
         )
 
 

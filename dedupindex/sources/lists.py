@@ -15,11 +15,13 @@ from typing import Any
 from dedupindex.errors import Reason, SettingsError, said
 from dedupindex.places import absolute, at_home, is_local, name_of, place_of, text_of
 from dedupindex.records import Failure
+from dedupindex.sources.coco import coco_rows
 
 STDIN = "-"
 COLUMNS = ("url", "path", "uri", "file", "filename", "image", "image_url", "image_path")  # taken unless one is named
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _PARQUET = (".parquet", ".pq")
+_COCO = ".json"
 _ROWS = 4096  # rows of a Parquet file at once
 _LONGEST = 32_768  # characters of a path or URL
 
@@ -31,17 +33,20 @@ class SourceList:
     Attributes
     ----------
     path : Path
-        ``.csv`` or ``.tsv`` with a header, ``.parquet``, else plain text with a path or URL a line; ``-`` = such text
-        from standard input.
+        ``.csv`` or ``.tsv`` with a header, ``.parquet``, COCO ``.json``, else plain text with a path or URL a line;
+        ``-`` = such text from standard input.
     column : str
         Where the path or URL stands; empty = the first of `COLUMNS` that there is.
     id_column : str
-        Where the id stands, which is kept as the location's label; empty = none.
+        Where the id stands, which is kept as the location's label; empty = none. Of a COCO file always its id.
+    images : Path or None
+        Folder of the pictures that a COCO file names; None = looked for beside it (`dedupindex.sources.coco`).
     """
 
     path: Path
     column: str = ""
     id_column: str = ""
+    images: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,10 @@ def read_list(source: SourceList) -> Iterator[Row | Failure]:
     if not tabular and (source.column or source.id_column):
         raise SettingsError(f"{source.path}: columns are for .csv, .tsv and .parquet lists; this one is taken for text")
     with _readable(path):
-        if suffix in _PARQUET:
+        values: Iterable[tuple[int, Any, Any]]
+        if suffix == _COCO and not named:
+            values = coco_rows(path, source.images)
+        elif suffix in _PARQUET:
             values = _parquet_rows(path, source)
         elif tabular:
             values = _table_rows(path, source, _SEPARATORS[suffix])

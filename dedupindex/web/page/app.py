@@ -24,7 +24,7 @@ Programs bring the token that `dedupindex serve` prints as `Authorization: Beare
 Errors are `{"error": "..."}`."""
 
 
-def create_app(index: Index, uploads: Uploads, keys: Keys, *, allow_apply: bool = False) -> FastAPI:
+def create_app(index: Index, uploads: Uploads, keys: Keys, *, allow_apply: bool = False, blur: bool = False) -> FastAPI:
     """Return the application over an open index.
 
     Parameters
@@ -35,6 +35,8 @@ def create_app(index: Index, uploads: Uploads, keys: Keys, *, allow_apply: bool 
         Secrets and host names of this start.
     allow_apply : bool
         Let the page carry out plans, which moves or removes files.
+    blur : bool
+        Blur all pictures.
     uploads : Uploads
         Describes uploaded pictures.
 
@@ -51,7 +53,7 @@ def create_app(index: Index, uploads: Uploads, keys: Keys, *, allow_apply: bool 
         redoc_url=None,
         dependencies=[Depends(our_own)],
     )
-    app.state.site = app.state.face = Site.over(index, uploads, keys, allow_apply=allow_apply)
+    app.state.site = app.state.face = Site.over(index, uploads, keys, allow_apply=allow_apply, blur=blur)
     app.include_router(pages.router)
     app.include_router(plans.router)
     app.include_router(views.router)

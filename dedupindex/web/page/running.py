@@ -19,6 +19,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     allow_apply: bool = False,
+    blur: bool = False,
     ready: Callable[[str], None],
 ) -> None:
     """Serve the review page until interrupted or terminated.
@@ -32,6 +33,8 @@ def serve(
         Is told the address with the token once the page answers.
     allow_apply : bool
         Let the page carry out plans.
+    blur : bool
+        Blur all pictures.
 
     Raises
     ------
@@ -41,6 +44,6 @@ def serve(
     with listening(host, port) as listener, index.uploads(WORKERS) as uploads:
         port = int(listener.getsockname()[1])
         keys = Keys(hosts_for(host, port))
-        app = create_app(index, uploads, keys, allow_apply=allow_apply)
+        app = create_app(index, uploads, keys, allow_apply=allow_apply, blur=blur)
         app.state.site.group_lists.current()  # so that the first page is quick
         run(app, listener, lambda: ready(f"http://{shown_host(host)}:{port}/?token={keys.token}"))

@@ -38,7 +38,7 @@ class Site:
     applied: Lately[Applied]  # results of plans, by a random name
 
     @classmethod
-    def over(cls, index: Index, uploads: Uploads, keys: Keys, *, allow_apply: bool = False) -> Site:
+    def over(cls, index: Index, uploads: Uploads, keys: Keys, *, allow_apply: bool = False, blur: bool = False) -> Site:
         """Return the site over an index.
 
         Parameters
@@ -50,13 +50,15 @@ class Site:
             Secrets of this start.
         allow_apply : bool
             The pages may change files.
+        blur : bool
+            Blur all pictures.
 
         Returns
         -------
         Site
         """
         group_lists = GroupLists(index)
-        kept = Pictures(index), uploads, Queries(uploads), Review(index, group_lists)
+        kept = Pictures(index, blur=blur), uploads, Queries(uploads), Review(index, group_lists)
         return cls(index, keys, allow_apply, group_lists, *kept, Lately(50))
 
     def told(self) -> Mapping[str, int | float | str]:

@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 HEALTH = ("/healthz", "/readyz")  # for whoever runs the service: no name, no token, no limits
 METRICS = "/metrics"
-READING = ("/api/query",)  # paths whose POST changes nothing
-UPLOADS = ("/api/query", "/api/ingest")
+READING = ("/api/query", "/api/match")  # paths whose POST changes nothing
+UPLOADS = ("/api/query", "/api/ingest", "/api/match")
 HEADER_BYTES = 16_000  # of a request line with its headers
 OTHER_BODY = 64_000  # bytes of a body that is no upload
 ENDPOINT_UNKNOWN = "none"  # label for paths that no route answers

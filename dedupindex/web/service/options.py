@@ -49,6 +49,8 @@ class Options:
     open_metrics: bool = False
     log_json: bool = False
     log_names: bool = False
+    banks: tuple[Path, ...] = ()  # files of hashes
+    blur: bool = False  # all pictures that are shown
 
     def __post_init__(self) -> None:
         for name, least in (("max_upload", 1), ("concurrent", 1), ("search_after", 0)):

@@ -21,6 +21,7 @@ from dedupindex.reports.jsonfile import (
     path_json,
     report_json,
 )
+from dedupindex.web.service import matching
 from dedupindex.web.service.places import path_of, place_of
 from dedupindex.web.service.reports import page_of
 from dedupindex.web.service.site import Service, service_of
@@ -231,4 +232,4 @@ def _require(request: Request, role: Role) -> None:
         raise HTTPException(403, f"this needs a token with the role {role}")
 
 
-routers = (router, common_routes(_refusals))
+routers = (router, matching.router, common_routes(_refusals))

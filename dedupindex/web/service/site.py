@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from dedupindex import Uploads
+from dedupindex import Bank, Uploads, read_bank
 from dedupindex.index import Index
 from dedupindex.records import DuplicateGroup, Match
 from dedupindex.web.service.measures import Measures
@@ -29,6 +29,7 @@ class Service:
     searcher: Searcher
     reports: Reports
     pictures: Pictures
+    banks: tuple[Bank, ...] = ()  # of hashes, for `/api/match`
     warm: threading.Event = field(default_factory=threading.Event)  # the vector index is loaded
 
     @classmethod
@@ -48,7 +49,9 @@ class Service:
         """
         measures = Measures(index)
         searcher = Searcher(index, measures, options.search_after)
-        return cls(index, options, uploads, measures, searcher, Reports(index), Pictures(index))
+        banks = tuple(read_bank(path) for path in options.banks)
+        pictures = Pictures(index, blur=options.blur)
+        return cls(index, options, uploads, measures, searcher, Reports(index), pictures, banks)
 
     def told(self) -> Mapping[str, int | float | str]:
         """Return what the catalogue holds; but not where it lies."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from dedupindex.index import Index
-from dedupindex.index.overlays import jpeg, laid_over, outlined
+from dedupindex.index.overlays import blurred, jpeg, laid_over, outlined
 from dedupindex.records import ImageRecord, Registration
 from dedupindex.records.pictures import Thumbnail
 from dedupindex.records.proofs import Box
@@ -74,10 +74,11 @@ class Lately(Generic[_T]):
 
 
 class Pictures:
-    """Makes and keeps pictures."""
+    """Makes and keeps pictures; with *blur* all of them are blurred, whatever shows them."""
 
-    def __init__(self, index: Index) -> None:
-        self._index = index
+    def __init__(self, index: Index, *, blur: bool = False) -> None:
+        self._index, self._blur = index, blur
+        self._mark = "-blurred" if blur else ""  # in tags, so that browsers do not show what they kept before
         self._thumbnails: Lately[Thumbnail | None] = Lately(60)  # of 480 pixels: 0.7 MB each at most
         self._small: Lately[Picture | None] = Lately(2000)
         self._laid: Lately[dict[View, Picture] | None] = Lately(40)
@@ -85,12 +86,12 @@ class Pictures:
 
     def thumbnail(self, image: ImageRecord) -> Picture | None:
         """Return the small picture that the database keeps."""
-        return self._small.get(image.key, lambda: _picture(self._stored(image), f"{image.key}-s"))
+        return self._small.get(image.key, lambda: _picture(self._stored(image), f"{image.key}-s{self._mark}"))
 
     def picture(self, image: ImageRecord, side: int) -> Picture | None:
         """Return the picture of the file, with its mask's outline; the stored one where the file has changed."""
         thumbnail = self._file(image, side) if side > SIDES[0] else self.base(image)
-        return _picture(thumbnail and outlined(thumbnail), f"{image.key}-{side}")
+        return _picture(thumbnail and outlined(thumbnail), f"{image.key}-{side}{self._mark}")
 
     def base(self, image: ImageRecord) -> Thumbnail | None:
         """Return a picture that others are drawn over."""
@@ -122,7 +123,7 @@ class Pictures:
         dict of View to Picture
             Empty where a picture is missing or the two do not overlap.
         """
-        key = (first.key, other.key, registration.matrix, turned, tuple(changed))
+        key = (first.key, other.key, registration.matrix, turned, tuple(changed), self._mark)
         tag = hashlib.sha256(repr(key).encode()).hexdigest()[:20]
 
         def make() -> dict[View, Picture] | None:
@@ -177,10 +178,13 @@ class Pictures:
     def _file(self, image: ImageRecord, side: int) -> Thumbnail | None:
         with self._turn:
             thumbnail = self._index.thumbnail(image, side, max_bytes=MOST_BYTES)
-        return thumbnail or self._stored(image)
+        if thumbnail is None:
+            return self._stored(image)
+        return blurred(thumbnail) if self._blur else thumbnail
 
     def _stored(self, image: ImageRecord) -> Thumbnail | None:
-        return self._index.stored_thumbnails([image.id]).get(image.id)
+        thumbnail = self._index.stored_thumbnails([image.id]).get(image.id)
+        return blurred(thumbnail) if self._blur and thumbnail is not None else thumbnail
 
 
 def _picture(thumbnail: Thumbnail | None, tag: str) -> Picture | None:

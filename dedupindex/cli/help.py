@@ -1,0 +1,93 @@
+"""How help looks: options in groups, the common ones first; whole sentences; examples at the end.
+
+Works on every width: nothing is cut, long lines are wrapped, examples stand as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+from dedupindex.cli.examples import EXAMPLES, VERBS
+
+EVERYWHERE = "Every verb"  # the panel of the options that every verb has
+OPTIONS, ARGUMENTS = "Options", "Arguments"
+COMMON_NAMES = ("database", "config", "quiet", "verbose", "help")
+
+
+class Verb(TyperCommand):
+    """A verb whose help has its options in groups."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options, a section a panel; panels stand in the order in which they come first."""
+        panels: dict[str, list[tuple[str, str]]] = {ARGUMENTS: [], OPTIONS: []}
+        common: list[tuple[str, str]] = []
+        for parameter in self.get_params(ctx):
+            record = record_of(parameter, ctx)
+            if record is None:
+                continue
+            if parameter.param_type_name == "argument":
+                panels[ARGUMENTS].append(record)
+            elif parameter.name in COMMON_NAMES:
+                common.append(record)
+            else:
+                panels.setdefault(getattr(parameter, "rich_help_panel", None) or OPTIONS, []).append(record)
+        for title, records in {**panels, EVERYWHERE: common}.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples, a line each."""
+        lines = EXAMPLES.get(self.name or "", ())
+        if lines:
+            with formatter.section("Examples"):
+                for line in lines:
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+class Verbs(TyperGroup):
+    """The program, whose help lists the verbs in groups with whole sentences."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options, then the verbs."""
+        records = [record for parameter in self.get_params(ctx) if (record := record_of(parameter, ctx)) is not None]
+        with formatter.section(OPTIONS):
+            formatter.write_dl(records)
+        self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write what each verb does, the first sentence of its help."""
+        listed = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        grouped = {name for names in VERBS.values() for name in names}
+        others = tuple(name for name in listed if name not in grouped)
+        for title, names in {**VERBS, "Others": others}.items():
+            rows = [(name, first_sentence(verb.help or "")) for name in names if (verb := listed.get(name)) is not None]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write how to go on."""
+        with formatter.section("Examples"):
+            for line in (*EXAMPLES[""], "dedupindex VERB --help"):
+                formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a help text in one line."""
+    return re.split(r"(?<=[.?])\s", " ".join(text.split()), maxsplit=1)[0].rstrip(".")
+
+
+def record_of(parameter: Any, context: Any) -> tuple[str, str] | None:
+    """Return the names and the help of a parameter; of an argument without the type that typer shows."""
+    record: Sequence[str] | None = parameter.get_help_record(context)
+    if record is None:
+        return None
+    names, words = record
+    if parameter.param_type_name == "argument":
+        names = re.sub(r" <[^>]*>|\[\w+\]$", "", names)
+    return names, words

@@ -1,0 +1,1 @@
+"""Data sets: their parts, and what leaks between them."""

@@ -1,0 +1,1 @@
+"""Moderation: PDQ hashes, and banks of hashes without pictures."""
