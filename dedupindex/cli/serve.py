@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +11,11 @@ import typer
 from dedupindex.cli import service
 from dedupindex.cli.console import note, out
 from dedupindex.cli.options import DONE, Session
-from dedupindex.errors import SettingsError
+from dedupindex.errors import IndexNotFoundError, SettingsError
 from dedupindex.places import at_home
 
 if TYPE_CHECKING:
+    from dedupindex.index import Index
     from dedupindex.web.service.options import Options
 
 NEEDED = ("fastapi", "uvicorn", "python_multipart")
@@ -78,7 +80,8 @@ def serve(
     from dedupindex.web.service.options import Options
     from dedupindex.web.shared.serving import is_loopback
 
-    if not api_only and (tokens is not None or create or options != Options()):
+    roots = options.allow_roots
+    if not api_only and (tokens is not None or create or replace(options, allow_roots=()) != Options()):
         raise SettingsError("options of the service were given: they go with --api-only")
     if not is_loopback(host) and not log_json:
         what, does = ("service", "may ask it for anything") if api_only else ("page", "sees your pictures")
@@ -86,12 +89,16 @@ def serve(
     if api_only:
         run_service(session, tokens, options, host=host, port=port, create=create)
     else:
-        review_page(session, host, port, allow_apply=allow_apply, open_browser=open_browser)
+        review_page(session, host, port, allow_apply=allow_apply, open_browser=open_browser, roots=roots)
     return DONE
 
 
-def review_page(session: Session, host: str, port: int, *, allow_apply: bool, open_browser: bool) -> None:
+def review_page(
+    session: Session, host: str, port: int, *, allow_apply: bool, open_browser: bool, roots: tuple[Path, ...] = ()
+) -> None:
     """Serve the review page until interrupted; print its address.
+
+    Without a database the page begins with choosing folders, and makes the database with the first scan.
 
     Parameters
     ----------
@@ -102,6 +109,8 @@ def review_page(session: Session, host: str, port: int, *, allow_apply: bool, op
     allow_apply : bool
         The page may change files.
     open_browser : bool
+    roots : tuple of Path
+        At and below these the page may list folders and scan; empty = the usual ones.
 
     Raises
     ------
@@ -119,11 +128,33 @@ def review_page(session: Session, host: str, port: int, *, allow_apply: bool, op
 
             webbrowser.open(address)
 
-    with session.open() as index:
+    def create(profile: str) -> Index:
+        from dedupindex.index import Index
+
+        overrides = session.overrides() | ({} if profile == "default" else {"profile": profile})
+        return Index.open(session.location(), create=True, **overrides)
+
+    overrides = session.overrides()
+    try:
+        opened = session.open()
+    except IndexNotFoundError:
+        note("there is no database yet: choose folders on the page")
+        run(
+            None,
+            host=host,
+            port=port,
+            allow_apply=allow_apply,
+            roots=roots,
+            settings=overrides,
+            create=create,
+            ready=ready,
+        )
+        return
+    with opened as index:
         if index.info()["unsearched"]:
             with session.progress() as progress:
                 index.find_duplicates(progress=progress)
-        run(index, host=host, port=port, allow_apply=allow_apply, ready=ready)
+        run(index, host=host, port=port, allow_apply=allow_apply, roots=roots, settings=overrides, ready=ready)
 
 
 def options_of(

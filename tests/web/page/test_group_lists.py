@@ -1,5 +1,6 @@
 """What the page keeps in memory after decisions is what a report made anew says."""
 
+import dataclasses
 import random
 
 import pytest
@@ -10,7 +11,8 @@ from dedupindex import Index
 from dedupindex.errors import SettingsError
 from dedupindex.records import Relation
 from dedupindex.web.page import group_lists
-from dedupindex.web.page.group_lists import Filter, GroupLists, ListOrder, ListState, neighbours
+from dedupindex.web.page.group_lists import GroupLists, Listing, neighbours
+from dedupindex.web.page.listed import Filter, ListOrder, ListState
 from dedupindex.web.page.review import Choice, Review
 from tests.web.filling import fill
 
@@ -90,7 +92,7 @@ def test_too_many_together(filled, tmp_path):
         review = Review(index, lists)
         many = type(entry.group)(entry.id, entry.group.members * 20, entry.group.pairs, entry.group.weakest)
         with pytest.raises(SettingsError, match="too many"):
-            review.act(type(entry)(many, entry.relations, entry.weakest, entry.files, False), "both")
+            review.act(dataclasses.replace(entry, group=many), "both")
 
 
 def test_lists(filled):
@@ -105,9 +107,10 @@ def test_lists(filled):
     middle = now.select(Filter(least=0.56, most=0.58))
     assert all(0.56 <= entry.weakest <= 0.58 for entry in middle)
     ids = [entry.id for entry in now.entries]
-    assert neighbours(now.entries, ids[0]) == (0, "", ids[1])
-    assert neighbours(now.entries, ids[-1]) == (11, ids[-2], "")
-    assert neighbours(now.entries, "x") == (-1, "", ids[0])
-    assert neighbours((), "x") == (-1, "", "")
+    everything = now.listing(Filter())
+    assert neighbours(everything, ids[0]) == (0, "", ids[1])
+    assert neighbours(everything, ids[-1]) == (11, ids[-2], "")
+    assert neighbours(everything, "x") == (-1, "", ids[0])
+    assert neighbours(Listing((), {}, 0), "x") == (-1, "", "")
     assert Filter().query() == ""
     assert Filter(relation="tone", least=0.5).query(page=2) == "relation=tone&least=0.5&page=2"
