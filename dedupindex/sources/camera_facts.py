@@ -58,7 +58,7 @@ def read_facts(path: Path, settings: Settings) -> FileFacts:
 
 def _facts(image: Image.Image, data: bytes) -> FileFacts:
     exif = image.getexif()
-    inner: Mapping[int, Any] = exif.get_ifd(_EXIF) if _EXIF in exif else {}
+    inner: Mapping[int, Any] = exif.get_ifd(_EXIF)
     make, model = _text(exif.get(_MAKE)), _text(exif.get(_MODEL))
     camera = model if make and model.casefold().startswith(make.split()[0].casefold()) else f"{make} {model}".strip()
     tables = getattr(image, "quantization", None)

@@ -192,7 +192,7 @@ def plan(request: Request, wish: Wished, page: int = 1) -> Response:
     return site.page(
         request,
         "plan.html.j2",
-        status=400 if error else 200,
+        status=400 if error and "x-part" not in request.headers else 200,  # our script shows what is wrong
         wish=wish,
         plan=made,
         going=going,

@@ -25,7 +25,7 @@ function remembered(name) {
 
 // The part of another page with this id; null where that page has none.
 async function part(id, address, options) {
-  const answer = await fetch(address, { headers: { accept: "text/html" }, ...options });
+  const answer = await fetch(address, { headers: { accept: "text/html", "x-part": "1" }, ...options });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   return { part: page.getElementById(id), page, url: answer.url, ok: answer.ok };
 }
