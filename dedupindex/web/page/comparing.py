@@ -83,7 +83,7 @@ def table(left: ImageRecord, right: ImageRecord, facts: Callable[[ImageRecord], 
         _row("Depth", _depth(left), _depth(right), left.bits, right.bits),
         _row("Compression", _compression(left, said), _compression(right, says), *_fineness(left, said, right, says)),
         _times("Taken", said.taken, says.taken),
-        _times("Modified", _moment(one.mtime_ns), _moment(other.mtime_ns)),
+        _times("Modified", moment(one.mtime_ns), moment(other.mtime_ns)),
         _row("Camera", said.camera, says.camera, bool(said.camera), bool(says.camera)),
         _row("Rating", _stars(said.rating), _stars(says.rating), said.rating or 0, says.rating or 0),
         _row("Metadata", _fields(left), _fields(right), left.metadata_count, right.metadata_count),
@@ -227,7 +227,8 @@ def _fineness(left: ImageRecord, said: FileFacts, right: ImageRecord, says: File
     )
 
 
-def _moment(nanoseconds: int) -> str:
+def moment(nanoseconds: int) -> str:
+    """Return a time of change as ISO text in UTC, which the browser writes as its reader does; "" = none."""
     return datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC).isoformat()[:19] + "Z" if nanoseconds else ""
 
 

@@ -20,6 +20,7 @@ from dedupindex.reports.page_environment import page_environment
 from dedupindex.reports.wording import JUDGEMENT
 from dedupindex.web.page.applied import Applied
 from dedupindex.web.page.collected import Collected
+from dedupindex.web.page.comparing import moment
 from dedupindex.web.page.group_lists import GroupLists
 from dedupindex.web.page.guard import Keys
 from dedupindex.web.page.language import LANGUAGES, Language, chosen_language, language
@@ -161,6 +162,7 @@ def _environment() -> Environment:
     environment.globals["gist"] = gist
     environment.globals["why_first"] = why_first
     environment.filters["is_text"] = is_text
+    environment.filters["moment"] = moment
     environment.filters["path_bytes"] = lambda path: os.fsencode(path).hex()
     return environment
 
