@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.staticfiles import StaticFiles
 
 from dedupindex import Uploads, __version__
-from dedupindex.errors import DedupIndexError
+from dedupindex.errors import DedupIndexError, said
 from dedupindex.index import Index
 from dedupindex.web.page import api, overview, pages, plans, starting, views
 from dedupindex.web.page.folders import Folders
@@ -101,6 +101,7 @@ def create_app(
     app.add_exception_handler(DedupIndexError, _refused)
     app.add_exception_handler(StarletteHTTPException, _refused)
     app.add_exception_handler(NoIndexError, _nothing_yet)
+    app.add_exception_handler(OSError, _failed)
     return app
 
 
@@ -123,6 +124,12 @@ async def our_own(request: Request) -> None:
 async def _refused(request: Request, error: Exception) -> Response:
     fault = fault_of(error, strangers=False)
     return _answer(request, fault.status, fault.words)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Say what the system refused: a full disk, a folder without rights."""
+    assert isinstance(error, OSError)
+    return _answer(request, 500, said(error))
 
 
 async def _nothing_yet(request: Request, error: Exception) -> Response:

@@ -17,15 +17,16 @@ from fastapi.responses import RedirectResponse, Response
 from dedupindex import PlanOptions
 from dedupindex.errors import SettingsError
 from dedupindex.places import absolute, at_home
-from dedupindex.records import Relation
-from dedupindex.records.plans import COPY, Action, OutcomeKind, Plan, PlanItem
+from dedupindex.records import DuplicateGroup, ImageRecord, Relation
+from dedupindex.records.plans import COPY, Action, ApplySummary, OutcomeKind, Plan, PlanItem
 from dedupindex.reports.applied import applied_text, trouble_lines, undone_text
 from dedupindex.reports.jsonfile import to_json
 from dedupindex.reports.plans import WHY, plan_json, plan_summary, target_warning
 from dedupindex.settings import KEEP_RULES, OTHER_KEEP_RULES
 from dedupindex.web.page.applied import Applied
+from dedupindex.web.page.group_lists import GroupList
 from dedupindex.web.page.listed import ListedGroup
-from dedupindex.web.page.review import Choice
+from dedupindex.web.page.review import FOLLOWED, Choice
 from dedupindex.web.page.site import Site, site_of
 
 router = APIRouter(include_in_schema=False)
@@ -316,9 +317,10 @@ def trash_the_rest(site: Site, entry: ListedGroup, key: str) -> str:
 
 def _applied(site: Site, made: Plan, digest: str) -> Applied:
     """Carry out a plan, and keep the result for its page."""
+    before = site.group_lists.current()
     done = site.index.apply(made, agreed=digest, go_on=True)
     assert done.journal is not None
-    site.group_lists.refresh()
+    _follow(site, before, {item.group for item in made.items}, done)
     result = Applied(
         secrets.token_urlsafe(12),
         applied_text(done, made.action),
@@ -328,6 +330,34 @@ def _applied(site: Site, made: Plan, digest: str) -> Applied:
     )
     site.applied.put(result.id, result)
     return result
+
+
+def _follow(site: Site, before: GroupList, groups: set[str], done: ApplySummary) -> None:
+    """Bring the list up to date with files that went; the whole list is made anew where others wrote too."""
+    entries = [entry for entry in map(before.group, groups) if entry is not None]
+    gone = {path for outcome in done.of(OutcomeKind.DONE) for path in (outcome.file, *outcome.companions)}
+    if len(entries) < len(groups) or len(groups) > FOLLOWED or not gone:
+        site.group_lists.refresh()
+        return
+    left = [group for group in (_without(entry.group, gone) for entry in entries) if group.members]
+    come = [group for parts in site.index.all_regrouped(left) for group in parts]
+    site.group_lists.follow(before, entries, come, site.index.generation)
+
+
+def _without(group: DuplicateGroup, gone: set[Path]) -> DuplicateGroup:
+    """Return a group without some files: pictures that are nowhere else leave it, with their pairs."""
+    stay: dict[int, ImageRecord] = {}
+    for member in group.members:
+        places = tuple(place for place in member.image.locations if place.path not in gone)
+        if places:
+            stay[member.image.id] = replace(member.image, locations=places)
+    members = tuple(replace(m, image=stay[m.image.id]) for m in group.members if m.image.id in stay)
+    pairs = tuple(
+        replace(pair, a=stay[pair.a.id], b=stay[pair.b.id])
+        for pair in group.pairs
+        if pair.a.id in stay and pair.b.id in stay
+    )
+    return replace(group, members=members, pairs=pairs)
 
 
 def _by_folder(items: Sequence[PlanItem]) -> list[FolderItems]:

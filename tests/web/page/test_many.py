@@ -270,11 +270,50 @@ def test_the_rest_goes_to_the_trash_on_the_spot(library, tmp_path, monkeypatch):
     assert "moved to the trash" in page.text
     now = {path for path in root.rglob("*") if path.is_file()}
     assert before.keys() - now == {root / "copies" / "same0.png"} or before.keys() - now == {root / "p0.png"}
+    shown = client.app.state.site.group_lists
+    with Index.open(tmp_path / "p.db", read_only=True) as index:
+        assert [entry.group for entry in shown.current().entries] == list(index.report(find=False).groups)
     [back] = {found["action"] for _, found in Page(page.text).elements if found.get("action", "").endswith("/undo")
               and "applied" in found["action"]}  # fmt: skip
     client.post(back, data={"csrf": keys.form})
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     assert choice(client, keys, group, "trash:x").status_code == 400
+
+
+def test_the_list_follows_a_plan_without_being_made_anew(library, tmp_path, monkeypatch):
+    client, keys = library
+    shown = client.app.state.site.group_lists
+    files = sum(entry.files for entry in shown.current().entries)
+    done(client, keys, "collect", "state=all", all="1")
+    made = []
+    monkeypatch.setattr("dedupindex.web.page.group_lists._group_list", lambda overview: made.append(1))
+    address = f"action=move&relation=copy&relation=same_bytes&collected=1&to={tmp_path / 'out'}"
+    page = Page(client.get(f"/plan?{address}").text)
+    [digest] = [found["value"] for _, found in page.elements if found.get("name") == "digest"]
+    client.post(f"/plan/apply?{address}", data={"csrf": keys.form, "digest": digest}, follow_redirects=False)
+    with Index.open(tmp_path / "p.db", read_only=True) as index:
+        now = list(index.report(find=False).groups)
+        assert sum(len(m.image.locations) for g in now for m in g.members) < files
+        assert shown.current().generation == index.generation
+        assert [entry.group for entry in shown.current().entries] == now
+    assert made == []
+
+
+def test_what_the_system_refuses_is_said(library, monkeypatch):
+    client, keys = library
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "/x")
+
+    monkeypatch.setattr(type(client.app.state.site.index), "apply", full)
+    group, members = group_of(client, "p0.png")
+    answer = client.post(
+        f"/groups/{group}",
+        data={"csrf": keys.form, "do": f"trash:{members[0]['key']}"},
+        headers={"accept": "text/html"},
+    )
+    assert answer.status_code == 500
+    assert "space left on device" in Page(answer.text).text
 
 
 def test_without_leave_nothing_goes(site, scanned):
