@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from dedupindex import durable
-from dedupindex.index import Index
+from dedupindex.index import Index, largest_first
 from dedupindex.records import DuplicateGroup
 from dedupindex.web.page.group_lists import GroupList
 
@@ -61,8 +61,8 @@ class Collected:
 
     def of(self, group_list: GroupList) -> list[DuplicateGroup]:
         """Return those of the groups that there still are, in the order of the list."""
-        places = sorted(group_list.places[group] for group in self.groups if group in group_list.places)
-        return [group_list.entries[place].group for place in places]
+        found = [entry.group for entry in map(group_list.group, self.groups) if entry is not None]
+        return sorted(found, key=largest_first)
 
     def _change(
         self,

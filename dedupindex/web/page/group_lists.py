@@ -13,23 +13,30 @@ from dedupindex.errors import DedupIndexError
 from dedupindex.index import Index
 from dedupindex.records import DuplicateGroup, Pair
 from dedupindex.records.reports import Overview
-from dedupindex.web.page.listed import Filter, ListedGroup, ListOrder, listed
+from dedupindex.web.page.listed import Filter, ListedGroup, ListOrder, ListState, listed
 
 log = logging.getLogger(__name__)
 PAGE = 48  # groups
 RUNS = 8  # latest runs beside the list
 QUICK = 0.3  # seconds: groups that are made in less are made after every change
 RESTS = 5  # times as long as making them took, changes by others are not looked at
-FOLLOWED = 8  # lists that are brought up to date after a decision; others are made anew when they are asked for
+FOLLOWED = 4  # lists that are brought up to date after a decision; others are made anew when they are asked for
+FEW = 50  # changed groups up to which their places are looked up one by one
+EVERYTHING = Filter(state=ListState.ALL)  # all groups, in the order of the report
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """The groups of a filter, in its order."""
 
+    chosen: Filter
     entries: tuple[ListedGroup, ...]
-    places: Mapping[str, int]  # group id -> place in `entries`
     freed: int  # bytes that all of them would free at most
+
+    def place(self, entry: ListedGroup) -> int:
+        """Return the place of a group in the list; -1 = it is not in it."""
+        place = _place(self.entries, entry, self.chosen)
+        return place if place < len(self.entries) and self.entries[place].id == entry.id else -1
 
 
 @dataclass(frozen=True)
@@ -39,14 +46,13 @@ class GroupList:
     generation: int
     overview: Overview
     entries: tuple[ListedGroup, ...]
-    places: Mapping[str, int]  # group id -> place in `entries`
-    epoch: int  # the generation at which all of it was read
+    by_id: Mapping[str, ListedGroup]
+    epoch: int  # the generation at which all of it was read, or at which files went
     lists: dict[Filter, Listing] = field(default_factory=dict)  # the one that was asked for last at the end
 
     def group(self, group_id: str) -> ListedGroup | None:
         """Return the group of that id."""
-        place = self.places.get(group_id)
-        return None if place is None else self.entries[place]
+        return self.by_id.get(group_id)
 
     def listing(self, chosen: Filter) -> Listing:
         """Return the groups of a list, in its order."""
@@ -55,7 +61,7 @@ class GroupList:
             entries = list(filter(chosen.test(), self.entries))
             if chosen.order != ListOrder.LARGEST:  # the order of `entries`
                 entries.sort(key=chosen.key())
-            known = _listing(entries)
+            known = _listing(chosen, entries)
         if len(self.lists) > 100:
             self.lists.clear()
         self.lists[chosen] = known
@@ -136,7 +142,13 @@ class GroupLists:
         self._wanted = True
 
     def follow(
-        self, before: GroupList, gone: Iterable[ListedGroup], come: Iterable[DuplicateGroup], generation: int
+        self,
+        before: GroupList,
+        gone: Sequence[ListedGroup],
+        come: Iterable[DuplicateGroup],
+        generation: int,
+        *,
+        files: bool = False,
     ) -> None:
         """Bring the list of groups up to date after decisions of ours, unless others wrote too.
 
@@ -144,25 +156,32 @@ class GroupLists:
         ----------
         before : GroupList
             As it was just before.
-        gone : iterable of ListedGroup
+        gone : sequence of ListedGroup
             Groups of it that are no more, or are others now.
         come : iterable of DuplicateGroup
             Groups in their place.
         generation : int
             That our transaction made.
+        files : bool
+            Files went: what was decided before cannot be undone by putting the former groups back.
         """
         with self._lock:
             if self._latest is not before or generation != before.generation + 1:
                 self._wanted = True
                 return
-            left = {entry.id for entry in gone}
             new = [listed(group) for group in come]
-            everything = Filter(order=ListOrder.LARGEST)
-            entries = _changed(before.entries, left, new, everything)
-            latest = _arranged(before.overview, entries, generation, before.epoch)
+            entries = _changed(before.entries, gone, new, EVERYTHING)
+            by_id = dict(before.by_id)
+            for entry in gone:
+                by_id.pop(entry.id, None)
+            by_id.update((entry.id, entry) for entry in new)
+            epoch = generation if files else before.epoch
+            latest = GroupList(generation, before.overview, tuple(entries), by_id, epoch)
             for chosen in list(before.lists)[-FOLLOWED:]:
-                mine = [entry for entry in new if chosen.test()(entry)]
-                latest.lists[chosen] = _listing(_changed(before.lists[chosen].entries, left, mine, chosen))
+                test, known = chosen.test(), before.lists[chosen]
+                off, on = list(filter(test, gone)), list(filter(test, new))
+                freed = known.freed - sum(e.freed for e in off) + sum(e.freed for e in on)
+                latest.lists[chosen] = Listing(chosen, tuple(_changed(known.entries, off, on, chosen)), freed)
             self._latest = latest
 
     def _holds(self, latest: GroupList) -> bool:
@@ -172,43 +191,48 @@ class GroupLists:
 
 
 def _changed(
-    entries: Sequence[ListedGroup], left: set[str], new: Sequence[ListedGroup], chosen: Filter
+    entries: Sequence[ListedGroup], gone: Sequence[ListedGroup], new: Sequence[ListedGroup], chosen: Filter
 ) -> list[ListedGroup]:
     """Return a list in its order without some of its groups and with new ones."""
-    stay = [entry for entry in entries if entry.id not in left]
-    if not new:
-        return stay
-    key = chosen.key()
-    if len(new) > 1:
+    if len(gone) + len(new) > FEW:
+        left, key = {entry.id for entry in gone}, chosen.key()
+        stay = [entry for entry in entries if entry.id not in left]
         return list(heapq.merge(stay, sorted(new, key=key), key=key))
-    low, high, mine = 0, len(stay), key(new[0])  # few keys of many groups are needed
+    changed = list(entries)
+    for entry in gone:
+        place = _place(changed, entry, chosen)
+        if place < len(changed) and changed[place].id == entry.id:
+            del changed[place]
+    for entry in new:
+        changed.insert(_place(changed, entry, chosen), entry)
+    return changed
+
+
+def _place(entries: Sequence[ListedGroup], entry: ListedGroup, chosen: Filter) -> int:
+    """Return where a group stands in a list, or would stand; no two groups have the same sort key."""
+    key = chosen.key()
+    low, high, mine = 0, len(entries), key(entry)
     while low < high:
         middle = (low + high) // 2
-        low, high = (middle + 1, high) if key(stay[middle]) <= mine else (low, middle)
-    stay.insert(low, new[0])
-    return stay
+        low, high = (middle + 1, high) if key(entries[middle]) < mine else (low, middle)
+    return low
 
 
-def _listing(entries: Sequence[ListedGroup]) -> Listing:
-    places = {entry.id: place for place, entry in enumerate(entries)}
-    return Listing(tuple(entries), places, sum(entry.freed for entry in entries))
+def _listing(chosen: Filter, entries: Sequence[ListedGroup]) -> Listing:
+    return Listing(chosen, tuple(entries), sum(entry.freed for entry in entries))
 
 
 def _group_list(overview: Overview) -> GroupList:
     report = overview.report
-    return _arranged(overview, [listed(group) for group in report.groups], report.generation, report.generation)
+    entries = tuple(listed(group) for group in report.groups)
+    by_id = {entry.id: entry for entry in entries}
+    return GroupList(report.generation, overview, entries, by_id, report.generation)
 
 
-def _arranged(overview: Overview, entries: Sequence[ListedGroup], generation: int, epoch: int) -> GroupList:
-    places = {entry.id: place for place, entry in enumerate(entries)}
-    return GroupList(generation, overview, tuple(entries), places, epoch)
-
-
-def neighbours(listing: Listing, group_id: str) -> tuple[int, str, str]:
+def neighbours(listing: Listing, entry: ListedGroup) -> tuple[int, str, str]:
     """Place of a group in a list (-1 = not in it), and the ids of those before and after it ("" = none)."""
-    entries = listing.entries
-    place = listing.places.get(group_id)
-    if place is None:
+    entries, place = listing.entries, listing.place(entry)
+    if place < 0:
         return -1, "", entries[0].id if entries else ""
     before = entries[place - 1].id if place else ""
     return place, before, entries[place + 1].id if place + 1 < len(entries) else ""

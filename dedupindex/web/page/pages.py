@@ -40,7 +40,7 @@ def group(
     group_list = site.group_lists.current()
     entry = _entry(site, group_id)
     listing = group_list.listing(chosen)
-    place, before, after = neighbours(listing, group_id)
+    place, before, after = neighbours(listing, entry)
     members = entry.group.members
     count = len(members)
     start = max(0, min(start, count - 1))
@@ -88,7 +88,7 @@ def decide(request: Request, group_id: str, do: Annotated[str, Form()]) -> Respo
     chosen = filter_of(request)
     entry = _entry(site, group_id)
     listing = site.group_lists.current().listing(chosen)
-    _, before, after = neighbours(listing, group_id)
+    _, before, after = neighbours(listing, entry)
     choice, _, key = do.partition(":")
     here = f"/groups/{group_id}"
     if choice == "stay":

@@ -300,10 +300,11 @@ def trash_the_rest(site: Site, entry: ListedGroup, key: str) -> str:
         The picture is not in the group.
     StoreError, OSError
     """
-    site.review.act(entry, Choice.KEEP, key)
-    keeper = next(member for member in entry.group.members if member.image.key == key)
+    act = site.review.act(entry, Choice.KEEP, key)
     group_list = site.group_lists.current()
-    now = [e.group for e in group_list.entries if any(m.image.id == keeper.image.id for m in e.group.members)]
+    came = [found.group for found in map(group_list.group, act.came) if found is not None]
+    keeper = next(member for member in entry.group.members if member.image.key == key)
+    now = [group for group in came if any(member.image.id == keeper.image.id for member in group.members)]
     options = PlanOptions.named(Action.TRASH, [COPY], protect=tuple(sorted(site.collected.stays)))
     made = site.index.plan_of(now, options)
     if not made.items:
@@ -341,7 +342,7 @@ def _follow(site: Site, before: GroupList, groups: set[str], done: ApplySummary)
         return
     left = [group for group in (_without(entry.group, gone) for entry in entries) if group.members]
     come = [group for parts in site.index.all_regrouped(left) for group in parts]
-    site.group_lists.follow(before, entries, come, site.index.generation)
+    site.group_lists.follow(before, entries, come, site.index.generation, files=True)
 
 
 def _without(group: DuplicateGroup, gone: set[Path]) -> DuplicateGroup:

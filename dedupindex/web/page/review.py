@@ -40,6 +40,7 @@ class Act:
     before: tuple[Decision, ...]  # decisions on the same pictures
     wholes: tuple[DuplicateGroup, ...]  # the groups as they were
     epoch: int  # of the group list that it was done on
+    came: tuple[str, ...] = ()  # ids of the groups that stand in their place now
 
 
 class Review:
@@ -119,8 +120,7 @@ class Review:
             done = self._index.redecide(forget=act.made, restore=act.before)
             self.done = max(0, self.done - len(act.wholes))
             if group_list.epoch == act.epoch and len(act.wholes) <= FOLLOWED:
-                ids = {member.image.id for whole in act.wholes for member in whole.members}
-                gone = [e for e in group_list.entries if any(member.image.id in ids for member in e.group.members)]
+                gone = [entry for entry in map(group_list.group, act.came) if entry is not None]
                 self._group_lists.follow(group_list, gone, act.wholes, done.generation)
             else:  # others decided or wrote in between
                 self._group_lists.refresh()
@@ -145,15 +145,17 @@ class Review:
                 gone += replaced
             done = self._index.redecide(forget=gone, restore=made)
             groups = tuple(entry.group for entry in entries)
-            act = Act(groups[0].id, words, tuple(made), tuple(stood), groups, group_list.epoch)
-            self._acts.append(act)
-            self.done += len(groups)
-            self.skipped.difference_update(entry.id for entry in entries)
+            come: list[DuplicateGroup] = []
             if len(groups) <= FOLLOWED:
-                come = itertools.chain.from_iterable(self._index.all_regrouped(groups))
+                come = list(itertools.chain.from_iterable(self._index.all_regrouped(groups)))
                 self._group_lists.follow(group_list, entries, come, done.generation)
             else:
                 self._group_lists.refresh()
+            came = tuple(group.id for group in come)
+            act = Act(groups[0].id, words, tuple(made), tuple(stood), groups, group_list.epoch, came)
+            self._acts.append(act)
+            self.done += len(groups)
+            self.skipped.difference_update(entry.id for entry in entries)
         return act
 
 

@@ -11,10 +11,18 @@ from dedupindex import Index
 from dedupindex.errors import SettingsError
 from dedupindex.records import Relation
 from dedupindex.web.page import group_lists
-from dedupindex.web.page.group_lists import GroupLists, Listing, neighbours
+from dedupindex.web.page.group_lists import GroupList, GroupLists, Listing, neighbours
 from dedupindex.web.page.listed import Filter, ListOrder, ListState
 from dedupindex.web.page.review import Choice, Review
 from tests.web.filling import fill
+
+FILTERS = [
+    Filter(),
+    Filter(order=ListOrder.DOUBTFUL),
+    Filter(state=ListState.KEPT, order=ListOrder.NAME),
+    Filter(relation="tone", state=ListState.ALL, order=ListOrder.FREED),
+    Filter(name="picture 1", order=ListOrder.NEWEST),
+]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +55,12 @@ def test_decisions_are_followed_exactly(filled, tmp_path, monkeypatch, seed):
                 image = rng.choice(first.entries).group.members[0].image.key
                 index.decide("keeper", [image])
             assert lists.current().generation == index.generation
-            assert [e.group for e in lists.current().entries] == list(index.report(find=False).groups)
+            now = lists.current()
+            assert [e.group for e in now.entries] == list(index.report(find=False).groups)
+            for chosen, known in now.lists.items():
+                fresh = GroupList(0, now.overview, now.entries, now.by_id, 0).listing(chosen)
+                assert known == fresh
+            now.listing(rng.choice(FILTERS))
         assert len(made) < 20  # most steps did without a new report
         while review.undo():
             pass
@@ -107,10 +120,15 @@ def test_lists(filled):
     middle = now.select(Filter(least=0.56, most=0.58))
     assert all(0.56 <= entry.weakest <= 0.58 for entry in middle)
     ids = [entry.id for entry in now.entries]
-    everything = now.listing(Filter())
-    assert neighbours(everything, ids[0]) == (0, "", ids[1])
-    assert neighbours(everything, ids[-1]) == (11, ids[-2], "")
-    assert neighbours(everything, "x") == (-1, "", ids[0])
-    assert neighbours(Listing((), {}, 0), "x") == (-1, "", "")
+    everything, entries = now.listing(Filter()), now.entries
+    assert neighbours(everything, entries[0]) == (0, "", ids[1])
+    assert neighbours(everything, entries[-1]) == (11, ids[-2], "")
+    crop = now.listing(Filter(relation=str(Relation.CROP_OF)))
+    other = next(entry for entry in entries if entry not in crop.entries)
+    assert neighbours(crop, other) == (-1, "", crop.entries[0].id)
+    assert neighbours(Listing(Filter(), (), 0), other) == (-1, "", "")
+    for order in ListOrder:
+        listing = now.listing(Filter(order=order))
+        assert [listing.place(entry) for entry in listing.entries] == list(range(12))
     assert Filter().query() == ""
     assert Filter(relation="tone", least=0.5).query(page=2) == "relation=tone&least=0.5&page=2"
