@@ -167,6 +167,10 @@ def common(
         typer.echo(f"dedupindex {__version__}")
         raise typer.Exit(DONE)
     if context.invoked_subcommand is None:
+        if sys.stdout.isatty():
+            typer.echo(
+                "Start here: `dedupindex serve --open` opens a page on which you choose folders and scan them.\n"
+            )
         typer.echo(context.get_help())
         raise typer.Exit(ERROR)
     context.obj = Session(database or "", config, quiet, verbose)

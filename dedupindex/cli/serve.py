@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +12,11 @@ from dedupindex.cli import service
 from dedupindex.cli.bank import ServiceBank
 from dedupindex.cli.console import note, out
 from dedupindex.cli.options import DONE, Session
-from dedupindex.errors import SettingsError, chosen
+from dedupindex.errors import IndexNotFoundError, SettingsError, chosen
 from dedupindex.places import at_home
 
 if TYPE_CHECKING:
+    from dedupindex.index import Index
     from dedupindex.web.service.options import Options
 
 NEEDED = ("fastapi", "uvicorn", "python_multipart")
@@ -83,7 +85,8 @@ def serve(
     from dedupindex.web.service.options import Options
     from dedupindex.web.shared.serving import is_loopback
 
-    if not api_only and (tokens is not None or create or options != Options()):
+    roots = options.allow_roots
+    if not api_only and (tokens is not None or create or replace(options, allow_roots=()) != Options()):
         raise SettingsError("options of the service were given: they go with --api-only")
     if not is_loopback(host) and not log_json:
         what, does = ("service", "may ask it for anything") if api_only else ("page", "sees your pictures")
@@ -91,14 +94,23 @@ def serve(
     if api_only:
         run_service(session, tokens, options, host=host, port=port, create=create)
     else:
-        review_page(session, host, port, allow_apply=allow_apply, open_browser=open_browser, blur=blur)
+        review_page(session, host, port, allow_apply=allow_apply, open_browser=open_browser, roots=roots, blur=blur)
     return DONE
 
 
 def review_page(
-    session: Session, host: str, port: int, *, allow_apply: bool, open_browser: bool, blur: bool = False
+    session: Session,
+    host: str,
+    port: int,
+    *,
+    allow_apply: bool,
+    open_browser: bool,
+    roots: tuple[Path, ...] = (),
+    blur: bool = False,
 ) -> None:
     """Serve the review page until interrupted; print its address.
+
+    Without a database the page begins with choosing folders, and makes the database with the first scan.
 
     Parameters
     ----------
@@ -111,6 +123,8 @@ def review_page(
     open_browser : bool
     blur : bool
         Blur all pictures.
+    roots : tuple of Path
+        At and below these the page may list folders and scan; empty = the usual ones.
 
     Raises
     ------
@@ -128,11 +142,43 @@ def review_page(
 
             webbrowser.open(address)
 
-    with session.open() as index:
+    def create(profile: str) -> Index:
+        from dedupindex.index import Index
+
+        overrides = session.overrides() | ({} if profile == "default" else {"profile": profile})
+        return Index.open(session.location(), create=True, **overrides)
+
+    overrides = session.overrides()
+    try:
+        opened = session.open()
+    except IndexNotFoundError:
+        note("there is no database yet: choose folders on the page")
+        run(
+            None,
+            host=host,
+            port=port,
+            allow_apply=allow_apply,
+            roots=roots,
+            blur=blur,
+            settings=overrides,
+            create=create,
+            ready=ready,
+        )
+        return
+    with opened as index:
         if index.info()["unsearched"]:
             with session.progress() as progress:
                 index.find_duplicates(progress=progress)
-        run(index, host=host, port=port, allow_apply=allow_apply, blur=blur, ready=ready)
+        run(
+            index,
+            host=host,
+            port=port,
+            allow_apply=allow_apply,
+            roots=roots,
+            blur=blur,
+            settings=overrides,
+            ready=ready,
+        )
 
 
 def options_of(

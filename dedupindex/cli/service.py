@@ -62,7 +62,8 @@ AllowRoot: TypeAlias = Annotated[
     typer.Option(
         "--allow-root",
         metavar="DIR",
-        help="Uploads may be named as files below this folder, which are not opened; several times.",
+        help="Uploads may be named as files below this folder, which are not opened; without --api-only, the page may "
+        "list and scan folders below it, and no others. Several times.",
         rich_help_panel=PANEL,
     ),
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from dedupindex.groups.decisions import decided_pairs, sift
 from dedupindex.groups.grouping import build_groups
@@ -33,3 +34,31 @@ def regrouped(
     alone = [i for i in images if len(i.locations) > 1 and not decided.leaves_out(i.key, i.key, decided=False)]
     pairs = sift(group.pairs, decided, show_kept=False)
     return build_groups(pairs, alone, policy=Policy.of(settings, decided.keepers), apart=decided.apart.values())
+
+
+def all_regrouped(
+    groups: Sequence[DuplicateGroup], decisions: Iterable[Decision], settings: Settings = Settings()
+) -> list[tuple[DuplicateGroup, ...]]:
+    """Groups that remain of each of several groups after decisions.
+
+    Each group is shown only the decisions on its own pictures, so that many groups and many decisions cost their sum.
+
+    Parameters
+    ----------
+    groups : sequence of DuplicateGroup
+    decisions : iterable of Decision
+    settings : Settings
+        Their keep rules rank the members.
+
+    Returns
+    -------
+    list of tuple of DuplicateGroup
+        For each group in turn what `regrouped` gives.
+    """
+    by_key: dict[str, list[Decision]] = defaultdict(list)
+    for decision in decisions:
+        by_key[decision.a].append(decision)
+    return [
+        regrouped(group, [d for member in group.members for d in by_key.get(member.image.key, ())], settings)
+        for group in groups
+    ]

@@ -15,10 +15,11 @@ from dedupindex.features.packing import LOOK, unpack_look
 from dedupindex.features.thumbnail import reduce, stretch
 from dedupindex.places import is_local, shards_above, volume_of
 from dedupindex.records import ByteArray, DecodedFile, Frame, ImageRecord, LocationRecord, Look, Pair
-from dedupindex.records.pictures import Thumbnail
+from dedupindex.records.pictures import FileFacts, Thumbnail
 from dedupindex.records.proofs import Box
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, status_of
+from dedupindex.sources.camera_facts import read_facts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +58,29 @@ def from_file(image: ImageRecord, settings: Settings, side: int, *, max_bytes: i
         if thumbnail is not None:
             return thumbnail
     return None
+
+
+def file_facts(image: ImageRecord, settings: Settings, *, max_bytes: int | None = None) -> FileFacts:
+    """What the first of an image's files that is as it was says of how it was made; read in a worker.
+
+    Parameters
+    ----------
+    image : ImageRecord
+    settings : Settings
+    max_bytes : int, optional
+        Larger files are not read.
+
+    Returns
+    -------
+    FileFacts
+        Empty where no file can be read.
+    """
+    for place in image.locations[:TRIED]:
+        if place.missing or not unchanged(place) or (max_bytes is not None and place.size > max_bytes):
+            continue
+        with suppress(ReadError, MemoryError):
+            return within_limits(settings, place.path, read_facts, place.path, settings)
+    return FileFacts()
 
 
 def _read_thumbnail(image: ImageRecord, place: LocationRecord, settings: Settings, side: int) -> Thumbnail | None:

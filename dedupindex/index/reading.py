@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
+from dedupindex import __version__
+from dedupindex.actions.chosen_groups import plan_of_groups
+from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.features import unpack
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
-from dedupindex.groups.regrouping import regrouped
+from dedupindex.groups.regrouping import all_regrouped
 from dedupindex.groups.roots import remembered
-from dedupindex.groups.thumbnails import from_file, stored_thumbnails
+from dedupindex.groups.thumbnails import file_facts, from_file, stored_thumbnails
+from dedupindex.groups.tiles import tiled_picture
 from dedupindex.index.opening import OpenIndex
 from dedupindex.places import absolute
 from dedupindex.records import Decision, DuplicateGroup, Failure, Features, ImageRecord, Pair, RunRecord
-from dedupindex.records.pictures import Thumbnail
+from dedupindex.records.pictures import FileFacts, Thumbnail, TiledPicture
+from dedupindex.records.plans import Plan
 from dedupindex.records.reports import Overview
 from dedupindex.records.roots import Root
 from dedupindex.records.upkeep import Vitals
@@ -83,6 +89,30 @@ class ReadableIndex(OpenIndex):
         """
         return from_file(image, self.settings, side, max_bytes=max_bytes)
 
+    def tiled(
+        self, image: ImageRecord, window: tuple[float, float] = (0.0, 1.0), *, max_bytes: int | None = None
+    ) -> TiledPicture | None:
+        """Tiles of an image at the full size of its file; see `groups.tiles.tiled_picture`.
+
+        Parameters
+        ----------
+        image : ImageRecord
+        window : (float, float)
+            Shares 0..1 of the valid range of a frame deeper than 8 bits that are shown as black and as white.
+        max_bytes : int, optional
+            Larger files are not read.
+
+        Returns
+        -------
+        TiledPicture or None
+            None where no file still holds the image, or all are too large.
+        """
+        return tiled_picture(image, self.settings, window, max_bytes=max_bytes)
+
+    def file_facts(self, image: ImageRecord, *, max_bytes: int | None = None) -> FileFacts:
+        """What the file of an image says of how it was made; empty where none can be read."""
+        return file_facts(image, self.settings, max_bytes=max_bytes)
+
     def failures(self, run: int | None = None) -> list[Failure]:
         """Files that gave no frame, and why; by path. Of one ingest: those that failed anew in it."""
         with self._database.read() as connection:
@@ -125,4 +155,35 @@ class ReadableIndex(OpenIndex):
 
     def regrouped(self, group: DuplicateGroup) -> tuple[DuplicateGroup, ...]:
         """What a group becomes by the decisions as they are: itself, smaller ones, or nothing."""
-        return regrouped(group, self.decisions(), self.settings)
+        return self.all_regrouped([group])[0]
+
+    def all_regrouped(self, groups: Sequence[DuplicateGroup]) -> list[tuple[DuplicateGroup, ...]]:
+        """What each of several groups becomes by the decisions as they are; see `regrouped`."""
+        return all_regrouped(groups, self.decisions(), self.settings)
+
+    def plan_of(
+        self, groups: Sequence[DuplicateGroup], options: PlanOptions | None = None, *, without: Collection[Path] = ()
+    ) -> Plan:
+        """What could be done about some groups of a report; nothing is touched.
+
+        Unlike `Index.plan` with a selection it makes no other groups, so it takes no longer in a large index.
+
+        Parameters
+        ----------
+        groups : sequence of DuplicateGroup
+            As the report has them.
+        options : PlanOptions, optional
+        without : collection of Path
+            Files that stay although they could go.
+
+        Returns
+        -------
+        Plan
+
+        Raises
+        ------
+        StoreError
+        """
+        return plan_of_groups(
+            self._database, self.settings, groups, options or PlanOptions(), version=__version__, without=without
+        )

@@ -193,3 +193,63 @@ class Thumbnail:
 
     pixels: ByteArray
     mask: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class TiledPicture:
+    """A whole upright frame in small encoded pieces, at full size and halved again and again.
+
+    Attributes
+    ----------
+    width, height : int
+        Of the frame, pixels.
+    side : int
+        Longest side of a tile, pixels.
+    levels : int
+        Level 0 is the full size, each further one half of the one before.
+    tiles : mapping of (level, row, column) to bytes
+        JPEG where every pixel is valid, else PNG in which pixels without data are transparent.
+    kind : str
+        Media type of the tiles.
+    low, high : float
+        Sample values that are shown as black and white; 0 and 255 for 8 bits.
+    """
+
+    width: int
+    height: int
+    side: int
+    levels: int
+    tiles: Mapping[tuple[int, int, int], bytes]
+    kind: str
+    low: float
+    high: float
+
+    @property
+    def bytes(self) -> int:
+        """Size of all tiles."""
+        return sum(map(len, self.tiles.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a file says of how its picture was made; "" or None = nothing.
+
+    Attributes
+    ----------
+    taken : str
+        When it was taken, local time of the camera: ``2024-05-01T12:00:00``.
+    camera : str
+        Maker and model.
+    rating : int or None
+        0..5 stars.
+    software : str
+        The program that wrote it.
+    quality : int or None
+        Of a JPEG: the quality on the usual scale of 1..100 whose steps come nearest to those of the file.
+    """
+
+    taken: str = ""
+    camera: str = ""
+    rating: int | None = None
+    software: str = ""
+    quality: int | None = None

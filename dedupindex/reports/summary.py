@@ -90,8 +90,13 @@ def files_of(images: Iterable[ImageRecord]) -> set[str]:
 
 def freed_by(group: DuplicateGroup) -> int:
     """Return how many bytes a group would free at most: copies with the same bytes, and proven ones."""
+    return freed_of(group).bytes
+
+
+def freed_of(group: DuplicateGroup) -> Freed:
+    """Return what a group would free at most; see `freed_by`."""
     exact, copies = _freed(group)
-    return exact.bytes + copies.bytes
+    return exact + copies
 
 
 def _freed(group: DuplicateGroup) -> tuple[Freed, Freed]:

@@ -13,6 +13,9 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 VALUES = {
     "group_id": "0123456789ab",
+    "level": "0",
+    "row": "0",
+    "column": "0",
     "image_id": "1",
     "number": "1",
     "view": "first",

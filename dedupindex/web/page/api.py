@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from dedupindex.records import Decision, Relation
 from dedupindex.reports.jsonfile import SCHEMA_VERSION, group_json
-from dedupindex.web.page.group_lists import Filter, ListOrder, ListState
+from dedupindex.web.page.listed import Filter, ListOrder, ListState
 from dedupindex.web.page.site import site_of
 from dedupindex.web.shared.api import Json, common_routes
 
@@ -64,12 +64,18 @@ def groups(
     min_score: Annotated[float, Query(ge=0, le=1, description="Of the weakest link.")] = 0.0,
     max_score: Annotated[float, Query(ge=0, le=1, description="Of the weakest link.")] = 1.0,
     state: Annotated[Literal["open", "kept", "all"], Query(description="kept: somebody chose a keeper.")] = "all",
-    order: Annotated[Literal["largest", "doubtful"], Query()] = "largest",
+    order: Annotated[Literal["largest", "freed", "doubtful", "newest", "name"], Query()] = "largest",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> GroupList:
     """List duplicate groups."""
-    chosen = Filter("" if relation is None else str(relation), min_score, max_score, ListState(state), ListOrder(order))
+    chosen = Filter(
+        relation="" if relation is None else str(relation),
+        least=min_score,
+        most=max_score,
+        state=ListState(state),
+        order=ListOrder(order),
+    )
     chosen_groups = site_of(request).group_lists.current().select(chosen)
     shown = [group_json(entry.group) for entry in chosen_groups[offset : offset + limit]]
     return {"schema": SCHEMA_VERSION, "kind": "groups", "total": len(chosen_groups), "groups": shown}

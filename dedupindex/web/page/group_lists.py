@@ -2,88 +2,41 @@
 
 from __future__ import annotations
 
+import heapq
+import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
-from urllib.parse import urlencode
 
-from dedupindex.index import Index, largest_first
-from dedupindex.records import DuplicateGroup, Pair, Relation
+from dedupindex.errors import DedupIndexError
+from dedupindex.index import Index
+from dedupindex.records import DuplicateGroup, Pair
 from dedupindex.records.reports import Overview
+from dedupindex.web.page.listed import Filter, ListedGroup, ListOrder, ListState, listed
 
+log = logging.getLogger(__name__)
 PAGE = 48  # groups
 RUNS = 8  # latest runs beside the list
 QUICK = 0.3  # seconds: groups that are made in less are made after every change
 RESTS = 5  # times as long as making them took, changes by others are not looked at
-
-
-class ListState(StrEnum):
-    """Which groups a list shows, by whether somebody chose a keeper."""
-
-    OPEN = "open"  # without a keeper
-    KEPT = "kept"  # with one
-    ALL = "all"
-
-
-class ListOrder(StrEnum):
-    """In which order a list shows its groups."""
-
-    LARGEST = "largest"  # most files first
-    DOUBTFUL = "doubtful"  # lowest score of the weakest link first
-
-
-STATES = {ListState.OPEN: "still open", ListState.KEPT: "with a keeper", ListState.ALL: "all"}
-ORDERS = {ListOrder.LARGEST: "largest first", ListOrder.DOUBTFUL: "most doubtful first"}
+FOLLOWED = 4  # lists that are brought up to date after a decision; others are made anew when they are asked for
+FEW = 50  # changed groups up to which their places are looked up one by one
+EVERYTHING = Filter(state=ListState.ALL)  # all groups, in the order of the report
 
 
 @dataclass(frozen=True, slots=True)
-class ListedGroup:
-    """A group with what the lists ask of it."""
+class Listing:
+    """The groups of a filter, in its order."""
 
-    group: DuplicateGroup
-    relations: frozenset[str]
-    weakest: float  # score of the weakest link; 1 where all are one image
-    files: int
-    kept: bool  # somebody decided which to keep
+    chosen: Filter
+    entries: tuple[ListedGroup, ...]
+    freed: int  # bytes that all of them would free at most
 
-    @property
-    def id(self) -> str:
-        """The group's id."""
-        return self.group.id
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which groups a list shows, and in which order."""
-
-    relation: str = ""  # "" = any
-    least: float = 0.0  # score of the weakest link
-    most: float = 1.0
-    state: ListState = ListState.OPEN
-    order: ListOrder = ListOrder.LARGEST
-
-    def query(self, **more: str | int) -> str:
-        """Return it as the query part of an address, with what else is given."""
-        own: dict[str, str | int | float] = {
-            "relation": self.relation,
-            "least": self.least,
-            "most": self.most,
-            "state": self.state,
-            "order": self.order,
-        }
-        default = Filter()
-        changed = {name: value for name, value in own.items() if value != getattr(default, name)}
-        return urlencode({**changed, **more})
-
-    def shows(self, entry: ListedGroup) -> bool:
-        """Whether a group is in the list."""
-        if self.relation and self.relation not in entry.relations:
-            return False
-        if not self.least <= entry.weakest <= self.most:
-            return False
-        return self.state == ListState.ALL or entry.kept == (self.state == ListState.KEPT)
+    def place(self, entry: ListedGroup) -> int:
+        """Return the place of a group in the list; -1 = it is not in it."""
+        place = _place(self.entries, entry, self.chosen)
+        return place if place < len(self.entries) and self.entries[place].id == entry.id else -1
 
 
 @dataclass(frozen=True)
@@ -93,25 +46,30 @@ class GroupList:
     generation: int
     overview: Overview
     entries: tuple[ListedGroup, ...]
-    places: Mapping[str, int]  # group id -> place in `entries`
-    epoch: int  # the generation at which all of it was read
-    lists: dict[Filter, tuple[ListedGroup, ...]] = field(default_factory=dict)
+    by_id: Mapping[str, ListedGroup]
+    epoch: int  # the generation at which all of it was read, or at which files went
+    lists: dict[Filter, Listing] = field(default_factory=dict)  # the one that was asked for last at the end
 
     def group(self, group_id: str) -> ListedGroup | None:
         """Return the group of that id."""
-        place = self.places.get(group_id)
-        return None if place is None else self.entries[place]
+        return self.by_id.get(group_id)
+
+    def listing(self, chosen: Filter) -> Listing:
+        """Return the groups of a list, in its order."""
+        known = self.lists.pop(chosen, None)
+        if known is None:
+            entries = list(filter(chosen.test(), self.entries))
+            if chosen.order != ListOrder.LARGEST:  # the order of `entries`
+                entries.sort(key=chosen.key())
+            known = _listing(chosen, entries)
+        if len(self.lists) > 100:
+            self.lists.clear()
+        self.lists[chosen] = known
+        return known
 
     def select(self, chosen: Filter) -> tuple[ListedGroup, ...]:
         """Return the groups of a list, in its order."""
-        if chosen not in self.lists:
-            entries = [entry for entry in self.entries if chosen.shows(entry)]
-            if chosen.order == ListOrder.DOUBTFUL:
-                entries.sort(key=lambda entry: (entry.weakest, entry.id))
-            if len(self.lists) > 100:
-                self.lists.clear()
-            self.lists[chosen] = tuple(entries)
-        return self.lists[chosen]
+        return self.listing(chosen).entries
 
     def pair(self, group: DuplicateGroup, first: int, other: int) -> Pair | None:
         """Return the confirmed pair of two images of a group.
@@ -134,7 +92,8 @@ class GroupLists:
     """Keeps the latest `GroupList`, because making one of a large collection takes time.
 
     After a decision of ours only its group is made anew, by the rules of the report. While others write all the time
-    (an ingest of a large collection), pages may show the state of a few seconds ago.
+    (an ingest of a large collection), pages may show the state of a few seconds ago; a large list is renewed in a
+    thread of its own, and pages show the former one until it is there.
     """
 
     def __init__(self, index: Index) -> None:
@@ -143,12 +102,21 @@ class GroupLists:
         self._latest: GroupList | None = None
         self._rest_until = 0.0  # on the monotonic clock: before, what others write is not looked at
         self._wanted = True  # what we wrote has to be seen
+        self._slow = False  # making the groups takes so long that nobody waits for what others write
+        self._renewing = threading.Lock()
 
     def current(self) -> GroupList:
         """Return the groups as the database has them now."""
         latest = self._latest
         if latest is not None and self._holds(latest):
             return latest
+        if latest is not None and self._slow and not self._wanted:
+            if self._renewing.acquire(blocking=False):
+                threading.Thread(target=self._renew, daemon=True).start()
+            return latest
+        return self._made()
+
+    def _made(self) -> GroupList:
         with self._lock:
             latest = self._latest
             if latest is None or not self._holds(latest):
@@ -156,16 +124,31 @@ class GroupLists:
                 began = time.monotonic()
                 latest = _group_list(self._index.overview(RUNS))
                 took = time.monotonic() - began
-                self._rest_until = time.monotonic() + (RESTS * took if took > QUICK else 0.0)
+                self._slow = took > QUICK
+                self._rest_until = time.monotonic() + (RESTS * took if self._slow else 0.0)
                 self._latest = latest
         return latest
+
+    def _renew(self) -> None:
+        try:
+            self._made()
+        except DedupIndexError as error:
+            log.warning("the list of groups was not renewed: %s", error)
+        finally:
+            self._renewing.release()
 
     def refresh(self) -> None:
         """Note that we wrote something, so that the next page shows it."""
         self._wanted = True
 
     def follow(
-        self, before: GroupList, gone: Iterable[ListedGroup], come: Iterable[DuplicateGroup], generation: int
+        self,
+        before: GroupList,
+        gone: Sequence[ListedGroup],
+        come: Iterable[DuplicateGroup],
+        generation: int,
+        *,
+        files: bool = False,
     ) -> None:
         """Bring the list of groups up to date after decisions of ours, unless others wrote too.
 
@@ -173,21 +156,33 @@ class GroupLists:
         ----------
         before : GroupList
             As it was just before.
-        gone : iterable of ListedGroup
+        gone : sequence of ListedGroup
             Groups of it that are no more, or are others now.
         come : iterable of DuplicateGroup
             Groups in their place.
         generation : int
             That our transaction made.
+        files : bool
+            Files went: what was decided before cannot be undone by putting the former groups back.
         """
         with self._lock:
             if self._latest is not before or generation != before.generation + 1:
                 self._wanted = True
                 return
-            left = {entry.id for entry in gone}
-            entries = [entry for entry in before.entries if entry.id not in left] + [_entry(group) for group in come]
-            entries.sort(key=lambda entry: largest_first(entry.group))
-            self._latest = _arranged(before.overview, entries, generation, before.epoch)
+            new = [listed(group) for group in come]
+            entries = _changed(before.entries, gone, new, EVERYTHING)
+            by_id = dict(before.by_id)
+            for entry in gone:
+                by_id.pop(entry.id, None)
+            by_id.update((entry.id, entry) for entry in new)
+            epoch = generation if files else before.epoch
+            latest = GroupList(generation, before.overview, tuple(entries), by_id, epoch)
+            for chosen in list(before.lists)[-FOLLOWED:]:
+                test, known = chosen.test(), before.lists[chosen]
+                off, on = list(filter(test, gone)), list(filter(test, new))
+                freed = known.freed - sum(e.freed for e in off) + sum(e.freed for e in on)
+                latest.lists[chosen] = Listing(chosen, tuple(_changed(known.entries, off, on, chosen)), freed)
+            self._latest = latest
 
     def _holds(self, latest: GroupList) -> bool:
         if latest.generation == self._index.generation:
@@ -195,29 +190,49 @@ class GroupLists:
         return not self._wanted and time.monotonic() < self._rest_until
 
 
+def _changed(
+    entries: Sequence[ListedGroup], gone: Sequence[ListedGroup], new: Sequence[ListedGroup], chosen: Filter
+) -> list[ListedGroup]:
+    """Return a list in its order without some of its groups and with new ones."""
+    if len(gone) + len(new) > FEW:
+        left, key = {entry.id for entry in gone}, chosen.key()
+        stay = [entry for entry in entries if entry.id not in left]
+        return list(heapq.merge(stay, sorted(new, key=key), key=key))
+    changed = list(entries)
+    for entry in gone:
+        place = _place(changed, entry, chosen)
+        if place < len(changed) and changed[place].id == entry.id:
+            del changed[place]
+    for entry in new:
+        changed.insert(_place(changed, entry, chosen), entry)
+    return changed
+
+
+def _place(entries: Sequence[ListedGroup], entry: ListedGroup, chosen: Filter) -> int:
+    """Return where a group stands in a list, or would stand; no two groups have the same sort key."""
+    key = chosen.key()
+    low, high, mine = 0, len(entries), key(entry)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if key(entries[middle]) < mine else (low, middle)
+    return low
+
+
+def _listing(chosen: Filter, entries: Sequence[ListedGroup]) -> Listing:
+    return Listing(chosen, tuple(entries), sum(entry.freed for entry in entries))
+
+
 def _group_list(overview: Overview) -> GroupList:
     report = overview.report
-    return _arranged(overview, [_entry(group) for group in report.groups], report.generation, report.generation)
+    entries = tuple(listed(group) for group in report.groups)
+    by_id = {entry.id: entry for entry in entries}
+    return GroupList(report.generation, overview, entries, by_id, report.generation)
 
 
-def _arranged(overview: Overview, entries: Sequence[ListedGroup], generation: int, epoch: int) -> GroupList:
-    places = {entry.id: place for place, entry in enumerate(entries)}
-    return GroupList(generation, overview, tuple(entries), places, epoch)
-
-
-def _entry(group: DuplicateGroup) -> ListedGroup:
-    relations = {str(relation) for pair in (*group.pairs, *group.alternates) for relation in pair.relations}
-    files = sum(len(member.image.locations) for member in group.members)
-    if files > len(group.members):
-        relations.add(str(Relation.SAME_BYTES))
-    weakest = 1.0 if group.weakest is None else group.weakest.verification.score
-    return ListedGroup(group, frozenset(relations), weakest, files, any(member.keeper for member in group.members))
-
-
-def neighbours(entries: Sequence[ListedGroup], group_id: str) -> tuple[int, str, str]:
+def neighbours(listing: Listing, entry: ListedGroup) -> tuple[int, str, str]:
     """Place of a group in a list (-1 = not in it), and the ids of those before and after it ("" = none)."""
-    ids = [entry.id for entry in entries]
-    if group_id not in ids:
-        return -1, "", ids[0] if ids else ""
-    place = ids.index(group_id)
-    return place, ids[place - 1] if place else "", ids[place + 1] if place + 1 < len(ids) else ""
+    entries, place = listing.entries, listing.place(entry)
+    if place < 0:
+        return -1, "", entries[0].id if entries else ""
+    before = entries[place - 1].id if place else ""
+    return place, before, entries[place + 1].id if place + 1 < len(entries) else ""

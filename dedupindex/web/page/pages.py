@@ -1,114 +1,75 @@
-"""The pages for people."""
+"""The pages for people: a group and what is decided on it, queries, decisions, failures."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
-from urllib.parse import parse_qsl
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, HTTPException, Query, Request, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from dedupindex.errors import ReadError
-from dedupindex.records import Relation
+from dedupindex.errors import ReadError, SettingsError
+from dedupindex.places import at_home
 from dedupindex.reports.text import pairs_with
-from dedupindex.web.page.group_lists import ORDERS, PAGE, STATES, Filter, ListOrder, ListState, neighbours
+from dedupindex.web.page.comparing import lying, stage, table
+from dedupindex.web.page.group_lists import neighbours
+from dedupindex.web.page.language import LANGUAGES
+from dedupindex.web.page.listed import Filter, ListedGroup
+from dedupindex.web.page.overview import filter_of
+from dedupindex.web.page.plans import allowed, trash_the_rest
 from dedupindex.web.page.review import Choice
-from dedupindex.web.page.site import site_of
+from dedupindex.web.page.site import LANGUAGE, Site, site_of
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 MEMBERS = 60  # pictures of a group on a page
-
-
-def chosen_filter(
-    relation: str = "", least: str = "", most: str = "", state: str = ListState.OPEN, order: str = ListOrder.LARGEST
-) -> Filter:
-    """Return the filter that an address asks for; what means nothing counts as not given.
-
-    Parameters
-    ----------
-    relation : str
-        Value of a `Relation`; "" = any.
-    least, most : str
-        Range of the score of the weakest link, 0..1.
-    state : str
-        Value of a `ListState`.
-    order : str
-        Value of a `ListOrder`.
-
-    Returns
-    -------
-    Filter
-    """
-    return Filter(
-        relation if relation in set(Relation) else "",
-        _share(least, 0.0),
-        _share(most, 1.0),
-        ListState(state) if state in set(ListState) else ListState.OPEN,
-        ListOrder(order) if order in set(ListOrder) else ListOrder.LARGEST,
-    )
-
-
-def filter_of(query: str) -> Filter:
-    """Return the filter that the query part of an address asks for."""
-    known = dict(parse_qsl(query))
-    return chosen_filter(**{name: known[name] for name in Filter.__dataclass_fields__ if name in known})
-
-
-@router.get("/")
-def overview(request: Request, page: int = 1) -> Response:
-    """Show counts, runs and the list of groups."""
-    site = site_of(request)
-    chosen = filter_of(request.url.query)
-    group_list = site.group_lists.current()
-    entries = group_list.select(chosen)
-    pages = max(1, -(-len(entries) // PAGE))
-    page = min(max(1, page), pages)
-    return site.page(
-        request,
-        "overview.html.j2",
-        counts=group_list.overview.counts,
-        runs=group_list.overview.runs,
-        group_list=group_list,
-        chosen=chosen,
-        entries=entries[(page - 1) * PAGE : page * PAGE],
-        total=len(entries),
-        page=page,
-        pages=pages,
-        states=STATES,
-        orders=ORDERS,
-        relations=list(Relation),
-    )
+LANGUAGE_SECONDS = 365 * 86_400  # for which a chosen language is remembered
 
 
 @router.get("/groups/{group_id}")
-def group(request: Request, group_id: str, show: Annotated[int, Query(alias="with")] = 2, start: int = 0) -> Response:
-    """Show a group for review."""
+def group(
+    request: Request,
+    group_id: str,
+    right: Annotated[int, Query(alias="with")] = 2,
+    left: int = 1,
+    start: int = 0,
+) -> Response:
+    """Show a group for review: two of its pictures beside one another, what differs, what is suggested."""
     site = site_of(request)
-    chosen = filter_of(request.url.query)
+    chosen = filter_of(request)
     group_list = site.group_lists.current()
-    entry = group_list.group(group_id)
-    if entry is None:
-        raise HTTPException(404, "There is no such group any more: it was decided on, or its pictures are gone.")
-    entries = group_list.select(chosen)
-    place, before, after = neighbours(entries, group_id)
+    entry = _entry(site, group_id)
+    listing = group_list.listing(chosen)
+    place, before, after = neighbours(listing, entry)
     members = entry.group.members
-    start = max(0, min(start, len(members) - 1))
-    with_first = pairs_with(members[0], entry.group.pairs)
-    compared = [number for number, member in enumerate(members[1:], 2) if member.image.id in with_first]
+    count = len(members)
+    start = max(0, min(start, count - 1))
+    left = left if 1 <= left <= count else 1
+    right = right if 1 <= right <= count and right != left else next((n for n in (2, 1) if n != left and n <= count), 0)
+    one = members[left - 1].image
+    other = members[right - 1].image if right else None
+    lies = None if other is None else lying(entry.group, one.id, other.id)
     return site.page(
         request,
         "group.html.j2",
         entry=entry,
         group=entry.group,
         members=list(enumerate(members, 1))[start : start + MEMBERS],
-        start=start,
+        begin=start,
         step=MEMBERS,
-        with_first=with_first,
-        compared=compared,
-        stage=show if show in compared else (compared[0] if compared else 0),
+        with_first=pairs_with(members[0], entry.group.pairs),
+        left=left,
+        right=right,
+        one=members[left - 1],
+        other=members[right - 1] if right else None,
+        rows=() if other is None else table(one, other, site.tiles.facts),
+        alone=site.tiles.facts(one) if other is None else None,
+        lies=lies,
+        stage=None if other is None else stage(one, other, lies),
         chosen=chosen,
         place=place,
-        total=len(entries),
+        total=len(listing.entries),
+        open=len(group_list.listing(Filter()).entries),
         before=before,
         after=after,
         last=site.review.last,
@@ -117,41 +78,71 @@ def group(request: Request, group_id: str, show: Annotated[int, Query(alias="wit
 
 @router.post("/groups/{group_id}")
 def decide(request: Request, group_id: str, do: Annotated[str, Form()]) -> Response:
-    """Write down what was decided on a group (``keep:KEY``, ``both``, ``apart``, ``out:KEY``); go to the next one."""
+    """Do something with a group, and go on.
+
+    ``keep:KEY``, ``both``, ``apart``, ``out:KEY`` are written down; ``trash:KEY`` also moves the rest to the trash;
+    ``skip`` goes to the next group; ``collect`` and ``uncollect`` put it into the plan and take it out; ``stay:PATH``
+    chooses the place of equal files that stays.
+    """
     site = site_of(request)
-    chosen = filter_of(request.url.query)
-    group_list = site.group_lists.current()
-    entry = group_list.group(group_id)
-    if entry is None:
-        raise HTTPException(404, "There is no such group any more: it was decided on, or its pictures are gone.")
-    _, before, after = neighbours(group_list.select(chosen), group_id)
+    chosen = filter_of(request)
+    entry = _entry(site, group_id)
+    listing = site.group_lists.current().listing(chosen)
+    _, before, after = neighbours(listing, entry)
     choice, _, key = do.partition(":")
-    site.review.act(entry, choice, key)
+    here = f"/groups/{group_id}"
+    if choice == "stay":
+        path = Path(key)
+        if not any(place.path == path for member in entry.group.members for place in member.image.locations):
+            raise SettingsError("that file is not in this group")
+        site.collected.choose(entry.group, path)
+        return _on(here, chosen)
+    if choice in ("collect", "uncollect"):
+        (site.collected.put if choice == "collect" else site.collected.take)([group_id])
+        return _on(f"/groups/{after}" if after and choice == "collect" else here, chosen)
+    if choice == "skip":
+        site.review.skipped.add(group_id)
+        return _on(f"/groups/{after}" if after else "/", chosen)
     following = after or before
+    done = ""
+    if choice == "trash":
+        allowed(request)
+        done = trash_the_rest(site, entry, key)
+    else:
+        site.review.act(entry, choice, key)
     if choice == Choice.OUT:  # what is left of the group, if anything; its name may be another one now
         rest = {member.image.id for member in entry.group.members if member.image.key != key}
         left = site.group_lists.current().entries
         following = next((e.id for e in left if any(m.image.id in rest for m in e.group.members)), following)
-    path = f"/groups/{following}" if following else "/"
-    return _on(path, chosen)
+    return _on(f"/groups/{following}" if following else "/", chosen, done=done)
 
 
 @router.post("/undo")
-def undo(request: Request) -> Response:
-    """Take the latest decision back, and show its group."""
+def undo(request: Request, list: Annotated[str, Form()] = "") -> Response:
+    """Take the latest decision back, and show its group, or the *list* where that was asked for."""
     site = site_of(request)
     act = site.review.undo()
-    chosen = filter_of(request.url.query)
-    if act is None:
+    chosen = filter_of(request)
+    if act is None or list:
         return _on("/", chosen)
     there = site.group_lists.current().group(act.group) is not None
     return _on(f"/groups/{act.group}" if there else "/", chosen)
 
 
+@router.post("/language")
+def speak(code: Annotated[str, Form()], back: Annotated[str, Form()] = "/") -> Response:
+    """Remember the reader's language in a cookie, and go back."""
+    if code not in LANGUAGES:
+        raise HTTPException(422, f"there is no language {code!r}; there are: {', '.join(LANGUAGES)}")
+    answer = RedirectResponse("/" + quote(back.lstrip("/\\")), 303)  # never to another host
+    answer.set_cookie(LANGUAGE, code, max_age=LANGUAGE_SECONDS, httponly=True, samesite="strict", path="/")
+    return answer
+
+
 @router.get("/query")
 def ask(request: Request) -> Response:
     """Show the upload form."""
-    return site_of(request).page(request, "query.html.j2", error="")
+    return site_of(request).page(request, "query.html.j2", error="", place="")
 
 
 @router.post("/query")
@@ -159,13 +150,28 @@ def answer(request: Request, picture: UploadFile) -> Response:
     """Search for an uploaded picture."""
     site = site_of(request)
     if not picture.filename:
-        return site.page(request, "query.html.j2", status=422, error="Choose a picture first.")
+        return _search(request, "Choose a picture first.")
     try:
         query = site.queries.ask(picture.filename, picture.file)
     except ReadError as error:
-        return site.page(
-            request, "query.html.j2", status=422, error=f"{error.reason.replace('_', ' ')}: {error.detail}"
-        )
+        return _search(request, f"{error.reason.replace('_', ' ')}: {error.detail}")
+    return RedirectResponse(f"/query/{query.id}", 303)
+
+
+@router.post("/query/place")
+def answer_place(request: Request, place: Annotated[str, Form()]) -> Response:
+    """Search for a picture that the index knows, by its path or URL; no other file is opened."""
+    site = site_of(request)
+    text = place.strip()
+    try:
+        image = site.index.image_at(text if "://" in text else at_home(Path(text))) if text else None
+    except ValueError as error:
+        return _search(request, str(error), text)
+    if image is None:
+        return _search(request, "The index knows no picture at that place.", text)
+    query = site.queries.ask_known(image)
+    if query is None:
+        return _search(request, "The file is not there any more, or has changed.", text)
     return RedirectResponse(f"/query/{query.id}", 303)
 
 
@@ -214,14 +220,17 @@ def documentation(request: Request) -> Response:
     return site_of(request).page(request, "api.html.j2", document=request.app.openapi())
 
 
-def _on(path: str, chosen: Filter) -> RedirectResponse:
-    query = chosen.query()
+def _search(request: Request, error: str, place: str = "") -> Response:
+    return site_of(request).page(request, "query.html.j2", status=422, error=error, place=place)
+
+
+def _entry(site: Site, group_id: str) -> ListedGroup:
+    entry = site.group_lists.current().group(group_id)
+    if entry is None:
+        raise HTTPException(404, "There is no such group any more: it was decided on, or its pictures are gone.")
+    return entry
+
+
+def _on(path: str, chosen: Filter, *, done: str = "") -> RedirectResponse:
+    query = chosen.query(**({"done": done} if done else {}))
     return RedirectResponse(f"{path}?{query}" if query else path, 303)
-
-
-def _share(text: str, default: float) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        return default
-    return value if 0 <= value <= 1 else default

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dedupindex import Uploads
+from dedupindex.errors import ReadError
+from dedupindex.places import is_local
 from dedupindex.records import ImageRecord, Match, Pair
 from dedupindex.records.pictures import Thumbnail
 from dedupindex.reports.names import shown
@@ -55,3 +57,31 @@ class Queries:
         query = Query(secrets.token_urlsafe(12), shown(name), asked.image, asked.thumbnail, asked.matches)
         self._known.put(query.id, query)
         return query
+
+    def ask_known(self, image: ImageRecord) -> Query | None:
+        """Search for a picture of the index, from its own file; itself is not among the answers.
+
+        Parameters
+        ----------
+        image : ImageRecord
+
+        Returns
+        -------
+        Query or None
+            None where none of its files holds it any more.
+        """
+        for place in image.locations:
+            if place.missing or not is_local(place.path) or image.frame:
+                continue
+            try:
+                asked = self._uploads.ask(place.path, Path(shown(place.path)), limit=LIMIT + 1, side=SIDES[0])
+            except ReadError:
+                continue
+            if asked.image.key != image.key:  # the file is another one by now
+                continue
+            others = tuple(match for match in asked.matches if match.image.id != image.id)[:LIMIT]
+            name = shown(place.path)
+            query = Query(secrets.token_urlsafe(12), name, asked.image, asked.thumbnail, others)
+            self._known.put(query.id, query)
+            return query
+        return None

@@ -1,20 +1,24 @@
-"""Decisions made on the review page, and undoing them."""
+"""What a reviewer did with groups, on one or on many at once, and how it is undone."""
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from dedupindex.errors import SettingsError
 from dedupindex.index import Index
-from dedupindex.records import Decision, DecisionKind, DuplicateGroup, ImageRecord
-from dedupindex.records.decisions import Decided
-from dedupindex.web.page.group_lists import GroupLists, ListedGroup
+from dedupindex.records import Decision, DecisionKind, DuplicateGroup
+from dedupindex.web.page.group_lists import GroupLists
+from dedupindex.web.page.listed import ListedGroup
 
 MOST_TOGETHER = 60  # pictures of which every two are decided on at once: 1,770 decisions
 REMEMBERED = 200  # acts that can be undone
+FOLLOWED = 20_000  # groups; after an act on more, all groups are made anew
 
 
 class Choice(StrEnum):
@@ -30,12 +34,13 @@ class Choice(StrEnum):
 class Act:
     """What one key or button did."""
 
-    group: str
+    group: str  # the first one
     words: str
     made: tuple[Decision, ...]
     before: tuple[Decision, ...]  # decisions on the same pictures
-    whole: DuplicateGroup  # the group as it was
-    epoch: int  # of the group_list that it was done on
+    wholes: tuple[DuplicateGroup, ...]  # the groups as they were
+    epoch: int  # of the group list that it was done on
+    came: tuple[str, ...] = ()  # ids of the groups that stand in their place now
 
 
 class Review:
@@ -46,6 +51,8 @@ class Review:
         self._group_lists = group_lists
         self._acts: deque[Act] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()
+        self.skipped: set[str] = set()  # groups that somebody put off
+        self.done = 0  # groups that were decided on since the start, without those undone
 
     @property
     def last(self) -> Act | None:
@@ -75,37 +82,33 @@ class Review:
             The choice makes no sense here.
         StoreError
         """
-        group = entry.group
-        images = [member.image for member in group.members]
-        keys = [image.key for image in images]
-        if choice not in set(Choice):
-            raise SettingsError(f"no choice {choice!r}; there are: {', '.join(Choice)}")
-        if choice in (Choice.KEEP, Choice.OUT) and key not in keys:
+        if choice in (Choice.KEEP, Choice.OUT) and key not in [member.image.key for member in entry.group.members]:
             raise SettingsError("that picture is not in this group")
-        if choice in (Choice.BOTH, Choice.APART) and len(images) > MOST_TOGETHER:
-            raise SettingsError(
-                f"{len(images):,} pictures are too many to decide on together, at most {MOST_TOGETHER}; "
-                "take those out that do not belong"
-            )
-        if choice == Choice.APART and len(images) < 2:
-            raise SettingsError("the same bytes at several places are duplicates")
-        with self._lock:
-            group_list = self._group_lists.current()
-            now = group_list.group(group.id)
-            if now is None or now.group.members != group.members:
-                raise SettingsError("the group has changed meanwhile: look at it again")
-            before = self._index.decisions()
-            decided = self._write(images, choice, key, before)
-            concerned = {*keys}
-            stood = tuple(
-                decision
-                for decision in before
-                if decision.a in concerned and (not decision.b or decision.b in concerned)
-            )
-            act = Act(group.id, _words(group, choice, key), decided.decisions, stood, group, group_list.epoch)
-            self._acts.append(act)
-            self._group_lists.follow(group_list, [entry], self._index.regrouped(group), decided.generation)
-        return act
+        return self._act([entry], choice, key, _words(entry.group, choice, key))
+
+    def act_on_all(self, entries: Sequence[ListedGroup], choice: Choice, words: str) -> Act:
+        """Do the same with many groups, in one transaction: accept what leads, keep all, or take apart.
+
+        Parameters
+        ----------
+        entries : sequence of ListedGroup
+            At least one.
+        choice : Choice
+            ``keep`` keeps the picture that leads each group.
+        words : str
+            What was done, for people.
+
+        Returns
+        -------
+        Act
+
+        Raises
+        ------
+        SettingsError
+            One of the groups has changed, or the choice makes no sense there; nothing was decided.
+        StoreError
+        """
+        return self._act(entries, choice, "", words)
 
     def undo(self) -> Act | None:
         """Undo the latest act: its decisions are forgotten, those before it are restored."""
@@ -115,36 +118,104 @@ class Review:
             act = self._acts.pop()
             group_list = self._group_lists.current()
             done = self._index.redecide(forget=act.made, restore=act.before)
-            if group_list.epoch == act.epoch:  # else others decided or wrote in between: all groups are made anew
-                ids = {member.image.id for member in act.whole.members}
-                gone = [e for e in group_list.entries if any(member.image.id in ids for member in e.group.members)]
-                self._group_lists.follow(group_list, gone, [act.whole], done.generation)
-            else:
+            self.done = max(0, self.done - len(act.wholes))
+            if group_list.epoch == act.epoch and len(act.wholes) <= FOLLOWED:
+                gone = [entry for entry in map(group_list.group, act.came) if entry is not None]
+                self._group_lists.follow(group_list, gone, act.wholes, done.generation)
+            else:  # others decided or wrote in between
                 self._group_lists.refresh()
         return act
 
-    def _write(self, images: list[ImageRecord], choice: str, key: str, before: list[Decision]) -> Decided:
-        """Decide, in one transaction."""
-        keys = [image.key for image in images]
-        if choice == Choice.KEEP:
-            others = [
-                decision
-                for decision in before
-                if decision.kind == DecisionKind.KEEPER and decision.a in keys and decision.a != key
-            ]
-            return self._index.redecide(make=[(DecisionKind.KEEPER, [key])], forget=others)
-        if choice == Choice.BOTH:  # a picture at several places is named twice: all of its files are to stay
-            return self._index.decide(DecisionKind.KEEP_BOTH, [*keys, *(i.key for i in images if len(i.locations) > 1)])
-        if choice == Choice.APART:
-            return self._index.decide(DecisionKind.NOT_DUPLICATE, keys)
-        return self._index.redecide(make=[(DecisionKind.NOT_DUPLICATE, [key, other]) for other in keys if other != key])
+    def _act(self, entries: Sequence[ListedGroup], choice: str, key: str, words: str) -> Act:
+        for entry in entries:
+            _refuse(entry.group, choice)
+        with self._lock:
+            group_list = self._group_lists.current()
+            for entry in entries:
+                now = group_list.group(entry.id)
+                if now is None or now.group.members != entry.group.members:
+                    raise SettingsError("the group has changed meanwhile: look at it again")
+            before = _by_picture(self._index.decisions())
+            made, stood, gone = [], [], []
+            for entry in entries:
+                wanted = _decisions(entry.group, Choice(choice), key)
+                own, replaced = _concerned(entry.group, Choice(choice), wanted, before)
+                made += wanted
+                stood += own
+                gone += replaced
+            done = self._index.redecide(forget=gone, restore=made)
+            groups = tuple(entry.group for entry in entries)
+            come: list[DuplicateGroup] = []
+            if len(groups) <= FOLLOWED:
+                come = list(itertools.chain.from_iterable(self._index.all_regrouped(groups)))
+                self._group_lists.follow(group_list, entries, come, done.generation)
+            else:
+                self._group_lists.refresh()
+            came = tuple(group.id for group in come)
+            act = Act(groups[0].id, words, tuple(made), tuple(stood), groups, group_list.epoch, came)
+            self._acts.append(act)
+            self.done += len(groups)
+            self.skipped.difference_update(entry.id for entry in entries)
+        return act
+
+
+def _refuse(group: DuplicateGroup, choice: str) -> None:
+    """Refuse a choice that makes no sense for a group."""
+    keys = [member.image.key for member in group.members]
+    if choice not in set(Choice):
+        raise SettingsError(f"no choice {choice!r}; there are: {', '.join(Choice)}")
+    if choice in (Choice.BOTH, Choice.APART) and len(keys) > MOST_TOGETHER:
+        raise SettingsError(
+            f"{len(keys):,} pictures are too many to decide on together, at most {MOST_TOGETHER}; "
+            "take those out that do not belong"
+        )
+    if choice == Choice.APART and len(keys) < 2:
+        raise SettingsError("the same bytes at several places are duplicates")
+
+
+def _decisions(group: DuplicateGroup, choice: Choice, key: str) -> list[Decision]:
+    """Return the decisions that a choice makes on a group."""
+    images = [member.image for member in group.members]
+    keys, now = [image.key for image in images], datetime.now(UTC)
+    if choice is Choice.KEEP:
+        return [Decision(DecisionKind.KEEPER, key or keys[0], "", "", now)]
+    if choice is Choice.OUT:
+        pairs: Iterable[tuple[str, str]] = ((key, other) for other in keys if other != key)
+        kind = DecisionKind.NOT_DUPLICATE
+    elif choice is Choice.BOTH:  # a picture at several places is paired with itself: all of its files are to stay
+        kind = DecisionKind.KEEP_BOTH
+        pairs = [*itertools.combinations(keys, 2), *((i.key, i.key) for i in images if len(i.locations) > 1)]
+    else:
+        kind, pairs = DecisionKind.NOT_DUPLICATE, itertools.combinations(keys, 2)
+    return [Decision(kind, min(pair), max(pair), "", now) for pair in pairs]
+
+
+def _by_picture(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:
+    found: dict[str, list[Decision]] = defaultdict(list)
+    for decision in decisions:
+        found[decision.a].append(decision)
+    return found
+
+
+def _concerned(
+    group: DuplicateGroup, choice: Choice, wanted: Sequence[Decision], before: dict[str, list[Decision]]
+) -> tuple[list[Decision], list[Decision]]:
+    """Return the decisions on pictures of a group as they stood, and those of them that new ones replace."""
+    keys = {member.image.key for member in group.members}
+    stood = [d for key in sorted(keys) for d in before.get(key, ()) if not d.b or d.b in keys]
+    same = {(decision.a, decision.b) for decision in wanted}
+    gone = [
+        d for d in stood if (d.a, d.b) in same or (choice is Choice.KEEP and d.kind == DecisionKind.KEEPER)
+    ]  # one keeper a group
+    return stood, gone
 
 
 def _words(group: DuplicateGroup, choice: str, key: str) -> str:
-    number = next((n for n, member in enumerate(group.members, 1) if member.image.key == key), 0)
-    return {
+    number = next((n for n, member in enumerate(group.members, 1) if member.image.key == key), 1)
+    words = {
         Choice.KEEP: f"no. {number} is the one to keep",
         Choice.BOTH: "all of them are to stay",
         Choice.APART: "they are not the same",
         Choice.OUT: f"no. {number} is not the same as the others",
-    }[Choice(choice)]
+    }
+    return words.get(Choice(choice), "") if choice in set(Choice) else ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -14,18 +15,28 @@ from starlette.responses import HTMLResponse
 from dedupindex import Uploads
 from dedupindex.index import Index
 from dedupindex.records import DuplicateGroup, Match
+from dedupindex.reports.names import is_text
 from dedupindex.reports.page_environment import page_environment
+from dedupindex.reports.wording import JUDGEMENT
 from dedupindex.web.page.applied import Applied
+from dedupindex.web.page.collected import Collected
+from dedupindex.web.page.comparing import moment
 from dedupindex.web.page.group_lists import GroupLists
 from dedupindex.web.page.guard import Keys
+from dedupindex.web.page.language import LANGUAGES, Language, chosen_language, language
 from dedupindex.web.page.queries import Queries
 from dedupindex.web.page.review import Review
+from dedupindex.web.page.start import NoIndexError, Start
 from dedupindex.web.shared.pictures import Lately, Pictures
+from dedupindex.web.shared.tiles import Tiles
+
+LANGUAGE = "dedupindex_language"  # cookie
+OF_THE_OTHER = ("less-processed", "shows-more")  # rules whose reason is said of the picture behind
 
 
 @dataclass(frozen=True)
 class Site:
-    """One start of the page."""
+    """An index as the pages show it."""
 
     index: Index
     keys: Keys
@@ -35,7 +46,9 @@ class Site:
     uploads: Uploads
     queries: Queries
     review: Review
-    applied: Lately[Applied]  # results of plans, by a random name
+    collected: Collected
+    tiles: Tiles
+    applied: Lately[Applied] = field(default_factory=lambda: Lately(50))  # results of plans, by a random name
 
     @classmethod
     def over(cls, index: Index, uploads: Uploads, keys: Keys, *, allow_apply: bool = False, blur: bool = False) -> Site:
@@ -58,8 +71,18 @@ class Site:
         Site
         """
         group_lists = GroupLists(index)
-        kept = Pictures(index, blur=blur), uploads, Queries(uploads), Review(index, group_lists)
-        return cls(index, keys, allow_apply, group_lists, *kept, Lately(50))
+        return cls(
+            index,
+            keys,
+            allow_apply,
+            group_lists,
+            Pictures(index, blur=blur),
+            uploads,
+            Queries(uploads),
+            Review(index, group_lists),
+            Collected(index),
+            Tiles(index, blur=blur),
+        )
 
     def told(self) -> Mapping[str, int | float | str]:
         """Return what the index holds."""
@@ -90,22 +113,48 @@ class Site:
         -------
         HTMLResponse
         """
-        text = (
-            _environment()
-            .get_template(template)
-            .render(
-                site=self,
-                csrf=self.keys.form,
-                here=request.url.path,
-                **values,
-            )
+        done = self.applied.find(request.query_params.get("done", ""))
+        return render(request, template, status=status, site=self, done=done, **values)
+
+
+def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page, also where there is no index yet; parameters as those of `Site.page`."""
+    start: Start = request.app.state.start
+    spoken = language_of(request)
+    shown = {"site": None, "done": None} | values
+    text = (
+        _environment()
+        .get_template(template)
+        .render(
+            start=start,
+            csrf=start.keys.form,
+            here=request.url.path,
+            language=spoken.code,
+            languages=LANGUAGES,
+            _=spoken.text,
+            _n=spoken.count,
+            **shown,
         )
-        return HTMLResponse(text.encode("utf-8", "replace"), status)
+    )
+    return HTMLResponse(text.encode("utf-8", "replace"), status)
+
+
+def language_of(request: Request) -> Language:
+    """Return the language that the reader of an answer has chosen, or that the browser asks for."""
+    return language(chosen_language(request.cookies.get(LANGUAGE, ""), request.headers.get("accept-language", "")))
 
 
 def site_of(request: Request) -> Site:
-    """Return the site that a request is for."""
-    site: Site = request.app.state.site
+    """Return the site that a request is for.
+
+    Raises
+    ------
+    NoIndexError
+        There is no database yet.
+    """
+    site: Site | None = request.app.state.site
+    if site is None:
+        raise NoIndexError
     return site
 
 
@@ -113,6 +162,10 @@ def site_of(request: Request) -> Site:
 def _environment() -> Environment:
     environment = page_environment(PackageLoader("dedupindex.web.page"))
     environment.globals["gist"] = gist
+    environment.globals["why_first"] = why_first
+    environment.filters["is_text"] = is_text
+    environment.filters["moment"] = moment
+    environment.filters["path_bytes"] = lambda path: os.fsencode(path).hex()
     return environment
 
 
@@ -122,3 +175,15 @@ def gist(group: DuplicateGroup) -> str:
         return "the same bytes"
     relations = dict.fromkeys(relation for pair in group.pairs for relation in pair.relations)
     return ", ".join(str(relation).replace("_", " ") for relation in list(relations)[:4])
+
+
+def why_first(group: DuplicateGroup) -> str:
+    """Return why the first picture of a group leads it: the rule, and what it goes by."""
+    first = group.members[0]
+    rule = first.rule.replace("-", " ")
+    if not first.because:
+        return rule
+    of_other = "the other one: " if first.rule in OF_THE_OTHER and not first.because.startswith("this is") else ""
+    because = first.because.replace("this is", "the other one is", 1) if not of_other else first.because
+    words = f"{rule}: {of_other}{because}" if rule else f"though {because}"
+    return f"{words} ({JUDGEMENT})" if first.judgement else words

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, HTTPException, Request
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import Path as PathNumber
 from fastapi.responses import Response
 
 from dedupindex.index.overlays import jpeg, regions_on
@@ -10,9 +13,11 @@ from dedupindex.records import ImageRecord
 from dedupindex.web.page.site import Site, site_of
 from dedupindex.web.shared.api import picture_answer
 from dedupindex.web.shared.pictures import SIDES, Picture, View
+from dedupindex.web.shared.tiles import STEPS
 
 router = APIRouter(include_in_schema=False)
 LAST_ID = 2**63 - 1
+LAST_TILE = 100_000
 
 
 @router.get("/thumbnail/{image_id}.jpg")
@@ -47,6 +52,32 @@ def aligned(request: Request, group_id: str, number: int, view: View) -> Respons
     changed = regions_on(pair, first)
     laid = site.pictures.laid(first, other, pair.verification.registration, turned=turned, changed=changed)
     return picture_answer(request, laid.get(view))
+
+
+@router.get("/tiles/{image_id}/{level}/{row}/{column}")
+def tile(
+    request: Request,
+    image_id: int,
+    level: Annotated[int, PathNumber(ge=0, le=30)],
+    row: Annotated[int, PathNumber(ge=0, le=LAST_TILE)],
+    column: Annotated[int, PathNumber(ge=0, le=LAST_TILE)],
+    low: Annotated[int, Query(ge=0, le=STEPS - 1)] = 0,
+    high: Annotated[int, Query(ge=1, le=STEPS)] = STEPS,
+) -> Response:
+    """Give a piece of an image at the full size of its file (level 0), or at a half, a quarter ... of it."""
+    if low >= high:
+        raise HTTPException(422, f"low is {low}, must be below high, {high}")
+    site = site_of(request)
+    image = known_image(site, image_id)
+    tag = f'"{image.key[:20]}-{image.frame}-{level}-{row}-{column}-{low}-{high}"'
+    headers = {"ETag": tag, "Cache-Control": "private, max-age=3600"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    tiled = site.tiles.picture(image, low, high)
+    data = tiled.tiles.get((level, row, column)) if tiled else None
+    if tiled is None or data is None:
+        raise HTTPException(404, "there is no such piece of it")
+    return Response(data, media_type=tiled.kind, headers=headers)
 
 
 @router.get("/query/{query_id}/picture.jpg")

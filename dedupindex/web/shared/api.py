@@ -74,7 +74,9 @@ class Face(Protocol):
 
 def face_of(request: Request) -> Face:
     """Return what the application of a request brings."""
-    face: Face = request.app.state.face
+    face: Face | None = request.app.state.face
+    if face is None:
+        raise HTTPException(409, "there is no database yet: scan first")
     return face
 
 

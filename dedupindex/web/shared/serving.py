@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -20,7 +21,13 @@ _WAYS_OUT = {
 }
 
 
-def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], **options: Any) -> None:
+def run(
+    app: ASGIApp,
+    listener: socket.socket,
+    ready: Callable[[], None],
+    ending: Callable[[], None] = lambda: None,
+    **options: Any,
+) -> None:
     """Serve an application until interrupted or terminated; what is in flight is finished first.
 
     Parameters
@@ -30,11 +37,13 @@ def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], **opti
         From `listening`.
     ready : callable
         Is called once requests are answered.
+    ending : callable
+        Is called in a thread of its own once the server is told to end: streams that are open have to end too.
     **options
         Of `uvicorn.Config`.
     """
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none", **options)
-    server = _Server(config, ready)
+    server = _Server(config, ready, ending)
     before = signal.signal(signal.SIGTERM, _interrupt)  # uvicorn passes on the signal that ended it
     try:
         server.run(sockets=[listener])
@@ -55,9 +64,13 @@ def is_loopback(host: str) -> bool:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], ending: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._ending = ready, ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        threading.Thread(target=self._ending, daemon=True).start()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -8,7 +8,8 @@ from dedupindex.cli import decide
 from dedupindex.records import DecisionKind
 from dedupindex.records.reports import FolderChoice
 from dedupindex.web.page import api
-from dedupindex.web.page.group_lists import ORDERS, STATES, ListOrder, ListState
+from dedupindex.web.page.listed import ListOrder, ListState, ProofState
+from dedupindex.web.page.overview import CHOICES, ORDERS, PROOFS, STATES, Bulk
 from dedupindex.web.service import routes
 
 
@@ -25,6 +26,8 @@ def literals(annotation) -> tuple[str, ...]:
         (decide.KINDS, DecisionKind),
         (tuple(STATES), ListState),
         (tuple(ORDERS), ListOrder),
+        (tuple(PROOFS), ProofState),
+        ((*CHOICES, Bulk.COLLECT), Bulk),
     ],
 )
 def test_names_are_those_of_the_enum(written, kinds):

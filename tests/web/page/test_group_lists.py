@@ -1,5 +1,6 @@
 """What the page keeps in memory after decisions is what a report made anew says."""
 
+import dataclasses
 import random
 
 import pytest
@@ -10,9 +11,18 @@ from dedupindex import Index
 from dedupindex.errors import SettingsError
 from dedupindex.records import Relation
 from dedupindex.web.page import group_lists
-from dedupindex.web.page.group_lists import Filter, GroupLists, ListOrder, ListState, neighbours
+from dedupindex.web.page.group_lists import GroupList, GroupLists, Listing, neighbours
+from dedupindex.web.page.listed import Filter, ListOrder, ListState
 from dedupindex.web.page.review import Choice, Review
 from tests.web.filling import fill
+
+FILTERS = [
+    Filter(),
+    Filter(order=ListOrder.DOUBTFUL),
+    Filter(state=ListState.KEPT, order=ListOrder.NAME),
+    Filter(relation="tone", state=ListState.ALL, order=ListOrder.FREED),
+    Filter(name="picture 1", order=ListOrder.NEWEST),
+]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +55,12 @@ def test_decisions_are_followed_exactly(filled, tmp_path, monkeypatch, seed):
                 image = rng.choice(first.entries).group.members[0].image.key
                 index.decide("keeper", [image])
             assert lists.current().generation == index.generation
-            assert [e.group for e in lists.current().entries] == list(index.report(find=False).groups)
+            now = lists.current()
+            assert [e.group for e in now.entries] == list(index.report(find=False).groups)
+            for chosen, known in now.lists.items():
+                fresh = GroupList(0, now.overview, now.entries, now.by_id, 0).listing(chosen)
+                assert known == fresh
+            now.listing(rng.choice(FILTERS))
         assert len(made) < 20  # most steps did without a new report
         while review.undo():
             pass
@@ -90,7 +105,7 @@ def test_too_many_together(filled, tmp_path):
         review = Review(index, lists)
         many = type(entry.group)(entry.id, entry.group.members * 20, entry.group.pairs, entry.group.weakest)
         with pytest.raises(SettingsError, match="too many"):
-            review.act(type(entry)(many, entry.relations, entry.weakest, entry.files, False), "both")
+            review.act(dataclasses.replace(entry, group=many), "both")
 
 
 def test_lists(filled):
@@ -105,9 +120,15 @@ def test_lists(filled):
     middle = now.select(Filter(least=0.56, most=0.58))
     assert all(0.56 <= entry.weakest <= 0.58 for entry in middle)
     ids = [entry.id for entry in now.entries]
-    assert neighbours(now.entries, ids[0]) == (0, "", ids[1])
-    assert neighbours(now.entries, ids[-1]) == (11, ids[-2], "")
-    assert neighbours(now.entries, "x") == (-1, "", ids[0])
-    assert neighbours((), "x") == (-1, "", "")
+    everything, entries = now.listing(Filter()), now.entries
+    assert neighbours(everything, entries[0]) == (0, "", ids[1])
+    assert neighbours(everything, entries[-1]) == (11, ids[-2], "")
+    crop = now.listing(Filter(relation=str(Relation.CROP_OF)))
+    other = next(entry for entry in entries if entry not in crop.entries)
+    assert neighbours(crop, other) == (-1, "", crop.entries[0].id)
+    assert neighbours(Listing(Filter(), (), 0), other) == (-1, "", "")
+    for order in ListOrder:
+        listing = now.listing(Filter(order=order))
+        assert [listing.place(entry) for entry in listing.entries] == list(range(12))
     assert Filter().query() == ""
     assert Filter(relation="tone", least=0.5).query(page=2) == "relation=tone&least=0.5&page=2"

@@ -1,0 +1,84 @@
+"""A plan of groups that somebody chose one by one, from the records of these groups: no other group is made for it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dedupindex.actions.plan_options import PlanOptions
+from dedupindex.actions.planning import make_plan
+from dedupindex.groups import roots
+from dedupindex.groups.report import present
+from dedupindex.ingest import exclusions
+from dedupindex.places import absolute
+from dedupindex.records import DuplicateGroup
+from dedupindex.records.plans import Plan
+from dedupindex.settings import Settings
+from dedupindex.store import catalog_decisions
+from dedupindex.store.database import Database
+
+
+def plan_of_groups(
+    database: Database,
+    settings: Settings,
+    groups: Sequence[DuplicateGroup],
+    options: PlanOptions,
+    *,
+    version: str,
+    without: Collection[Path] = (),
+) -> Plan:
+    """Plan what to do about some groups, with the same rules as for all of them.
+
+    Parameters
+    ----------
+    database : Database
+    settings : Settings
+    groups : sequence of DuplicateGroup
+        As the report has them.
+    options : PlanOptions
+        Where it names no keep rules or preferred folders, those of the settings count.
+    version : str
+        Of dedupindex.
+    without : collection of Path
+        Files that stay although they could go.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    StoreError
+    SettingsError
+        The keep rules have no meaning.
+    """
+    with database.read() as connection:
+        decisions = catalog_decisions.decisions(connection)
+        known = roots.remembered(connection)
+        scanned = None if options.to is None else exclusions.scanned_above(connection, options.to)
+    options = dataclasses.replace(
+        options,
+        protect=(*options.protect, *roots.whole_references(known)),
+        keep=options.keep or settings.keep_rules,
+        prefer=options.prefer or tuple(absolute(Path(folder)) for folder in settings.prefer_paths),
+    )
+    made = make_plan(
+        [_as_they_are(group) for group in groups],
+        decisions,
+        options,
+        known=known,
+        database=database.name,
+        version=version,
+        made=datetime.now(UTC),
+        settings=settings.shaping(),
+    )
+    items = tuple(item for item in made.items if item.file.path not in without)
+    return dataclasses.replace(made, items=items, scanned=scanned)
+
+
+def _as_they_are(group: DuplicateGroup) -> DuplicateGroup:
+    """A group with present places only."""
+    members = tuple(dataclasses.replace(member, image=present(member.image)) for member in group.members)
+    return dataclasses.replace(group, members=members)
