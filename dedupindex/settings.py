@@ -17,9 +17,17 @@ from typing import Any
 from dedupindex.errors import SettingsError, nearest
 
 SCALINGS = ("auto", "dtype", "minmax", "max", "stack", "percentile")
-PROFILES = ("default", "fast")
-WORKING_SIDE = {"default": 256, "fast": 128}  # pixels: of a prepared picture; keypoints need more than thumbnails
-DETAIL_SIDE = {"default": 384, "fast": 192}  # pixels: down to which a JPEG is decoded reduced; half as much again
+PROFILES = ("default", "fast", "pieces")
+WORKING_SIDE = {
+    "default": 256,
+    "fast": 128,
+    "pieces": 512,
+}  # pixels: of a prepared picture; keypoints need more than thumbnails
+DETAIL_SIDE = {
+    "default": 384,
+    "fast": 192,
+    "pieces": 768,
+}  # pixels: down to which a JPEG is decoded reduced; half as much again
 # Which copy leads and is kept, the first rule that tells two apart decides. A lossless thumbnail must not beat a
 # photograph, so pixels come before everything else, and a lossless grey copy must not beat its original, so what was
 # made from another picture comes next; what is on the right of `oldest` decides only between files of one age.
@@ -77,7 +85,11 @@ class Settings:
     mask_pattern: str = _setting("{stem}.mask.png", "name of the mask file beside a picture", shapes=True)
     mask_saturated: bool = _setting(False, "treat saturated pixels as no data", shapes=True)
     erode_mask: int = _setting(0, "pixels by which the valid area is eroded", shapes=True)
-    profile: str = _setting("default", "default, or fast: smaller pictures, neither keypoints nor hashes", shapes=True)
+    profile: str = _setting(
+        "default",
+        "default; fast: smaller pictures, neither keypoints nor hashes; pieces: parts of pictures in others are found too",
+        shapes=True,
+    )
 
     all_frames: bool = _setting(False, "take every frame of animations too (stacks always give all)")
     allow_object_arrays: bool = _setting(False, "read numbers and None from .npy arrays of Python objects")

@@ -10,6 +10,7 @@ from pathlib import Path
 from dedupindex.records.answers import Decision, DuplicateGroup, LocationRecord, Pair, RunRecord, Series
 from dedupindex.records.files import Failure
 from dedupindex.records.links import Link
+from dedupindex.records.pieces import Piece
 from dedupindex.records.verdicts import Relation
 
 
@@ -120,6 +121,7 @@ class Report:
     generation: int = field(default=0, compare=False)  # of the database state that all of this was read from
     series: tuple[Series, ...] = ()  # alternates, largest series first; none where changes were asked for
     files: int = 0  # that are there; one with several frames counts once
+    pieces: tuple[Piece, ...] = ()  # parts of pictures in others, surest first; in no group
 
     @property
     def unproven(self) -> int:

@@ -6,8 +6,9 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
-from dedupindex.records import GroupMember, Link, LocationRecord, Outcome, Pair
+from dedupindex.records import GroupMember, Link, LocationRecord, Outcome, Pair, Relation
 from dedupindex.records.proofs import DIRECT
 from dedupindex.records.reports import Report
 from dedupindex.records.selected_places import copies_of, shown_places
@@ -77,6 +78,27 @@ def pair_lines(report: Report) -> Iterator[PairLine]:
         )
 
 
+def piece_lines(report: Report) -> Iterator[PairLine]:
+    """Yield the pieces of a report, surest first: *a* contains a part of *b*; dy and dx are where it lies in *a*."""
+    for piece in report.pieces:
+        found = piece.found
+        yield PairLine(
+            piece.container.locations[0],
+            piece.part.locations[0],
+            found.score,
+            str(Relation.PIECE_OF),
+            float(found.box[0]),
+            float(found.box[1]),
+            found.scale,
+            round(found.rotation, 3) + 0.0,
+            found.mirrored,
+            found.part_share,
+            "" if found.proof is None else str(found.proof.outcome),
+            None if found.proof is None else found.proof.changed,
+            leads="",
+        )
+
+
 def _rank_columns(pair: Pair, ranks: Mapping[int, tuple[int, GroupMember]]) -> tuple[str, str, str, bool]:
     """Which picture of a pair stands before the other one, and why where that is the representative."""
     if pair.a.id not in ranks or pair.b.id not in ranks or pair.link is Link.ALTERNATE:
@@ -125,7 +147,7 @@ def pairs_csv(report: Report, *, spreadsheet: bool = False) -> bytes:
         _Lines(text), lineterminator="\r\n"
     )  # before Python 3.13 it quotes only what ends its own lines
     writer.writerow(COLUMNS)
-    for line in pair_lines(report):
+    for line in chain(pair_lines(report), piece_lines(report)):
         a, b = line.a.address, line.b.address
         writer.writerow(
             (

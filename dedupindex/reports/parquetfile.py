@@ -8,7 +8,7 @@ from typing import Any
 from dedupindex.errors import SettingsError
 from dedupindex.records import LocationRecord
 from dedupindex.records.reports import Report
-from dedupindex.reports.csvfile import PairLine, pair_lines
+from dedupindex.reports.csvfile import PairLine, pair_lines, piece_lines
 from dedupindex.reports.names import is_text, shown
 
 SCHEMA_VERSION = "2"
@@ -41,7 +41,7 @@ def pairs_parquet(report: Report) -> bytes:
     import pyarrow
     from pyarrow import parquet
 
-    lines = list(pair_lines(report))
+    lines = [*pair_lines(report), *piece_lines(report)]
     group_of = {
         (place.path, place.frame): group.id
         for group in report.groups

@@ -206,12 +206,15 @@ def strays_after(directory: Path, known: Collection[str]) -> list[Path]:
     return sorted({*left, *(path for path in sealed if path.name not in known)})
 
 
-def strays(directory: Path, known: Collection[str]) -> list[Path]:
-    """Files that nobody will read: leftovers of dead writers, and sealed files that the database does not know."""
+def strays(directory: Path, known: Collection[str], suffix: str = SUFFIX) -> list[Path]:
+    """Files that nobody will read: leftovers of dead writers, and sealed files that the database does not know.
+
+    *suffix* tells the sealed files of the vector index from those of the pieces index.
+    """
     left = []
     for path in sorted(directory.iterdir()) if directory.is_dir() else []:
         unfinished = path.name.startswith((TEMPORARY, _COPYING))
-        ours = unfinished or (path.name.startswith(PREFIX) and path.name.endswith(SUFFIX))
+        ours = unfinished or (path.name.startswith(PREFIX) and path.name.endswith(suffix))
         if not ours or path.name in known:
             continue
         try:
@@ -223,9 +226,9 @@ def strays(directory: Path, known: Collection[str]) -> list[Path]:
     return left
 
 
-def sweep(directory: Path, known: Collection[str]) -> list[Path]:
+def sweep(directory: Path, known: Collection[str], suffix: str = SUFFIX) -> list[Path]:
     """Remove `strays`; returns what was removed."""
-    removed = strays(directory, known)
+    removed = strays(directory, known, suffix)
     for path in removed:
         durable.remove(path)
     return removed

@@ -1,0 +1,48 @@
+"""From what was measured of a piece to one score: a logistic model, fitted by `tests.tools.fit_pieces`."""
+
+from __future__ import annotations
+
+import math
+
+from dedupindex.fitted import numbers
+from dedupindex.records.pieces import PieceMeasures
+
+FITTED = "pieces"
+EVIDENCE = ("places", "undrawn", "agreement", "mean", "ncc", "drawn", "thickness")
+MOST_DRAWN = 0.9  # share of a region's texture that may look written or drawn
+LEAST_UNDRAWN = 250.0  # pixels with texture that agree and do not look drawn
+LEAST_PLACES = 4.0
+
+
+def evidence(measures: PieceMeasures) -> tuple[float, ...]:
+    """The numbers that the model weighs, in the order of `EVIDENCE`; each is limited to where it tells something."""
+    undrawn = (measures.agreeing or 0.0) * (1 - (measures.drawn or 0.0))
+    return (
+        math.log2(min(max(measures.weight or 0.0, 1.0), 40.0)),
+        math.log2(min(max(undrawn, 64.0), 8_192.0)),
+        min(max(measures.agreement or 0.0, 0.5), 1.0),
+        min(max(measures.mean or 0.0, 0.5), 1.0),
+        min(max(measures.ncc or 0.0, 0.5), 1.0),
+        measures.drawn or 0.0,
+        math.log2(min(max(measures.thickness or 0.0, 8.0), 64.0)),
+    )
+
+
+def score_of(measures: PieceMeasures) -> float:
+    """Score of a piece, 0..1; 0 where a hard limit is broken: text and line art alone prove nothing.
+
+    Parameters
+    ----------
+    measures : PieceMeasures
+
+    Returns
+    -------
+    float
+    """
+    values = evidence(measures)
+    undrawn = (measures.agreeing or 0.0) * (1 - (measures.drawn or 0.0))
+    if (measures.drawn or 0.0) > MOST_DRAWN or undrawn < LEAST_UNDRAWN or (measures.places or 0.0) < LEAST_PLACES:
+        return 0.0
+    model = numbers(FITTED)
+    logit = model["constant"] + sum(weight * value for weight, value in zip(model["weights"], values, strict=True))
+    return 1 / (1 + math.exp(-max(-50.0, min(50.0, logit))))
