@@ -101,7 +101,7 @@ def propose(
     words_of = np.concatenate([probe.words.ravel() for probe in probes])
     hits = match(lists, words_of, np.concatenate([probe.signatures.ravel() for probe in probes]), most_bits=most_bits)
     ends = np.array(list(accumulate(probe.words.size for probe in probes)), np.int64)
-    limits: list[int] = np.searchsorted(hits.probe, np.r_[0, ends]).tolist()
+    limits = np.searchsorted(hits.probe, np.concatenate([[0], ends]))
     proposals = []
     for number, probe in enumerate(probes):
         part = slice(limits[number], limits[number + 1])
