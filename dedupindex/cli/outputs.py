@@ -107,7 +107,9 @@ def write_pieces_html(path: Path, report: Report, index: Index, progress: Bar | 
 
     with progress:
         images = [
-            image.id for parts in by_container(report.pieces) for image in (parts[0].container, *(p.part for p in parts))
+            image.id
+            for parts in by_container(report.pieces)
+            for image in (parts[0].container, *(p.part for p in parts))
         ]
         progress.start(len(images), "page")
         page = pieces_html(report.pieces, Thumbnails(index, images, progress))

@@ -153,7 +153,9 @@ def region_of(frame: Frame, box: Box) -> Frame:
     y0, y1 = max(0, top), min(rows, top + height)
     x0, x1 = max(0, left), min(columns, left + width)
     if y0 >= y1 or x0 >= x1 or not frame.mask[y0:y1, x0:x1].any():
-        raise SettingsError(f"box {top},{left},{height},{width} shows nothing of a picture of {rows} x {columns} pixels")
+        raise SettingsError(
+            f"box {top},{left},{height},{width} shows nothing of a picture of {rows} x {columns} pixels"
+        )
     pixels = np.ascontiguousarray(frame.pixels[y0:y1, x0:x1])
     mask = np.ascontiguousarray(frame.mask[y0:y1, x0:x1])
     return replace(frame, pixels=pixels, mask=mask, full_shape=(y1 - y0, x1 - x0))

@@ -78,7 +78,7 @@ def find_pieces(
             )
             if region is None:
                 continue
-            measures = _measures(one, region)
+            measures = measures_of(one, region)
             score = score_of(measures)
             if score >= threshold:
                 found.append((*_piece(a, b, one, region, measures, score), region))
@@ -90,7 +90,8 @@ def find_pieces(
     return kept
 
 
-def _measures(one: PieceMap, region: Region) -> PieceMeasures:
+def measures_of(one: PieceMap, region: Region) -> PieceMeasures:
+    """What was measured of a map and the region that agrees under it."""
     return PieceMeasures(
         places=float(one.places),
         weight=one.weight,

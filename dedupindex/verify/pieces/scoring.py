@@ -8,6 +8,7 @@ from dedupindex.fitted import numbers
 from dedupindex.records.pieces import PieceMeasures
 
 FITTED = "pieces"
+EVIDENCE_VERSION = "1"
 EVIDENCE = ("places", "undrawn", "agreement", "mean", "ncc", "drawn", "thickness")
 MOST_DRAWN = 0.9  # share of a region's texture that may look written or drawn
 LEAST_UNDRAWN = 250.0  # pixels with texture that agree and do not look drawn
@@ -28,6 +29,13 @@ def evidence(measures: PieceMeasures) -> tuple[float, ...]:
     )
 
 
+def accepts(measures: PieceMeasures) -> bool:
+    """Whether a piece keeps the hard limits."""
+    undrawn = (measures.agreeing or 0.0) * (1 - (measures.drawn or 0.0))
+    drawn, places = measures.drawn or 0.0, measures.places or 0.0
+    return drawn <= MOST_DRAWN and undrawn >= LEAST_UNDRAWN and places >= LEAST_PLACES
+
+
 def score_of(measures: PieceMeasures) -> float:
     """Score of a piece, 0..1; 0 where a hard limit is broken: text and line art alone prove nothing.
 
@@ -39,10 +47,9 @@ def score_of(measures: PieceMeasures) -> float:
     -------
     float
     """
-    values = evidence(measures)
-    undrawn = (measures.agreeing or 0.0) * (1 - (measures.drawn or 0.0))
-    if (measures.drawn or 0.0) > MOST_DRAWN or undrawn < LEAST_UNDRAWN or (measures.places or 0.0) < LEAST_PLACES:
+    if not accepts(measures):
         return 0.0
+    values = evidence(measures)
     model = numbers(FITTED)
     logit = model["constant"] + sum(weight * value for weight, value in zip(model["weights"], values, strict=True))
     return 1 / (1 + math.exp(-max(-50.0, min(50.0, logit))))
