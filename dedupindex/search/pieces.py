@@ -143,7 +143,15 @@ def _search(
                 continue
             pairs.append((*pair, turned))
     fresh = set(tally.seen.new([(a, b) for a, b, _ in pairs]))
-    pairs = sorted({(a, b): (a, b, turned) for a, b, turned in pairs if (a, b) in fresh}.values())
+    proposed_once = {(a, b): turned for a, b, turned in pairs if (a, b) in fresh}
+    with database.read() as connection:
+        contents = catalog_images.contents(connection, {image for pair in proposed_once for image in pair})
+    # In the order of their content keys, so that what is stored does not depend on which of them came first.
+    pairs = sorted(
+        (*sorted(pair, key=lambda image: contents[image].key), turned)
+        for pair, turned in proposed_once.items()
+        if contents.keys() >= set(pair)
+    )
     tally.seen.add(fresh)
     tally.candidates += len(pairs)
     found: dict[tuple[int, int], list[FoundPiece]] = defaultdict(list)
