@@ -87,7 +87,7 @@ class Settings:
     erode_mask: int = _setting(0, "pixels by which the valid area is eroded", shapes=True)
     profile: str = _setting(
         "default",
-        "default; fast: smaller pictures, neither keypoints nor hashes; pieces: parts of pictures in others are found too",
+        "default, fast (smaller pictures, neither keypoints nor hashes) or pieces (parts of pictures in others too)",
         shapes=True,
     )
 

@@ -481,6 +481,8 @@ class Index(PlacedIndex):
             self._mismatch = ""
         self._refuse_mismatch()
         self._vectors.rebuild()
+        if self.settings.profile == piece_search.PROFILE:
+            self._pieces.rebuild()
         return failures
 
     def backup(self, target: PathLike) -> BackupSummary:

@@ -113,7 +113,7 @@ def by_part(pieces: Sequence[Piece]) -> list[list[Piece]]:
 
 
 def pieces_html(pieces: Sequence[Piece], thumbnail: Thumbnail) -> bytes:
-    """Return pieces as one self-contained page: each container with outlines of its parts, and the pictures they are of.
+    """Return pieces as one self-contained page: each container with outlines of its parts, and what they are of.
 
     Parameters
     ----------

@@ -124,6 +124,14 @@ def search_text(summary: DuplicatesSummary) -> str:
         line += f"; {count(summary.overflowed, 'picture')} had more candidates than the limit"
     if summary.left:
         line += f"; {count(summary.left, 'picture')} left for the next run when time was up"
+    if summary.pieces is not None:
+        found = summary.pieces
+        line += (
+            f"\n{count(found.searched, 'picture')} searched for pieces, {count(found.candidates, 'pair')} compared, "
+            f"{count(found.pieces, 'part')} found; `report --pieces` shows them ({pace(found.searched, found.seconds)})"
+        )
+        if found.lost:
+            line += f"; {count(found.lost, 'pair')} lost with a worker"
     return line
 
 

@@ -1,8 +1,8 @@
 """Keep the pieces index in step with the database. The database decides; the files are a cache.
 
-As with the vector files: a sealed file is in place before its row is written, and a row is deleted before its file. What
-is in no sealed file is the tail, which is made in memory when the index is opened. A host that lacks a file of a shared
-database makes it again from the features.
+As with the vector files: a sealed file is in place before its row is written, and a row is deleted before its file.
+What is in no sealed file is the tail, which is made in memory when the index is opened. A host that lacks a file of a
+shared database makes it again from the features.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def known_piece_pairs(connection: Connection, ids: Sequence[int]) -> set[tuple[i
 
 
 def copies_of(connection: Connection, ids: Sequence[int]) -> set[tuple[int, int]]:
-    """Confirmed pairs (smaller id, larger id) with one of *ids* that the proof did not withdraw: no pieces are sought."""
+    """Confirmed copies (smaller id, larger id) with one of *ids*, proven or not: no pieces are sought in them."""
     known: set[tuple[int, int]] = set()
     for batch in chunks(ids):
         query = (

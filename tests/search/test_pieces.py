@@ -68,9 +68,7 @@ EXPECTED = {
 
 def whole(index):
     """Pairs that are confirmed as copies: a crop may be one, and is no piece then."""
-    return {
-        frozenset((pair.a.locations[0].path.name, pair.b.locations[0].path.name)) for pair in index.report().pairs
-    }
+    return {frozenset((pair.a.locations[0].path.name, pair.b.locations[0].path.name)) for pair in index.report().pairs}
 
 
 def test_pieces_are_found_and_strangers_are_not(searched):
@@ -119,7 +117,8 @@ def test_a_second_search_finds_nothing_to_do(searched):
     with Index.open(searched, workers=1) as index:
         before = [names(piece) for piece in index.report().pieces]
         summary = index.find_duplicates().pieces
-        assert summary is not None and (summary.searched, summary.pieces) == (0, 0)
+        assert summary is not None
+        assert (summary.searched, summary.pieces) == (0, 0)
         assert [names(piece) for piece in index.report().pieces] == before
 
 
@@ -223,7 +222,8 @@ def test_damaged_files_are_made_again(sealed, damage, caplog):
     assert cache_of(sealed)._untrusted is False
     last = cache_of(sealed)
     last.current()
-    assert last._untrusted is False and len(last._sealed) == 1
+    assert last._untrusted is False
+    assert len(last._sealed) == 1
 
 
 def test_removed_pictures_are_hidden_and_later_dropped(sealed):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import pickle
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -59,7 +60,7 @@ SAMPLED = 150  # codes a picture that the clustering sees
 SIDE = 1_024  # longest side of the photographs, pixels
 COPIES = 5  # composites a photograph
 FALSE_SHARE = 0.0005  # of accepted pairs
-SIGNS = (1, 1, 1, 1, 1, -1, 1)  # more agreement never lowers a score, more drawn texture never raises it
+SIGNS = (1, 1, 1, 1, 1, -1, 1, -1)  # more agreement never lowers a score, more drawn texture never raises it
 RIDGE = 1e-4
 
 
@@ -198,7 +199,10 @@ def fit_score(rows: Sequence[tuple[int, int, bool, PieceMeasures]]) -> dict[str,
     limit = ranked[last][0]
     scores = expit(np.array([logit for logit, _ in ranked]) - limit)
     print(f"{len(ranked)} pairs, {sum(same for _, same in ranked)} true; accepted {last + 1}, false {false[last]}")
-    print("scores of the surest false pairs:", [round(float(s), 3) for s, (_, t) in zip(scores, ranked) if not t][:10])
+    print(
+        "scores of the surest false pairs:",
+        [round(float(s), 3) for s, (_, t) in zip(scores, ranked, strict=True) if not t][:10],
+    )
     return {"constant": float(bias - limit), "weights": [float(value) for value in weights], "threshold": 0.5}
 
 
@@ -215,6 +219,7 @@ def main() -> None:
         verb.add_argument("--seed", type=int, default=1)
         verb.add_argument("--limit", type=int, default=0, help="files that are used; 0 = all")
         verb.add_argument("--output", type=Path)
+    score.add_argument("--keep", type=Path, help="file for what was measured")
     chosen = parser.parse_args()
     name = "piece_words" if chosen.verb == "words" else "pieces"
     output: Path = chosen.output or SHIPPED[name]
@@ -233,6 +238,8 @@ def main() -> None:
             fillers = sorted(chosen.fillers.iterdir())
             made = [one for part in pool.map(make, tasks_of(files, fillers, chosen.seed)) for one in part]
             rows = measured([one[2] for one in made], [one[0] for one in made])
+            if chosen.keep is not None:
+                chosen.keep.write_bytes(pickle.dumps(rows))
             model = fit_score(rows)
             output.write_text(json.dumps(model, indent=1) + "\n", encoding="utf-8")
             figures = {"pictures": len(made), "parts": len(rows), "evidence": list(EVIDENCE)}

@@ -9,7 +9,7 @@ from dedupindex.records.pieces import PieceMeasures
 
 FITTED = "pieces"
 EVIDENCE_VERSION = "1"
-EVIDENCE = ("places", "undrawn", "agreement", "mean", "ncc", "drawn", "thickness")
+EVIDENCE = ("places", "undrawn", "agreement", "mean", "ncc", "drawn", "thickness", "thin")
 MOST_DRAWN = 0.9  # share of a region's texture that may look written or drawn
 LEAST_UNDRAWN = 250.0  # pixels with texture that agree and do not look drawn
 LEAST_PLACES = 4.0
@@ -26,7 +26,13 @@ def evidence(measures: PieceMeasures) -> tuple[float, ...]:
         min(max(measures.ncc or 0.0, 0.5), 1.0),
         measures.drawn or 0.0,
         math.log2(min(max(measures.thickness or 0.0, 8.0), 64.0)),
+        math.log2(min(max(_thinness(measures), 2.0), 16.0)),
     )
+
+
+def _thinness(measures: PieceMeasures) -> float:
+    """Area of the region in squares of its width: about 1 for a compact one, more for a line or a lattice."""
+    return (measures.area or 0.0) / max(1.0, (measures.thickness or 0.0) ** 2)
 
 
 def accepts(measures: PieceMeasures) -> bool:

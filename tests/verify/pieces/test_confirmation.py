@@ -41,8 +41,11 @@ def test_a_crop_is_a_piece_of_its_original():
     assert side is Side.A  # the whole contains the crop
     assert near(found.box, (100, 200, 200, 220), 8)
     assert near(found.part_box, (0, 0, 200, 220), 8)
-    assert found.part_share > 0.9 and 0.05 < found.share < 0.2
-    assert found.scale == pytest.approx(1, abs=0.02) and abs(found.rotation) < 1 and not found.mirrored
+    assert found.part_share > 0.9
+    assert 0.05 < found.share < 0.2
+    assert found.scale == pytest.approx(1, abs=0.02)
+    assert abs(found.rotation) < 1
+    assert not found.mirrored
     assert near([v for point in found.quad for v in point], (200, 100, 420, 100, 420, 300, 200, 300), 10)
 
 
@@ -51,7 +54,8 @@ def test_the_answer_is_the_same_from_the_other_side():
     [(one, first)] = find_pieces(whole, part)
     [(other, second), *_] = find_pieces(part, whole)
     assert (one, other) == (Side.A, Side.B)
-    assert near(first.box, second.box, 6) and near(first.part_box, second.part_box, 6)
+    assert near(first.box, second.box, 6)
+    assert near(first.part_box, second.part_box, 6)
 
 
 @pytest.mark.parametrize("angle", [0, 35, 90, 180])
@@ -64,11 +68,12 @@ def test_planted_crops_turned_and_mirrored(angle, mirrored):
     matrix = cv2.getRotationMatrix2D((150, 150), angle, 1.0)
     part = cv2.warpAffine(np.ascontiguousarray(part), matrix, (300, 300))[40:260, 40:260]
     [(side, found)] = find_pieces(view(whole), view(part))
-    assert side is Side.A and found.mirrored is mirrored
+    assert side is Side.A
+    assert found.mirrored is mirrored
     # the part was turned counter-clockwise, so it must be turned back to lie on the whole
-    assert abs((found.rotation + (angle if not mirrored else -angle) * (-1 if mirrored else 1) + 180) % 360 - 180) < 3 or (
-        mirrored and abs((found.rotation - angle + 180) % 360 - 180) < 3
-    )
+    assert abs(
+        (found.rotation + (angle if not mirrored else -angle) * (-1 if mirrored else 1) + 180) % 360 - 180
+    ) < 3 or (mirrored and abs((found.rotation - angle + 180) % 360 - 180) < 3)
     middle = np.array(found.quad).mean(0)
     assert np.abs(middle - (300, 230)).max() < 12
 
@@ -89,7 +94,8 @@ def test_two_collages_share_two_pictures():
     found = find_pieces(view(one), view(other))
     assert len(found) == 2
     tops = sorted(piece.box[0] if side is Side.A else piece.part_box[0] for side, piece in found)
-    assert abs(tops[0] - 20) < 25 and abs(tops[1] - 300) < 25
+    assert abs(tops[0] - 20) < 25
+    assert abs(tops[1] - 300) < 25
 
 
 def test_one_picture_twice_in_another():
