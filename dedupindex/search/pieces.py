@@ -148,9 +148,9 @@ def _search(
         contents = catalog_images.contents(connection, {image for pair in proposed_once for image in pair})
     # In the order of their content keys, so that what is stored does not depend on which of them came first.
     pairs = sorted(
-        (*sorted(pair, key=lambda image: contents[image].key), turned)
-        for pair, turned in proposed_once.items()
-        if contents.keys() >= set(pair)
+        (a, b, turned) if contents[a].key < contents[b].key else (b, a, turned)
+        for (a, b), turned in proposed_once.items()
+        if a in contents and b in contents
     )
     tally.seen.add(fresh)
     tally.candidates += len(pairs)
