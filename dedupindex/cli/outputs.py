@@ -95,7 +95,16 @@ def write_html(
 
 
 def write_pieces_html(path: Path, report: Report, index: Index, progress: Bar | Quiet) -> None:
-    """Write the pieces of a report as one HTML page, replaced whole or not at all.
+    """Write the pieces of a report as one HTML page.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced whole, or not at all.
+    report : Report
+    index : Index
+        Gives the thumbnails.
+    progress : Bar or Quiet
 
     Raises
     ------

@@ -177,8 +177,8 @@ def _show_pieces(report: Report, form: Format | None, index: Index, session: Ses
     from dedupindex.reports.pieces import pieces_text
 
     if form == Format.JSON:
-        found = [piece_json(piece) for piece in report.pieces]
-        out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "pieces", "pieces": found}))
+        listed = [piece_json(piece) for piece in report.pieces]
+        out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "pieces", "pieces": listed}))
     elif form is not None or html is None:
         out(pieces_text(report.pieces, Path.cwd()))
     if html is not None:

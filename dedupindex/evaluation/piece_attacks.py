@@ -27,7 +27,7 @@ def _sized(picture: ByteArray, width: int, height: int) -> ByteArray:
     return np.asarray(cv2.resize(picture, (max(width, 8), max(height, 8)), interpolation=way), np.uint8)
 
 
-def fitted(picture: ByteArray, width: int, height: int) -> ByteArray:
+def _fitted(picture: ByteArray, width: int, height: int) -> ByteArray:
     """The middle of a picture that fills *width* x *height* pixels."""
     rows, columns = picture.shape[:2]
     factor = max(width / columns, height / rows)
@@ -36,7 +36,7 @@ def fitted(picture: ByteArray, width: int, height: int) -> ByteArray:
     return large[top : top + height, left : left + width]
 
 
-def cut(picture: ByteArray, share: float, random: Generator) -> ByteArray:
+def _cut(picture: ByteArray, share: float, random: Generator) -> ByteArray:
     """A crop of a share of the area, at any place, of about the picture's aspect."""
     rows, columns = picture.shape[:2]
     side, stretch = share**0.5, random.uniform(0.8, 1.25)
@@ -48,22 +48,22 @@ def cut(picture: ByteArray, share: float, random: Generator) -> ByteArray:
 
 def _piece(low: float, high: float) -> PieceAttack:
     def attack(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
-        part = cut(picture, random.uniform(low, high), random)
+        part = _cut(picture, random.uniform(low, high), random)
         factor = random.uniform(0.6, 1.3) if random.random() < 0.5 else 1.0
         return _sized(part, max(24, round(part.shape[1] * factor)), max(24, round(part.shape[0] * factor)))
 
     return attack
 
 
-def enlarged(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
+def _enlarged(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
     """A crop of 6 to 12 % of the area, enlarged 1.5 to 3 times."""
-    part, factor = cut(picture, random.uniform(0.06, 0.12), random), random.uniform(1.5, 3)
+    part, factor = _cut(picture, random.uniform(0.06, 0.12), random), random.uniform(1.5, 3)
     return _sized(part, round(part.shape[1] * factor), round(part.shape[0] * factor))
 
 
-def turned(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
+def _turned(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
     """A crop of 15 to 30 % of the area, turned by 5 to 40 degrees, without its corners."""
-    part = cut(picture, random.uniform(0.15, 0.3), random)
+    part = _cut(picture, random.uniform(0.15, 0.3), random)
     rows, columns = part.shape[:2]
     angle = random.uniform(5, 40) * random.choice([-1, 1])
     matrix = cv2.getRotationMatrix2D((columns / 2, rows / 2), angle, 1.0)
@@ -74,7 +74,7 @@ def turned(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -
 
 def _inset(low: float, high: float) -> PieceAttack:
     def attack(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
-        ground = fitted(next(others), int(random.integers(500, 900)), int(random.integers(400, 700))).copy()
+        ground = _fitted(next(others), int(random.integers(500, 900)), int(random.integers(400, 700))).copy()
         rows, columns = ground.shape[:2]
         factor = random.uniform(low, high) * min(columns / picture.shape[1], rows / picture.shape[0])
         small = _sized(picture, round(picture.shape[1] * factor), round(picture.shape[0] * factor))
@@ -88,8 +88,8 @@ def _inset(low: float, high: float) -> PieceAttack:
 def _collage(side: int) -> PieceAttack:
     def attack(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
         width, height, gap = 320, 240, int(random.choice([0, 4, 10]))
-        tiles = [fitted(picture, width, height)]
-        tiles += [fitted(next(others), width, height) for _ in range(side * side - 1)]
+        tiles = [_fitted(picture, width, height)]
+        tiles += [_fitted(next(others), width, height) for _ in range(side * side - 1)]
         shape = (side * (height + gap) + gap, side * (width + gap) + gap, 3)
         sheet = np.full(shape, int(random.choice([0, 255])), np.uint8)
         for place, number in enumerate(random.permutation(len(tiles)).tolist()):
@@ -111,7 +111,7 @@ def _words(count: int, random: Generator) -> str:
     return " ".join(random.choice(WORDS, count))
 
 
-def page(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
+def _page(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
     """A page of text with the picture in it, at 35 to 60 % of its width."""
     sheet = np.full((1100, 850, 3), 250, np.uint8)
     width = round(850 * random.uniform(0.35, 0.6))
@@ -125,7 +125,7 @@ def page(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> 
     return sheet
 
 
-def slide(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
+def _slide(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
     """A slide with a title, seven lines of text and the picture."""
     sheet = np.full((540, 960, 3), 255, np.uint8)
     sheet[:70] = (0, 70, 120)
@@ -139,7 +139,7 @@ def slide(picture: ByteArray, others: Iterator[ByteArray], random: Generator) ->
     return sheet
 
 
-def screen(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
+def _screen(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
     """A telephone's screen: a bar with a title, the picture over its width, lines of text."""
     ground = int(random.choice([255, 20]))
     sheet = np.full((1170, 540, 3), ground, np.uint8)
@@ -153,9 +153,9 @@ def screen(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -
     return sheet
 
 
-def wall(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
+def _wall(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
     """A print in perspective, in front of another picture."""
-    ground = cv2.GaussianBlur(fitted(next(others), 900, 675), (0, 0), 0.3 + random.uniform(0, 2))
+    ground = cv2.GaussianBlur(_fitted(next(others), 900, 675), (0, 0), 0.3 + random.uniform(0, 2))
     rows, columns = picture.shape[:2]
     factor = random.uniform(0.3, 0.5) * 900 / max(rows, columns)
     width, height = columns * factor, rows * factor
@@ -171,11 +171,11 @@ def wall(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> 
     return np.where(inside[..., None] > 127, shown, ground).astype(np.uint8)
 
 
-def panel(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
+def _panel(picture: ByteArray, others: Iterator[ByteArray], random: Generator) -> ByteArray:
     """A figure of four or six panels with letters, of which one is a crop of the picture."""
     columns, rows = ((2, 2), (3, 2), (4, 1))[int(random.integers(3))]
-    tiles = [fitted(cut(picture, random.uniform(0.3, 0.6), random), 300, 300)]
-    tiles += [fitted(next(others), 300, 300) for _ in range(columns * rows - 1)]
+    tiles = [_fitted(_cut(picture, random.uniform(0.3, 0.6), random), 300, 300)]
+    tiles += [_fitted(next(others), 300, 300) for _ in range(columns * rows - 1)]
     sheet = np.full((rows * 330 + 12, columns * 312 + 12, 3), 255, np.uint8)
     for place, number in enumerate(random.permutation(len(tiles)).tolist()):
         y, x = 30 + place // columns * 330, 12 + place % columns * 312
@@ -186,10 +186,10 @@ def panel(picture: ByteArray, others: Iterator[ByteArray], random: Generator) ->
 
 PIECE_ATTACKS: Mapping[str, PieceAttack] = {
     "piece_20": _piece(0.17, 0.23), "piece_10": _piece(0.085, 0.115), "piece_5": _piece(0.042, 0.058),
-    "piece_3": _piece(0.025, 0.035), "piece_enlarged": enlarged, "piece_turned": turned,
+    "piece_3": _piece(0.025, 0.035), "piece_enlarged": _enlarged, "piece_turned": _turned,
     "inset_40": _inset(0.35, 0.45), "inset_25": _inset(0.2, 0.3),
     "collage_2": _collage(2), "collage_3": _collage(3), "collage_4": _collage(4),
-    "page": page, "slide": slide, "screen": screen, "wall": wall, "panel": panel,
+    "page": _page, "slide": _slide, "screen": _screen, "wall": _wall, "panel": _panel,
 }  # fmt: skip
 
 

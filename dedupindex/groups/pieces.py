@@ -39,7 +39,7 @@ def shown_pieces(
     if not selection.wants((Relation.PIECE_OF,)) or selection.groups:
         return ()
     references = roots.reference_images(connection)
-    found = []
+    kept = []
     for piece in catalog_pieces.pieces(connection, min_score=selection.min_score):
         both = (piece.container, piece.part)
         if references and all(image.id in references for image in both):
@@ -48,13 +48,13 @@ def shown_pieces(
             continue
         container, part = (_present(image) for image in both)
         if container.locations and part.locations and touches(selection, (*container.locations, *part.locations)):
-            found.append(dataclasses.replace(piece, container=container, part=part))
+            kept.append(dataclasses.replace(piece, container=container, part=part))
     if away:
-        found = [
+        kept = [
             dataclasses.replace(one, container=roots.marked(one.container, away), part=roots.marked(one.part, away))
-            for one in found
+            for one in kept
         ]
-    return tuple(found)
+    return tuple(kept)
 
 
 def _present(image: ImageRecord) -> ImageRecord:

@@ -15,7 +15,6 @@ from dedupindex import __version__
 from dedupindex.actions import planning
 from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.actions.plan_rules import PlanByRules, PlanRules, plan_by_rules
-from dedupindex.errors import SettingsError
 from dedupindex.execution.engine import WORK
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.groups import decisions as deciding
@@ -34,7 +33,6 @@ from dedupindex.records import (
     ProofSummary,
 )
 from dedupindex.records.decisions import Decided
-from dedupindex.records.pieces import Box, PieceMatch
 from dedupindex.records.plans import ApplySummary, Plan
 from dedupindex.records.reports import Report, Selection
 from dedupindex.records.upkeep import BackupSummary
@@ -139,55 +137,16 @@ class Index(PlacedIndex):
         )
         if self.settings.profile != piece_search.PROFILE:
             return summary
-        found = piece_search.find_new_pieces(
+        searched = piece_search.find_new_pieces(
             self._database, self._pieces, self.settings, progress=told, engine=self._engine
         )
-        return dataclasses.replace(summary, pieces=found)
+        return dataclasses.replace(summary, pieces=searched)
 
     @on_one_thread
     def prove(self, again: bool = False, progress: Progress | None = None) -> ProofSummary:
         """Compare the files of confirmed pairs not proven yet; with *again*, also those of pairs without an outcome."""
         self._refuse_mismatch()
         return proving.prove(self._database, self.settings, progress or SILENT, self._engine, again=again)
-
-    @on_one_thread
-    def query_pieces(
-        self, picture: PathLike | NDArray[Any], limit: int = 10, *, box: Box | None = None
-    ) -> list[PieceMatch]:
-        """Stored images that share a part with a picture that need not be stored; needs the profile ``pieces``.
-
-        Parameters
-        ----------
-        picture : path, address or array
-            As for `query`.
-        limit : int
-            Most matches.
-        box : (top, left, height, width), optional
-            Search only for this region of the picture, in its pixels.
-
-        Returns
-        -------
-        list of PieceMatch
-            Surest first. Boxes on the query are in pixels of the whole picture, also where *box* is given. One image
-            may stand there several times, where it shows several parts, or one part several times.
-
-        Raises
-        ------
-        ReadError
-            The file cannot be read as a picture.
-        SettingsError
-            Another profile, or the box has no pixel in common with the picture.
-        ValueError, TypeError
-            The array is no picture.
-        """
-        self._refuse_mismatch()
-        if self.settings.profile != piece_search.PROFILE:
-            raise SettingsError(
-                "pieces are found with the profile pieces: `dedupindex --profile pieces` in a new database, "
-                "or `dedupindex rebuild --describe --profile pieces`"
-            )
-        _, features = describe_picture(picture, self.settings, box=box)
-        return piece_search.query_pieces(self._database, self._pieces, self.settings, features, limit=limit)
 
     @on_one_thread
     def query(self, picture: PathLike | NDArray[Any], limit: int = 10) -> list[Match]:

@@ -81,20 +81,20 @@ def pair_lines(report: Report) -> Iterator[PairLine]:
 def piece_lines(report: Report) -> Iterator[PairLine]:
     """Yield the pieces of a report, surest first: *a* contains a part of *b*; dy and dx are where it lies in *a*."""
     for piece in report.pieces:
-        found = piece.found
+        placed = piece.found
         yield PairLine(
             piece.container.locations[0],
             piece.part.locations[0],
-            found.score,
+            placed.score,
             str(Relation.PIECE_OF),
-            float(found.box[0]),
-            float(found.box[1]),
-            found.scale,
-            round(found.rotation, 3) + 0.0,
-            found.mirrored,
-            found.part_share,
-            "" if found.proof is None else str(found.proof.outcome),
-            None if found.proof is None else found.proof.changed,
+            float(placed.box[0]),
+            float(placed.box[1]),
+            placed.scale,
+            round(placed.rotation, 3) + 0.0,
+            placed.mirrored,
+            placed.part_share,
+            "" if placed.proof is None else str(placed.proof.outcome),
+            None if placed.proof is None else placed.proof.changed,
             leads="",
         )
 

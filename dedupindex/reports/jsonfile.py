@@ -250,21 +250,21 @@ def piece_match_json(match: PieceMatch) -> dict[str, Any]:
     return {"image": image_json(match.image), "stored_contains": match.stored_contains, **found_json(match.found)}
 
 
-def found_json(found: FoundPiece) -> dict[str, Any]:
+def found_json(placed: FoundPiece) -> dict[str, Any]:
     """Return where a part lies on both pictures, and how sure that is, as plain values."""
     return {
-        "score": round(found.score, 6),
-        "box": list(found.box),
-        "quad": [[round(x, 2), round(y, 2)] for x, y in found.quad],
-        "share": round(found.share, 6),
-        "part_box": list(found.part_box),
-        "part_share": round(found.part_share, 6),
-        "mirrored": found.mirrored,
-        "scale": round(found.scale, 5),
-        "rotation": round(found.rotation, 3),
-        "matrix": [[float(f"{value:.9g}") for value in row] for row in found.matrix],
-        "measures": {name: round(value, 4) for name, value in found.measures.named().items()},
-        "version": found.version,
+        "score": round(placed.score, 6),
+        "box": list(placed.box),
+        "quad": [[round(x, 2), round(y, 2)] for x, y in placed.quad],
+        "share": round(placed.share, 6),
+        "part_box": list(placed.part_box),
+        "part_share": round(placed.part_share, 6),
+        "mirrored": placed.mirrored,
+        "scale": round(placed.scale, 5),
+        "rotation": round(placed.rotation, 3),
+        "matrix": [[float(f"{value:.9g}") for value in row] for row in placed.matrix],
+        "measures": {name: round(value, 4) for name, value in placed.measures.named().items()},
+        "version": placed.version,
     }
 
 

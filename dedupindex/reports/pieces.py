@@ -62,16 +62,16 @@ def pieces_text(pieces: Sequence[Piece], base: Path | None = None) -> str:
     return "\n".join(lines)
 
 
-def found_words(found: FoundPiece) -> str:
+def found_words(placed: FoundPiece) -> str:
     """Return what a container shows of a picture and where, in words."""
-    whole = "all of it" if found.part_share >= WHOLE else f"{100 * found.part_share:.0f} % of it"
-    words = [f"{whole} at {box_words(found.box)}, {max(0.1, 100 * found.share):.3g} % of the area"]
-    if abs(found.scale - 1) > SIZED:
-        words.append(f"at {100 * found.scale:.3g} % of its size")
-    if found.mirrored:
+    whole = "all of it" if placed.part_share >= WHOLE else f"{100 * placed.part_share:.0f} % of it"
+    words = [f"{whole} at {box_words(placed.box)}, {max(0.1, 100 * placed.share):.3g} % of the area"]
+    if abs(placed.scale - 1) > SIZED:
+        words.append(f"at {100 * placed.scale:.3g} % of its size")
+    if placed.mirrored:
         words.append("mirrored")
-    if abs(found.rotation) > TURNED:
-        words.append(f"turned by {found.rotation:.0f} degrees")
+    if abs(placed.rotation) > TURNED:
+        words.append(f"turned by {placed.rotation:.0f} degrees")
     return ", ".join(words)
 
 
@@ -81,7 +81,17 @@ def box_words(box: tuple[int, int, int, int]) -> str:
 
 
 def matches_words(name: str, matches: Sequence[PieceMatch], base: Path | None = None) -> str:
-    """Return the answers to a query for pieces as text."""
+    """Return the answers to a query for pieces as text.
+
+    Parameters
+    ----------
+    name : str
+        Of the query.
+    matches : sequence of PieceMatch
+        Surest first.
+    base : Path, optional
+        Paths below it are shown relative to it.
+    """
     if not matches:
         return f"{name}: no pieces"
     lines = [f"{name}: {count(len(matches), 'piece')}"]

@@ -125,13 +125,13 @@ def search_text(summary: DuplicatesSummary) -> str:
     if summary.left:
         line += f"; {count(summary.left, 'picture')} left for the next run when time was up"
     if summary.pieces is not None:
-        found = summary.pieces
+        search = summary.pieces
         line += (
-            f"\n{count(found.searched, 'picture')} searched for pieces, {count(found.candidates, 'pair')} compared, "
-            f"{count(found.pieces, 'part')} found; `report --pieces` shows them ({pace(found.searched, found.seconds)})"
+            f"\n{count(search.searched, 'picture')} searched for pieces, {count(search.candidates, 'pair')} compared, "
+            f"{count(search.pieces, 'part')} found; `report --pieces` shows them ({pace(search.searched, search.seconds)})"
         )
-        if found.lost:
-            line += f"; {count(found.lost, 'pair')} lost with a worker"
+        if search.lost:
+            line += f"; {count(search.lost, 'pair')} lost with a worker"
     return line
 
 

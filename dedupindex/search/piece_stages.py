@@ -42,8 +42,8 @@ def stored_view(parts: Mapping[str, bytes]) -> View:
 
 def _pieces(task: PieceTask) -> PieceResult:
     views = {image: stored_view(parts) for image, parts in task.parts.items()}
-    found = []
+    confirmed = []
     for a, b, mirrored in task.pairs:
         for side, piece in find_pieces(views[a], views[b], threshold=task.threshold, mirrored=mirrored):
-            found.append((a, b, piece) if side is Side.A else (b, a, piece))
-    return PieceResult(tuple(found))
+            confirmed.append((a, b, piece) if side is Side.A else (b, a, piece))
+    return PieceResult(tuple(confirmed))

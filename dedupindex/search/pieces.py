@@ -154,23 +154,23 @@ def _search(
     )
     tally.seen.add(fresh)
     tally.candidates += len(pairs)
-    found: dict[tuple[int, int], list[FoundPiece]] = defaultdict(list)
+    by_pair: dict[tuple[int, int], list[FoundPiece]] = defaultdict(list)
     lost: set[int] = set()
     for result in _confirmed(database, pool, pairs, threshold(settings)):
         for container, part, piece in result.found:
-            found[container, part].append(piece)
+            by_pair[container, part].append(piece)
         lost.update(image for a, b, _ in result.lost for image in (a, b))
         tally.lost += len(result.lost)
     rows = [
         (container, part, number, piece)
-        for (container, part), pieces in sorted(found.items())
+        for (container, part), pieces in sorted(by_pair.items())
         for number, piece in enumerate(pieces)
     ]
     with database.write() as connection:
         there = catalog_images.described(connection, {image for row in rows for image in row[:2]})
         catalog_pieces.put_pieces(connection, [row for row in rows if there.issuperset(row[:2])], run)
         catalog_pieces.mark_searched(connection, ids, run)
-    tally.pairs += len({(min(pair), max(pair)) for pair in found})
+    tally.pairs += len({(min(pair), max(pair)) for pair in by_pair})
     tally.pieces += len(rows)
     tally.searched += len(ids)
 
@@ -275,7 +275,7 @@ def query_pieces(
         if len(blobs) < len(NEEDED) or not records[image].locations:
             continue
         other: View = stored_view(blobs)
-        for side, found in find_pieces(view, other, threshold=threshold(settings), mirrored=near[image][1]):
-            matches.append(PieceMatch(records[image], side is Side.B, found))
+        for side, piece in find_pieces(view, other, threshold=threshold(settings), mirrored=near[image][1]):
+            matches.append(PieceMatch(records[image], side is Side.B, piece))
     matches.sort(key=lambda match: (-match.found.score, match.image.key))
     return matches[:limit]

@@ -55,35 +55,62 @@ class PieceSegmentRow:
 
 # ----------------------------------------------------------------------------------------------------- pieces
 def put_pieces(connection: Connection, pieces: Iterable[tuple[int, int, int, FoundPiece]], run: int) -> int:
-    """Store pieces as (container, part, number, found); those of the same key are replaced. Returns how many."""
+    """Store pieces; those of the same key are replaced.
+
+    Parameters
+    ----------
+    pieces : iterable of (int, int, int, FoundPiece)
+        Ids of the container and of the other image, and the piece's number between the two.
+    run : int
+        Id of the run that found them.
+
+    Returns
+    -------
+    int
+        How many there were.
+    """
     rows = [
         {
             "container": container,
             "part": part,
             "number": number,
-            "score": float(found.score),
-            "detail": json.dumps(detail_of(found), sort_keys=True, default=float),
-            "version": found.version,
+            "score": float(placed.score),
+            "detail": json.dumps(detail_of(placed), sort_keys=True, default=float),
+            "version": placed.version,
             "run": run,
         }
-        for container, part, number, found in pieces
+        for container, part, number, placed in pieces
     ]
     upsert(connection, PieceRow, rows, by=("container", "part", "number"))
     return len(rows)
 
 
-def detail_of(found: FoundPiece) -> dict[str, Any]:
+def detail_of(placed: FoundPiece) -> dict[str, Any]:
     """What is stored of a piece as JSON."""
     names = ("box", "quad", "share", "part_box", "part_share", "mirrored", "scale", "rotation", "matrix")
-    detail: dict[str, Any] = {name: getattr(found, name) for name in names}
-    detail["measures"] = found.measures.named()
-    if found.proof is not None:
-        detail["proof"] = {"outcome": str(found.proof.outcome), "changed": found.proof.changed}
+    detail: dict[str, Any] = {name: getattr(placed, name) for name in names}
+    detail["measures"] = placed.measures.named()
+    if placed.proof is not None:
+        detail["proof"] = {"outcome": str(placed.proof.outcome), "changed": placed.proof.changed}
     return detail
 
 
 def found_of(score: float, detail: Mapping[str, Any], version: str) -> FoundPiece:
-    """A piece from what is stored of it."""
+    """A piece from what is stored of it.
+
+    Parameters
+    ----------
+    score : float
+        0..1.
+    detail : mapping
+        As `detail_of` gives it.
+    version : str
+        Of the decision rule.
+
+    Returns
+    -------
+    FoundPiece
+    """
     proof = detail.get("proof")
     a, b, c = (tuple(float(value) for value in row) for row in detail["matrix"])
     corners = tuple((float(x), float(y)) for x, y in detail["quad"])
@@ -184,7 +211,14 @@ _SEARCHED = PieceSearch.image_id == Feature.image_id
 
 
 def mark_searched(connection: Connection, ids: Sequence[int], run: int) -> None:
-    """Note that images were searched for pieces; those that are not stored any more are left out."""
+    """Note that images were searched for pieces; those that are not stored any more are left out.
+
+    Parameters
+    ----------
+    ids : sequence of int
+    run : int
+        Id of the run that searched them.
+    """
     for batch in chunks(ids):
         there = connection.execute(select(Image.id).where(Image.id.in_(batch))).scalars()
         upsert(connection, PieceSearch, [{"image_id": image, "run": run} for image in there], by=("image_id",))

@@ -63,7 +63,20 @@ class Proposals:
 
 
 def mirrored(points: PieceKeypoints, width: int, parity: FloatArray) -> PieceKeypoints:
-    """Keypoints of the picture mirrored left-right, which is *width* pixels wide."""
+    """Keypoints of the picture mirrored left-right.
+
+    Parameters
+    ----------
+    points : PieceKeypoints
+    width : int
+        Of the picture, pixels.
+    parity : (C,) float32
+        Signs that turn a code into that of the mirrored picture (`Model.local_parity`).
+
+    Returns
+    -------
+    PieceKeypoints
+    """
     place = points.position.copy()
     place[:, 1] = width - place[:, 1]
     angle = ((np.pi - points.angle) % (2 * np.pi)).astype(np.float32)

@@ -209,7 +209,18 @@ def strays_after(directory: Path, known: Collection[str]) -> list[Path]:
 def strays(directory: Path, known: Collection[str], suffix: str = SUFFIX) -> list[Path]:
     """Files that nobody will read: leftovers of dead writers, and sealed files that the database does not know.
 
-    *suffix* tells the sealed files of the vector index from those of the pieces index.
+    Parameters
+    ----------
+    directory : Path
+        Of the vector files.
+    known : collection of str
+        Names of the files that the database knows.
+    suffix : str
+        Of sealed files: those of the vector index and of the pieces index have different ones.
+
+    Returns
+    -------
+    list of Path
     """
     left = []
     for path in sorted(directory.iterdir()) if directory.is_dir() else []:
@@ -227,7 +238,20 @@ def strays(directory: Path, known: Collection[str], suffix: str = SUFFIX) -> lis
 
 
 def sweep(directory: Path, known: Collection[str], suffix: str = SUFFIX) -> list[Path]:
-    """Remove `strays`; returns what was removed."""
+    """Remove `strays`.
+
+    Parameters
+    ----------
+    directory : Path
+    known : collection of str
+    suffix : str
+        As for `strays`.
+
+    Returns
+    -------
+    list of Path
+        What was removed.
+    """
     removed = strays(directory, known, suffix)
     for path in removed:
         durable.remove(path)

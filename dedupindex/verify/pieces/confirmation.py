@@ -68,7 +68,7 @@ def find_pieces(
     list of (Side, FoundPiece)
         Surest first; which of the two contains the part, which is the one of whose area it takes the smaller share.
     """
-    found: list[tuple[Side, FoundPiece, Region]] = []
+    accepted: list[tuple[Side, FoundPiece, Region]] = []
     parity = load_model().local_parity
     for turned in (False, True) if mirrored is None else (mirrored,):
         points_a, points_b = a.pieces.keypoints, b.pieces.keypoints
@@ -81,10 +81,10 @@ def find_pieces(
             measures = measures_of(one, region)
             score = score_of(measures)
             if score >= threshold:
-                found.append((*_piece(a, b, one, region, measures, score), region))
-    found.sort(key=lambda item: -item[1].score)
+                accepted.append((*_piece(a, b, one, region, measures, score), region))
+    accepted.sort(key=lambda item: -item[1].score)
     kept: list[tuple[Side, FoundPiece]] = []
-    for side, piece, _ in found:
+    for side, piece, _ in accepted:
         if len(kept) < MOST_PIECES and not any(_same(side, piece, *other) for other in kept):
             kept.append((side, piece))
     return kept

@@ -313,10 +313,10 @@ def fit_affine(points_a: Matrix, points_b: Matrix) -> Matrix | None:
 
 def fit_homography(points_a: Matrix, points_b: Matrix) -> Matrix | None:
     """Fit a homography (3, 3) by least squares on all points; None where it is degenerate or turns the plane over."""
-    found, _ = cv2.findHomography(points_b.astype(np.float32), points_a.astype(np.float32), 0)
-    if found is None or not np.isfinite(found).all():
+    fitted, _ = cv2.findHomography(points_b.astype(np.float32), points_a.astype(np.float32), 0)
+    if fitted is None or not np.isfinite(fitted).all():
         return None
-    matrix: Matrix = np.asarray(found, np.float64)
+    matrix: Matrix = np.asarray(fitted, np.float64)
     depth = points_b @ matrix[2, :2] + matrix[2, 2]
     if (depth <= 0).any():
         return None
