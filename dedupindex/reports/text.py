@@ -128,10 +128,12 @@ def search_text(summary: DuplicatesSummary) -> str:
         search = summary.pieces
         line += (
             f"\n{count(search.searched, 'picture')} searched for pieces, {count(search.candidates, 'pair')} compared, "
-            f"{count(search.pieces, 'part')} found; `report --pieces` shows them ({pace(search.searched, search.seconds)})"
+            f"{count(search.pieces, 'part')} found ({pace(search.searched, search.seconds)})"
         )
         if search.lost:
             line += f"; {count(search.lost, 'pair')} lost with a worker"
+        if search.pieces:
+            line += "; `report --pieces` shows them"
     return line
 
 
