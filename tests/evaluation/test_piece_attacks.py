@@ -25,7 +25,9 @@ def test_every_attack_makes_a_picture_the_same_one_each_time(name):
     np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", ["piece_20", "piece_turned", "inset_40", "collage_2", "page", "slide", "screen", "wall"])
+@pytest.mark.parametrize(
+    "name", ["piece_20", "piece_turned", "inset_40", "collage_2", "page", "slide", "screen", "wall"]
+)
 def test_the_part_is_found(name):
     copy = piece_attack(name, photograph("astronaut"), others(), np.random.default_rng(5))
     one, other = (view_of(features(picture, settings=PIECES)) for picture in (photograph("astronaut"), copy))
