@@ -3,7 +3,8 @@
 ``words`` clusters keypoint codes of a folder of varied pictures into the words of the pieces index, and weighs each by
 the share of pictures that have it. ``score`` makes composites of photographs (`dedupindex.evaluation.piece_attacks`),
 lets the index propose pairs, measures every part that keypoints agree on, and fits the logistic model of
-`dedupindex.verify.pieces.scoring`. Its bias is set last: at most `FALSE_SHARE` of the accepted pairs may be false.
+`dedupindex.verify.pieces.scoring`. Its bias is set last: at most `FALSE_SHARE` of the accepted pairs may be
+false, and `MARGIN` comes off for look-alikes.
 The fillers are pictures of which nobody knows whether two are alike; only pairs of two composites count that hold them.
 """
 
@@ -62,6 +63,9 @@ COPIES = 5  # composites a photograph
 FALSE_SHARE = 0.0005  # of accepted pairs
 SIGNS = (1, 1, 1, 1, 1, -1, 1, -1)  # more agreement never lowers a score, more drawn texture never raises it
 RIDGE = 1e-4
+# Taken off the bias, in units of the logit. Two photographs of one product or of one person, taken nearly alike, are
+# rarer among fillers than among people's pictures. Chosen on composites of another draw and other photographs.
+MARGIN = 1.7
 
 
 def described(picture: ByteArray) -> PieceFeatures | None:
@@ -197,13 +201,13 @@ def fit_score(rows: Sequence[tuple[int, int, bool, PieceMeasures]]) -> dict[str,
     good = np.flatnonzero(false <= FALSE_SHARE * np.arange(1, len(ranked) + 1))
     last = int(good[-1]) if len(good) else 0
     limit = ranked[last][0]
-    scores = expit(np.array([logit for logit, _ in ranked]) - limit)
+    scores = expit(np.array([logit for logit, _ in ranked]) - limit - MARGIN)
     print(f"{len(ranked)} pairs, {sum(same for _, same in ranked)} true; accepted {last + 1}, false {false[last]}")
     print(
         "scores of the surest false pairs:",
         [round(float(s), 3) for s, (_, t) in zip(scores, ranked, strict=True) if not t][:10],
     )
-    return {"constant": float(bias - limit), "weights": [float(value) for value in weights], "threshold": 0.5}
+    return {"constant": float(bias - limit - MARGIN), "weights": [float(value) for value in weights], "threshold": 0.5}
 
 
 def main() -> None:
