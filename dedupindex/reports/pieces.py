@@ -6,13 +6,18 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from dedupindex.records import ImageRecord
+from dedupindex.records.evaluations import PiecesEvaluation
 from dedupindex.records.pieces import FoundPiece, Piece, PieceMatch
-from dedupindex.reports.amounts import count
+from dedupindex.reports.amounts import count, duration
+from dedupindex.reports.jsonfile import SCHEMA_VERSION, failure_json, path_json
+from dedupindex.reports.names import short
 from dedupindex.reports.text import place_words
 
 Thumbnail = Callable[[ImageRecord], str | None]
+SHOWN = 20  # wrong pairs in the text; JSON has all of them
 WHOLE = 0.9  # share from which a picture counts as shown entirely
 TURNED, SIZED = 2.0, 0.04  # degrees, relative change of size that are worth a word
 COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#e377c2", "#8c564b")
@@ -178,3 +183,50 @@ def _figure(
         f'width="{image.width}" role="img">{shown}{outlines}</svg>'
         f"<figcaption>{escape(place_words(image))}<br>{escape(words)}</figcaption></figure>"
     )
+
+
+def evaluation_words(evaluation: PiecesEvaluation, base: Path | None = None) -> str:
+    """Return how many parts of pictures were found again, as text.
+
+    Parameters
+    ----------
+    evaluation : PiecesEvaluation
+    base : Path, optional
+        Paths below it are shown relative to it.
+    """
+    total = sum(one.made for one in evaluation.recalls)
+    lines = [
+        f"{count(evaluation.pictures, 'picture')}, parts of them in {count(total, 'other picture')} "
+        f"({duration(evaluation.seconds)})",
+        f"found {100 * evaluation.recall:.1f} % (mean over {count(len(evaluation.recalls), 'way')}), "
+        f"precision {100 * evaluation.precision:.2f} % of {count(evaluation.pairs, 'pair')}",
+        "",
+    ]
+    lines += [
+        f"  {one.attack:<15}{one.found:>4} of {one.made:<4} {100 * one.recall:5.1f} %"
+        for one in sorted(evaluation.recalls, key=lambda one: (one.recall, one.attack))
+    ]
+    if evaluation.wrong:
+        lines += ["", f"wrong: {count(len(evaluation.wrong), 'pair')}"]
+        lines += [f"  {short(a, base)}  {short(b, base)}" for a, b in evaluation.wrong[:SHOWN]]
+    return "\n".join(lines)
+
+
+def evaluation_plain(evaluation: PiecesEvaluation) -> dict[str, Any]:
+    """Return the same as plain values for JSON."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "kind": "pieces_evaluation",
+        "pictures": evaluation.pictures,
+        "recall": round(evaluation.recall, 6),
+        "precision": round(evaluation.precision, 6),
+        "attacks": [
+            {"attack": one.attack, "made": one.made, "found": one.found, "recall": round(one.recall, 6)}
+            for one in evaluation.recalls
+        ],
+        "pairs": evaluation.pairs,
+        "wrong": [{"a": path_json(a), "b": path_json(b)} for a, b in evaluation.wrong],
+        "failures": [failure_json(failure) for failure in evaluation.failures],
+        "seed": evaluation.seed,
+        "seconds": evaluation.seconds,
+    }
