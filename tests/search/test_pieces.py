@@ -226,6 +226,21 @@ def test_damaged_files_are_made_again(sealed, damage, caplog):
     assert len(last._sealed) == 1
 
 
+def test_check_names_damaged_files(sealed):
+    assert [p.code for p in sealed.check()] == []
+    [file] = sealed._database.vectors.glob(f"*{SUFFIX}")
+    data = file.read_bytes()
+    file.write_bytes(data[:-1])
+    assert [p.code for p in sealed.check()] == ["vector_file_unusable"]
+    file.write_bytes(data)
+    with sealed._database.write() as connection:
+        connection.exec_driver_sql("UPDATE piece_segment SET row_digest = 'other'")
+    assert [p.code for p in sealed.check()] == ["vector_file_unusable"]
+    with sealed._database.write() as connection:
+        connection.exec_driver_sql("UPDATE piece_segment SET fingerprint = 'other'")
+    assert [p.code for p in sealed.check()] == ["vector_file_of_other_settings"]
+
+
 def test_removed_pictures_are_hidden_and_later_dropped(sealed):
     with sealed._database.read() as connection:
         ids = catalog_pieces.entry_ids(connection)
