@@ -11,8 +11,10 @@ FITTED = "pieces"
 EVIDENCE_VERSION = "1"
 EVIDENCE = ("places", "undrawn", "agreement", "mean", "ncc", "drawn", "thickness", "thin")
 MOST_DRAWN = 0.9  # share of a region's texture that may look written or drawn
-LEAST_UNDRAWN = 250.0  # pixels with texture that agree and do not look drawn
-LEAST_PLACES = 4.0
+# Below the first percentile of the composites that the model was fitted to; of small regions correlation says little.
+LEAST_UNDRAWN = 700.0  # pixels with texture that agree and do not look drawn
+LEAST_WEIGHT = 3.5  # of the places that hold the map
+LEAST_THICKNESS = 20.0  # pixels
 
 
 def evidence(measures: PieceMeasures) -> tuple[float, ...]:
@@ -38,8 +40,13 @@ def _thinness(measures: PieceMeasures) -> float:
 def accepts(measures: PieceMeasures) -> bool:
     """Whether a piece keeps the hard limits."""
     undrawn = (measures.agreeing or 0.0) * (1 - (measures.drawn or 0.0))
-    drawn, places = measures.drawn or 0.0, measures.places or 0.0
-    return drawn <= MOST_DRAWN and undrawn >= LEAST_UNDRAWN and places >= LEAST_PLACES
+    held, thick = measures.weight or 0.0, measures.thickness or 0.0
+    return (
+        (measures.drawn or 0.0) <= MOST_DRAWN
+        and undrawn >= LEAST_UNDRAWN
+        and held >= LEAST_WEIGHT
+        and thick >= LEAST_THICKNESS
+    )
 
 
 def score_of(measures: PieceMeasures) -> float:
