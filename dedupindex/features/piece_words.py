@@ -102,13 +102,12 @@ def assign(codes: CodeArray, words: PieceWords, count: int = 1) -> WordIds:
         Nearest first.
     """
     away = words.half_energy - codes.astype(np.float32) @ words.centres.T
-    if count == 1:
-        nearest: WordIds = away.argmin(1)[:, None].astype(np.uint16)
-        return nearest
-    near = np.argpartition(away, count, axis=1)[:, :count]
-    order = np.argsort(np.take_along_axis(away, near, 1), axis=1, kind="stable")
-    ranked: WordIds = np.take_along_axis(near, order, 1).astype(np.uint16)
-    return ranked
+    near: WordIds = np.empty((len(codes), count), np.uint16)
+    rows = np.arange(len(codes))
+    for column in range(count):  # a few passes are quicker than a partial sort
+        near[:, column] = away.argmin(1)
+        away[rows, near[:, column]] = np.inf
+    return near
 
 
 def signatures(codes: CodeArray, assigned: WordIds, words: PieceWords) -> Signatures:
