@@ -186,6 +186,8 @@ def fit_score(rows: Sequence[tuple[int, int, bool, PieceMeasures]]) -> dict[str,
     passing = [row for row in rows if accepts(row[3])]
     terms = np.array([evidence(row[3]) for row in passing], np.float64)
     true = np.array([row[2] for row in passing])
+    if true.all() or not true.any():
+        raise ValueError("pairs of both kinds are needed")
     pairs = defaultdict(int)
     for a, b, *_ in passing:
         pairs[a, b] += 1
