@@ -30,6 +30,7 @@ from dedupindex.errors import UnsupportedImageError as UnsupportedImageError
 from dedupindex.errors import VectorIndexError as VectorIndexError
 from dedupindex.evaluation.attacks import ATTACKS as ATTACKS
 from dedupindex.evaluation.evaluate import evaluate as evaluate
+from dedupindex.evaluation.pieces_evaluation import evaluate_pieces as evaluate_pieces
 from dedupindex.index import Index as Index
 from dedupindex.index.acting import apply_plan as apply_plan
 from dedupindex.index.acting import journal_beside as journal_beside

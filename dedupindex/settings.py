@@ -17,9 +17,17 @@ from typing import Any
 from dedupindex.errors import SettingsError, chosen, nearest
 
 SCALINGS = ("auto", "dtype", "minmax", "max", "stack", "percentile")
-PROFILES = ("default", "fast")
-WORKING_SIDE = {"default": 256, "fast": 128}  # pixels: of a prepared picture; keypoints need more than thumbnails
-DETAIL_SIDE = {"default": 384, "fast": 192}  # pixels: down to which a JPEG is decoded reduced; half as much again
+PROFILES = ("default", "fast", "pieces")
+WORKING_SIDE = {
+    "default": 256,
+    "fast": 128,
+    "pieces": 512,
+}  # pixels: of a prepared picture; keypoints need more than thumbnails
+DETAIL_SIDE = {
+    "default": 384,
+    "fast": 192,
+    "pieces": 768,
+}  # pixels: down to which a JPEG is decoded reduced; half as much again
 # Which copy leads and is kept, the first rule that tells two apart decides. A lossless thumbnail must not beat a
 # photograph, so pixels come before everything else, and a lossless grey copy must not beat its original, so what was
 # made from another picture comes next; what is on the right of `oldest` decides only between files of one age.
@@ -89,7 +97,11 @@ class Settings:
         PdfMode.PAGES, "what is taken of PDF documents: pages, pictures (those in pages too), off", shapes=True
     )
     video_frames: int = _setting(200, "most frames taken of a video, where the picture changes; 0 = none", shapes=True)
-    profile: str = _setting("default", "default, or fast: smaller pictures, neither keypoints nor hashes", shapes=True)
+    profile: str = _setting(
+        "default",
+        "default, fast (smaller pictures, neither keypoints nor hashes) or pieces (parts of pictures in others too)",
+        shapes=True,
+    )
 
     all_frames: bool = _setting(False, "take every frame of animations too (stacks always give all)")
     allow_object_arrays: bool = _setting(False, "read numbers and None from .npy arrays of Python objects")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dedupindex.cli.console import list_failures, out, out_bytes
 from dedupindex.cli.ingest import Recursive
 from dedupindex.cli.options import DONE, FOUND, JsonOption, Paths, Session
+
+if TYPE_CHECKING:
+    from dedupindex.settings import Settings
 
 
 def _list_attacks(wanted: bool) -> None:
@@ -74,6 +77,13 @@ def evaluate(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw it; needs the extra 'plot'.")
     ] = None,
+    pieces: Annotated[
+        bool,
+        typer.Option(
+            "--pieces",
+            help="Put parts of the pictures into collages, pages, screens and the like, and search for pieces.",
+        ),
+    ] = False,
     json: JsonOption = False,
     recursive: Recursive = True,
 ) -> int:
@@ -86,6 +96,7 @@ def evaluate(
     from dedupindex import evaluate as work
     from dedupindex.cli.outputs import require_folders
     from dedupindex.durable import output_path, write_whole
+    from dedupindex.errors import SettingsError
     from dedupindex.reports.evaluation import evaluation_json, evaluation_text
     from dedupindex.reports.evaluation_plot import evaluation_png, require_matplotlib
     from dedupindex.reports.jsonfile import to_json
@@ -94,6 +105,10 @@ def evaluate(
     if plot is not None:
         require_matplotlib()
     settings = session.settings()
+    if pieces:
+        if attack or strength or plot is not None:
+            raise SettingsError("--pieces makes all its attacks, at one strength, and draws nothing")
+        return _evaluate_pieces(session, paths, settings, per_picture, limit, seed, json=json, recursive=recursive)
     with session.progress() as progress:
         result = work(
             paths,
@@ -112,5 +127,38 @@ def evaluate(
         out_bytes(to_json(evaluation_json(result)))
     else:
         out(evaluation_text(result, Path.cwd()))
+    list_failures(result.failures)
+    return FOUND if result.failures else DONE
+
+
+def _evaluate_pieces(
+    session: Session,
+    paths: list[Path],
+    settings: Settings,
+    per_picture: int | None,
+    limit: int,
+    seed: int,
+    *,
+    json: bool,
+    recursive: bool,
+) -> int:
+    from dedupindex import evaluate_pieces
+    from dedupindex.reports.jsonfile import to_json
+    from dedupindex.reports.pieces import evaluation_plain, evaluation_words
+
+    with session.progress() as progress:
+        result = evaluate_pieces(
+            paths,
+            per_picture=per_picture,
+            limit=limit,
+            seed=seed,
+            settings=settings,
+            recursive=recursive,
+            progress=progress,
+        )
+    if json:
+        out_bytes(to_json(evaluation_plain(result)))
+    else:
+        out(evaluation_words(result, Path.cwd()))
     list_failures(result.failures)
     return FOUND if result.failures else DONE

@@ -129,3 +129,35 @@ def write_html(
         page = report_html(report, thumbnails, summary=summary)
         progress.finish()
     write_whole(output_path(path), page)
+
+
+def write_pieces_html(path: Path, report: Report, index: Index, progress: Bar | Quiet) -> None:
+    """Write the pieces of a report as one HTML page.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced whole, or not at all.
+    report : Report
+    index : Index
+        Gives the thumbnails.
+    progress : Bar or Quiet
+
+    Raises
+    ------
+    OSError
+    """
+    from dedupindex.cli.thumbnails import Thumbnails
+    from dedupindex.durable import output_path, write_whole
+    from dedupindex.reports.pieces import by_container, pieces_html
+
+    with progress:
+        images = [
+            image.id
+            for parts in by_container(report.pieces)
+            for image in (parts[0].container, *(p.part for p in parts))
+        ]
+        progress.start(len(images), "page")
+        page = pieces_html(report.pieces, Thumbnails(index, images, progress))
+        progress.finish()
+    write_whole(output_path(path), page)

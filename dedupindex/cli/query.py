@@ -13,6 +13,7 @@ from dedupindex.cli.options import DONE, FOUND, JsonOption, LimitOption, Session
 
 if TYPE_CHECKING:
     from dedupindex.records import Failure, Match
+    from dedupindex.records.pieces import Box, PieceMatch
 
 
 def query(
@@ -23,34 +24,53 @@ def query(
     limit: LimitOption = 10,
     bank: BankOption = None,
     json: JsonOption = False,
+    box: Annotated[
+        str | None,
+        typer.Option(
+            "--box",
+            metavar="TOP,LEFT,HEIGHT,WIDTH",
+            help="Search only for this region of the pictures, in pixels; needs the profile pieces.",
+        ),
+    ] = None,
 ) -> int:
     """Find the stored pictures that show what these show.
 
-    These need not be stored themselves. With --bank, find the hashes of banks that are near theirs instead: near, not
-    confirmed, because a bank has no pictures.
+    These need not be stored themselves. In a database with the profile pieces, also those that share a part with them,
+    and where it lies. With --bank, find the hashes of banks that are near theirs instead: near, not confirmed, because
+    a bank has no pictures.
     """
     if bank:
         return _in_banks(session, pictures, bank, json)
     from dedupindex.errors import ReadError
     from dedupindex.records import Failure
-    from dedupindex.reports.jsonfile import SCHEMA_VERSION, match_json, path_json, to_json
+    from dedupindex.reports.jsonfile import SCHEMA_VERSION, match_json, path_json, piece_match_json, to_json
+    from dedupindex.reports.pieces import matches_words
     from dedupindex.reports.text import matches_text
 
-    answers: list[tuple[str, list[Match]]] = []
+    region = None if box is None else box_of(box)
+    answers: list[tuple[str, list[Match], list[PieceMatch]]] = []
     failures: list[Failure] = []
     with session.open() as index:
+        in_parts = region is not None or index.settings.profile == "pieces"
         for picture in pictures:
             try:
-                answers.append((picture, index.query(picture, limit=limit)))
+                whole = [] if region is not None else index.query(picture, limit=limit)
+                parts = index.query_pieces(picture, limit=limit, box=region) if in_parts else []
+                copies = {match.image.id for match in whole}
+                answers.append((picture, whole, [match for match in parts if match.image.id not in copies]))
             except ReadError as error:
                 failures.append(Failure(error.path, error.reason, error.detail))
                 continue
             if not json:
-                out(matches_text(picture, answers[-1][1], Path.cwd()))
+                if region is None:
+                    out(matches_text(picture, answers[-1][1], Path.cwd()))
+                if in_parts:
+                    out(matches_words(picture, answers[-1][2], Path.cwd()))
     if json:
         answered = [
             {**path_json(Path(picture)), "matches": [match_json(match) for match in matches]}
-            for picture, matches in answers
+            | ({"pieces": [piece_match_json(match) for match in parts]} if in_parts else {})
+            for picture, matches, parts in answers
         ]
         out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "query", "queries": answered}))
     list_failures(failures)
@@ -86,3 +106,22 @@ def _in_banks(session: Session, pictures: list[str], banks: list[Path], json: bo
             out(bank_matches_text(picture, matches))
     list_failures(failures)
     return FOUND if failures else DONE
+
+
+def box_of(text: str) -> Box:
+    """Read a box like ``120,40,200,300``.
+
+    Raises
+    ------
+    SettingsError
+        It is no box.
+    """
+    from dedupindex.errors import SettingsError
+
+    try:
+        top, left, height, width = (int(value) for value in text.split(","))
+    except ValueError:
+        top = left = height = width = -1
+    if min(top, left) < 0 or min(height, width) < 1:
+        raise SettingsError(f"box is {text!r}, must be TOP,LEFT,HEIGHT,WIDTH in pixels, e.g. 120,40,200,300")
+    return top, left, height, width

@@ -25,6 +25,7 @@ from dedupindex.cli.selection import (
 )
 
 if TYPE_CHECKING:
+    from dedupindex.index import Index
     from dedupindex.records.reports import Report
     from dedupindex.reports.summary import ReportSummary
 
@@ -97,6 +98,13 @@ def report(
             help="Show the series of alternates instead of the groups: bursts, versions of a form, frames of a film.",
         ),
     ] = False,
+    pieces: Annotated[
+        bool,
+        typer.Option(
+            "--pieces",
+            help="Show parts of pictures in others instead of the groups: crops, collages, pages (profile pieces).",
+        ),
+    ] = False,
     sort: Annotated[
         Order | None,
         typer.Option(
@@ -147,6 +155,12 @@ def report(
         raise SettingsError("--sort and --top are about groups, not about --alternates")
     if blur and html is None:
         raise SettingsError("--blur goes with --html")
+    if pieces and (
+        alternates or since is not None or summary or sort is not None or form in (Format.CSV, Format.FDUPES)
+    ):
+        raise SettingsError(
+            "--pieces gives text, JSON or HTML, of all there is; for pairs as CSV use --relation piece_of"
+        )
     require_folders(pairs, html, parquet)
     if parquet is not None:
         require_pyarrow()
@@ -155,7 +169,9 @@ def report(
             whole = index.report(since, selection=selection, progress=progress)
         made = arranged(whole, None if sort is None else SortOrder(sort), top)
         counted = ReportSummary.of(whole)
-        if summary:
+        if pieces:
+            _show_pieces(made, form, index, session, html)
+        elif summary:
             out(summary_text(whole, counted, Path.cwd()))
         elif form is not None or (html is None and pairs is None and parquet is None and xmp is None):
             show(made, form or Format.TEXT, null=print0, alternates=alternates, summary=counted)
@@ -167,11 +183,27 @@ def report(
             count_xmp = write_xmp(xmp, made)
             if not session.quiet:
                 note(f"{count_xmp:,} sidecars in {xmp}")
-        if html is not None:
+        if html is not None and not pieces:
             write_html(html, made, index, session.progress(), summary=counted, blur=blur)
     if not session.quiet:
         say_written(html, pairs, parquet)
-    return ANY if exit_code and (whole.series if alternates else anything(whole)) else DONE
+    shown = whole.pieces if pieces else whole.series if alternates else anything(whole)
+    return ANY if exit_code and shown else DONE
+
+
+def _show_pieces(report: Report, form: Format | None, index: Index, session: Session, html: Path | None) -> None:
+    """Print the pieces of a report, or write them as a page."""
+    from dedupindex.cli.outputs import write_pieces_html
+    from dedupindex.reports.jsonfile import SCHEMA_VERSION, piece_json, to_json
+    from dedupindex.reports.pieces import pieces_text
+
+    if form == Format.JSON:
+        listed = [piece_json(piece) for piece in report.pieces]
+        out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "pieces", "pieces": listed}))
+    elif form is not None or html is None:
+        out(pieces_text(report.pieces, Path.cwd()))
+    if html is not None:
+        write_pieces_html(html, report, index, session.progress())
 
 
 def show(

@@ -10,12 +10,22 @@ import numpy as np
 from dedupindex.execution.engine import VectorSource
 from dedupindex.execution.limits import limits_of
 from dedupindex.execution.pool import Pool, Single
-from dedupindex.execution.tasks import FileResult, FileTask, PairResult, PairTask, ProofResult, ProofTask
+from dedupindex.execution.tasks import (
+    FileResult,
+    FileTask,
+    PairResult,
+    PairTask,
+    PieceResult,
+    PieceTask,
+    ProofResult,
+    ProofTask,
+)
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit
 from dedupindex.ingest.describing import describe_files, died
 from dedupindex.records import Candidate
 from dedupindex.search.candidates import radius_for, stored_candidates
 from dedupindex.search.pair_stages import pairs_died, verify_pairs
+from dedupindex.search.piece_stages import pieces_died, pieces_of_pairs
 from dedupindex.search.proof_stages import proofs_died, prove_pairs
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
@@ -39,6 +49,11 @@ class Embedded:
     def proving(self, settings: Settings) -> Pool[ProofTask, ProofResult]:
         """Workers that compare the files of pairs."""
         return Pool(prove_pairs, died=proofs_died, workers=settings.workers, limits=limits_of(settings))
+
+    def piecing(self, settings: Settings) -> Pool[PieceTask, PieceResult]:
+        """Workers that look for pieces in pairs."""
+        limits = limits_of(settings)
+        return Pool(pieces_of_pairs, died=pieces_died, workers=settings.workers, limits=limits, single=Single.HERE)
 
     def proposer(
         self, database: Database, vectors: VectorSource, settings: Settings, todo: Sequence[int]

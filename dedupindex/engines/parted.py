@@ -13,10 +13,20 @@ from dedupindex.engines.local import LocalRunner
 from dedupindex.engines.mapping import Each, PartMapper
 from dedupindex.engines.proposing import JoinProposer
 from dedupindex.execution.engine import Mapper, Proposer, VectorSource
-from dedupindex.execution.tasks import FileResult, FileTask, PairResult, PairTask, ProofResult, ProofTask
+from dedupindex.execution.tasks import (
+    FileResult,
+    FileTask,
+    PairResult,
+    PairTask,
+    PieceResult,
+    PieceTask,
+    ProofResult,
+    ProofTask,
+)
 from dedupindex.features import versions
 from dedupindex.ingest.describing import describe_files, died
 from dedupindex.search.pair_stages import pairs_died, verify_pairs
+from dedupindex.search.piece_stages import pieces_died, pieces_of_pairs
 from dedupindex.search.proof_stages import proofs_died, prove_pairs
 from dedupindex.settings import Settings
 from dedupindex.sources import decoder_fingerprint
@@ -74,6 +84,18 @@ class PartedEngine:
         executor = self._started(settings)
         yield PartMapper[ProofTask, ProofResult](
             executor, stage, died=proofs_died, ends=lambda _: False, most=PROOF_TASKS_A_PART
+        )
+        executor.folder.clear()
+
+    @contextmanager
+    def piecing(self, settings: Settings) -> Iterator[Mapper[PieceTask, PieceResult]]:
+        """Workers that look for pieces in pairs."""
+        from dedupindex.verify.pieces.confirmation import VERSION
+
+        stage = Each(pieces_of_pairs, PieceTask, PieceResult, settings, VERSION)
+        executor = self._started(settings)
+        yield PartMapper[PieceTask, PieceResult](
+            executor, stage, died=pieces_died, ends=lambda _: False, most=PAIR_TASKS_A_PART
         )
         executor.folder.clear()
 

@@ -10,7 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
-from dedupindex.execution.tasks import FileResult, FileTask, PairResult, PairTask, ProofResult, ProofTask
+from dedupindex.execution.tasks import (
+    FileResult,
+    FileTask,
+    PairResult,
+    PairTask,
+    PieceResult,
+    PieceTask,
+    ProofResult,
+    ProofTask,
+)
 from dedupindex.records import Candidate
 from dedupindex.settings import Settings
 from dedupindex.store.database import Database
@@ -77,6 +86,9 @@ class Engine(Protocol):
 
     def proving(self, settings: Settings) -> AbstractContextManager[Mapper[ProofTask, ProofResult]]:
         """Workers that compare the files of pairs."""
+
+    def piecing(self, settings: Settings) -> AbstractContextManager[Mapper[PieceTask, PieceResult]]:
+        """Workers that look for pieces in pairs."""
 
     def proposer(self, database: Database, vectors: VectorSource, settings: Settings, todo: Sequence[int]) -> Proposer:
         """A proposer of candidates for images that were not searched yet.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dedupindex.records import Failure, FoundFile, Proof, Verification
 from dedupindex.records.pictures import Thumbnail
+from dedupindex.records.pieces import FoundPiece
 from dedupindex.records.proofs import Affine
 from dedupindex.settings import Settings
 from dedupindex.store.rows import FileState, NewImage
@@ -175,3 +176,38 @@ class ProofResult:
     equal: tuple[tuple[int, int], ...] = ()
     lost: tuple[tuple[int, int, Affine], ...] = ()
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PieceTask:
+    """Pairs in which pieces are sought, with the packed features of all their images.
+
+    Attributes
+    ----------
+    parts : mapping
+        Image id to (feature name to packed data): those of pieces, and ``frame``.
+    pairs : tuple of (int, int, bool)
+        Image ids a and b, and whether b is looked at mirrored.
+    threshold : float
+        Lowest score of a piece, 0..1.
+    """
+
+    parts: Mapping[int, Mapping[str, bytes]]
+    pairs: tuple[tuple[int, int, bool], ...]
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class PieceResult:
+    """The result of a piece task.
+
+    Attributes
+    ----------
+    found : tuple of (int, int, FoundPiece)
+        Ids of the container and of the other picture, surest first for each pair.
+    lost : tuple of (int, int, bool)
+        Pairs that were lost with a worker.
+    """
+
+    found: tuple[tuple[int, int, FoundPiece], ...] = ()
+    lost: tuple[tuple[int, int, bool], ...] = ()

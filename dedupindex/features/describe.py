@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.features import descriptor, hashes, keypoints, layout, thumbnail
+from dedupindex.features import descriptor, hashes, keypoints, layout, piece_entries, piece_keypoints, thumbnail
 from dedupindex.features.model import encode_codes, load_model
+from dedupindex.prepare import reduce_area
 from dedupindex.prepare.stages import stage_versions
 from dedupindex.records import ByteArray, CodeArray, Features, FloatArray, Keypoints, Mask, PreparedFrame
-from dedupindex.settings import Settings
+from dedupindex.records.pictures import PieceFeatures
+from dedupindex.settings import WORKING_SIDE, Settings
 from dedupindex.sources import decode
 
 _Number = TypeVar("_Number", bound=np.generic)
@@ -39,16 +41,20 @@ def versions(settings: Settings) -> Mapping[str, str]:
     """
     digest = load_model().digest
     prepared = f"decoding:{decode.version_of(settings)} {stage_versions()}"
-    return ({} if prepared == FIRST_PREPARED else {"prepared": prepared}) | {
-        "thumbnail": f"{thumbnail.VERSION}:{settings.working_side}:{settings.detail_side}",
-        "colour": thumbnail.VERSION,
-        "histogram": HISTOGRAM_VERSION,
-        "spectrum": SPECTRUM_VERSION,
-        "hashes": hashes.VERSION,
-        "keypoints": f"{keypoints.VERSION}:{digest}",
-        "descriptor": f"{descriptor.VERSION}:{digest}",
-        "frame": FRAME_VERSION,
-    }
+    return (
+        ({} if prepared == FIRST_PREPARED else {"prepared": prepared})
+        | {
+            "thumbnail": f"{thumbnail.VERSION}:{settings.working_side}:{settings.detail_side}",
+            "colour": thumbnail.VERSION,
+            "histogram": HISTOGRAM_VERSION,
+            "spectrum": SPECTRUM_VERSION,
+            "hashes": hashes.VERSION,
+            "keypoints": f"{keypoints.VERSION}:{digest}",
+            "descriptor": f"{descriptor.VERSION}:{digest}",
+            "frame": FRAME_VERSION,
+        }
+        | ({"pieces": piece_entries.version()} if settings.profile == "pieces" else {})
+    )
 
 
 def describe(prepared: PreparedFrame, settings: Settings) -> Features:
@@ -58,7 +64,7 @@ def describe(prepared: PreparedFrame, settings: Settings) -> Features:
     ----------
     prepared : PreparedFrame
     settings : Settings
-        ``profile == "fast"`` leaves keypoints and hashes out.
+        ``profile == "fast"`` leaves keypoints and hashes out, ``"pieces"`` adds what pieces are found by.
 
     Returns
     -------
@@ -69,6 +75,9 @@ def describe(prepared: PreparedFrame, settings: Settings) -> Features:
 
 def describe_stack(prepared: Sequence[PreparedFrame], settings: Settings) -> list[Features]:
     """Describe many frames; those of one shape go through NumPy together, with the same result in less time."""
+    if settings.profile == "pieces":
+        whole = describe_stack([_reduced(frame) for frame in prepared], replace(settings, profile="default"))
+        return [replace(one, pieces=_pieces(frame)) for one, frame in zip(whole, prepared, strict=True)]
     alike: dict[tuple[tuple[int, ...], bool, bool], list[int]] = {}
     for number, frame in enumerate(prepared):
         alike.setdefault((frame.mask.shape, frame.colour is None, bool(frame.mask.all())), []).append(number)
@@ -136,7 +145,7 @@ def _describe_alike(frames: Sequence[PreparedFrame], settings: Settings) -> list
     """Describe frames of one shape."""
     wholes = describe_wholes(frames)
     histograms = wholes.levels.reshape(len(frames), 3, HISTOGRAM_BINS, -1).sum(3)
-    everything = settings.profile == "default"
+    everything = settings.profile != "fast"
     points = [
         _keypoints(picture, frame.mask) if everything else _no_keypoints()
         for picture, frame in zip(wholes.stretched, frames, strict=True)
@@ -162,6 +171,25 @@ def _describe_alike(frames: Sequence[PreparedFrame], settings: Settings) -> list
         )
         for i, frame in enumerate(frames)
     ]
+
+
+def _reduced(frame: PreparedFrame) -> PreparedFrame:
+    """The frame at the size that features of whole pictures are made at."""
+    side = WORKING_SIDE["default"]
+    if max(frame.mask.shape) <= side:
+        return frame
+    mask = None if frame.mask.all() else frame.mask
+    luminance, valid = reduce_area(frame.luminance, mask, side)
+    colour = None if frame.colour is None else reduce_area(frame.colour, mask, side)[0]
+    return replace(frame, luminance=luminance, colour=colour, mask=valid)
+
+
+def _pieces(frame: PreparedFrame) -> PieceFeatures | None:
+    """What pieces are found by; None for pictures that show next to nothing."""
+    if frame.low_information:
+        return None
+    picture = thumbnail.stretch(frame.luminance, frame.mask)
+    return PieceFeatures(piece_keypoints.extract(picture, frame.mask), picture, frame.mask)
 
 
 def _stacked(arrays: Sequence[NDArray[_Number]]) -> NDArray[_Number]:

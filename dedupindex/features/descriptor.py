@@ -241,7 +241,7 @@ def reach_of(side: int, keypoints: int, profile: str = "default") -> float:
         Longest side of its thumbnail, pixels.
     keypoints : int
         How many it has.
-    profile : {"default", "fast"}
+    profile : {"default", "fast", "pieces"}
         `Settings.profile`.
 
     Returns
@@ -253,4 +253,4 @@ def reach_of(side: int, keypoints: int, profile: str = "default") -> float:
         return TINY_REACH
     if keypoints >= FEW_KEYPOINTS:
         return -1.0
-    return POOR_REACH if profile == "default" else FAST_REACH
+    return FAST_REACH if profile == "fast" else POOR_REACH

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, Aim, probes_wanted, reach_of
+from dedupindex.features.piece_entries import PICTURE, pack_pieces, unpack_pieces
 from dedupindex.records import ByteArray, CodeArray, Features, FloatArray, Keypoints, Look, Mask
 
 POSITION_STEPS = 65535
@@ -32,7 +33,8 @@ def pack(features: Features) -> dict[str, bytes]:
     """Pack features, one blob a feature name."""
     points = features.keypoints
     height, width = features.thumbnail.shape
-    return {
+    more = {} if features.pieces is None else pack_pieces(features.pieces)
+    return more | {
         "thumbnail": struct.pack("<HH", height, width) + _deflated(_picture_bytes(features)),
         "colour": struct.pack("<HH", *features.colour.shape[:2]) + features.colour.tobytes(),
         "histogram": np.rint(features.histogram * 65535).astype("<u2").tobytes(),
@@ -51,7 +53,7 @@ def pack(features: Features) -> dict[str, bytes]:
 
 
 def unpack(parts: Mapping[str, bytes]) -> Features:
-    """Unpack what `pack` made.
+    """Unpack what `pack` made; `Features.pieces` only where its parts are among *parts*.
 
     Raises
     ------
@@ -83,6 +85,7 @@ def _unpack(parts: Mapping[str, bytes]) -> Features:
         box=look.box,
         full_shape=look.full_shape,
         pixel_sha256=digest,
+        pieces=unpack_pieces(parts) if PICTURE in parts else None,
     )
 
 

@@ -12,6 +12,7 @@ from dedupindex.errors import SettingsError
 from dedupindex.groups import roots, snapshots
 from dedupindex.groups.decisions import DecidedPairs, decided_pairs, sift
 from dedupindex.groups.grouping import build_groups, largest_first
+from dedupindex.groups.pieces import shown_pieces
 from dedupindex.groups.ranking import Policy
 from dedupindex.groups.selection import Selected, select, settled
 from dedupindex.groups.series import build_series
@@ -202,6 +203,7 @@ def _with_groups(
         hidden=hidden,
         decisions=_concerning(decided, groups),
         coverage=coverage,
+        pieces=() if among is not None else shown_pieces(connection, selection, decided, away),
     )
 
 

@@ -37,6 +37,7 @@ from dedupindex.records.plans import ApplySummary, Plan
 from dedupindex.records.reports import Report, Selection
 from dedupindex.records.upkeep import BackupSummary
 from dedupindex.search import candidates, duplicates, match_proofs, proving
+from dedupindex.search import pieces as piece_search
 from dedupindex.search.uploads import Uploads
 from dedupindex.sources import SourceList
 from dedupindex.store.database import database_path
@@ -124,14 +125,23 @@ class Index(ModeratingIndex):
     def find_duplicates(self, progress: Progress | None = None) -> DuplicatesSummary:
         """Search every image that is new for duplicates, and store the confirmed pairs.
 
+        With the profile ``pieces``, also for parts that it shares with others.
+
         Raises
         ------
         StoreError
         """
         self._refuse_mismatch()
-        return duplicates.find_duplicates(
-            self._database, self._vectors, self.settings, progress=progress or SILENT, engine=self._engine
+        told = progress or SILENT
+        summary = duplicates.find_duplicates(
+            self._database, self._vectors, self.settings, progress=told, engine=self._engine
         )
+        if self.settings.profile != piece_search.PROFILE:
+            return summary
+        searched = piece_search.find_new_pieces(
+            self._database, self._pieces, self.settings, progress=told, engine=self._engine
+        )
+        return dataclasses.replace(summary, pieces=searched)
 
     @on_one_thread
     def prove(self, again: bool = False, progress: Progress | None = None) -> ProofSummary:
@@ -204,7 +214,10 @@ class Index(ModeratingIndex):
         if (
             find
             and not self._database.read_only
-            and duplicates.is_due(self._database, self.settings, after_any=since == reporting.LAST)
+            and (
+                duplicates.is_due(self._database, self.settings, after_any=since == reporting.LAST)
+                or piece_search.is_due(self._database, self.settings)
+            )
         ):
             self.find_duplicates(progress)
         chosen = selection or Selection()
@@ -428,6 +441,8 @@ class Index(ModeratingIndex):
             self._mismatch = ""
         self._refuse_mismatch()
         self._vectors.rebuild()
+        if self.settings.profile == piece_search.PROFILE:
+            self._pieces.rebuild()
         return failures
 
     def backup(self, target: PathLike) -> BackupSummary:

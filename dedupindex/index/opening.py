@@ -11,6 +11,7 @@ from dedupindex import __version__
 from dedupindex.engines.choosing import engine_for
 from dedupindex.errors import SettingsError, SettingsMismatchError
 from dedupindex.features import versions
+from dedupindex.search.piece_cache import PieceCache
 from dedupindex.search.vector_cache import VectorCache
 from dedupindex.settings import Settings
 from dedupindex.store import catalog
@@ -32,6 +33,7 @@ class OpenIndex:
         self.settings = settings
         self.fingerprint = settings.fingerprint(versions(settings))
         self._vectors = VectorCache(database, self.fingerprint)
+        self._pieces = PieceCache(database, self.fingerprint)
         self._engine = engine_for(settings, database)
         if not database.read_only and not database.shared:
             backups.remove_leftovers(database.path)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from dedupindex import __version__
 from dedupindex.actions.chosen_groups import plan_of_groups
 from dedupindex.actions.plan_options import PlanOptions
+from dedupindex.errors import SettingsError
 from dedupindex.features import unpack
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
@@ -17,15 +21,19 @@ from dedupindex.groups.roots import remembered
 from dedupindex.groups.thumbnails import file_facts, from_file, stored_thumbnails
 from dedupindex.groups.tiles import tiled_picture
 from dedupindex.index.opening import OpenIndex
+from dedupindex.ingest.query_pictures import describe_picture
 from dedupindex.places import absolute
 from dedupindex.records import Decision, DuplicateGroup, Failure, Features, ImageRecord, Pair, RunRecord
 from dedupindex.records.pictures import FileFacts, Thumbnail, TiledPicture
+from dedupindex.records.pieces import Box, PieceMatch
 from dedupindex.records.plans import Plan
 from dedupindex.records.reports import Overview
 from dedupindex.records.roots import Root
 from dedupindex.records.upkeep import Vitals
+from dedupindex.search import pieces as piece_search
 from dedupindex.sources import parse_address
 from dedupindex.store import catalog, catalog_images
+from dedupindex.threads import on_one_thread
 from dedupindex.upkeep import info as describing
 from dedupindex.upkeep.vitals import pulse, vitals
 
@@ -66,6 +74,45 @@ class ReadableIndex(OpenIndex):
         """
         with self._database.read() as connection:
             return unpack(catalog_images.features(connection, [image_id])[image_id])
+
+    @on_one_thread
+    def query_pieces(
+        self, picture: PathLike | NDArray[Any], limit: int = 10, *, box: Box | None = None
+    ) -> list[PieceMatch]:
+        """Stored images that share a part with a picture that need not be stored; needs the profile ``pieces``.
+
+        Parameters
+        ----------
+        picture : path, address or array
+            As for `query`.
+        limit : int
+            Most matches.
+        box : (top, left, height, width), optional
+            Search only for this region of the picture, in its pixels.
+
+        Returns
+        -------
+        list of PieceMatch
+            Surest first. Boxes on the query are in pixels of the whole picture, also where *box* is given. One image
+            may stand there several times, where it shows several parts, or one part several times.
+
+        Raises
+        ------
+        ReadError
+            The file cannot be read as a picture.
+        SettingsError
+            Another profile, or the box has no pixel in common with the picture.
+        ValueError, TypeError
+            The array is no picture.
+        """
+        self._refuse_mismatch()
+        if self.settings.profile != piece_search.PROFILE:
+            raise SettingsError(
+                "pieces are found with the profile pieces: `dedupindex --profile pieces` in a new database, "
+                "or `dedupindex rebuild --describe --profile pieces`"
+            )
+        _, features = describe_picture(picture, self.settings, box=box)
+        return piece_search.query_pieces(self._database, self._pieces, self.settings, features, limit=limit)
 
     def stored_thumbnails(self, ids: Iterable[int]) -> dict[int, Thumbnail]:
         """Stored thumbnails of images, by id; images without one are left out."""

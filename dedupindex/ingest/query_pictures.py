@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupindex.errors import SettingsError
 from dedupindex.execution.contained import within_limits
 from dedupindex.features import rounded
 from dedupindex.ingest.describing import describe_frames, new_image
 from dedupindex.places import absolute
 from dedupindex.records import DecodedFile, Features, Frame
+from dedupindex.records.pieces import Box
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, parse_address
+from dedupindex.sources.decode import BY_PROFILE
 from dedupindex.store.rows import NewImage
 
 NOWHERE = Path("<array>")
@@ -74,7 +77,9 @@ def frame_of_array(pixels: NDArray[Any]) -> DecodedFile:
     return DecodedFile(NOWHERE, digest, pixels.nbytes, 0, 0, "ARRAY", (frame,), lossless=True)
 
 
-def describe_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: Settings) -> tuple[NewImage, Features]:
+def describe_picture(
+    picture: str | os.PathLike[str] | NDArray[Any], settings: Settings, *, box: Box | None = None
+) -> tuple[NewImage, Features]:
     """Describe a picture of a query; the features are as the database would return them. A file is read in a worker.
 
     Parameters
@@ -82,6 +87,8 @@ def describe_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: S
     picture : path or array
         A file (``path#frame=12`` for a later frame), a URL, or an array as `frame_of_array` takes it.
     settings : Settings
+    box : (top, left, height, width), optional
+        Describe only this region, in pixels of the upright frame. `Features.box` is still that of the whole frame.
 
     Returns
     -------
@@ -92,30 +99,68 @@ def describe_picture(picture: str | os.PathLike[str] | NDArray[Any], settings: S
     ------
     ReadError
         The file cannot be read as a picture, or reading it broke the limits.
+    SettingsError
+        The box has no pixel in common with the picture.
     ValueError, TypeError
         The array is not a picture.
     """
     if isinstance(picture, np.ndarray):
-        return _described(frame_of_array(picture), settings)
+        return _described(frame_of_array(picture), settings, box)
     path, number = parse_address(os.fspath(picture))
-    return within_limits(settings, absolute(path), _describe_file, absolute(path), number, settings)
+    return within_limits(settings, absolute(path), _describe_file, absolute(path), number, settings, box)
 
 
 def describe_array(pixels: NDArray[Any], settings: Settings) -> NewImage:
     """Describe an array for the database; raises as `frame_of_array` does."""
-    return _described(frame_of_array(pixels), settings)[0]
+    return _described(frame_of_array(pixels), settings, None)[0]
 
 
-def _describe_file(path: Path, number: int | None, settings: Settings) -> tuple[NewImage, Features]:
+def _describe_file(
+    path: Path, number: int | None, settings: Settings, box: Box | None = None
+) -> tuple[NewImage, Features]:
     """Decode and describe one frame of a file; see `describe_picture`."""
-    decoded = decode_file(path, settings, frame=number)
+    decoded = decode_file(path, settings, frame=number, min_side=BY_PROFILE if box is None else None)
     first = decoded.frames[0]
     if number is not None:
         first = next((frame for frame in decoded.frames if frame.number == number), first)
-    return _described(replace(decoded, frames=(first,)), settings)
+    return _described(replace(decoded, frames=(first,)), settings, box)
 
 
-def _described(decoded: DecodedFile, settings: Settings) -> tuple[NewImage, Features]:
+def _described(decoded: DecodedFile, settings: Settings, box: Box | None) -> tuple[NewImage, Features]:
     frame = decoded.frames[0]
-    [(prepared, features)] = describe_frames([frame], settings)
+    cut = frame if box is None else region_of(frame, box)
+    [(prepared, features)] = describe_frames([cut], settings)
+    if box is not None:
+        top, left = max(0, box[0]), max(0, box[1])
+        y, x, height, width = prepared.box
+        prepared = replace(prepared, box=(top + y, left + x, height, width), full_shape=frame.full_shape)
+        features = replace(features, box=prepared.box, full_shape=frame.full_shape)
     return new_image(decoded, frame, prepared, features), rounded(features)
+
+
+def region_of(frame: Frame, box: Box) -> Frame:
+    """A region of a frame, as a frame of its own.
+
+    Parameters
+    ----------
+    frame : Frame
+        Decoded at full size.
+    box : (top, left, height, width)
+        Pixels; what lies outside of the frame is cut off.
+
+    Raises
+    ------
+    SettingsError
+        The box has no valid pixel in common with the frame.
+    """
+    top, left, height, width = box
+    rows, columns = frame.mask.shape
+    y0, y1 = max(0, top), min(rows, top + height)
+    x0, x1 = max(0, left), min(columns, left + width)
+    if y0 >= y1 or x0 >= x1 or not frame.mask[y0:y1, x0:x1].any():
+        raise SettingsError(
+            f"box {top},{left},{height},{width} shows nothing of a picture of {rows} x {columns} pixels"
+        )
+    pixels = np.ascontiguousarray(frame.pixels[y0:y1, x0:x1])
+    mask = np.ascontiguousarray(frame.mask[y0:y1, x0:x1])
+    return replace(frame, pixels=pixels, mask=mask, full_shape=(y1 - y0, x1 - x0))

@@ -308,6 +308,20 @@ class DuplicatesSummary:
     radius: float = 0.0  # largest distance of a candidate, narrowed for the size of the collection
     seconds: float = 0.0
     proof: ProofSummary | None = None  # what the files of accepted pairs showed; None: they were not compared
+    pieces: PiecesSummary | None = None  # of the search for pieces; None: another profile than ``pieces``
+
+
+@dataclass(frozen=True, slots=True)
+class PiecesSummary:
+    """What a search for pieces among new images did."""
+
+    run_id: int
+    searched: int = 0
+    candidates: int = 0  # pairs that the index proposed
+    pairs: int = 0  # of them, those that share a part
+    pieces: int = 0  # parts that were found
+    lost: int = 0  # pairs that were lost with a worker, or left by a limit of time
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,3 +235,54 @@ class Evaluation:
     def false_rate(self) -> Rate | None:
         """Wrong pairs over all possible wrong pairs; what to expect of a larger collection."""
         return rate_or_none(len(self.wrong), self.comparable)
+
+
+@dataclass(frozen=True, slots=True)
+class PieceRecall:
+    """How many parts that got into other pictures in one way were found."""
+
+    attack: str
+    made: int
+    found: int
+
+    @property
+    def recall(self) -> float:
+        """Share that was found, 0..1."""
+        return self.found / self.made
+
+
+@dataclass(frozen=True, slots=True)
+class PiecesEvaluation:
+    """What of a user's own pictures can be found in parts.
+
+    Attributes
+    ----------
+    pictures : int
+        Of which parts were taken.
+    recalls : tuple of PieceRecall
+    pairs : int
+        Reported pairs with at least one picture that was made.
+    wrong : tuple of (Path, Path)
+        Those of them whose two pictures show nothing of the same original.
+    failures : tuple of Failure
+    seed : int
+    seconds : float
+    """
+
+    pictures: int
+    recalls: tuple[PieceRecall, ...]
+    pairs: int
+    wrong: tuple[tuple[Path, Path], ...] = ()
+    failures: tuple[Failure, ...] = ()
+    seed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def recall(self) -> float:
+        """Mean over the attacks, 0..1."""
+        return sum(one.recall for one in self.recalls) / len(self.recalls)
+
+    @property
+    def precision(self) -> float:
+        """Share of the reported pairs that are right, 0..1; 1 where there are none."""
+        return 1 - len(self.wrong) / self.pairs if self.pairs else 1.0

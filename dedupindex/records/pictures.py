@@ -133,6 +133,53 @@ class Keypoints:
 
 
 @dataclass(frozen=True, slots=True)
+class PieceKeypoints:
+    """Keypoints of a picture that pieces are found by, in its own pixels.
+
+    Attributes
+    ----------
+    position : (K, 2) float32
+        (y, x), continuous: the centre of the first pixel is (.5, .5).
+    scale : (K,) float32
+        Diameter, pixels.
+    angle : (K,) float32
+        Radians, 0..2 pi, clockwise in image coordinates.
+    codes : (K, 64) int8
+        As `Keypoints.codes`.
+    doubles : (K,) uint8
+        Near-doubles elsewhere in the same picture; 255 = that many or more.
+    """
+
+    position: FloatArray
+    scale: FloatArray
+    angle: FloatArray
+    codes: CodeArray
+    doubles: ByteArray
+
+    def __len__(self) -> int:
+        return len(self.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class PieceFeatures:
+    """What pieces are found and confirmed by; only with the profile ``pieces``.
+
+    Attributes
+    ----------
+    keypoints : PieceKeypoints
+        Of *picture*.
+    picture : (h, w) uint8
+        Luminance of the prepared frame, longest side at most 512, valid range stretched to 0..255.
+    mask : (h, w) bool
+        Of it.
+    """
+
+    keypoints: PieceKeypoints
+    picture: ByteArray
+    mask: Mask
+
+
+@dataclass(frozen=True, slots=True)
 class Features:
     """Every feature of one prepared frame; later stages need nothing else of it.
 
@@ -153,6 +200,8 @@ class Features:
     keypoints : Keypoints
     descriptor : (384,) int8
         The vector that goes into the index; all zero for low-information frames, which are not indexed.
+    pieces : PieceFeatures or None
+        None with other profiles than ``pieces``, for low-information frames, and where they were not loaded.
     """
 
     thumbnail: ByteArray
@@ -167,6 +216,7 @@ class Features:
     box: tuple[int, int, int, int] = (0, 0, 0, 0)  # what of the full frame the features describe: top, left, h, w
     full_shape: tuple[int, int] = (0, 0)
     pixel_sha256: bytes = b""
+    pieces: PieceFeatures | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dedupindex.records.answers import Decision, DuplicateGroup, LocationRecord,
 from dedupindex.records.faces import Face, Tabular
 from dedupindex.records.files import Failure
 from dedupindex.records.links import Link
+from dedupindex.records.pieces import Piece
 from dedupindex.records.verdicts import Relation
 
 
@@ -121,6 +122,7 @@ class Report(Face, Tabular):
     generation: int = field(default=0, compare=False)  # of the database state that all of this was read from
     series: tuple[Series, ...] = ()  # alternates, largest series first; none where changes were asked for
     files: int = 0  # that are there; one with several frames counts once
+    pieces: tuple[Piece, ...] = ()  # parts of pictures in others, surest first; in no group
 
     def __repr__(self) -> str:
         return f"Report({len(self.groups):,} groups, {len(self.pairs):,} pairs, {self.images:,} images)"

@@ -23,6 +23,7 @@ class Relation(StrEnum):
     MIRRORED = "mirrored"
     NEGATIVE = "negative"
     BORDERED = "bordered"
+    PIECE_OF = "piece_of"  # a small part of one picture in another; in no group and no plan
     EDITED = "edited"  # the same picture, with places that were changed
     ALTERNATE = "alternate"  # the same scene or template with other content: no copy
     UNPROVEN = "unproven"  # the other relations were seen at 128 pixels only; the files were not compared

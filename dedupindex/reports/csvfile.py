@@ -6,8 +6,9 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
-from dedupindex.records import GroupMember, Link, LocationRecord, Outcome, Pair
+from dedupindex.records import GroupMember, Link, LocationRecord, Outcome, Pair, Relation
 from dedupindex.records.proofs import DIRECT
 from dedupindex.records.reports import Report
 from dedupindex.records.selected_places import copy_pairs, place_pairs
@@ -78,6 +79,27 @@ def pair_lines(report: Report) -> Iterator[PairLine]:
             )
 
 
+def piece_lines(report: Report) -> Iterator[PairLine]:
+    """Yield the pieces of a report, surest first: *a* contains a part of *b*; dy and dx are where it lies in *a*."""
+    for piece in report.pieces:
+        placed = piece.found
+        yield PairLine(
+            piece.container.locations[0],
+            piece.part.locations[0],
+            placed.score,
+            str(Relation.PIECE_OF),
+            float(placed.box[0]),
+            float(placed.box[1]),
+            placed.scale,
+            round(placed.rotation, 3) + 0.0,
+            placed.mirrored,
+            placed.part_share,
+            "" if placed.proof is None else str(placed.proof.outcome),
+            None if placed.proof is None else placed.proof.changed,
+            leads="",
+        )
+
+
 def _rank_columns(pair: Pair, ranks: Mapping[int, tuple[int, GroupMember]]) -> tuple[str, str, str, bool]:
     """Which picture of a pair stands before the other one, and why where that is the representative."""
     if pair.a.id not in ranks or pair.b.id not in ranks or pair.link is Link.ALTERNATE:
@@ -126,7 +148,7 @@ def pairs_csv(report: Report, *, spreadsheet: bool = False) -> bytes:
         _Lines(text), lineterminator="\r\n"
     )  # before Python 3.13 it quotes only what ends its own lines
     writer.writerow(COLUMNS)
-    for line in pair_lines(report):
+    for line in chain(pair_lines(report), piece_lines(report)):
         a, b = line.a.address, line.b.address
         writer.writerow(
             (

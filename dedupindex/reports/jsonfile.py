@@ -23,6 +23,7 @@ from dedupindex.records import (
     Series,
     Verification,
 )
+from dedupindex.records.pieces import FoundPiece, Piece, PieceMatch
 from dedupindex.records.proofs import proof_to_plain
 from dedupindex.records.reports import Change, Coverage, Report, Selection
 from dedupindex.reports.decisionfile import decision_json
@@ -47,6 +48,8 @@ def report_json(report: Report) -> dict[str, Any]:
         "hidden": report.hidden,
         "failures": [failure_json(failure) for failure in report.failures],
     }
+    if report.pieces:
+        value["pieces"] = [piece_json(piece) for piece in report.pieces]
     if report.changes is not None:
         value["since"] = _run(report.since)
         value["changes"] = [change_json(change) for change in report.changes]
@@ -229,6 +232,39 @@ def match_json(match: Match) -> dict[str, Any]:
         "image": image_json(match.image),
         "distance": round(match.distance, 6),
         **verification_json(match.verification, match.relations, match.proof),
+    }
+
+
+def piece_json(piece: Piece) -> dict[str, Any]:
+    """Return a piece as plain values: the container, the image of which it shows a part, and where."""
+    return {
+        "container": image_json(piece.container),
+        "part": image_json(piece.part),
+        "number": piece.number,
+        **found_json(piece.found),
+    }
+
+
+def piece_match_json(match: PieceMatch) -> dict[str, Any]:
+    """Return an answer to a query for pieces as plain values; ``stored_contains``: the stored image shows the query."""
+    return {"image": image_json(match.image), "stored_contains": match.stored_contains, **found_json(match.found)}
+
+
+def found_json(placed: FoundPiece) -> dict[str, Any]:
+    """Return where a part lies on both pictures, and how sure that is, as plain values."""
+    return {
+        "score": round(placed.score, 6),
+        "box": list(placed.box),
+        "quad": [[round(x, 2), round(y, 2)] for x, y in placed.quad],
+        "share": round(placed.share, 6),
+        "part_box": list(placed.part_box),
+        "part_share": round(placed.part_share, 6),
+        "mirrored": placed.mirrored,
+        "scale": round(placed.scale, 5),
+        "rotation": round(placed.rotation, 3),
+        "matrix": [[float(f"{value:.9g}") for value in row] for row in placed.matrix],
+        "measures": {name: round(value, 4) for name, value in placed.measures.named().items()},
+        "version": placed.version,
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from dedupindex.errors import SettingsError
 from dedupindex.records import LocationRecord
 from dedupindex.records.reports import Report
-from dedupindex.reports.csvfile import PairLine, pair_lines
+from dedupindex.reports.csvfile import PairLine, pair_lines, piece_lines
 from dedupindex.reports.names import is_text, shown
 
 SCHEMA_VERSION = "2"
@@ -58,7 +58,7 @@ def pairs_table(report: Report) -> Any:
     require_pyarrow()
     import pyarrow
 
-    lines = list(pair_lines(report))
+    lines = [*pair_lines(report), *piece_lines(report)]
     group_of = {
         (place.path, place.frame): group.id
         for group in report.groups

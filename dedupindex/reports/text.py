@@ -125,6 +125,16 @@ def search_text(summary: DuplicatesSummary) -> str:
         line += f"; {count(summary.overflowed, 'picture')} had more candidates than are compared"
     if summary.left:
         line += f"; {count(summary.left, 'picture')} left for the next run when time was up"
+    if summary.pieces is not None:
+        search = summary.pieces
+        line += (
+            f"\n{count(search.searched, 'picture')} searched for pieces, {count(search.candidates, 'pair')} compared, "
+            f"{count(search.pieces, 'part')} found ({pace(search.searched, search.seconds)})"
+        )
+        if search.lost:
+            line += f"; {count(search.lost, 'pair')} lost with a worker"
+        if search.pieces:
+            line += "; `report --pieces` shows them"
     return line
 
 

@@ -17,11 +17,12 @@ from dedupindex.records import CodeArray, ImageRecord, LocationRecord
 from dedupindex.records.answers import DOCUMENT_FORMATS
 from dedupindex.store.catalog import chunks, under_keys
 from dedupindex.store.rows import ContentKey, NewImage
-from dedupindex.store.schema import Feature, Image, Location
+from dedupindex.store.schema import Feature, Image, Location, PieceRow, PieceSearch, PieceSegment
 from dedupindex.store.upsert import upsert
 
 IDS_AT_ONCE = 1 << 20  # listed in one text of some 8 MB
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")  # formats of which only the first frame is taken by default
+OF_PIECES = ("piece_entries", "piece_codes", "piece_picture")  # features that only the search for pieces reads
 DESCRIPTOR = "descriptor"  # name of the feature that goes into the vector index
 _COLUMNS = (
     "sha256", "frame", "format", "width", "height", "bits", "channels", "valid_share", "low_information", "scaling",
@@ -136,6 +137,7 @@ def redescribe(connection: Connection, image_id: int, image: NewImage, versions:
         Feature name to version.
     """
     connection.execute(delete(Feature).where(Feature.image_id == image_id))
+    connection.execute(delete(PieceSearch).where(PieceSearch.image_id == image_id))
     put_features(connection, {image_id: image.features}, versions)
     connection.execute(
         update(Image)
@@ -172,6 +174,9 @@ def drop_features(connection: Connection) -> None:
     """Delete every feature: images have to be described and searched again."""
     connection.execute(delete(Feature))
     mark_unsearched(connection)
+    connection.execute(delete(PieceSearch))
+    connection.execute(delete(PieceRow))
+    connection.execute(delete(PieceSegment))
 
 
 def ids_of_content(connection: Connection, keys: Sequence[tuple[bytes, int]]) -> dict[tuple[bytes, int], int]:
@@ -250,7 +255,7 @@ def features(connection: Connection, ids: Iterable[int], names: Collection[str] 
     ----------
     ids : iterable of int
     names : collection of str
-        Only these features; empty = all.
+        Only these features; empty = all but those of pieces, which are large.
 
     Returns
     -------
@@ -260,8 +265,7 @@ def features(connection: Connection, ids: Iterable[int], names: Collection[str] 
     stored: dict[int, dict[str, bytes]] = defaultdict(dict)
     for batch in chunks(sorted(set(ids))):
         query = select(Feature.image_id, Feature.name, Feature.data).where(Feature.image_id.in_(batch))
-        if names:
-            query = query.where(Feature.name.in_(names))
+        query = query.where(Feature.name.in_(names) if names else Feature.name.not_in(OF_PIECES))
         for image, name, data in connection.execute(query):
             stored[image][name] = data
     return dict(stored)

@@ -15,6 +15,7 @@ class RunKind(StrEnum):
 
     INGEST = "ingest"
     DUPLICATES = "duplicates"  # a search for duplicates
+    PIECES = "pieces"  # a search for pieces
     PROVE = "prove"
     APPLY = "apply"  # files were acted upon
     MERGE = "merge"

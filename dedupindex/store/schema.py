@@ -7,6 +7,8 @@ run ──< image ──< feature        image = content: SHA-256 of a file's by
 failure   files that gave no frame        segment   sealed vector files        meta   fingerprint, generation, ...
 decision  what people said of pictures    snapshot  groups at the end of a run
 claim     files that somebody is reading  segment_part   vector files to hand out (both: shared databases only)
+piece     parts of images that others show        piece_search  images that were searched for pieces
+piece_segment   sealed files of the pieces index
 ```
 
 `Feature` is a rowid table: with a key (image_id, name) it takes inserts faster than ``WITHOUT ROWID``, and is smaller.
@@ -253,3 +255,43 @@ class Snapshot(Base):
 
     run: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True, autoincrement=False)
     groups: Mapped[bytes] = mapped_column(LargeBinary)  # zlib of JSON: group id -> [[image id, location id], ...]
+
+
+class PieceRow(Base):
+    """A part of the image *part* that the image *container* shows; one of several of the two."""
+
+    __tablename__ = "piece"
+    __table_args__ = (Index(None, "part"),)
+
+    container: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
+    part: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    score: Mapped[float] = mapped_column(Double)  # 0..1
+    detail: Mapped[str] = mapped_column(Text)  # JSON: boxes, map, shares, measures
+    version: Mapped[str] = mapped_column(Text)  # of the decision rule
+    run: Mapped[int] = mapped_column(ForeignKey("run.id"))
+
+
+class PieceSearch(Base):
+    """An image that was searched for pieces, and the run that did it."""
+
+    __tablename__ = "piece_search"
+
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
+    run: Mapped[int] = mapped_column(ForeignKey("run.id"))
+
+
+class PieceSegment(Base):
+    """A sealed file of the pieces index. The row is written after the file, and deleted before it."""
+
+    __tablename__ = "piece_segment"
+    __table_args__ = (UniqueConstraint("file"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    file: Mapped[str] = mapped_column(Text)  # name inside the vector directory
+    images: Mapped[int] = mapped_column(Integer)
+    entries: Mapped[int] = mapped_column(BigInteger)
+    generation: Mapped[int] = mapped_column(BigInteger)  # of the database when it was made
+    fingerprint: Mapped[str] = mapped_column(Text)
+    row_digest: Mapped[str] = mapped_column(Text)  # SHA-256 over ids and entries
+    sha256: Mapped[str] = mapped_column(Text)  # of the file

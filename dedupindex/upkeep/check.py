@@ -20,10 +20,12 @@ from dedupindex.search.vector_cache import VectorCache, load_segment
 from dedupindex.settings import Settings
 from dedupindex.sources import read_bytes
 from dedupindex.sources.reasons import plain
-from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs, catalog_proofs
+from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs, catalog_pieces, catalog_proofs
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, SegmentRow
 from dedupindex.vectors import VectorIndex, row_digest, strays
+from dedupindex.vectors.piece_segments import SUFFIX as PIECES_SUFFIX
+from dedupindex.vectors.piece_segments import lists_digest, read_lists
 from dedupindex.verify.verification import VERSION
 
 TOLERANCE = 0.02  # difference between a component of a unit vector in 8 bits and the exact one
@@ -55,6 +57,7 @@ def check(database: Database, fingerprint: str, *, deep: bool = False, progress:
     looks: list[Callable[[], Iterable[Problem]]] = [
         lambda: _rows(database, fingerprint),
         lambda: _vectors(database, fingerprint),
+        lambda: _pieces(database, fingerprint),
     ]
     if deep:
         looks += [
@@ -103,6 +106,25 @@ def _rows(database: Database, fingerprint: str) -> Iterator[Problem]:
                 yield Problem(ProblemCode.NO_DESCRIPTOR, f"image {image}")
             for image in ids[~rows.any(axis=1)].tolist():
                 yield Problem(ProblemCode.EMPTY_DESCRIPTOR, f"image {image}")
+
+
+def _pieces(database: Database, fingerprint: str) -> Iterator[Problem]:
+    """Files of the pieces index that cannot be used; it is made again from the database then."""
+    with database.read() as connection:
+        segments = catalog_pieces.piece_segments(connection)
+    for path in strays(database.vectors, {segment.file for segment in segments}, PIECES_SUFFIX):
+        yield Problem(ProblemCode.LEFTOVER_FILE, str(path))
+    for segment in segments:
+        if segment.fingerprint != fingerprint:
+            yield Problem(ProblemCode.VECTOR_FILE_OF_OTHER_SETTINGS, segment.file)
+            continue
+        try:
+            lists = read_lists(database.vectors, segment.file, segment.sha256)
+        except VectorIndexError as error:
+            yield Problem(ProblemCode.VECTOR_FILE_UNUSABLE, str(error))
+            continue
+        if lists_digest(lists) != segment.row_digest or len(lists.images) != segment.images:
+            yield Problem(ProblemCode.VECTOR_FILE_UNUSABLE, f"{segment.file}: holds other rows than its record says")
 
 
 def _vectors(database: Database, fingerprint: str) -> Iterator[Problem]:

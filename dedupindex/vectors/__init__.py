@@ -3,7 +3,7 @@
 from dedupindex.vectors.blocks import among, first_equal
 from dedupindex.vectors.cells import set_threads
 from dedupindex.vectors.hits import SLACK, Ids, nearest, ranks
-from dedupindex.vectors.partition import sample_of, train_centres
+from dedupindex.vectors.partition import cluster, sample_of, train_centres
 from dedupindex.vectors.segments import SealedFile, copy_file, receive_file, row_digest, strays, strays_after, sweep
 from dedupindex.vectors.signs import pairs_by_sign
 from dedupindex.vectors.vector_index import FLAT_LIMIT, Neighbours, VectorIndex
@@ -16,6 +16,7 @@ __all__ = [
     "SealedFile",
     "VectorIndex",
     "among",
+    "cluster",
     "copy_file",
     "first_equal",
     "nearest",

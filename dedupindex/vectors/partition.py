@@ -42,3 +42,26 @@ def sample_of(count: int, cells: int) -> np.ndarray[tuple[int], np.dtype[np.int6
     """Which of *count* rows are a sample for training that many cells: rising indices, always the same."""
     chosen = np.random.default_rng(0).permutation(count)[: cells * TRAINING_ROWS_A_CELL]
     return np.sort(chosen).astype(np.int64)
+
+
+def cluster(sample: FloatArray, count: int, *, seed: int, turns: int = 12) -> FloatArray:
+    """Plain k-means; the same sample and seed give the same centres.
+
+    Parameters
+    ----------
+    sample : (N, D) float32
+    count : int
+        Clusters, at most N.
+    seed : int
+    turns : int
+        Iterations.
+
+    Returns
+    -------
+    (count, D) float32
+    """
+    means = faiss.Kmeans(
+        sample.shape[1], count, niter=turns, seed=seed, max_points_per_centroid=64, min_points_per_centroid=1
+    )
+    means.train(np.ascontiguousarray(sample, np.float32))
+    return np.array(means.centroids, np.float32)

@@ -206,12 +206,26 @@ def strays_after(directory: Path, known: Collection[str]) -> list[Path]:
     return sorted({*left, *(path for path in sealed if path.name not in known)})
 
 
-def strays(directory: Path, known: Collection[str]) -> list[Path]:
-    """Files that nobody will read: leftovers of dead writers, and sealed files that the database does not know."""
+def strays(directory: Path, known: Collection[str], suffix: str = SUFFIX) -> list[Path]:
+    """Files that nobody will read: leftovers of dead writers, and sealed files that the database does not know.
+
+    Parameters
+    ----------
+    directory : Path
+        Of the vector files.
+    known : collection of str
+        Names of the files that the database knows.
+    suffix : str
+        Of sealed files: those of the vector index and of the pieces index have different ones.
+
+    Returns
+    -------
+    list of Path
+    """
     left = []
     for path in sorted(directory.iterdir()) if directory.is_dir() else []:
         unfinished = path.name.startswith((TEMPORARY, _COPYING))
-        ours = unfinished or (path.name.startswith(PREFIX) and path.name.endswith(SUFFIX))
+        ours = unfinished or (path.name.startswith(PREFIX) and path.name.endswith(suffix))
         if not ours or path.name in known:
             continue
         try:
@@ -223,9 +237,22 @@ def strays(directory: Path, known: Collection[str]) -> list[Path]:
     return left
 
 
-def sweep(directory: Path, known: Collection[str]) -> list[Path]:
-    """Remove `strays`; returns what was removed."""
-    removed = strays(directory, known)
+def sweep(directory: Path, known: Collection[str], suffix: str = SUFFIX) -> list[Path]:
+    """Remove `strays`.
+
+    Parameters
+    ----------
+    directory : Path
+    known : collection of str
+    suffix : str
+        As for `strays`.
+
+    Returns
+    -------
+    list of Path
+        What was removed.
+    """
+    removed = strays(directory, known, suffix)
     for path in removed:
         durable.remove(path)
     return removed

@@ -33,10 +33,14 @@ CHORES = {
     "bench-join": Chore(f"{PYTHON} -m tests.benchmarks.join", "the self-join by cells"),
     "bench-load": Chore(f"{PYTHON} -m tests.benchmarks.load", "requests a second of the service"),
     "bench-serve": Chore(f"{PYTHON} -m tests.benchmarks.serve", "answers of the review page at 5,000 groups"),
+    "bench-pieces": Chore(f"{PYTHON} -m tests.benchmarks.pieces_scale", "the pieces index: DATABASE after --"),
     "bench-peers": Chore(f"{PYTHON} -m tests.benchmarks.peers", "against other tools: FOLDER TRUTH.csv after --"),
     "fit-score": Chore(f"{PYTHON} -m tests.tools.fit_score", "weights of the score: FOLDER after --"),
     "fit-radius": Chore(f"{PYTHON} -m tests.tools.fit_radius", "search radii: QUERIES OTHERS after --"),
     "fit-proof": Chore(f"{PYTHON} -m tests.tools.fit_proof", "limits of the proof: FOLDER after --"),
+    "fit-pieces": Chore(
+        f"{PYTHON} -m tests.tools.fit_pieces", "pieces: words FOLDER, or score PHOTOS FILLERS, after --"
+    ),
     "fit-model": Chore(f"{PYTHON} -m tests.tools.train_descriptor", "model of the descriptor: FOLDER after --"),
     "fitted": Chore(f"{PYTHON} -m tests.tools.manifest", "whether the numbers that ship agree with their manifests"),
     "supply": Chore(f"{PYTHON} -m tests.tools.supply", "licences and known weaknesses of what is installed"),

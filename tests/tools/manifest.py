@@ -19,9 +19,11 @@ import numpy as np
 import scipy
 
 import dedupindex
-from dedupindex.features import descriptor, keypoints, thumbnail, versions
+from dedupindex.features import descriptor, keypoints, piece_entries, piece_keypoints, thumbnail, versions
+from dedupindex.features.model import load_model
 from dedupindex.settings import Settings
 from dedupindex.verify import score
+from dedupindex.verify.pieces import scoring
 from dedupindex.verify.proof import thresholds
 
 PACKAGE = Path(dedupindex.__file__).parent
@@ -30,12 +32,16 @@ SHIPPED: Mapping[str, Path] = {
     "radius": PACKAGE / "fitted" / "radius.json",
     "proof": PACKAGE / "fitted" / "proof.json",
     "model": PACKAGE / "features" / "model.npz",
+    "piece_words": PACKAGE / "features" / "pieces.npz",
+    "pieces": PACKAGE / "fitted" / "pieces.json",
 }
 COMMANDS: Mapping[str, str] = {
     "score": "python -m tests.tools.fit_score FOLDER",
     "radius": "python -m tests.tools.fit_radius QUERIES OTHERS",
     "proof": "python -m tests.tools.fit_proof PHOTOS",
     "model": "python -m tests.tools.train_descriptor FOLDER",
+    "piece_words": "python -m tests.tools.fit_pieces words FOLDER",
+    "pieces": "python -m tests.tools.fit_pieces score PHOTOS FILLERS",
 }
 
 
@@ -104,6 +110,10 @@ def seen_versions(name: str) -> dict[str, str]:
             "keypoints": keypoints.VERSION,
             "descriptor": descriptor.VERSION,
         }
+    if name == "piece_words":
+        return {"piece_keypoints": piece_keypoints.VERSION, "model": load_model().digest}
+    if name == "pieces":
+        return {"pieces": piece_entries.version(), "evidence": scoring.EVIDENCE_VERSION}
     if name == "proof":  # which sees the decoded pictures
         return {"measures": thresholds.MEASURES_VERSION}
     seen = dict(versions(Settings()))

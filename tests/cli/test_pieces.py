@@ -1,0 +1,119 @@
+"""Pieces as a user meets them: scan with the profile, report, query for a region."""
+
+import csv
+import json
+
+import pytest
+
+from tests.scenes import photograph
+from tests.search.test_pieces import save
+from tests.verify.pieces.test_confirmation import near, planted, scaled
+
+
+@pytest.fixture(scope="module")
+def folder(run, tmp_path_factory):
+    """A collage of three photographs, two of which are there, and a stranger."""
+    root = tmp_path_factory.mktemp("pieces")
+    (root / "in").mkdir()
+    sheet, _ = planted(["astronaut", "coffee", "cat"], [(20, 30), (300, 40), (330, 500)])
+    save(root / "in" / "collage.jpg", sheet)
+    for name in ("astronaut", "coffee", "rocket"):
+        save(root / "in" / f"{name}.jpg", photograph(name))
+    said = run("scan", "in", "--profile", "pieces", "--pairs", "pairs.csv", cwd=root, code=0).stdout
+    assert "4 pictures searched for pieces" in said
+    assert "2 parts found (" in said
+    assert "; `report --pieces` shows them" in said
+    return root
+
+
+def test_pairs_of_a_scan_name_pieces(folder):
+    rows = list(csv.DictReader((folder / "pairs.csv").read_text().splitlines()))
+    pieces = {(row["a"], row["b"]) for row in rows if row["relation"] == "piece_of"}
+    assert pieces == {
+        (str(folder / "in" / "collage.jpg"), str(folder / "in" / f"{n}.jpg")) for n in ("astronaut", "coffee")
+    }
+
+
+def test_report_as_text(run, folder):
+    said = run("report", "--pieces", cwd=folder, code=0).stdout
+    assert said.startswith("in/collage.jpg  shows 2 parts\n")
+    assert "in/coffee.jpg" in said
+    assert "all of it at " in said
+    assert "of its size" in said
+    assert said.endswith("2 parts in 1 picture\n")
+    assert "no duplicates" in run("report", cwd=folder, code=0).stdout
+
+
+def test_report_as_json(run, folder):
+    value = json.loads(run("report", "--pieces", "--json", cwd=folder, code=0).stdout)
+    assert value["kind"] == "pieces"
+    parts = {one["part"]["locations"][0]["path"].rpartition("/")[2]: one for one in value["pieces"]}
+    assert set(parts) == {"astronaut.jpg", "coffee.jpg"}
+    rows, columns = scaled(photograph("coffee"), 0.4).shape[:2]
+    assert near(parts["coffee.jpg"]["box"], (300, 40, rows, columns), 15)
+    assert parts["coffee.jpg"]["container"]["locations"][0]["path"].endswith("collage.jpg")
+    whole = json.loads(run("report", "--json", cwd=folder, code=0).stdout)
+    assert whole["groups"] == []
+    assert len(whole["pieces"]) == 2
+
+
+def test_report_as_html(run, folder):
+    run("report", "--pieces", "--html", "p.html", cwd=folder, code=0)
+    page = (folder / "p.html").read_text()
+    assert page.count("<section>") == 1
+    assert page.count("<polygon") == 4  # two on the collage, one on each picture
+    assert page.count("data:image/webp;base64,") == 3
+    assert "<script" not in page
+
+
+def test_names_are_escaped(run, tmp_path):
+    (tmp_path / "in").mkdir()
+    sheet, _ = planted(["coffee"], [(300, 40)])
+    save(tmp_path / "in" / "<b>&.jpg", sheet)
+    save(tmp_path / "in" / "coffee.jpg", photograph("coffee"))
+    run("scan", "in", "--profile", "pieces", cwd=tmp_path, code=0)
+    run("report", "--pieces", "--html", "p.html", cwd=tmp_path, code=0)
+    page = (tmp_path / "p.html").read_text()
+    assert "&lt;b&gt;&amp;.jpg" in page
+    assert "<b>" not in page
+
+
+def test_a_selection_of_pieces(run, folder):
+    rows = list(
+        csv.DictReader(run("report", "--csv", "--relation", "piece_of", cwd=folder, code=0).stdout.splitlines())
+    )
+    assert {row["relation"] for row in rows} == {"piece_of"}
+    assert run("report", "--pieces", "--not-relation", "piece_of", cwd=folder, code=0).stdout == "no pieces\n"
+    assert run("report", "--pieces", "--exit-code", cwd=folder, code=3).stdout
+
+
+def test_query_for_a_region(run, folder):
+    said = run("query", "in/coffee.jpg", "--box", "80,120,220,260", cwd=folder, code=0).stdout
+    assert "in/collage.jpg" in said
+    assert "it shows" in said
+    value = json.loads(run("query", "in/coffee.jpg", "--box", "80,120,220,260", "--json", cwd=folder, code=0).stdout)
+    pieces = value["queries"][0]["pieces"]
+    there = next(one for one in pieces if one["image"]["locations"][0]["path"].endswith("collage.jpg"))
+    assert there["stored_contains"] is True
+    assert near(there["box"], (300 + 0.4 * 80, 40 + 0.4 * 120, 0.4 * 220, 0.4 * 260), 15)
+    whole = run("query", "in/collage.jpg", cwd=folder, code=0).stdout
+    assert "in/coffee.jpg" in whole
+
+
+@pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", "0,0,0,10", "-1,0,10,10", "9999,0,10,10"])
+def test_boxes_that_are_none(run, folder, box):
+    assert "box" in run("query", "in/coffee.jpg", f"--box={box}", cwd=folder, code=2).stderr
+
+
+def test_options_that_do_not_go_together(run, folder):
+    for other in ("--alternates", "--summary", "--csv"):
+        assert "--pieces gives text" in run("report", "--pieces", other, cwd=folder, code=2).stderr
+
+
+def test_without_the_profile(run, folder, tmp_path):
+    run("scan", folder / "in", cwd=tmp_path, code=0)
+    assert run("report", "--pieces", cwd=tmp_path, code=0).stdout == "no pieces\n"
+    assert (
+        "profile pieces"
+        in run("query", folder / "in" / "coffee.jpg", "--box", "0,0,50,50", cwd=tmp_path, code=2).stderr
+    )
