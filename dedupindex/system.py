@@ -56,7 +56,18 @@ def lock(descriptor: int, *, shared: bool = False) -> None:
 
 
 def read_at(descriptor: int, length: int, offset: int) -> bytes:
-    """Bytes of an open file from an offset; the file's own position may move."""
+    """Bytes of an open file from an offset; the file's own position may move.
+
+    Parameters
+    ----------
+    descriptor : int
+    length, offset : int
+        Bytes.
+
+    Raises
+    ------
+    OSError
+    """
     if hasattr(os, "pread"):
         return os.pread(descriptor, length, offset)
     os.lseek(descriptor, offset, os.SEEK_SET)
@@ -64,7 +75,19 @@ def read_at(descriptor: int, length: int, offset: int) -> bytes:
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> None:
-    """Write bytes into an open file at an offset; the file's own position may move."""
+    """Write bytes into an open file at an offset; the file's own position may move.
+
+    Parameters
+    ----------
+    descriptor : int
+    data : bytes
+    offset : int
+        Bytes.
+
+    Raises
+    ------
+    OSError
+    """
     if hasattr(os, "pwrite"):
         os.pwrite(descriptor, data, offset)
     else:

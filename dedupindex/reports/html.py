@@ -21,12 +21,12 @@ from markupsafe import Markup
 from dedupindex.places import text_of
 from dedupindex.records import DuplicateGroup, ImageRecord, Relation
 from dedupindex.records.reports import Report
-from dedupindex.reports.laid_pairs import laid_on_first
+from dedupindex.reports.laid_pairs import laid_on_first, pairs_with
 from dedupindex.reports.names import shown
 from dedupindex.reports.page_environment import page_environment
 from dedupindex.reports.summary import ReportSummary, files_of, freed_by
 from dedupindex.reports.summary_text import ROWS, freed_words
-from dedupindex.reports.text import changes_words, extent_words, pairs_with, run_words, selection_words
+from dedupindex.reports.text import changes_words, extent_words, run_words, selection_words
 
 if TYPE_CHECKING:
     from jinja2 import Template

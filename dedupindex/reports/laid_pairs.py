@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dedupindex.records import ImageRecord, Pair
+from dedupindex.records import GroupMember, ImageRecord, Pair
 from dedupindex.records.proofs import inverted
 
 
@@ -25,6 +26,12 @@ class LaidPicture:
     matrix: tuple[float, float, float, float, float, float]
     outside: tuple[float, float, float, float]
     changed: tuple[tuple[int, int, int, int], ...] = ()
+
+
+def pairs_with(member: GroupMember, pairs: Sequence[Pair]) -> dict[int, Pair]:
+    """Return the pairs in which a member stands, by the other image's id."""
+    own = member.image.id
+    return {(pair.b.id if pair.a.id == own else pair.a.id): pair for pair in pairs if own in (pair.a.id, pair.b.id)}
 
 
 def laid_on_first(first: ImageRecord, image: ImageRecord, pair: Pair) -> LaidPicture | None:

@@ -24,6 +24,7 @@ from dedupindex.records import (
 from dedupindex.records.reports import Change, ChangeKind, Coverage, FolderChoice, Report, Selection
 from dedupindex.records.upkeep import MergeSummary
 from dedupindex.reports.amounts import count, pace
+from dedupindex.reports.laid_pairs import pairs_with
 from dedupindex.reports.names import short, shown
 from dedupindex.reports.summary import ReportSummary, files_of
 from dedupindex.reports.wording import (
@@ -397,12 +398,6 @@ def extent_words(group: DuplicateGroup) -> str:
     places = sum(len(member.image.locations) for member in group.members)
     files = len(files_of(member.image for member in group.members))
     return count(files, "file") if files == places else f"{count(places, 'frame')} of {count(files, 'file')}"
-
-
-def pairs_with(member: GroupMember, pairs: Sequence[Pair]) -> dict[int, Pair]:
-    """Return the pairs in which a member stands, by the other image's id."""
-    own = member.image.id
-    return {(pair.b.id if pair.a.id == own else pair.a.id): pair for pair in pairs if own in (pair.a.id, pair.b.id)}
 
 
 def member_mark(member: GroupMember) -> str:

@@ -152,15 +152,24 @@ def stored_candidates(
         chunk = crowded[start : start + CROWDED_AT_ONCE]
         more = [image for image in chunk if proposed[image][1]]
         own_negatives = [beside[image] for image in more] if negatives else ()
-        found = candidates(index, [aims[image] for image in more], wide, negatives=own_negatives) if more else ()
-        proposed |= dict(zip(more, found, strict=True))
+        wider = candidates(index, [aims[image] for image in more], wide, negatives=own_negatives) if more else ()
+        proposed |= dict(zip(more, wider, strict=True))
         with database.read() as connection:
             proposed |= thinned(connection, {image: proposed[image][0] for image in chunk}, settings.candidates)
     return proposed
 
 
 def is_crowded(image: int, near: Iterable[Candidate], most: int) -> bool:
-    """Whether a stored image has more candidates, itself apart, than are compared."""
+    """Whether a stored image has more candidates, itself apart, than are compared.
+
+    Parameters
+    ----------
+    image : int
+        Its id.
+    near : iterable of Candidate
+    most : int
+        How many are compared.
+    """
     return sum(one.image_id != image for one in near) > most
 
 

@@ -42,8 +42,8 @@ from dedupindex.sources.content import (
 )
 from dedupindex.sources.deep import deep_bits, read_deep
 from dedupindex.sources.directories import check_directories
-from dedupindex.sources.gif import check_gif
 from dedupindex.sources.quiet import native_stderr
+from dedupindex.sources.readers.gif import check_gif
 from dedupindex.sources.reasons import words_of
 from dedupindex.sources.transparency import without_alpha
 

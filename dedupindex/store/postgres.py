@@ -10,6 +10,7 @@ Advisory locks belong to sessions: a pooler in front of the server has to keep s
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +24,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dedupindex import durable
 from dedupindex.errors import IndexBusyError, IndexNotFoundError, StoreError
+from dedupindex.places import at_home
 from dedupindex.store.backend import CATALOGUE, Purpose
 from dedupindex.store.claims import Claims, RowClaims
-from dedupindex.store.folders import cache_folder, state_folder
 from dedupindex.store.schema import Base
 from dedupindex.store.writer_lock import SAY_AFTER, myself
 
@@ -36,6 +37,7 @@ LONGEST_PATH = 2600  # bytes: a row of an index has to fit a third of a page of 
 CONNECTIONS = 60  # at most; a server has 100 by default
 CONNECT_TIMEOUT = 10  # seconds
 SAY_AGAIN = 60.0  # seconds
+CACHE_VARIABLE = "DEDUPINDEX_CACHE"
 _SHOWN = frozenset(("host", "hostaddr", "port", "user", "dbname", "service"))  # of a URL's query: no password
 _LOCK_NOT_AVAILABLE, _READ_ONLY, _NO_DATABASE = "55P03", "25006", "3D000"
 _SESSION = (
@@ -352,3 +354,19 @@ def _wait_at_most(connection: Connection, seconds: float) -> None:
 def _state_of(error: BaseException) -> str | None:
     """The SQLSTATE of an error of the driver."""
     return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+
+
+def cache_folder(catalogue: str) -> Path:
+    """Where this machine keeps copies of a catalogue's vector files. What is removed there is fetched again."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return (at_home(Path(chosen)).absolute() if chosen else _home("XDG_CACHE_HOME", ".cache")) / catalogue
+
+
+def state_folder(catalogue: str) -> Path:
+    """Where this machine keeps what cannot be made again: plans that were applied, and their journals."""
+    return _home("XDG_STATE_HOME", ".local/state") / catalogue
+
+
+def _home(variable: str, default: str) -> Path:
+    chosen = Path(os.environ.get(variable, ""))
+    return (chosen if chosen.is_absolute() else Path.home() / default) / "dedupindex"

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from dedupindex.errors import ReadError, SettingsError
 from dedupindex.places import at_home
-from dedupindex.reports.text import pairs_with
+from dedupindex.reports.laid_pairs import pairs_with
 from dedupindex.web.page.comparing import lying, stage, table
 from dedupindex.web.page.group_lists import neighbours
 from dedupindex.web.page.language import LANGUAGES
