@@ -17,7 +17,7 @@ from tests.cli.conftest import SCRIPT
     [
         (("scan", "/nope"), "/nope: no such file or folder"),
         (("ingest", "/nope", "~nobodyxyz/a"), "/nope, ~nobodyxyz/a: no such file or folder"),
-        (("scan", "--effort", "Quick", "."), "effort is 'Quick', must be one of quick"),
+        (("scan", "--effort", "Qick", "."), "effort is 'Qick', must be one of quick"),
         (("ingest", "--low-percentile", "100", "."), "percentiles"),
         (("scan", "--list", "nope.csv"), "nope.csv: there is no such list"),
         (("scan", "--config", "nope.toml", "."), "nope.toml"),
@@ -42,7 +42,7 @@ def test_what_is_missing_beside_others_is_a_failure(run, tmp_path):
 
 MISTAKES = {
     "a relation that there is not": ("report", "--relation", "resised"),
-    "a setting without meaning": ("scan", "--effort", "Quick", "."),
+    "a setting without meaning": ("scan", "--effort", "Qick", "."),
     "a path that does not exist": ("scan", "/nope"),
 }
 
