@@ -41,13 +41,13 @@ from dedupindex.ingest.known_archives import KnownArchives
 from dedupindex.ingest.recognition import Recognition
 from dedupindex.ingest.scanned_roots import remember_roots, renamed_roots
 from dedupindex.ingest.vanished import mark_missing
-from dedupindex.places import VIDEOS, absolute, text_of
-from dedupindex.records import Failure, FoundFile, IngestSummary, SkippedFile, SkipReason
+from dedupindex.places import absolute, text_of
+from dedupindex.records import Failure, FoundFile, IngestSummary, SkippedFile
 from dedupindex.records.selected_places import below
 from dedupindex.settings import Settings
-from dedupindex.sources import Finder, SourceList, decoder_fingerprint, is_candidate
+from dedupindex.sources import Finder, SourceList, decoder_fingerprint
 from dedupindex.sources.archives.limits import limits_of
-from dedupindex.sources.readers.documents import document_suffixes, is_live_photo
+from dedupindex.sources.readers.documents import document_suffixes, why_passed_over
 from dedupindex.sources.scope import LEFT_OUT
 from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_locations
 from dedupindex.store.claims import Claims, NoClaims
@@ -316,13 +316,11 @@ class _Feed:
         for file, task in zip(files, tasks, strict=True):
             if file.path in known:
                 continue
-            if self._documents & VIDEOS and is_live_photo(file):
-                self.tally.skipped[SkipReason.LIVE_PHOTO] += 1
-            elif is_candidate(file, documents=self._documents):
-                self.tally.found += 1
-                unread.append(task)
-            else:
-                self.tally.skipped["not_an_image"] += 1
+            if (why := why_passed_over(file, self._documents)) is not None:
+                self.tally.skipped[why] += 1
+                continue
+            self.tally.found += 1
+            unread.append(task)
         self._claim(unread)
         if len(self._aside) > MOST_ASIDE:
             self._look_aside(self.claims.at_once)

@@ -179,3 +179,20 @@ def test_two_videos(run, tmp_path):
     assert "of a is in b" in text
     assert "the same picture" in text
     assert "nothing in common" in run("compare", "a.mp4", "c.mp4", cwd=tmp_path, code=0).stdout
+
+
+def test_pictures_of_one_document_or_video_are_no_duplicates_of_each_other(run, tmp_path):
+    jpegs = [making.encoded(picture(seed, 120, 160)) for seed in (1, 2)]
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "paper.pdf").write_bytes(making.pdf([jpegs[0], jpegs[1], jpegs[0]]))
+    scenes = [(picture(seed, 120, 160), 1.0) for seed in (5, 6, 5)]
+    (tmp_path / "set" / "clip.mp4").write_bytes(making.video(scenes))
+    alone = run("-d", "p.db", "scan", "set", cwd=tmp_path, code=0).stdout
+    assert "6 new pictures" in alone
+    assert "no duplicates" in alone or "0 duplicate groups" in alone, alone
+    (tmp_path / "set" / "loose.jpg").write_bytes(jpegs[0])
+    (tmp_path / "set" / "still.png").write_bytes(making.encoded(scenes[1][0], "PNG"))
+    both = run("-d", "p.db", "scan", "set", cwd=tmp_path, code=0).stdout
+    assert "2 duplicate groups" in both
+    for place in ("paper.pdf#page=1", "paper.pdf#page=3", "clip.mp4#t=1"):
+        assert f"set/{place}" in both

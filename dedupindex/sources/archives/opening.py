@@ -29,6 +29,7 @@ _HEAD_BYTES = 8
 _REMEMBERED = 4  # archives
 HELD_BYTES = 1 << 27  # of members of an archive that were asked for together, unpacked
 _ZIP = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")
+_NO_TARS = (".zip", ".cbz", ".7z", ".cb7", ".rar", ".cbr")
 _RAR = b"Rar!\x1a\x07"
 _LZ4 = b"\x04\x22\x4d\x18"
 DEFAULT = ArchiveLimits()
@@ -90,8 +91,9 @@ class _Open:
         if isinstance(self.members, SevenZipMembers):
             wanted = {other: members[other] for other in together if other in members}
             return self.members.read(self.file, name, first=wanted or None)
-        assert isinstance(self.members, ZipMembers)
-        return self.members.read(self.file, name)
+        if isinstance(self.members, ZipMembers):
+            return self.members.read(self.file, name)
+        raise ReadError(place, Reason.MISSING, f"{self.archive.name} has no such member")
 
     def _kind(self) -> str:
         self.file.seek(0)
@@ -106,6 +108,8 @@ class _Open:
                 raise UnsupportedImageError(self.archive, Reason.UNSUPPORTED, detail)
         if not head:
             raise UnsupportedImageError(self.archive, Reason.EMPTY, "the file has no bytes")
+        if self.archive.name.lower().endswith(_NO_TARS) and not head.startswith(tuple(STREAM_MAGIC)):
+            raise ReadError(self.archive, Reason.DAMAGED, "it does not begin as an archive does")
         return "tar"
 
     def _inflated(self) -> Inflated | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dedupindex.places import DOCUMENTS, VIDEOS, is_local
-from dedupindex.records import FoundFile
+from dedupindex.records import FoundFile, SkipReason
 from dedupindex.settings import PdfMode, Settings
 from dedupindex.sources.content_ids import content_id
 from dedupindex.sources.readers.packages import installed
+from dedupindex.sources.sniff import is_candidate
 
 _LIVE = (".mov", ".mp4")
 
@@ -20,6 +21,20 @@ def document_suffixes(settings: Settings) -> frozenset[str]:
     documents = DOCUMENTS if settings.pdf is not PdfMode.OFF else frozenset[str]()
     videos = VIDEOS if settings.video_frames and installed("av") else frozenset[str]()
     return documents | videos
+
+
+def why_passed_over(file: FoundFile, documents: frozenset[str]) -> SkipReason | None:
+    """Why a file that was found is not read; None where it is.
+
+    Parameters
+    ----------
+    file : FoundFile
+    documents : frozenset of str
+        From `document_suffixes`.
+    """
+    if documents & VIDEOS and is_live_photo(file):
+        return SkipReason.LIVE_PHOTO
+    return None if is_candidate(file, documents=documents) else SkipReason.NOT_AN_IMAGE
 
 
 def is_live_photo(file: FoundFile) -> bool:

@@ -103,6 +103,13 @@ def test_the_bytes_say_which_kind_it_is(tmp_path, png):
     assert read_bytes(found["b.zip"].path, LIMIT, found["b.zip"])[0] == png
 
 
+@pytest.mark.parametrize("name", ["a.zip", "a.7z", "a.cbr", "a.tar", "a.tar.gz"])
+def test_what_is_no_archive_is_damaged(tmp_path, name):
+    (tmp_path / name).write_bytes(b"just some words, no archive at all" * 40)
+    [failure] = Finder([tmp_path])
+    assert (failure.reason, failure.path) == (Reason.DAMAGED, tmp_path / name)
+
+
 @pytest.mark.parametrize("name", ["a.rar", "a.cbr"])
 def test_rar_is_refused_in_words(tmp_path, name):
     (tmp_path / name).write_bytes(b"Rar!\x1a\x07\x01\x00" + bytes(100))
