@@ -73,7 +73,12 @@ def test_reports_show_companions(tmp_path):
     ]
     assert places[f"{tmp_path}/b/7.jpg"] is None
     rows = [line.split(",")[-2:] for line in pairs_csv(made).decode().splitlines()]
-    assert rows == [["companions_a", "companions_b"], ["7.AAE/7.mov", ""], ["7.AAE/7.mov", "7.mask.png"]]
+    assert rows == [
+        ["companions_a", "companions_b"],
+        ["7.AAE/7.mov", ""],
+        ["7.AAE/7.mov", "7.mask.png"],
+        ["", "7.mask.png"],
+    ]
     page = report_html(made, lambda image: None).decode()
     assert "with 7.AAE (edits), 7.mov (video), 2 further pictures in the file" in page
 

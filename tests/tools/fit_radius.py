@@ -206,14 +206,15 @@ def measure(queries: Sequence[Query], others: FloatArray) -> tuple[dict[str, Any
     }
     photographs = [query.original for query in by_kind["photo"]]
     plain = probes([aim(features) for features in photographs])
-    rates = false_rates(plain, others, COSINES)
+    counted = false_rates(plain, others, COSINES)
+    last = counted.index(min(counted)) + 1  # beyond, as few were met: nothing more is known
     inverted = [probe for probe in negative_probes(photographs) if len(probe)]
     fine = np.arange(0.10, 0.60, 0.02).tolist()
     negative_rates = false_rates(inverted, others, fine)
     copies = {kind: copy_cosines(members) for kind, members in by_kind.items()}
     numbers = {
-        "cosines": list(COSINES),
-        "false_in_a_million": rates,
+        "cosines": list(COSINES[:last]),
+        "false_in_a_million": counted[:last],
         "negative_radius": round(1 - cosine_at(NEGATIVE_FALSE, fine, negative_rates), 2),
     }
     within = {
