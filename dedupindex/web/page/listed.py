@@ -60,6 +60,7 @@ class ListedGroup:
     freed: int  # their bytes
     proof: ProofState
     paths: tuple[str, ...]  # of all its files, as text
+    where: str  # the same, a line each, with a line end before the first and after the last
     names: str  # all file names, in lower case, a line each
     first: int  # earliest and latest change of its files, nanoseconds since 1970
     latest: int
@@ -91,6 +92,7 @@ def listed(group: DuplicateGroup) -> ListedGroup:
         freed=free.bytes,
         proof=_proof(group),
         paths=paths,
+        where="\n" + "\n".join(paths) + "\n",
         names="\n".join(path.rpartition("/")[2] for path in paths).casefold(),
         first=min(times, default=0),
         latest=max(times, default=0),
@@ -250,12 +252,13 @@ def _folder(text: str | None) -> str:
 def _folders(folder: str, against: str) -> Callable[[ListedGroup], bool]:
     """Return whether a file lies in one folder and, where a second is given, another file in that one."""
     one, other = _below(folder), _below(against)
-    if not against:
-        return lambda entry: any(one(path) for path in entry.paths)
-    if not folder:
-        return lambda entry: any(other(path) for path in entry.paths)
+    wanted = [f"\n{name.rstrip('/')}" for name in (folder, against) if name]  # most groups fail this quick look
 
     def both(entry: ListedGroup) -> bool:
+        if not all(start in entry.where for start in wanted):
+            return False
+        if not (folder and against):
+            return any((one if folder else other)(path) for path in entry.paths)
         there = [path for path in entry.paths if other(path)]
         return bool(there) and any(one(path) and (len(there) > 1 or path != there[0]) for path in entry.paths)
 
