@@ -61,8 +61,8 @@ class Collected:
 
     def of(self, group_list: GroupList) -> list[DuplicateGroup]:
         """Return those of the groups that there still are, in the order of the list."""
-        found = [entry.group for entry in map(group_list.group, self.groups) if entry is not None]
-        return sorted(found, key=largest_first)
+        groups = [entry.group for entry in map(group_list.group, self.groups) if entry is not None]
+        return sorted(groups, key=largest_first)
 
     def _change(
         self,

@@ -40,7 +40,16 @@ class Language:
         return translated.format(**values) if values else translated
 
     def count(self, number: int, one: str, many: str, **values: object) -> str:
-        """Return the message for a number, which stands in the place of ``{n}`` with its thousands apart."""
+        """Return the message for a number, which stands in the place of ``{n}`` with its thousands apart.
+
+        Parameters
+        ----------
+        number : int
+        one, many : str
+            Messages in English, for 1 and for other numbers.
+        **values : object
+            What stands in other places of the message, by name.
+        """
         digits = f"{number:,}"
         if self.code == "de":
             digits = digits.replace(",", ".")

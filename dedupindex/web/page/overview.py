@@ -161,8 +161,8 @@ def _kind(do: str) -> Bulk:
 def _selected(group_list: GroupList, chosen: Filter, ids: Sequence[str], *, every: bool) -> Sequence[ListedGroup]:
     if every:
         return group_list.select(chosen)
-    found = [group_list.group(one) for one in dict.fromkeys(ids)]
-    return [entry for entry in found if entry is not None]
+    entries = [group_list.group(one) for one in dict.fromkeys(ids)]
+    return [entry for entry in entries if entry is not None]
 
 
 def _fits(kind: Bulk, entry: ListedGroup) -> bool:

@@ -302,7 +302,7 @@ def trash_the_rest(site: Site, entry: ListedGroup, key: str) -> str:
     """
     act = site.review.act(entry, Choice.KEEP, key)
     group_list = site.group_lists.current()
-    came = [found.group for found in map(group_list.group, act.came) if found is not None]
+    came = [entry.group for entry in map(group_list.group, act.came) if entry is not None]
     keeper = next(member for member in entry.group.members if member.image.key == key)
     now = [group for group in came if any(member.image.id == keeper.image.id for member in group.members)]
     options = PlanOptions.named(Action.TRASH, [COPY], protect=tuple(sorted(site.collected.stays)))

@@ -191,10 +191,10 @@ def _decisions(group: DuplicateGroup, choice: Choice, key: str) -> list[Decision
 
 
 def _by_picture(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:
-    found: dict[str, list[Decision]] = defaultdict(list)
+    by_picture: dict[str, list[Decision]] = defaultdict(list)
     for decision in decisions:
-        found[decision.a].append(decision)
-    return found
+        by_picture[decision.a].append(decision)
+    return by_picture
 
 
 def _concerned(

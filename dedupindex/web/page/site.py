@@ -118,7 +118,22 @@ class Site:
 
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """Return a page, also where there is no index yet; parameters as those of `Site.page`."""
+    """Return a page, also where there is no index yet.
+
+    Parameters
+    ----------
+    request : Request
+    template : str
+        Name of the file.
+    status : int
+        Of HTTP.
+    **values : Any
+        What the template shows, by name.
+
+    Returns
+    -------
+    HTMLResponse
+    """
     start: Start = request.app.state.start
     spoken = language_of(request)
     shown = {"site": None, "done": None} | values
