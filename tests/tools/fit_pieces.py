@@ -62,7 +62,7 @@ SIDE = 1_024  # longest side of the photographs, pixels
 COPIES = 5  # composites a photograph
 FALSE_SHARE = 0.0005  # of accepted pairs
 SIGNS = (1, 1, 1, 1, 1, -1, 1, -1)  # more agreement never lowers a score, more drawn texture never raises it
-RIDGE = 1e-4
+RIDGE = 1e-2
 # Taken off the bias, in units of the logit. Two photographs of one product or of one person, taken nearly alike, are
 # rarer among fillers than among people's pictures. Chosen on composites of another draw and other photographs.
 MARGIN = 1.7
@@ -182,8 +182,11 @@ def measured(packed: Sequence[dict[str, bytes]], groups: Sequence[int]) -> list[
 
 
 def fit_score(rows: Sequence[tuple[int, int, bool, PieceMeasures]]) -> dict[str, object]:
-    """Fit the model to the parts that the hard limits let pass."""
-    passing = [row for row in rows if accepts(row[3])]
+    """Fit the model to all parts that keypoints agree on, and its bias to those that the hard limits let pass.
+
+    Few false parts pass the limits; all of them together tell how much a place or a pixel that agrees is worth.
+    """
+    passing = list(rows)
     terms = np.array([evidence(row[3]) for row in passing], np.float64)
     true = np.array([row[2] for row in passing])
     if true.all() or not true.any():
@@ -196,7 +199,9 @@ def fit_score(rows: Sequence[tuple[int, int, bool, PieceMeasures]]) -> dict[str,
     weight[~true] *= 1 / weight[~true].sum()
     bias, weights = fit_logistic(terms, true, weight, SIGNS, RIDGE)
     best: dict[tuple[int, int], tuple[float, bool]] = {}
-    for (a, b, same, _), logit in zip(passing, (bias + terms @ weights).tolist(), strict=True):
+    for (a, b, same, measures), logit in zip(passing, (bias + terms @ weights).tolist(), strict=True):
+        if not accepts(measures):
+            continue
         best[a, b] = max((logit, same), best.get((a, b), (-np.inf, same)))
     ranked = sorted(best.values(), reverse=True)
     false = np.cumsum([not same for _, same in ranked])

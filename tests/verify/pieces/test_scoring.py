@@ -15,8 +15,8 @@ GOOD = PieceMeasures(
 
 
 def test_a_clear_piece_and_what_is_none():
-    assert score_of(GOOD) > 0.95
-    assert score_of(dataclasses.replace(GOOD, mean=0.7, agreement=0.75)) < 0.5
+    assert score_of(GOOD) > 0.9
+    assert score_of(dataclasses.replace(GOOD, weight=5.0, mean=0.65, agreement=0.65, ncc=0.6)) < 0.5
     assert score_of(PieceMeasures()) == 0
 
 
