@@ -64,7 +64,7 @@ FALSE_SHARE = 0.0005  # of accepted pairs
 SIGNS = (1, 1, 1, 1, 1, -1, 1, -1)  # more agreement never lowers a score, more drawn texture never raises it
 RIDGE = 1e-2
 # Taken off the bias, in units of the logit. Two photographs of one product or of one person, taken nearly alike, are
-# rarer among fillers than among people's pictures. Chosen on composites of another draw and other photographs.
+# rarer among fillers than among people's pictures. Chosen by hand; see the notes of the manifest.
 MARGIN = 1.7
 
 
