@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dedupindex.actions.plan_options import PlanOptions
-from dedupindex.actions.planning import make_plan
+from dedupindex.actions.planning import completed, make_plan
 from dedupindex.groups import roots
 from dedupindex.groups.report import present
 from dedupindex.ingest import exclusions
-from dedupindex.places import absolute
 from dedupindex.records import DuplicateGroup
 from dedupindex.records.plans import Plan
 from dedupindex.settings import Settings
@@ -58,12 +57,7 @@ def plan_of_groups(
         decisions = catalog_decisions.decisions(connection)
         known = roots.remembered(connection)
         scanned = None if options.to is None else exclusions.scanned_above(connection, options.to)
-    options = dataclasses.replace(
-        options,
-        protect=(*options.protect, *roots.whole_references(known)),
-        keep=options.keep or settings.keep_rules,
-        prefer=options.prefer or tuple(absolute(Path(folder)) for folder in settings.prefer_paths),
-    )
+    options = completed(options, known, settings)
     made = make_plan(
         [_as_they_are(group) for group in groups],
         decisions,

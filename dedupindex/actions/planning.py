@@ -119,12 +119,7 @@ def plan(
         groups, decisions, chosen = selected_groups(connection, selection or Selection())
         known = roots.remembered(connection)
         scanned = None if options.to is None else exclusions.scanned_above(connection, options.to)
-    options = dataclasses.replace(
-        options,
-        protect=(*options.protect, *roots.whole_references(known)),
-        keep=options.keep or settings.keep_rules,
-        prefer=options.prefer or tuple(absolute(Path(folder)) for folder in settings.prefer_paths),
-    )
+    options = completed(options, known, settings)
     made = make_plan(
         groups,
         decisions,
@@ -137,6 +132,23 @@ def plan(
         settings=settings.shaping(),
     )
     return dataclasses.replace(made, scanned=scanned)
+
+
+def completed(options: PlanOptions, known: Sequence[Root], settings: Settings) -> PlanOptions:
+    """Options with what a database adds: its references are protected, its settings give rules and folders.
+
+    Parameters
+    ----------
+    options : PlanOptions
+    known : sequence of Root
+    settings : Settings
+    """
+    return dataclasses.replace(
+        options,
+        protect=(*options.protect, *roots.whole_references(known)),
+        keep=options.keep or settings.keep_rules,
+        prefer=options.prefer or tuple(absolute(Path(folder)) for folder in settings.prefer_paths),
+    )
 
 
 def make_plan(

@@ -1,7 +1,7 @@
 "use strict";
 
 // Two pictures at any size up to all of their pixels, moved and enlarged in step: each is drawn through the map that
-// lays it on the left one, from a small picture first, then from tiles of its file.
+// puts it over the left one, from a small picture first, then from tiles of its file.
 
 const stage = byId("stage");
 const told = JSON.parse(stage.dataset.stage);
