@@ -11,7 +11,7 @@ from dedupindex.settings import CHOICES, KEEP_RULES, OTHER_KEEP_RULES
 
 RELATIONS = (
     "same_bytes", "same_pixels", "reencoded", "resized", "tone", "crop_of", "shifted_overlap", "rotated", "mirrored",
-    "negative", "bordered", "edited", "alternate", "unproven",
+    "negative", "bordered", "piece_of", "edited", "alternate", "unproven",
 )  # fmt: skip
 PLANNED = (*RELATIONS, "copy")
 ACTIONS = ("trash", "move", "hardlink", "symlink", "delete")

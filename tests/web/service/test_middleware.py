@@ -25,6 +25,7 @@ EVERY = {
     ("GET", "/api/images/{key}/thumbnail.jpg"): "read",
     ("GET", "/api/failures"): "read",
     ("POST", "/api/query"): "read",
+    ("POST", "/api/match"): "read",
     ("POST", "/api/ingest"): "write",
     ("POST", "/api/find"): "write",
 }
@@ -33,7 +34,7 @@ EVERY = {
 def ask(client, method, path, **headers):
     path = path.replace("{key}", KEY).replace("{group_id}", "0123456789ab")
     more = {}
-    if path in ("/api/query", "/api/ingest"):
+    if path in ("/api/query", "/api/match", "/api/ingest"):
         more = {"files": {"image": ("x.png", encoded(picture(77)))}, "data": {"place": "upload:/x.png"}}
     return client.request(method, path, headers=headers, **more)
 
