@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
-import os
-import secrets
 import struct
 from dataclasses import fields
 from pathlib import Path
@@ -20,11 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex import durable
 from dedupindex.errors import VectorIndexError
 from dedupindex.features.piece_words import WORDS
 from dedupindex.vectors.piece_lists import PieceLists
-from dedupindex.vectors.segments import PREFIX, TEMPORARY
+from dedupindex.vectors.segments import write_sealed
 
 MAGIC = b"DIPIECE1"
 SUFFIX = ".pieces"
@@ -93,29 +90,8 @@ def parse(data: bytes | mmap.mmap) -> PieceLists:
 
 
 def write_lists(directory: Path, lists: PieceLists) -> tuple[str, str]:
-    """Write a file so that a crash at any moment leaves either nothing or all of it.
-
-    Returns
-    -------
-    file, sha256 : str
-        Name inside *directory*, and digest.
-
-    Raises
-    ------
-    VectorIndexError
-        The disk is full, or the folder cannot be written.
-    """
-    data = serialise(lists)
-    digest = hashlib.sha256(data).hexdigest()
-    name = f"{PREFIX}{digest[:16]}-{secrets.token_hex(4)}{SUFFIX}"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        durable.write_whole(directory / name, data, aside=directory / f"{TEMPORARY}{os.getpid()}-{name}")
-    except OSError as error:
-        raise VectorIndexError(
-            f"cannot write {directory / name} ({len(data)} bytes): {error.strerror or error}"
-        ) from error
-    return name, digest
+    """Write a file; returns and raises as `write_sealed`."""
+    return write_sealed(directory, serialise(lists), SUFFIX)
 
 
 def read_lists(directory: Path, file: str, sha256: str) -> PieceLists:

@@ -67,9 +67,22 @@ def row_digest(ids: Ids, descriptors: CodeArray, rows: Ids | None = None) -> str
 
 
 def write_cells(directory: Path, cells: Cells) -> tuple[str, str]:
-    """Write a sealed block so that a crash at any moment leaves either nothing or all of it.
+    """Write a sealed block: `write_sealed`."""
+    return write_sealed(directory, cells.serialise(), SUFFIX)
+
+
+def write_sealed(directory: Path, data: bytes, suffix: str) -> tuple[str, str]:
+    """Write a sealed file so that a crash at any moment leaves either nothing or all of it.
 
     No two files have the same name, even with the same content: another process may be removing its own.
+
+    Parameters
+    ----------
+    directory : Path
+        Made when it is missing, for its owner alone.
+    data : bytes
+    suffix : str
+        Of the name.
 
     Returns
     -------
@@ -81,13 +94,11 @@ def write_cells(directory: Path, cells: Cells) -> tuple[str, str]:
     VectorIndexError
         The disk is full, or the folder cannot be written.
     """
-    data = cells.serialise()
     digest = hashlib.sha256(data).hexdigest()
-    name = f"{PREFIX}{digest[:16]}-{secrets.token_hex(4)}{SUFFIX}"
-    temporary = directory / f"{TEMPORARY}{os.getpid()}-{name}"
+    name = f"{PREFIX}{digest[:16]}-{secrets.token_hex(4)}{suffix}"
     try:
         durable.make_private_folder(directory)
-        durable.write_whole(directory / name, data, aside=temporary)
+        durable.write_whole(directory / name, data, aside=directory / f"{TEMPORARY}{os.getpid()}-{name}")
     except OSError as error:
         raise VectorIndexError(
             f"cannot write {directory / name} ({len(data)} bytes): {error.strerror or error}"

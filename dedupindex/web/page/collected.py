@@ -77,9 +77,10 @@ class Collected:
             self.stays = self.stays if stays is None else stays
             known = {
                 "groups": sorted(self.groups),
-                "left": sorted(map(_text, self.left)),
-                "stays": sorted(map(_text, self.stays)),
+                "left": sorted(map(os.fspath, self.left)),
+                "stays": sorted(map(os.fspath, self.stays)),
             }
+            durable.make_private_file(self._file)  # paths are nobody else's business
             durable.write_whole(self._file, json.dumps(known, indent=1).encode())
 
 
@@ -87,7 +88,7 @@ def _read(file: Path) -> dict[str, list[str]]:
     """Read what was collected; nothing where there is no file, or one that says nothing."""
     try:
         known = json.loads(file.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(known, dict):
         return {}
@@ -99,8 +100,4 @@ def _read(file: Path) -> dict[str, list[str]]:
 
 
 def _paths(texts: Iterable[str]) -> frozenset[Path]:
-    return frozenset(Path(os.fsdecode(text.encode("utf-8", "surrogateescape"))) for text in texts)
-
-
-def _text(path: Path) -> str:
-    return os.fspath(path)
+    return frozenset(map(Path, texts))  # bytes that are no UTF-8 stand as escapes in text and in JSON alike
