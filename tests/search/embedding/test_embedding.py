@@ -186,6 +186,7 @@ def test_options_that_mean_nothing_are_told(tmp_path, model, text):
 
 
 def test_files_that_are_no_embedding_are_told(ingested, tmp_path):
+    pytest.importorskip("onnxruntime")
     for name in ("m.onnx", "v.parquet"):
         (tmp_path / name).write_text("nothing")
         with opened(ingested, tmp_path, embedding=str(tmp_path / name)) as index, pytest.raises(SettingsError):
