@@ -223,7 +223,7 @@ def _grouped(
     series = [] if selection.groups else series
     groups.sort(key=largest_first)
     series.sort(key=lambda one: -len(one.members))
-    return tuple(groups), _pairs_of(groups, series), tuple(series)
+    return tuple(groups), listed_pairs(groups, series), tuple(series)
 
 
 def only_groups(selection: Selection, groups: Sequence[DuplicateGroup]) -> list[DuplicateGroup]:
@@ -250,12 +250,18 @@ def _count(selection: Selection, slices: Iterable[Selected]) -> int:
     )
 
 
-def _pairs_of(groups: Iterable[DuplicateGroup], series: Iterable[Series] = ()) -> tuple[Pair, ...]:
+def listed_pairs(groups: Iterable[DuplicateGroup], series: Iterable[Series] = ()) -> tuple[Pair, ...]:
     """All pairs, those of alternates too, best first, then by content."""
-    pairs = [pair for group in groups for pair in group.pairs]
+    pairs = [pair for group in groups for pair in (*group.pairs, *_alternates_inside(group))]
     pairs += [pair for one in series for pair in one.pairs]
     pairs.sort(key=lambda p: (-p.verification.score, p.a.sha256, p.a.frame, p.b.sha256, p.b.frame))
     return tuple(pairs)
+
+
+def _alternates_inside(group: DuplicateGroup) -> list[Pair]:
+    """Alternates that a group holds both of: other pictures link them, an edit for example. No series has them."""
+    images = {member.image.id for member in group.members} if group.alternates else set()
+    return [pair for pair in group.alternates if pair.a.id in images and pair.b.id in images]
 
 
 def _concerning(decided: DecidedPairs, groups: Sequence[DuplicateGroup]) -> tuple[Decision, ...]:
@@ -402,7 +408,7 @@ def _with_changes(
     return dataclasses.replace(
         report,
         groups=groups,
-        pairs=_pairs_of(groups),
+        pairs=listed_pairs(groups),
         series=(),
         decisions=tuple(difference for difference in report.decisions if _stands_in(difference, groups)),
         since=run,

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from dedupindex.groups.grouping import build_groups
+from dedupindex.groups.report import listed_pairs
 from dedupindex.groups.series import build_series
 from dedupindex.records import FlagKind, Outcome, Proof
 from tests.groups.test_grouping import pair
@@ -45,6 +46,14 @@ def test_alternates_that_hang_together_through_others_are_flagged():
     assert flag.kind is FlagKind.ALTERNATE
     assert str(flag) == f"alternate:{pairs[2].a.key}+{pairs[2].b.key}"
     assert build_series([group], pairs) == ()
+    assert {(one.a.id, one.b.id) for one in listed_pairs([group])} == {(1, 2), (2, 3), (1, 3)}
+
+
+def test_pairs_list_each_alternate_once():
+    pairs = [pair(1, 2), pair(2, 3), alternate(1, 3), alternate(3, 4), pair(5, 6), alternate(2, 5)]
+    groups = build_groups(pairs)
+    listed = listed_pairs(groups, build_series(groups, pairs))
+    assert sorted((one.a.id, one.b.id) for one in listed) == sorted((one.a.id, one.b.id) for one in pairs)
 
 
 def test_what_is_withdrawn_is_nowhere():
