@@ -3,7 +3,8 @@
 A pixel differs by how far it lies outside the range that the other picture shows in the 3 x 3 pixels around it: half a
 pixel of misalignment or another sharpness stays inside that range, other content does not. Squares of this are
 averaged over windows of 12 x 12 pixels, and what is explained is subtracted: the spread of the tone curve, what the
-files' quantisation tables allow, and what is typical of the pair itself at similar local contrast.
+files' quantisation tables allow, and what is typical of the pair itself at similar local contrast. In smooth windows
+the mean difference counts too: `faint`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import ByteArray, FloatArray, Mask
+from dedupindex.verify.proof import faint
 
 CELL = 4  # side of a cell, pixels of the grid
 SIDE = 3  # side of a window, cells
@@ -170,12 +172,16 @@ def residual(
         low, high, ncc = _contrasts((halved(side.own), halved(side.predicted)), small_weight, divisor)
         shown = shown & (low > max(SHOWN, SHOWN_IN_NOISE * noise))
         allowed = compression(high, tables)
+        tone = np.zeros_like(squared)
         if side.spread is not None:
-            tone = TONE_SHARE**2 * _small_windows(side.spread, small_weight) / divisor
+            tone = np.asarray(TONE_SHARE**2 * _small_windows(side.spread, small_weight) / divisor, np.float32)
             low = np.sqrt(low * low + tone).astype(np.float32)
             allowed += tone
         if not plain:
             allowed += TYPICAL**2 * typical(np.asarray(squared, np.float32), low, valid)
+            means = _means(side, weight, divisor)
+            usual = tone + faint.TYPICAL**2 * typical(means * means, high, valid)
+            np.maximum(excess, faint.faint_excess(means, high, usual, valid), out=excess)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
         np.maximum(contrast, high, out=contrast)
         np.minimum(correlation, ncc, out=correlation)
@@ -215,6 +221,14 @@ def _contrasts(
     product: FloatArray = _small_windows(first * second, weight) / divisor - means[0] * means[1]
     ncc = product / np.maximum(spreads[0] * spreads[1], 1.0)
     return np.minimum(*spreads), np.maximum(*spreads), np.asarray(ncc, np.float32)
+
+
+def _means(side: Side, weight: FloatArray | None, divisor: FloatArray) -> FloatArray:
+    """Mean signed difference of the windows beyond what the prediction leaves open, levels."""
+    away = cv2.subtract(side.own, side.high, dtype=cv2.CV_16S)
+    away = np.maximum(away, 0) + np.minimum(cv2.subtract(side.own, side.low, dtype=cv2.CV_16S), 0)
+    signed = np.asarray(away, np.float32)
+    return np.asarray(windows(cells(signed if weight is None else signed * weight)) / divisor, np.float32)
 
 
 def _noise(side: Side, mask: Mask) -> float:

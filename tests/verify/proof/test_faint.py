@@ -1,0 +1,103 @@
+"""Changes of smooth places that no single pixel shows."""
+
+import cv2
+import numpy as np
+import pytest
+
+from dedupindex.records import Outcome
+from dedupindex.verify.proof import faint
+from dedupindex.verify.proof.comparison import prove
+from dedupindex.verify.proof.faint import faint_excess, local_median
+from tests.tools.fit_proof import as_decoded
+from tests.verify.pictures import IDENTITY
+
+SHAPE = 60, 80
+VALID = np.ones(SHAPE, bool)
+FLAT = np.full(SHAPE, 2.0, np.float32)
+NOTHING = np.zeros(SHAPE, np.float32)
+
+
+def noise(seed=0, spread=0.2):
+    return np.random.default_rng(seed).normal(0, spread, SHAPE).astype(np.float32)
+
+
+def test_a_place_whose_means_differ_weighs_and_the_rest_does_not():
+    means = noise()
+    means[20:30, 40:52] += 3
+    excess = faint_excess(means, FLAT, NOTHING, VALID)
+    inside = np.zeros(SHAPE, bool)
+    inside[20:30, 40:52] = True
+    assert excess[inside].min() > 0.5 * faint.GAIN * 3
+    assert excess[~inside].max() < 0.5 * faint.GAIN
+
+
+def test_what_is_explained_is_subtracted():
+    means = noise(1)
+    means[20:30, 40:52] += 3
+    explained = faint_excess(means, FLAT, NOTHING + 16, VALID)
+    assert explained.max() == 0
+
+
+@pytest.mark.parametrize(
+    "wide",
+    [
+        np.full(SHAPE, 6.0),
+        np.linspace(-8, 8, SHAPE[1]) + np.zeros((SHAPE[0], 1)),
+        6 * np.hypot(*np.mgrid[-1 : 1 : SHAPE[0] * 1j, -1 : 1 : SHAPE[1] * 1j]) ** 2,
+    ],
+    ids=["tone", "gradient", "vignetting"],
+)
+def test_wide_differences_are_the_tone(wide):
+    excess = faint_excess(wide.astype(np.float32), FLAT, NOTHING, VALID)
+    assert np.quantile(excess[8:-8, 8:-8], 0.99) <= faint.GAIN
+
+
+def test_no_place_with_contrast_no_line_no_edge():
+    means = NOTHING.copy()
+    means[20:30, 40:52] = 5
+    assert faint_excess(means, FLAT + 2 * faint.SMOOTH, NOTHING, VALID).max() == 0
+    line = NOTHING.copy()
+    line[20] = 5
+    assert faint_excess(line, FLAT, NOTHING, VALID).max() == 0
+    valid = VALID.copy()
+    valid[:, 44:] = False
+    edge = NOTHING.copy()
+    edge[:, 43] = 5
+    assert faint_excess(edge, FLAT, NOTHING, valid).max() == 0
+    assert faint_excess(means, FLAT, NOTHING, ~VALID).max() == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (5, 5)])
+def test_small_grids(shape):
+    values = np.ones(shape, np.float32)
+    assert local_median(values, np.ones(shape, bool)).shape == shape
+    assert faint_excess(values, values, 0 * values, np.ones(shape, bool)).shape == shape
+
+
+def haze(seed):
+    """A slope with faint soft texture, as haze or skin has, and the noise of a camera."""
+    random = np.random.default_rng(seed)
+    texture = cv2.GaussianBlur(random.normal(0, 1, (480, 640)), (0, 0), 6)
+    slope = np.linspace(90, 170, 640) + np.linspace(0, 20, 480)[:, None]
+    return slope + 2 * texture / texture.std(), random.normal(0, 1.2, (480, 640))
+
+
+def decoded(plane, quality):
+    grey = np.repeat(plane.clip(0, 255).astype(np.uint8)[..., None], 3, 2)
+    return as_decoded(cv2.imdecode(cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 1))
+
+
+@pytest.mark.parametrize("quality", [92, 75])
+def test_faint_texture_that_was_erased_is_an_edit_and_a_jpeg_is_none(quality):
+    scene, grain = haze(3)
+    erased = scene + grain
+    part = scene[200:290, 300:420]
+    erased[200:290, 300:420] = np.linspace(part[:, 0].mean(), part[:, -1].mean(), 120)
+    original = decoded(scene + grain, 95)
+    assert prove(original, decoded(scene + grain, quality), IDENTITY).outcome is Outcome.SAME
+    proof = prove(original, decoded(erased, quality), IDENTITY)
+    assert proof.outcome is Outcome.EDITED
+    for region in proof.regions:
+        top, left, height, width = region.box
+        assert 180 <= top <= top + height <= 310
+        assert 280 <= left <= left + width <= 440
