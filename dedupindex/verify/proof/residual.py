@@ -179,9 +179,12 @@ def residual(
             allowed += tone
         if not plain:
             allowed += TYPICAL**2 * typical(np.asarray(squared, np.float32), low, valid)
-            means = _means(side, weight, divisor)
-            usual = tone + faint.TYPICAL**2 * typical(means * means, high, valid)
-            np.maximum(excess, faint.faint_excess(means, high, usual, valid), out=excess)
+            means, variance = _moments(side, small_weight, divisor)
+            usual = (
+                tone + faint.TYPICAL**2 * typical(means * means, high, valid),
+                tone + faint.TYPICAL_FINE**2 * typical(variance, high, valid),
+            )
+            np.maximum(excess, faint.faint_excess((means, variance), high, usual, valid), out=excess)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
         np.maximum(contrast, high, out=contrast)
         np.minimum(correlation, ncc, out=correlation)
@@ -223,12 +226,14 @@ def _contrasts(
     return np.minimum(*spreads), np.maximum(*spreads), np.asarray(ncc, np.float32)
 
 
-def _means(side: Side, weight: FloatArray | None, divisor: FloatArray) -> FloatArray:
-    """Mean signed difference of the windows beyond what the prediction leaves open, levels."""
-    away = cv2.subtract(side.own, side.high, dtype=cv2.CV_16S)
-    away = np.maximum(away, 0) + np.minimum(cv2.subtract(side.own, side.low, dtype=cv2.CV_16S), 0)
-    signed = np.asarray(away, np.float32)
-    return np.asarray(windows(cells(signed if weight is None else signed * weight)) / divisor, np.float32)
+def _moments(side: Side, weight: FloatArray | None, divisor: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and variance within the windows of the signed difference beyond what the prediction leaves open."""
+    above = np.asarray(cv2.subtract(side.own, side.high, dtype=cv2.CV_16S))
+    below = np.asarray(cv2.subtract(side.own, side.low, dtype=cv2.CV_16S))
+    away = _halved_plane((np.maximum(above, 0) + np.minimum(below, 0)).astype(np.float32))
+    mean = _small_windows(away, weight) / divisor
+    variance = _small_windows(away * away, weight) / divisor - mean * mean
+    return np.asarray(mean, np.float32), np.asarray(np.maximum(variance, 0), np.float32)
 
 
 def _noise(side: Side, mask: Mask) -> float:

@@ -21,20 +21,33 @@ def noise(seed=0, spread=0.2):
     return np.random.default_rng(seed).normal(0, spread, SHAPE).astype(np.float32)
 
 
+def weighed(means, variance=NOTHING, contrast=FLAT, explained=0, valid=VALID):
+    return faint_excess((means, variance), contrast, (NOTHING + explained, NOTHING), valid)
+
+
 def test_a_place_whose_means_differ_weighs_and_the_rest_does_not():
     means = noise()
     means[20:30, 40:52] += 3
-    excess = faint_excess(means, FLAT, NOTHING, VALID)
+    excess = weighed(means)
     inside = np.zeros(SHAPE, bool)
     inside[20:30, 40:52] = True
     assert excess[inside].min() > 0.5 * faint.GAIN * 3
     assert excess[~inside].max() < 0.5 * faint.GAIN
 
 
+def test_a_place_whose_texture_differs_weighs_where_it_is_fine():
+    variance = NOTHING + 0.1
+    variance[20:30, 40:52] = 9
+    excess = weighed(NOTHING, variance)
+    assert excess[20:30, 40:52].min() > 0.8 * faint.GAIN * 3
+    assert excess.sum() == pytest.approx(excess[20:30, 40:52].sum())
+    assert weighed(NOTHING, variance, contrast=FLAT + faint.FINE).max() == 0
+
+
 def test_what_is_explained_is_subtracted():
     means = noise(1)
     means[20:30, 40:52] += 3
-    explained = faint_excess(means, FLAT, NOTHING + 16, VALID)
+    explained = weighed(means, explained=16)
     assert explained.max() == 0
 
 
@@ -48,36 +61,36 @@ def test_what_is_explained_is_subtracted():
     ids=["tone", "gradient", "vignetting"],
 )
 def test_wide_differences_are_the_tone(wide):
-    excess = faint_excess(wide.astype(np.float32), FLAT, NOTHING, VALID)
+    excess = weighed(wide.astype(np.float32))
     assert np.quantile(excess[8:-8, 8:-8], 0.99) <= faint.GAIN
 
 
 def test_no_place_with_contrast_no_line_no_edge():
     means = NOTHING.copy()
     means[20:30, 40:52] = 5
-    assert faint_excess(means, FLAT + 2 * faint.SMOOTH, NOTHING, VALID).max() == 0
+    assert weighed(means, contrast=FLAT + 2 * faint.SMOOTH).max() == 0
     line = NOTHING.copy()
     line[20] = 5
-    assert faint_excess(line, FLAT, NOTHING, VALID).max() == 0
+    assert weighed(line).max() == 0
     valid = VALID.copy()
     valid[:, 44:] = False
     edge = NOTHING.copy()
     edge[:, 43] = 5
-    assert faint_excess(edge, FLAT, NOTHING, valid).max() == 0
-    assert faint_excess(means, FLAT, NOTHING, ~VALID).max() == 0
+    assert weighed(edge, valid=valid).max() == 0
+    assert weighed(means, valid=~VALID).max() == 0
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 9), (5, 5)])
 def test_small_grids(shape):
     values = np.ones(shape, np.float32)
     assert local_median(values, np.ones(shape, bool)).shape == shape
-    assert faint_excess(values, values, 0 * values, np.ones(shape, bool)).shape == shape
+    assert faint_excess((values, values), values, (0 * values, 0 * values), np.ones(shape, bool)).shape == shape
 
 
-def haze(seed):
-    """A slope with faint soft texture, as haze or skin has, and the noise of a camera."""
+def haze(seed, fineness):
+    """A slope with faint texture, as haze or skin has, and the noise of a camera."""
     random = np.random.default_rng(seed)
-    texture = cv2.GaussianBlur(random.normal(0, 1, (480, 640)), (0, 0), 6)
+    texture = cv2.GaussianBlur(random.normal(0, 1, (480, 640)), (0, 0), fineness)
     slope = np.linspace(90, 170, 640) + np.linspace(0, 20, 480)[:, None]
     return slope + 2 * texture / texture.std(), random.normal(0, 1.2, (480, 640))
 
@@ -87,9 +100,10 @@ def decoded(plane, quality):
     return as_decoded(cv2.imdecode(cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 1))
 
 
+@pytest.mark.parametrize("fineness", [6, 2.5])
 @pytest.mark.parametrize("quality", [92, 75])
-def test_faint_texture_that_was_erased_is_an_edit_and_a_jpeg_is_none(quality):
-    scene, grain = haze(3)
+def test_faint_texture_that_was_erased_is_an_edit_and_a_jpeg_is_none(quality, fineness):
+    scene, grain = haze(3, fineness)
     erased = scene + grain
     part = scene[200:290, 300:420]
     erased[200:290, 300:420] = np.linspace(part[:, 0].mean(), part[:, -1].mean(), 120)
