@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import ByteArray, FloatArray, Mask
-from dedupindex.verify.proof.residual import Tables, cells, compression, outside, typical, windows
+from dedupindex.verify.proof.quantisation import Tables, compression
+from dedupindex.verify.proof.residual import cells, outside, typical, windows
 
 CELL = 2  # side of a cell, pixels at half the scale of the grid
 GREY = 3.0  # levels: a picture whose typical colour signal is below shows no colours

@@ -19,8 +19,9 @@ from dedupindex.verify.proof.information import information
 from dedupindex.verify.proof.matching import Aligned, Changes, Explanation, aligned, halved_mask
 from dedupindex.verify.proof.outcome import Evidence, agreements, filled, judge, replaced_share
 from dedupindex.verify.proof.picture import GRID_SIDE, Laid, ProofPicture, lay
+from dedupindex.verify.proof.quantisation import Tables
 from dedupindex.verify.proof.regions import SOUGHT, Place, changed_places, movement
-from dedupindex.verify.proof.residual import BIN_CELLS, Residual, Side, Tables, halved, residual
+from dedupindex.verify.proof.residual import BIN_CELLS, Residual, Side, halved, residual
 from dedupindex.verify.proof.subpixel import refine
 from dedupindex.verify.proof.thresholds import THRESHOLDS, VERSION
 

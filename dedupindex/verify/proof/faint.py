@@ -23,7 +23,7 @@ TYPICAL_FINE = 3.0  # the same, for texture
 ROUNDING = 0.5  # levels that are subtracted: pictures are rounded
 STEPS = 4.0  # of the median, for a level
 EDGE = 1  # cells at the edge of what is compared that are left out
-LEAST = 2  # side of the smallest place, cells
+LEAST = 3  # side of the smallest place, cells
 
 _AROUND = np.ones((3, 3), np.uint8)
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.verify.proof import faint
+from dedupindex.verify.proof.quantisation import Tables, compression
 
 CELL = 4  # side of a cell, pixels of the grid
 SIDE = 3  # side of a window, cells
@@ -34,9 +33,6 @@ MOST_NOISE = 0.35  # of the local contrast that may count as typical beyond the 
 
 
 _CROSS = np.ones((3, 3), np.uint8)
-
-
-Tables: TypeAlias = Sequence[tuple[Sequence[int], float, float]]  # 64 steps, pixels of the file for one here, gain
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +167,8 @@ def residual(
         squared = windows(cells(np.asarray(cv2.multiply(beyond, beyond, dtype=cv2.CV_32F), np.float32))) / divisor
         low, high, ncc = _contrasts((halved(side.own), halved(side.predicted)), small_weight, divisor)
         shown = shown & (low > max(SHOWN, SHOWN_IN_NOISE * noise))
-        allowed = compression(high, tables)
+        quantised = compression(high, tables)
+        allowed = quantised.copy()
         tone = np.zeros_like(squared)
         if side.spread is not None:
             tone = np.asarray(TONE_SHARE**2 * _small_windows(side.spread, small_weight) / divisor, np.float32)
@@ -181,8 +178,8 @@ def residual(
             allowed += TYPICAL**2 * typical(np.asarray(squared, np.float32), low, valid)
             means, variance = _moments(side, small_weight, divisor)
             usual = (
-                tone + faint.TYPICAL**2 * typical(means * means, high, valid),
-                tone + faint.TYPICAL_FINE**2 * typical(variance, high, valid),
+                tone + rounded_means(tables, SIDE * CELL) + faint.TYPICAL**2 * typical(means * means, high, valid),
+                tone + quantised + faint.TYPICAL_FINE**2 * typical(variance, high, valid),
             )
             np.maximum(excess, faint.faint_excess((means, variance), high, usual, valid), out=excess)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
@@ -284,50 +281,3 @@ def typical(squared: FloatArray, contrast: FloatArray, valid: Mask) -> FloatArra
     limit = floor + (MOST_NOISE * edges) ** 2
     capped = np.minimum(np.interp(np.arange(CONTRAST_BINS), known, medians[known]), limit)
     return np.asarray(np.interp(contrast, edges, capped), np.float32)
-
-
-def compression(contrast: FloatArray, tables: Tables) -> FloatArray:
-    """Squared difference that quantisation explains, given the contrast around a window."""
-    if not tables:
-        return np.zeros_like(contrast)
-    reach = cv2.dilate(contrast, np.ones((3, 3), np.uint8))
-    levels = np.linspace(0.0, 128.0, 65)
-    allowed = np.zeros(len(levels))
-    for table, scale, gain in tables:
-        allowed += gain**2 * quantisation_noise(table, levels / gain, scale)
-    return np.asarray(np.interp(reach, levels, allowed), np.float32)
-
-
-def quantisation_noise(table: Sequence[int], contrast: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
-    """Mean squared error of JPEG quantisation in blocks of a given contrast, after reduction by `scale`.
-
-    A coefficient's error is at most that of uniform quantisation (a twelfth of the squared step), and no more than
-    its own variance, which falls with the square of the frequency as in natural pictures. Frequencies that the
-    reduction removes do not count.
-
-    Parameters
-    ----------
-    table : 64 int
-        Row by row.
-    contrast : (N,) float64
-        Standard deviation of the block, levels.
-    scale : float
-        Pixels of the file for one of the grid, at least 1.
-
-    Returns
-    -------
-    (N,) float64
-        Squared levels.
-    """
-    steps = np.asarray(table, np.float64).reshape(8, 8)
-    v, u = np.mgrid[:8, :8]
-    frequency = (u * u + v * v).astype(np.float64)
-    frequency[0, 0] = np.inf
-    share = 1 / frequency
-    share /= share.sum()
-    seen = np.maximum(u, v) < 8 / max(scale, 1.0)
-    seen[0, 0] = True
-    uniform = (steps**2 / 12 / 64)[seen]
-    own = np.multiply.outer(np.square(contrast), share[seen])
-    own[:, 0] = np.inf  # the mean is always quantised
-    return np.asarray(np.minimum(uniform, own).sum(1))

@@ -11,8 +11,9 @@ from dedupindex.search.proof_reading import read_proof_picture
 from dedupindex.settings import Settings
 from dedupindex.verify.proof.displacement import displacements
 from dedupindex.verify.proof.picture import lay, sides_for
+from dedupindex.verify.proof.quantisation import quantisation_noise, rounded_means
 from dedupindex.verify.proof.regions import changed_places
-from dedupindex.verify.proof.residual import outside, quantisation_noise
+from dedupindex.verify.proof.residual import outside
 from dedupindex.verify.proof.sharpness import match_sharpness
 from dedupindex.verify.proof.subpixel import refine
 from dedupindex.verify.proof.tone import curve_of, joint_histogram, limits, rising
@@ -172,3 +173,15 @@ def test_transparent_pixels_and_missing_frames(tmp_path):
     assert read.mask[30:].all()
     with pytest.raises(ReadError, match="frame 3"):
         read_proof_picture(tmp_path / "a.png", Settings(), frame=3)
+
+
+def test_the_rounding_of_block_means_bounds_what_a_jpeg_does_to_them():
+    random = np.random.default_rng(5)
+    plane = cv2.GaussianBlur(random.normal(128, 40, (240, 240)), (0, 0), 12).clip(0, 255).astype(np.uint8)
+    table = [60] * 64
+    blocks = plane.astype(np.float64).reshape(30, 8, 30, 8).mean((1, 3))
+    step = table[0] / 8
+    away = np.abs(np.round(blocks / step) * step - blocks).max()
+    assert 0 < away**2 <= rounded_means([(table, 1.0, 1.0)], 8)
+    assert rounded_means([(table, 2.0, 1.0)], 12) < rounded_means([(table, 1.0, 1.0)], 12)
+    assert rounded_means([], 12) == 0
