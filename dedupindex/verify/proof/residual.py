@@ -17,7 +17,7 @@ import numpy as np
 
 from dedupindex.records import ByteArray, FloatArray, Mask
 from dedupindex.verify.proof import faint
-from dedupindex.verify.proof.quantisation import Tables, compression
+from dedupindex.verify.proof.quantisation import Tables, compression, rounded_means
 
 CELL = 4  # side of a cell, pixels of the grid
 SIDE = 3  # side of a window, cells
