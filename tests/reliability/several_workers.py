@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -21,6 +22,7 @@ def serve() -> None:
     from tests.cli.warm import load
 
     load()
+    warm_up()
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
@@ -28,6 +30,23 @@ def serve() -> None:
             os.setsid()
             os._exit(perform(order))
         print(json.dumps(watch(child, order)), flush=True)
+
+
+def warm_up() -> None:
+    """Do once here what each run would do for its first time."""
+    from dedupindex.execution import contained
+    from tests.pictures import half, picture, save
+
+    asked, contained.is_worker = contained.is_worker, lambda: True
+    with tempfile.TemporaryDirectory() as folder:
+        save(Path(folder) / "p0.png", picture(0, 72, 96))
+        save(Path(folder) / "half.png", half(picture(0, 72, 96)))
+        with opened(Path(folder) / "a.db", {"workers": 1}, create=True) as index:
+            index.ingest([Path(folder)])
+            index.find_duplicates()
+            index.query(Path(folder) / "p0.png")
+            index.check(deep=True)
+    contained.is_worker = asked
 
 
 def watch(child: int, order: dict) -> dict:
@@ -154,12 +173,15 @@ def finish(database: Path, pictures: Path, options: dict) -> dict:
     from tests.reliability.harness import answers
     from tests.reliability.machine import stored
 
+    thorough = options.pop("thorough", True)
     there = stored(database) if database.exists() else []
     with opened(database, options, create=True) as index:
         problems = [str(problem) for problem in index.check(deep=True)]
-        before = answers(index, pictures)
-        index.rebuild()
-        same = answers(index, pictures) == before
+        same = True
+        if thorough:
+            before = answers(index, pictures)
+            index.rebuild()
+            same = answers(index, pictures) == before
         index.ingest([pictures])
         index.find_duplicates()
         problems += [str(problem) for problem in index.check(deep=True)]
