@@ -170,26 +170,20 @@ def stray(file) -> bool:
     return ".tmp-" in file.name or file.name.endswith(("-lock", "-journal"))
 
 
-def killed(runner, small, parts, folder, kills, seed) -> None:
-    rng = random.Random(seed)
-    tally = Tally(f"killed with several workers at random moments, seed {seed}")
-    struck = 0
-    for name, (*_, share) in PROGRAMMES.items():
-        programme = Programme(runner, name, small, parts, folder)
-        began, counts, tried = time.monotonic(), dict.fromkeys(WHOM, 0), 0
-        while sum(counts.values()) < max(1, round(share * kills)) and len(tally.failed) < 10:
-            whom, after = WHOM[tried % len(WHOM)], rng.uniform(0, programme.seconds)
-            tried += 1
-            killed_now = tally.attempt(f"{name}: {whom} after {after:.3f} s", programme.broken, whom, after)
-            counts[whom] += bool(killed_now)
-            if tried % 10 == 0:
-                print(f"  {name}: {tried} tried, killed {counts}, failed so far {len(tally.failed)}", flush=True)
-        struck += sum(counts.values())
-        print(
-            f"{name}: undisturbed {programme.seconds:.1f} s; killed {counts}, {time.monotonic() - began:.0f} s in all"
-        )
-        print(f"  {programme.wanted}", flush=True)
-    print(f"{struck} kills of runs that went on")
+def killed(runner, name, small, parts, folder, kills, seed) -> None:
+    """Break one programme until so many runs were struck while they went on."""
+    rng = random.Random(f"{seed} {name}")
+    tally = Tally(f"{name}: killed with several workers at random moments, seed {seed}")
+    programme = Programme(runner, name, small, parts, folder)
+    began, counts = time.monotonic(), dict.fromkeys(WHOM, 0)
+    while sum(counts.values()) < kills and len(tally.failed) < 10:
+        whom, after = WHOM[tally.tried % len(WHOM)], rng.uniform(0, programme.seconds)
+        struck = tally.attempt(f"{whom} after {after:.3f} s", programme.broken, whom, after)
+        counts[whom] += bool(struck)
+        if tally.tried % 10 == 0:
+            print(f"  {name}: {tally.tried} tried, killed {counts}, failed so far {len(tally.failed)}", flush=True)
+    print(f"{name}: undisturbed {programme.seconds:.1f} s; killed {counts}, {time.monotonic() - began:.0f} s in all")
+    print(f"  {programme.wanted}", flush=True)
     tally.finish()
 
 
@@ -200,6 +194,8 @@ def test_some_kills_of_a_scan_by_parts(runner, small, parts, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_with_several_workers(runner, small, parts, tmp_path):
+@pytest.mark.parametrize("name", PROGRAMMES)
+def test_killed_with_several_workers(runner, name, small, parts, tmp_path):
     seed = int(os.environ.get("RELIABILITY_SEED") or random.SystemRandom().randrange(10**6))
-    killed(runner, small, parts, tmp_path, int(os.environ.get("RELIABILITY_KILLS", "320")), seed)
+    kills = round(PROGRAMMES[name][2] * int(os.environ.get("RELIABILITY_KILLS", "320")))
+    killed(runner, name, small, parts, tmp_path, kills, seed)
