@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from dedupindex.cli.time_left import TimeLeft
 from dedupindex.reports.names import shown
 
 if TYPE_CHECKING:
@@ -79,12 +80,13 @@ def logging_to_stderr(*, quiet: bool, verbose: bool) -> Iterator[None]:
 
 
 class Bar:
-    """A progress listener that draws with rich on stderr, one bar a stage."""
+    """A progress listener that draws with rich on stderr, one bar a stage; none for a stage without work."""
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
         self._task: TaskID | None = None
         self._failed = 0
+        self._left = TimeLeft()
 
     def __enter__(self) -> Bar:
         self._bars.start()
@@ -98,10 +100,18 @@ class Bar:
     def start(self, total: int | None, what: str) -> None:
         """Begin a bar."""
         self._failed = 0
-        self._task = self._bars.add_task(what, total=total, failed="")
+        self._left = TimeLeft(total)
+        self._task = None if total == 0 else self._bars.add_task(what, total=total, failed="", left=self._left)
+
+    def expect(self, total: int) -> None:
+        """Know how much there is."""
+        self._left.total = total
+        if self._task is not None:
+            self._bars.update(self._task, total=total)
 
     def advance(self, n: int) -> None:
         """Move on."""
+        self._left.advance(n)
         if self._task is not None:
             self._bars.advance(self._task, n)
 
@@ -127,8 +137,8 @@ class Quiet:
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
         self._what = ""
-        self._total: int | None = None
-        self._done = self._failed = 0
+        self._left = TimeLeft()
+        self._failed = 0
         self._began = self._said = 0.0
 
     def __enter__(self) -> Quiet:
@@ -141,14 +151,18 @@ class Quiet:
 
     def start(self, total: int | None, what: str) -> None:
         """Begin a stage."""
-        self._what, self._total, self._done, self._failed = what, total, 0, 0
+        self._what, self._left, self._failed = what, TimeLeft(total), 0
         self._began = self._said = time.monotonic()
-        if self._verbose:
+        if self._verbose and total != 0:
             note(f"{what}: begins" + ("" if total is None else f", {total:,} to do"))
+
+    def expect(self, total: int) -> None:
+        """Know how much there is."""
+        self._left.total = total
 
     def advance(self, n: int) -> None:
         """Count."""
-        self._done += n
+        self._left.advance(n)
         now = time.monotonic()
         if self._verbose and now - self._said >= SAY_EVERY:
             self._said = now
@@ -160,17 +174,17 @@ class Quiet:
 
     def finish(self) -> None:
         """End a stage."""
-        if self._verbose:
-            note(f"{self._what}: {self._done:,} done")
+        if self._verbose and self._left.total != 0:
+            note(f"{self._what}: {self._left.done:,} done")
 
     def _so_far(self, seconds: float) -> str:
-        from dedupindex.reports.amounts import duration
-
-        rate = self._done / seconds
-        words = [f"{self._what}: {self._done:,}" + ("" if self._total is None else f" of {self._total:,}")]
-        words.append(f"{rate:,.0f} a second")
-        if self._total is not None and rate:
-            words.append(f"{duration(max(0, self._total - self._done) / rate)} left")
+        done, total = self._left.done, self._left.total
+        words = [f"{self._what}: {done:,}" + ("" if total is None else f" of {total:,}")]
+        if total:
+            words.append(f"{done / total:.0%}")
+        words.append(f"{done / seconds:,.0f} a second")
+        if left := self._left.text():
+            words.append(left)
         if self._failed:
             words.append(f"{self._failed:,} failed")
         return ", ".join(words)
@@ -187,9 +201,9 @@ def progress(*, quiet: bool, verbose: bool) -> Bar | Quiet:
         Progress,
         ProgressColumn,
         Task,
+        TaskProgressColumn,
         TextColumn,
         TimeElapsedColumn,
-        TimeRemainingColumn,
     )
     from rich.text import Text
 
@@ -198,14 +212,21 @@ def progress(*, quiet: bool, verbose: bool) -> Bar | Quiet:
             speed = task.finished_speed or task.speed
             return Text("" if speed is None else f"{speed:,.0f}/s")
 
+    class Left(ProgressColumn):
+        max_refresh = 0.5
+
+        def render(self, task: Task) -> Text:
+            return Text("" if task.stop_time is not None else task.fields["left"].text())
+
     return Bar(
         Progress(
             TextColumn("{task.description}"),
             BarColumn(),
+            TaskProgressColumn(),
             MofNCompleteColumn(),
             Rate(),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            Left(),
             TextColumn("{task.fields[failed]}"),
             console=Console(stderr=True),
         )

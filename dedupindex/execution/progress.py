@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Progress(Protocol):
@@ -19,6 +19,20 @@ class Progress(Protocol):
 
     def finish(self) -> None:
         """The stage is over."""
+
+
+@runtime_checkable
+class Expecting(Protocol):
+    """A listener that wants to know how much there is as soon as that is known."""
+
+    def expect(self, total: int) -> None:
+        """The stage has *total* in all, those that are done among them; it may be said again with another number."""
+
+
+def expect(progress: Progress, total: int) -> None:
+    """Tell a listener that wants to know how much the stage has in all."""
+    if isinstance(progress, Expecting):
+        progress.expect(total)
 
 
 class Silent:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
+import threading
+import time
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
@@ -19,6 +22,8 @@ from dedupindex.records.selected_places import below
 from dedupindex.store import catalog, catalog_locations
 from dedupindex.store.database import Connection
 
+log = logging.getLogger(__name__)
+PATIENCE = 5.0  # seconds for all roots together to say whether they are there
 KEY = "roots"  # in the table `meta`: JSON, a list of objects
 
 
@@ -128,9 +133,26 @@ def is_absent(folder: Path) -> bool:
 
 
 def absent(connection: Connection) -> tuple[Path, ...]:
-    """Roots of this machine that are not there now."""
+    """Roots of this machine that are not there now; one that does not answer in time counts as not there.
+
+    The mount of a server that is gone may block whoever looks at it for ever, so each look is in a thread of its own.
+    """
     host = catalog.host(connection)
-    return tuple(root.path for root in remembered(connection) if root.host == host and is_absent(root.path))
+    folders = [root.path for root in remembered(connection) if root.host == host]
+    found: dict[Path, bool] = {}
+
+    def look(folder: Path) -> None:
+        found[folder] = is_absent(folder)
+
+    threads = [threading.Thread(target=look, args=(folder,), name="look-at-root", daemon=True) for folder in folders]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + PATIENCE
+    for folder, thread in zip(folders, threads, strict=True):
+        thread.join(max(0.0, until - time.monotonic()))
+        if thread.is_alive():
+            log.warning("%s does not answer, and counts as not there", folder)
+    return tuple(folder for folder in folders if found.get(folder, True))
 
 
 def marked(image: ImageRecord, away: Sequence[Path]) -> ImageRecord:

@@ -10,9 +10,8 @@ its frames are images at once, but the location of its first frame, which says "
 So an interrupted stack is read again, and the frames already stored are recognised by content.
 
 Several processes may ingest the same files into a catalogue on a server. Each file is read by the process that claimed
-it (`dedupindex.store.claims`). Files that others hold are put aside and looked at again: then they are in the
-catalogue, or their reader died and they are free. So an ingest ends when every file that it found is in the catalogue,
-whichever process read it.
+it (`dedupindex.store.claims`). Files that others hold are put aside and looked at again, until they are in the
+catalogue, or free because their reader died. So an ingest ends when every file that it found is in the catalogue.
 """
 
 from __future__ import annotations
@@ -36,6 +35,7 @@ from dedupindex.execution.tasks import FileResult, FileTask
 from dedupindex.features import versions
 from dedupindex.groups import snapshots
 from dedupindex.ingest import exclusions, moves
+from dedupindex.ingest.counting import PASSING, Counting, ReadingProgress, count_unchanged, is_unchanged
 from dedupindex.ingest.describing import take_task
 from dedupindex.ingest.known_archives import KnownArchives
 from dedupindex.ingest.recognition import Recognition
@@ -60,8 +60,6 @@ MOST_ASIDE = 4096  # files that others are reading; with more, the oldest are lo
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at what others are reading
 SAY_AFTER = 10.0  # seconds of waiting for others
 LONGEST_WAIT = 5.0  # seconds that described images may wait for a full batch
-# Reasons that may be gone next time although the file looks the same.
-PASSING = frozenset({Reason.UNREADABLE, Reason.MISSING, Reason.CHANGED_WHILE_READ})
 # Reasons that say nothing about the content: the stored location stays.
 NOT_CONTENT = PASSING | {Reason.WORKER_DIED, Reason.TIMED_OUT, Reason.OUT_OF_MEMORY}
 
@@ -118,8 +116,7 @@ def ingest(
         A list or a file of patterns cannot be read, a package is missing, or a reference is to be searched too.
     """
     began = time.monotonic()
-    references = [absolute(path) for path in against]
-    searched = [absolute(path) for path in paths]
+    searched, references = ([absolute(path) for path in given] for given in (paths, against))
     if twice := set(references).intersection(searched):
         raise SettingsError(f"{text_of(min(twice))}: is the reference, and is to be searched for duplicates too")
     roots = [*searched, *references]
@@ -155,21 +152,22 @@ def ingest(
         known=known_archives,
     )
     tally = _Tally()
-    progress.start(None, "ingest")
+    unchanged = partial(count_unchanged, database, settings, same_decoder or not dry_run)
+    told = ReadingProgress(progress, Counting(finder, documents, unchanged))
     try:
         if dry_run:
             dry = Recognition(database, settings, 0)
-            for task in _Feed(database, settings, finder, NoClaims(), tally, dry, trust_failures=same_decoder):
+            for task in _Feed(database, settings, finder, NoClaims(), tally, dry, told, trust_failures=same_decoder):
                 tally.read += len(task)
-                progress.advance(len(task))
+                told.advance(len(task), tally.further)
         else:
             with database.claims() as claims:
-                feed = _Feed(database, settings, finder, claims, tally, Recognition(database, settings, run))
-                _describe_and_write(database, settings, engine, run, feed, tally, progress)
+                feed = _Feed(database, settings, finder, claims, tally, Recognition(database, settings, run), told)
+                _describe_and_write(database, settings, engine, run, feed, tally, told)
             followed = moves.follow(database, run, roots)
         missing, still_known = mark_missing(database, finder, run, dry_run)
     finally:
-        progress.finish()
+        told.finish()
     if not dry_run:
         with database.write() as connection:
             tally.moved = followed.places
@@ -208,6 +206,7 @@ class _Tally:
     read: int = 0
     added: int = 0
     recognised: int = 0
+    members: int = 0  # of archives, to be read
     placed: int = 0  # locations that are new or show another image
     moved: int = 0  # of them, those that stand for a place that is gone
     bytes_read: int = 0
@@ -218,6 +217,11 @@ class _Tally:
     def known(self) -> int:
         """New locations of images that were there already."""
         return max(0, self.placed - self.added - self.moved)
+
+    @property
+    def further(self) -> int:
+        """As `ReadingProgress.advance` wants it."""
+        return self.members - self.recognised
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -245,11 +249,12 @@ class _Feed:
         claims: Claims,
         tally: _Tally,
         recognition: Recognition,
+        progress: ReadingProgress,
         *,
         trust_failures: bool = True,
     ) -> None:
         self.database, self.settings, self.tally, self.trust_failures = database, settings, tally, trust_failures
-        self.claims, self.recognition = claims, recognition
+        self.claims, self.recognition, self.progress = claims, recognition, progress
         self._documents = document_suffixes(settings)
         self.back: list[Path] = []  # files that were missing and are there again, as they were
         self.labels: dict[Path, str] = {}  # ids that lists gave
@@ -267,6 +272,7 @@ class _Feed:
         while not self._files:
             if not self._look():
                 raise StopIteration
+        self.progress.begin()
         return take_task(self._files)
 
     def put(self, tasks: Sequence[FileTask]) -> None:
@@ -350,6 +356,7 @@ class _Feed:
                 self._aside.append(task)
             elif task.state.path not in known:
                 self._files.append(task)
+                self.tally.members += task.found is not None and task.found.offset is not None
 
     def _known(self, tasks: Sequence[FileTask], *, counted: bool = True) -> set[Path]:
         """Files that need not be read, because the database knows them as they are.
@@ -365,22 +372,17 @@ class _Feed:
         return unchanged
 
     def _is_unchanged(self, known: KnownFile | None, state: FileState) -> bool:
-        if known is None or not catalog_locations.same_state(known, state):
+        if known is None or not is_unchanged(known, state, self.settings, self.trust_failures):
             return False
         if known.failure is not None:
-            if known.failure.reason in PASSING or not self.trust_failures:
-                return False
             self.tally.failures[state.path] = known.failure
-            return True
-        if self.settings.all_frames and known.frames < known.frame_count:
-            return False
-        if known.missing:
+        elif known.missing:
             self.back.append(state.path)
         return True
 
 
 def _describe_and_write(
-    database: Database, settings: Settings, engine: Engine, run: int, feed: _Feed, tally: _Tally, progress: Progress
+    database: Database, settings: Settings, engine: Engine, run: int, feed: _Feed, tally: _Tally, told: ReadingProgress
 ) -> None:
     writer = _Writer(database, settings, run, feed.claims, tally)
     with engine.describing(settings) as workers:
@@ -392,9 +394,9 @@ def _describe_and_write(
                         tally.bytes_read += result.bytes_read
                         if result.task.first == 0:
                             tally.read += 1
-                            progress.advance(1)
+                            told.advance(1, tally.further)
                         if result.failure is not None:
-                            progress.fail(1)
+                            told.fail()
                         writer.take(result)
                         feed.put(result.rest)
                     writer.write_when_full()

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from dedupindex.errors import NoValidPixelsError, ReadError, Reason, UnsupportedImageError
-from dedupindex.places import VIDEOS, is_local
+from dedupindex.places import VIDEOS, absolute, is_local
 from dedupindex.records import DecodedFile, FileStatus, FoundFile, Frame
 from dedupindex.settings import Settings
 from dedupindex.sources import stacks, tiff
@@ -91,6 +91,7 @@ def decode_file(
     Parameters
     ----------
     path : Path
+        A relative one counts from the current folder.
     settings : Settings
         Limits, no-data, mask file pattern, `all_frames`.
     min_side : int, optional
@@ -125,6 +126,7 @@ def decode_file(
         Everything else; `reason` says what.
     """
     notes: list[str] = []
+    path = absolute(path) if not is_local(path) else path
     try:
         data, digest, status = _read(path, settings, file)
         side = _side_for(settings) if min_side == BY_PROFILE else min_side
@@ -175,6 +177,7 @@ def read_clip(path: Path, settings: Settings, most: int) -> Clip:
         It is no video, or cannot be read.
     """
     notes: list[str] = []
+    path = absolute(path) if not is_local(path) else path
     try:
         data, _, status = _read(path, settings, None)
         if sniff(data[:HEAD_BYTES]) != "VIDEO":

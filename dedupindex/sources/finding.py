@@ -117,6 +117,22 @@ class Finder:
                 self._left_out.add(hash(os.fspath(entry.path)))
             yield entry
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it looks for files and folders of this machine only; there may be archives in them."""
+        return not self._lists and not any(
+            scheme_of(place) or volume_of(place) or any(above.is_file() for above in shards_above(place))
+            for place in self.places
+        )
+
+    def plain_files(self) -> Iterator[Found]:
+        """Walk through the files and folders of this machine once more, without a look into archives; notes nothing."""
+        for entry in walk(
+            self.places, recursive=self._recursive, exclude=self._exclude, mask_pattern=self._pattern, scope=self._scope
+        ):
+            if not isinstance(entry, FoundFile) or entry.explicit or self._scope.too_small_or_other(entry) is None:
+                yield entry
+
     def leaves_out(self, path: Path) -> bool:
         """Whether a place, or a folder above it, was left out by the scope."""
         name = os.fspath(path) if self._left_out else ""

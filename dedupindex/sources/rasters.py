@@ -17,6 +17,8 @@ GDAL_NODATA = 42113  # TIFF tag: the no-data value as ASCII text
 _KEPT = frozenset(("uint8", "uint16", "uint32", "int16", "int32", "float32", "float64"))
 _WIDENED = {"int8": np.int16, "float16": np.float32}
 
+_BAND = 1 << 22  # samples of which valid ones are copied at once
+
 
 def native(array: NDArray[Any], note: Callable[[str], None] = lambda _: None) -> NDArray[Any]:
     """Bring an array to one of the dtypes a `Frame` may have, without losing a value where that is possible.
@@ -126,10 +128,8 @@ def both(first: Mask | None, second: Mask | None) -> Mask | None:
 
 def valid_range(pixels: NDArray[Any], mask: Mask) -> tuple[float, float]:
     """Smallest and largest valid sample; NaN twice where there is none."""
-    values = pixels if mask.all() else pixels[mask]
-    if not values.size:
-        return math.nan, math.nan
-    return float(values.min()), float(values.max())
+    found = _range_of(pixels, None if mask.all() else mask)
+    return (math.nan, math.nan) if found is None else found
 
 
 def stack_range(stack: NDArray[Any], mask: Mask | None) -> tuple[float, float] | None:
@@ -140,10 +140,22 @@ def stack_range(stack: NDArray[Any], mask: Mask | None) -> tuple[float, float] |
     stack : (N, H, W) or (N, H, W, C) array
     mask : (N, H, W) or (H, W) bool, or None
     """
-    if mask is not None and mask.ndim == 2:
-        mask = np.broadcast_to(mask, stack.shape[:3])
-    values = stack if mask is None else stack[mask]
-    return (float(values.min()), float(values.max())) if values.size else None
+    if mask is None:
+        return _range_of(stack, None)
+    masks = np.broadcast_to(mask, stack.shape[:3])
+    ranges = [_range_of(frame, valid) for frame, valid in zip(stack, masks, strict=True)]
+    found = [one for one in ranges if one is not None]
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
+
+
+def _range_of(samples: NDArray[Any], mask: Mask | None) -> tuple[float, float] | None:
+    """Smallest and largest valid sample; band by band, because what is valid has to be copied."""
+    if mask is None:
+        return (float(samples.min()), float(samples.max())) if samples.size else None
+    rows = max(1, _BAND // max(1, samples[:1].size))
+    bands = (samples[i : i + rows][mask[i : i + rows]] for i in range(0, len(samples), rows))
+    ranges = [(band.min(), band.max()) for band in bands if band.size]
+    return (float(min(low for low, _ in ranges)), float(max(high for _, high in ranges))) if ranges else None
 
 
 def range_mask(stack: NDArray[Any], ranges: Iterable[tuple[float, float]]) -> Mask | None:

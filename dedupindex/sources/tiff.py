@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,16 +77,15 @@ def read_tiff(source: Source) -> DecodedContent:
     import tifffile  # slow to import: only for files that need it
 
     check_directories(source)
+    stream = io.BytesIO(source.data)
     try:
         # is_ome, is_mmstack and is_ndtiff would follow the names of further files that the metadata name; is_scanimage
         # would make up as many pages as fit into the file, without looking for them
-        file = tifffile.TiffFile(
-            io.BytesIO(source.data), is_ome=False, is_mmstack=False, is_ndtiff=False, is_scanimage=False
-        )
+        file = tifffile.TiffFile(stream, is_ome=False, is_mmstack=False, is_ndtiff=False, is_scanimage=False)
     except Exception as error:
         source.note(f"tifffile: {words_of(error)}")
         return read_picture(source, "TIFF")
-    with file:
+    with closing(stream), file:  # pages refer to one another: without an end the bytes would outlive them
         try:
             pages, stacked = _survey(source, file)
         except ReadError:
@@ -185,18 +185,21 @@ class _LazyPillow:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.stream: io.BytesIO | None = None
         self.image: Image.Image | None = None
 
     def __enter__(self) -> _LazyPillow:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.image is not None:
-            self.image.close()
+        for opened in (self.image, self.stream):
+            if opened is not None:
+                opened.close()
 
     def open(self) -> Image.Image:
         if self.image is None:
-            self.image = Image.open(io.BytesIO(self.source.data), formats=("TIFF",))
+            self.stream = io.BytesIO(self.source.data)
+            self.image = Image.open(self.stream, formats=("TIFF",))
         return self.image
 
 

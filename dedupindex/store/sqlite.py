@@ -90,22 +90,37 @@ class SqliteFile:
             uri = f"{uri.partition('?')[0]}?mode=ro&immutable=1" if folded else uri  # an empty log needs no lock file
             self._engine = _engine(uri, busy_timeout, query_only=True, wal=not on_network, alone=not folded)
         self._lock = WriterLock(self.path, busy_timeout)
+        # Where a network file system makes up numbers of files, they may change while the file stays.
+        self._identity = None if on_network else _identity_of(self.path)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database."""
+        self._check_place()
         with self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """The only transaction that writes, all or nothing."""
+        self._check_place()
         with self._lock.held(), self._engine.connect() as connection:
             connection = connection.execution_options(**{_IMMEDIATE: True})
             with connection.begin():
                 yield connection
                 durable.point("commit", self.path)
             durable.point("committed", self.path)
+
+    def _check_place(self) -> None:
+        """Refuse to go on where another file lies in place of the one that was opened: half of all would be of each.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self._identity is not None and (now := _identity_of(self.path)) != self._identity:
+            what = "is not there any more" if now is None else "was replaced by another file"
+            raise StoreError(f"{self.path} {what} while it was open; nothing more is written, open it again")
 
     def alone(self, purpose: Purpose) -> AbstractContextManager[None]:
         """No lock: processes that do the same at once cost time, and the writers' lock keeps them apart."""
@@ -230,6 +245,15 @@ def _fold_log(path: Path) -> bool:
     except (*SQLITE_ERRORS, OSError) as error:
         log.debug("the log stays: %s", error)
         return False
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one that is put in its place; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _log_of(path: Path) -> Path:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from dedupindex.groups.grouping import build_groups
 from dedupindex.groups.ranking import Policy
 from dedupindex.records import ImageRecord, LocationRecord
 from dedupindex.records.roots import Root
+from dedupindex.store import catalog
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import prepare_schema
 from tests.groups.test_grouping import pair
@@ -77,6 +80,27 @@ def test_a_folder_is_absent_when_it_is_not_there_or_empty(tmp_path):
 def test_a_folder_that_cannot_be_read_is_there(tmp_path):
     (tmp_path / "closed").mkdir(mode=0)
     assert not roots.is_absent(tmp_path / "closed")
+
+
+def test_a_root_that_does_not_answer_counts_as_not_there(tmp_path, monkeypatch, caplog):
+    """As the mount of a server that is gone: a look at it never comes back."""
+    end, folders = threading.Event(), [tmp_path / name for name in ("here", "hangs", "gone")]
+    folders[0].mkdir()
+    (folders[0] / "a.jpg").touch()
+    look = roots.is_absent
+    monkeypatch.setattr(roots, "is_absent", lambda folder: end.wait(60) if folder == folders[1] else look(folder))
+    monkeypatch.setattr(roots, "PATIENCE", 0.3)
+    database = Database(tmp_path / "a.db", create=True)
+    prepare_schema(database, create=True)
+    with database.write() as connection:
+        roots.remember(connection, [Root(folder, host=catalog.host(connection)) for folder in folders])
+    began = time.monotonic()
+    with database.read() as connection:
+        assert roots.absent(connection) == tuple(sorted(folders[1:]))
+    assert time.monotonic() - began < 10
+    assert f"{folders[1]} does not answer" in caplog.text
+    end.set()
+    database.close()
 
 
 def test_places_below_an_absent_root_come_last():

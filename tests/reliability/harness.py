@@ -139,11 +139,13 @@ class Tally:
         self.tried += 1
         began = time.monotonic()
         try:
-            function(*arguments)
+            return function(*arguments)
         except Exception as error:
             places = [f"{place.name}:{place.lineno}" for place in traceback.extract_tb(error.__traceback__)][-3:]
             self.failed.append(f"{name}: {' > '.join(places)}: {type(error).__name__}: {error}"[:700])
-        self.slowest = max(self.slowest, (time.monotonic() - began, str(name)))
+            return None
+        finally:
+            self.slowest = max(self.slowest, (time.monotonic() - began, str(name)))
 
     def finish(self) -> None:
         seconds, name = self.slowest

@@ -43,6 +43,18 @@ def test_bytes_are_hashed_and_stat_is_told(tmp_path: Path) -> None:
     assert isinstance(pickle.loads(pickle.dumps(decoded)), DecodedFile)
 
 
+@pytest.mark.parametrize("path", ["a.png", "../below/a.png", "./a.png", "../below/../below/a.png"])
+def test_a_relative_path_counts_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    (tmp_path / "below").mkdir()
+    save(tmp_path / "below" / "a.png", Image.fromarray(noise(24, 32)))
+    monkeypatch.chdir(tmp_path / "below")
+    decoded = decode_file(Path(path), PLAIN)
+    assert decoded.sha256 == hashlib.sha256((tmp_path / "below" / "a.png").read_bytes()).digest()
+    assert decoded.path == tmp_path / "below" / "a.png"
+
+
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM", "ICO", "TGA"])
 def test_lossless_formats_give_the_pixels(tmp_path: Path, kind: str) -> None:
     pixels = np.repeat(noise(16, 16, seed=3)[..., None] // 2, 3, axis=2)

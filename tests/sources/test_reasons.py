@@ -7,15 +7,12 @@ import io
 import os
 import re
 import struct
-import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 from PIL import UnidentifiedImageError
 
 from dedupindex.errors import DedupIndexError, ReadError, Reason, SettingsError, said
-from dedupindex.execution.contained import within_limits
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
 from dedupindex.sources.reasons import plain, read_error, words_of
@@ -23,7 +20,6 @@ from tests.sources.mutants import SEEDS, mutants, picture
 from tests.sources.reading import PLAIN, fails
 
 MUTANTS = 30  # of each format
-MANY_MUTANTS = 260  # the same in the slow test: 5,200 in all
 NAMES = [name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)]
 NO_WORDS = re.compile(
     rf"\b({'|'.join(NAMES)}|[A-Z]\w+(?:Error|Exception|Warning)|struct\.error)\b"
@@ -57,30 +53,6 @@ def test_no_message_on_a_mutant_names_an_exception(tmp_path: Path, kind: str) ->
     found = [told(tmp_path / f"a.{ending}", data) for data in mutants(seed, MUTANTS)]
     assert [one for one in found if not is_in_words(*one)] == []
     assert sum(reason is not None for reason, _ in found) >= MUTANTS // 10  # else the mutants are no test
-
-
-@pytest.mark.slow
-def test_many_mutants_of_all_formats(tmp_path: Path) -> None:
-    """In a worker, as every verb decodes: none ends it or takes longer than it may."""
-    counts: Counter[str] = Counter()
-    bad, slowest = [], (0.0, "", 0)
-    for kind, (ending, make) in SEEDS.items():
-        path = tmp_path / f"a.{ending}"
-        for number, data in enumerate(mutants(make(), MANY_MUTANTS, seed=1)):
-            path.write_bytes(data)
-            os.utime(path, (1e9 + 0.5, 1e9 + 0.5))
-            began = time.monotonic()
-            try:
-                found = within_limits(Settings(max_seconds=10.0), path, what_is_said, path)
-            except ReadError as error:  # the worker ended
-                found = error.reason, [error.detail]
-                bad.append((kind, number, *found))
-            slowest = max(slowest, (time.monotonic() - began, kind, number))
-            counts[found[0] or "read"] += 1
-            if not is_in_words(*found):
-                bad.append((kind, number, *found))
-    print(f"\n{counts.total()} mutants, slowest {slowest}: {counts.most_common()}")
-    assert bad == []
 
 
 @pytest.mark.parametrize("rest", [b" garbage", b"\xe2\x00\x10MPF\x00garbage", b"\xff\xff\xff", b"\xd8\xff"])

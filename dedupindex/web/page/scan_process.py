@@ -31,6 +31,10 @@ class Lines:
         self._phase, self._total, self._done = what, total or 0, 0
         self._say()
 
+    def expect(self, total: int) -> None:
+        """There are so many in all."""
+        self._total = total
+
     def advance(self, n: int) -> None:
         """*n* more are done."""
         self._done += n
