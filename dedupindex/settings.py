@@ -92,6 +92,10 @@ class Settings:
     no_data: tuple[float, ...] = _setting((), "sample values that mean no data", shapes=True)
     mask_pattern: str = _setting("{stem}.mask.png", "name of the mask file beside a picture", shapes=True)
     mask_saturated: bool = _setting(False, "treat saturated pixels as no data", shapes=True)
+    mask_fills: bool = _setting(
+        True, "treat large areas of exactly 0, or of the least or largest sample, as no data in pictures above 8 bits",
+        shapes=True,
+    )  # fmt: skip
     erode_mask: int = _setting(0, "pixels by which the valid area is eroded", shapes=True)
     pdf: PdfMode = _setting(  # noqa: RUF009  (as immutable as the others)
         PdfMode.PAGES, "what is taken of PDF documents: pages, pictures (those in pages too), off", shapes=True

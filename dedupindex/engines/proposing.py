@@ -19,6 +19,7 @@ from dedupindex.engines.folder import WorkFolder
 from dedupindex.engines.jobs import put_part
 from dedupindex.engines.joining import CODE, HITS, IMAGES, Assign, Join, centres_table, codes_column
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, packed_aim, unpack
+from dedupindex.features.descriptor import TURNED_REACH
 from dedupindex.features.negative import negative_descriptors
 from dedupindex.records import Candidate, CodeArray
 from dedupindex.search.candidates import NEGATIVE_RADIUS, is_crowded, merge, radius_for, thinned
@@ -198,18 +199,22 @@ def _image_tables(database: Database, ids: Ids, new: set[int], profile: str, *, 
         fresh = [image for image in batch.tolist() if image in new]
         probes = np.zeros(len(batch), np.int8)
         reach = np.full(len(batch), -1.0)
+        turned = np.zeros(len(batch), bool)
         with database.read() as connection:
             known, codes = catalog_images.descriptors(connection, batch, DESCRIPTOR_DIMENSIONS)
             sketches = catalog_images.sketches(connection, fresh, "frame")
         for row, image in enumerate(known.tolist()):
             if image in sketches:
                 aim = packed_aim(sketches[image], profile)
-                probes[row], reach[row] = aim.probes, aim.reach
+                probes[row], reach[row], turned[row] = aim.probes, aim.reach, aim.turned
         shown = codes.any(axis=1)
         rows = np.flatnonzero(shown)
         table = images_table(known[rows], codes[rows], probes[rows], reach[rows])
+        again = rows[turned[rows]]  # a second time with all orientations, within a smaller radius
+        within = np.maximum(reach[again], TURNED_REACH)
+        others = images_table(known[again], codes[again], np.full(len(again), 8, np.int8), within, target=False)
         more = _negatives(database, fresh) if negatives else iter(())
-        yield pa.concat_tables([table, *more])
+        yield pa.concat_tables([table, others, *more])
 
 
 def _negatives(database: Database, fresh: Sequence[int]) -> Iterator[pa.Table]:

@@ -25,8 +25,12 @@ TINY = 24  # pixels; frames with no side above this have no keypoints
 # Smallest cosines of candidates that have global features alone, where unrelated pictures are near one another: chosen,
 # between copies that are lost and strangers to compare. `tests.tools.fit_radius` counts the copies within them.
 TINY_REACH = 0.8  # of tiny frames
-POOR_REACH = 0.5  # of pictures with few keypoints
+SMALL, SMALL_REACH = 48, 0.32  # pixels, and of such pictures with few keypoints: a shift by 2 of 32 pixels costs .4
+POOR_REACH = 0.5  # of other pictures with few keypoints
 FAST_REACH = 0.65  # of all pictures in the fast profile
+# Pixels up to which a picture may be a reduced copy that shows less than is described of its original; then keypoints
+# alone do not bring a turned copy near it, so all orientations are searched for, within a cosine of `TURNED_REACH`.
+TURNED_SIDE, TURNED_REACH = 256, 0.22
 FEW_KEYPOINTS = 12  # with fewer, all eight orientations of a picture are searched for
 
 
@@ -145,17 +149,25 @@ class Aim:
         How many orientations of it: 2, 8, or 0 for a low-information picture.
     reach : float
         Smallest cosine at which another picture can be a copy (`reach`).
+    turned : bool
+        Besides two probes, the other orientations are searched for within `TURNED_REACH`.
     """
 
     descriptor: CodeArray
     probes: int
     reach: float
+    turned: bool = False
 
 
 def aim(features: Features, profile: str = "default") -> Aim:
     """What is searched for when copies of a picture with these features are."""
     count = 0 if features.low_information else probes_wanted(len(features.keypoints))
-    return Aim(features.descriptor, count, reach(features, profile))
+    return Aim(features.descriptor, count, reach(features, profile), is_turned(count, features.box))
+
+
+def is_turned(probes: int, box: tuple[int, int, int, int]) -> bool:
+    """Whether a picture with so many probes and this content box in its frame is small enough for `Aim.turned`."""
+    return probes == 2 and max(box[2:]) <= TURNED_SIDE
 
 
 def probes(aims: Sequence[Aim]) -> list[FloatArray]:
@@ -177,6 +189,27 @@ def probes(aims: Sequence[Aim]) -> list[FloatArray]:
         turned = orientations(np.stack([aims[number].descriptor for number in alike]), count)
         for place, number in enumerate(alike):
             rows[number] = np.ascontiguousarray(turned[:, place])
+    return rows
+
+
+def turned_probes(aims: Sequence[Aim]) -> list[FloatArray]:
+    """Search probes of the orientations that `probes` leaves out, of the pictures that are `Aim.turned`.
+
+    Parameters
+    ----------
+    aims : sequence of Aim
+
+    Returns
+    -------
+    list of (6 or 0, 384) float32
+        Unit length.
+    """
+    rows = [np.zeros((0, DESCRIPTOR_DIMENSIONS), np.float32)] * len(aims)
+    chosen = [number for number, one in enumerate(aims) if one.turned]
+    if chosen:
+        turned = orientations(np.stack([aims[number].descriptor for number in chosen]), 8)
+        for place, number in enumerate(chosen):
+            rows[number] = np.ascontiguousarray(turned[2:, place])
     return rows
 
 
@@ -253,4 +286,6 @@ def reach_of(side: int, keypoints: int, profile: str = "default") -> float:
         return TINY_REACH
     if keypoints >= FEW_KEYPOINTS:
         return -1.0
-    return FAST_REACH if profile == "fast" else POOR_REACH
+    if profile == "fast":
+        return FAST_REACH
+    return SMALL_REACH if side <= SMALL else POOR_REACH

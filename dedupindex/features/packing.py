@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, Aim, probes_wanted, reach_of
+from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, Aim, is_turned, probes_wanted, reach_of
 from dedupindex.features.piece_entries import PICTURE, pack_pieces, unpack_pieces
 from dedupindex.records import ByteArray, CodeArray, Features, FloatArray, Keypoints, Look, Mask
 
@@ -156,11 +156,12 @@ def packed_aim(parts: Mapping[str, bytes], profile: str = "default") -> Aim:
         A feature is missing or damaged.
     """
     with _damage_told():
-        low_information, *_ = struct.unpack(FRAME_FORMAT, parts["frame"])
+        low_information, top, left, height, width, *_ = struct.unpack(FRAME_FORMAT, parts["frame"])
     keypoints = len(keypoint_table(parts["keypoints"])[0])
     side = max(thumbnail_shape(parts["thumbnail"]))
     count = 0 if low_information else probes_wanted(keypoints)
-    return Aim(descriptor_of(parts), count, reach_of(side, keypoints, profile))
+    turned = is_turned(count, (top, left, height, width))
+    return Aim(descriptor_of(parts), count, reach_of(side, keypoints, profile), turned)
 
 
 def rounded(features: Features) -> Features:

@@ -21,6 +21,7 @@ from dedupindex.records.pieces import Box
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, parse_address
 from dedupindex.sources.decode import BY_PROFILE
+from dedupindex.sources.fills import without_fills
 from dedupindex.store.rows import NewImage
 
 NOWHERE = Path("<array>")
@@ -105,14 +106,20 @@ def describe_picture(
         The array is not a picture.
     """
     if isinstance(picture, np.ndarray):
-        return _described(frame_of_array(picture), settings, box)
+        return _described(_array(picture, settings), settings, box)
     path, number = parse_address(os.fspath(picture))
     return within_limits(settings, absolute(path), _describe_file, absolute(path), number, settings, box)
 
 
 def describe_array(pixels: NDArray[Any], settings: Settings) -> NewImage:
     """Describe an array for the database; raises as `frame_of_array` does."""
-    return _described(frame_of_array(pixels), settings, None)[0]
+    return _described(_array(pixels, settings), settings, None)[0]
+
+
+def _array(pixels: NDArray[Any], settings: Settings) -> DecodedFile:
+    """An array as a file with the same pixels would be decoded."""
+    decoded = frame_of_array(pixels)
+    return replace(decoded, frames=tuple(map(without_fills, decoded.frames))) if settings.mask_fills else decoded
 
 
 def _describe_file(

@@ -105,11 +105,16 @@ def _result(batch: Batch, number: int) -> PreparedFrame:
         full_shape=full_shape,
         valid_share=share,
         low_information=share < MINIMUM_VALID or batch.flat[number] or not mask.any(),
-        scaling=batch.scalings[number],
+        scaling=batch.scalings[number] + _told(frame.fills),
         pixel_sha256=batch.digests[number],
         bits=frame.bits,
         channels=3 if batch.is_colour else 1,
     )
+
+
+def _told(fills: tuple[float, ...]) -> str:
+    """For people: what constant areas were masked without being declared."""
+    return f", areas of {' and '.join(f'{value:g}' for value in fills)} masked" if fills else ""
 
 
 def _at_full_size(box: Box, shape: tuple[int, int], full_shape: tuple[int, int]) -> Box:

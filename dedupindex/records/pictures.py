@@ -35,6 +35,8 @@ class Frame:
         Significant bits a sample as the file says (8, 12, 16, 32, ...).
     stack_range : (float, float) or None
         Valid minimum and maximum over the whole stack, where the source is a stack.
+    fills : tuple of float
+        Values of large constant areas that the mask leaves out though the file did not declare them.
     """
 
     pixels: NDArray[np.generic]
@@ -43,6 +45,7 @@ class Frame:
     full_shape: tuple[int, int] = (0, 0)
     bits: int = 8
     stack_range: tuple[float, float] | None = None
+    fills: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,8 @@ class PreparedFrame:
     low_information : bool
         Constant, nearly empty or nearly all masked: never matches by appearance.
     scaling : str
-        The scaling policy that was applied, for people: ``"dtype 0..255"``, ``"percentile 12.0..913.0"``.
+        The scaling policy that was applied, and what fills were masked, for people: ``"dtype 0..255"``,
+        ``"percentile 12..913, areas of 0 masked"``.
     pixel_sha256 : bytes
         Digest of the decoded pixels (native depth), shape and mask.
     """

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, Aim, aim, packed_aim, probes, unpack
+from dedupindex.features.descriptor import TURNED_REACH, turned_probes
 from dedupindex.features.model import load_model
 from dedupindex.features.negative import negative_probes
 from dedupindex.fitted import numbers
@@ -98,6 +99,8 @@ def candidates(
     near = [vectors if limit <= NEAR else NO_PROBES for vectors, limit in zip(probed, limits, strict=True)]
     sought: list[tuple[Sequence[FloatArray], float, int]] = [(wide, radius, nprobe)]
     sought.append((near, NEAR, max(1, nprobe // NEAR_CELLS)))
+    if any(one.turned for one in aims):
+        sought.append((turned_probes(aims), min(radius, 1 - TURNED_REACH), nprobe))
     if negatives:
         sought.append((negatives, min(radius, NEGATIVE_RADIUS), nprobe))
     neighbours = [_neighbours(index, vectors, away, settings.candidates, cells) for vectors, away, cells in sought]

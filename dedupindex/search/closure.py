@@ -4,6 +4,10 @@ The index misses a hard copy (a small crop, say) of the original more often than
 neighbours of neighbours finds the direct link, and tells a group's members how each relates to its representative.
 What is accepted is the smallest set of pairs closed under this step, whatever the order in which images came. Pairs of
 a run are open until a run that closed them has ended, so that an interrupt loses none.
+
+In a long series (the frames of a shot, a burst) every image has more near neighbours than are compared, and comparing
+all neighbours of neighbours would cost the square of its length. There the image with the most confirmed pairs is
+compared with all others of the series, so that each has a direct link to one image: the cost is its length.
 """
 
 from __future__ import annotations
@@ -60,6 +64,7 @@ def close_groups(
     """
     with database.read() as connection:
         fresh = catalog_pairs.found_after(connection, int(catalog.get_meta(connection, CLOSED) or 0))
+    found = set(fresh)
     verified_pairs: set[Pair] = set()
     verified = accepted = 0
     while fresh:
@@ -73,6 +78,12 @@ def close_groups(
                 stored = _store(database, result.accepted, run)
                 accepted += len(stored)
                 fresh.update(stored)
+                found.update(stored)
+    spokes = sorted(_open_spokes(database, found) - verified_pairs)
+    with closing(verify_stored(database, pool, settings, [p for p in spokes if not apart.issuperset(p)])) as results:
+        for result in results:
+            verified += result.verified
+            accepted += len(_store(database, result.accepted, run))
     with database.write() as connection:
         catalog.set_meta(connection, **{CLOSED: str(run)})
     return verified, accepted
@@ -99,6 +110,40 @@ def _open_triples(database: Database, fresh: set[Pair]) -> set[Pair]:
     present = (sorted(pair) for pair in open_pairs if pair <= contents.keys())  # another process may have forgotten one
     ordered = ((a, b) if contents[a].key < contents[b].key else (b, a) for a, b in present)
     return {pair for pair in ordered if pair not in known}
+
+
+def _open_spokes(database: Database, found: set[Pair]) -> set[Pair]:
+    """Unconnected pairs of the best connected image of each long series that was added to, and its other images.
+
+    A series is long where an image has more than `FLOOD` pairs: `_open_triples` does not look at its neighbours.
+    """
+    neighbours: defaultdict[int, set[int]] = defaultdict(set)
+    with database.read() as connection:
+        reached: set[int] = set()
+        border = {image for pair in found for image in pair}
+        while border:
+            for a, b in catalog_pairs.known_pairs(connection, sorted(border)):
+                neighbours[a].add(b)
+                neighbours[b].add(a)
+            reached |= border
+            border = {other for image in border for other in neighbours[image]} - reached
+        contents = catalog_images.contents(connection, sorted(reached))
+    spokes: set[Pair] = set()
+    left = set(neighbours)
+    while left:
+        series, border = set[int](), {min(left)}
+        while border:
+            series |= border
+            border = {other for image in border for other in neighbours[image]} - series
+        left -= series
+        if max(len(neighbours[image]) for image in series) <= FLOOD:
+            continue
+        present = [image for image in series if image in contents]
+        hub = min(present, key=lambda image: (-len(neighbours[image]), contents[image].key), default=0)
+        for image in set(present) - neighbours[hub] - {hub}:
+            if not contents[hub].within_one(contents[image]):
+                spokes.add((hub, image) if contents[hub].key < contents[image].key else (image, hub))
+    return spokes
 
 
 def _store(database: Database, accepted: Sequence[tuple[int, int, Verification]], run: int) -> list[Pair]:

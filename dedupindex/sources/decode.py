@@ -18,6 +18,7 @@ from dedupindex.sources import stacks, tiff
 from dedupindex.sources.archives.limits import limits_of
 from dedupindex.sources.content import DecodedContent, Reader, Source
 from dedupindex.sources.files import parse_address
+from dedupindex.sources.fills import without_fills
 from dedupindex.sources.pictures import PLUGINS, read_picture
 from dedupindex.sources.quiet import captured
 from dedupindex.sources.rasters import mask_path
@@ -29,8 +30,8 @@ from dedupindex.sources.sniff import HEAD_BYTES, READABLE, diagnose, format_of, 
 
 __all__ = ["VERSION", "Clip", "decode_file", "parse_address", "read_clip"]
 
-VERSION = "3"  # of the decoded pixels and masks: raise it when a file that was read before gives others
-_FULL_VERSION = "3"  # the same where filters are set: large JPEGs were reduced before the filters in version 1
+VERSION = "4"  # of the decoded pixels and masks: raise it when a file that was read before gives others
+_FULL_VERSION = "4"  # the same where filters are set: large JPEGs were reduced before the filters in version 1
 _VERSION = "4"  # raise it when more files can be read, or for better reasons: those that failed are tried again
 _LIBRARIES = ("dedupindex", "pillow", "tifffile", "imagecodecs", "astropy", "pydicom", "pillow-heif", "rawpy", "numpy",
               "py7zr", "zstandard", "pypdfium2", "av", "resvg-py")  # fmt: skip
@@ -225,6 +226,8 @@ def _masked(source: Source, content: DecodedContent, masked: bool | None) -> tup
     frames = list(content.frames)
     if beside is not None and (masked or exists(beside)):
         frames = _with_mask_file(source, beside, frames)
+    if source.settings.mask_fills:
+        frames = _without_fills(source, frames)
     kept: list[Frame] = []
     checked: dict[int, bool] = {}  # frames of a stack share one mask
     for frame in frames:
@@ -238,6 +241,18 @@ def _masked(source: Source, content: DecodedContent, masked: bool | None) -> tup
     if len(kept) < len(frames):
         source.note(f"{len(frames) - len(kept)} of {len(frames)} frames have no valid pixel and are left out")
     return tuple(kept)
+
+
+def _without_fills(source: Source, frames: list[Frame]) -> list[Frame]:
+    """Mask areas that a program filled in without saying so, and say so."""
+    masked = [without_fills(frame) for frame in frames]
+    filled = [(frame, other) for frame, other in zip(frames, masked, strict=True) if other is not frame]
+    if filled:
+        values = " or ".join(f"{value:g}" for value in sorted({value for _, other in filled for value in other.fills}))
+        share = sum(float(frame.mask.mean() - other.mask.mean()) for frame, other in filled) / len(filled)
+        several = f" of {len(filled)} of {len(frames)} frames" if len(frames) > 1 else ""
+        source.note(f"{share:.1%}{several} is filled with exactly {values}: taken as no data (mask_fills)")
+    return masked
 
 
 def _with_mask_file(source: Source, beside: Path, frames: list[Frame]) -> list[Frame]:

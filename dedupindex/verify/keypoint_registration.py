@@ -23,7 +23,7 @@ ANGLE_TOLERANCE = np.deg2rad(30)
 SCALE_TOLERANCE = 0.6  # octaves
 LOOSE, TIGHT = 9.0, 3.5  # thumbnail pixels a match may be off: a one-match proposal, a fitted map
 MIN_VOTES = 4  # matches that must agree on a proposal before it is fitted
-MAX_STRETCH = 2.0  # ratio of an affine map's singular values
+MAX_STRETCH = 2.8  # ratio of an affine map's singular values
 MAX_SCALE = 4.0  # between equal thumbnails: a crop of a sixteenth of the area
 
 _Matrix: TypeAlias = NDArray[np.float64]

@@ -18,6 +18,7 @@ from dedupindex.compare.warping import warp
 from dedupindex.features.descriptor import orientation_cosines
 from dedupindex.features.layout import standardise
 from dedupindex.records import ByteArray, Features, FloatArray, Mask, RegistrationMethod
+from dedupindex.verify.agreement import masked_pearson
 from dedupindex.verify.keypoint_registration import Alignment
 
 SIDE = 64  # longest side at which shifts are sought, pixels
@@ -32,6 +33,9 @@ MIN_PEAK = 0.5  # NCC at 64 pixels below which a proposal is dropped; difficult 
 SURE = 0.15  # cosine by which an orientation may be below the best one and still be tried
 MIN_LOG_POLAR = 24  # pixels; spectra of smaller pictures do not resolve rotation and scale
 SIMILAR_ASPECT = 1.4  # up to which two aspects count as one picture stretched
+MOST_STRETCHED = 2.8  # ratio of two aspects up to which one picture may be the other one, stretched
+SQUARE = 32  # pixels of the side to which both pictures are brought to be compared as wholes
+ALIKE_AS_SQUARES = 0.6  # NCC of these squares from which a stretched alignment is sought; copies reach .8
 MIRROR = np.diag([-1.0, 1.0])
 QUARTER = np.array([[0.0, 1.0], [-1.0, 0.0]])  # counter-clockwise as seen, y pointing down
 
@@ -123,6 +127,53 @@ def eight_orientations() -> Iterator[NDArray[np.float64]]:
 def translate(a: Features, b: Features) -> Alignment | None:
     """Align by a plain shift after bringing b to a's size."""
     return shift_after(a, b, fitting(a, b, np.eye(2)), RegistrationMethod.TRANSLATION)
+
+
+def aspects_apart(a: tuple[int, ...], b: tuple[int, ...]) -> float:
+    """Ratio of the aspects of two shapes (height, width), at least 1."""
+    ratio = a[1] * b[0] / (a[0] * b[1])
+    return max(ratio, 1 / ratio)
+
+
+def may_be_stretched(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Whether two shapes (height, width) are so far apart that keypoints may not match a copy that was stretched."""
+    return SIMILAR_ASPECT < aspects_apart(a, b) <= MOST_STRETCHED
+
+
+def stretched(a: Features, b: Features) -> Iterator[Alignment]:
+    """Propose that b fills the whole of a, as it is or mirrored, though their aspects are far apart.
+
+    Keypoints do not match where one side is twice as long as it was. Proposed is what correlates as two squares, so
+    that nearly all pairs cost next to nothing.
+
+    Parameters
+    ----------
+    a, b : Features
+
+    Yields
+    ------
+    Alignment
+    """
+    if not may_be_stretched(a.mask.shape, b.mask.shape):
+        return
+    filling = np.diag(np.array(a.mask.shape[::-1]) / np.array(b.mask.shape[::-1]))
+    first, valid_a = _squared(a)
+    second, valid_b = _squared(b)
+    for linear in (np.eye(2), MIRROR):
+        if linear[0, 0] < 0:
+            second, valid_b = second[:, ::-1], valid_b[:, ::-1]
+        if masked_pearson(first, second, valid_a & valid_b) >= ALIKE_AS_SQUARES:
+            alignment = shift_after(a, b, filling @ linear, RegistrationMethod.TRANSLATION)
+            if alignment is not None:
+                yield alignment
+
+
+def _squared(features: Features) -> tuple[FloatArray, Mask]:
+    """The thumbnail as a square of `SQUARE` pixels, whatever its aspect, and its mask."""
+    weight = features.mask.astype(np.float32)
+    share = cv2.resize(weight, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
+    total = cv2.resize(features.thumbnail * weight, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
+    return np.asarray(total / np.maximum(share, 1e-6), np.float32), np.asarray(share >= COVERED)
 
 
 def without_keypoints(a: Features, b: Features) -> list[Alignment]:

@@ -1,10 +1,10 @@
 """Verify from the features of two pictures whether they show the same, with the evidence; cheapest stage first.
 
-Stages: the same pixels; a plain shift by masked NCC; keypoints, mirrored or not; and where keypoints are too few, the
-other orientations and log-polar spectra. Each alignment is assessed by the same measures and the same rule; the first
-one that is certain ends the search, else the best one is used. Pictures that look very unlike each other are tried as
-negatives too: one of them is inverted, and the stages are the same. For the best alignment a second rule decides
-whether more agrees than a layout, an outline or a trend.
+Stages: the same pixels; a plain shift by masked NCC; keypoints, mirrored or not; where the aspects are far apart, one
+stretched over the other; and where keypoints are too few, the other orientations and log-polar spectra. Each alignment
+is assessed by the same measures and the same rule; the first one that is certain ends the search, else the best one is
+used. Pictures that look very unlike each other are tried as negatives too: one of them is inverted, and the stages are
+the same. For the best alignment a second rule decides whether more agrees than a layout, an outline or a trend.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ CERTAIN = 0.995  # a probability that ends the search for better alignments
 WORTH = 0.02  # probability from which an alignment is simplified and its detail measured; the same at every threshold
 MIN_INLIERS = 6  # matches that must agree before an alignment is looked at
 ALIKE, MOST_ALIKE = 0.3, 0.45  # cosines from which pictures without agreeing keypoints are still correlated:
+STRETCHED = 0.25  # the same of pictures with aspects far apart, as they are or mirrored; strangers seldom reach it
 SOME_KEYPOINTS = 100  # the first where one has fewer than these, the second where neither has
 MIN_PEAK = 0.5  # NCC at 64 pixels below which such pictures are not copies
 PLAIN = 0.035  # how near a fitted map must be to a plain one, relative
@@ -47,7 +48,7 @@ MOVED = 3.0  # thumbnail pixels by which it may move the centre
 FEW_KEYPOINTS = 25  # in either picture: then orientations and log-polar spectra are tried too
 UNLIKE = 0.15  # cosine below which a pair is no candidate as it is, unless by a thorough search: it may be negatives
 UPRIGHT = np.deg2rad(25)  # up to which a picture counts as not turned
-VERSION = f"4.{score.VERSION}"
+VERSION = f"5.{score.VERSION}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,11 @@ def alignments(a: Features, b: Features) -> Iterator[Alignment]:
         plain = orientations.translate(a, b)
         if plain is not None and (few or agree or plain.peak >= MIN_PEAK):
             yield plain
+    if (
+        orientations.may_be_stretched(a.mask.shape, b.mask.shape)
+        and orientation_cosines(a, b, quarters=0).max() >= STRETCHED
+    ):
+        yield from orientations.stretched(a, b)
     if few and not agree:
         yield from orientations.without_keypoints(a, b)
 

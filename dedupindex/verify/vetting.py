@@ -23,7 +23,14 @@ from dedupindex.features.negative import negative_codes
 from dedupindex.features.packing import descriptor_of, keypoint_table, thumbnail_shape
 from dedupindex.records import CodeArray, FloatArray, Mask
 from dedupindex.verify.keypoint_registration import ANGLE_TOLERANCE, LOOSE, MATCH_COSINE, MIN_VOTES, SCALE_TOLERANCE
-from dedupindex.verify.verification import FEW_KEYPOINTS, MIN_INLIERS, UNLIKE, alike_from
+from dedupindex.verify.orientations import may_be_stretched
+from dedupindex.verify.verification import (
+    FEW_KEYPOINTS,
+    MIN_INLIERS,
+    STRETCHED,
+    UNLIKE,
+    alike_from,
+)
 
 SLACK = 1e-4  # of a cosine: matrix products differ in the last bits with their shapes
 LOOSER = 1.01  # factor for every other bound
@@ -99,7 +106,10 @@ def plausible(pairs: Sequence[tuple[Sketch, Sketch]], parity: FloatArray) -> NDA
     fewest = np.minimum(keypoints[first], keypoints[second])
     alike = cosines >= np.array([alike_from(number) for number in fewest.tolist()]) - SLACK
     passed: NDArray[np.bool_] = alike | (fewest < FEW_KEYPOINTS)
-    unlike = np.maximum(cosines, mirrored) < UNLIKE + SLACK
+    either = np.maximum(cosines, mirrored)
+    aspects = np.array([may_be_stretched(one.shape, other.shape) for one, other in pairs])
+    passed |= aspects & (either >= STRETCHED - SLACK)
+    unlike = either < UNLIKE + SLACK
     for negative, considered in ((False, ~passed), (True, ~passed & unlike)):
         doubtful = np.flatnonzero(considered & ~passed)
         for start in range(0, len(doubtful), AT_ONCE):

@@ -1,12 +1,13 @@
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedupindex.features import describe, descriptor
-from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, aim, probes, unit, vlad
+from dedupindex.features import describe, descriptor, pack, packed_aim
+from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, aim, probes, turned_probes, unit, vlad
 from dedupindex.features.model import GLOBAL_DIMENSIONS, VLAD_DIMENSIONS, encode_codes, load_model, mirror_vlad
 from tests.scenes import PHOTOGRAPHS, SETTINGS, features, grey, photograph, photograph_features, smooth
 
@@ -63,6 +64,26 @@ def test_pictures_with_keypoints_probe_themselves_and_their_mirror_image():
     assert found.shape == (2, DESCRIPTOR_DIMENSIONS)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(found[0], unit(described.descriptor[None])[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_a_small_picture_is_searched_for_in_the_other_orientations_too(name):
+    original = photograph_features(name)
+    assert not aim(original).turned
+    assert turned_probes([aim(original)])[0].shape == (0, DESCRIPTOR_DIMENSIONS)
+    factor = 0.3 * 640 / max(photograph(name).shape)
+    reduced = cv2.resize(photograph(name), None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    small = features(np.ascontiguousarray(np.rot90(reduced)))
+    asked = aim(small)
+    assert (asked.probes, asked.turned) == (2, True)
+    packed = packed_aim(pack(small))
+    assert (packed.probes, packed.reach, packed.turned) == (asked.probes, asked.reach, True)
+    [nothing, turned] = turned_probes([aim(original), asked])
+    assert len(nothing) == 0
+    eight = descriptor.orientations(small.descriptor[None], 8)[:, 0]
+    np.testing.assert_allclose(np.concatenate([*probes([asked]), turned]), eight, atol=1e-6)
+    target = unit(original.descriptor[None])[0]
+    assert (turned @ target).max() > max(descriptor.TURNED_REACH, (eight[:2] @ target).max())
 
 
 def test_probes_of_several_pictures_are_those_of_each_alone():
@@ -184,4 +205,6 @@ def test_describing_is_deterministic():
 def test_the_fast_profile_looks_less_far():
     assert descriptor.reach_of(128, 0) == descriptor.POOR_REACH < descriptor.reach_of(128, 0, "fast")
     assert descriptor.reach_of(7, 0, "fast") == descriptor.TINY_REACH
+    assert descriptor.reach_of(32, 0) == descriptor.SMALL_REACH < descriptor.reach_of(descriptor.SMALL + 1, 0)
+    assert descriptor.reach_of(32, 0, "fast") == descriptor.FAST_REACH
     assert descriptor.reach_of(128, 50) == -1

@@ -63,7 +63,10 @@ def decoded():
     """Files of lossless formats, read again."""
     grey, colour = waves(60, 80, 7), colours(60, 80, 8).astype(np.uint8)
     alpha = np.where(holes(60, 80), 255, 0).astype(np.uint8)
+    filled = (grey * 200 + 3_000).astype(np.uint16)
+    filled[10:40, 20:55] = 0
     files = {
+        "filled.png": lambda path: Image.fromarray(filled).save(path),
         "rgba.png": lambda path: Image.fromarray(np.dstack([colour, alpha])).save(path),
         "palette.png": lambda path: Image.fromarray((grey // 16).astype(np.uint8)).convert("P").save(path),
         "sixteen.png": lambda path: Image.fromarray((grey * 257).astype(np.uint16)).save(path),

@@ -235,6 +235,31 @@ def test_images_that_others_forget_while_groups_are_closed_are_left_out(catalogu
         assert names(index) == {frozenset(("same0.png", "same1.png"))}
 
 
+def test_every_image_of_a_long_series_has_a_pair_with_the_best_connected_one(catalogue, tmp_path, monkeypatch):
+    """Frames of one shot, each with more neighbours than are compared; and two pictures of another scene."""
+    monkeypatch.setattr(closure, "FLOOD", 3)
+    random = np.random.default_rng(3)
+    for number in range(14):
+        noisy = np.clip(picture(1) + random.normal(0, 4, picture(1).shape), 0, 255).astype(np.uint8)
+        save(tmp_path / "in" / f"{number:02}.png", noisy)
+    save(tmp_path / "in" / "other.png", picture(2))
+    save(tmp_path / "in" / "small.jpg", half(picture(2)), quality=85)
+    series = {f"{number:02}.png" for number in range(14)}
+    for step, spokes in (("all", True), ("none", False)):
+        if not spokes:
+            monkeypatch.setattr(closure, "_open_spokes", lambda database, found: set())
+        with Index.open(catalogue(tmp_path / f"{step}.db"), create=True, workers=1, candidates=3, proof="off") as index:
+            index.ingest([tmp_path / "in"])
+            index.find_duplicates()
+            found = names(index)
+            linked = {name: {other for pair in found if name in pair for other in pair - {name}} for name in series}
+            assert frozenset(("other.png", "small.jpg")) in found
+            assert all(others <= series for others in linked.values())
+            assert (max(map(len, linked.values())) == 13) is spokes
+            assert len(found) < 14 * 13 / 2  # not all with all
+            assert index.find_duplicates().verified == 0
+
+
 def test_same_pixels_need_no_verification(index, tmp_path):
     save(tmp_path / "in" / "a.png", picture(1))
     save(tmp_path / "in" / "b.bmp", picture(1))

@@ -34,6 +34,9 @@ CHORES = {
     "bench-load": Chore(f"{PYTHON} -m tests.benchmarks.load", "requests a second of the service"),
     "bench-serve": Chore(f"{PYTHON} -m tests.benchmarks.serve", "answers of the review page at 5,000 groups"),
     "bench-pieces": Chore(f"{PYTHON} -m tests.benchmarks.pieces_scale", "the pieces index: DATABASE after --"),
+    "bench-hard": Chore(
+        f"{PYTHON} -m tests.benchmarks.hard_copies", "hard copies, where they are lost: PHOTOS after --"
+    ),
     "bench-peers": Chore(f"{PYTHON} -m tests.benchmarks.peers", "against other tools: FOLDER TRUTH.csv after --"),
     "fit-score": Chore(f"{PYTHON} -m tests.tools.fit_score", "weights of the score: FOLDER after --"),
     "fit-radius": Chore(f"{PYTHON} -m tests.tools.fit_radius", "search radii: QUERIES OTHERS after --"),

@@ -2,9 +2,13 @@ import cv2
 import numpy as np
 import pytest
 
+from dedupindex.features import pack
 from dedupindex.features.descriptor import orientation_cosines
+from dedupindex.features.model import load_model
 from dedupindex.verify import orientations
 from dedupindex.verify.keypoint_registration import Alignment
+from dedupindex.verify.verification import verify
+from dedupindex.verify.vetting import plausible, sketch
 from tests.amounts import crossed
 from tests.scenes import features, grey, holes, photograph, photograph_features, smooth
 
@@ -108,6 +112,35 @@ def test_fitting_keeps_the_picture_inside(shapes):
             extent.max() <= max(a.mask.shape) + 1e-6 or extent.max() / max(a.mask.shape) < orientations.SIMILAR_ASPECT
         )
         assert np.sign(np.linalg.det(linear)) == np.sign(np.linalg.det(orientation))
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize(("factor_y", "factor_x"), [(1, 2.5), (2.5, 1), (1, 0.45), (0.6, 1.2)])
+@pytest.mark.parametrize("name", ["coffee", "astronaut"])
+def test_a_stretched_copy_fills_its_original(name, factor_y, factor_x, mirrored):
+    picture = photograph(name)
+    copy = cv2.resize(picture, None, fx=factor_x, fy=factor_y, interpolation=cv2.INTER_AREA)
+    a, b = photograph_features(name), features(np.ascontiguousarray(copy[:, ::-1] if mirrored else copy))
+    found = list(orientations.stretched(a, b))
+    assert found
+    peak = max(found, key=lambda one: one.peak)
+    assert peak.peak > 0.9
+    filling = np.diag(np.array(a.mask.shape[::-1]) / b.mask.shape[::-1])
+    np.testing.assert_allclose(peak.matrix[:, :2], filling * ([-1, 1] if mirrored else [1, 1]))
+    corners = np.array([[0, 0], b.mask.shape[::-1]]) @ peak.matrix[:, :2].T + peak.matrix[:, 2]
+    np.testing.assert_allclose(np.sort(corners, axis=0), [(0, 0), a.mask.shape[::-1]], atol=1.5)
+    assert verify(a, b).accepted
+    assert plausible([(sketch(pack(a)), sketch(pack(b)))], load_model().local_parity)[0]
+
+
+def test_pictures_of_one_aspect_and_strangers_are_not_stretched():
+    a = photograph_features("coffee")
+    assert list(orientations.stretched(a, a)) == []
+    for name in ("astronaut", "camera", "cat", "coins"):
+        tall = features(cv2.resize(photograph(name), (240, 400), interpolation=cv2.INTER_AREA))
+        assert orientations.may_be_stretched(a.mask.shape, tall.mask.shape)
+        assert list(orientations.stretched(a, tall)) == []
+        assert not verify(a, tall).accepted
 
 
 def test_masked_pixels_do_not_pull():
