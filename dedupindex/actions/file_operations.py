@@ -23,10 +23,11 @@ from pathlib import Path
 from dedupindex import durable
 from dedupindex.actions.journal import FileOperation
 from dedupindex.records.plans import Action
-from dedupindex.system import READ_NO_LINK, open_flags
+from dedupindex.system import READ_NO_LINK, clone_content, open_flags
 
 CHUNK = 1 << 20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | open_flags("O_CLOEXEC", "O_BINARY")
+_NEW_TO_READ = os.O_RDWR | os.O_CREAT | os.O_EXCL | open_flags("O_CLOEXEC", "O_BINARY")
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES})
 
 
@@ -123,6 +124,9 @@ def perform(operation: FileOperation, seen: os.stat_result, note: bytes = b"") -
         durable.point("symlink", operation.temporary)
         operation.temporary.symlink_to(operation.keeper)
         _replace(operation, seen)
+    elif operation.action is Action.REFLINK:
+        _clone(operation)
+        _replace(operation, seen)
     elif operation.action is Action.DELETE:
         _unlink(operation, seen)
     else:
@@ -132,6 +136,28 @@ def perform(operation: FileOperation, seen: os.stat_result, note: bytes = b"") -
 def _replace(operation: FileOperation, seen: os.stat_result) -> None:
     _unchanged(operation, seen)
     durable.replace(operation.temporary, operation.file)
+
+
+def _clone(operation: FileOperation) -> None:
+    """Make a file that shares the keeper's blocks, with the attributes of the operation's file."""
+    durable.point("write", operation.temporary)
+    try:
+        with opened(operation.keeper) as (kept, status):
+            if identity(status) != operation.keeper_identity:
+                raise Surprise(f"{operation.keeper}: became another file")
+            new = os.open(operation.temporary, _NEW_TO_READ, 0o600)
+            try:
+                clone_content(kept, new)
+                if digest_of(new) != operation.sha256:
+                    raise Surprise(f"{operation.keeper}: its content is not that of {operation.file} any more")
+                _dress(new, operation)
+                durable.point("fsync", operation.temporary)
+                os.fsync(new)
+            finally:
+                os.close(new)
+    except (Surprise, OSError):
+        remove(operation.temporary)
+        raise
 
 
 def _unlink(operation: FileOperation, seen: os.stat_result) -> None:
@@ -270,6 +296,8 @@ def state_of(operation: FileOperation) -> OperationState:
     if operation.action is Action.SYMLINK and now is not None and stat.S_ISLNK(now.st_mode):
         return OperationState.AFTER if operation.file.readlink() == operation.keeper else OperationState.UNKNOWN
     original = now is not None and _is_original(operation, operation.file, now)
+    if operation.action is Action.REFLINK and now is not None and original:  # another file with the same content
+        return OperationState.BEFORE if identity(now) == operation.identity else OperationState.AFTER
     if operation.target is None:
         if now is None:
             return OperationState.AFTER if operation.action is Action.DELETE else OperationState.UNKNOWN
@@ -377,8 +405,8 @@ def _restore(operation: FileOperation) -> None:
         durable.point("mkdir", file.parent)
         file.parent.mkdir(parents=True, exist_ok=True)
     remove(temporary)
-    if operation.action in (Action.HARDLINK, Action.SYMLINK):
-        copy_as(file if operation.action is Action.HARDLINK else operation.keeper, operation, temporary)
+    if operation.action in (Action.HARDLINK, Action.SYMLINK, Action.REFLINK):
+        copy_as(operation.keeper if operation.action is Action.SYMLINK else file, operation, temporary)
         if state_of(operation) is not OperationState.AFTER:
             raise Surprise(_unknown(operation))
         durable.replace(temporary, file)

@@ -14,6 +14,7 @@ from dedupindex.groups.ranking import Policy, rule_order
 from dedupindex.records import Relation
 from dedupindex.records.companions import CompanionKind, Units
 from dedupindex.records.plans import COPY, Action
+from dedupindex.system import can_clone
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class PlanOptions:
         near = [str(relation) for relation in self.relations if relation is not Relation.SAME_BYTES]
         if near and self.action not in NEAR_ACTIONS:
             raise SettingsError(f"{', '.join(near)}: only files with the same bytes may be linked or deleted")
+        if self.action is Action.REFLINK and not can_clone():
+            raise SettingsError("reflink: this system cannot let files share their blocks; hardlink may do")
         if self.may_lack and self.action not in NEAR_ACTIONS:
             raise SettingsError("what the keeper lacks may only be moved, or go to the trash")
         if Relation.SHIFTED_OVERLAP in self.relations:

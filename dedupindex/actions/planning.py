@@ -407,7 +407,7 @@ def _decide(
     if node.stays:
         _leave_richer(maker, group, keeper, node)
         return LeftOut(group.id, node.path, keeper.path, node.stays, node.detail)
-    if maker.options.action is Action.HARDLINK and keeper.device != node.device:
+    if maker.options.action in (Action.HARDLINK, Action.REFLINK) and keeper.device != node.device:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.OTHER_DEVICE, "lies on another file system")
     why = reason(maker.rules, keeper.ranked, node.ranked) or Reason("", "")
     if not why.rule:

@@ -28,7 +28,7 @@ from dedupindex.records.plans import (
     PlannedFile,
 )
 
-LINKS = frozenset({Action.HARDLINK, Action.SYMLINK})
+LINKS = frozenset({Action.HARDLINK, Action.SYMLINK, Action.REFLINK})
 _STAYS_ALSO = frozenset({  # for these reasons a file stays whatever it belongs to
     LeftOutReason.PROTECTED, LeftOutReason.NOT_SELECTED, LeftOutReason.KEEP_BOTH, LeftOutReason.HARD_LINK,
     LeftOutReason.SAME_FILE,

@@ -28,6 +28,7 @@ class Action(StrEnum):
     MOVE = "move"  # to a folder of the user's choice
     HARDLINK = "hardlink"  # its name becomes another name of the keeper
     SYMLINK = "symlink"  # its name becomes a symbolic link to the keeper
+    REFLINK = "reflink"  # it shares the keeper's blocks on the disk until one of the two is written to
     DELETE = "delete"
 
 
@@ -147,7 +148,7 @@ class LeftOutReason(StrEnum):
     KEEP_BOTH = "keep_both"  # somebody decided to keep both
     KEEPER = "keeper"  # somebody decided to keep this one
     HARD_LINK = "hard_link"  # other names of the same file remain, so nothing would be freed
-    OTHER_DEVICE = "other_device"  # a hard link cannot cross file systems
+    OTHER_DEVICE = "other_device"  # no hard link and no shared blocks between file systems
     SAME_FILE = "same_file"  # another path to the file that is kept
     STACK = "stack"  # a file of several frames, of which one matches
     COMPANIONS = "companions"  # a file that belongs to it has no equal beside its copy

@@ -14,6 +14,7 @@ _DONE = {
     Action.MOVE: "moved",
     Action.HARDLINK: "made hard links",
     Action.SYMLINK: "made symbolic links",
+    Action.REFLINK: "made to share the blocks of their copies",
     Action.DELETE: "deleted",
 }
 

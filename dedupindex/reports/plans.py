@@ -32,6 +32,7 @@ _ACTIONS = {
     Action.MOVE: "to be moved",
     Action.HARDLINK: "to become hard links",
     Action.SYMLINK: "to become symbolic links",
+    Action.REFLINK: "to share the blocks of their copies",
     Action.DELETE: "to be deleted",
 }
 _GAIN = {
@@ -39,6 +40,7 @@ _GAIN = {
     Action.MOVE: "{} leave the folders they are in",
     Action.HARDLINK: "{} freed",
     Action.SYMLINK: "{} freed",
+    Action.REFLINK: "{} freed",
     Action.DELETE: "{} freed",
 }
 DETAILED = frozenset({LeftOutReason.COMPANIONS, LeftOutReason.UNIT})  # reasons of which the text gives the detail
@@ -55,7 +57,7 @@ WHY = {
     LeftOutReason.KEEP_BOTH: "decided: keep both",
     LeftOutReason.KEEPER: "decided: keep this one",
     LeftOutReason.HARD_LINK: "hard links of other files: taking one away frees nothing",
-    LeftOutReason.OTHER_DEVICE: "on another file system than the copy that is kept: no hard link can join them",
+    LeftOutReason.OTHER_DEVICE: "on another file system than the copy that is kept: neither a hard link nor shared blocks join them",
     LeftOutReason.SAME_FILE: "the same file by another path",
     LeftOutReason.STACK: "files of several frames, of which a single frame matches",
     LeftOutReason.COMPANIONS: (
