@@ -20,7 +20,6 @@ from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.actions.planning import plan
 from dedupindex.actions.plans import check_plan
 from dedupindex.actions.targets import with_targets
-from dedupindex.actions.units import LINKS
 from dedupindex.errors import SettingsError
 from dedupindex.fields import Fields
 from dedupindex.places import absolute, at_home
@@ -33,7 +32,7 @@ from dedupindex.settings import Settings, read_toml
 from dedupindex.store import catalog_locations
 from dedupindex.store.database import Connection, Database
 
-ACTIONS = (Action.TRASH, Action.MOVE, *sorted(LINKS))  # those that `undo` takes back in any case
+ACTIONS = (Action.TRASH, Action.MOVE, Action.HARDLINK, Action.SYMLINK, Action.REFLINK)  # those that `undo` takes back in any case
 RELATIONS = (Relation.SAME_BYTES, *PROVEN_COPIES)
 _FILE_KEYS = ("action", "to", "protect", "rule")
 _RULE_KEYS = ("name", "in", "kept_in", "relations", "same_bytes")

@@ -39,6 +39,9 @@ def applied_text(summary: ApplySummary, action: Action, *, dry_run: bool = False
     if dry_run:
         return f"{files} of {size} compared and as planned; nothing was touched"
     lines = [f"{files} of {size} {_DONE[action]}"]
+    sidecars = len({outcome.sidecar for outcome in done if outcome.sidecar is not None})
+    if sidecars:
+        lines.append(f"what only they said of the pictures is in {count(sidecars, 'sidecar')} now")
     earlier = summary.of(OutcomeKind.EARLIER)
     if earlier:
         lines.append(f"{count(len(earlier), 'file')} had been handled by the run before")
