@@ -119,14 +119,13 @@ def test_shared_blocks_or_a_clear_refusal(tmp_path, monkeypatch):
     source, target = tmp_path / "a", tmp_path / "b"
     source.write_bytes(b"0123456789" * 1000)
     with source.open("rb") as kept, target.open("w+b") as new:
+        refused = ""
         try:
             system.clone_content(kept.fileno(), new.fileno())
         except OSError as error:
-            assert error.errno == errno.EOPNOTSUPP
-            assert "reflink" in (error.strerror or "")
-            assert target.read_bytes() == b""
-        else:
-            assert target.read_bytes() == source.read_bytes()
+            refused = f"{error.errno} {error.strerror}"
+        assert not refused or refused.startswith(f"{errno.EOPNOTSUPP} this file system cannot let files share")
+        assert target.read_bytes() == (b"" if refused else source.read_bytes())
         monkeypatch.setattr(system, "fcntl", None)
         assert not system.can_clone()
         with pytest.raises(OSError, match="cannot let files share") as missing:

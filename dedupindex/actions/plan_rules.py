@@ -33,13 +33,8 @@ from dedupindex.settings import Settings, read_toml
 from dedupindex.store import catalog_locations
 from dedupindex.store.database import Connection, Database
 
-ACTIONS = (
-    Action.TRASH,
-    Action.MOVE,
-    Action.HARDLINK,
-    Action.SYMLINK,
-    Action.REFLINK,
-)  # those that `undo` takes back in any case
+# Those that `undo` takes back in any case.
+ACTIONS = (Action.TRASH, Action.MOVE, Action.HARDLINK, Action.SYMLINK, Action.REFLINK)
 RELATIONS = (Relation.SAME_BYTES, *PROVEN_COPIES)
 _FILE_KEYS = ("action", "to", "protect", "rule")
 _RULE_KEYS = ("name", "in", "kept_in", "relations", "same_bytes")

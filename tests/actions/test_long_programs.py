@@ -195,7 +195,7 @@ class Round:
         return contents(self.base, self.journal)
 
     def stays(self) -> set[str]:
-        """Contents that have to be there at every moment: all but those of sidecars, whose old content the journal has."""
+        """Contents that have to be there at every moment: all but old ones of sidecars, which the journal has."""
         rewritten = {i.metadata.existing.sha256 for i in self.plan.items if i.metadata and i.metadata.existing}
         return self.contents() - rewritten
 
@@ -309,8 +309,8 @@ def run_program(base: Path, recipe) -> list[Round]:
     for here, before, wanted in reversed(done):
         if here is done[-1][0]:
             with renamed(pics, recipe["away"]) as is_away:
-                if is_away and here.journal.exists() and here.journal.read_bytes():
-                    undo_journal(here.journal)
+                if is_away:
+                    watched(here, here.stays() & wanted, CALM, lambda here=here: undo_journal(here.journal))
             watched(here, here.stays() & wanted, recipe["undo"], lambda here=here: undo_journal(here.journal))
         back = watched(here, here.stays() & wanted, CALM, lambda here=here: undo_journal(here.journal))
         assert snapshot(pics) == before
@@ -379,10 +379,8 @@ def test_the_programs_do_take_units_by_rules_and_merge_metadata():
     ],
 )
 def test_the_programs_keep_to_decisions(kind, gone):
-    """On the two JPEGs of one stem; images are sorted by name, so that the raw file is the first. Two are decided on."""
-    decided = (
-        [] if kind is None else [(kind, 1, 2)] if kind is not DecisionKind.KEEPER else [(kind, 1, 1), (kind, 2, 2)]
-    )
+    """On the two JPEGs of one stem, which are the second and the third picture by name."""
+    decided = {None: [], DecisionKind.KEEPER: [(kind, 1, 1), (kind, 2, 2)]}.get(kind, [(kind, 1, 2)])
     [made] = run_somewhere(TWO_ROUNDS | {"decisions": decided, "rounds": ROUNDS[1:]})
     assert len(made.decisions) == len(decided)
     assert {item.file.path.relative_to(made.pics).as_posix() for item in made.plan.items} == gone

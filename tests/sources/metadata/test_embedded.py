@@ -58,9 +58,8 @@ def test_iptc(tmp_path):
     path = tmp_path / "x.jpg"
     Image.new("RGB", (40, 30)).save(path)
     data = path.read_bytes()
-    block = iptc_block(
-        (25, b"Rome"), (25, "Brücke".encode()), (120, b"Caption"), (55, b"20240501"), (60, b"120000+0200")
-    )
+    words = [(25, b"Rome"), (25, "Brücke".encode()), (120, b"Caption")]
+    block = iptc_block(*words, (55, b"20240501"), (60, b"120000+0200"))
     segment = b"\xff\xed" + (len(block) + 2).to_bytes(2, "big") + block
     path.write_bytes(data[:2] + segment + data[2:])
     with Image.open(path) as image:
