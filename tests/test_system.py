@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import pytest
 
@@ -112,3 +113,32 @@ def test_bytes_at_an_offset_with_and_without_the_system_call(tmp_path, monkeypat
 def test_flags_that_a_system_does_not_know_count_for_nothing():
     assert system.open_flags("O_NO_SUCH_FLAG") == 0
     assert system.open_flags("O_RDWR", "O_NO_SUCH_FLAG") == os.O_RDWR
+
+
+def test_shared_blocks_or_a_clear_refusal(tmp_path, monkeypatch):
+    source, target = tmp_path / "a", tmp_path / "b"
+    source.write_bytes(b"0123456789" * 1000)
+    with source.open("rb") as kept, target.open("w+b") as new:
+        refused = ""
+        try:
+            system.clone_content(kept.fileno(), new.fileno())
+        except OSError as error:
+            refused = f"{error.errno} {error.strerror}"
+        assert not refused or refused.startswith(f"{errno.EOPNOTSUPP} this file system cannot let files share")
+        assert target.read_bytes() == (b"" if refused else source.read_bytes())
+        monkeypatch.setattr(system, "fcntl", None)
+        assert not system.can_clone()
+        with pytest.raises(OSError, match="cannot let files share") as missing:
+            system.clone_content(kept.fileno(), new.fileno())
+        assert missing.value.errno == errno.EOPNOTSUPP
+
+
+def test_the_call_that_shares_blocks(monkeypatch):
+    if not system.can_clone():
+        pytest.skip("this system has no such call")
+    called = []
+    monkeypatch.setattr(system, "fcntl", SimpleNamespace(ioctl=lambda *words: called.append(words)))
+    system.clone_content(3, 4)
+    (call,) = called
+    assert call[::2] == (4, 3)  # into the target, from the source
+    assert call[1] & 0xFFFF == 0x9409

@@ -5,9 +5,9 @@ where they must be the same, as pictures at full resolution where they are near-
 stops the run. An interrupted run continues with the same plan and journal; `undo_journal` undoes everything, also half
 a run.
 
-A file and its companions are one unit. All of it is compared before any of it moves; the companions go first and the
-picture last, so a picture that is still there is looked at again, and where one step fails, those before it are taken
-back.
+A file and its companions are one unit. All of it is compared before any of it moves; the companions go first, then the
+keeper's sidecar takes over what only the file says, and the picture goes last, so a picture that is still there is
+looked at again, and where one step fails, those before it are taken back.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from dedupindex import durable
 from dedupindex.actions import file_operations
 from dedupindex.actions.comparing import compared, compared_companion, require_unit
 from dedupindex.actions.file_operations import OperationState, Surprise
-from dedupindex.actions.journal import FileOperation, Journal, JournalEntry, JournalState, open_journal
+from dedupindex.actions.journal import FileOperation, Journal, JournalEntry, JournalState, SidecarAction, open_journal
+from dedupindex.actions.merging import opened_sidecar
 from dedupindex.actions.plans import check_plan
 from dedupindex.actions.renewed_proof import Prover
-from dedupindex.actions.unit_steps import Step, Unit, announce, units_in
+from dedupindex.actions.unit_steps import Step, Unit, announce, announce_sidecar, units_in
 from dedupindex.actions.units import LINKS
 from dedupindex.errors import PlanError
 from dedupindex.execution.progress import SILENT, Progress
@@ -88,7 +89,8 @@ def apply_plan(
                     outcomes.append(ItemOutcome(path, OutcomeKind.LEFT, "", unit.item.bytes, companions))
                     continue
                 outcome, detail = _follow(book, unit, prover, finder)
-                outcomes.append(ItemOutcome(path, outcome, detail, unit.item.bytes, companions))
+                sidecar = unit.sidecar if outcome is OutcomeKind.DONE else None
+                outcomes.append(ItemOutcome(path, outcome, detail, unit.item.bytes, companions, sidecar))
                 failed = outcome in (OutcomeKind.SURPRISE, OutcomeKind.FAILED)
                 stopped = failed and not go_on
                 progress.advance(1)
@@ -105,7 +107,7 @@ def _follow(
     """Do a unit, or what an earlier run left of it."""
     try:
         if book is None:
-            with _unit_compared(unit, unit.steps, prover, finder):
+            with _unit_compared(unit, unit.steps, prover, finder, None):
                 return OutcomeKind.DONE, ""
         if _is_done(book, unit.last):
             return OutcomeKind.EARLIER, ""
@@ -133,9 +135,16 @@ def _is_done(book: Journal, step: Step) -> bool:
 
 def _do(book: Journal, unit: Unit, prover: Prover | None, finder: UnitFinder | None) -> tuple[OutcomeKind, str]:
     left = [step for step in unit.steps if not _is_done(book, step)]
-    with _unit_compared(unit, left, prover, finder) as seen:
+    with _unit_compared(unit, left, prover, finder, book) as seen:
         for step, (status, keeper, descriptor) in zip(left, seen, strict=True):
-            operation, note = announce(book, step, status, keeper, descriptor)
+            announced: tuple[FileOperation, bytes] | None
+            if step.metadata is None:
+                announced = announce(book, step, status, keeper, descriptor)
+            else:
+                announced = announce_sidecar(book, step, step.metadata, keeper)
+            if announced is None:
+                continue
+            operation, note = announced
             book.begin(operation)
             try:
                 file_operations.perform(operation, status, note)
@@ -174,14 +183,14 @@ def _is_there(entry: JournalEntry | None) -> bool:
 
 @contextlib.contextmanager
 def _unit_compared(
-    unit: Unit, steps: Sequence[Step], prover: Prover | None, finder: UnitFinder | None
+    unit: Unit, steps: Sequence[Step], prover: Prover | None, finder: UnitFinder | None, book: Journal | None
 ) -> Iterator[list[tuple[os.stat_result, os.stat_result, int]]]:
     """Open and compare the files of some steps, the picture's among them; they stay open while they are acted upon.
 
     Yields
     ------
     list of (file, keeper, descriptor)
-        As `compared` gives them, one a step.
+        As `compared` gives them, one a step; of a sidecar those of the picture.
 
     Raises
     ------
@@ -191,12 +200,16 @@ def _unit_compared(
         picture = stack.enter_context(compared(unit.item, prover))
         if finder is not None and unit.item.action not in LINKS:
             require_unit(unit.item, finder)
-        seen = [
-            picture
-            if step.companion is None
-            else stack.enter_context(compared_companion(step.companion, step.file, picture[1]))
-            for step in steps
-        ]
+        written = (lambda path: None) if book is None else book.written
+        seen = []
+        for step in steps:
+            if step.companion is not None:
+                seen.append(stack.enter_context(compared_companion(step.companion, step.file, picture[1], written)))
+                continue
+            if step.metadata is not None:
+                with opened_sidecar(step.metadata, written(step.metadata.sidecar)):
+                    pass
+            seen.append(picture)
         yield seen
 
 
@@ -232,12 +245,10 @@ def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
     """
     outcomes: list[ItemOutcome] = []
     with open_journal(journal) as book:
-        units: dict[int, list[JournalEntry]] = {}
-        for number, entry in book.entries.items():
-            units.setdefault(number if entry.operation.unit < 0 else entry.operation.unit, []).append(entry)
+        units = _last_first(book)
         progress.start(len(units), "undo")
         try:
-            for number in sorted(units, reverse=True):
+            for number in units:
                 done = [e for e in units[number] if e.state not in (JournalState.UNDONE, JournalState.FAILED)]
                 if done:
                     outcomes.append(_take_back(book, number, [entry.operation for entry in done]))
@@ -251,15 +262,36 @@ def undo_journal(journal: Path, *, progress: Progress = SILENT) -> ApplySummary:
     return ApplySummary(tuple(reversed(outcomes)), journal, book.database)
 
 
+def _last_first(book: Journal) -> dict[int, list[JournalEntry]]:
+    """The entries of each unit: units that wrote into a sidecar in the order in which they did so, the last one first.
+
+    A sidecar that several units wrote into has to be taken back in that order; for all else any order would do.
+    """
+    units: dict[int, list[JournalEntry]] = {}
+    order: dict[int, int] = {}
+    for position, (number, entry) in enumerate(book.entries.items()):
+        unit = number if entry.operation.unit < 0 else entry.operation.unit
+        units.setdefault(unit, []).append(entry)
+        if isinstance(entry.operation.action, SidecarAction):
+            order[unit] = position
+        order.setdefault(unit, position)
+    return {unit: units[unit] for unit in sorted(units, key=order.__getitem__, reverse=True)}
+
+
 def _take_back(book: Journal, unit: int, operations: Sequence[FileOperation]) -> ItemOutcome:
-    """Undo the operations of a unit: the picture first, as it went last."""
+    """Undo the operations of a unit: the picture first, as it went last; the sidecar of the keeper in the end.
+
+    A sidecar that somebody changed meanwhile is left as it is, and keeps nothing else from coming back.
+    """
     ordered = sorted(operations, key=lambda operation: (operation.number != unit, -operation.number))
-    file, size = ordered[0].file, sum(operation.size for operation in ordered)
+    sidecars = [operation for operation in ordered if isinstance(operation.action, SidecarAction)]
+    ordered = [operation for operation in ordered if operation not in sidecars]
+    file, size = (ordered or sidecars)[0].file, sum(operation.size for operation in ordered)
     companions = tuple(operation.file for operation in ordered[1:])
     try:
         for operation in ordered if companions else ():
             file_operations.require_known(operation)
-        for operation in ordered:
+        for operation in (*ordered, *sidecars):
             file_operations.take_back(operation)
             book.note(operation.number, JournalState.UNDONE)
     except Surprise as error:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dedupindex.actions import file_operations
 from dedupindex.actions.file_operations import Surprise
+from dedupindex.actions.merging import is_as_left
 from dedupindex.actions.renewed_proof import Prover, require_proof
 from dedupindex.errors import DedupIndexError
 from dedupindex.groups.unit_files import UnitFinder
@@ -96,7 +97,10 @@ def _prove_again(item: PlanItem, prover: Prover | None) -> None:
 
 @contextlib.contextmanager
 def compared_companion(
-    companion: PlannedCompanion, file: PlannedFile, keeper: os.stat_result
+    companion: PlannedCompanion,
+    file: PlannedFile,
+    keeper: os.stat_result,
+    written: Callable[[Path], tuple[str, str] | None],
 ) -> Iterator[tuple[os.stat_result, os.stat_result, int]]:
     """Open a companion and its equal beside the keeper, and compare both with the plan.
 
@@ -107,6 +111,8 @@ def compared_companion(
         The companion as it was when the plan was made.
     keeper : stat_result
         Of the copy that is kept, for a companion without an equal.
+    written : callable
+        `Journal.written`: a sidecar that is the companion's equal may have been added to since.
 
     Yields
     ------
@@ -127,7 +133,11 @@ def compared_companion(
         with file_operations.opened(companion.equal.path, _KEPT) as (kept, equal):
             if file_operations.identity(status) == file_operations.identity(equal):
                 raise Surprise(f"{file.path}: is the same file as {companion.equal.path}")
-            _as_planned(kept, equal, companion.equal, _KEPT)
+            changed = written(companion.equal.path)
+            if changed is None:
+                _as_planned(kept, equal, companion.equal, _KEPT)
+            elif not is_as_left(file_operations.digest_of(kept), companion.equal.sha256, changed):
+                raise Surprise(f"{_KEPT}{companion.equal.path}: its content is not the planned one")
             yield status, equal, descriptor
 
 

@@ -21,12 +21,13 @@ from enum import Enum
 from pathlib import Path
 
 from dedupindex import durable
-from dedupindex.actions.journal import FileOperation
+from dedupindex.actions.journal import FileOperation, SidecarAction
 from dedupindex.records.plans import Action
-from dedupindex.system import READ_NO_LINK, open_flags
+from dedupindex.system import READ_NO_LINK, clone_content, open_flags
 
 CHUNK = 1 << 20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | open_flags("O_CLOEXEC", "O_BINARY")
+_NEW_TO_READ = os.O_RDWR | os.O_CREAT | os.O_EXCL | open_flags("O_CLOEXEC", "O_BINARY")
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES})
 
 
@@ -75,6 +76,11 @@ def digest_of(descriptor: int) -> str:
     return digest.hexdigest()
 
 
+def sha256_of(data: bytes) -> str:
+    """SHA-256 of some bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def identity(status: os.stat_result) -> tuple[int, int]:
     """Return what tells one file from another: device and inode."""
     return status.st_dev, status.st_ino
@@ -94,17 +100,17 @@ def look(path: Path) -> os.stat_result | None:
 
 
 # ----------------------------------------------------------------------------------------------------- doing
-def perform(operation: FileOperation, seen: os.stat_result, note: bytes = b"") -> None:
+def perform(operation: FileOperation, seen: os.stat_result | None, note: bytes = b"") -> None:
     """Carry out an operation.
 
     Parameters
     ----------
     operation : FileOperation
         Announced in the journal already.
-    seen : stat_result
-        Of the file, when its content was compared.
+    seen : stat_result or None
+        Of the file, when its content was compared; None: a sidecar that is not there yet.
     note : bytes
-        For the trash.
+        For the trash; of a sidecar its new content.
 
     Raises
     ------
@@ -112,7 +118,11 @@ def perform(operation: FileOperation, seen: os.stat_result, note: bytes = b"") -
         The file or its keeper is another one than a moment ago.
     OSError
     """
-    if operation.action is Action.HARDLINK:
+    if operation.action is SidecarAction.WRITE:
+        _write_sidecar(operation, note)
+    elif seen is None:
+        raise Surprise(f"{operation.file}: was not looked at")
+    elif operation.action is Action.HARDLINK:
         durable.point("link", operation.temporary)
         os.link(operation.keeper, operation.temporary, follow_symlinks=False)
         made = operation.temporary.lstat()
@@ -122,6 +132,9 @@ def perform(operation: FileOperation, seen: os.stat_result, note: bytes = b"") -
     elif operation.action is Action.SYMLINK:
         durable.point("symlink", operation.temporary)
         operation.temporary.symlink_to(operation.keeper)
+        _replace(operation, seen)
+    elif operation.action is Action.REFLINK:
+        _clone(operation)
         _replace(operation, seen)
     elif operation.action is Action.DELETE:
         _unlink(operation, seen)
@@ -134,6 +147,44 @@ def _replace(operation: FileOperation, seen: os.stat_result) -> None:
     durable.replace(operation.temporary, operation.file)
 
 
+def _clone(operation: FileOperation) -> None:
+    """Make a file that shares the keeper's blocks, with the attributes of the operation's file."""
+    durable.point("write", operation.temporary)
+    try:
+        with opened(operation.keeper) as (kept, status):
+            if identity(status) != operation.keeper_identity:
+                raise Surprise(f"{operation.keeper}: became another file")
+            new = os.open(operation.temporary, _NEW_TO_READ, 0o600)
+            try:
+                clone_content(kept, new)
+                if digest_of(new) != operation.sha256:
+                    raise Surprise(f"{operation.keeper}: its content is not that of {operation.file} any more")
+                _dress(new, operation)
+                durable.point("fsync", operation.temporary)
+                os.fsync(new)
+            finally:
+                os.close(new)
+    except (Surprise, OSError):
+        remove(operation.temporary)
+        raise
+
+
+def _write_sidecar(operation: FileOperation, content: bytes) -> None:
+    """Write a sidecar beside a keeper, or in place of the one that was looked at."""
+    write_as(content, operation, operation.temporary, old=False)
+    _require_keeper(operation)
+    now = look(operation.file)
+    if operation.before is None:
+        _take_name(operation.temporary, operation.file)
+        durable.sync_folder(operation.file.parent)
+        remove(operation.temporary)
+        return
+    found = None if now is None else (identity(now), now.st_size, now.st_mtime_ns)
+    if found != (operation.identity, operation.size, operation.mtime_ns):
+        raise Surprise(f"{operation.file}: changed a moment ago")
+    durable.replace(operation.temporary, operation.file)
+
+
 def _unlink(operation: FileOperation, seen: os.stat_result) -> None:
     _unchanged(operation, seen)
     durable.point("unlink", operation.file)
@@ -143,12 +194,17 @@ def _unlink(operation: FileOperation, seen: os.stat_result) -> None:
 
 def _unchanged(operation: FileOperation, seen: os.stat_result) -> None:
     """Look once more: the name still stands for the very file whose bytes were compared, and its keeper is there."""
-    now, keeper = look(operation.file), look(operation.keeper)
+    now = look(operation.file)
     linked = now is not None and (identity(now), now.st_size, now.st_mtime_ns) == (
         identity(seen), seen.st_size, seen.st_mtime_ns,
     )  # fmt: skip
     if not linked:
         raise Surprise(f"{operation.file}: changed a moment ago")
+    _require_keeper(operation)
+
+
+def _require_keeper(operation: FileOperation) -> None:
+    keeper = look(operation.keeper)
     if keeper is None or identity(keeper) != operation.keeper_identity:
         raise Surprise(f"{operation.keeper}: changed a moment ago, and {operation.file} was to go for it")
 
@@ -249,7 +305,40 @@ def _copy(source: Path, operation: FileOperation, target: Path) -> None:
             os.close(new)
 
 
-def _dress(descriptor: int, operation: FileOperation) -> None:
+def write_as(content: bytes, operation: FileOperation, target: Path, *, old: bool) -> None:
+    """Write a file whole and synced, with the mode, owner and attributes that the operation's file had.
+
+    Parameters
+    ----------
+    content : bytes
+    operation : FileOperation
+    target : Path
+        There must be no such file. It is removed again when writing fails.
+    old : bool
+        With the times of the operation's file too.
+
+    Raises
+    ------
+    OSError
+    """
+    durable.point("write", target)
+    try:
+        new = os.open(target, _NEW, 0o600)
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(new, rest) :]
+            _dress(new, operation, times=old)
+            durable.point("fsync", target)
+            os.fsync(new)
+        finally:
+            os.close(new)
+    except OSError:
+        remove(target)
+        raise
+
+
+def _dress(descriptor: int, operation: FileOperation, *, times: bool = True) -> None:
     status = os.fstat(descriptor)
     if (status.st_uid, status.st_gid) != (operation.uid, operation.gid):
         with contextlib.suppress(PermissionError):  # only root may change the owner
@@ -258,18 +347,23 @@ def _dress(descriptor: int, operation: FileOperation) -> None:
         with contextlib.suppress(OSError):  # some are the system's own, some file systems have none
             os.setxattr(descriptor, name, bytes.fromhex(value))
     os.fchmod(descriptor, operation.mode)
-    os.utime(descriptor, ns=(operation.atime_ns, operation.mtime_ns))
+    if times:
+        os.utime(descriptor, ns=(operation.atime_ns, operation.mtime_ns))
 
 
 # -------------------------------------------------------------------------------------------------- how far it came
 def state_of(operation: FileOperation) -> OperationState:
     """See from the files alone how far an operation came, or how far it was undone."""
     now = look(operation.file)
+    if operation.action is SidecarAction.WRITE:
+        return _state_of_sidecar(operation, now)
     if operation.action is Action.HARDLINK and now is not None and identity(now) == operation.keeper_identity:
         return OperationState.AFTER
     if operation.action is Action.SYMLINK and now is not None and stat.S_ISLNK(now.st_mode):
         return OperationState.AFTER if operation.file.readlink() == operation.keeper else OperationState.UNKNOWN
     original = now is not None and _is_original(operation, operation.file, now)
+    if operation.action is Action.REFLINK and now is not None and original:  # another file with the same content
+        return OperationState.BEFORE if identity(now) == operation.identity else OperationState.AFTER
     if operation.target is None:
         if now is None:
             return OperationState.AFTER if operation.action is Action.DELETE else OperationState.UNKNOWN
@@ -281,6 +375,19 @@ def state_of(operation: FileOperation) -> OperationState:
     if not original:
         return OperationState.UNKNOWN
     return OperationState.BETWEEN if moved else OperationState.BEFORE
+
+
+def _state_of_sidecar(operation: FileOperation, now: os.stat_result | None) -> OperationState:
+    if now is None:
+        return OperationState.BEFORE if operation.before is None else OperationState.UNKNOWN
+    try:
+        with opened(operation.file) as (descriptor, _):
+            digest = digest_of(descriptor)
+    except Surprise:
+        return OperationState.UNKNOWN
+    if digest == operation.after:
+        return OperationState.AFTER
+    return OperationState.BEFORE if digest == operation.sha256 else OperationState.UNKNOWN
 
 
 def _is_original(operation: FileOperation, path: Path, now: os.stat_result) -> bool:
@@ -377,8 +484,16 @@ def _restore(operation: FileOperation) -> None:
         durable.point("mkdir", file.parent)
         file.parent.mkdir(parents=True, exist_ok=True)
     remove(temporary)
-    if operation.action in (Action.HARDLINK, Action.SYMLINK):
-        copy_as(file if operation.action is Action.HARDLINK else operation.keeper, operation, temporary)
+    if operation.action is SidecarAction.WRITE:
+        if operation.before is None:
+            durable.remove(file)
+            durable.sync_folder(file.parent)
+            return
+        write_as(bytes.fromhex(operation.before), operation, temporary, old=True)
+        durable.replace(temporary, file)
+        return
+    if operation.action in (Action.HARDLINK, Action.SYMLINK, Action.REFLINK):
+        copy_as(operation.keeper if operation.action is Action.SYMLINK else file, operation, temporary)
         if state_of(operation) is not OperationState.AFTER:
             raise Surprise(_unknown(operation))
         durable.replace(temporary, file)

@@ -26,6 +26,12 @@ from dedupindex.system import HELD, WRITE_NO_LINK, lock
 JOURNAL_SCHEMA = 1
 
 
+class SidecarAction(StrEnum):
+    """What is done to a file that does not go."""
+
+    WRITE = "write_sidecar"  # the sidecar of a keeper takes over what a file that goes says of the picture
+
+
 class JournalState(StrEnum):
     """How far an operation has come, as the journal writes it."""
 
@@ -39,11 +45,11 @@ class JournalState(StrEnum):
 class FileOperation:
     """One operation with everything that is needed to finish it or to undo it."""
 
-    number: int  # of the plan's item; those of companions follow after the last item
-    action: Action
+    number: int  # of the plan's item; those of companions follow after the last item, those of sidecars after these
+    action: Action | SidecarAction
     file: Path
     keeper: Path
-    sha256: str  # of the file
+    sha256: str  # of the file; "" = there was none
     size: int
     mtime_ns: int
     atime_ns: int
@@ -58,6 +64,8 @@ class FileOperation:
     made: tuple[Path, ...] = ()  # folders that the target needs and that were not there, outermost first
     xattrs: tuple[tuple[str, str], ...] = ()  # name, value in hexadecimal
     unit: int = -1  # number of the item with which it is done and undone; -1: older journals, where each stands alone
+    before: str | None = None  # of a sidecar that is written: its old content, hexadecimal; None = there was none
+    after: str = ""  # SHA-256 of its new content
 
 
 @dataclass(slots=True)
@@ -77,7 +85,8 @@ class Journal:
     token: str  # part of the names of temporary files
     database: str
     descriptor: int
-    entries: dict[int, JournalEntry] = field(default_factory=dict)
+    entries: dict[int, JournalEntry] = field(default_factory=dict)  # in the order in which they last began
+    _sidecars: dict[Path, list[int]] = field(default_factory=dict)  # numbers of the operations on each, in that order
 
     def __enter__(self) -> Journal:
         return self
@@ -90,17 +99,37 @@ class Journal:
     def begin(self, operation: FileOperation) -> None:
         """Write that an operation begins."""
         _append(self, {"n": operation.number, "state": JournalState.BEGUN, "deed": _plain(operation)})
-        self.entries[operation.number] = JournalEntry(operation, JournalState.BEGUN)
+        _begin(self, operation)
 
     def note(self, number: int, state: JournalState) -> None:
         """Write the new state of an operation."""
         _append(self, {"n": number, "state": state})
         self.entries[number].state = state
 
+    def written(self, sidecar: Path) -> tuple[str, str] | None:
+        """Digests of a sidecar before it was first written, and after it last was; None = it was not, or not for long.
+
+        The first digest is empty where there was no such file.
+        """
+        entries = [self.entries[number] for number in self._sidecars.get(sidecar, ())]
+        done = [entry.operation for entry in entries if entry.state == JournalState.DONE]
+        return (done[0].sha256, done[-1].after) if done else None
+
     @property
     def undone(self) -> bool:
         """Whether undoing has begun."""
         return any(entry.state == JournalState.UNDONE for entry in self.entries.values())
+
+
+def _begin(journal: Journal, operation: FileOperation) -> None:
+    number = operation.number
+    journal.entries.pop(number, None)
+    journal.entries[number] = JournalEntry(operation, JournalState.BEGUN)
+    if isinstance(operation.action, SidecarAction):
+        numbers = journal._sidecars.setdefault(operation.file, [])
+        if number in numbers:
+            numbers.remove(number)
+        numbers.append(number)
 
 
 def open_journal(path: Path, *, plan: str | None = None, database: str = "") -> Journal:
@@ -162,7 +191,10 @@ def _read(path: Path, descriptor: int, lines: list[bytes], plan: str | None) -> 
             line = Fields.of(load_json(data))
             state, operation = line.choice("state", JournalState), line.integer("n")
             if state == JournalState.BEGUN:
-                journal.entries[operation] = JournalEntry(_operation(line.object("deed")), state)
+                begun = _operation(line.object("deed"))
+                if begun.number != operation:
+                    raise ValueError(f"operation {operation} calls itself {begun.number}")
+                _begin(journal, begun)
             elif operation in journal.entries:
                 journal.entries[operation].state = state
             else:
@@ -221,7 +253,7 @@ def _operation(values: Fields) -> FileOperation:
         raise values.wrong("xattrs", "must be pairs of texts")
     return FileOperation(
         number=values.integer("number"),
-        action=values.choice("action", Action),
+        action=_action(values),
         file=_path_in(values.object("file")),
         keeper=_path_in(values.object("keeper")),
         sha256=values.text("sha256"),
@@ -239,7 +271,19 @@ def _operation(values: Fields) -> FileOperation:
         made=tuple(_path_in(folder) for folder in values.objects("made")),
         xattrs=tuple((name, value) for name, value in xattrs),
         unit=values.integer("unit") if "unit" in values.values else -1,
+        before=None if values.values.get("before") is None else values.text("before"),
+        after=values.text("after") if "after" in values.values else "",
     )
+
+
+def _action(values: Fields) -> Action | SidecarAction:
+    if values.values.get("action") not in set(SidecarAction):
+        return values.choice("action", Action)
+    try:
+        bytes.fromhex(values.values.get("before") or "")
+    except (ValueError, TypeError) as error:
+        raise values.wrong("before", "must be hexadecimal digits") from error
+    return values.choice("action", SidecarAction)
 
 
 def _path_in(value: Fields) -> Path:

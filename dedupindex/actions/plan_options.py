@@ -14,6 +14,7 @@ from dedupindex.groups.ranking import Policy, rule_order
 from dedupindex.records import Relation
 from dedupindex.records.companions import CompanionKind, Units
 from dedupindex.records.plans import COPY, Action
+from dedupindex.system import can_clone
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class PlanOptions:
     keeper_copies: bool = True  # a decision for a keeper asks for its proven copies, whatever their relations
     units: Units = Units.TOGETHER
     may_lack: tuple[CompanionKind, ...] = ()  # companions of these kinds need no equal beside the keeper
+    merge_metadata: bool = False  # the keeper's sidecar takes over what only the files that go say of the picture
 
     def __post_init__(self) -> None:
         if (self.action is Action.MOVE) != (self.to is not None):
@@ -44,8 +46,12 @@ class PlanOptions:
         near = [str(relation) for relation in self.relations if relation is not Relation.SAME_BYTES]
         if near and self.action not in NEAR_ACTIONS:
             raise SettingsError(f"{', '.join(near)}: only files with the same bytes may be linked or deleted")
+        if self.action is Action.REFLINK and not can_clone():
+            raise SettingsError("reflink: this system cannot let files share their blocks; hardlink may do")
         if self.may_lack and self.action not in NEAR_ACTIONS:
             raise SettingsError("what the keeper lacks may only be moved, or go to the trash")
+        if self.merge_metadata and self.action not in NEAR_ACTIONS:
+            raise SettingsError(f"{self.action}: metadata is carried over only from files that are moved or trashed")
         if Relation.SHIFTED_OVERLAP in self.relations:
             raise SettingsError("shifted_overlap: each of the two shows something of its own, neither may go")
         if Relation.ALTERNATE in self.relations:
@@ -69,6 +75,7 @@ class PlanOptions:
         same_bytes: bool = True,
         units: str = Units.TOGETHER,
         may_lack: Sequence[str] = (),
+        merge_metadata: bool = False,
     ) -> PlanOptions:
         """Options from an action and relations by their names, as people give them.
 
@@ -96,6 +103,9 @@ class PlanOptions:
             Value of `Units`.
         may_lack : sequence of str
             Values of `CompanionKind`: what the kept file need not have although the one that goes has it.
+        merge_metadata : bool
+            Write what only the files that go say of the picture (rating, keywords, description, position, date) into an
+            XMP sidecar beside the one that is kept.
 
         Returns
         -------
@@ -120,6 +130,7 @@ class PlanOptions:
             decided,
             units=_named("way to treat units", units, Units),
             may_lack=tuple(_named("kind of companion", name, CompanionKind) for name in dict.fromkeys(may_lack)),
+            merge_metadata=merge_metadata,
         )
 
     def policy(self, keepers: Collection[str] = ()) -> Policy:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from dedupindex.actions.asked_relations import PROVEN_COPIES, relations_named
 from dedupindex.actions.plan_options import PlanOptions
@@ -32,7 +33,8 @@ from dedupindex.settings import Settings, read_toml
 from dedupindex.store import catalog_locations
 from dedupindex.store.database import Connection, Database
 
-ACTIONS = (Action.TRASH, Action.MOVE, Action.HARDLINK, Action.SYMLINK)  # those that `undo` takes back in any case
+# Those that `undo` takes back in any case.
+ACTIONS = (Action.TRASH, Action.MOVE, Action.HARDLINK, Action.SYMLINK, Action.REFLINK)
 RELATIONS = (Relation.SAME_BYTES, *PROVEN_COPIES)
 _FILE_KEYS = ("action", "to", "protect", "rule")
 _RULE_KEYS = ("name", "in", "kept_in", "relations", "same_bytes")
@@ -204,6 +206,45 @@ def plan_by_rules(database: Database, settings: Settings, rules: PlanRules, *, v
     """
     with database.read() as connection:
         unknown = _unknown(connection, rules)
+
+    def planned(options: PlanOptions, selection: Selection) -> Plan:
+        return plan(database, settings, options, version=version, selection=selection)
+
+    return joined_plan(rules, planned, unknown, settings.shaping(), database=database.name, version=version)
+
+
+def joined_plan(
+    rules: PlanRules,
+    planned: Callable[[PlanOptions, Selection], Plan],
+    unknown: Collection[Path],
+    shaping: Mapping[str, Any],
+    *,
+    database: str,
+    version: str,
+) -> PlanByRules:
+    """Make one plan of what each rule takes.
+
+    Parameters
+    ----------
+    rules : PlanRules
+    planned : callable
+        Makes the plan of a single rule.
+    unknown : collection of Path
+        Folders of the rules of which the index knows no picture.
+    shaping : mapping
+        Settings that shape how files are read.
+    database, version : str
+        For the record.
+
+    Returns
+    -------
+    PlanByRules
+
+    Raises
+    ------
+    PlanError
+        It could lose a picture.
+    """
     idle: dict[str, None] = {}
     made: list[tuple[PlanRule, Plan]] = []
     for rule, folder, kept_in in _parts(rules):
@@ -215,11 +256,11 @@ def plan_by_rules(database: Database, settings: Settings, rules: PlanRules, *, v
         protect = (*rules.protect, kept_in) if below(kept_in, folder) else rules.protect
         options = PlanOptions(rules.action, rules.to, rule.relations, protect, keeper_copies=False)
         selection = Selection(paths=(folder,), across=(folder, kept_in))
-        made.append((rule, plan(database, settings, options, version=version, selection=selection)))
+        made.append((rule, planned(options, selection)))
     items, left_out = _joined(made)
     relations = dict.fromkeys(relation for rule in rules.rules for relation in rule.relations)
     whole = Plan(
-        database=database.name,
+        database=database,
         made=datetime.now(UTC),
         version=version,
         action=rules.action,
@@ -228,7 +269,7 @@ def plan_by_rules(database: Database, settings: Settings, rules: PlanRules, *, v
         protect=rules.protect,
         items=tuple(with_targets(items, rules.to)),
         left_out=tuple(left_out),
-        settings=settings.shaping(),
+        settings=dict(shaping),
         units=Units.TOGETHER,
     )
     check_plan(whole)

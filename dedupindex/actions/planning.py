@@ -20,6 +20,7 @@ from typing import Any
 
 from dedupindex.actions.asked_relations import decided_groups, is_asked_for
 from dedupindex.actions.coverage import covered
+from dedupindex.actions.merging import Merger
 from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.actions.plans import NEAR_ACTIONS, check_plan, is_under, needed
 from dedupindex.actions.selected_groups import may_go, may_replace, selected_groups
@@ -208,8 +209,17 @@ def make_plan(
     stacks: set[bytes] = set()
     for group in groups:
         _plan_group(maker, group_with_companions(group, maker.finder, options.may_lack), stacks)
+    merger = None
+    if options.merge_metadata:
+        merger = Merger(maker.finder, lambda path: is_under(path, options.protect) or roots.is_reference(known, path))
     items, left_out = whole_units(
-        maker.items, maker.left_out, maker.finder, maker.images, options, lambda path: may_go(maker.selection, path)
+        maker.items,
+        maker.left_out,
+        maker.finder,
+        maker.images,
+        options,
+        lambda path: may_go(maker.selection, path),
+        merger,
     )
     plan = Plan(
         database,
@@ -226,6 +236,7 @@ def make_plan(
         options.to,
         units=options.units,
         may_lack=options.may_lack,
+        merge_metadata=options.merge_metadata,
     )
     check_plan(plan)
     return plan
@@ -407,7 +418,7 @@ def _decide(
     if node.stays:
         _leave_richer(maker, group, keeper, node)
         return LeftOut(group.id, node.path, keeper.path, node.stays, node.detail)
-    if maker.options.action is Action.HARDLINK and keeper.device != node.device:
+    if maker.options.action in (Action.HARDLINK, Action.REFLINK) and keeper.device != node.device:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.OTHER_DEVICE, "lies on another file system")
     why = reason(maker.rules, keeper.ranked, node.ranked) or Reason("", "")
     if not why.rule:

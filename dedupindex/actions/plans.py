@@ -16,6 +16,7 @@ from dedupindex.errors import PlanError, SettingsError
 from dedupindex.fields import Fields, load_json
 from dedupindex.records import Outcome, Relation
 from dedupindex.records.companions import CompanionKind, Units
+from dedupindex.records.metadata import PictureMetadata
 from dedupindex.records.plans import (
     OLDER_PLAN_SCHEMA,
     PLAN_SCHEMA,
@@ -25,11 +26,14 @@ from dedupindex.records.plans import (
     PlanItem,
     PlannedCompanion,
     PlannedFile,
+    PlannedMetadata,
 )
 from dedupindex.records.proofs import Proof, proof_from_plain
 from dedupindex.settings import Settings
+from dedupindex.sources.metadata.values import cleaned
 
 COVERED = 0.955  # share of a picture that its keeper must show; from here on relations call it whole
+SIDECAR = ".xmp"
 NEAR_ACTIONS = frozenset({Action.TRASH, Action.MOVE})  # the bytes stay somewhere
 
 
@@ -46,7 +50,7 @@ def check_plan(plan: Plan) -> None:
     PlanError
         A keeper is to go too; a file goes twice; files of different content are to be linked or deleted; a keeper does
         not show all of a picture; a protected file is to go; a near-duplicate is not proven to be one; a companion that
-        the keeper lacks is to go.
+        the keeper lacks is to go; what is to be written is no sidecar of a keeper.
     """
     gone: set[Path] = set()
     for item in plan.items:
@@ -77,6 +81,8 @@ def check_plan(plan: Plan) -> None:
             if companion.path in gone:
                 raise PlanError(f"{companion.path}: the plan names it twice")
             gone.add(companion.path)
+        if item.metadata is not None:
+            _check_metadata(plan, item, item.metadata)
     targets = [item.target for item in plan.items if item.target is not None]
     targets += [companion.target for item in plan.items for companion in item.going if companion.target is not None]
     if len(set(targets)) < len(targets):
@@ -87,6 +93,8 @@ def check_plan(plan: Plan) -> None:
         for companion in item.going:
             if companion.equal is not None and companion.equal.path in gone:
                 raise PlanError(f"{companion.equal.path}: is kept for {companion.path} and would go itself")
+        if item.metadata is not None and item.metadata.sidecar in {*gone, *targets}:
+            raise PlanError(f"{item.metadata.sidecar}: is to be written for {item.file.path} and would go itself")
 
 
 def _check_companion(plan: Plan, item: PlanItem, companion: PlannedCompanion) -> None:
@@ -112,6 +120,25 @@ def _check_companion(plan: Plan, item: PlanItem, companion: PlannedCompanion) ->
     if companion.target is not None and (not companion.target.is_absolute() or ".." in companion.target.parts):
         raise PlanError(f"{companion.target}: the plan's paths must be absolute, without '..'")
     if is_under(path, plan.protect):
+        raise PlanError(f"{path}: is protected")
+
+
+def _check_metadata(plan: Plan, item: PlanItem, metadata: PlannedMetadata) -> None:
+    """Refuse to write anything but a sidecar beside a keeper.
+
+    Raises
+    ------
+    PlanError
+    """
+    path, keeper, existing = metadata.sidecar, item.keeper.path, metadata.existing
+    names = {f"{start}{SIDECAR}".casefold() for start in (keeper.name, keeper.stem)}
+    if path.parent != keeper.parent or path.name.casefold() not in names or path == keeper:
+        raise PlanError(f"{path}: is no sidecar of {keeper}")
+    if item.action not in NEAR_ACTIONS or not plan.merge_metadata:
+        raise PlanError(f"{path}: cannot be written here: the plan carries nothing over")
+    if existing is not None and existing.path != path:
+        raise PlanError(f"{existing.path}: is not the sidecar {path}")
+    if metadata.carried and is_under(path, plan.protect):
         raise PlanError(f"{path}: is protected")
 
 
@@ -228,6 +255,7 @@ def _plan(values: Fields) -> Plan:
         settings=_settings(values.object("settings").values),
         to=_path_or_none(values, "to"),
         scanned=_path_or_none(values, "scanned"),
+        merge_metadata=values.values.get("merge_metadata") is True,
         **_units(values),
     )
 
@@ -269,7 +297,35 @@ def _item(value: Fields) -> PlanItem:
         score=value.number("score"),
         evidence=None if value.is_null("evidence") else _evidence(value.object("evidence")),
         companions=_companions(value) if "companions" in value.values else (),
+        metadata=None if value.values.get("metadata") is None else _metadata(value.object("metadata")),
     )
+
+
+def _metadata(value: Fields) -> PlannedMetadata:
+    return PlannedMetadata(
+        sidecar=path_of(value.object("sidecar")),
+        existing=None if value.is_null("existing") else _file(value.object("existing")),
+        carried=_said(value.object("carried")),
+        differing=_said(value.object("differing")),
+    )
+
+
+def _said(value: Fields) -> PictureMetadata:
+    """What is said of a picture, as far as a sidecar can hold it."""
+    rating = None if value.is_null("rating") else value.integer("rating")
+    if rating not in (None, -1, 1, 2, 3, 4, 5):
+        raise value.wrong("rating", "must be 1 to 5, or -1")
+    position = None
+    if not value.is_null("position"):
+        latitude, longitude = value.numbers("position", 2)
+        if abs(latitude) > 90 or abs(longitude) > 180:
+            raise value.wrong("position", "must be a latitude and a longitude, degrees")
+        position = (latitude, longitude)
+    keywords, hierarchy = value.texts("keywords"), value.texts("hierarchy")
+    said = PictureMetadata(rating, keywords, hierarchy, value.text("description"), position, value.text("taken"))
+    if cleaned(said) != said:
+        raise ValueError(f"{value.where} holds texts that no sidecar can hold")
+    return said
 
 
 def _companions(item: Fields) -> tuple[PlannedCompanion, ...]:

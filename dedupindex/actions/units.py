@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dedupindex.actions import file_operations
+from dedupindex.actions.merging import Merger
 from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.actions.plans import is_under
 from dedupindex.groups.unit_files import UnitFinder
@@ -28,7 +29,7 @@ from dedupindex.records.plans import (
     PlannedFile,
 )
 
-LINKS = frozenset({Action.HARDLINK, Action.SYMLINK})
+LINKS = frozenset({Action.HARDLINK, Action.SYMLINK, Action.REFLINK})
 _STAYS_ALSO = frozenset({  # for these reasons a file stays whatever it belongs to
     LeftOutReason.PROTECTED, LeftOutReason.NOT_SELECTED, LeftOutReason.KEEP_BOTH, LeftOutReason.HARD_LINK,
     LeftOutReason.SAME_FILE,
@@ -42,6 +43,7 @@ def whole_units(
     images: Mapping[Path, ImageRecord],
     options: PlanOptions,
     may_go: Callable[[Path], bool],
+    merger: Merger | None = None,
 ) -> tuple[list[PlanItem], list[LeftOut]]:
     """Add to each file what goes with it, and turn down those whose units cannot go whole.
 
@@ -57,6 +59,8 @@ def whole_units(
     options : PlanOptions
     may_go : callable
         Whether the plan's selection covers a file.
+    merger : Merger, optional
+        Carries over what only the files that go say of their pictures.
 
     Returns
     -------
@@ -65,9 +69,9 @@ def whole_units(
     """
     if options.action in LINKS:
         return list(items), list(left_out)
-    maker = _Units(items, left_out, finder, images, options, may_go)
+    maker = _Units(items, left_out, finder, images, options, may_go, merger)
     turned_down = [reason for item in items if (reason := maker.look_at(item)) is not None]
-    whole = maker.with_companions()
+    whole = maker.with_companions() if merger is None else merger.with_metadata(maker.with_companions())
     gone = {companion.path for item in whole for companion in item.going} | {item.file.path for item in whole}
     return whole, [file for file in (*left_out, *turned_down) if file.path not in gone]
 
@@ -83,11 +87,13 @@ class _Units:
         images: Mapping[Path, ImageRecord],
         options: PlanOptions,
         may_go: Callable[[Path], bool],
+        merger: Merger | None,
     ) -> None:
         self._going = {item.file.path: item for item in items}
         self._keepers = {item.keeper.path for item in items}
         self._staying = {file.path: file for file in left_out if file.why in _STAYS_ALSO}
         self._finder, self._images, self._options, self._may_go = finder, images, options, may_go
+        self._merger = merger
         self._files: dict[Path, PlannedFile | None] = {}
         self._equals: dict[tuple[Path, Path], PlannedFile | None] = {}  # (companion, keeper) -> equal beside the keeper
 
@@ -116,7 +122,7 @@ class _Units:
             lacking.append(f"{further} further picture{'s' if further > 1 else ''} in the file (embedded)")
         if lacking:
             return LeftOutReason.COMPANIONS, f"no equal beside the copy that is kept: {', '.join(lacking)}"
-        return None
+        return None if self._merger is None else self._merger.look_at(item)
 
     def _may_leave(self, companion: Companion) -> bool:
         """Whether every picture that a companion belongs to goes, and it does not go for itself."""

@@ -14,7 +14,7 @@ RELATIONS = (
     "negative", "bordered", "piece_of", "edited", "alternate", "unproven",
 )  # fmt: skip
 PLANNED = (*RELATIONS, "copy")
-ACTIONS = ("trash", "move", "hardlink", "symlink", "delete")
+ACTIONS = ("trash", "move", "hardlink", "symlink", "reflink", "delete")
 UNITS = ("together", "apart")
 COMPANIONS = ("edits", "video", "raw", "rendered", "metadata", "sound", "mask", "embedded")
 ROLES = ("read", "write")

@@ -98,6 +98,14 @@ def plan(
             autocompletion=completer(COMPANIONS),
         ),
     ] = None,
+    merge_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--merge-metadata",
+            help="Write what only the files that go say of a picture (rating, keywords, description, position, date) "
+            "into an XMP sidecar beside the one that is kept.",
+        ),
+    ] = False,
     min_score: MinScore = None,
     path: Annotated[
         list[Path] | None,
@@ -146,6 +154,7 @@ def plan(
             unproven=unproven,
             units=units != "together",
             may_lack=may_lack,
+            merge_metadata=merge_metadata,
             min_score=min_score,
             path=path,
             across=across,
@@ -166,6 +175,7 @@ def plan(
         same_bytes=same_bytes,
         units=units,
         may_lack=may_lack or (),
+        merge_metadata=merge_metadata,
     )
     selection = selection_of(
         relation=None,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dedupindex.records.companions import CompanionKind, Units
+from dedupindex.records.metadata import PictureMetadata
 from dedupindex.records.proofs import Affine, Proof
 from dedupindex.records.verdicts import Relation
 
@@ -28,6 +29,7 @@ class Action(StrEnum):
     MOVE = "move"  # to a folder of the user's choice
     HARDLINK = "hardlink"  # its name becomes another name of the keeper
     SYMLINK = "symlink"  # its name becomes a symbolic link to the keeper
+    REFLINK = "reflink"  # it shares the keeper's blocks on the disk until one of the two is written to
     DELETE = "delete"
 
 
@@ -86,6 +88,28 @@ class PlannedCompanion:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedMetadata:
+    """What the keeper's XMP sidecar takes over from a file that goes.
+
+    Attributes
+    ----------
+    sidecar : Path
+        Beside the keeper.
+    existing : PlannedFile or None
+        The sidecar as it was when the plan was made; None: there was none.
+    carried : PictureMetadata
+        What the file and its sidecars say, and the keeper does not.
+    differing : PictureMetadata
+        What they say otherwise than the keeper, or than files that go for it earlier in the plan: it is not taken over.
+    """
+
+    sidecar: Path
+    existing: PlannedFile | None
+    carried: PictureMetadata
+    differing: PictureMetadata
+
+
+@dataclass(frozen=True, slots=True)
 class PlanItem:
     """One file that is removed or replaced, and the file that is kept in its place."""
 
@@ -102,6 +126,7 @@ class PlanItem:
     evidence: Evidence | None = None  # of near-duplicates
     judgement: bool = False  # no rule tells which of the two pictures is better
     companions: tuple[PlannedCompanion, ...] = ()  # files that belong to the file
+    metadata: PlannedMetadata | None = None  # what the keeper takes over from it; None: nothing
 
     @property
     def going(self) -> list[PlannedCompanion]:
@@ -147,11 +172,12 @@ class LeftOutReason(StrEnum):
     KEEP_BOTH = "keep_both"  # somebody decided to keep both
     KEEPER = "keeper"  # somebody decided to keep this one
     HARD_LINK = "hard_link"  # other names of the same file remain, so nothing would be freed
-    OTHER_DEVICE = "other_device"  # a hard link cannot cross file systems
+    OTHER_DEVICE = "other_device"  # no hard link and no shared blocks between file systems
     SAME_FILE = "same_file"  # another path to the file that is kept
     STACK = "stack"  # a file of several frames, of which one matches
     COMPANIONS = "companions"  # a file that belongs to it has no equal beside its copy
     UNIT = "unit"  # it is a part of a unit that stays
+    METADATA = "metadata"  # what it says of the picture cannot be carried over
     CHANGED = "changed"  # since it was ingested
     GONE = "gone"  # or unreadable
     ELSEWHERE = "elsewhere"  # in an object store or on another machine
@@ -190,11 +216,19 @@ class Plan:
     scanned: Path | None = None  # folder that is scanned, at or above `to`
     units: Units | None = None  # None: an older plan, which knows nothing of companions
     may_lack: tuple[CompanionKind, ...] = ()  # companions that a keeper need not have
+    merge_metadata: bool = False  # keepers take over what only the files that go say of the picture
 
     @property
     def bytes(self) -> int:
         """Size of all files that would go, companions too."""
         return sum(item.bytes for item in self.items)
+
+    @property
+    def sidecars(self) -> int:
+        """How many sidecars of keepers would be written."""
+        return len(
+            {item.metadata.sidecar for item in self.items if item.metadata is not None and item.metadata.carried}
+        )
 
     @property
     def companions(self) -> int:
@@ -224,6 +258,11 @@ class Plan:
             for number, item in enumerate(self.items)
             for companion in item.companions
         ]
+        operations += [
+            (str(number), os.fsencode(item.metadata.sidecar).hex(), repr(item.metadata.carried))
+            for number, item in enumerate(self.items)
+            if item.metadata is not None
+        ]
         return operations
 
 
@@ -251,6 +290,7 @@ class ItemOutcome:
     detail: str = ""
     size: int = 0  # bytes, of its companions too
     companions: tuple[Path, ...] = ()  # that went, or came back, with it
+    sidecar: Path | None = None  # of its keeper, that took over what only the file said
 
 
 @dataclass(frozen=True, slots=True)

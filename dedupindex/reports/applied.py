@@ -14,6 +14,7 @@ _DONE = {
     Action.MOVE: "moved",
     Action.HARDLINK: "made hard links",
     Action.SYMLINK: "made symbolic links",
+    Action.REFLINK: "made to share the blocks of their copies",
     Action.DELETE: "deleted",
 }
 
@@ -38,6 +39,9 @@ def applied_text(summary: ApplySummary, action: Action, *, dry_run: bool = False
     if dry_run:
         return f"{files} of {size} compared and as planned; nothing was touched"
     lines = [f"{files} of {size} {_DONE[action]}"]
+    sidecars = len({outcome.sidecar for outcome in done if outcome.sidecar is not None})
+    if sidecars:
+        lines.append(f"what only they said of the pictures is in {count(sidecars, 'sidecar')} now")
     earlier = summary.of(OutcomeKind.EARLIER)
     if earlier:
         lines.append(f"{count(len(earlier), 'file')} had been handled by the run before")

@@ -10,7 +10,7 @@ from jinja2 import BaseLoader, Environment, StrictUndefined
 from dedupindex.records import DuplicateGroup, GroupMember, ImageRecord, Outcome, Pair, Verification
 from dedupindex.reports.amounts import count
 from dedupindex.reports.names import shown
-from dedupindex.reports.plans import companion_words, evidence_words, judgement_words, size_text
+from dedupindex.reports.plans import companion_words, evidence_words, judgement_words, metadata_words, size_text
 from dedupindex.reports.text import frame_words, gone_words, image_words
 from dedupindex.reports.wording import (
     MEANING,
@@ -65,6 +65,7 @@ def page_environment(loader: BaseLoader | None = None) -> Environment:
         judgement_words=judgement_words,
         rank_words=rank_words,
         companion_words=companion_words,
+        metadata_words=metadata_words,
         companions_words=companions_words,
         alternates_of=alternates_of,
         meaning={str(relation): words for relation, words in MEANING.items()},

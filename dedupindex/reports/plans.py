@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dedupindex.records.metadata import PictureMetadata
 from dedupindex.records.plans import (
     PLAN_SCHEMA,
     Action,
@@ -17,6 +18,7 @@ from dedupindex.records.plans import (
     PlanItem,
     PlannedCompanion,
     PlannedFile,
+    PlannedMetadata,
 )
 from dedupindex.records.proofs import proof_to_plain
 from dedupindex.reports.amounts import count
@@ -27,11 +29,14 @@ from dedupindex.reports.wording import JUDGEMENT, percent, proof_words, relation
 LISTED = 20  # files that stay, for each reason, before the text says "and N more"
 PLACES = 8  # changed places of a file that the text lists
 KINDS = 8  # relations that the text names
+KEYWORDS = 12  # of a file
+LONGEST = 80  # characters of a description
 _ACTIONS = {
     Action.TRASH: "to the trash",
     Action.MOVE: "to be moved",
     Action.HARDLINK: "to become hard links",
     Action.SYMLINK: "to become symbolic links",
+    Action.REFLINK: "to share the blocks of their copies",
     Action.DELETE: "to be deleted",
 }
 _GAIN = {
@@ -39,9 +44,12 @@ _GAIN = {
     Action.MOVE: "{} leave the folders they are in",
     Action.HARDLINK: "{} freed",
     Action.SYMLINK: "{} freed",
+    Action.REFLINK: "{} freed",
     Action.DELETE: "{} freed",
 }
-DETAILED = frozenset({LeftOutReason.COMPANIONS, LeftOutReason.UNIT})  # reasons of which the text gives the detail
+DETAILED = frozenset(
+    {LeftOutReason.COMPANIONS, LeftOutReason.UNIT, LeftOutReason.METADATA}
+)  # reasons of which the text gives the detail
 WHY = {
     LeftOutReason.TIE: "no keep rule tells them from the copy that is kept (add one, e.g. --keep first-path)",
     LeftOutReason.RELATION: "their relation was not asked for (--relation copy: all proven copies)",
@@ -55,7 +63,7 @@ WHY = {
     LeftOutReason.KEEP_BOTH: "decided: keep both",
     LeftOutReason.KEEPER: "decided: keep this one",
     LeftOutReason.HARD_LINK: "hard links of other files: taking one away frees nothing",
-    LeftOutReason.OTHER_DEVICE: "on another file system than the copy that is kept: no hard link can join them",
+    LeftOutReason.OTHER_DEVICE: "on another file system than the copy that is kept: no link can join them",
     LeftOutReason.SAME_FILE: "the same file by another path",
     LeftOutReason.STACK: "files of several frames, of which a single frame matches",
     LeftOutReason.COMPANIONS: (
@@ -64,6 +72,7 @@ WHY = {
     LeftOutReason.UNIT: (
         "a part of a shot of raw and JPEG or HEIC that goes and stays as a whole (--units apart: one by one)"
     ),
+    LeftOutReason.METADATA: "what only they say of the picture cannot be carried over to the copy that is kept",
     LeftOutReason.CHANGED: "changed since they were ingested: ingest again",
     LeftOutReason.GONE: "gone or unreadable since they were ingested",
     LeftOutReason.ELSEWHERE: "in object stores or on other machines: nothing is done there",
@@ -88,6 +97,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         LeftOutReason.UNPROVEN: plan.unproven,
         "units": None if plan.units is None else str(plan.units),
         "may_lack": [str(kind) for kind in plan.may_lack],
+        "merge_metadata": plan.merge_metadata,
         "settings": dict(plan.settings),
         "to": None if plan.to is None else path_json(plan.to),
         "scanned": None if plan.scanned is None else path_json(plan.scanned),
@@ -116,6 +126,28 @@ def item_json(item: PlanItem) -> dict[str, Any]:
         "bytes": item.file.size,
         "evidence": None if item.evidence is None else evidence_json(item.evidence),
         "companions": [companion_json(companion) for companion in item.companions],
+        LeftOutReason.METADATA: None if item.metadata is None else metadata_json(item.metadata),
+    }
+
+
+def metadata_json(metadata: PlannedMetadata) -> dict[str, Any]:
+    """Return what a keeper's sidecar takes over as plain values."""
+    return {
+        "sidecar": path_json(metadata.sidecar),
+        "existing": None if metadata.existing is None else _file_json(metadata.existing),
+        "carried": _said_json(metadata.carried),
+        "differing": _said_json(metadata.differing),
+    }
+
+
+def _said_json(said: PictureMetadata) -> dict[str, Any]:
+    return {
+        "rating": said.rating,
+        "keywords": list(said.keywords),
+        "hierarchy": list(said.hierarchy),
+        "description": said.description,
+        "position": None if said.position is None else list(said.position),
+        "taken": said.taken,
     }
 
 
@@ -188,6 +220,8 @@ def plan_summary(plan: Plan) -> str:
     gain = _GAIN[plan.action].format(size_text(plan.bytes))
     companions = f" with {count(plan.companions, 'companion')}" if plan.companions else ""
     line = f"{count(len(plan.items), 'file')}{companions} {_ACTIONS[plan.action]}, {gain}"
+    if plan.sidecars:
+        line += f"; what only they say of the pictures goes into {count(plan.sidecars, 'sidecar')}"
     judged = sum(item.judgement for item in plan.items)
     return f"{line}; of {judged:,} of them the choice is {JUDGEMENT}" if judged else line
 
@@ -203,7 +237,8 @@ def _item_lines(plan: Plan, base: Path | None) -> Iterator[str]:
         relation = "+".join(item.relations)
         score = "" if item.exact else f", score {item.score:.3f}"
         yield f"        {relation}{score}; kept by {item.rule}: {shown(item.because)}{judgement_words(item)}"
-        yield from (f"        {shown(words)}" for words in (*evidence_words(item), *companion_words(item)))
+        words = (*evidence_words(item), *companion_words(item), *metadata_words(item))
+        yield from (f"        {shown(line)}" for line in words)
     if plan.items:
         yield ""
 
@@ -224,6 +259,33 @@ def companion_words(item: PlanItem) -> Iterator[str]:
         yield f"with {', '.join(going)}"
     if staying:
         yield f"without {', '.join(staying)}: belongs to another picture too"
+
+
+def metadata_words(item: PlanItem) -> Iterator[str]:
+    """Yield what the keeper's sidecar takes over from a file, and what not, because the keeper says otherwise."""
+    if item.metadata is None:
+        return
+    carried, differing = said_words(item.metadata.carried), said_words(item.metadata.differing)
+    if carried:
+        new = "" if item.metadata.existing else ", which is new"
+        yield f"carried over into {item.metadata.sidecar.name}{new}: {carried}"
+    if differing:
+        yield f"not carried over, as the kept one says otherwise: {differing}"
+
+
+def said_words(said: PictureMetadata) -> str:
+    """Return what is said of a picture in words."""
+    keywords = dict.fromkeys((*said.keywords, *(path.replace("|", " > ") for path in said.hierarchy)))
+    more = f" and {len(keywords) - KEYWORDS} more" if len(keywords) > KEYWORDS else ""
+    description = said.description if len(said.description) <= LONGEST else f"{said.description[:LONGEST]}..."
+    parts = [
+        f"rating {said.rating}" if said.rating is not None else "",
+        f"keywords {', '.join(list(keywords)[:KEYWORDS])}{more}" if keywords else "",
+        f'description "{description}"' if description else "",
+        f"position {said.position[0]:.5f}, {said.position[1]:.5f}" if said.position is not None else "",
+        f"taken {said.taken.replace('T', ' ')}" if said.taken else "",
+    ]
+    return "; ".join(part for part in parts if part)
 
 
 def evidence_words(item: PlanItem) -> Iterator[str]:

@@ -186,6 +186,8 @@ def finished(world: World) -> None:
             assert path.stat().st_ino == item.keeper.path.stat().st_ino
         elif item.action is Action.SYMLINK:
             assert path.readlink() == item.keeper.path
+        elif item.action is Action.REFLINK:
+            assert path.read_bytes() == item.keeper.path.read_bytes()
         else:
             assert not os.path.lexists(path)
 

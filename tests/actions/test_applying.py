@@ -4,10 +4,11 @@ import os
 import stat
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from dedupindex import durable
+from dedupindex import durable, system
 from dedupindex.actions import file_operations, trash
 from dedupindex.actions.applying import apply_plan, undo_journal
 from dedupindex.actions.journal import open_journal
@@ -44,6 +45,7 @@ def test_apply_and_undo(heap, action):
     before = snapshot(heap / "pics")
     plan = exact(heap, action)
     assert len(plan.items) == 2
+    inodes = {item.file.path: item.file.path.stat().st_ino for item in plan.items}
     journal = heap / "j.jsonl"
     rehearsal = apply_plan(plan, None)
     assert rehearsal.well
@@ -58,6 +60,9 @@ def test_apply_and_undo(heap, action):
             assert path.stat().st_ino == keeper.stat().st_ino
         elif action is Action.SYMLINK:
             assert path.readlink() == keeper
+        elif action is Action.REFLINK:
+            assert path.stat().st_ino not in (keeper.stat().st_ino, inodes[path])
+            assert snapshot(heap / "pics") == before  # content, times and rights are the same
         else:
             assert not os.path.lexists(path)
         if action is Action.MOVE:
@@ -207,6 +212,32 @@ def test_undo_refuses_what_cannot_be_exact(heap):
     assert snapshot(heap / "pics") == left
     keeper.write_bytes(b"content")
     assert undo_journal(heap / "j.jsonl").well
+
+
+def test_reflink_where_the_file_system_has_none(heap, monkeypatch):
+    before = snapshot(heap / "pics")
+    plan = exact(heap, Action.REFLINK)
+    monkeypatch.setattr(file_operations, "clone_content", system.clone_content)
+
+    def refused(*_):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(system, "fcntl", SimpleNamespace(ioctl=refused, flock=system.fcntl.flock, LOCK_EX=2, LOCK_NB=4))
+    summary = apply_plan(plan, heap / "j.jsonl")
+    assert outcomes(summary) == [OutcomeKind.FAILED, OutcomeKind.LEFT]
+    assert "this file system cannot let files share their blocks (reflink)" in summary.outcomes[0].detail
+    assert snapshot(heap / "pics") == before
+    assert undo_journal(heap / "j.jsonl").outcomes == ()
+
+
+def test_undo_of_shared_blocks_after_one_of_them_was_edited(heap):
+    plan = exact(heap, Action.REFLINK)
+    before = snapshot(heap / "pics")
+    assert apply_plan(plan, heap / "j.jsonl").well
+    (heap / "pics" / "keep.jpg").write_bytes(b"edited, which does not touch the others")
+    assert undo_journal(heap / "j.jsonl").well
+    now = snapshot(heap / "pics")
+    assert {name for name in now if now[name] != before[name]} == {"keep.jpg"}
 
 
 def test_undo_of_links_that_were_edited(heap):

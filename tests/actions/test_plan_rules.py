@@ -73,7 +73,7 @@ def test_what_a_rule_says_by_default(tmp_path, monkeypatch):
         ("acton = 'trash'\n" + RULE, r"there is no 'acton' \(did you mean action\?\); there are: action, to"),
         (RULE + "kept = 3", r"rule\[0\]: there is no 'kept' \(did you mean kept_in\?\)"),
         (RULE + "zzz = 3", r"there is no 'zzz'; there are: name, in, kept_in"),
-        ("action = 'delete'\n" + RULE, 'action is "delete", must be one of trash, move, hardlink, symlink: '),
+        ("action = 'delete'\n" + RULE, 'action is "delete", must be one of trash, move, hardlink, symlink, reflink: '),
         ("action = 'burn'\n" + RULE, 'action is "burn", must be one of trash'),
         ("action = 1979-05-27\n" + RULE, 'action is "1979-05-27", must be one of'),
         ("action = 'move'\n" + RULE, "to must be one folder where action is move"),
