@@ -37,6 +37,7 @@ class PlanOptions:
     keeper_copies: bool = True  # a decision for a keeper asks for its proven copies, whatever their relations
     units: Units = Units.TOGETHER
     may_lack: tuple[CompanionKind, ...] = ()  # companions of these kinds need no equal beside the keeper
+    alternates: bool = False  # take also alternates of which somebody decided that another one is kept (`keep-one`)
 
     def __post_init__(self) -> None:
         if (self.action is Action.MOVE) != (self.to is not None):
@@ -46,10 +47,12 @@ class PlanOptions:
             raise SettingsError(f"{', '.join(near)}: only files with the same bytes may be linked or deleted")
         if self.may_lack and self.action not in NEAR_ACTIONS:
             raise SettingsError("what the keeper lacks may only be moved, or go to the trash")
+        if self.alternates and self.action not in NEAR_ACTIONS:
+            raise SettingsError("alternates may only be moved, or go to the trash")
         if Relation.SHIFTED_OVERLAP in self.relations:
             raise SettingsError("shifted_overlap: each of the two shows something of its own, neither may go")
         if Relation.ALTERNATE in self.relations:
-            raise SettingsError("alternate: the two show different content, neither may go")
+            raise SettingsError("alternate: the two show different content, neither goes unless somebody decides so")
         if Relation.UNPROVEN in self.relations:
             raise SettingsError("unproven: says nothing of what was done; name that, and add --unproven")
         rule_order(self.keep)
@@ -69,6 +72,7 @@ class PlanOptions:
         same_bytes: bool = True,
         units: str = Units.TOGETHER,
         may_lack: Sequence[str] = (),
+        alternates: bool = False,
     ) -> PlanOptions:
         """Options from an action and relations by their names, as people give them.
 
@@ -96,6 +100,8 @@ class PlanOptions:
             Value of `Units`.
         may_lack : sequence of str
             Values of `CompanionKind`: what the kept file need not have although the one that goes has it.
+        alternates : bool
+            Take also alternates of which somebody decided that another one is kept.
 
         Returns
         -------
@@ -120,6 +126,7 @@ class PlanOptions:
             decided,
             units=_named("way to treat units", units, Units),
             may_lack=tuple(_named("kind of companion", name, CompanionKind) for name in dict.fromkeys(may_lack)),
+            alternates=alternates,
         )
 
     def policy(self, keepers: Collection[str] = ()) -> Policy:

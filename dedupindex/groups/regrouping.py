@@ -32,7 +32,7 @@ def regrouped(
     decided = decided_pairs(decisions)
     images = [member.image for member in group.members]
     alone = [i for i in images if len(i.locations) > 1 and not decided.leaves_out(i.key, i.key, decided=False)]
-    pairs = sift(group.pairs, decided, show_kept=False)
+    pairs = sift((*group.pairs, *group.alternates), decided, show_kept=False)
     return build_groups(pairs, alone, policy=Policy.of(settings, decided.keepers), apart=decided.apart.values())
 
 

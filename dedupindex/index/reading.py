@@ -209,7 +209,12 @@ class ReadableIndex(OpenIndex):
         return all_regrouped(groups, self.decisions(), self.settings)
 
     def plan_of(
-        self, groups: Sequence[DuplicateGroup], options: PlanOptions | None = None, *, without: Collection[Path] = ()
+        self,
+        groups: Sequence[DuplicateGroup],
+        options: PlanOptions | None = None,
+        *,
+        without: Collection[Path] = (),
+        alternates: Collection[str] = (),
     ) -> Plan:
         """What could be done about some groups of a report; nothing is touched.
 
@@ -222,6 +227,8 @@ class ReadableIndex(OpenIndex):
         options : PlanOptions, optional
         without : collection of Path
             Files that stay although they could go.
+        alternates : collection of str
+            Content keys of pictures that may go by decisions ``keep-one``, although no copy of them stays.
 
         Returns
         -------
@@ -232,5 +239,11 @@ class ReadableIndex(OpenIndex):
         StoreError
         """
         return plan_of_groups(
-            self._database, self.settings, groups, options or PlanOptions(), version=__version__, without=without
+            self._database,
+            self.settings,
+            groups,
+            options or PlanOptions(),
+            version=__version__,
+            without=without,
+            alternates=alternates,
         )
