@@ -59,6 +59,13 @@ def all_regrouped(
     for decision in decisions:
         by_key[decision.a].append(decision)
     return [
-        regrouped(group, [d for member in group.members for d in by_key.get(member.image.key, ())], settings)
-        for group in groups
+        regrouped(group, [d for key in _keys(group) for d in by_key.get(key, ())], settings) for group in groups
     ]
+
+
+def _keys(group: DuplicateGroup) -> Iterable[str]:
+    """Content keys of the pictures of a group and beside it, each once."""
+    own = [member.image.key for member in group.members]
+    if not group.alternates:
+        return own
+    return dict.fromkeys([*own, *(image.key for pair in group.alternates for image in (pair.a, pair.b))])

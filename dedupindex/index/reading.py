@@ -196,6 +196,16 @@ class ReadableIndex(OpenIndex):
         """Every decision, oldest first."""
         return deciding.decisions(self._database)
 
+    def surplus(self) -> dict[str, str]:
+        """Pictures that are not wanted beside another one of the same scene, by decisions ``keep-one``.
+
+        Returns
+        -------
+        dict of str to str
+            Content key of the one that may go, to that of the one that stays.
+        """
+        return deciding.surplus(self.decisions())
+
     def images_of(self, keys: Collection[str]) -> dict[str, ImageRecord]:
         """The stored images among some content keys."""
         return deciding.images_of(self._database, keys)

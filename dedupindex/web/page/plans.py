@@ -168,7 +168,9 @@ def made_plan(site: Site, wish: Wish, *, whole: bool = False) -> Plan:
     left = frozenset() if whole else collected.left
     if wish.collected:
         options = replace(options, protect=(*options.protect, *sorted(collected.stays)))
-        return site.index.plan_of(collected.of(site.group_lists.current()), options, without=left)
+        groups = collected.of(site.group_lists.current())
+        alternates = collected.surplus if options.action in NEAR else ()
+        return site.index.plan_of(groups, options, without=left, alternates=alternates)
     made = site.index.plan(options)
     return replace(made, items=tuple(item for item in made.items if item.file.path not in left))
 
@@ -306,7 +308,11 @@ def trash_the_rest(site: Site, entry: ListedGroup, key: str) -> str:
     keeper = next(member for member in entry.group.members if member.image.key == key)
     now = [group for group in came if any(member.image.id == keeper.image.id for member in group.members)]
     options = PlanOptions.named(Action.TRASH, [COPY], protect=tuple(sorted(site.collected.stays)))
-    made = site.index.plan_of(now, options)
+    return to_the_trash(site, site.index.plan_of(now, options))
+
+
+def to_the_trash(site: Site, made: Plan) -> str:
+    """Carry out a plan on the spot; return the name of the result in `Site.applied`, where it says what was left."""
     if not made.items:
         id_ = secrets.token_urlsafe(12)
         words = "; ".join(dict.fromkeys(WHY.get(file.why, str(file.why)) for file in made.left_out))
