@@ -25,13 +25,14 @@ from dedupindex.reports.plans import WHY, plan_json, plan_summary, target_warnin
 from dedupindex.settings import KEEP_RULES, OTHER_KEEP_RULES
 from dedupindex.web.page.applied import Applied
 from dedupindex.web.page.group_lists import GroupList
-from dedupindex.web.page.listed import ListedGroup
-from dedupindex.web.page.review import FOLLOWED, Choice
+from dedupindex.web.page.listed import ListedGroup, listed
+from dedupindex.web.page.review import Choice
 from dedupindex.web.page.site import Site, site_of
 
 router = APIRouter(include_in_schema=False)
 ITEMS = 100  # files on a page
 LEFT = 20  # files that stay, for each reason
+FOLLOWED = 20_000  # groups of whose files some went; after more, all groups are made anew
 NEAR = (Action.TRASH, Action.MOVE)  # only these take near-duplicates
 NEVER = (Relation.SHIFTED_OVERLAP, Relation.ALTERNATE)  # each of the two shows something of its own
 
@@ -348,7 +349,8 @@ def _follow(site: Site, before: GroupList, groups: set[str], done: ApplySummary)
         return
     left = [group for group in (_without(entry.group, gone) for entry in entries) if group.members]
     come = [group for parts in site.index.all_regrouped(left) for group in parts]
-    site.group_lists.follow(before, entries, come, site.index.generation, files=True)
+    new = [listed(group) for group in come]
+    site.group_lists.follow(before, entries, new, site.index.generation, files=True)
 
 
 def _without(group: DuplicateGroup, gone: set[Path]) -> DuplicateGroup:

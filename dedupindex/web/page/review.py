@@ -14,11 +14,11 @@ from dedupindex.errors import SettingsError
 from dedupindex.index import Index
 from dedupindex.records import Decision, DecisionKind, DuplicateGroup
 from dedupindex.web.page.group_lists import GroupList, GroupLists
-from dedupindex.web.page.listed import ListedGroup
+from dedupindex.web.page.listed import ListedGroup, listed, relisted
 
 MOST_TOGETHER = 60  # pictures of which every two are decided on at once: 1,770 decisions
 REMEMBERED = 200  # acts that can be undone
-FOLLOWED = 20_000  # groups; after an act on more, all groups are made anew
+FOLLOWED = 200_000  # groups; after an act on more, all groups are made anew
 
 
 class Choice(StrEnum):
@@ -46,7 +46,7 @@ class Act:
     words: str
     made: tuple[Decision, ...]
     before: tuple[Decision, ...]  # decisions on the same pictures
-    wholes: tuple[DuplicateGroup, ...]  # the groups as they were
+    wholes: tuple[ListedGroup, ...]  # the groups as they were
     epoch: int  # of the group list that it was done on
     came: tuple[str, ...] = ()  # ids of the groups that stand in their place now
     counted: int = 0  # groups that were decided on by it
@@ -205,15 +205,15 @@ class Review:
     ) -> Act:
         """Write decisions down in one transaction, and bring the list up to date."""
         done = self._index.redecide(forget=gone, restore=made)
-        groups = tuple(entry.group for entry in entries)
-        come: list[DuplicateGroup] = []
-        if len(groups) <= FOLLOWED:
-            come = list(itertools.chain.from_iterable(self._index.all_regrouped(groups)))
+        come: list[ListedGroup] = []
+        if len(entries) <= FOLLOWED:
+            for entry, groups in zip(entries, self._index.all_regrouped([one.group for one in entries]), strict=True):
+                come += [relisted(entry, group) if group.id == entry.id else listed(group) for group in groups]
             self._group_lists.follow(group_list, entries, come, done.generation)
         else:
             self._group_lists.refresh()
-        came = tuple(group.id for group in come)
-        act = Act(groups[0].id, words, tuple(made), tuple(stood), groups, group_list.epoch, came, counted)
+        came = tuple(entry.id for entry in come)
+        act = Act(entries[0].id, words, tuple(made), tuple(stood), tuple(entries), group_list.epoch, came, counted)
         self._acts.append(act)
         self.done += counted
         return act
