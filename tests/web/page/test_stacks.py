@@ -8,8 +8,8 @@ import pytest
 from dedupindex import Index
 from dedupindex.records import Outcome, Proof
 from dedupindex.store import catalog, catalog_pairs, catalog_proofs
-from dedupindex.store.database import Database
 from dedupindex.store.catalog_proofs import StoredProof
+from dedupindex.store.database import Database
 from tests.pictures import half, picture, save
 from tests.web.clients import Page, group_of
 
@@ -120,7 +120,7 @@ def test_a_decision_on_the_group_leaves_the_stack(burst):
 
 def test_the_best_of_a_stack_is_chosen_into_the_plan(burst, tmp_path):
     client, keys = burst
-    group, members = group_of(client, "one.png")
+    group, _ = group_of(client, "one.png")
     names = keys_of(client, group)
     root = tmp_path / "pictures"
     size = sum((root / name).stat().st_size for name in ("two.png", "three.png"))
