@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dedupindex import __version__
 from dedupindex.actions.chosen_groups import plan_of_groups
 from dedupindex.actions.plan_options import PlanOptions
-from dedupindex.errors import SettingsError
+from dedupindex.errors import ReadError, Reason, SettingsError
 from dedupindex.features import unpack
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
@@ -77,7 +77,7 @@ class ReadableIndex(OpenIndex):
 
     @on_one_thread
     def query_pieces(
-        self, picture: PathLike | NDArray[Any], limit: int = 10, *, box: Box | None = None
+        self, picture: PathLike | NDArray[Any], limit: int = 10, *, box: Box | None = None, key: str = ""
     ) -> list[PieceMatch]:
         """Stored images that share a part with a picture that need not be stored; needs the profile ``pieces``.
 
@@ -89,6 +89,8 @@ class ReadableIndex(OpenIndex):
             Most matches.
         box : (top, left, height, width), optional
             Search only for this region of the picture, in its pixels.
+        key : str
+            Content key that the picture must have; "" = any.
 
         Returns
         -------
@@ -99,7 +101,7 @@ class ReadableIndex(OpenIndex):
         Raises
         ------
         ReadError
-            The file cannot be read as a picture.
+            The file cannot be read as a picture, or has another content than the key says.
         SettingsError
             Another profile, or the box has no pixel in common with the picture.
         ValueError, TypeError
@@ -111,7 +113,9 @@ class ReadableIndex(OpenIndex):
                 "pieces are found with the profile pieces: `dedupindex --profile pieces` in a new database, "
                 "or `dedupindex rebuild --describe --profile pieces`"
             )
-        _, features = describe_picture(picture, self.settings, box=box)
+        image, features = describe_picture(picture, self.settings, box=box)
+        if key and deciding.content_of(key) != (image.sha256, image.frame):
+            raise ReadError(Path(str(picture)), Reason.CHANGED_WHILE_READ, "it holds another content now")
         return piece_search.query_pieces(self._database, self._pieces, self.settings, features, limit=limit)
 
     def stored_thumbnails(self, ids: Iterable[int]) -> dict[int, Thumbnail]:

@@ -85,7 +85,7 @@ class Site:
             group_lists,
             Pictures(index, blur=blur),
             uploads,
-            Queries(uploads),
+            Queries(index, uploads),
             Review(index, group_lists),
             Collected(index),
             Tiles(index, blur=blur),

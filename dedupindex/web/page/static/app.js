@@ -67,6 +67,7 @@ const KEYS = {
   t: "trash",
   u: "undo",
   y: "stack-all",
+  r: "part-of",
   d: "stack-apart",
 };
 
