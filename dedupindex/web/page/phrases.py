@@ -201,7 +201,7 @@ class Phrases:
         match = _FIGURE.fullmatch(text)
         if match is None:
             return ""
-        thousands, decimals = self._points
+        thousands, decimals = self._points[0], self._points[1]
         whole = match[1].replace(",", thousands) if "," in match[1] else match[1]
         return whole + (match[2] or "").replace(".", decimals) + (match[3] or "")
 

@@ -186,8 +186,9 @@ def site_of(request: Request) -> Site:
 def _environment() -> Environment:
     environment = page_environment(PackageLoader("dedupindex.web.page"))
     environment.globals |= {"gist": gist, "why_first": why_first}
-    for names, kept in ((SAID_FILTERS, environment.filters), (SAID_WORDS, environment.globals)):
-        kept.update({name: _said(kept[name]) for name in names})
+    environment.filters.update({name: _said(environment.filters[name]) for name in SAID_FILTERS})
+    words: dict[str, Any] = dict(environment.globals)
+    environment.globals.update({name: _said(words[name]) for name in SAID_WORDS})
     environment.filters["said"] = _said(str)
     environment.filters["is_text"] = is_text
     environment.filters["moment"] = moment
