@@ -102,7 +102,7 @@ _PAGE_WORDS = (
     "no. {n} is not the same as the others", "all pictures of the stack are to stay", "the pictures are no stack",
     "one picture of the stack is the best", "(gone)", "{n} further picture in the file",
     "{n} further pictures in the file", "{n} bits, grey", "{n} bits, colour", "JPEG quality {n}", "lossless", "lossy",
-    "{n} fields", "{n} bytes",
+    "{n} fields", "{n} bytes", "{size} ({n} MP)",
 )  # fmt: skip
 _RUN_WORDS = (
     "ingest", "duplicates", "proofs", "pieces", "found", "unchanged", "read", "added", "known", "missing", "failed",
