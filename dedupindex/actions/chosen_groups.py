@@ -7,12 +7,14 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dedupindex.actions.chosen_alternates import decided_images
 from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.actions.planning import completed, make_plan
 from dedupindex.groups import roots
+from dedupindex.groups.decisions import surplus
 from dedupindex.groups.report import present
 from dedupindex.ingest import exclusions
-from dedupindex.records import DuplicateGroup
+from dedupindex.records import DuplicateGroup, ImageRecord
 from dedupindex.records.plans import Plan
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_decisions
@@ -27,6 +29,7 @@ def plan_of_groups(
     *,
     version: str,
     without: Collection[Path] = (),
+    alternates: Collection[str] = (),
 ) -> Plan:
     """Plan what to do about some groups, with the same rules as for all of them.
 
@@ -42,6 +45,9 @@ def plan_of_groups(
         Of dedupindex.
     without : collection of Path
         Files that stay although they could go.
+    alternates : collection of str
+        Content keys of the pictures that may go by decisions ``keep-one``; of others only where the options ask for
+        all of them.
 
     Returns
     -------
@@ -58,11 +64,19 @@ def plan_of_groups(
         known = roots.remembered(connection)
         scanned = None if options.to is None else exclusions.scanned_above(connection, options.to)
     options = completed(options, known, settings)
+    there: dict[str, ImageRecord] = {}
+    if options.alternates or alternates:
+        there = decided_images(database, decisions)
+    if alternates and not options.alternates:
+        options = dataclasses.replace(options, alternates=True)
+        going = {key: stays for key, stays in surplus(decisions).items() if key in alternates}
+        there = {key: image for key, image in there.items() if key in {*going, *going.values()}}
     made = make_plan(
         [_as_they_are(group) for group in groups],
         decisions,
         options,
         known=known,
+        alternates=there,
         database=database.name,
         version=version,
         made=datetime.now(UTC),

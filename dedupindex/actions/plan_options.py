@@ -39,6 +39,7 @@ class PlanOptions:
     units: Units = Units.TOGETHER
     may_lack: tuple[CompanionKind, ...] = ()  # companions of these kinds need no equal beside the keeper
     merge_metadata: bool = False  # the keeper's sidecar takes over what only the files that go say of the picture
+    alternates: bool = False  # take also alternates of which somebody decided that another one is kept (`keep-one`)
 
     def __post_init__(self) -> None:
         if (self.action is Action.MOVE) != (self.to is not None):
@@ -52,10 +53,12 @@ class PlanOptions:
             raise SettingsError("what the keeper lacks may only be moved, or go to the trash")
         if self.merge_metadata and self.action not in NEAR_ACTIONS:
             raise SettingsError(f"{self.action}: metadata is carried over only from files that are moved or trashed")
+        if self.alternates and self.action not in NEAR_ACTIONS:
+            raise SettingsError("alternates may only be moved, or go to the trash")
         if Relation.SHIFTED_OVERLAP in self.relations:
             raise SettingsError("shifted_overlap: each of the two shows something of its own, neither may go")
         if Relation.ALTERNATE in self.relations:
-            raise SettingsError("alternate: the two show different content, neither may go")
+            raise SettingsError("alternate: the two show different content, neither goes unless somebody decides so")
         if Relation.UNPROVEN in self.relations:
             raise SettingsError("unproven: says nothing of what was done; name that, and add --unproven")
         rule_order(self.keep)
@@ -76,6 +79,7 @@ class PlanOptions:
         units: str = Units.TOGETHER,
         may_lack: Sequence[str] = (),
         merge_metadata: bool = False,
+        alternates: bool = False,
     ) -> PlanOptions:
         """Options from an action and relations by their names, as people give them.
 
@@ -106,6 +110,8 @@ class PlanOptions:
         merge_metadata : bool
             Write what only the files that go say of the picture (rating, keywords, description, position, date) into an
             XMP sidecar beside the one that is kept.
+        alternates : bool
+            Take also alternates of which somebody decided that another one is kept.
 
         Returns
         -------
@@ -131,6 +137,7 @@ class PlanOptions:
             units=_named("way to treat units", units, Units),
             may_lack=tuple(_named("kind of companion", name, CompanionKind) for name in dict.fromkeys(may_lack)),
             merge_metadata=merge_metadata,
+            alternates=alternates,
         )
 
     def policy(self, keepers: Collection[str] = ()) -> Policy:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dedupindex.actions.asked_relations import decided_groups, is_asked_for
+from dedupindex.actions.chosen_alternates import BECAUSE, Surplus, chosen_alternates, decided_images
 from dedupindex.actions.coverage import covered
 from dedupindex.actions.merging import Merger
 from dedupindex.actions.plan_options import PlanOptions
@@ -35,7 +36,7 @@ from dedupindex.places import absolute, is_local, shards_above
 from dedupindex.records import Decision, DecisionKind, DuplicateGroup, ImageRecord, LocationRecord, Pair, Relation
 from dedupindex.records.answers import DOCUMENT_FORMATS
 from dedupindex.records.companions import Units
-from dedupindex.records.plans import Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
+from dedupindex.records.plans import CHOSEN, Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
 from dedupindex.records.proofs import DIRECT, inverted, turned_round
 from dedupindex.records.reports import Selection
 from dedupindex.records.roots import Root
@@ -83,6 +84,7 @@ class _Maker:
     items: list[PlanItem] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     files: dict[tuple[int, int], Path] = field(default_factory=dict)  # (device, inode) -> the first path to it
+    surplus: frozenset[str] = frozenset()  # content keys of alternates that go by a decision, for no copy
 
 
 def plan(
@@ -126,6 +128,7 @@ def plan(
         decisions,
         options,
         selection=chosen,
+        alternates=decided_images(database, decisions) if options.alternates else None,
         known=known,
         database=database.name,
         version=version,
@@ -163,6 +166,7 @@ def make_plan(
     selection: Selection | None = None,
     settings: Mapping[str, Any] | None = None,
     known: Sequence[Root] = (),
+    alternates: Mapping[str, ImageRecord] | None = None,
 ) -> Plan:
     """Decide which files go. Nothing is touched.
 
@@ -180,12 +184,16 @@ def make_plan(
         Those that shape how files are read (`Settings.shaping`), for comparing the files again.
     known : sequence of Root
         What belongs to a reference among them stays.
+    alternates : mapping of str to ImageRecord, optional
+        The images of decisions ``keep-one``, by content key; looked at where the options ask for alternates.
 
     Returns
     -------
     Plan
     """
     decisions = list(decisions)
+    groups = list(groups)
+    chosen_ones = chosen_alternates(decisions, alternates or {}, groups) if options.alternates else []
     groups = decided_groups(groups, decisions) if options.decided else groups
     kinds: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for decision in decisions:
@@ -205,6 +213,7 @@ def make_plan(
         chosen,
         tuple(known),
         UnitFinder(str((settings or {}).get("mask_pattern", "")), options.units),
+        surplus=frozenset(one.going.key for one in chosen_ones),
     )
     stacks: set[bytes] = set()
     for group in groups:
@@ -212,6 +221,8 @@ def make_plan(
     merger = None
     if options.merge_metadata:
         merger = Merger(maker.finder, lambda path: is_under(path, options.protect) or roots.is_reference(known, path))
+    for one in chosen_ones:
+        _plan_surplus(maker, one)
     items, left_out = whole_units(
         maker.items,
         maker.left_out,
@@ -237,6 +248,7 @@ def make_plan(
         units=options.units,
         may_lack=options.may_lack,
         merge_metadata=options.merge_metadata,
+        alternates=options.alternates,
     )
     check_plan(plan)
     return plan
@@ -254,11 +266,13 @@ def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> Non
         image = member.image
         if image.is_further_picture:  # goes and stays with the first one
             continue
+        if image.key in maker.surplus:  # is no keeper of anything, and needs no copy to go
+            continue
         if image.is_in_stack:
             if image.sha256 not in stacks and image.sha256 not in several:  # one file, in many groups
-                several[image.sha256] = _nodes(maker, group, places[image.id])
+                several[image.sha256] = _nodes(maker, group.id, places[image.id])
             continue
-        nodes |= {node.path: node for node in _nodes(maker, group, places[image.id])}
+        nodes |= {node.path: node for node in _nodes(maker, group.id, places[image.id])}
     stacks.update(several)
     _choose(maker, group, [nodes[file.path] for file in files if file.path in nodes], pairs)
     order = {file.path: number for number, file in enumerate(files)}
@@ -269,22 +283,47 @@ def _plan_group(maker: _Maker, group: DuplicateGroup, stacks: set[bytes]) -> Non
             _leave_stack(maker, group, pair)
 
 
-def _nodes(maker: _Maker, group: DuplicateGroup, files: Sequence[Ranked]) -> list[_Node]:
+def _plan_surplus(maker: _Maker, one: Surplus) -> None:
+    """Let a picture go that somebody decided against, where the one that was chosen instead is there and stays."""
+    going = {item.file.path for item in maker.items}
+    kept = [node for node in _nodes(maker, one.group, ranking([one.stays], [], maker.policy)) if node.path not in going]
+    for node in _nodes(maker, one.group, ranking([one.going], [], maker.policy)):
+        if not kept:
+            words = "the picture that was chosen instead is not there"
+            maker.left_out.append(LeftOut(one.group, node.path, None, LeftOutReason.GONE, words))
+        elif any(node.image.key in both for both in maker.both):
+            maker.left_out.append(LeftOut(one.group, node.path, kept[0].path, LeftOutReason.KEEP_BOTH, _BOTH))
+        elif node.stays:
+            maker.left_out.append(LeftOut(one.group, node.path, kept[0].path, node.stays, node.detail))
+        else:
+            maker.items.append(
+                PlanItem(
+                    group=one.group,
+                    action=maker.options.action,
+                    file=_planned(node),
+                    keeper=_planned(kept[0]),
+                    relations=(Relation.ALTERNATE,),
+                    rule=CHOSEN,
+                    because=BECAUSE,
+                    covered=0.0,
+                )
+            )
+
+
+def _nodes(maker: _Maker, group: str, files: Sequence[Ranked]) -> list[_Node]:
     """The files that hold an image, each as it is found now; what is not as the index knows it is left out."""
     nodes: list[_Node] = []
     present = {file.path: file for file in files if not file.contender.place.missing}
     for path, file in sorted(present.items()):
         status = _look(file.contender.place)
         if not isinstance(status, os.stat_result):
-            maker.left_out.append(LeftOut(group.id, path, None, *status))
+            maker.left_out.append(LeftOut(group, path, None, *status))
             continue
         identity = (status.st_dev, status.st_ino)
         first = maker.files.setdefault(identity, path)
         maker.images[path] = file.contender.image
         if first != path and status.st_nlink < 2:
-            maker.left_out.append(
-                LeftOut(group.id, path, first, LeftOutReason.SAME_FILE, "the same file by another path")
-            )
+            maker.left_out.append(LeftOut(group, path, first, LeftOutReason.SAME_FILE, "the same file by another path"))
             continue
         stays: LeftOutReason | None = None
         detail = ""

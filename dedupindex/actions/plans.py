@@ -67,7 +67,8 @@ def check_plan(plan: Plan) -> None:
             raise PlanError(f"{path}: called the same bytes as {item.keeper.path}, but the digests differ")
         if not item.exact and item.action not in NEAR_ACTIONS:
             raise PlanError(f"{path}: only the same bytes may be linked or deleted, this is {'+'.join(item.relations)}")
-        if not item.relations or Relation.SHIFTED_OVERLAP in item.relations or item.covered < COVERED:
+        shows_all = item.chosen or item.covered >= COVERED
+        if not item.relations or Relation.SHIFTED_OVERLAP in item.relations or not shows_all:
             raise PlanError(f"{path}: shows something that {item.keeper.path} does not")
         _check_evidence(plan, item)
         if (item.action is Action.MOVE) != (item.target is not None):
@@ -151,6 +152,12 @@ def _check_evidence(plan: Plan, item: PlanItem) -> None:
     """
     path, keeper = item.file.path, item.keeper.path
     if item.exact:
+        return
+    if item.chosen:
+        if not plan.alternates:
+            raise PlanError(f"{path}: shows other content than {keeper}, which the plan was not asked for")
+        if item.file.sha256 == item.keeper.sha256:
+            raise PlanError(f"{path}: called other content than {keeper}, but the digests are the same")
         return
     if Relation.ALTERNATE in item.relations:
         raise PlanError(f"{path}: shows other content than {keeper}")
@@ -252,6 +259,7 @@ def _plan(values: Fields) -> Plan:
         protect=tuple(path_of(value) for value in values.objects("protect")),
         items=tuple(_item(value) for value in values.objects("items")),
         unproven=values.values.get("unproven") is True,
+        alternates=values.values.get("alternates") is True,
         settings=_settings(values.object("settings").values),
         to=_path_or_none(values, "to"),
         scanned=_path_or_none(values, "scanned"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dedupindex.records import Decision, ImageRecord
 
 LIST, FORGET, EXPORT, IMPORT = "list", "forget", "export", "import"
-KINDS = ("not-duplicate", "keep-both", "keeper")  # of `DecisionKind`, which would load numpy for --help
+KINDS = ("not-duplicate", "keep-both", "keeper", "keep-one")  # of `DecisionKind`, which would load numpy for --help
 WHAT = (*KINDS, LIST, FORGET, EXPORT, IMPORT)
 
 
@@ -46,6 +46,7 @@ def decide(
     not-duplicate A B ...: no two of these are the same picture; they are not paired any more.
     keep-both A B ...: the same, but both are wanted; reports leave them out (but for --decided).
     keeper A ...: of its group, this one stays.
+    keep-one A B ...: of pictures of one scene only A is wanted; `plan --alternates` takes the others.
     list; forget A: all that was decided on A; forget A B ...: what was decided between these;
     export FILE, import FILE: take decisions to another database.
 

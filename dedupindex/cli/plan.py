@@ -79,6 +79,14 @@ def plan(
             help="Also files of pairs whose files could not be compared, or were not, where their relations are named.",
         ),
     ] = False,
+    alternates: Annotated[
+        bool,
+        typer.Option(
+            "--alternates",
+            help="Also pictures of one scene of which you decided that another one is kept (`decide keep-one`); no "
+            "copy of them stays.",
+        ),
+    ] = False,
     units: Annotated[
         str,
         typer.Option(
@@ -130,8 +138,8 @@ def plan(
 
     Unless told otherwise only files with the very same bytes as another one, and the proven copies of pictures that
     you decided to keep. Other near-duplicates go where their relation is named and the files are proven the same;
-    edited ones where `edited` is named; alternates never. What belongs to a file (raw, video, .xmp, .aae ...) goes with
-    it, or the file stays.
+    edited ones where `edited` is named; alternates only with --alternates, by your decision. What belongs to a file
+    (raw, video, .xmp, .aae ...) goes with it, or the file stays.
     """
     from dedupindex import PlanOptions, read_rules
     from dedupindex.cli.outputs import require_folders
@@ -152,6 +160,7 @@ def plan(
             keep=keep,
             prefer=prefer,
             unproven=unproven,
+            alternates=alternates,
             units=units != "together",
             may_lack=may_lack,
             merge_metadata=merge_metadata,
@@ -176,6 +185,7 @@ def plan(
         units=units,
         may_lack=may_lack or (),
         merge_metadata=merge_metadata,
+        alternates=alternates,
     )
     selection = selection_of(
         relation=None,

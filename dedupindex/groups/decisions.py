@@ -17,6 +17,7 @@ from dedupindex.sources import parse_address
 from dedupindex.store import catalog, catalog_decisions, catalog_images
 from dedupindex.store.database import Database
 
+PARTING = frozenset({DecisionKind.NOT_DUPLICATE, DecisionKind.KEEP_BOTH})  # such pairs are left out of reports
 LEAST_DIGITS = 8  # of a content key that is not written out
 PathLike = str | os.PathLike[str]
 
@@ -51,10 +52,35 @@ def decided_pairs(decisions: Iterable[Decision]) -> DecidedPairs:
     """Arrange decisions for looking up."""
     known = tuple(decisions)
     return DecidedPairs(
-        {(decision.a, decision.b): decision for decision in known if decision.kind != DecisionKind.KEEPER},
+        {(decision.a, decision.b): decision for decision in known if decision.kind in PARTING},
         frozenset(decision.a for decision in known if decision.kind == DecisionKind.KEEPER),
         known,
     )
+
+
+def surplus(decisions: Iterable[Decision]) -> dict[str, str]:
+    """Return the pictures that are not wanted beside another one of the same scene or template.
+
+    Parameters
+    ----------
+    decisions : iterable of Decision
+        All that there are.
+
+    Returns
+    -------
+    dict of str to str
+        Content key of a picture that may go, to that of the one which stays: two pictures of a decision ``keep-one``
+        of which exactly one is a keeper. Where there are several that stay, the one with the smallest key.
+    """
+    known = list(decisions)
+    keepers = {decision.a for decision in known if decision.kind == DecisionKind.KEEPER}
+    going: dict[str, str] = {}
+    for decision in known:
+        if decision.kind != DecisionKind.KEEP_ONE or (decision.a in keepers) == (decision.b in keepers):
+            continue
+        stays, goes = (decision.a, decision.b) if decision.a in keepers else (decision.b, decision.a)
+        going[goes] = min(stays, going.get(goes, stays))
+    return going
 
 
 def sift(pairs: Sequence[Pair], decided: DecidedPairs, *, show_kept: bool) -> list[Pair]:
@@ -90,7 +116,8 @@ def decide(database: Database, kind: str, pictures: Sequence[PathLike], note: st
     ----------
     database : Database
     kind : DecisionKind or str
-        The first two are about every pair of *pictures*, the last about each of them.
+        ``not-duplicate`` and ``keep-both`` are about every pair of *pictures*, ``keeper`` about each of them;
+        ``keep-one`` is about the first and each of the others, and makes the first a keeper and the others none.
     pictures : sequence of path or str
         Paths, ``path#frame=12``, or content keys of which at least 8 digits are given (``#12`` for a frame).
     note : str
@@ -149,6 +176,7 @@ def redecide(
         gone = [
             (decision.a, decision.b) for decision in forget if current.get((decision.a, decision.b)) == decision.kind
         ]
+        gone += [(key, "") for key in surplus(made) if (key, "") in current]
         catalog_decisions.delete_decisions(connection, gone)
         left = current.keys() - set(gone)
         catalog_decisions.put_decisions(
@@ -170,6 +198,13 @@ def _decisions_on(database: Database, kind: str, pictures: Sequence[PathLike], n
     now = datetime.now(UTC)
     if chosen == DecisionKind.KEEPER:
         made = [Decision(chosen, key, "", note, now) for key in dict.fromkeys(keys)]
+    elif chosen == DecisionKind.KEEP_ONE:
+        first, others = keys[0], dict.fromkeys(keys[1:])
+        if first in others:
+            again = os.fspath(pictures[keys.index(first, 1)])
+            raise SettingsError(f"{os.fspath(pictures[0])} and {again} are the same picture, byte for byte")
+        made = [Decision(DecisionKind.KEEPER, first, "", note, now)]
+        made += [Decision(chosen, min(first, other), max(first, other), note, now) for other in others]
     else:
         joined = dict.fromkeys((min(pair), max(pair)) for pair in itertools.combinations(keys, 2))
         same = next((a for a, b in joined if a == b), "")

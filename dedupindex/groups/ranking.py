@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -50,6 +51,7 @@ WITHIN_A_TONE = frozenset({"lossless", "greater-depth", LESS_COMPRESSED})  # an 
 
 ALIKE = 1.02  # ratio of resolutions that registration cannot tell from 1
 
+DECIDED_WORDS = "somebody decided to keep that one"
 Key: TypeAlias = tuple[Any, ...]
 
 
@@ -152,6 +154,11 @@ def rule_order(rules: Sequence[str]) -> tuple[str, ...]:
     SettingsError
         There is no such rule.
     """
+    return _rule_order(tuple(rules))
+
+
+@lru_cache(maxsize=32)  # asked for every group
+def _rule_order(rules: tuple[str, ...]) -> tuple[str, ...]:
     unknown = [rule for rule in rules if rule not in RULES]
     if unknown:
         known = ", ".join([*KEEP_RULES, *OTHER_KEEP_RULES])
@@ -364,7 +371,7 @@ RULES: Mapping[str, _Rule] = {
     ),
     DECIDED: _Rule(
         lambda contender, _: not contender.decided,
-        lambda keeper, other: "somebody decided to keep that one",
+        lambda keeper, other: DECIDED_WORDS,
     ),
     NO_SYSTEM_FOLDER: _Rule(
         _in_system_folder,

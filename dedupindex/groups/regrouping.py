@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from dedupindex.groups.decisions import decided_pairs, sift
+from dedupindex.groups.decisions import DecidedPairs, decided_pairs, sift
 from dedupindex.groups.grouping import build_groups
-from dedupindex.groups.ranking import Policy
-from dedupindex.records import Decision, DuplicateGroup
+from dedupindex.groups.ranking import DECIDED, DECIDED_WORDS, Policy
+from dedupindex.records import Decision, DuplicateGroup, FlagKind
 from dedupindex.settings import Settings
 
 
@@ -30,10 +31,34 @@ def regrouped(
         The group itself, smaller ones, or none.
     """
     decided = decided_pairs(decisions)
+    if (led := _led_by_decision(group, decided)) is not None:
+        return (led,)
     images = [member.image for member in group.members]
     alone = [i for i in images if len(i.locations) > 1 and not decided.leaves_out(i.key, i.key, decided=False)]
-    pairs = sift(group.pairs, decided, show_kept=False)
+    if not alone and all(decided.leaves_out(pair.a.key, pair.b.key, decided=False) for pair in group.pairs):
+        return ()
+    pairs = sift((*group.pairs, *group.alternates), decided, show_kept=False)
     return build_groups(pairs, alone, policy=Policy.of(settings, decided.keepers), apart=decided.apart.values())
+
+
+def _led_by_decision(group: DuplicateGroup, decided: DecidedPairs) -> DuplicateGroup | None:
+    """Return a group whose first picture was decided to be the keeper, where nothing else about it can change.
+
+    Accepting the suggestion is what is done to very many groups at once: the order stays, and only the reason is
+    another one. None: the group has to be made anew.
+    """
+    members = group.members
+    parted = any(flag.kind in (FlagKind.NOT_DUPLICATE, FlagKind.KEEP_BOTH) for flag in group.flags)
+    if decided.apart or parted or decided.keepers.intersection(one.image.key for one in members[1:]):
+        return None
+    if members[0].image.key not in decided.keepers or any(one.keeper for one in members):
+        return None
+    if any(not one.image.locations or any(place.missing for place in one.image.locations) for one in members):
+        return None
+    if len(members) == 1:  # the places of one picture: the decision tells none of them from another
+        return replace(group, members=(replace(members[0], keeper=True),))
+    first, *others = (replace(one, rule=DECIDED, because=DECIDED_WORDS, judgement=False) for one in members)
+    return replace(group, members=(replace(first, keeper=True), *others))
 
 
 def all_regrouped(
@@ -58,7 +83,12 @@ def all_regrouped(
     by_key: dict[str, list[Decision]] = defaultdict(list)
     for decision in decisions:
         by_key[decision.a].append(decision)
-    return [
-        regrouped(group, [d for member in group.members for d in by_key.get(member.image.key, ())], settings)
-        for group in groups
-    ]
+    return [regrouped(group, [d for key in _keys(group) for d in by_key.get(key, ())], settings) for group in groups]
+
+
+def _keys(group: DuplicateGroup) -> Iterable[str]:
+    """Content keys of the pictures of a group and beside it, each once."""
+    own = [member.image.key for member in group.members]
+    if not group.alternates:
+        return own
+    return dict.fromkeys([*own, *(image.key for pair in group.alternates for image in (pair.a, pair.b))])

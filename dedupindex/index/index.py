@@ -241,7 +241,8 @@ class Index(ModeratingIndex):
         Parameters
         ----------
         kind : DecisionKind or str
-            ``not-duplicate`` and ``keep-both`` are about every two of *pictures*, ``keeper`` about each of them.
+            ``not-duplicate`` and ``keep-both`` are about every two of *pictures*, ``keeper`` about each of them;
+            ``keep-one`` makes the first the keeper beside each of the others, which are pictures of the same scene.
         pictures : sequence of path or str
             Paths, ``path#frame=12``, or content keys of which at least 8 digits are given.
         note : str

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dedupindex import __version__
 from dedupindex.actions.chosen_groups import plan_of_groups
 from dedupindex.actions.plan_options import PlanOptions
-from dedupindex.errors import SettingsError
+from dedupindex.errors import ReadError, Reason, SettingsError
 from dedupindex.features import unpack
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
@@ -77,7 +77,7 @@ class ReadableIndex(OpenIndex):
 
     @on_one_thread
     def query_pieces(
-        self, picture: PathLike | NDArray[Any], limit: int = 10, *, box: Box | None = None
+        self, picture: PathLike | NDArray[Any], limit: int = 10, *, box: Box | None = None, key: str = ""
     ) -> list[PieceMatch]:
         """Stored images that share a part with a picture that need not be stored; needs the profile ``pieces``.
 
@@ -89,6 +89,8 @@ class ReadableIndex(OpenIndex):
             Most matches.
         box : (top, left, height, width), optional
             Search only for this region of the picture, in its pixels.
+        key : str
+            Content key that the picture must have; "" = any.
 
         Returns
         -------
@@ -99,7 +101,7 @@ class ReadableIndex(OpenIndex):
         Raises
         ------
         ReadError
-            The file cannot be read as a picture.
+            The file cannot be read as a picture, or has another content than the key says.
         SettingsError
             Another profile, or the box has no pixel in common with the picture.
         ValueError, TypeError
@@ -111,7 +113,9 @@ class ReadableIndex(OpenIndex):
                 "pieces are found with the profile pieces: `dedupindex --profile pieces` in a new database, "
                 "or `dedupindex rebuild --describe --profile pieces`"
             )
-        _, features = describe_picture(picture, self.settings, box=box)
+        image, features = describe_picture(picture, self.settings, box=box)
+        if key and deciding.content_of(key) != (image.sha256, image.frame):
+            raise ReadError(Path(str(picture)), Reason.CHANGED_WHILE_READ, "it holds another content now")
         return piece_search.query_pieces(self._database, self._pieces, self.settings, features, limit=limit)
 
     def stored_thumbnails(self, ids: Iterable[int]) -> dict[int, Thumbnail]:
@@ -196,6 +200,16 @@ class ReadableIndex(OpenIndex):
         """Every decision, oldest first."""
         return deciding.decisions(self._database)
 
+    def surplus(self) -> dict[str, str]:
+        """Pictures that are not wanted beside another one of the same scene, by decisions ``keep-one``.
+
+        Returns
+        -------
+        dict of str to str
+            Content key of the one that may go, to that of the one that stays.
+        """
+        return deciding.surplus(self.decisions())
+
     def images_of(self, keys: Collection[str]) -> dict[str, ImageRecord]:
         """The stored images among some content keys."""
         return deciding.images_of(self._database, keys)
@@ -209,7 +223,12 @@ class ReadableIndex(OpenIndex):
         return all_regrouped(groups, self.decisions(), self.settings)
 
     def plan_of(
-        self, groups: Sequence[DuplicateGroup], options: PlanOptions | None = None, *, without: Collection[Path] = ()
+        self,
+        groups: Sequence[DuplicateGroup],
+        options: PlanOptions | None = None,
+        *,
+        without: Collection[Path] = (),
+        alternates: Collection[str] = (),
     ) -> Plan:
         """What could be done about some groups of a report; nothing is touched.
 
@@ -222,6 +241,8 @@ class ReadableIndex(OpenIndex):
         options : PlanOptions, optional
         without : collection of Path
             Files that stay although they could go.
+        alternates : collection of str
+            Content keys of pictures that may go by decisions ``keep-one``, although no copy of them stays.
 
         Returns
         -------
@@ -232,5 +253,11 @@ class ReadableIndex(OpenIndex):
         StoreError
         """
         return plan_of_groups(
-            self._database, self.settings, groups, options or PlanOptions(), version=__version__, without=without
+            self._database,
+            self.settings,
+            groups,
+            options or PlanOptions(),
+            version=__version__,
+            without=without,
+            alternates=alternates,
         )

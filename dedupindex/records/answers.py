@@ -348,6 +348,7 @@ class DecisionKind(StrEnum):
     NOT_DUPLICATE = "not-duplicate"  # of two images: they are different pictures
     KEEP_BOTH = "keep-both"  # of two images: duplicates, and both are wanted
     KEEPER = "keeper"  # of one image: it is the one to keep
+    KEEP_ONE = "keep-one"  # of two images, alternates: only the one that is a keeper is wanted
 
 
 @dataclass(frozen=True, slots=True)

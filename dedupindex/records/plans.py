@@ -18,6 +18,7 @@ from dedupindex.records.proofs import Affine, Proof
 from dedupindex.records.verdicts import Relation
 
 COPY = "copy"  # how people name all relations of proven copies at once; see `actions.asked_relations`
+CHOSEN = "chosen"  # rule of a file that goes because somebody decided so, although no copy of it stays
 PLAN_SCHEMA = 3
 OLDER_PLAN_SCHEMA = 2  # knows nothing of companions; still read
 
@@ -149,6 +150,11 @@ class PlanItem:
         return self.relations == (Relation.SAME_PIXELS,)
 
     @property
+    def chosen(self) -> bool:
+        """Whether the two show different content, and somebody decided that only the keeper is wanted."""
+        return self.relations == (Relation.ALTERNATE,) and self.rule == CHOSEN
+
+    @property
     def unproven(self) -> bool:
         """Whether the files of the two were not compared, or the comparison could not tell."""
         return Relation.UNPROVEN in self.relations
@@ -217,6 +223,7 @@ class Plan:
     units: Units | None = None  # None: an older plan, which knows nothing of companions
     may_lack: tuple[CompanionKind, ...] = ()  # companions that a keeper need not have
     merge_metadata: bool = False  # keepers take over what only the files that go say of the picture
+    alternates: bool = False  # alternates that somebody decided against were asked for too
 
     @property
     def bytes(self) -> int:
@@ -229,6 +236,11 @@ class Plan:
         return len(
             {item.metadata.sidecar for item in self.items if item.metadata is not None and item.metadata.carried}
         )
+
+    @property
+    def chosen(self) -> int:
+        """How many files would go of which no copy stays, because somebody decided so."""
+        return sum(item.chosen for item in self.items)
 
     @property
     def companions(self) -> int:

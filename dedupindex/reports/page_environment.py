@@ -22,6 +22,7 @@ from dedupindex.reports.wording import (
     places_words,
     proof_words,
     rank_words,
+    relation_names,
     shift_text,
 )
 
@@ -53,6 +54,7 @@ def page_environment(loader: BaseLoader | None = None) -> Environment:
         frame_words=frame_words,
         gone_words=gone_words,
         flag_words=flag_words,
+        relation_names=relation_names,
     )
     environment.globals.update(
         count=count,

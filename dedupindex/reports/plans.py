@@ -95,6 +95,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "keep_rules": list(plan.rules),
         "protect": [path_json(path) for path in plan.protect],
         LeftOutReason.UNPROVEN: plan.unproven,
+        "alternates": plan.alternates,
         "units": None if plan.units is None else str(plan.units),
         "may_lack": [str(kind) for kind in plan.may_lack],
         "merge_metadata": plan.merge_metadata,
@@ -223,7 +224,9 @@ def plan_summary(plan: Plan) -> str:
     if plan.sidecars:
         line += f"; what only they say of the pictures goes into {count(plan.sidecars, 'sidecar')}"
     judged = sum(item.judgement for item in plan.items)
-    return f"{line}; of {judged:,} of them the choice is {JUDGEMENT}" if judged else line
+    if judged:
+        line += f"; of {judged:,} of them the choice is {JUDGEMENT}"
+    return f"{line}; of {plan.chosen:,} of them no copy stays, as was decided" if plan.chosen else line
 
 
 def _item_lines(plan: Plan, base: Path | None) -> Iterator[str]:
@@ -235,7 +238,7 @@ def _item_lines(plan: Plan, base: Path | None) -> Iterator[str]:
         target = "" if item.target is None else f" -> {short(item.target, base)}"
         yield f"  {item.action}  {short(item.file.path, base)}{target}  ({size_text(item.file.size)})"
         relation = "+".join(item.relations)
-        score = "" if item.exact else f", score {item.score:.3f}"
+        score = "" if item.exact or item.chosen else f", score {item.score:.3f}"
         yield f"        {relation}{score}; kept by {item.rule}: {shown(item.because)}{judgement_words(item)}"
         words = (*evidence_words(item), *companion_words(item), *metadata_words(item))
         yield from (f"        {shown(line)}" for line in words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from dedupindex.records import (
@@ -147,6 +147,18 @@ def largest_words(proof: Proof) -> str:
 def relation_words(relation: str) -> str:
     """Return the words for relations joined by ``+``, without numbers."""
     return "; ".join(MEANING[Relation(name)] for name in relation.split("+") if name in set(Relation))
+
+
+def relation_names(relations: str | Iterable[str]) -> str:
+    """Return the names of relations as pages write them: ``crop of, rotated``.
+
+    Parameters
+    ----------
+    relations : str or iterable of str
+        Several, or one text in which they are joined by ``+``.
+    """
+    names = relations.split("+") if isinstance(relations, str) else relations
+    return ", ".join(str(name).replace("_", " ") for name in names)
 
 
 def companions_words(image: ImageRecord, place: LocationRecord) -> str:

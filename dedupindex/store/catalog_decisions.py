@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, tuple_
 
 from dedupindex.records import Decision, DecisionKind, LocationRecord
 from dedupindex.store.catalog import chunks
@@ -41,10 +41,11 @@ def put_decisions(connection: Connection, made: Iterable[Decision]) -> None:
 
 def delete_decisions(connection: Connection, pairs: Sequence[tuple[str, str]]) -> int:
     """Delete the decisions on these pairs (and images: b = ""); how many there were."""
-    return sum(
-        int(connection.execute(delete(DecisionRow).where(DecisionRow.a == a, DecisionRow.b == b)).rowcount)
-        for a, b in pairs
-    )
+    count = 0
+    for some in chunks(sorted(set(pairs)), 400):  # two variables each, of 999 that older SQLite takes
+        statement = delete(DecisionRow).where(tuple_(DecisionRow.a, DecisionRow.b).in_(some))
+        count += int(connection.execute(statement).rowcount)
+    return count
 
 
 def keys_between(connection: Connection, first: bytes, last: bytes, frame: int, *, limit: int) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,10 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--groups", type=int, default=5_000)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--filled", type=Path, help="a database that `fill` made; a copy of it is used")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         database = Path(name) / "p.db"
-        fill(database, given.groups)
+        if given.filled is None:
+            fill(database, given.groups)
+        else:
+            shutil.copyfile(given.filled, database)
         began = time.monotonic()
         command = [SCRIPT, "-d", database, "serve", "--port", "0", "--workers", "1"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
@@ -79,6 +84,9 @@ def measure(address: str, rounds: int) -> dict[str, tuple[float, float]]:
         "filtered, first time, ms": (ask("GET", "/?relation=crop_of&most=0.9&order=doubtful")[0],) * 2,
         "by name, first time, ms": (ask("GET", "/?name=picture+17")[0],) * 2,
         "by folder and size, first time, ms": (ask("GET", "/?folder=/pictures/1&order=freed")[0],) * 2,
+        "by two folders, first time, ms": (ask("GET", "/?folder=/pictures&against=/pictures/1")[0],) * 2,
+        "newest first, first time, ms": (ask("GET", "/?order=newest")[0],) * 2,
+        "by name, all groups, first time, ms": (ask("GET", "/?order=name")[0],) * 2,
         "filtered, ms": several("/?relation=crop_of&most=0.9&order=doubtful"),
         "a group, ms": several(f"/groups/{listed[3]}"),
         "JSON, 50 groups, ms": several("/api/groups"),

@@ -99,7 +99,7 @@ def complete(run, tmp_path, *words, shell="bash"):
         (("plan", "--relation", "co"), ["copy"]),
         (("scan", "--effort", "t"), ["thorough"]),
         (("report", "--proof", ""), ["full", "off"]),
-        (("decide", "keep"), ["keep-both", "keeper"]),
+        (("decide", "keep"), ["keep-both", "keeper", "keep-one"]),
         (("evaluate", "--attack", "crop+bl"), [f"crop+{name}" for name in ATTACKS if name.startswith("bl")]),
         (("split", "--link", "s"), ["symlink"]),
     ],

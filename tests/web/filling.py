@@ -24,7 +24,7 @@ RELATIONS = (
 
 
 def fill(path: Path, groups: int, *, members: int = 2, looks: int = 8) -> None:
-    """Make a database with so many groups of *members* images at places where nothing is."""
+    """Add so many groups of *members* images at places where nothing is to a database, made where there is none."""
     with Index.open(path, create=True) as index:
         settings = index.settings
     described = [describe_frames(frame_of_array(picture(seed)).frames, settings)[0][1] for seed in range(looks)]

@@ -44,9 +44,12 @@ class DecisionList(TypedDict):
 class DecisionOrder(BaseModel):
     """What to remember of some pictures."""
 
-    kind: Literal["not-duplicate", "keep-both", "keeper"]
+    kind: Literal["not-duplicate", "keep-both", "keeper", "keep-one"]
     pictures: list[str] = Field(
-        min_length=1, max_length=60, description="Content keys or paths; of two or more, every two are decided on."
+        min_length=1,
+        max_length=60,
+        description="Content keys or paths; of two or more, every two are decided on; "
+        "of keep-one, the first and each of the others.",
     )
     note: str = Field(default="", max_length=2000)
 

@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from dedupindex import Uploads, __version__
 from dedupindex.errors import DedupIndexError, said
 from dedupindex.index import Index
-from dedupindex.web.page import api, overview, pages, plans, starting, views
+from dedupindex.web.page import api, overview, pages, parts, plans, stacks, starting, views
 from dedupindex.web.page.folders import Folders
 from dedupindex.web.page.guard import Guard, Keys
 from dedupindex.web.page.scans import Scans
@@ -94,7 +94,7 @@ def create_app(
     if index is not None and uploads is not None:
         show(index, uploads)
     app.state.start = Start(keys, Folders(roots), Scans(settings), made)
-    for part in (overview, pages, plans, views, starting):
+    for part in (overview, pages, stacks, parts, plans, views, starting):
         app.include_router(part.router)
     for router in api.routers:
         app.include_router(router)

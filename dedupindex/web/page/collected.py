@@ -1,4 +1,4 @@
-"""What a reviewer has put into the plan: groups, files that shall stay, and which place of equal files stays.
+"""What a reviewer has put into the plan: groups, alternates that may go, files and places that shall stay.
 
 It is remembered in a file beside the database, so that an evening's choice survives the end of the page.
 """
@@ -29,9 +29,18 @@ class Collected:
         self.groups: frozenset[str] = frozenset(known.get("groups", ()))  # ids
         self.left: frozenset[Path] = _paths(known.get("left", ()))  # files whose tick was taken away
         self.stays: frozenset[Path] = _paths(known.get("stays", ()))  # of equal files these places stay
+        self.surplus: frozenset[str] = frozenset(known.get("surplus", ()))  # content keys of alternates that may go
 
     def __len__(self) -> int:
-        return len(self.groups)
+        return len(self.groups) + len(self.surplus)
+
+    def put_surplus(self, keys: Iterable[str]) -> None:
+        """Put alternates that somebody decided against into the plan, by content key."""
+        self._change(surplus=self.surplus.union(keys))
+
+    def take_surplus(self, keys: Iterable[str]) -> None:
+        """Take alternates out of the plan."""
+        self._change(surplus=self.surplus.difference(keys))
 
     def put(self, groups: Iterable[str]) -> None:
         """Put groups into the plan."""
@@ -57,7 +66,7 @@ class Collected:
 
     def clear(self) -> None:
         """Empty the plan."""
-        self._change(groups=frozenset(), left=frozenset())
+        self._change(groups=frozenset(), left=frozenset(), surplus=frozenset())
 
     def of(self, group_list: GroupList) -> list[DuplicateGroup]:
         """Return those of the groups that there still are, in the order of the list."""
@@ -70,15 +79,18 @@ class Collected:
         groups: frozenset[str] | None = None,
         left: frozenset[Path] | None = None,
         stays: frozenset[Path] | None = None,
+        surplus: frozenset[str] | None = None,
     ) -> None:
         with self._lock:
             self.groups = self.groups if groups is None else groups
             self.left = self.left if left is None else left
             self.stays = self.stays if stays is None else stays
+            self.surplus = self.surplus if surplus is None else surplus
             known = {
                 "groups": sorted(self.groups),
                 "left": sorted(map(os.fspath, self.left)),
                 "stays": sorted(map(os.fspath, self.stays)),
+                "surplus": sorted(self.surplus),
             }
             durable.make_private_file(self._file)  # paths are nobody else's business
             durable.write_whole(self._file, json.dumps(known, indent=1).encode())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
+import gc
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dedupindex.errors import DedupIndexError
@@ -58,7 +59,7 @@ class GroupList:
         """Return the groups of a list, in its order."""
         known = self.lists.pop(chosen, None)
         if known is None:
-            entries = list(filter(chosen.test(), self.entries))
+            entries = chosen.among(self.entries)
             if chosen.order != ListOrder.LARGEST:  # the order of `entries`
                 entries.sort(key=chosen.key())
             known = _listing(chosen, entries)
@@ -122,7 +123,8 @@ class GroupLists:
             if latest is None or not self._holds(latest):
                 self._wanted = False
                 began = time.monotonic()
-                latest = _group_list(self._index.overview(RUNS))
+                with _without_collection():
+                    latest = _group_list(self._index.overview(RUNS))
                 took = time.monotonic() - began
                 self._slow = took > QUICK
                 self._rest_until = time.monotonic() + (RESTS * took if self._slow else 0.0)
@@ -145,7 +147,7 @@ class GroupLists:
         self,
         before: GroupList,
         gone: Sequence[ListedGroup],
-        come: Iterable[DuplicateGroup],
+        come: Sequence[ListedGroup],
         generation: int,
         *,
         files: bool = False,
@@ -158,7 +160,7 @@ class GroupLists:
             As it was just before.
         gone : sequence of ListedGroup
             Groups of it that are no more, or are others now.
-        come : iterable of DuplicateGroup
+        come : sequence of ListedGroup
             Groups in their place.
         generation : int
             That our transaction made.
@@ -169,7 +171,7 @@ class GroupLists:
             if self._latest is not before or generation != before.generation + 1:
                 self._wanted = True
                 return
-            new = [listed(group) for group in come]
+            new = list(come)
             entries = _changed(before.entries, gone, new, EVERYTHING)
             by_id = dict(before.by_id)
             for entry in gone:
@@ -190,14 +192,27 @@ class GroupLists:
         return not self._wanted and time.monotonic() < self._rest_until
 
 
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Make many records that stay: the collector would look through all of them over and over, and finds no circles."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def _changed(
     entries: Sequence[ListedGroup], gone: Sequence[ListedGroup], new: Sequence[ListedGroup], chosen: Filter
 ) -> list[ListedGroup]:
     """Return a list in its order without some of its groups and with new ones."""
     if len(gone) + len(new) > FEW:
-        left, key = {entry.id for entry in gone}, chosen.key()
+        left = {entry.id for entry in gone}
         stay = [entry for entry in entries if entry.id not in left]
-        return list(heapq.merge(stay, sorted(new, key=key), key=key))
+        return sorted([*stay, *new], key=chosen.key())
     changed = list(entries)
     for entry in gone:
         place = _place(changed, entry, chosen)

@@ -1,7 +1,7 @@
 """Messages of the page in the reader's language.
 
 Catalogues are plain gettext files, ``locale/de.po``: who translates edits text, and nothing is compiled beforehand.
-English is what stands in the templates. Words that come from reports (relations, rules, reasons) are English yet.
+English is what stands in the templates. Sentences of reports are said through `phrases`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
 
+from dedupindex.web.page.phrases import Phrases
+
 LANGUAGES = {"en": "English", "de": "Deutsch"}
+POINTS = {"de": ".,"}  # that mark thousands and decimals where they are not those of English
 _MAGIC = 0x950412DE  # of a compiled catalogue
 _LINE = re.compile(r'(msgid|msgid_plural|msgstr(?:\[\d\])?)?\s*(".*")')
 
@@ -33,6 +36,7 @@ class Language:
     def __init__(self, code: str, translations: gettext.NullTranslations) -> None:
         self.code = code
         self._translations = translations
+        self.say = Phrases(translations.gettext, POINTS.get(code, ",.")).say  # sentences of reports
 
     def text(self, message: str, **values: object) -> str:
         """Return a message, with values in the places of its ``{names}``."""
@@ -50,10 +54,11 @@ class Language:
         **values : object
             What stands in other places of the message, by name.
         """
-        digits = f"{number:,}"
-        if self.code == "de":
-            digits = digits.replace(",", ".")
-        return self._translations.ngettext(one, many, number).format(n=digits, **values)
+        return self._translations.ngettext(one, many, number).format(n=self.number(number), **values)
+
+    def number(self, number: int) -> str:
+        """Return a number with its thousands apart."""
+        return f"{number:,}".replace(",", POINTS.get(self.code, ",.")[0])
 
 
 @lru_cache(maxsize=len(LANGUAGES))

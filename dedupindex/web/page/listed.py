@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
+from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -60,12 +63,13 @@ class ListedGroup:
     freed: int  # their bytes
     proof: ProofState
     paths: tuple[str, ...]  # of all its files, as text
-    where: str  # the same, a line each, with a line end before the first and after the last
+    folders: frozenset[str]  # in which they lie
     names: str  # all file names, in lower case, a line each
     first: int  # earliest and latest change of its files, nanoseconds since 1970
     latest: int
     companions: bool  # a file belongs to one of its pictures
     judgement: bool  # no rule tells which picture is better
+    largest: tuple[Any, ...]  # sort key of the order of reports
 
     @property
     def id(self) -> str:
@@ -92,13 +96,33 @@ def listed(group: DuplicateGroup) -> ListedGroup:
         freed=free.bytes,
         proof=_proof(group),
         paths=paths,
-        where="\n" + "\n".join(paths) + "\n",
+        folders=frozenset(sys.intern(path.rpartition("/")[0] or "/") for path in paths),
         names="\n".join(path.rpartition("/")[2] for path in paths).casefold(),
         first=min(times, default=0),
         latest=max(times, default=0),
         companions=any(place.companions for place in places),
         judgement=any(member.judgement for member in group.members),
+        largest=largest_first(group),
     )
+
+
+def relisted(entry: ListedGroup, group: DuplicateGroup) -> ListedGroup:
+    """Return a group as it is after a decision; what depends on its files alone is taken over.
+
+    Parameters
+    ----------
+    entry : ListedGroup
+        As it was before.
+    group : DuplicateGroup
+        With the same id.
+    """
+    before = entry.group
+    same = len(before.members) == len(group.members) and before.pairs is group.pairs
+    same = same and before.alternates is group.alternates
+    if not same or any(a.image is not b.image for a, b in zip(before.members, group.members, strict=True)):
+        return listed(group)
+    kept, judgement = (any(getattr(m, name) for m in group.members) for name in ("keeper", "judgement"))
+    return replace(entry, group=group, kept=kept, judgement=judgement)
 
 
 def _proof(group: DuplicateGroup) -> ProofState:
@@ -148,6 +172,18 @@ class Filter:
 
     def test(self) -> Callable[[ListedGroup], bool]:
         """Return what tells whether a group is in the list."""
+        tests = self.tests()
+        return lambda entry: all(test(entry) for test in tests)
+
+    def among(self, entries: Iterable[ListedGroup]) -> list[ListedGroup]:
+        """Return those of some groups that are in the list, in the order in which they were given."""
+        left = list(entries)
+        for test in self.tests():  # one after the other, which is quicker than all of them for each group
+            left = list(filter(test, left))
+        return left
+
+    def tests(self) -> list[Callable[[ListedGroup], bool]]:
+        """Return the conditions that a group in the list meets, the quickest first."""
         tests: list[Callable[[ListedGroup], bool]] = []
         if self.state != ListState.ALL:
             kept = self.state == ListState.KEPT
@@ -158,11 +194,6 @@ class Filter:
             tests.append(lambda entry: entry.proof == self.proof)
         if self.least > 0 or self.most < 1:
             tests.append(lambda entry: self.least <= entry.weakest <= self.most)
-        if self.folder or self.against:
-            tests.append(_folders(self.folder, self.against))
-        if self.name:
-            wanted = self.name.casefold()
-            tests.append(lambda entry: wanted in entry.names)
         if self.since:
             since = _nanoseconds(self.since)
             tests.append(lambda entry: entry.latest >= since)
@@ -174,7 +205,12 @@ class Filter:
             tests.append(lambda entry: entry.freed >= least)
         if self.companions:
             tests.append(lambda entry: entry.companions)
-        return lambda entry: all(test(entry) for test in tests)
+        if self.name:
+            wanted = self.name.casefold()
+            tests.append(lambda entry: wanted in entry.names)
+        if self.folder or self.against:
+            tests.append(_folders(self.folder, self.against))
+        return tests
 
     def key(self) -> Callable[[ListedGroup], Any]:
         """Return the sort key of the order."""
@@ -183,7 +219,7 @@ class Filter:
 
 FIELDS = tuple(Filter.__dataclass_fields__)
 KEYS: Mapping[ListOrder, Callable[[ListedGroup], Any]] = {
-    ListOrder.LARGEST: lambda entry: largest_first(entry.group),
+    ListOrder.LARGEST: attrgetter("largest"),
     ListOrder.FREED: lambda entry: (-entry.freed, entry.id),
     ListOrder.DOUBTFUL: lambda entry: (entry.weakest, entry.id),
     ListOrder.NEWEST: lambda entry: (-entry.latest, entry.id),
@@ -252,10 +288,10 @@ def _folder(text: str | None) -> str:
 def _folders(folder: str, against: str) -> Callable[[ListedGroup], bool]:
     """Return whether a file lies in one folder and, where a second is given, another file in that one."""
     one, other = _below(folder), _below(against)
-    wanted = [f"\n{name.rstrip('/')}" for name in (folder, against) if name]  # most groups fail this quick look
+    near = [_near(name) for name in (folder, against) if name]  # most groups fail this quick look
 
     def both(entry: ListedGroup) -> bool:
-        if not all(start in entry.where for start in wanted):
+        if not all(any(map(at, entry.folders)) for at in near):
             return False
         if not (folder and against):
             return any((one if folder else other)(path) for path in entry.paths)
@@ -263,6 +299,12 @@ def _folders(folder: str, against: str) -> Callable[[ListedGroup], bool]:
         return bool(there) and any(one(path) and (len(there) > 1 or path != there[0]) for path in entry.paths)
 
     return both
+
+
+def _near(folder: str) -> Callable[[str], bool]:
+    """Return whether files of a folder may lie at or below a place, remembering each folder."""
+    below, parent = _below(folder), folder.rstrip("/").rpartition("/")[0] or "/"
+    return lru_cache(maxsize=None)(lambda path: below(path) or path == parent)  # the place may be a file itself
 
 
 def _below(folder: str) -> Callable[[str], bool]:

@@ -20,6 +20,7 @@ from dedupindex.web.page.overview import filter_of
 from dedupindex.web.page.plans import allowed, trash_the_rest
 from dedupindex.web.page.review import Choice
 from dedupindex.web.page.site import LANGUAGE, Site, site_of
+from dedupindex.web.page.stacks import stack_of, surplus_in
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 MEMBERS = 60  # pictures of a group on a page
@@ -73,6 +74,7 @@ def group(
         before=before,
         after=after,
         last=site.review.last,
+        stack=stack_of(site, entry.group),
     )
 
 
@@ -122,6 +124,8 @@ def undo(request: Request, list: Annotated[str, Form()] = "") -> Response:
     """Take the latest decision back, and show its group, or the *list* where that was asked for."""
     site = site_of(request)
     act = site.review.undo()
+    if act is not None:
+        site.collected.take_surplus(surplus_in(act.made))
     chosen = filter_of(request)
     if act is None or list:
         return _on("/", chosen)

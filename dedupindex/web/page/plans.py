@@ -25,13 +25,14 @@ from dedupindex.reports.plans import WHY, plan_json, plan_summary, target_warnin
 from dedupindex.settings import KEEP_RULES, OTHER_KEEP_RULES
 from dedupindex.web.page.applied import Applied
 from dedupindex.web.page.group_lists import GroupList
-from dedupindex.web.page.listed import ListedGroup
-from dedupindex.web.page.review import FOLLOWED, Choice
+from dedupindex.web.page.listed import ListedGroup, listed
+from dedupindex.web.page.review import Choice
 from dedupindex.web.page.site import Site, site_of
 
 router = APIRouter(include_in_schema=False)
 ITEMS = 100  # files on a page
 LEFT = 20  # files that stay, for each reason
+FOLLOWED = 20_000  # groups of whose files some went; after more, all groups are made anew
 NEAR = (Action.TRASH, Action.MOVE)  # only these take near-duplicates
 NEVER = (Relation.SHIFTED_OVERLAP, Relation.ALTERNATE)  # each of the two shows something of its own
 
@@ -168,7 +169,9 @@ def made_plan(site: Site, wish: Wish, *, whole: bool = False) -> Plan:
     left = frozenset() if whole else collected.left
     if wish.collected:
         options = replace(options, protect=(*options.protect, *sorted(collected.stays)))
-        return site.index.plan_of(collected.of(site.group_lists.current()), options, without=left)
+        groups = collected.of(site.group_lists.current())
+        alternates = collected.surplus if options.action in NEAR else ()
+        return site.index.plan_of(groups, options, without=left, alternates=alternates)
     made = site.index.plan(options)
     return replace(made, items=tuple(item for item in made.items if item.file.path not in left))
 
@@ -306,7 +309,11 @@ def trash_the_rest(site: Site, entry: ListedGroup, key: str) -> str:
     keeper = next(member for member in entry.group.members if member.image.key == key)
     now = [group for group in came if any(member.image.id == keeper.image.id for member in group.members)]
     options = PlanOptions.named(Action.TRASH, [COPY], protect=tuple(sorted(site.collected.stays)))
-    made = site.index.plan_of(now, options)
+    return to_the_trash(site, site.index.plan_of(now, options))
+
+
+def to_the_trash(site: Site, made: Plan) -> str:
+    """Carry out a plan on the spot; return the name of the result in `Site.applied`, where it says what was left."""
     if not made.items:
         id_ = secrets.token_urlsafe(12)
         words = "; ".join(dict.fromkeys(WHY.get(file.why, str(file.why)) for file in made.left_out))
@@ -342,7 +349,8 @@ def _follow(site: Site, before: GroupList, groups: set[str], done: ApplySummary)
         return
     left = [group for group in (_without(entry.group, gone) for entry in entries) if group.members]
     come = [group for parts in site.index.all_regrouped(left) for group in parts]
-    site.group_lists.follow(before, entries, come, site.index.generation, files=True)
+    new = [listed(group) for group in come]
+    site.group_lists.follow(before, entries, new, site.index.generation, files=True)
 
 
 def _without(group: DuplicateGroup, gone: set[Path]) -> DuplicateGroup:

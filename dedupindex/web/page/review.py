@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,12 +13,12 @@ from enum import StrEnum
 from dedupindex.errors import SettingsError
 from dedupindex.index import Index
 from dedupindex.records import Decision, DecisionKind, DuplicateGroup
-from dedupindex.web.page.group_lists import GroupLists
-from dedupindex.web.page.listed import ListedGroup
+from dedupindex.web.page.group_lists import GroupList, GroupLists
+from dedupindex.web.page.listed import ListedGroup, listed, relisted
 
 MOST_TOGETHER = 60  # pictures of which every two are decided on at once: 1,770 decisions
 REMEMBERED = 200  # acts that can be undone
-FOLLOWED = 20_000  # groups; after an act on more, all groups are made anew
+FOLLOWED = 200_000  # groups; after an act on more, all groups are made anew
 
 
 class Choice(StrEnum):
@@ -30,6 +30,14 @@ class Choice(StrEnum):
     OUT = "out"  # one picture is the same as none of the others
 
 
+class StackChoice(StrEnum):
+    """What a reviewer can do with a stack: a group and the alternates beside it."""
+
+    ALL = "all"  # all of its pictures are to stay
+    APART = "apart"  # they do not belong together
+    BEST = "best"  # one is the best, the others are not wanted
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """What one key or button did."""
@@ -38,9 +46,10 @@ class Act:
     words: str
     made: tuple[Decision, ...]
     before: tuple[Decision, ...]  # decisions on the same pictures
-    wholes: tuple[DuplicateGroup, ...]  # the groups as they were
+    wholes: tuple[ListedGroup, ...]  # the groups as they were
     epoch: int  # of the group list that it was done on
     came: tuple[str, ...] = ()  # ids of the groups that stand in their place now
+    counted: int = 0  # groups that were decided on by it
 
 
 class Review:
@@ -118,7 +127,7 @@ class Review:
             act = self._acts.pop()
             group_list = self._group_lists.current()
             done = self._index.redecide(forget=act.made, restore=act.before)
-            self.done = max(0, self.done - len(act.wholes))
+            self.done = max(0, self.done - act.counted)
             if group_list.epoch == act.epoch and len(act.wholes) <= FOLLOWED:
                 gone = [entry for entry in map(group_list.group, act.came) if entry is not None]
                 self._group_lists.follow(group_list, gone, act.wholes, done.generation)
@@ -126,15 +135,51 @@ class Review:
                 self._group_lists.refresh()
         return act
 
+    def act_on_stack(self, entry: ListedGroup, choice: StackChoice, going: Sequence[str] = (), best: str = "") -> Act:
+        """Decide on a group and the alternates beside it.
+
+        Parameters
+        ----------
+        entry : ListedGroup
+        choice : StackChoice
+        going : sequence of str
+            Content keys of the pictures that are not wanted, where one is the ``best``.
+        best : str
+            Content key of the one that stays.
+
+        Returns
+        -------
+        Act
+
+        Raises
+        ------
+        SettingsError
+            The group has changed; nothing was decided.
+        StoreError
+        """
+        with self._lock:
+            group_list = self._group_lists.current()
+            _refuse_changed(group_list, [entry])
+            own = {member.image.id for member in entry.group.members}
+            pairs = [pair for pair in entry.group.alternates if not {pair.a.id, pair.b.id} <= own]
+            ends = {image.id: image for pair in pairs for image in (pair.a, pair.b) if image.id not in own}
+            concerned = [entry, *_groups_with(group_list, ends.keys())]
+            wanted = _on_stack(choice, [(pair.a.key, pair.b.key) for pair in pairs], going, best)
+            if not wanted:
+                raise SettingsError("there is no stack beside this group any more")
+            keys = {image.key for one in concerned for image in (member.image for member in one.group.members)}
+            keys.update(image.key for image in ends.values())
+            stood = [d for d in self._index.decisions() if d.a in keys and (not d.b or d.b in keys)]
+            same = {(decision.a, decision.b) for decision in wanted}
+            gone = [d for d in stood if (d.a, d.b) in same or (not d.b and d.a in going)]
+            return self._write(group_list, concerned, wanted, stood, gone, _STACK_WORDS[choice], counted=0)
+
     def _act(self, entries: Sequence[ListedGroup], choice: str, key: str, words: str) -> Act:
         for entry in entries:
             _refuse(entry.group, choice)
         with self._lock:
             group_list = self._group_lists.current()
-            for entry in entries:
-                now = group_list.group(entry.id)
-                if now is None or now.group.members != entry.group.members:
-                    raise SettingsError("the group has changed meanwhile: look at it again")
+            _refuse_changed(group_list, entries)
             before = _by_picture(self._index.decisions())
             made, stood, gone = [], [], []
             for entry in entries:
@@ -143,20 +188,70 @@ class Review:
                 made += wanted
                 stood += own
                 gone += replaced
-            done = self._index.redecide(forget=gone, restore=made)
-            groups = tuple(entry.group for entry in entries)
-            come: list[DuplicateGroup] = []
-            if len(groups) <= FOLLOWED:
-                come = list(itertools.chain.from_iterable(self._index.all_regrouped(groups)))
-                self._group_lists.follow(group_list, entries, come, done.generation)
-            else:
-                self._group_lists.refresh()
-            came = tuple(group.id for group in come)
-            act = Act(groups[0].id, words, tuple(made), tuple(stood), groups, group_list.epoch, came)
-            self._acts.append(act)
-            self.done += len(groups)
+            act = self._write(group_list, entries, made, stood, gone, words, counted=len(entries))
             self.skipped.difference_update(entry.id for entry in entries)
         return act
+
+    def _write(
+        self,
+        group_list: GroupList,
+        entries: Sequence[ListedGroup],
+        made: Sequence[Decision],
+        stood: Sequence[Decision],
+        gone: Sequence[Decision],
+        words: str,
+        *,
+        counted: int,
+    ) -> Act:
+        """Write decisions down in one transaction, and bring the list up to date."""
+        done = self._index.redecide(forget=gone, restore=made)
+        come: list[ListedGroup] = []
+        if len(entries) <= FOLLOWED:
+            for entry, groups in zip(entries, self._index.all_regrouped([one.group for one in entries]), strict=True):
+                come += [relisted(entry, group) if group.id == entry.id else listed(group) for group in groups]
+            self._group_lists.follow(group_list, entries, come, done.generation)
+        else:
+            self._group_lists.refresh()
+        came = tuple(entry.id for entry in come)
+        act = Act(entries[0].id, words, tuple(made), tuple(stood), tuple(entries), group_list.epoch, came, counted)
+        self._acts.append(act)
+        self.done += counted
+        return act
+
+
+def _refuse_changed(group_list: GroupList, entries: Iterable[ListedGroup]) -> None:
+    """Refuse to decide on groups that are not those of the current list any more."""
+    for entry in entries:
+        now = group_list.group(entry.id)
+        if now is None or now.group.members != entry.group.members:
+            raise SettingsError("the group has changed meanwhile: look at it again")
+
+
+def _groups_with(group_list: GroupList, images: Collection[int]) -> list[ListedGroup]:
+    """The groups that hold some of the pictures that stand beside another group; they list its pictures in turn."""
+    return [
+        entry
+        for entry in group_list.entries
+        if entry.group.alternates and any(member.image.id in images for member in entry.group.members)
+    ]
+
+
+_STACK_WORDS = {
+    StackChoice.ALL: "all pictures of the stack are to stay",
+    StackChoice.APART: "the pictures are no stack",
+    StackChoice.BEST: "one picture of the stack is the best",
+}
+
+
+def _on_stack(choice: StackChoice, pairs: Iterable[tuple[str, str]], going: Iterable[str], best: str) -> list[Decision]:
+    """Return the decisions that a choice makes on a stack."""
+    now = datetime.now(UTC)
+    if choice is StackChoice.BEST:
+        others = [(min(best, key), max(best, key)) for key in going if key != best]
+        kept = [Decision(DecisionKind.KEEPER, best, "", "", now)]
+        return [*kept, *(Decision(DecisionKind.KEEP_ONE, *pair, "", now) for pair in others)] if others else []
+    kind = DecisionKind.KEEP_BOTH if choice is StackChoice.ALL else DecisionKind.NOT_DUPLICATE
+    return [Decision(kind, min(pair), max(pair), "", now) for pair in pairs]
 
 
 def _refuse(group: DuplicateGroup, choice: str) -> None:

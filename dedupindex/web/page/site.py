@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, pass_context
+from jinja2.runtime import Context
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -17,7 +18,7 @@ from dedupindex.index import Index
 from dedupindex.records import DuplicateGroup, Match
 from dedupindex.reports.names import is_text
 from dedupindex.reports.page_environment import page_environment
-from dedupindex.reports.wording import JUDGEMENT
+from dedupindex.reports.wording import JUDGEMENT, relation_names
 from dedupindex.web.page.applied import Applied
 from dedupindex.web.page.collected import Collected
 from dedupindex.web.page.comparing import moment
@@ -31,6 +32,12 @@ from dedupindex.web.shared.pictures import Lately, Pictures
 from dedupindex.web.shared.tiles import Tiles
 
 LANGUAGE = "dedupindex_language"  # cookie
+SAID_FILTERS = ("gone_words", "flag_words", "percent", "relation_names", "size")
+SAID_WORDS = (
+    "gist",
+    *("pair_words", "member_words", "proof_words", "difference_words", "evidence_words", "judgement_words"),
+    *("rank_words", "companion_words", "companions_words"),
+)
 OF_THE_OTHER = ("less-processed", "shows-more")  # rules whose reason is said of the picture behind
 
 
@@ -78,7 +85,7 @@ class Site:
             group_lists,
             Pictures(index, blur=blur),
             uploads,
-            Queries(uploads),
+            Queries(index, uploads),
             Review(index, group_lists),
             Collected(index),
             Tiles(index, blur=blur),
@@ -148,6 +155,8 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
             languages=LANGUAGES,
             _=spoken.text,
             _n=spoken.count,
+            say=spoken.say,
+            number=spoken.number,
             **shown,
         )
     )
@@ -176,8 +185,11 @@ def site_of(request: Request) -> Site:
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     environment = page_environment(PackageLoader("dedupindex.web.page"))
-    environment.globals["gist"] = gist
-    environment.globals["why_first"] = why_first
+    environment.globals |= {"gist": gist, "why_first": why_first}
+    environment.filters.update({name: _said(environment.filters[name]) for name in SAID_FILTERS})
+    words: dict[str, Any] = dict(environment.globals)
+    environment.globals.update({name: _said(words[name]) for name in SAID_WORDS})
+    environment.filters["said"] = _said(str)
     environment.filters["is_text"] = is_text
     environment.filters["moment"] = moment
     environment.filters["path_bytes"] = lambda path: os.fsencode(path).hex()
@@ -189,16 +201,30 @@ def gist(group: DuplicateGroup) -> str:
     if not group.pairs:
         return "the same bytes"
     relations = dict.fromkeys(relation for pair in group.pairs for relation in pair.relations)
-    return ", ".join(str(relation).replace("_", " ") for relation in list(relations)[:4])
+    return relation_names(list(relations)[:4])
 
 
-def why_first(group: DuplicateGroup) -> str:
-    """Return why the first picture of a group leads it: the rule, and what it goes by."""
+@pass_context
+def why_first(context: Context, group: DuplicateGroup) -> str:
+    """Return why the first picture of a group leads it, in the reader's language: the rule, and what it goes by."""
+    say: Callable[[str], str] = context["say"]
     first = group.members[0]
-    rule = first.rule.replace("-", " ")
+    rule = say(first.rule).replace("-", " ")
     if not first.because:
         return rule
     of_other = "the other one: " if first.rule in OF_THE_OTHER and not first.because.startswith("this is") else ""
     because = first.because.replace("this is", "the other one is", 1) if not of_other else first.because
-    words = f"{rule}: {of_other}{because}" if rule else f"though {because}"
-    return f"{words} ({JUDGEMENT})" if first.judgement else words
+    words = f"{rule}: {say(of_other + because)}" if rule else say(f"though {because}")
+    return f"{words} {say(f'({JUDGEMENT})')}" if first.judgement else words
+
+
+def _said(words: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of templates whose words are said in the language of the page."""
+
+    @pass_context
+    def said(context: Context, *arguments: Any) -> Any:
+        say: Callable[[str], str] = context["say"]
+        result = words(*arguments)
+        return say(result) if isinstance(result, str) else tuple(map(say, result))
+
+    return said

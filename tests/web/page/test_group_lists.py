@@ -12,7 +12,7 @@ from dedupindex.errors import SettingsError
 from dedupindex.records import Relation
 from dedupindex.web.page import group_lists
 from dedupindex.web.page.group_lists import GroupList, GroupLists, Listing, neighbours
-from dedupindex.web.page.listed import Filter, ListOrder, ListState
+from dedupindex.web.page.listed import Filter, ListOrder, ListState, listed
 from dedupindex.web.page.review import Choice, Review
 from tests.web.filling import fill
 
@@ -48,7 +48,12 @@ def test_decisions_are_followed_exactly(filled, tmp_path, monkeypatch, seed):
             entries = lists.current().entries
             if entries and rng.random() < 0.7:
                 entry = rng.choice(entries)
-                review.act(entry, rng.choice([*Choice]), rng.choice(entry.group.members).image.key)
+                if rng.random() < 0.6:
+                    review.act(entry, rng.choice([*Choice]), rng.choice(entry.group.members).image.key)
+                else:
+                    several = [one for one in rng.sample(entries, min(3, len(entries))) if len(one.group.members) > 1]
+                    if several:
+                        review.act_on_all(several, rng.choice([Choice.KEEP, Choice.BOTH, Choice.APART]), "many")
             elif rng.random() < 0.8:
                 review.undo()
             else:  # somebody else
@@ -57,6 +62,7 @@ def test_decisions_are_followed_exactly(filled, tmp_path, monkeypatch, seed):
             assert lists.current().generation == index.generation
             now = lists.current()
             assert [e.group for e in now.entries] == list(index.report(find=False).groups)
+            assert list(now.entries) == [listed(entry.group) for entry in now.entries]
             for chosen, known in now.lists.items():
                 fresh = GroupList(0, now.overview, now.entries, now.by_id, 0).listing(chosen)
                 assert known == fresh

@@ -1,6 +1,7 @@
 """Messages in other languages: every one of the templates is translated, and values stand in their places."""
 
 import ast
+import re
 import string
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from jinja2.ext import extract_from_ast
 from dedupindex.web.page import language as module
 from dedupindex.web.page.language import LANGUAGES, chosen_language, compiled, entries, language
 from dedupindex.web.page.overview import ORDERS, PROOFS, STATES
+from dedupindex.web.page.phrases import PHRASES, Phrases
 from dedupindex.web.page.site import _environment
 from dedupindex.web.page.starting import PROFILES
 
@@ -39,7 +41,7 @@ def messages():
     for node in ast.walk(ast.parse((FOLDER / "pages.py").read_text("utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_search":
             found |= {(one.value, "") for one in node.args if isinstance(one, ast.Constant)}
-    return found
+    return found | {(phrase, "") for phrase in PHRASES if not any(one == phrase and many for one, many in found)}
 
 
 def names(text):
@@ -60,6 +62,105 @@ def test_every_message_is_translated(code):
         assert all(said), one
         for text, original in zip(said, (one, many), strict=False):
             assert names(text) == names(original), one
+
+
+PACKAGE = FOLDER.parents[1]
+MARK = "\x01"
+SPOKEN = {  # functions and tables whose sentences the page shows
+    "reports/wording.py": (
+        "proof_words", "places_words", "largest_words", "companions_words", "_resized", "_cropped", "_shifted",
+        "_rotated", "_mirrored", "_edited", "_plain", "_PHRASES", "rank_words", "FLAGS", "MEANING",
+    ),
+    "reports/plans.py": ("target_warning", "WHY", "_ACTIONS"),
+    "groups/ranking.py": ("RULES", "_made_words", "DECIDED_WORDS"),
+    "actions/planning.py": ("_look", "_doubt", "_BOTH", "_plan_surplus", "_nodes"),
+    "actions/chosen_alternates.py": ("BECAUSE",),
+    "web/page/review.py": ("_STACK_WORDS", "_words"),
+    "web/page/comparing.py": ("_depth", "_compression", "_fields"),
+}  # fmt: skip
+INSIDE = {  # parts of sentences, names and formats; what they stand in is a sentence of the catalogue
+    "place", "places", "counter-clockwise", "clockwise", "representative", "leads", "behind", "grey", "colour",
+    "to the trash", "to be moved", "to become hard links", "to become symbolic links", "to be deleted",
+    "cannot be read", "with ",
+}  # fmt: skip
+
+
+def as_text(node):
+    """A text with a mark in every place that it fills in."""
+    parts = [node] if isinstance(node, ast.Constant) else node.values
+    return "".join(part.value if isinstance(part, ast.Constant) else MARK for part in parts)
+
+
+def sentences(file, names):
+    """The texts of some functions and tables."""
+    for node in ast.walk(ast.parse((PACKAGE / file).read_text("utf-8"))):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        called = getattr(node, "name", "") or next((one.id for one in targets if isinstance(one, ast.Name)), "")
+        if called not in names or not isinstance(node, ast.FunctionDef | ast.Assign | ast.AnnAssign):
+            continue
+        inner = {id(part) for one in ast.walk(node) if isinstance(one, ast.JoinedStr) for part in ast.walk(one)}
+        inner |= {id(one.value) for one in ast.walk(node) if isinstance(one, ast.Expr)}  # docstrings
+        notes = [one.annotation for one in ast.walk(node) if getattr(one, "annotation", None) is not None]
+        inner |= {id(part) for note in notes for part in ast.walk(note)}
+        for one in ast.walk(node):
+            if isinstance(one, ast.JoinedStr) or (
+                isinstance(one, ast.Constant) and isinstance(one.value, str) and id(one) not in inner
+            ):
+                yield as_text(one)
+
+
+def known_to_the_catalogue(text):
+    """Whether a sentence of the catalogue is this text, with anything in its places."""
+    wanted = re.escape(text.strip()).replace(MARK, ".+?")
+    return any(re.fullmatch(wanted, phrase) or phrase.endswith(text) for phrase in PHRASES)
+
+
+@pytest.mark.parametrize("file", SPOKEN)
+def test_what_reports_say_is_known_to_the_catalogue(file):
+    texts = {text for text in sentences(file, SPOKEN[file]) if re.search("[a-z]{3}", text.replace(MARK, ""))}
+    assert texts
+    for text in texts - INSIDE:
+        assert known_to_the_catalogue(text), text
+
+
+def test_how_a_picture_was_made_is_known_to_the_catalogue():
+    tree = ast.parse((PACKAGE / "groups" / "provenance.py").read_text("utf-8"))
+    texts = {as_text(node) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)} | {
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    said = [text for text in texts if re.match(r"(it|its|noise|JPEG steps|less fine) [^\n]+[^.:]$", text)]
+    assert len(said) >= 12
+    for text in said:
+        assert known_to_the_catalogue(text) or any(phrase.startswith(text.rstrip(" (")) for phrase in PHRASES), text
+
+
+@pytest.mark.parametrize(
+    ("english", "german"),
+    [
+        ("crop of, rotated", "Ausschnitt, gedreht"),
+        ("resized: no. 2 at 50 % of the size of no. 1", "andere Größe: Nr. 2 hat 50 % der Größe von Nr. 1"),
+        ("cropped: this shows a part of no. 1", "zugeschnitten: dieses zeigt einen Teil von Nr. 1"),
+        ("edited: 1,234 places, 0.5 % of the area", "bearbeitet: 1.234 Stellen, 0,5 % der Fläche"),
+        ("proven, largest difference 3 of 255", "nachgewiesen, größter Unterschied 3 von 255"),
+        (
+            "behind by more-pixels: 2.00 times the resolution (80 x 60 against 40 x 30) (a judgement call)",
+            "steht dahinter durch mehr Pixel: 2,00-fache Auflösung (80 x 60 gegen 40 x 30) (Ermessenssache)",
+        ),
+        ("with a.xmp (edits), a.mov (video)", "mit a.xmp (Bearbeitung), a.mov (Video)"),
+        ("  (gone)", "  (weg)"),
+        ("12.5 MB", "12,5 MB"),
+        ("/home/a.png", "/home/a.png"),
+        ("", ""),
+    ],
+)
+def test_sentences_of_reports_are_said_with_their_parts(english, german):
+    assert language("de").say(english) == german
+    assert language("en").say(english) == english
+
+
+def test_a_long_text_is_left_alone():
+    text = "resized: " + "x" * 10_000
+    assert Phrases(str.upper).say(text) == text
 
 
 def test_messages_and_numbers():

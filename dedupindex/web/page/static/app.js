@@ -66,6 +66,9 @@ const KEYS = {
   p: "collect",
   t: "trash",
   u: "undo",
+  y: "stack-all",
+  r: "part-of",
+  d: "stack-apart",
 };
 
 // Whether a key is meant for what has the focus, and not for the page.
