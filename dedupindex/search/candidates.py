@@ -12,7 +12,7 @@ from dedupindex.features import DESCRIPTOR_DIMENSIONS, Aim, aim, packed_aim, pro
 from dedupindex.features.model import load_model
 from dedupindex.features.negative import negative_probes
 from dedupindex.fitted import numbers
-from dedupindex.groups.roots import absent, marked
+from dedupindex.groups.roots import absent, looked_up, marked
 from dedupindex.records import Candidate, Features, FloatArray, Match, Relation, Verification
 from dedupindex.search.crowds import CROWD, most_alike
 from dedupindex.settings import Settings
@@ -288,7 +288,8 @@ def query(
         if records[image_id].locations
     ]
     matches.sort(key=lambda match: _match_order(match, image))
-    return matches[:limit]
+    found = [dataclasses.replace(match, image=looked_up(match.image)) for match in matches[:limit]]
+    return sorted(found, key=lambda match: _match_order(match, image))
 
 
 def _match_order(match: Match, image: NewImage) -> tuple[object, ...]:
