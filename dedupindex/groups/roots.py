@@ -139,10 +139,10 @@ def absent(connection: Connection) -> tuple[Path, ...]:
     """
     host = catalog.host(connection)
     folders = [root.path for root in remembered(connection) if root.host == host]
-    found: dict[Path, bool] = {}
+    answers: dict[Path, bool] = {}
 
     def look(folder: Path) -> None:
-        found[folder] = is_absent(folder)
+        answers[folder] = is_absent(folder)
 
     threads = [threading.Thread(target=look, args=(folder,), name="look-at-root", daemon=True) for folder in folders]
     for thread in threads:
@@ -152,7 +152,7 @@ def absent(connection: Connection) -> tuple[Path, ...]:
         thread.join(max(0.0, until - time.monotonic()))
         if thread.is_alive():
             log.warning("%s does not answer, and counts as not there", folder)
-    return tuple(folder for folder in folders if found.get(folder, True))
+    return tuple(folder for folder in folders if answers.get(folder, True))
 
 
 def marked(image: ImageRecord, away: Sequence[Path]) -> ImageRecord:

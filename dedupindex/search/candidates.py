@@ -288,8 +288,8 @@ def query(
         if records[image_id].locations
     ]
     matches.sort(key=lambda match: _match_order(match, image))
-    found = [dataclasses.replace(match, image=looked_up(match.image)) for match in matches[:limit]]
-    return sorted(found, key=lambda match: _match_order(match, image))
+    best = [dataclasses.replace(match, image=looked_up(match.image)) for match in matches[:limit]]
+    return sorted(best, key=lambda match: _match_order(match, image))
 
 
 def _match_order(match: Match, image: NewImage) -> tuple[object, ...]:
