@@ -15,7 +15,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from dedupindex.places import is_local
+from dedupindex.places import is_local, shards_above
 from dedupindex.records import ImageRecord, LocationRecord
 from dedupindex.records.roots import Root
 from dedupindex.records.selected_places import below
@@ -139,10 +139,10 @@ def absent(connection: Connection) -> tuple[Path, ...]:
     """
     host = catalog.host(connection)
     folders = [root.path for root in remembered(connection) if root.host == host]
-    found: dict[Path, bool] = {}
+    answers: dict[Path, bool] = {}
 
     def look(folder: Path) -> None:
-        found[folder] = is_absent(folder)
+        answers[folder] = is_absent(folder)
 
     threads = [threading.Thread(target=look, args=(folder,), name="look-at-root", daemon=True) for folder in folders]
     for thread in threads:
@@ -152,7 +152,7 @@ def absent(connection: Connection) -> tuple[Path, ...]:
         thread.join(max(0.0, until - time.monotonic()))
         if thread.is_alive():
             log.warning("%s does not answer, and counts as not there", folder)
-    return tuple(folder for folder in folders if found.get(folder, True))
+    return tuple(folder for folder in folders if answers.get(folder, True))
 
 
 def marked(image: ImageRecord, away: Sequence[Path]) -> ImageRecord:
@@ -172,6 +172,39 @@ def marked(image: ImageRecord, away: Sequence[Path]) -> ImageRecord:
         return image
     ordered = sorted(marked_places(image.locations, away), key=lambda place: place.missing)  # stable: by path within
     return dataclasses.replace(image, locations=tuple(ordered))
+
+
+def looked_up(image: ImageRecord) -> ImageRecord:
+    """The image with its places marked as missing where no file lies now, and those that are there first.
+
+    Parameters
+    ----------
+    image : ImageRecord
+
+    Returns
+    -------
+    ImageRecord
+        The same one where all that was there is there.
+    """
+    places = [dataclasses.replace(place, missing=place.missing or not _lies_there(place)) for place in image.locations]
+    if places == list(image.locations):
+        return image
+    return dataclasses.replace(image, locations=tuple(sorted(places, key=lambda place: place.missing)))
+
+
+def _lies_there(place: LocationRecord) -> bool:
+    """Whether there is a file, as far as one can tell without opening it: of a member of an archive, the archive."""
+    if not is_local(place.path):
+        return True
+    try:
+        os.lstat(place.path)
+    except NotADirectoryError:
+        return any(above.is_file() for above in shards_above(place.path))
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
 
 
 def marked_places(places: Iterable[LocationRecord], away: Sequence[Path]) -> tuple[LocationRecord, ...]:

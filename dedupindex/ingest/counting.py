@@ -50,7 +50,16 @@ def is_unchanged(known: KnownFile, state: FileState, settings: Settings, trust_f
 
 
 def count_unchanged(database: Database, settings: Settings, trust_failures: bool, files: Sequence[FoundFile]) -> int:
-    """How many of some files need not be read."""
+    """How many of some files need not be read.
+
+    Parameters
+    ----------
+    database : Database
+    settings : Settings
+    trust_failures : bool
+        As `is_unchanged` takes it.
+    files : sequence of FoundFile
+    """
     states = {file.path: FileState(file.path, file.size, file.mtime_ns, file.inode) for file in files}
     with database.read() as connection:
         known = catalog_locations.known_files(connection, list(states))

@@ -13,7 +13,7 @@ from dedupindex.features.descriptor import TURNED_REACH, turned_probes
 from dedupindex.features.model import load_model
 from dedupindex.features.negative import negative_probes
 from dedupindex.fitted import numbers
-from dedupindex.groups.roots import absent, marked
+from dedupindex.groups.roots import absent, looked_up, marked
 from dedupindex.records import Candidate, Features, FloatArray, Match, Relation, Verification
 from dedupindex.search.crowds import CROWD, most_alike
 from dedupindex.settings import Settings
@@ -291,7 +291,8 @@ def query(
         if records[image_id].locations
     ]
     matches.sort(key=lambda match: _match_order(match, image))
-    return matches[:limit]
+    best = [dataclasses.replace(match, image=looked_up(match.image)) for match in matches[:limit]]
+    return sorted(best, key=lambda match: _match_order(match, image))
 
 
 def _match_order(match: Match, image: NewImage) -> tuple[object, ...]:

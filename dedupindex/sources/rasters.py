@@ -128,8 +128,7 @@ def both(first: Mask | None, second: Mask | None) -> Mask | None:
 
 def valid_range(pixels: NDArray[Any], mask: Mask) -> tuple[float, float]:
     """Smallest and largest valid sample; NaN twice where there is none."""
-    found = _range_of(pixels, None if mask.all() else mask)
-    return (math.nan, math.nan) if found is None else found
+    return _range_of(pixels, None if mask.all() else mask) or (math.nan, math.nan)
 
 
 def stack_range(stack: NDArray[Any], mask: Mask | None) -> tuple[float, float] | None:
@@ -144,8 +143,8 @@ def stack_range(stack: NDArray[Any], mask: Mask | None) -> tuple[float, float] |
         return _range_of(stack, None)
     masks = np.broadcast_to(mask, stack.shape[:3])
     ranges = [_range_of(frame, valid) for frame, valid in zip(stack, masks, strict=True)]
-    found = [one for one in ranges if one is not None]
-    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
+    known = [one for one in ranges if one is not None]
+    return (min(low for low, _ in known), max(high for _, high in known)) if known else None
 
 
 def _range_of(samples: NDArray[Any], mask: Mask | None) -> tuple[float, float] | None:

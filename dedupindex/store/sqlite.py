@@ -90,8 +90,9 @@ class SqliteFile:
             uri = f"{uri.partition('?')[0]}?mode=ro&immutable=1" if folded else uri  # an empty log needs no lock file
             self._engine = _engine(uri, busy_timeout, query_only=True, wal=not on_network, alone=not folded)
         self._lock = WriterLock(self.path, busy_timeout)
-        # Where a network file system makes up numbers of files, they may change while the file stays.
-        self._identity = None if on_network else _identity_of(self.path)
+        self._identity: tuple[int, int] | None = None
+        if not on_network:  # where a network file system makes up numbers of files, they may change
+            event.listen(self._engine, "connect", self._note_place)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -110,6 +111,11 @@ class SqliteFile:
                 yield connection
                 durable.point("commit", self.path)
             durable.point("committed", self.path)
+
+    def _note_place(self, _connection: object, _record: object) -> None:
+        """Remember which file was opened; not before, because layered file systems copy one that is opened to write."""
+        if self._identity is None:
+            self._identity = _identity_of(self.path)
 
     def _check_place(self) -> None:
         """Refuse to go on where another file lies in place of the one that was opened: half of all would be of each.

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -100,6 +101,17 @@ def test_places_of_a_selection_may_be_text(scanned):
         for wrong in (("a",), ("a", "b", "c"), "ab", ("a", 5), ("a", "nope://x")):
             with pytest.raises(SettingsError):
                 index.report(selection=Selection(across=wrong), find=False)
+
+
+def test_a_query_says_which_place_is_gone(run, tmp_path):
+    rng = np.random.default_rng(5)
+    pixels = np.kron(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    Image.fromarray(pixels).save(tmp_path / "b.bmp")
+    run("ingest", "a.png", cwd=tmp_path, code=0)
+    assert "(gone)" not in run("query", "b.bmp", cwd=tmp_path, code=0).stdout
+    (tmp_path / "a.png").unlink()
+    assert "a.png  (gone)" in run("query", "b.bmp", cwd=tmp_path, code=0).stdout
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a POSIX shell closes them")

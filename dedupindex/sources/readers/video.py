@@ -141,7 +141,7 @@ def _opened(source: Source) -> Iterator[tuple[Any, Any]]:
     with native_stderr(source.notes), _file(source) as file:
         try:
             with av.open(file, mode="r", format=format, metadata_errors="ignore") as container:
-                streams = [one for one in container.streams.video if not one.disposition & _attached(av)]
+                streams = [one for one in container.streams.video if not _is_cover(av, one)]
                 if not streams:
                     raise UnsupportedImageError(source.path, Reason.NOT_AN_IMAGE, "no video track")
                 stream = streams[0]
@@ -152,9 +152,11 @@ def _opened(source: Source) -> Iterator[tuple[Any, Any]]:
             raise ReadError(source.path, Reason.DAMAGED, _words(error)) from error
 
 
-def _attached(av: Any) -> int:
-    """The mark of a track that is a cover picture."""
-    return int(av.stream.Disposition.attached_pic)
+def _is_cover(av: Any, stream: Any) -> bool:
+    """Whether a track is a cover picture; what marks it is a number, or before PyAV 18 an enum's member with one."""
+    marks = (stream.disposition, av.stream.Disposition.attached_pic)
+    one, other = (int(getattr(mark, "value", mark)) for mark in marks)
+    return bool(one & other)
 
 
 @contextmanager
