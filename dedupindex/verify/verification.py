@@ -39,9 +39,11 @@ from dedupindex.verify.relations import full_matrix, registration_of, relations_
 CERTAIN = 0.995  # a probability that ends the search for better alignments
 WORTH = 0.02  # probability from which an alignment is simplified and its detail measured; the same at every threshold
 MIN_INLIERS = 6  # matches that must agree before an alignment is looked at
-ALIKE, MOST_ALIKE = 0.3, 0.45  # cosines from which pictures without agreeing keypoints are still correlated:
+# Cosines from which pictures without agreeing keypoints are still correlated, the lower the fewer keypoints one has:
+# with fewer than `BLURRED` it may be a blurred copy, with fewer than `SOME_KEYPOINTS` a noisy or faint one.
+LEAST_ALIKE, ALIKE, MOST_ALIKE = 0.2, 0.3, 0.45
+BLURRED, SOME_KEYPOINTS = 60, 100
 STRETCHED = 0.25  # the same of pictures with aspects far apart, as they are or mirrored; strangers seldom reach it
-SOME_KEYPOINTS = 100  # the first where one has fewer than these, the second where neither has
 MIN_PEAK = 0.5  # NCC at 64 pixels below which such pictures are not copies
 PLAIN = 0.035  # how near a fitted map must be to a plain one, relative
 MOVED = 3.0  # thumbnail pixels by which it may move the centre
@@ -187,6 +189,8 @@ def alignments(a: Features, b: Features) -> Iterator[Alignment]:
 
 def alike_from(keypoints: int) -> float:
     """Cosine from which two pictures are correlated though their keypoints do not agree; lower for few keypoints."""
+    if keypoints < BLURRED:
+        return LEAST_ALIKE
     return ALIKE if keypoints < SOME_KEYPOINTS else MOST_ALIKE
 
 

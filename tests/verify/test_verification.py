@@ -9,9 +9,20 @@ import pytest
 from PIL import Image
 
 from dedupindex.evaluation.attacks import attack
+from dedupindex.features import pack
+from dedupindex.features.model import load_model
 from dedupindex.records import Features, Relation, Verification
 from dedupindex.verify.keypoint_registration import compose
-from dedupindex.verify.verification import same_bytes, verify
+from dedupindex.verify.verification import (
+    BLURRED,
+    LEAST_ALIKE,
+    MOST_ALIKE,
+    SOME_KEYPOINTS,
+    alike_from,
+    same_bytes,
+    verify,
+)
+from dedupindex.verify.vetting import plausible, sketch
 from tests.amounts import crossed
 from tests.scenes import PHOTOGRAPHS, features, grey, holes, photograph, photograph_features, smooth
 
@@ -413,3 +424,18 @@ def test_negatives_of_other_pictures():
         for name in PHOTOGRAPHS:
             if name != other:
                 assert not verify(photograph_features(name), negative).accepted
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "cat"])
+def test_strongly_blurred_copies_are_confirmed_and_pass_the_vetting(name):
+    picture = photograph(name)
+    a = photograph_features(name)
+    b = features(cv2.GaussianBlur(picture, (0, 0), 0.017 * max(picture.shape)))
+    assert verify(a, b).accepted
+    assert plausible([(sketch(pack(a)), sketch(pack(b)))], load_model().local_parity)[0]
+
+
+def test_fewer_keypoints_need_less_likeness():
+    levels = [alike_from(number) for number in range(200)]
+    assert levels == sorted(levels)
+    assert levels[0] == LEAST_ALIKE < levels[BLURRED] < levels[SOME_KEYPOINTS] == MOST_ALIKE
