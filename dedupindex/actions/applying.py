@@ -18,9 +18,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dedupindex import durable
-from dedupindex.actions import file_operations
+from dedupindex.actions import file_access, file_operations
 from dedupindex.actions.comparing import compared, compared_companion, require_unit
-from dedupindex.actions.file_operations import OperationState, Surprise
+from dedupindex.actions.file_access import Surprise
+from dedupindex.actions.file_operations import OperationState
 from dedupindex.actions.journal import FileOperation, Journal, JournalEntry, JournalState, SidecarAction, open_journal
 from dedupindex.actions.merging import opened_sidecar
 from dedupindex.actions.plans import check_plan
@@ -225,7 +226,7 @@ def _take_up(book: Journal, operation: FileOperation) -> bool:
         file_operations.finish(operation)
     else:
         durable.sync_folder(operation.file.parent)
-        file_operations.remove(operation.temporary)
+        file_access.remove(operation.temporary)
     book.note(operation.number, JournalState.DONE)
     return True
 

@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from dedupindex.actions import file_operations
-from dedupindex.actions.file_operations import Surprise
+from dedupindex.actions import file_access
+from dedupindex.actions.file_access import Surprise
 from dedupindex.actions.merging import is_as_left
 from dedupindex.actions.renewed_proof import Prover, require_proof
 from dedupindex.errors import DedupIndexError
@@ -40,10 +40,10 @@ def compared(item: PlanItem, prover: Prover | None) -> Iterator[tuple[os.stat_re
     Surprise
     """
     with (
-        file_operations.opened(item.keeper.path, _KEPT) as (kept, keeper),
-        file_operations.opened(item.file.path) as (descriptor, status),
+        file_access.opened(item.keeper.path, _KEPT) as (kept, keeper),
+        file_access.opened(item.file.path) as (descriptor, status),
     ):
-        if file_operations.identity(status) == file_operations.identity(keeper):
+        if file_access.identity(status) == file_access.identity(keeper):
             raise Surprise(f"{item.file.path}: is the same file as {item.keeper.path}")
         for seen, planned, words in ((status, item.file, ""), (keeper, item.keeper, _KEPT)):
             if (seen.st_size, seen.st_mtime_ns) != (planned.size, planned.mtime_ns):
@@ -53,7 +53,7 @@ def compared(item: PlanItem, prover: Prover | None) -> Iterator[tuple[os.stat_re
             _compare(kept, descriptor, item, digests[0], digests[1])
         else:
             for digest, source in zip(digests, (kept, descriptor), strict=True):
-                while data := os.read(source, file_operations.CHUNK):
+                while data := os.read(source, file_access.CHUNK):
                     digest.update(data)
         for digest, planned, words in zip(digests, (item.keeper, item.file), (_KEPT, ""), strict=True):
             if digest.hexdigest() != planned.sha256:
@@ -61,8 +61,8 @@ def compared(item: PlanItem, prover: Prover | None) -> Iterator[tuple[os.stat_re
         if not item.exact and not item.chosen:  # of a chosen one the content was decided on, which the digests show
             _prove_again(item, prover)
         for path, seen, words in ((item.file.path, status, ""), (item.keeper.path, keeper, _KEPT)):
-            now = file_operations.look(path)
-            if now is None or file_operations.state(now) != file_operations.state(seen):
+            now = file_access.look(path)
+            if now is None or file_access.state(now) != file_access.state(seen):
                 raise Surprise(f"{words}{path}: changed while it was read")
         yield status, keeper, descriptor
 
@@ -70,7 +70,7 @@ def compared(item: PlanItem, prover: Prover | None) -> Iterator[tuple[os.stat_re
 def _compare(kept: int, descriptor: int, item: PlanItem, first: hashlib._Hash, second: hashlib._Hash) -> None:
     """Read two files side by side; every byte has to agree."""
     while True:
-        one, other = os.read(kept, file_operations.CHUNK), os.read(descriptor, file_operations.CHUNK)
+        one, other = os.read(kept, file_access.CHUNK), os.read(descriptor, file_access.CHUNK)
         if one != other:
             raise Surprise(f"{item.file.path}: differs from {item.keeper.path}")
         if not one:
@@ -125,18 +125,18 @@ def compared_companion(
     ------
     Surprise
     """
-    with file_operations.opened(file.path) as (descriptor, status):
+    with file_access.opened(file.path) as (descriptor, status):
         _as_planned(descriptor, status, file, "")
         if companion.equal is None:
             yield status, keeper, descriptor
             return
-        with file_operations.opened(companion.equal.path, _KEPT) as (kept, equal):
-            if file_operations.identity(status) == file_operations.identity(equal):
+        with file_access.opened(companion.equal.path, _KEPT) as (kept, equal):
+            if file_access.identity(status) == file_access.identity(equal):
                 raise Surprise(f"{file.path}: is the same file as {companion.equal.path}")
             changed = written(companion.equal.path)
             if changed is None:
                 _as_planned(kept, equal, companion.equal, _KEPT)
-            elif not is_as_left(file_operations.digest_of(kept), companion.equal.sha256, changed):
+            elif not is_as_left(file_access.digest_of(kept), companion.equal.sha256, changed):
                 raise Surprise(f"{_KEPT}{companion.equal.path}: its content is not the planned one")
             yield status, equal, descriptor
 
@@ -144,10 +144,10 @@ def compared_companion(
 def _as_planned(descriptor: int, status: os.stat_result, planned: PlannedFile, words: str) -> None:
     if (status.st_size, status.st_mtime_ns) != (planned.size, planned.mtime_ns):
         raise Surprise(f"{words}{planned.path}: has changed since the plan was made")
-    if file_operations.digest_of(descriptor) != planned.sha256:
+    if file_access.digest_of(descriptor) != planned.sha256:
         raise Surprise(f"{words}{planned.path}: its content is not the planned one")
-    now = file_operations.look(planned.path)
-    if now is None or file_operations.state(now) != file_operations.state(os.fstat(descriptor)):
+    now = file_access.look(planned.path)
+    if now is None or file_access.state(now) != file_access.state(os.fstat(descriptor)):
         raise Surprise(f"{words}{planned.path}: changed while it was read")
 
 

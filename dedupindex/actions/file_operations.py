@@ -12,27 +12,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 
 from dedupindex import durable
+from dedupindex.actions.file_access import Surprise, digest_of, identity, look, opened, remove
+from dedupindex.actions.file_copies import NEW, clone, copy_as, write_as
 from dedupindex.actions.journal import FileOperation, SidecarAction
 from dedupindex.records.plans import Action
-from dedupindex.system import READ_NO_LINK, clone_content, open_flags
 
-CHUNK = 1 << 20
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | open_flags("O_CLOEXEC", "O_BINARY")
-_NEW_TO_READ = os.O_RDWR | os.O_CREAT | os.O_EXCL | open_flags("O_CLOEXEC", "O_BINARY")
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES})
-
-
-class Surprise(Exception):  # noqa: N818  (what was found, not what went wrong)
-    """A file is not as the plan or the journal says."""
 
 
 class OperationState(Enum):
@@ -42,61 +33,6 @@ class OperationState(Enum):
     BETWEEN = "the file is at both places"
     AFTER = "the operation is done"
     UNKNOWN = "neither"
-
-
-@contextmanager
-def opened(path: Path, words: str = "") -> Iterator[tuple[int, os.stat_result]]:
-    """Open a regular file for reading, never through a link of that name.
-
-    Raises
-    ------
-    Surprise
-        It is gone, or no regular file.
-    """
-    try:
-        descriptor = os.open(path, READ_NO_LINK)
-    except OSError as error:
-        what = "is a symbolic link now" if error.errno == errno.ELOOP else (error.strerror or "cannot be opened")
-        raise Surprise(f"{words}{path}: {what}") from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise Surprise(f"{words}{path}: is no regular file any more")
-        yield descriptor, status
-    finally:
-        os.close(descriptor)
-
-
-def digest_of(descriptor: int) -> str:
-    """SHA-256 of an open file, from its beginning."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    digest = hashlib.sha256()
-    while data := os.read(descriptor, CHUNK):
-        digest.update(data)
-    return digest.hexdigest()
-
-
-def sha256_of(data: bytes) -> str:
-    """SHA-256 of some bytes."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def identity(status: os.stat_result) -> tuple[int, int]:
-    """Return what tells one file from another: device and inode."""
-    return status.st_dev, status.st_ino
-
-
-def state(status: os.stat_result) -> tuple[int, ...]:
-    """Return what changes whenever a file's content does."""
-    return (*identity(status), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-def look(path: Path) -> os.stat_result | None:
-    """Stat a name without following links; None = it does not exist."""
-    try:
-        return path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 # ----------------------------------------------------------------------------------------------------- doing
@@ -134,7 +70,7 @@ def perform(operation: FileOperation, seen: os.stat_result | None, note: bytes =
         operation.temporary.symlink_to(operation.keeper)
         _replace(operation, seen)
     elif operation.action is Action.REFLINK:
-        _clone(operation)
+        clone(operation)
         _replace(operation, seen)
     elif operation.action is Action.DELETE:
         _unlink(operation, seen)
@@ -147,28 +83,6 @@ def _replace(operation: FileOperation, seen: os.stat_result) -> None:
     durable.replace(operation.temporary, operation.file)
 
 
-def _clone(operation: FileOperation) -> None:
-    """Make a file that shares the keeper's blocks, with the attributes of the operation's file."""
-    durable.point("write", operation.temporary)
-    try:
-        with opened(operation.keeper) as (kept, status):
-            if identity(status) != operation.keeper_identity:
-                raise Surprise(f"{operation.keeper}: became another file")
-            new = os.open(operation.temporary, _NEW_TO_READ, 0o600)
-            try:
-                clone_content(kept, new)
-                if digest_of(new) != operation.sha256:
-                    raise Surprise(f"{operation.keeper}: its content is not that of {operation.file} any more")
-                _dress(new, operation)
-                durable.point("fsync", operation.temporary)
-                os.fsync(new)
-            finally:
-                os.close(new)
-    except (Surprise, OSError):
-        remove(operation.temporary)
-        raise
-
-
 def _write_sidecar(operation: FileOperation, content: bytes) -> None:
     """Write a sidecar beside a keeper, or in place of the one that was looked at."""
     write_as(content, operation, operation.temporary, old=False)
@@ -179,8 +93,8 @@ def _write_sidecar(operation: FileOperation, content: bytes) -> None:
         durable.sync_folder(operation.file.parent)
         remove(operation.temporary)
         return
-    found = None if now is None else (identity(now), now.st_size, now.st_mtime_ns)
-    if found != (operation.identity, operation.size, operation.mtime_ns):
+    seen = None if now is None else (identity(now), now.st_size, now.st_mtime_ns)
+    if seen != (operation.identity, operation.size, operation.mtime_ns):
         raise Surprise(f"{operation.file}: changed a moment ago")
     durable.replace(operation.temporary, operation.file)
 
@@ -216,7 +130,7 @@ def _take_away(operation: FileOperation, seen: os.stat_result, note: bytes) -> N
         folder.mkdir(exist_ok=True)
     if operation.info is not None:
         durable.point("write", operation.info)
-        descriptor = os.open(operation.info, _NEW, 0o600)
+        descriptor = os.open(operation.info, NEW, 0o600)
         try:
             os.write(descriptor, note)
             durable.point("fsync", operation.info)
@@ -259,96 +173,6 @@ def _take_name(source: Path, target: Path) -> None:
             raise FileExistsError(errno.EEXIST, "is there already", os.fspath(target)) from error
         durable.point("rename", target)
         source.rename(target)
-
-
-def copy_as(source: Path, operation: FileOperation, target: Path) -> None:
-    """Copy a file whole and synced, with the mode, times, owner and attributes that the operation's file had.
-
-    Parameters
-    ----------
-    source : Path
-        The file that is copied.
-    operation : FileOperation
-        Says which content and attributes the copy must have.
-    target : Path
-        The copy; there must be no such file. It is removed again when the copy fails.
-
-    Raises
-    ------
-    Surprise
-        The content of *source* is not that of the operation's file.
-    OSError
-    """
-    durable.point("write", target)
-    try:
-        _copy(source, operation, target)
-    except (Surprise, OSError):
-        remove(target)
-        raise
-
-
-def _copy(source: Path, operation: FileOperation, target: Path) -> None:
-    digest = hashlib.sha256()
-    with opened(source) as (old, _):
-        new = os.open(target, _NEW, 0o600)
-        try:
-            while data := os.read(old, CHUNK):
-                digest.update(data)
-                while data:
-                    data = data[os.write(new, data) :]
-            if digest.hexdigest() != operation.sha256:
-                raise Surprise(f"{source}: its content is not that of {operation.file} any more")
-            _dress(new, operation)
-            durable.point("fsync", target)
-            os.fsync(new)
-        finally:
-            os.close(new)
-
-
-def write_as(content: bytes, operation: FileOperation, target: Path, *, old: bool) -> None:
-    """Write a file whole and synced, with the mode, owner and attributes that the operation's file had.
-
-    Parameters
-    ----------
-    content : bytes
-    operation : FileOperation
-    target : Path
-        There must be no such file. It is removed again when writing fails.
-    old : bool
-        With the times of the operation's file too.
-
-    Raises
-    ------
-    OSError
-    """
-    durable.point("write", target)
-    try:
-        new = os.open(target, _NEW, 0o600)
-        try:
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(new, rest) :]
-            _dress(new, operation, times=old)
-            durable.point("fsync", target)
-            os.fsync(new)
-        finally:
-            os.close(new)
-    except OSError:
-        remove(target)
-        raise
-
-
-def _dress(descriptor: int, operation: FileOperation, *, times: bool = True) -> None:
-    status = os.fstat(descriptor)
-    if (status.st_uid, status.st_gid) != (operation.uid, operation.gid):
-        with contextlib.suppress(PermissionError):  # only root may change the owner
-            os.fchown(descriptor, operation.uid, operation.gid)
-    for name, value in operation.xattrs:
-        with contextlib.suppress(OSError):  # some are the system's own, some file systems have none
-            os.setxattr(descriptor, name, bytes.fromhex(value))
-    os.fchmod(descriptor, operation.mode)
-    if times:
-        os.utime(descriptor, ns=(operation.atime_ns, operation.mtime_ns))
 
 
 # -------------------------------------------------------------------------------------------------- how far it came
@@ -470,12 +294,6 @@ def remove_folders(operation: FileOperation) -> None:
             durable.point("rmdir", folder)
             with contextlib.suppress(OSError):  # not empty
                 folder.rmdir()
-
-
-def remove(path: Path) -> None:
-    """Remove a name of ours if it is there."""
-    if look(path) is not None:
-        durable.remove(path)
 
 
 def _restore(operation: FileOperation) -> None:

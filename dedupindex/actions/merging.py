@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dedupindex.actions import file_operations
-from dedupindex.actions.file_operations import Surprise
+from dedupindex.actions import file_access
+from dedupindex.actions.file_access import Surprise
 from dedupindex.actions.plans import SIDECAR
 from dedupindex.errors import DedupIndexError
 from dedupindex.execution.contained import within_limits
@@ -86,11 +86,11 @@ class Merger:
     # ------------------------------------------------------------------------------------------------------ reading
     def _of_unit(self, path: Path, same: PlannedFile | None = None) -> PictureMetadata:
         """What a picture and its sidecars say; of a file with the bytes of *same* that one is read."""
-        found = PictureMetadata()
+        known = PictureMetadata()
         for companion in self._finder.companions(path):
             if _is_sidecar(companion.path, companion.kind):
-                found = joined(found, self._of_sidecar(companion.path))
-        return joined(found, self._of_picture(path if same is None else same.path))
+                known = joined(known, self._of_sidecar(companion.path))
+        return joined(known, self._of_picture(path if same is None else same.path))
 
     def _has_sidecar(self, path: Path) -> bool:
         return any(_is_sidecar(companion.path, companion.kind) for companion in self._finder.companions(path))
@@ -116,7 +116,7 @@ class Merger:
         """The sidecar to write beside a keeper, and what it is now."""
         path, is_there = self._place(keeper)
         if not is_there:
-            if file_operations.look(path) is not None:
+            if file_access.look(path) is not None:
                 raise _NotReadable(f"{path.name} beside {keeper} is no file of the picture")
             return path, None, None
         planned, data = _bytes_of(path)
@@ -151,7 +151,7 @@ def _bytes_of(path: Path) -> tuple[PlannedFile, bytes]:
     _NotReadable
     """
     try:
-        with file_operations.opened(path) as (descriptor, status):
+        with file_access.opened(path) as (descriptor, status):
             if status.st_nlink > 1:
                 raise _NotReadable(f"{path.name} has {status.st_nlink} hard links; undo could not join them again")
             data = _content_of(descriptor)
@@ -159,7 +159,7 @@ def _bytes_of(path: Path) -> tuple[PlannedFile, bytes]:
         raise _NotReadable(str(error)) from error
     if data is None:
         raise _NotReadable(f"{path.name} is larger than {MOST_BYTES:,} bytes")
-    return PlannedFile(path, file_operations.sha256_of(data), status.st_size, status.st_mtime_ns), data
+    return PlannedFile(path, file_access.sha256_of(data), status.st_size, status.st_mtime_ns), data
 
 
 # ----------------------------------------------------------------------------------------------------- applying
@@ -193,16 +193,16 @@ def opened_sidecar(metadata: PlannedMetadata, written: tuple[str, str] | None) -
         It is neither as planned nor as this run left it.
     """
     path, planned = metadata.sidecar, metadata.existing
-    if file_operations.look(path) is None:
+    if file_access.look(path) is None:
         if planned is not None:
             raise Surprise(f"{path}: is gone since the plan was made")
         yield None
         return
-    with file_operations.opened(path) as (descriptor, status):
+    with file_access.opened(path) as (descriptor, status):
         if status.st_nlink > 1:
             raise Surprise(f"{path}: has {status.st_nlink} hard links now; undo could not join them again")
         data = _content_of(descriptor)
-        digest = "" if data is None else file_operations.sha256_of(data)
+        digest = "" if data is None else file_access.sha256_of(data)
         if data is None or not is_as_left(digest, "" if planned is None else planned.sha256, written):
             raise Surprise(f"{path}: {'is there now' if planned is None else 'has changed since the plan was made'}")
         yield OpenSidecar(descriptor, status, data)
@@ -223,6 +223,19 @@ def is_as_left(digest: str, planned: str, written: tuple[str, str] | None) -> bo
 
 def merged(path: Path, data: bytes | None, carried: PictureMetadata) -> bytes:
     """The new content of a sidecar.
+
+    Parameters
+    ----------
+    path : Path
+        That an error names.
+    data : bytes or None
+        Its content now; None: there is none yet.
+    carried : PictureMetadata
+        What is added as far as it is lacking.
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------

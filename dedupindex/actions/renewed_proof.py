@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from dedupindex.actions.file_operations import Surprise
+from dedupindex.actions.file_access import Surprise
 from dedupindex.records import Outcome, Proof
 from dedupindex.records.plans import PlanItem
 

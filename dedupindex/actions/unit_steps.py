@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from dedupindex.actions import file_operations, trash
-from dedupindex.actions.file_operations import Surprise
+from dedupindex.actions import file_access, trash
+from dedupindex.actions.file_access import Surprise
 from dedupindex.actions.journal import FileOperation, Journal, SidecarAction
 from dedupindex.actions.merging import merged, opened_sidecar
 from dedupindex.records.plans import Action, Plan, PlanItem, PlannedCompanion, PlannedFile, PlannedMetadata
@@ -114,8 +114,8 @@ def announce(
         mode=status.st_mode & 0o7777,
         uid=status.st_uid,
         gid=status.st_gid,
-        identity=file_operations.identity(status),
-        keeper_identity=file_operations.identity(keeper),
+        identity=file_access.identity(status),
+        keeper_identity=file_access.identity(keeper),
         temporary=path.parent / f".dedupindex-{book.token}-{step.number}",
         target=target,
         info=info,
@@ -147,31 +147,31 @@ def announce_sidecar(
     OSError
     """
     path = metadata.sidecar
-    with opened_sidecar(metadata, book.written(path)) as found:
-        data = None if found is None else found.data
+    with opened_sidecar(metadata, book.written(path)) as sidecar:
+        data = None if sidecar is None else sidecar.data
         content = merged(path, data, metadata.carried)
         if content == data:
             return None
-        status = keeper if found is None else found.status
+        status = keeper if sidecar is None else sidecar.status
         operation = FileOperation(
             number=step.number,
             action=SidecarAction.WRITE,
             file=path,
             keeper=step.keeper,
-            sha256="" if data is None else file_operations.sha256_of(data),
+            sha256="" if data is None else file_access.sha256_of(data),
             size=0 if data is None else status.st_size,
             mtime_ns=status.st_mtime_ns,
             atime_ns=status.st_atime_ns,
             mode=status.st_mode & (0o666 if data is None else 0o7777),
             uid=status.st_uid,
             gid=status.st_gid,
-            identity=file_operations.identity(status),
-            keeper_identity=file_operations.identity(keeper),
+            identity=file_access.identity(status),
+            keeper_identity=file_access.identity(keeper),
             temporary=path.parent / f".dedupindex-{book.token}-{step.number}",
-            xattrs=() if found is None else _attributes(found.descriptor),
+            xattrs=() if sidecar is None else _attributes(sidecar.descriptor),
             unit=step.unit,
             before=None if data is None else data.hex(),
-            after=file_operations.sha256_of(content),
+            after=file_access.sha256_of(content),
         )
     return operation, content
 

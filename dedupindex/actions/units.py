@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from dedupindex.actions import file_operations
+from dedupindex.actions import file_access
 from dedupindex.actions.merging import Merger
 from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.actions.plans import is_under
@@ -217,7 +217,7 @@ class _Units:
             for place in image.locations if image else ():
                 if place.path == path and (place.size, place.mtime_ns) == (status.st_size, status.st_mtime_ns):
                     return PlannedFile(path, image.sha256.hex() if image else "", place.size, place.mtime_ns)
-            with file_operations.opened(path) as (descriptor, status):
-                return PlannedFile(path, file_operations.digest_of(descriptor), status.st_size, status.st_mtime_ns)
-        except (OSError, file_operations.Surprise):
+            with file_access.opened(path) as (descriptor, status):
+                return PlannedFile(path, file_access.digest_of(descriptor), status.st_size, status.st_mtime_ns)
+        except (OSError, file_access.Surprise):
             return None

@@ -37,6 +37,7 @@ NEAR_STEPS = 1.5  # ratio of the steps of two JPEGs up to which those of one may
 LEAST_BEYOND = 0.5  # of the next: less is not measured, as where the finest detail lies where the coarser is least
 ENLARGED = 2.5  # energy above the limit of the coarser picture, over that of its enlargement, that is detail
 SHARP = 1.0  # levels of detail near its limit that a picture has which was not enlarged itself
+SAME_DETAIL = 1.1  # times the detail of another file with the same pixels, up to which one has no more of it
 SAME_SCALE = 1.04  # pixels along a side of one for one of the other, up to which their JPEG steps are compared
 OWN_AREA, NO_AREA = 0.02, 0.01  # share of the area that shows more; up to which nothing counts as shown
 PLAIN = 0.65  # share of one colour from which what only one picture shows is a border or a bar
@@ -179,6 +180,8 @@ def _sharpened(view: _View) -> str:
         return ""
     even = EVEN[0] <= fine[0] / middle[0] <= EVEN[1]  # a blur of the other one would leave less of the finest detail
     coherent = min(middle[0] * middle[1], fine[0] * fine[1]) >= COHERENT
+    if _fewer_levels(_View(view.pair, view.y, view.x, view.files)):
+        return ""  # a tone that merges levels takes detail away: the other one has it still, and was not sharpened
     return "it was sharpened, and has no detail of its own" if even and coherent else ""
 
 
@@ -430,10 +433,29 @@ def fineness(pairs: Sequence[Pair]) -> dict[int, float]:
                     by_image[other] = by_image[image] * factor
                     waiting.append(other)
     enlarged = [both for both in map(enlargement, pairs) if both is not None]
-    for _ in enlarged:
-        for fine, coarse in enlarged:
-            by_image[fine] = min(by_image[fine], by_image[coarse])
+    if not enlarged:
+        return by_image
+    capped = [*enlarged, *(both for both in map(_nothing_finer, pairs) if both is not None)]
+    changed = True
+    while changed:  # nothing falls below the least number there is
+        changed = False
+        for fine, coarse in capped:
+            if by_image[fine] > by_image[coarse]:
+                by_image[fine], changed = by_image[coarse], True
     return by_image
+
+
+def _nothing_finer(pair: Pair) -> tuple[int, int] | None:
+    """(more compressed, less compressed) of two files with the same pixels, where the first has no more detail.
+
+    Blocks of a coarse JPEG look like detail above a limit; but it cannot show anything finer than the other file.
+    """
+    made = more_compressed(pair)
+    if made is None or made.sign is not Sign.COARSER_STEPS:
+        return None
+    view = _View(pair, *((pair.a, pair.b) if made.better == pair.a.id else (pair.b, pair.a)), {})
+    detail = view.both("detail")
+    return (made.worse, made.better) if detail is not None and detail[1] <= SAME_DETAIL * detail[0] else None
 
 
 def unpacked(pairs: Iterable[Pair]) -> set[int]:

@@ -235,6 +235,7 @@ def _known(images: Sequence[ImageRecord], pairs: Sequence[Pair]) -> dict[int, di
     for name, told in (("made", made), ("packed", packed)):
         for one in told:
             about[name][one.worse].append(one)
+    _inherit(processed, about["made"], packed, {frozenset((one.better, one.worse)) for one in made})
     return {
         image.id: {
             "part": part.get(same[image.id], 0),
@@ -248,6 +249,24 @@ def _known(images: Sequence[ImageRecord], pairs: Sequence[Pair]) -> dict[int, di
         }
         for image in images
     }
+
+
+def _inherit(
+    processed: dict[int, int], made: dict[int, list[Made]], packed: Sequence[Made], told: set[frozenset[int]]
+) -> None:
+    """Let a file be no less processed than another one with the same pixels and tone that is less compressed.
+
+    What tells that a picture was enlarged, say, is often hidden in the blocks of a copy that was saved coarsely. Pairs
+    of which one was seen to be made from the other are left out: there it is the better one that may have more steps.
+    """
+    below = [one for one in packed if frozenset((one.better, one.worse)) not in told]
+    changed = True
+    while changed:  # nothing grows beyond the largest number there is
+        changed = False
+        for one in below:
+            if processed.get(one.better, 0) > processed.get(one.worse, 0):
+                processed[one.worse], changed = processed[one.better], True
+                made[one.worse] += [replace(sign, worse=one.worse) for sign in made[one.better]]
 
 
 def keys(contenders: Sequence[Contender], rules: Sequence[str], prefer: Sequence[Path] = ()) -> list[Key]:

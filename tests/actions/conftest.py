@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from dedupindex.actions import file_operations
+from dedupindex.actions import file_copies
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -19,4 +19,4 @@ def _blocks_are_copied(monkeypatch):
         while data := os.read(source, 1 << 16):
             os.write(target, data)
 
-    monkeypatch.setattr(file_operations, "clone_content", copied)
+    monkeypatch.setattr(file_copies, "clone_content", copied)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from dedupindex import durable, system
-from dedupindex.actions import file_operations, trash
+from dedupindex.actions import file_access, file_copies, trash
 from dedupindex.actions.applying import apply_plan, undo_journal
 from dedupindex.actions.journal import open_journal
 from dedupindex.errors import PlanError
@@ -217,7 +217,7 @@ def test_undo_refuses_what_cannot_be_exact(heap):
 def test_reflink_where_the_file_system_has_none(heap, monkeypatch):
     before = snapshot(heap / "pics")
     plan = exact(heap, Action.REFLINK)
-    monkeypatch.setattr(file_operations, "clone_content", system.clone_content)
+    monkeypatch.setattr(file_copies, "clone_content", system.clone_content)
 
     def refused(*_):
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
@@ -315,7 +315,7 @@ def test_files_with_several_names_are_not_linked_or_deleted(heap):
     plan = exact(heap, Action.DELETE)
     os.link(plan.items[0].file.path, heap / "twin")
     assert outcomes(apply_plan(plan, heap / "j.jsonl"))[0] is OutcomeKind.SURPRISE
-    assert file_operations.look(plan.items[0].file.path) is not None
+    assert file_access.look(plan.items[0].file.path) is not None
 
 
 def test_a_name_that_is_taken_at_the_last_moment_is_not_overwritten(heap):

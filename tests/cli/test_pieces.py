@@ -2,8 +2,11 @@
 
 import csv
 import json
+import random
+from pathlib import Path
 
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from tests.scenes import photograph
 from tests.search.test_pieces import save
@@ -117,3 +120,30 @@ def test_without_the_profile(run, folder, tmp_path):
         "profile pieces"
         in run("query", folder / "in" / "coffee.jpg", "--box", "0,0,50,50", cwd=tmp_path, code=2).stderr
     )
+
+
+def test_a_third_of_a_long_screenshot(run, tmp_path):
+    """A scrolled page and parts of it: lines of text vanish where the whole page is made small."""
+    words = ("meadow", "lantern", "copper", "harbour", "thistle", "orchard", "gravel", "willow", "saddle", "beacon")
+    font, chance = ImageFont.load_default(30), random.Random(5)
+    page = Image.new("RGB", (900, 5000), "white")
+    draw = ImageDraw.Draw(page)
+    for y in range(30, 4960, 48):
+        draw.text((30, y), " ".join(chance.choice(words) for _ in range(chance.randrange(3, 8))), "black", font=font)
+    (tmp_path / "in").mkdir()
+    page.save(tmp_path / "in" / "page.png")
+    page.crop((0, 1200, 900, 2900)).save(tmp_path / "in" / "third.png")
+    page.crop((0, 0, 900, 2500)).save(tmp_path / "in" / "half.png")
+    run("-q", "scan", "in", "--profile", "pieces", "--pairs", "pairs.csv", cwd=tmp_path, code=0)
+    rows = list(csv.DictReader((tmp_path / "pairs.csv").read_text().splitlines()))
+    assert {frozenset(Path(row[side]).stem for side in "ab") for row in rows} >= {
+        frozenset({"page", "third"}), frozenset({"page", "half"}),
+    }  # fmt: skip
+    value = json.loads(run("report", "--pieces", "--json", cwd=tmp_path, code=0).stdout)
+    [part] = [one for one in value["pieces"] if one["part"]["locations"][0]["path"].endswith("third.png")]
+    top, _, height, width = part["box"]
+    assert part["container"]["locations"][0]["path"].endswith("page.png")
+    assert top >= 1100
+    assert top + height <= 3000
+    assert height >= 800
+    assert width >= 600

@@ -128,6 +128,38 @@ def test_an_enlarged_picture_is_as_fine_as_what_it_was_made_from():
     assert enlargement(soft) is None, "neither has fine detail: which of the two was made from the other is not known"
 
 
+def test_a_coarser_save_of_an_enlarged_picture_is_no_finer():
+    """Its blocks look like detail above the limit of the smaller picture, which the proof of that pair measured."""
+    small, large, coarse = 1, 2, 3
+    enlarged = three({"beyond": 1.5, "ratio": 1.6}, (Relation.RESIZED,), small, large, scale=1 / 1.6)
+    hidden = three({"beyond": 4.0, "ratio": 1.6}, (Relation.RESIZED,), small, coarse, scale=1 / 1.6)
+    steps = {"step_a": 3.0, "step_b": 40.0, "detail_b": 12.5}
+    saved = three(steps, (Relation.REENCODED,), large, coarse)
+    assert fineness([enlarged, hidden])[coarse] == pytest.approx(1.6)
+    assert fineness([enlarged, hidden, saved]) == pytest.approx({small: 1.0, large: 1.0, coarse: 1.0})
+    clearer = three({**steps, "detail_b": 24.0}, (Relation.REENCODED,), large, coarse)
+    assert fineness([enlarged, hidden, clearer])[coarse] == pytest.approx(1.6)
+    assert fineness([hidden, saved])[large] == pytest.approx(1.6)  # nothing says that it was enlarged
+
+
+def three(measures, relations, one, other, **known) -> Pair:
+    """A pair of two of three images."""
+    made = pair(measures, relations, **known)
+    return dataclasses.replace(made, a=image(one, **JPEG), b=image(other, **JPEG))
+
+
+def test_a_tone_that_merges_levels_does_not_make_the_other_one_sharpened():
+    sharper = {"middle_b": 1.22, "fine_b": 1.12, "middle_a": 0.72, "fine_a": 0.69}
+    told = made_from(pair(sharper, (Relation.TONE,)))
+    assert told is not None
+    assert (told.sign, told.worse) == (Sign.SHARPENED, 1)
+    merged = pair(sharper | {"unexplained_a": 0.19, "unexplained_b": 0.06}, (Relation.TONE,))
+    for one in (merged, turned(merged)):
+        told = made_from(one)
+        assert told is not None
+        assert (told.sign, told.worse) == (Sign.FEWER_LEVELS, 2)
+
+
 def test_borders_are_no_larger_picture():
     bar = {"outside_b": 0.2, "plain_b": 0.9}
     assert larger([pair(bar, (Relation.CROP_OF,), crop_of=Side.B)]) == []

@@ -51,20 +51,20 @@ def read_metadata(path: Path, settings: Settings) -> PictureMetadata:
         head = file.read(HEAD_BYTES)
         file.seek(0)
         plugins = PLUGINS.get(format_of(head, path) or "")
-        found = PictureMetadata()
+        known = PictureMetadata()
         if plugins is not None:
             with suppress(Exception):  # whatever a decoder raises on a damaged head: then the file says nothing
-                found = _read(file, plugins, settings)
-    return found
+                known = _read(file, plugins, settings)
+    return known
 
 
 def _read(file: BinaryIO, plugins: tuple[str, ...], settings: Settings) -> PictureMetadata:
     with pillow_limits(settings.max_pixels), Image.open(file, formats=plugins) as image:
-        found = PictureMetadata()
+        known = PictureMetadata()
         for source in (_xmp, _iptc, _exif):  # what people write with programs of today stands in the first
             with suppress(Exception):  # one of them being damaged says nothing of the others
-                found = joined(found, source(image))
-    return found
+                known = joined(known, source(image))
+    return known
 
 
 def _xmp(image: Image.Image) -> PictureMetadata:
@@ -83,16 +83,16 @@ def _xmp(image: Image.Image) -> PictureMetadata:
 def _iptc(image: Image.Image) -> PictureMetadata:
     if not isinstance(image, ImageFile.ImageFile):
         return PictureMetadata()
-    found = IptcImagePlugin.getiptcinfo(image) or {}
-    keywords = found.get(_IPTC_KEYWORDS, [])
-    date, time = (values.text_of(_one(found.get(key, b"")), 20) for key in (_IPTC_DATE, _IPTC_TIME))
+    records = IptcImagePlugin.getiptcinfo(image) or {}
+    keywords = records.get(_IPTC_KEYWORDS, [])
+    date, time = (values.text_of(_one(records.get(key, b"")), 20) for key in (_IPTC_DATE, _IPTC_TIME))
     taken = f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 else ""
     if taken and len(time) >= 6:
         offset = f"{time[6:9]}:{time[9:11]}" if len(time) == 11 else ""
         taken += f"T{time[:2]}:{time[2:4]}:{time[4:6]}{offset}"
     return PictureMetadata(
         keywords=values.keywords_of(keywords if isinstance(keywords, list) else [keywords]),
-        description=values.description_of(_one(found.get(_IPTC_CAPTION, b""))),
+        description=values.description_of(_one(records.get(_IPTC_CAPTION, b""))),
         taken=values.taken_of(taken),
     )
 
