@@ -11,10 +11,12 @@ pytest.importorskip("fastapi", reason="needs the extra web")
 
 from jinja2.ext import extract_from_ast
 
+from dedupindex.groups.ranking import RULES
+from dedupindex.records.plans import CHOSEN
+from dedupindex.reports.phrases import PHRASES, RANK_RULES, Phrases
 from dedupindex.web.page import language as module
 from dedupindex.web.page.language import LANGUAGES, chosen_language, compiled, entries, language
 from dedupindex.web.page.overview import ORDERS, PROOFS, STATES
-from dedupindex.web.page.phrases import PHRASES, Phrases
 from dedupindex.web.page.site import _environment
 from dedupindex.web.page.starting import PROFILES
 
@@ -156,6 +158,10 @@ def test_how_a_picture_was_made_is_known_to_the_catalogue():
 def test_sentences_of_reports_are_said_with_their_parts(english, german):
     assert language("de").say(english) == german
     assert language("en").say(english) == english
+
+
+def test_every_rule_has_a_name():
+    assert {*RULES, CHOSEN} == set(RANK_RULES)
 
 
 def test_a_long_text_is_left_alone():
