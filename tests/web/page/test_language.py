@@ -140,8 +140,8 @@ def test_how_a_picture_was_made_is_known_to_the_catalogue():
     ("english", "german"),
     [
         ("crop of, rotated", "Ausschnitt, gedreht"),
-        ("resized: no. 2 at 50 % of the size of no. 1", "andere Größe: Nr. 2 hat 50 % der Größe von Nr. 1"),
-        ("cropped: this shows a part of no. 1", "zugeschnitten: dieses zeigt einen Teil von Nr. 1"),
+        ("resized: no. 2 at 50 % of the size of no. 1", "andere Größe: Nr. 2 gegen Nr. 1: 50 %"),
+        ("cropped: this shows a part of no. 1", "zugeschnitten: dieses gegen Nr. 1: ein Teil"),
         ("edited: 1,234 places, 0.5 % of the area", "bearbeitet: 1.234 Stellen, 0,5 % der Fläche"),
         ("proven, largest difference 3 of 255", "nachgewiesen, größter Unterschied 3 von 255"),
         (
