@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
 
-from dedupindex.web.page.phrases import Phrases
+from dedupindex.reports.phrases import Phrases
 
 LANGUAGES = {"en": "English", "de": "Deutsch"}
 POINTS = {"de": ".,"}  # that mark thousands and decimals where they are not those of English

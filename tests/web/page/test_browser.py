@@ -305,7 +305,7 @@ def test_it_is_accessible(page, address):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
     base = address.split("/?")[0]
     group = page.locator("a.group").first.get_attribute("href")
-    for path in ("/", group, "/plan", "/query", "/scan", "/decisions", "/failures", "/api"):
+    for path in ("/", group, "/plan", "/query", "/part?image=1", "/scan", "/decisions", "/failures", "/api"):
         page.goto(base + path)
         page.wait_for_load_state("networkidle")
         for details in page.locator("details:not(.more)").all():

@@ -11,10 +11,12 @@ pytest.importorskip("fastapi", reason="needs the extra web")
 
 from jinja2.ext import extract_from_ast
 
+from dedupindex.groups.ranking import RULES
+from dedupindex.records.plans import CHOSEN
+from dedupindex.reports.phrases import PHRASES, RANK_RULES, Phrases
 from dedupindex.web.page import language as module
 from dedupindex.web.page.language import LANGUAGES, chosen_language, compiled, entries, language
 from dedupindex.web.page.overview import ORDERS, PROOFS, STATES
-from dedupindex.web.page.phrases import PHRASES, Phrases
 from dedupindex.web.page.site import _environment
 from dedupindex.web.page.starting import PROFILES
 
@@ -138,8 +140,8 @@ def test_how_a_picture_was_made_is_known_to_the_catalogue():
     ("english", "german"),
     [
         ("crop of, rotated", "Ausschnitt, gedreht"),
-        ("resized: no. 2 at 50 % of the size of no. 1", "andere Größe: Nr. 2 hat 50 % der Größe von Nr. 1"),
-        ("cropped: this shows a part of no. 1", "zugeschnitten: dieses zeigt einen Teil von Nr. 1"),
+        ("resized: no. 2 at 50 % of the size of no. 1", "andere Größe: Nr. 2 gegen Nr. 1: 50 %"),
+        ("cropped: this shows a part of no. 1", "zugeschnitten: dieses gegen Nr. 1: ein Teil"),
         ("edited: 1,234 places, 0.5 % of the area", "bearbeitet: 1.234 Stellen, 0,5 % der Fläche"),
         ("proven, largest difference 3 of 255", "nachgewiesen, größter Unterschied 3 von 255"),
         (
@@ -156,6 +158,10 @@ def test_how_a_picture_was_made_is_known_to_the_catalogue():
 def test_sentences_of_reports_are_said_with_their_parts(english, german):
     assert language("de").say(english) == german
     assert language("en").say(english) == english
+
+
+def test_every_rule_has_a_name():
+    assert {*RULES, CHOSEN} == set(RANK_RULES)
 
 
 def test_a_long_text_is_left_alone():

@@ -16,12 +16,12 @@ from dedupindex.records import DecisionKind, Relation
 from dedupindex.records.companions import CompanionKind
 from dedupindex.reports.plans import WHY
 from dedupindex.reports.wording import FLAGS, JUDGEMENT, MEANING, relation_names
-from dedupindex.settings import KEEP_RULES, OTHER_KEEP_RULES
 
 RANK_RULES = (
-    *dict.fromkeys((*KEEP_RULES, *OTHER_KEEP_RULES)),
-    *("present", "decided", "no-system-folder", "shows-more", "protected", "chosen"),
-)
+    "more-pixels", "less-processed", "lossless", "greater-depth", "less-compressed", "more-metadata",
+    "more-companions", "path-order", "oldest", "newest", "shortest-path", "first-path",
+    "present", "decided", "no-system-folder", "shows-more", "protected", "chosen",
+)  # fmt: skip
 _RELATION_WORDS = (
     "the same bytes", "the same pixels in another file", "encoded again", "other exposure, colours or filter",
     "one is the negative of the other", "one has a border", "one shows a part of the other",
