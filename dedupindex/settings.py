@@ -251,7 +251,7 @@ class Settings:
         ----------
         versions : mapping of str to str
             Name to version of all that shapes a feature: decoding, preparing, features, models
-            (`dedupindex.features.versions`).
+            (`dedupindex.versions`).
 
         Returns
         -------

@@ -7,7 +7,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
-from dedupindex.features import describe, rounded
+from dedupindex.features import rounded
+from dedupindex.features.describe import describe
 from dedupindex.prepare import prepare
 from dedupindex.records import Features, Frame, PreparedFrame
 from dedupindex.settings import Settings

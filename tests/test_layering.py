@@ -1,7 +1,7 @@
 """Draws the house and enforces it: imports only point to rooms that stand earlier, and nowhere in a circle.
 
 ```
-places  system  errors  durable  fields  fitted  threads  settings  records
+places  system  errors  durable  fields  fitted  lazy  threads  settings  records  versions
 sources -> prepare -> features -> compare -> verify          pure numerics: no SQL, no FAISS
 store   vectors                                              the only SQLAlchemy; the only FAISS
 execution -> groups -> curation -> ingest -> actions -> search -> engines -> evaluation, moderation -> upkeep
@@ -22,8 +22,9 @@ import dedupindex
 PACKAGE = Path(__file__).parent.parent / "dedupindex"
 ORDER = [
     {"places", "system"},
-    {"errors", "durable", "fields", "fitted", "threads"},
+    {"errors", "durable", "fields", "fitted", "lazy", "threads"},
     {"records", "settings"},
+    {"versions"},
     {"sources"},
     {"prepare"},
     {"features"},

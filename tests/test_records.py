@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from dedupindex.features import describe, rounded
-from dedupindex.features.describe import Wholes, describe_wholes
+from dedupindex.features import rounded
+from dedupindex.features.describe import Wholes, describe, describe_wholes
 from dedupindex.features.keypoints import LocalFeatures, extract
 from dedupindex.features.model import Model, load_model
 from dedupindex.prepare import prepare

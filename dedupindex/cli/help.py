@@ -61,14 +61,19 @@ class Verbs(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write what each verb does, the first sentence of its help."""
-        listed = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        listed = {name: self.purpose(ctx, name) for name in self.list_commands(ctx)}
         grouped = {name for names in VERBS.values() for name in names}
         others = tuple(name for name in listed if name not in grouped)
         for title, names in {**VERBS, "Others": others}.items():
-            rows = [(name, first_sentence(verb.help or "")) for name in names if (verb := listed.get(name)) is not None]
+            rows = [(name, first_sentence(listed[name])) for name in names if name in listed]
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
+
+    def purpose(self, ctx: Any, name: str) -> str:
+        """Return the help text of a verb."""
+        verb = self.get_command(ctx, name)
+        return (verb.help if verb is not None else None) or ""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write how to go on."""

@@ -10,40 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import typer
+import typer.main
 
-from dedupindex.cli import (
-    apply,
-    backup,
-    bank,
-    check,
-    compare,
-    decide,
-    demo,
-    doctor,
-    evaluate,
-    failures,
-    forget,
-    import_list,
-    info,
-    ingest,
-    leaks,
-    merge,
-    plan,
-    prove,
-    query,
-    rebuild,
-    relocate,
-    report,
-    scan,
-    serve,
-    similar,
-    split,
-    undo,
-    upgrade,
-    watch,
-)
 from dedupindex.cli.console import complain
 from dedupindex.cli.help import Verbs
 from dedupindex.cli.options import (
@@ -62,45 +35,100 @@ from dedupindex.cli.options import (
     discard_stdout,
 )
 
+
+class Entry(NamedTuple):
+    """A verb: its function in a module of `dedupindex.cli`, and the settings that it has flags for."""
+
+    function: str  # MODULE.NAME
+    settings: Sequence[str] = ()
+
+    def load(self) -> Any:
+        """The function; loads its module."""
+        module, _, name = self.function.partition(".")
+        return getattr(import_module(f"dedupindex.cli.{module}"), name)
+
+
+ENTRIES: Mapping[str, Entry] = {
+    "scan": Entry("scan.scan", (*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING)),
+    "ingest": Entry("ingest.ingest", (*TAKING, *WORKING, *ENGINE, *SHAPING, *READING)),
+    "merge": Entry("merge.merge", SHAPING),
+    "query": Entry("query.query", (*SEARCHING, "proof", *READING)),
+    "similar": Entry("similar.similar", ("workers", *SEARCHING, "embedding", *READING)),
+    "compare": Entry("compare.compare", ("threshold", *SHAPING, *READING)),
+    "report": Entry("report.report", (*WORKING, *ENGINE, *FINDING)),
+    "prove": Entry("prove.prove", (*WORKING, *ENGINE, "budget", *READING)),
+    "plan": Entry("plan.plan", (*WORKING, *FINDING)),
+    "apply": Entry("apply.apply"),
+    "undo": Entry("undo.undo"),
+    "evaluate": Entry("evaluate.evaluate", ("workers", *SEARCHING, *SHAPING, *READING)),
+    "split": Entry("split.split", (*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING)),
+    "leaks": Entry("leaks.leaks", (*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING)),
+    "bank": Entry("bank.bank", ("workers", *READING)),
+    "decide": Entry("decide.decide"),
+    "import-list": Entry("import_list.import_list"),
+    "failures": Entry("failures.failures"),
+    "info": Entry("info.info", (*SHAPING, *READING)),
+    "check": Entry("check.check", SHAPING),
+    "rebuild": Entry("rebuild.rebuild", (*WORKING, *SHAPING, *READING)),
+    "backup": Entry("backup.backup"),
+    "restore": Entry("backup.restore"),
+    "relocate": Entry("relocate.relocate", ("max_bytes",)),
+    "forget": Entry("forget.forget"),
+    "doctor": Entry("doctor.doctor"),
+    "upgrade": Entry("upgrade.upgrade"),
+    "watch": Entry("watch.watch", (*TAKING, *WORKING, *FINDING, *SHAPING, *READING)),
+    "serve": Entry("serve.serve", (*WORKING, *FINDING, *READING)),
+    "demo": Entry("demo.demo"),
+}
+
+
+class Commands(MutableMapping[str, Any]):
+    """The verbs by name, each made when it is first asked for: of one run only one is needed."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+            add_verb(alone, name, ENTRIES[name].load(), settings=ENTRIES[name].settings)
+            self._made[name] = typer.main.get_command(alone)
+        return self._made[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._made[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**ENTRIES, **self._made})
+
+    def __len__(self) -> int:
+        return len({**ENTRIES, **self._made})
+
+
+class Program(Verbs):
+    """The program, with the verbs of `ENTRIES`."""
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self.commands = Commands()
+
+    def purpose(self, ctx: Any, name: str) -> str:
+        """Return the help text of a verb, without making its options."""
+        return ENTRIES[name].load().__doc__ or ""
+
+
 app = typer.Typer(
     name="dedupindex",
-    cls=Verbs,
+    cls=Program,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.callback(invoke_without_command=True)(common)
-add_verb(app, "scan", scan.scan, settings=(*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING))
-add_verb(app, "ingest", ingest.ingest, settings=(*TAKING, *WORKING, *ENGINE, *SHAPING, *READING))
-add_verb(app, "merge", merge.merge, settings=SHAPING)
-add_verb(app, "query", query.query, settings=(*SEARCHING, "proof", *READING))
-add_verb(app, "similar", similar.similar, settings=("workers", *SEARCHING, "embedding", *READING))
-add_verb(app, "compare", compare.compare, settings=("threshold", *SHAPING, *READING))
-add_verb(app, "report", report.report, settings=(*WORKING, *ENGINE, *FINDING))
-add_verb(app, "prove", prove.prove, settings=(*WORKING, *ENGINE, "budget", *READING))
-add_verb(app, "plan", plan.plan, settings=(*WORKING, *FINDING))
-add_verb(app, "apply", apply.apply)
-add_verb(app, "undo", undo.undo)
-add_verb(app, "evaluate", evaluate.evaluate, settings=("workers", *SEARCHING, *SHAPING, *READING))
-add_verb(app, "split", split.split, settings=(*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING))
-add_verb(app, "leaks", leaks.leaks, settings=(*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING))
-add_verb(app, "bank", bank.bank, settings=("workers", *READING))
-add_verb(app, "decide", decide.decide)
-add_verb(app, "import-list", import_list.import_list)
-add_verb(app, "failures", failures.failures)
-add_verb(app, "info", info.info, settings=(*SHAPING, *READING))
-add_verb(app, "check", check.check, settings=SHAPING)
-add_verb(app, "rebuild", rebuild.rebuild, settings=(*WORKING, *SHAPING, *READING))
-add_verb(app, "backup", backup.backup)
-add_verb(app, "restore", backup.restore)
-add_verb(app, "relocate", relocate.relocate, settings=("max_bytes",))
-add_verb(app, "forget", forget.forget)
-add_verb(app, "doctor", doctor.doctor)
-add_verb(app, "upgrade", upgrade.upgrade)
-add_verb(app, "watch", watch.watch, settings=(*TAKING, *WORKING, *FINDING, *SHAPING, *READING))
-add_verb(app, "serve", serve.serve, settings=(*WORKING, *FINDING, *READING))
-add_verb(app, "demo", demo.demo)
 
 
 # Matrices of one picture are small: on a busy machine, threads that wait for one another make a query much slower.

@@ -21,11 +21,10 @@ from dedupindex.errors import SettingsError
 from dedupindex.groups.decisions import decided_pairs, sift
 from dedupindex.groups.joining import join, root_of
 from dedupindex.groups.report import present_pairs
-from dedupindex.records.splits import Part, Split, SplitFile
+from dedupindex.records.splits import DEFAULT_RATIOS, Part, Split, SplitFile
 from dedupindex.store import catalog_decisions, catalog_images
 from dedupindex.store.database import Connection
 
-DEFAULT_RATIOS: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
 DIGITS = 12  # of a unit's name
 
 

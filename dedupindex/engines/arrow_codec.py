@@ -18,6 +18,7 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hin
 
 import pyarrow as pa
 
+from dedupindex.records import arrays
 from dedupindex.settings import Settings
 
 _Record = TypeVar("_Record")
@@ -91,7 +92,7 @@ def _codec(hint: Any) -> _Codec:
 
 
 def _record_codec(kind: Any) -> _Codec:
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, localns=vars(arrays))  # records name types of arrays without loading NumPy
     names = [field.name for field in dataclasses.fields(kind) if field.init]
     constant = [name for name in names if hints[name] in CONSTANTS]
     codecs = {name: _codec(hints[name]) for name in names if name not in constant}

@@ -23,7 +23,6 @@ from dedupindex.execution.tasks import (
     ProofResult,
     ProofTask,
 )
-from dedupindex.features import versions
 from dedupindex.ingest.describing import describe_files, died
 from dedupindex.search.pair_stages import pairs_died, verify_pairs
 from dedupindex.search.piece_stages import pieces_died, pieces_of_pairs
@@ -32,6 +31,7 @@ from dedupindex.settings import Settings
 from dedupindex.sources import decoder_fingerprint
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
+from dedupindex.versions import versions
 
 FILES_A_PART, MOST_FILES = 32, 128  # on average, at most
 PROOF_TASKS_A_PART = 2  # each a few pairs, whose files have to be read

@@ -34,7 +34,6 @@ from dedupindex.evaluation.thresholds import FLOOR
 from dedupindex.execution.limits import limits_of
 from dedupindex.execution.pool import Pool, Single
 from dedupindex.execution.progress import SILENT, Progress
-from dedupindex.features import versions
 from dedupindex.groups import report as reporting
 from dedupindex.ingest import ingest as ingesting
 from dedupindex.places import at_home
@@ -49,6 +48,7 @@ from dedupindex.settings import ProofMode, Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import prepare_schema
+from dedupindex.versions import versions
 
 __all__ = ["Evaluation", "evaluate"]
 

@@ -27,7 +27,6 @@ from dedupindex.execution.limits import limits_of
 from dedupindex.execution.pool import Pool
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.execution.worker import WORKER_GONE
-from dedupindex.features import versions
 from dedupindex.groups import report as reporting
 from dedupindex.ingest import ingest as ingesting
 from dedupindex.places import at_home
@@ -41,6 +40,7 @@ from dedupindex.settings import ProofMode, Settings
 from dedupindex.sources import decode_file
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import prepare_schema
+from dedupindex.versions import versions
 
 SMALLEST = 64  # pixels; of smaller pictures no parts are taken
 QUALITY = 88  # of the JPEG files

@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.execution.progress import SILENT, Progress
-from dedupindex.features import DESCRIPTOR_DIMENSIONS, pack, unit, unpack, versions
+from dedupindex.features import DESCRIPTOR_DIMENSIONS, pack, unit, unpack
 from dedupindex.records import CodeArray, Features, FloatArray, Keypoints
 from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_locations
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, NewImage
+from dedupindex.versions import versions
 
 Ids = NDArray[np.int64]
 BLOCK = 1_000  # images made at once; copies of a block have their originals in one other block, or in their own

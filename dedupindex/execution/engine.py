@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from dedupindex.execution.tasks import (
     FileResult,
@@ -23,7 +23,9 @@ from dedupindex.execution.tasks import (
 from dedupindex.records import Candidate
 from dedupindex.settings import Settings
 from dedupindex.store.database import Database
-from dedupindex.vectors import VectorIndex
+
+if TYPE_CHECKING:
+    from dedupindex.vectors import VectorIndex
 
 WORK = ".work"  # tail of an engine's work folder, by default: ``NAME.db.work`` beside the database
 _Item = TypeVar("_Item", contravariant=True)

@@ -125,8 +125,8 @@ _template: Template | None = None
 def fork_from_here(serve: Serve) -> bool:
     """Let the workers of this process be forked from it as it is now; False where that is not possible.
 
-    It must have one thread, all modules that workers need, and no open database: files that are open here are closed
-    in the workers.
+    It must have one thread and no open database: files that are open here are closed in the workers. What workers need
+    is loaded there when the first one is asked for.
     """
     global _template
     with _starting:
@@ -182,10 +182,6 @@ def close_template() -> None:
 
 def main(descriptor: int, module: str) -> None:
     """Be a template: what a fresh process runs."""
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # read by libraries as they are loaded
-    for name in _MODULES:
-        with contextlib.suppress(ImportError):  # then whoever needs it says what is missing
-            importlib.import_module(name)
     serve: Serve = importlib.import_module(module).serve
     _become_template(socket.socket(fileno=descriptor), serve)
 
@@ -226,6 +222,15 @@ def _become_template(channel: socket.socket, serve: Serve) -> None:
     os._exit(0)
 
 
+def _load_modules() -> None:
+    """Load what workers need, once for all of them."""
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # read by libraries as they are loaded
+    for name in _MODULES:
+        with contextlib.suppress(ImportError):  # then whoever needs it says what is missing
+            importlib.import_module(name)
+    gc.freeze()  # so that collecting does not copy these pages in every worker
+
+
 def _leave_files(kept: int) -> None:
     """Close all files of the parent but its stderr, which is stdout too: results are the parent's alone."""
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
@@ -251,6 +256,7 @@ def _serve_requests(channel: socket.socket, serve: Serve) -> None:
     life, kept_open = os.pipe()  # it ends for the workers when this process does
     channel.settimeout(IDLE_SECONDS)
     workers: set[int] = set()
+    loaded = False  # with the first worker: a program that forked this process may never need one
     while True:
         try:
             message, descriptors, _, _ = socket.recv_fds(channel, _LONGEST, 1)
@@ -266,6 +272,9 @@ def _serve_requests(channel: socket.socket, serve: Serve) -> None:
             status = _waited(pid)
             channel.send(b"none" if status is None else str(status).encode())
             continue
+        if not loaded:
+            _load_modules()
+            loaded = True
         pid = os.fork()
         if pid == 0:
             channel.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
@@ -11,50 +11,17 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.features import descriptor, hashes, keypoints, layout, piece_entries, piece_keypoints, thumbnail
+from dedupindex.features import descriptor, hashes, keypoints, layout, piece_keypoints, thumbnail
 from dedupindex.features.model import encode_codes, load_model
 from dedupindex.prepare import reduce_area
-from dedupindex.prepare.stages import stage_versions
 from dedupindex.records import ByteArray, CodeArray, Features, FloatArray, Keypoints, Mask, PreparedFrame
 from dedupindex.records.pictures import PieceFeatures
 from dedupindex.settings import WORKING_SIDE, Settings
-from dedupindex.sources import decode
 
 _Number = TypeVar("_Number", bound=np.generic)
 KEYPOINT_SIDE = 192  # longest side on which keypoints are sought, pixels
 HISTOGRAM_BINS = 32  # of the stored histogram
 PIXELS_AT_ONCE = 200_000  # of frames that go through NumPy together: their planes stay in the cache
-# Decoding and stages of `prepare` when they were first given versions. Never to be changed.
-FIRST_PREPARED = (
-    "decoding:1 finite:1 digest:1 validity:1 preview:1 corners:1 borders:1 early_reduction:1 outside:1 filters:1 "
-    "scaling:1 reduction:1 luminance:1 information:1"
-)
-HISTOGRAM_VERSION = SPECTRUM_VERSION = FRAME_VERSION = "1"
-
-
-def versions(settings: Settings) -> Mapping[str, str]:
-    """Versions of all that shapes a feature, by name: with the settings, what the fingerprint is made of.
-
-    Decoding and the stages of `prepare` stand in one entry, ``prepared``, and only if they are not those of
-    `FIRST_PREPARED`: databases that were made before they had versions hold the same features, bit by bit, and keep
-    their fingerprint.
-    """
-    digest = load_model().digest
-    prepared = f"decoding:{decode.version_of(settings)} {stage_versions()}"
-    return (
-        ({} if prepared == FIRST_PREPARED else {"prepared": prepared})
-        | {
-            "thumbnail": f"{thumbnail.VERSION}:{settings.working_side}:{settings.detail_side}",
-            "colour": thumbnail.VERSION,
-            "histogram": HISTOGRAM_VERSION,
-            "spectrum": SPECTRUM_VERSION,
-            "hashes": hashes.VERSION,
-            "keypoints": f"{keypoints.VERSION}:{digest}",
-            "descriptor": f"{descriptor.VERSION}:{digest}",
-            "frame": FRAME_VERSION,
-        }
-        | ({"pieces": piece_entries.version()} if settings.profile == "pieces" else {})
-    )
 
 
 def describe(prepared: PreparedFrame, settings: Settings) -> Features:

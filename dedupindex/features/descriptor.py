@@ -16,7 +16,6 @@ from dedupindex.features.layout import signed_root
 from dedupindex.features.model import CODE_SCALE, GLOBAL_DIMENSIONS, VLAD_DIMENSIONS, Model, load_model
 from dedupindex.records import CodeArray, Features, FloatArray
 
-VERSION = "2"
 DESCRIPTOR_DIMENSIONS = 384
 BLOCK_WEIGHTS = {"dct": 1.0, "spectrum": 1.0, "histogram": 0.6, "orientation": 1.0, "colour": 0.7}
 VLAD_WEIGHT = 1.5  # relative to the unit-length global part; much more loses blurred and noisy copies

@@ -12,7 +12,6 @@ from PIL import Image
 from dedupindex.features.resampling import fitted
 from dedupindex.records import ByteArray, Mask
 
-VERSION = "2"
 MIN_SIDE = 9  # pixels; below, a 64-bit hash has more bits than the picture has structure
 SIDE = 64  # longest side that is hashed; more detail than a 32 x 32 DCT can see
 BLOCKS = 8  # of the wavelet hash, a side

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from dedupindex.records import ByteArray, FloatArray, Mask
 
-VERSION = "2"
 COUNT = 150  # most keypoints a picture
 DETECTED = 240  # found before the spread is chosen
 DOUBLED_OFF = 0.25  # pixel x lies at 2 x + .5 of the doubled picture, and OpenCV takes half of that for x

@@ -7,7 +7,6 @@ mirrored pairs; and the fused PCA is trained on all eight orientations of every 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
@@ -19,8 +18,8 @@ from numpy.typing import NDArray
 
 from dedupindex.features.symmetry import SignedPermutation, identity, mirror_global, transpose_global
 from dedupindex.records import CodeArray, FloatArray
+from dedupindex.versions import MODEL_FILE, digest_of
 
-FILE = "model.npz"
 CODE_SCALE = 180.0  # int8 steps a unit of RootSIFT after the PCA; coefficients reach about +-.6
 GLOBAL_DIMENSIONS = 644
 VLAD_DIMENSIONS = 48  # leading numbers of a code that the aggregate uses
@@ -109,7 +108,7 @@ def encode_codes(coefficients: NDArray[np.floating]) -> CodeArray:
 @lru_cache(maxsize=1)
 def load_model() -> Model:
     """Load the model that ships with the package."""
-    return parse_model((resources.files("dedupindex.features") / FILE).read_bytes())
+    return parse_model((resources.files("dedupindex.features") / MODEL_FILE).read_bytes())
 
 
 def parse_model(data: bytes) -> Model:
@@ -122,7 +121,7 @@ def parse_model(data: bytes) -> Model:
             parts["words"].astype(np.float32),
             parts["mean"].astype(np.float32),
             parts["projection"].astype(np.float32) * parts["gains"].astype(np.float32),
-            hashlib.sha256(data).hexdigest()[:16],
+            digest_of(data),
         )
 
 

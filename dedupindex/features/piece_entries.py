@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.features import piece_keypoints, piece_words
+from dedupindex.features import piece_words
 from dedupindex.records import ByteArray, CodeArray, FloatArray, Mask
 from dedupindex.records.pictures import PieceFeatures, PieceKeypoints
+from dedupindex.versions import PIECE_QUALITY
 
 ENTRIES, CODES, PICTURE = "piece_entries", "piece_codes", "piece_picture"
 NAMES = (ENTRIES, CODES, PICTURE)  # of the stored features
@@ -25,22 +26,14 @@ ANGLES = 256  # steps of a full turn
 SCALE_STEPS = 16  # steps an octave; 0 is a diameter of one pixel
 PLACE_STEPS = 64  # steps a pixel
 CODE_LENGTH = 64
-QUALITY = 75  # of the stored picture
-PACKING = "1"  # version
 Entries = NDArray[np.void]
-
-
-def version() -> str:
-    """Version of all that shapes these features."""
-    words = piece_words.load_words().digest
-    return f"{piece_keypoints.VERSION}:{piece_keypoints.SIDE}:{piece_keypoints.COUNT}:{words}:{PACKING}:{QUALITY}"
 
 
 def pack_pieces(features: PieceFeatures) -> dict[str, bytes]:
     """Pack what pieces are found by, one blob a feature name."""
     points = features.keypoints
     height, width = features.picture.shape
-    good, encoded = cv2.imencode(".jpg", features.picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    good, encoded = cv2.imencode(".jpg", features.picture, [cv2.IMWRITE_JPEG_QUALITY, PIECE_QUALITY])
     if not good:
         raise RuntimeError(f"OpenCV could not encode a picture of {height} x {width} pixels")
     hidden = b"" if features.mask.all() else zlib.compress(np.packbits(features.mask.ravel()).tobytes(), 1)

@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from dedupindex.features.model import encode_codes, load_model
 from dedupindex.records import ByteArray, CodeArray, FloatArray, Mask
 from dedupindex.records.pictures import PieceKeypoints
+from dedupindex.versions import PIECE_COUNT, PIECE_SIDE
 
-VERSION = "1"
-SIDE = 512  # longest side of the picture on which they are sought, pixels
-COUNT = 400  # most keypoints a picture
+SIDE, COUNT = PIECE_SIDE, PIECE_COUNT
 DESCRIBED = 1_000  # most keypoints that are described before the choice
 SIGMA = 1.6  # blur of the lowest layer of the doubled picture, pixels of that
 DOUBLED_OFF = 0.25  # pixel x lies at 2 x + .5 of the doubled picture, and OpenCV takes half of that for x

@@ -7,7 +7,6 @@ doi:10.1007/978-3-540-88682-2_24). Words, axes and weights come from `tests.tool
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
@@ -18,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.records import CodeArray, FloatArray
+from dedupindex.versions import WORDS_FILE, digest_of
 
-FILE = "pieces.npz"
 WORDS = 4_096
 Signatures = NDArray[np.uint64]
 WordIds = NDArray[np.uint16]
@@ -62,7 +61,7 @@ class PieceWords:
 @lru_cache(maxsize=1)
 def load_words() -> PieceWords:
     """Load the words that ship with the package."""
-    return parse_words((resources.files("dedupindex.features") / FILE).read_bytes())
+    return parse_words((resources.files("dedupindex.features") / WORDS_FILE).read_bytes())
 
 
 def parse_words(data: bytes) -> PieceWords:
@@ -72,7 +71,7 @@ def parse_words(data: bytes) -> PieceWords:
             parts["centres"].astype(np.float32),
             parts["axes"].astype(np.float32),
             parts["weights"].astype(np.float32),
-            hashlib.sha256(data).hexdigest()[:16],
+            digest_of(data),
         )
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from dedupindex.features.resampling import fitted, resample, resample_masked
 from dedupindex.records import ByteArray, FloatArray, Mask
 
-VERSION = "2"
 SIDE = 128  # longest side of the luminance thumbnail, pixels
 COLOUR_SIDE = 32
 LOW, HIGH = 0.5, 99.5  # percentiles of the valid pixels that become 0 and 255

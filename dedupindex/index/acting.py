@@ -5,19 +5,17 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dedupindex import durable
-from dedupindex.actions import applying
 from dedupindex.errors import DedupIndexError, PlanChangedError, said
 from dedupindex.execution.progress import SILENT, Progress
-from dedupindex.ingest.exclusions import leave_out
-from dedupindex.ingest.settling import settle
-from dedupindex.records.plans import ApplySummary, OutcomeKind, Plan
-from dedupindex.reports.jsonfile import to_json
-from dedupindex.reports.plans import plan_json
 from dedupindex.settings import Settings
 from dedupindex.store.database import Database
 from dedupindex.upkeep.opening import location_of, opened
+
+if TYPE_CHECKING:
+    from dedupindex.records.plans import ApplySummary, Plan
 
 
 def journal_beside(file: Path, plan: Plan) -> Path:
@@ -62,6 +60,7 @@ def apply_plan(
     OSError
         The journal cannot be written; what was done stands in it.
     """
+    from dedupindex.actions import applying
     from dedupindex.search.file_proofs import prover  # only who applies a plan compares files
 
     with prover(settings or Settings(), plan.settings) as compared:
@@ -91,6 +90,8 @@ def undo_journal(journal: Path, *, database: str = "", progress: Progress | None
         It is no journal, or is in use.
     OSError
     """
+    from dedupindex.actions import applying
+
     done = applying.undo_journal(journal, progress=progress or SILENT)
     return _noted(done, database or done.database) if done.outcomes else done
 
@@ -137,6 +138,10 @@ def apply_with(
         The plan or the journal cannot be followed.
     OSError
     """
+    from dedupindex.actions import applying
+    from dedupindex.reports.jsonfile import to_json
+    from dedupindex.reports.plans import plan_json
+
     if agreed and agreed != plan.operations_digest():
         raise PlanChangedError("The files are not as they were when this plan was shown: look at it again.")
     if journal is None and not rehearse:
@@ -171,6 +176,9 @@ def undo_with(database: Database, journal: Path, progress: Progress) -> ApplySum
         It is no journal, or is in use.
     OSError
     """
+    from dedupindex.actions import applying
+    from dedupindex.ingest.settling import settle
+
     done = applying.undo_journal(journal, progress=progress)
     settle(database, done.files)
     return done
@@ -187,6 +195,10 @@ def _noted(done: ApplySummary, location: str, folder: Path | None = None) -> App
 
 def _settled(database: Database, done: ApplySummary, folder: Path | None) -> ApplySummary:
     """Note what became of the files, and that later scans leave out the folder to which some were moved."""
+    from dedupindex.ingest.exclusions import leave_out
+    from dedupindex.ingest.settling import settle
+    from dedupindex.records.plans import OutcomeKind
+
     settle(database, done.files)
     if folder is None or not done.of(OutcomeKind.DONE, OutcomeKind.EARLIER):
         return done

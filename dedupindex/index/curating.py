@@ -7,15 +7,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dedupindex.curation import leaks as leaking
-from dedupindex.curation import splitting
-from dedupindex.curation.parts import part_of
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.index.placing import PlacedIndex
-from dedupindex.ingest import pictures as taking
-from dedupindex.ingest.picture_sources import given_pictures
 from dedupindex.records import IngestSummary
-from dedupindex.records.splits import LeakReport, Part, Split
+from dedupindex.records.splits import DEFAULT_RATIOS, LeakReport, Part, Split
 from dedupindex.threads import on_one_thread
 
 PathLike = str | os.PathLike[str]
@@ -65,6 +60,9 @@ class CuratingIndex(PlacedIndex):
             Something is no picture; what came before it is stored.
         StoreError
         """
+        from dedupindex.ingest import pictures as taking
+        from dedupindex.ingest.picture_sources import given_pictures
+
         self._refuse_mismatch()
         given = given_pictures(pictures, ids, source=source, column=column, id_column=id_column)
         return taking.ingest_pictures(
@@ -74,7 +72,7 @@ class CuratingIndex(PlacedIndex):
     def split(
         self,
         pictures: Sequence[PathLike],
-        ratios: Mapping[str, float] | str = splitting.DEFAULT_RATIOS,
+        ratios: Mapping[str, float] | str = DEFAULT_RATIOS,
         *,
         seed: int = 0,
         existing: Sequence[Part] = (),
@@ -109,6 +107,9 @@ class CuratingIndex(PlacedIndex):
             The shares have no meaning, or there is nothing to divide.
         StoreError
         """
+        from dedupindex.curation import splitting
+        from dedupindex.curation.parts import part_of
+
         text = ratios if isinstance(ratios, str) else ",".join(f"{name}={share}" for name, share in ratios.items())
         wanted = part_of("", pictures, images=None if images is None else Path(images))
         with self._database.read() as connection:
@@ -150,6 +151,9 @@ class CuratingIndex(PlacedIndex):
             A part has no known picture; there are fewer than two.
         StoreError
         """
+        from dedupindex.curation import leaks as leaking
+        from dedupindex.curation.parts import part_of
+
         folder = None if images is None else Path(images)
         if isinstance(parts, Mapping):
             parts = [part_of(name, given, images=folder) for name, given in parts.items()]

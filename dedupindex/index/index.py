@@ -7,22 +7,14 @@ import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from dedupindex import __version__
-from dedupindex.actions import planning
-from dedupindex.actions.plan_options import PlanOptions
-from dedupindex.actions.plan_rules import PlanByRules, PlanRules, plan_by_rules
-from dedupindex.execution.engine import WORK
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
-from dedupindex.index import acting, notebook
+from dedupindex.index import notebook
 from dedupindex.index.moderating import ModeratingIndex
-from dedupindex.ingest import ingest as ingesting
-from dedupindex.ingest.query_pictures import describe_picture
 from dedupindex.records import (
     Decision,
     DuplicatesSummary,
@@ -36,16 +28,18 @@ from dedupindex.records.decisions import Decided
 from dedupindex.records.plans import ApplySummary, Plan
 from dedupindex.records.reports import Report, Selection
 from dedupindex.records.upkeep import BackupSummary
-from dedupindex.search import candidates, duplicates, match_proofs, proving
-from dedupindex.search import pieces as piece_search
-from dedupindex.search.uploads import Uploads
-from dedupindex.sources import SourceList
+from dedupindex.search.due import PROFILE, duplicates_due, pieces_due
 from dedupindex.store.database import database_path
 from dedupindex.threads import on_one_thread
-from dedupindex.upkeep import backup as backups
-from dedupindex.upkeep import check as checking
-from dedupindex.upkeep import rebuild
 from dedupindex.upkeep.opening import location_of, places_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dedupindex.actions.plan_options import PlanOptions
+    from dedupindex.actions.plan_rules import PlanByRules, PlanRules
+    from dedupindex.search.uploads import Uploads
+    from dedupindex.sources import SourceList
 
 PathLike = str | os.PathLike[str]
 notebook.install()
@@ -106,6 +100,10 @@ class Index(ModeratingIndex):
         SettingsError
             A URL, list or file of patterns has no meaning, or a package is missing.
         """
+        from dedupindex.execution.engine import WORK
+        from dedupindex.ingest import ingest as ingesting
+        from dedupindex.sources import SourceList
+
         self._refuse_mismatch()
         return ingesting.ingest(
             self._database,
@@ -131,12 +129,15 @@ class Index(ModeratingIndex):
         ------
         StoreError
         """
+        from dedupindex.search import duplicates
+        from dedupindex.search import pieces as piece_search
+
         self._refuse_mismatch()
         told = progress or SILENT
         summary = duplicates.find_duplicates(
             self._database, self._vectors, self.settings, progress=told, engine=self._engine
         )
-        if self.settings.profile != piece_search.PROFILE:
+        if self.settings.profile != PROFILE:
             return summary
         searched = piece_search.find_new_pieces(
             self._database, self._pieces, self.settings, progress=told, engine=self._engine
@@ -146,6 +147,8 @@ class Index(ModeratingIndex):
     @on_one_thread
     def prove(self, again: bool = False, progress: Progress | None = None) -> ProofSummary:
         """Compare the files of confirmed pairs not proven yet; with *again*, also those of pairs without an outcome."""
+        from dedupindex.search import proving
+
         self._refuse_mismatch()
         return proving.prove(self._database, self.settings, progress or SILENT, self._engine, again=again)
 
@@ -172,6 +175,9 @@ class Index(ModeratingIndex):
         ValueError, TypeError
             The array is no picture.
         """
+        from dedupindex.ingest.query_pictures import describe_picture
+        from dedupindex.search import candidates, match_proofs
+
         self._refuse_mismatch()
         image, features = describe_picture(picture, self.settings)
         matches = candidates.query(self._database, self._vectors.current(), self.settings, image, features, limit=limit)
@@ -215,8 +221,8 @@ class Index(ModeratingIndex):
             find
             and not self._database.read_only
             and (
-                duplicates.is_due(self._database, self.settings, after_any=since == reporting.LAST)
-                or piece_search.is_due(self._database, self.settings)
+                duplicates_due(self._database, self.settings, after_any=since == reporting.LAST)
+                or pieces_due(self._database, self.settings)
             )
         ):
             self.find_duplicates(progress)
@@ -231,6 +237,8 @@ class Index(ModeratingIndex):
 
         They start with the first picture; *workers* of them, 0 = as many as the settings say.
         """
+        from dedupindex.search.uploads import Uploads
+
         self._refuse_mismatch()
         return Uploads(self._database, self._vectors, self.settings, workers=workers)
 
@@ -327,6 +335,9 @@ class Index(ModeratingIndex):
         SettingsError
             The selection has no meaning, or names a path or a group that the index does not know.
         """
+        from dedupindex.actions import planning
+        from dedupindex.actions.plan_options import PlanOptions
+
         asked = selection or Selection()
         if min_score is not None:
             asked = dataclasses.replace(asked, min_score=min_score)
@@ -350,6 +361,8 @@ class Index(ModeratingIndex):
         SettingsError
             The keep rules of the settings have no meaning.
         """
+        from dedupindex.actions.plan_rules import plan_by_rules
+
         return plan_by_rules(self._database, self.settings, rules, version=__version__)
 
     def apply(
@@ -394,6 +407,8 @@ class Index(ModeratingIndex):
         OSError
             The journal cannot be written; what was done stands in it.
         """
+        from dedupindex.index import acting
+
         return acting.apply_with(
             self._database,
             self.settings,
@@ -414,11 +429,15 @@ class Index(ModeratingIndex):
             It is no journal, or is in use.
         StoreError, OSError
         """
+        from dedupindex.index import acting
+
         return acting.undo_with(self._database, Path(journal), progress or SILENT)
 
     @on_one_thread
     def check(self, deep: bool = False, progress: Progress | None = None) -> list[Problem]:
         """Look for damage and disagreement; changes nothing. *deep* also reads every page and every file."""
+        from dedupindex.upkeep import check as checking
+
         return checking.check(self._database, self.fingerprint, deep=deep, progress=progress or SILENT)
 
     @on_one_thread
@@ -434,6 +453,8 @@ class Index(ModeratingIndex):
         ------
         StoreError, VectorIndexError
         """
+        from dedupindex.upkeep import rebuild
+
         failures: list[Failure] = []
         if describe:
             failures = rebuild.describe_again(
@@ -442,7 +463,7 @@ class Index(ModeratingIndex):
             self._mismatch = ""
         self._refuse_mismatch()
         self._vectors.rebuild()
-        if self.settings.profile == piece_search.PROFILE:
+        if self.settings.profile == PROFILE:
             self._pieces.rebuild()
         return failures
 
@@ -459,6 +480,8 @@ class Index(ModeratingIndex):
         StoreError
             *target* is something else, is in use, or cannot be written; what was there stays.
         """
+        from dedupindex.upkeep import backup as backups
+
         if self._database.shared:
             self._database.backup(Path(target))  # says what to use
         return backups.backup(self.path, Path(target))
@@ -472,4 +495,6 @@ class Index(ModeratingIndex):
         StoreError
             The backup is damaged, or of a newer dedupindex; the database stays as it was then.
         """
+        from dedupindex.upkeep import backup as backups
+
         return backups.restore(Path(source), database_path(location_of(path)))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dedupindex.errors import SettingsError
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.index.curating import CuratingIndex
-from dedupindex.moderation.banks import Bank, match_descriptor, match_pdq
-from dedupindex.moderation.hashing import Hashed, hash_file, stored_descriptors, stored_pdq
 from dedupindex.records import Failure, Neighbour
 from dedupindex.records.banks import BankMatch, Signal, SignalKind
-from dedupindex.search import similar as searching
 from dedupindex.threads import on_one_thread
+
+if TYPE_CHECKING:
+    from dedupindex.moderation.banks import Bank
+    from dedupindex.moderation.hashing import Hashed
 
 PathLike = str | os.PathLike[str]
 
@@ -44,6 +46,8 @@ class ModeratingIndex(CuratingIndex):
             The embedding cannot be used, or has no vector of the picture.
         StoreError
         """
+        from dedupindex.search import similar as searching
+
         self._refuse_mismatch()
         return searching.similar(
             self._database, self._vectors, self.settings, picture, limit=limit, progress=progress or SILENT
@@ -73,6 +77,8 @@ class ModeratingIndex(CuratingIndex):
             There is no such kind; pdqhash is not installed.
         StoreError
         """
+        from dedupindex.moderation.hashing import stored_descriptors, stored_pdq
+
         self._refuse_mismatch()
         if kind not in set(SignalKind):
             raise SettingsError(f"no hash {kind}; there are: {', '.join(SignalKind)}")
@@ -106,11 +112,15 @@ class ModeratingIndex(CuratingIndex):
 
     def hash_picture(self, picture: PathLike) -> Hashed:
         """PDQ and descriptor of a picture; raises as `match_banks` does."""
+        from dedupindex.moderation.hashing import hash_file
+
         self._refuse_mismatch()
         return hash_file(os.fspath(picture), self.settings, self.fingerprint)
 
     def match_hashed(self, hashed: Hashed, banks: Sequence[Bank]) -> list[BankMatch]:
         """`match_banks` of hashes that were made before."""
+        from dedupindex.moderation.banks import match_descriptor, match_pdq
+
         matches: list[BankMatch] = []
         [own] = [signal for signal in hashed.signals if signal.kind is SignalKind.PDQ]
         for bank in banks:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from dedupindex import __version__
-from dedupindex.engines.choosing import engine_for
 from dedupindex.errors import SettingsError, SettingsMismatchError
-from dedupindex.features import versions
-from dedupindex.search.piece_cache import PieceCache
-from dedupindex.search.vector_cache import VectorCache
 from dedupindex.settings import Settings
 from dedupindex.store import catalog
 from dedupindex.store.database import Database, parsed
@@ -20,6 +18,12 @@ from dedupindex.store.migrate import Upgrade, prepare_schema
 from dedupindex.store.migrate import upgrade as upgrade_schema
 from dedupindex.upkeep import backup as backups
 from dedupindex.upkeep.opening import location_of, settle_settings
+from dedupindex.versions import versions
+
+if TYPE_CHECKING:
+    from dedupindex.execution.engine import Engine
+    from dedupindex.search.piece_cache import PieceCache
+    from dedupindex.search.vector_cache import VectorCache
 
 PathLike = str | os.PathLike[str]
 
@@ -32,11 +36,45 @@ class OpenIndex:
         self._mismatch = mismatch
         self.settings = settings
         self.fingerprint = settings.fingerprint(versions(settings))
-        self._vectors = VectorCache(database, self.fingerprint)
-        self._pieces = PieceCache(database, self.fingerprint)
-        self._engine = engine_for(settings, database)
+        self._making = threading.RLock()  # two threads must not make one of the following at once
+        if settings.engine:
+            _ = self._engine  # says now if it cannot be used
         if not database.read_only and not database.shared:
             backups.remove_leftovers(database.path)
+
+    # A report of what is known needs none of these, and they load NumPy, OpenCV, FAISS and what stands on them.
+    @property
+    def _vectors(self) -> VectorCache:
+        with self._making:
+            return self._vector_cache
+
+    @property
+    def _pieces(self) -> PieceCache:
+        with self._making:
+            return self._piece_cache
+
+    @property
+    def _engine(self) -> Engine:
+        with self._making:
+            return self._chosen_engine
+
+    @cached_property
+    def _vector_cache(self) -> VectorCache:
+        from dedupindex.search.vector_cache import VectorCache
+
+        return VectorCache(self._database, self.fingerprint)
+
+    @cached_property
+    def _piece_cache(self) -> PieceCache:
+        from dedupindex.search.piece_cache import PieceCache
+
+        return PieceCache(self._database, self.fingerprint)
+
+    @cached_property
+    def _chosen_engine(self) -> Engine:
+        from dedupindex.engines.choosing import engine_for
+
+        return engine_for(self.settings, self._database)
 
     # ------------------------------------------------------------------------------------------------- opening
     @classmethod
@@ -131,7 +169,8 @@ class OpenIndex:
 
     def close(self) -> None:
         """Close the database."""
-        self._engine.close()
+        if "_chosen_engine" in self.__dict__:
+            self._engine.close()
         self._database.close()
 
     def __enter__(self) -> Self:

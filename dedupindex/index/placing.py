@@ -7,9 +7,6 @@ from collections.abc import Sequence
 
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.index.reading import ReadableIndex
-from dedupindex.ingest import forget as forgetting
-from dedupindex.ingest import merge as merging
-from dedupindex.ingest import relocate as relocating
 from dedupindex.records.roots import RelocateSummary
 from dedupindex.records.upkeep import ForgetSummary, MergeSummary
 from dedupindex.settings import seconds_of
@@ -46,6 +43,8 @@ class PlacedIndex(ReadableIndex):
             Its features were made with other settings.
         StoreError
         """
+        from dedupindex.ingest import merge as merging
+
         self._refuse_mismatch()
         with opened(location_of(other)) as theirs:
             return merging.merge(
@@ -75,6 +74,8 @@ class PlacedIndex(ReadableIndex):
             The index knows nothing there; files are still at the old place; none is at the new one.
         StoreError
         """
+        from dedupindex.ingest import relocate as relocating
+
         paths = places_of([old, new])
         return relocating.relocate(self._database, self.settings, *paths, dry_run=dry_run, progress=progress or SILENT)
 
@@ -101,5 +102,7 @@ class PlacedIndex(ReadableIndex):
             The time has no meaning.
         StoreError
         """
+        from dedupindex.ingest import forget as forgetting
+
         seconds = seconds_of(missing_for) if isinstance(missing_for, str) else missing_for
         return forgetting.forget(self._database, places_of(paths), missing_for=seconds, dry_run=dry_run)

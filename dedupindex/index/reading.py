@@ -5,23 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from dedupindex import __version__
-from dedupindex.actions.chosen_groups import plan_of_groups
-from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.errors import ReadError, Reason, SettingsError
-from dedupindex.features import unpack
 from dedupindex.groups import decisions as deciding
 from dedupindex.groups import report as reporting
 from dedupindex.groups.regrouping import all_regrouped
 from dedupindex.groups.roots import remembered
-from dedupindex.groups.thumbnails import file_facts, from_file, stored_thumbnails
-from dedupindex.groups.tiles import tiled_picture
 from dedupindex.index.opening import OpenIndex
-from dedupindex.ingest.query_pictures import describe_picture
 from dedupindex.places import absolute
 from dedupindex.records import Decision, DuplicateGroup, Failure, Features, ImageRecord, Pair, RunRecord
 from dedupindex.records.pictures import FileFacts, Thumbnail, TiledPicture
@@ -30,12 +22,15 @@ from dedupindex.records.plans import Plan
 from dedupindex.records.reports import Overview
 from dedupindex.records.roots import Root
 from dedupindex.records.upkeep import Vitals
-from dedupindex.search import pieces as piece_search
-from dedupindex.sources import parse_address
+from dedupindex.search.due import PROFILE
 from dedupindex.store import catalog, catalog_images
 from dedupindex.threads import on_one_thread
 from dedupindex.upkeep import info as describing
-from dedupindex.upkeep.vitals import pulse, vitals
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dedupindex.actions.plan_options import PlanOptions
 
 PathLike = str | os.PathLike[str]
 
@@ -60,6 +55,8 @@ class ReadableIndex(OpenIndex):
 
     def image_at(self, place: PathLike) -> ImageRecord | None:
         """The image that is, or was last seen, at a path or address (``path#frame=12``); None when there is none."""
+        from dedupindex.sources import parse_address
+
         path, frame = parse_address(os.fspath(place))
         with self._database.read() as connection:
             return catalog_images.at_location(connection, absolute(path), frame or 0)
@@ -72,6 +69,8 @@ class ReadableIndex(OpenIndex):
         KeyError
             No such image, or it has no features.
         """
+        from dedupindex.features import unpack
+
         with self._database.read() as connection:
             return unpack(catalog_images.features(connection, [image_id])[image_id])
 
@@ -107,8 +106,11 @@ class ReadableIndex(OpenIndex):
         ValueError, TypeError
             The array is no picture.
         """
+        from dedupindex.ingest.query_pictures import describe_picture
+        from dedupindex.search import pieces as piece_search
+
         self._refuse_mismatch()
-        if self.settings.profile != piece_search.PROFILE:
+        if self.settings.profile != PROFILE:
             raise SettingsError(
                 "pieces are found with the profile pieces: `dedupindex --profile pieces` in a new database, "
                 "or `dedupindex rebuild --describe --profile pieces`"
@@ -120,6 +122,8 @@ class ReadableIndex(OpenIndex):
 
     def stored_thumbnails(self, ids: Iterable[int]) -> dict[int, Thumbnail]:
         """Stored thumbnails of images, by id; images without one are left out."""
+        from dedupindex.groups.thumbnails import stored_thumbnails
+
         return stored_thumbnails(self._database, ids)
 
     def thumbnail(self, image: ImageRecord, side: int, *, max_bytes: int | None = None) -> Thumbnail | None:
@@ -138,6 +142,8 @@ class ReadableIndex(OpenIndex):
         Thumbnail or None
             None where no file still holds the image, or all are too large.
         """
+        from dedupindex.groups.thumbnails import from_file
+
         return from_file(image, self.settings, side, max_bytes=max_bytes)
 
     def tiled(
@@ -158,10 +164,14 @@ class ReadableIndex(OpenIndex):
         TiledPicture or None
             None where no file still holds the image, or all are too large.
         """
+        from dedupindex.groups.tiles import tiled_picture
+
         return tiled_picture(image, self.settings, window, max_bytes=max_bytes)
 
     def file_facts(self, image: ImageRecord, *, max_bytes: int | None = None) -> FileFacts:
         """What the file of an image says of how it was made; empty where none can be read."""
+        from dedupindex.groups.thumbnails import file_facts
+
         return file_facts(image, self.settings, max_bytes=max_bytes)
 
     def failures(self, run: int | None = None) -> list[Failure]:
@@ -180,10 +190,14 @@ class ReadableIndex(OpenIndex):
 
     def pulse(self) -> int:
         """The generation, once the database has answered with the right schema and the vector index has caught up."""
+        from dedupindex.upkeep.vitals import pulse
+
         return pulse(self._database, self._vectors)
 
     def vitals(self) -> Vitals:
         """State of an index in service, for monitoring."""
+        from dedupindex.upkeep.vitals import vitals
+
         return vitals(self._database, self._vectors)
 
     def overview(self, runs: int = 8) -> Overview:
@@ -252,6 +266,9 @@ class ReadableIndex(OpenIndex):
         ------
         StoreError
         """
+        from dedupindex.actions.chosen_groups import plan_of_groups
+        from dedupindex.actions.plan_options import PlanOptions
+
         return plan_of_groups(
             self._database,
             self.settings,

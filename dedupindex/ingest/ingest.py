@@ -32,7 +32,6 @@ from dedupindex.execution.contained import within_limits
 from dedupindex.execution.engine import Engine
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.execution.tasks import FileResult, FileTask
-from dedupindex.features import versions
 from dedupindex.groups import snapshots
 from dedupindex.ingest import exclusions, moves
 from dedupindex.ingest.counting import PASSING, Counting, ReadingProgress, count_unchanged, is_unchanged
@@ -53,6 +52,7 @@ from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_lo
 from dedupindex.store.claims import Claims, NoClaims
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, KnownFile, NewImage
+from dedupindex.versions import versions
 
 log = logging.getLogger(__name__)
 

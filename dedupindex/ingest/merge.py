@@ -25,7 +25,6 @@ from typing import TypeVar
 
 from dedupindex.errors import SettingsError, SettingsMismatchError
 from dedupindex.execution.progress import SILENT, Progress
-from dedupindex.features import versions
 from dedupindex.groups import snapshots
 from dedupindex.groups.decisions import take_over
 from dedupindex.places import check_volume, is_local, on_volume
@@ -48,6 +47,7 @@ from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState
 from dedupindex.verify.proof.thresholds import VERSION as PROOF_VERSION
 from dedupindex.verify.verification import VERSION
+from dedupindex.versions import versions
 
 BATCH = 500  # rows in a transaction; of images about 12 MB of features
 

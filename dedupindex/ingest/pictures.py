@@ -15,7 +15,6 @@ from dedupindex.errors import Reason
 from dedupindex.execution.engine import Engine, Mapper
 from dedupindex.execution.progress import Progress
 from dedupindex.execution.tasks import FileResult, FileTask
-from dedupindex.features import versions
 from dedupindex.ingest.picture_sources import GivenPicture
 from dedupindex.ingest.query_pictures import describe_array
 from dedupindex.records import Failure, IngestSummary
@@ -23,6 +22,7 @@ from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_locations
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, NewImage
+from dedupindex.versions import versions
 
 AT_ONCE = 64  # pictures that are in memory together
 

@@ -1,7 +1,8 @@
 """The stages of `prepare`, in the order in which they run. Each is a function of a `Batch` and gives another one.
 
-Adding a stage means: one function, one entry in `STAGES`, version "1". The names, versions and order of all stages are
-part of the fingerprint of a database (`stage_versions`), so raise a stage's version when it gives other results.
+Adding a stage means: one function, one entry in `STAGES`, and one with version "1" in `dedupindex.versions.STAGES`. The
+names, versions and order of all stages are part of the fingerprint of a database, so raise a stage's version there when
+it gives other results.
 """
 
 from __future__ import annotations
@@ -32,14 +33,11 @@ class Stage:
     Attributes
     ----------
     name : str
-        One word; stands in the fingerprint.
-    version : str
-        To be raised when the stage gives other results.
+        One word; stands in the fingerprint with its version in `dedupindex.versions.STAGES`.
     run : function of a Batch that gives a Batch
     """
 
     name: str
-    version: str
     run: Callable[[Batch], Batch]
 
 
@@ -207,22 +205,17 @@ def _is_linear(batch: Batch) -> bool:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("finite", "1", drop_not_finite),
-    Stage("digest", "1", digest_pixels),
-    Stage("validity", "1", mask_invalid),
-    Stage("preview", "1", preview),
-    Stage("corners", "1", locate_corners),
-    Stage("borders", "1", trim_borders),
-    Stage("early_reduction", "1", reduce_first),
-    Stage("outside", "1", mask_corners),
-    Stage("filters", "1", filter_pixels),
-    Stage("scaling", "1", scale),
-    Stage("reduction", "1", reduce),
-    Stage("luminance", "1", take_luminance),
-    Stage("information", "1", measure_information),
+    Stage("finite", drop_not_finite),
+    Stage("digest", digest_pixels),
+    Stage("validity", mask_invalid),
+    Stage("preview", preview),
+    Stage("corners", locate_corners),
+    Stage("borders", trim_borders),
+    Stage("early_reduction", reduce_first),
+    Stage("outside", mask_corners),
+    Stage("filters", filter_pixels),
+    Stage("scaling", scale),
+    Stage("reduction", reduce),
+    Stage("luminance", take_luminance),
+    Stage("information", measure_information),
 )
-
-
-def stage_versions() -> str:
-    """Names and versions of all stages in their order: ``finite:1 digest:1 ...``."""
-    return " ".join(f"{stage.name}:{stage.version}" for stage in STAGES)

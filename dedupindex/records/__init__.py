@@ -5,6 +5,9 @@ Words (one per idea): *image* = content (SHA-256 of a file's bytes + frame numbe
 Shifts are ``(dy, dx)``, rows first, in pixels of picture *a*.
 """
 
+from typing import TYPE_CHECKING
+
+from dedupindex.lazy import loader
 from dedupindex.records.answers import (
     Decision,
     DecisionKind,
@@ -29,20 +32,25 @@ from dedupindex.records.evidence import ProofMeasures, VerificationMeasures
 from dedupindex.records.files import Failure, FileStatus, FoundFile, SkippedFile, SkipReason
 from dedupindex.records.links import Link, link_of
 from dedupindex.records.pictures import (
-    ByteArray,
-    CodeArray,
     DecodedFile,
     Features,
-    FloatArray,
     Frame,
     Keypoints,
     Look,
-    Mask,
     PreparedFrame,
 )
 from dedupindex.records.proofs import Outcome, Proof, Region, relations_after
 from dedupindex.records.verdicts import Candidate, Registration, RegistrationMethod, Relation, Side, Verification
 
+if TYPE_CHECKING:
+    from dedupindex.records.arrays import ByteArray as ByteArray
+    from dedupindex.records.arrays import CodeArray as CodeArray
+    from dedupindex.records.arrays import FloatArray as FloatArray
+    from dedupindex.records.arrays import Mask as Mask
+
+__getattr__ = loader(  # of what needs NumPy
+    __name__, dict.fromkeys(("ByteArray", "CodeArray", "FloatArray", "Mask"), "dedupindex.records.arrays")
+)
 __all__ = [
     "ByteArray",
     "Candidate",

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-FloatArray: TypeAlias = NDArray[np.float32]
-Mask: TypeAlias = NDArray[np.bool_]
-ByteArray: TypeAlias = NDArray[np.uint8]
-CodeArray: TypeAlias = NDArray[np.int8]
+if TYPE_CHECKING:
+    from dedupindex.records.arrays import AnyArray, ByteArray, CodeArray, FloatArray, Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +34,7 @@ class Frame:
         Values of large constant areas that the mask leaves out though the file did not declare them.
     """
 
-    pixels: NDArray[np.generic]
+    pixels: AnyArray
     mask: Mask
     number: int = 0
     full_shape: tuple[int, int] = (0, 0)

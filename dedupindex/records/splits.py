@@ -12,6 +12,8 @@ from dedupindex.records.answers import LocationRecord
 from dedupindex.records.files import Failure
 from dedupindex.records.verdicts import Relation
 
+DEFAULT_RATIOS: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
+
 
 class LeakKind(StrEnum):
     """What two pictures in different parts are to each other."""

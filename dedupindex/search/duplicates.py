@@ -23,6 +23,7 @@ from dedupindex.groups.roots import reference_images
 from dedupindex.records import Candidate, DuplicatesSummary, Verification
 from dedupindex.search.candidates import SAME_FIRST_FRAME, SAME_PIXELS
 from dedupindex.search.closure import close_groups
+from dedupindex.search.due import EMBEDDING
 from dedupindex.search.embedding.proposing import WithEmbedding
 from dedupindex.search.embedding.spec import Embedding, read_embedding
 from dedupindex.search.embedding.stored import bring_up_to_date, embedded
@@ -31,7 +32,7 @@ from dedupindex.search.proving import counts_of, prove_due
 from dedupindex.search.vector_cache import VectorCache
 from dedupindex.search.verifying import verify_stored
 from dedupindex.settings import ProofMode, Settings
-from dedupindex.store import catalog, catalog_images, catalog_pairs, catalog_proofs
+from dedupindex.store import catalog, catalog_images, catalog_pairs
 from dedupindex.store.backend import Purpose
 from dedupindex.store.database import Database
 from dedupindex.store.rows import ContentKey
@@ -45,8 +46,6 @@ FORGOTTEN_EVERY = 16  # batches after which pairs that are no longer needed are 
 BATCHES_AT_ONCE = 4  # of `Settings.batch` images: fewer pauses, as workers wait between batches
 VETTINGS_A_COMPARISON = 100  # vettings that take as long as one comparison
 RANKING_SHARE = 0.3  # largest share of a time budget that is spent on ranking the images
-EMBEDDING = "embedding"  # which embedding the images were searched with, among the facts about the database
-TAKING_IN = ("ingest", "merge")  # kinds of runs after which groups may differ
 
 
 def find_duplicates(
@@ -152,37 +151,6 @@ def _search_anew_for(database: Database, embedding: Embedding) -> None:
         with database.write() as connection:
             catalog_images.mark_unsearched(connection)
             catalog.set_meta(connection, **{EMBEDDING: embedding.fingerprint})
-
-
-def is_due(database: Database, settings: Settings, *, after_any: bool) -> bool:
-    """Whether there are images to search, or pairs that an interrupted run left to prove.
-
-    Parameters
-    ----------
-    database : Database
-    settings : Settings
-    after_any : bool
-        Also True where the latest run was one of `TAKING_IN`.
-
-    Returns
-    -------
-    bool
-
-    Raises
-    ------
-    StoreError
-    """
-    with database.read() as connection:
-        latest = catalog.runs(connection, limit=1) if after_any else []
-        return (
-            bool(catalog_images.unsearched(connection, 1))
-            or any(run.kind in TAKING_IN for run in latest)
-            or (settings.proof is ProofMode.FULL and catalog_proofs.is_unfinished(connection))
-            or (
-                bool(settings.embedding)
-                and catalog.get_meta(connection, EMBEDDING) != read_embedding(Path(settings.embedding)).fingerprint
-            )
-        )
 
 
 @dataclass(slots=True)

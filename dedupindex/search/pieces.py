@@ -25,6 +25,7 @@ from dedupindex.records import Features, Side
 from dedupindex.records.answers import PiecesSummary
 from dedupindex.records.pictures import PieceKeypoints
 from dedupindex.records.pieces import FoundPiece, PieceMatch
+from dedupindex.search.due import PROFILE as PROFILE
 from dedupindex.search.pair_set import PairSet
 from dedupindex.search.piece_cache import LiveLists, PieceCache
 from dedupindex.search.piece_stages import NEEDED, stored_view
@@ -36,7 +37,6 @@ from dedupindex.vectors.piece_proposals import Probe, mirrored, propose
 from dedupindex.verify.pieces.confirmation import View, find_pieces, view_of
 from dedupindex.verify.pieces.scoring import FITTED
 
-PROFILE = "pieces"
 MOST_CANDIDATES = 48  # pictures an image and search that are confirmed or not
 LEAST_VOTES = 6.0  # weight of agreeing hits from which a picture is a candidate
 BATCH = 128  # images searched and committed together
@@ -60,14 +60,6 @@ class _Tally:
 def threshold(settings: Settings) -> float:
     """Smallest score of a piece: the fitted one, or the setting where that is higher."""
     return max(settings.threshold, float(numbers(FITTED)["threshold"]))
-
-
-def is_due(database: Database, settings: Settings) -> bool:
-    """Whether there are images that were not searched for pieces yet."""
-    if settings.profile != PROFILE:
-        return False
-    with database.read() as connection:
-        return bool(catalog_pieces.unsearched(connection))
 
 
 def find_new_pieces(

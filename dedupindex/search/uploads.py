@@ -17,7 +17,7 @@ from dedupindex.errors import DedupIndexError, ReadError, Reason
 from dedupindex.execution.limits import limits_of
 from dedupindex.execution.pool import Pool, Single
 from dedupindex.execution.tasks import FileResult, FileTask, PreviewResult, PreviewTask, ProofResult
-from dedupindex.features import unpack, versions
+from dedupindex.features import unpack
 from dedupindex.ingest.describing import CHUNK
 from dedupindex.records import Failure, ImageRecord, Match
 from dedupindex.records.pictures import Thumbnail
@@ -29,6 +29,7 @@ from dedupindex.settings import ProofMode, Settings
 from dedupindex.store import catalog, catalog_images, catalog_locations
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, NewImage
+from dedupindex.versions import versions
 
 MOST_FRAMES = CHUNK  # frames of one upload: as many as are described, and stored, at once
 

@@ -28,10 +28,8 @@ from dedupindex.sources.reading import exists, read_beginning, read_bytes
 from dedupindex.sources.reasons import read_error, words_of
 from dedupindex.sources.sniff import HEAD_BYTES, READABLE, diagnose, format_of, sniff
 
-__all__ = ["VERSION", "Clip", "decode_file", "parse_address", "read_clip"]
+__all__ = ["Clip", "decode_file", "parse_address", "read_clip"]
 
-VERSION = "4"  # of the decoded pixels and masks: raise it when a file that was read before gives others
-_FULL_VERSION = "4"  # the same where filters are set: large JPEGs were reduced before the filters in version 1
 _VERSION = "4"  # raise it when more files can be read, or for better reasons: those that failed are tried again
 _LIBRARIES = ("dedupindex", "pillow", "tifffile", "imagecodecs", "astropy", "pydicom", "pillow-heif", "rawpy", "numpy",
               "py7zr", "zstandard", "pypdfium2", "av", "resvg-py")  # fmt: skip
@@ -55,11 +53,6 @@ _READERS: dict[str, Reader] = {
     "VIDEO": video.read_video,
 }
 BY_PROFILE = 0  # the side that the settings ask for
-
-
-def version_of(settings: Settings) -> str:
-    """Version of the pixels and masks that `decode_file` gives for an ingest with these settings."""
-    return f"{VERSION}.{_FULL_VERSION}" if settings.filters else VERSION
 
 
 def decoder_fingerprint(settings: Settings) -> str:

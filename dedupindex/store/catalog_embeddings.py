@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from dedupindex.records import CodeArray
 from dedupindex.store.catalog_images import described, put_features
 from dedupindex.store.schema import Feature, Image
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dedupindex.records import CodeArray
 
 FEATURE = "embedding"
 
@@ -41,6 +45,8 @@ def put_embeddings(connection: Connection, vectors: Mapping[int, CodeArray], ver
 
 def embeddings(connection: Connection, version: str) -> tuple[NDArray[np.int64], CodeArray]:
     """Ids (N,) and vectors (N, D) int8 of that version, by id; of several lengths only the most frequent one."""
+    import numpy as np
+
     own = (Feature.name == FEATURE) & (Feature.version == version)
     size = func.length(Feature.data)
     length = connection.execute(select(size).where(own).group_by(size).order_by(func.count().desc()).limit(1)).scalar()

@@ -7,18 +7,22 @@ import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, LargeBinary, String, case, cast, delete, func, insert, select, update
 
-from dedupindex.records import CodeArray, ImageRecord, LocationRecord
+from dedupindex.records import ImageRecord, LocationRecord
 from dedupindex.records.answers import DOCUMENT_FORMATS
 from dedupindex.store.catalog import chunks, under_keys
 from dedupindex.store.rows import ContentKey, NewImage
 from dedupindex.store.schema import Feature, Image, Location, PieceRow, PieceSearch, PieceSegment
 from dedupindex.store.upsert import upsert
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dedupindex.records import CodeArray
 
 IDS_AT_ONCE = 1 << 20  # listed in one text of some 8 MB
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")  # formats of which only the first frame is taken by default
@@ -302,6 +306,8 @@ def indexable_ids(connection: Connection) -> NDArray[np.int64]:
 
     The database joins them into a few long texts, which is much faster than reading a row for each id.
     """
+    import numpy as np
+
     wanted = select(func.aggregate_strings(cast(Image.id, String), ",")).where(Image.low_information.is_(False))
     last = connection.scalar(select(func.max(Image.id))) or 0
     parts = [
@@ -327,6 +333,8 @@ def descriptors(connection: Connection, ids: NDArray[np.int64], dimensions: int)
     ids : (N,) int64
     descriptors : (N, dimensions) int8
     """
+    import numpy as np
+
     rows = np.zeros((len(ids), dimensions), np.int8)
     known = np.zeros(len(ids), bool)
     start = 0

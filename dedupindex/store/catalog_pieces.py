@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, delete, insert, or_, select
 
 from dedupindex.records.pieces import FoundPiece, Piece, PieceMeasures
@@ -17,6 +15,10 @@ from dedupindex.store.catalog import chunks
 from dedupindex.store.catalog_images import by_id
 from dedupindex.store.schema import Feature, Image, PairRow, PieceRow, PieceSearch, PieceSegment, ProofRow
 from dedupindex.store.upsert import upsert
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ENTRIES = "piece_entries"
 
@@ -226,6 +228,8 @@ def mark_searched(connection: Connection, ids: Sequence[int], run: int) -> None:
 
 def entry_ids(connection: Connection) -> NDArray[np.int64]:
     """Ids of the images that belong in the pieces index, rising."""
+    import numpy as np
+
     query = select(Feature.image_id).where(Feature.name == ENTRIES).order_by(Feature.image_id)
     return np.fromiter(connection.execute(query).scalars(), np.int64)
 

@@ -19,7 +19,6 @@ from dedupindex.records.upkeep import BackupSummary
 from dedupindex.store import backup as copies
 from dedupindex.store.migrate import is_known
 from dedupindex.store.sqlite import vector_directory
-from dedupindex.vectors import copy_file, strays_after
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +151,8 @@ def _keep(database: Path) -> Path | None:
 
 def _copy_vectors(segments: Collection[tuple[str, str]], source: Path, target: Path) -> list[str]:
     """Copy the vector files of a database that the target lacks; the names of those that could not be copied."""
+    from dedupindex.vectors import copy_file
+
     lost = []
     for name, sha256 in segments:
         try:
@@ -163,6 +164,8 @@ def _copy_vectors(segments: Collection[tuple[str, str]], source: Path, target: P
 
 
 def _sweep(target: Path, kept: Collection[str]) -> None:
+    from dedupindex.vectors import strays_after
+
     for path in strays_after(vector_directory(target), kept):
         durable.remove(path)
 

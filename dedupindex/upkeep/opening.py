@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from dedupindex.errors import SettingsError
-from dedupindex.features import versions
 from dedupindex.places import place_of
 from dedupindex.settings import Settings
 from dedupindex.store import catalog
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import prepare_schema
+from dedupindex.versions import versions
 
 
 def location_of(path: str | os.PathLike[str]) -> Path | str:

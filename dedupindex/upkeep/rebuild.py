@@ -10,12 +10,12 @@ from dedupindex.execution.limits import limits_of
 from dedupindex.execution.pool import Pool
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.execution.tasks import FileResult, FileTask
-from dedupindex.features import versions
 from dedupindex.ingest.describing import describe_files, died, take_task
 from dedupindex.records import Failure
 from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.database import Database
+from dedupindex.versions import versions
 
 
 def describe_again(

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.features import describe, rounded
+from dedupindex.features import rounded
+from dedupindex.features.describe import describe
 from dedupindex.prepare import prepare
 from dedupindex.records import Features, Frame, Mask, Registration, Verification
 from dedupindex.settings import Settings

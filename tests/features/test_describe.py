@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedupindex.features import describe, describe_stack, versions
+from dedupindex.features import describe_stack
+from dedupindex.features.describe import describe
 from dedupindex.features.descriptor import assemble, normalise_rows
 from dedupindex.features.model import GLOBAL_DIMENSIONS, load_model
 from dedupindex.features.thumbnail import (
@@ -20,6 +21,7 @@ from dedupindex.features.thumbnail import (
     stretch,
 )
 from dedupindex.settings import Settings
+from dedupindex.versions import versions
 from tests.amounts import crossed
 from tests.scenes import SETTINGS, grey, holes, photograph, plain_prepared, prepared, same_features, smooth
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedupindex.features import describe, descriptor, pack, packed_aim
+from dedupindex.features import descriptor, pack, packed_aim
+from dedupindex.features.describe import describe
 from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, aim, probes, turned_probes, unit, vlad
 from dedupindex.features.model import GLOBAL_DIMENSIONS, VLAD_DIMENSIONS, encode_codes, load_model, mirror_vlad
 from tests.scenes import PHOTOGRAPHS, SETTINGS, features, grey, photograph, photograph_features, smooth

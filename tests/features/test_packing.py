@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedupindex.features import describe, pack, rounded, unpack
+from dedupindex.features import pack, rounded, unpack
+from dedupindex.features.describe import describe
 from dedupindex.records import Features, Keypoints
 from tests.scenes import SETTINGS, holes, photograph, prepared, same_features
 

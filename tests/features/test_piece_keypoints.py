@@ -29,7 +29,7 @@ def test_features_of_the_whole_picture_are_those_of_the_default_profile():
 
 
 def test_the_fingerprint_of_the_default_profile_says_nothing_of_pieces():
-    from dedupindex.features import versions
+    from dedupindex.versions import versions
 
     assert "pieces" not in versions(Settings())
     assert "pieces" in versions(PIECES)

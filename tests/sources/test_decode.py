@@ -19,8 +19,8 @@ from dedupindex.errors import Reason
 from dedupindex.records import DecodedFile
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
-from dedupindex.sources.decode import version_of
 from dedupindex.sources.pictures import upright
+from dedupindex.versions import decoding
 from tests.sources.reading import PLAIN, fails, noise, only, png, rows, save
 
 
@@ -353,4 +353,4 @@ def test_filters_see_every_pixel_of_a_jpeg(tmp_path: Path) -> None:
     plain, filtered = Settings(), Settings(filters=("median:3",))
     assert decode_file(path, plain).frames[0].pixels.shape < (1600, 2400)
     assert decode_file(path, filtered).frames[0].pixels.shape == (1600, 2400)
-    assert version_of(plain) != version_of(filtered)  # databases with filters that saw reduced pixels are refused
+    assert decoding(plain) != decoding(filtered)  # databases with filters that saw reduced pixels are refused

@@ -9,7 +9,8 @@ from PIL import Image
 
 from dedupindex.errors import Reason
 from dedupindex.records import FoundFile
-from dedupindex.sources import diagnose, format_of, is_candidate, sniff
+from dedupindex.sources import diagnose, format_of, is_candidate
+from dedupindex.sources.sniff import sniff
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.evaluation.attacks import ATTACKS, attack
-from dedupindex.features import aim, describe, probes
+from dedupindex.features import aim, probes
+from dedupindex.features.describe import describe
 from dedupindex.features.descriptor import FAST_REACH, FEW_KEYPOINTS, POOR_REACH, TINY, TINY_REACH, normalise_rows, unit
 from dedupindex.features.negative import negative_probes
 from dedupindex.prepare.pipeline import prepare

@@ -25,7 +25,8 @@ from PIL import Image
 
 from dedupindex.errors import ReadError
 from dedupindex.evaluation.attacks import ATTACKS, attack
-from dedupindex.features import describe, rounded
+from dedupindex.features import rounded
+from dedupindex.features.describe import describe
 from dedupindex.prepare.pipeline import prepare
 from dedupindex.records import ByteArray, Features, Frame
 from dedupindex.settings import Settings

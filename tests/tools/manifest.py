@@ -19,12 +19,13 @@ import numpy as np
 import scipy
 
 import dedupindex
-from dedupindex.features import descriptor, keypoints, piece_entries, piece_keypoints, thumbnail, versions
+from dedupindex import versions as of
 from dedupindex.features.model import load_model
 from dedupindex.settings import Settings
 from dedupindex.verify import score
 from dedupindex.verify.pieces import scoring
 from dedupindex.verify.proof import thresholds
+from dedupindex.versions import versions
 
 PACKAGE = Path(dedupindex.__file__).parent
 SHIPPED: Mapping[str, Path] = {
@@ -106,14 +107,14 @@ def seen_versions(name: str) -> dict[str, str]:
     """Present versions of what the numbers called *name* are fitted on."""
     if name == "model":  # what is described before there is a model
         return {
-            "thumbnail": thumbnail.VERSION,
-            "keypoints": keypoints.VERSION,
-            "descriptor": descriptor.VERSION,
+            "thumbnail": of.THUMBNAIL,
+            "keypoints": of.KEYPOINTS,
+            "descriptor": of.DESCRIPTOR,
         }
     if name == "piece_words":
-        return {"piece_keypoints": piece_keypoints.VERSION, "model": load_model().digest}
+        return {"piece_keypoints": of.PIECE_KEYPOINTS, "model": load_model().digest}
     if name == "pieces":
-        return {"pieces": piece_entries.version(), "evidence": scoring.EVIDENCE_VERSION}
+        return {"pieces": of.piece_version(), "evidence": scoring.EVIDENCE_VERSION}
     if name == "proof":  # which sees the decoded pictures
         return {"measures": thresholds.MEASURES_VERSION}
     seen = dict(versions(Settings()))

@@ -5,13 +5,14 @@ import itertools
 from pathlib import Path
 
 from dedupindex import Index
-from dedupindex.features import pack, rounded, versions
+from dedupindex.features import pack, rounded
 from dedupindex.ingest.describing import describe_frames
 from dedupindex.ingest.query_pictures import frame_of_array
 from dedupindex.records import Registration, Relation, Verification, VerificationMeasures
 from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, NewImage
+from dedupindex.versions import versions
 from tests.pictures import picture
 
 RELATIONS = (

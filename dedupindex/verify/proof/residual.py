@@ -174,14 +174,14 @@ def residual(
             tone = np.asarray(TONE_SHARE**2 * _small_windows(side.spread, small_weight) / divisor, np.float32)
             low = np.sqrt(low * low + tone).astype(np.float32)
             allowed += tone
+        means, variance = _moments(side, small_weight, divisor)
+        usual = (
+            tone + rounded_means(tables, SIDE * CELL) + faint.TYPICAL**2 * typical(means * means, high, valid),
+            tone + quantised + faint.TYPICAL_FINE**2 * typical(variance, high, valid),
+        )
+        np.maximum(excess, faint.faint_excess((means, variance), high, usual, valid), out=excess)
         if not plain:
             allowed += TYPICAL**2 * typical(np.asarray(squared, np.float32), low, valid)
-            means, variance = _moments(side, small_weight, divisor)
-            usual = (
-                tone + rounded_means(tables, SIDE * CELL) + faint.TYPICAL**2 * typical(means * means, high, valid),
-                tone + quantised + faint.TYPICAL_FINE**2 * typical(variance, high, valid),
-            )
-            np.maximum(excess, faint.faint_excess((means, variance), high, usual, valid), out=excess)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
         np.maximum(contrast, high, out=contrast)
         np.minimum(correlation, ncc, out=correlation)
