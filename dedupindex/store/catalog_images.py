@@ -168,6 +168,12 @@ def drop_features(connection: Connection) -> None:
     connection.execute(delete(PieceSegment))
 
 
+def drop_features_of(connection: Connection, ids: Iterable[int]) -> None:
+    """Delete the features of some images: they have to be described again."""
+    for batch in chunks(sorted(ids)):
+        connection.execute(delete(Feature).where(Feature.image_id.in_(batch)))
+
+
 def ids_of_content(connection: Connection, keys: Sequence[tuple[bytes, int]]) -> dict[tuple[bytes, int], int]:
     """Ids of the images among *keys* that are stored."""
     ids: dict[tuple[bytes, int], int] = {}
