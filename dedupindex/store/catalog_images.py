@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, LargeBinary, String, case, cast, delete, func
 
 from dedupindex.records import ImageRecord, LocationRecord
 from dedupindex.records.answers import DOCUMENT_FORMATS
+from dedupindex.store import checksums
 from dedupindex.store.catalog import chunks, under_keys
 from dedupindex.store.rows import ContentKey, NewImage
 from dedupindex.store.schema import Feature, Image, Location, PieceRow, PieceSearch, PieceSegment
@@ -87,14 +87,14 @@ def put_features(
     versions : mapping
         Feature name to version.
     """
-    seeds = {image: seed for batch in chunks(list(features)) for image, seed in _seeds(connection, batch)}
+    seeds = {image: seed for batch in chunks(list(features)) for image, seed in checksums.seeds(connection, batch)}
     rows = [
         {
             "image_id": image,
             "name": name,
             "version": versions.get(name, ""),
             "data": data,
-            "checksum": _checksum(seeds[image], name, data),
+            "checksum": checksums.checksum_of(seeds[image], name, data),
         }
         for image, parts in features.items()
         for name, data in parts.items()
@@ -109,24 +109,13 @@ def damaged_features(connection: Connection, batch: int = 200) -> Iterator[tuple
         connection.execute(select(Image.id).where(Image.id > last).order_by(Image.id).limit(batch)).scalars()
     ):
         last = ids[-1]
-        seeds = dict(_seeds(connection, ids))
+        seeds = dict(checksums.seeds(connection, ids))
         query = select(Feature.image_id, Feature.name, Feature.data, Feature.checksum).where(
             Feature.image_id.in_(ids), Feature.checksum.is_not(None)
         )
         for image, name, data, checksum in connection.execute(query):
-            if checksum != _checksum(seeds[image], name, data):
+            if checksum != checksums.checksum_of(seeds[image], name, data):
                 yield image, name
-
-
-def _seeds(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-    """What the checksum of a feature begins with: whose it is."""
-    query = select(Image.id, Image.sha256, Image.frame, Image.width, Image.height, Image.format)
-    for image, sha256, frame, width, height, kind in connection.execute(query.where(Image.id.in_(ids))):
-        yield image, b"%b %d %d %d %b" % (sha256, frame, width, height, str(kind).encode())
-
-
-def _checksum(seed: bytes, name: str, data: bytes) -> int:
-    return zlib.crc32(data, zlib.crc32(name.encode(), zlib.crc32(seed)))
 
 
 def redescribe(connection: Connection, image_id: int, image: NewImage, versions: Mapping[str, str]) -> None:
@@ -181,6 +170,12 @@ def drop_features(connection: Connection) -> None:
     connection.execute(delete(PieceSearch))
     connection.execute(delete(PieceRow))
     connection.execute(delete(PieceSegment))
+
+
+def drop_features_of(connection: Connection, ids: Iterable[int]) -> None:
+    """Delete the features of some images: they have to be described again."""
+    for batch in chunks(sorted(ids)):
+        connection.execute(delete(Feature).where(Feature.image_id.in_(batch)))
 
 
 def ids_of_content(connection: Connection, keys: Sequence[tuple[bytes, int]]) -> dict[tuple[bytes, int], int]:
@@ -252,7 +247,9 @@ def several_locations(connection: Connection) -> list[int]:
     return list(connection.execute(query).scalars())
 
 
-def features(connection: Connection, ids: Iterable[int], names: Collection[str] = ()) -> dict[int, dict[str, bytes]]:
+def features(
+    connection: Connection, ids: Iterable[int], names: Collection[str] = (), *, as_they_are: bool = False
+) -> dict[int, dict[str, bytes]]:
     """The stored features of images.
 
     Parameters
@@ -260,17 +257,27 @@ def features(connection: Connection, ids: Iterable[int], names: Collection[str] 
     ids : iterable of int
     names : collection of str
         Only these features; empty = all but those of pieces, which are large.
+    as_they_are : bool
+        Damaged ones too.
 
     Returns
     -------
     dict
         Image id to (feature name to packed data); images without features are left out.
+
+    Raises
+    ------
+    StoreError
+        One is damaged.
     """
     stored: dict[int, dict[str, bytes]] = defaultdict(dict)
     for batch in chunks(sorted(set(ids))):
-        query = select(Feature.image_id, Feature.name, Feature.data).where(Feature.image_id.in_(batch))
+        query = select(Feature.image_id, Feature.name, Feature.data, Feature.checksum)
         query = query.where(Feature.name.in_(names) if names else Feature.name.not_in(OF_PIECES))
-        for image, name, data in connection.execute(query):
+        seeds = {} if as_they_are else dict(checksums.seeds(connection, batch))
+        for image, name, data, checksum in connection.execute(query.where(Feature.image_id.in_(batch))):
+            if image in seeds:
+                checksums.refuse_damaged(image, seeds[image], name, data, checksum)
             stored[image][name] = data
     return dict(stored)
 

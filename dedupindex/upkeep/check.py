@@ -222,7 +222,7 @@ def _features(database: Database, progress: Progress) -> Iterator[Problem]:
             yield Problem(ProblemCode.DAMAGED_FEATURE, f"image {number}: {name} is not what was written", False)
         for image in catalog_images.all_images(connection, 200):
             try:
-                features = unpack(catalog_images.features(connection, [image.id]).get(image.id, {}))
+                features = unpack(catalog_images.features(connection, [image.id], as_they_are=True).get(image.id, {}))
             except (KeyError, ValueError, TypeError, IndexError, struct.error, zlib.error) as error:
                 yield Problem(
                     ProblemCode.DAMAGED_FEATURE,

@@ -23,10 +23,10 @@ def describe_again(
 ) -> list[Failure]:
     """Describe every stored image again with these settings.
 
-    All features and pairs are deleted first, in one transaction that also stores the settings; then features are made
-    file by file. After an interrupted run the next one continues: it describes what has no features yet. Images whose
-    file is missing or has changed stay, without features and so without matches, until an ingest meets their content
-    again.
+    All features and pairs are deleted first, in one transaction that also stores the settings; where these are as they
+    were, only the features of images of which one is damaged. Then features are made file by file. After an interrupted
+    run the next one continues: it describes what has no features yet. Images whose file is missing or has changed stay,
+    without features and so without matches, until an ingest meets their content again.
 
     Parameters
     ----------
@@ -48,6 +48,9 @@ def describe_again(
             catalog_images.drop_features(connection)
             catalog.delete_segments(connection, [segment.id for segment in catalog.segments(connection)])
             catalog.remember_settings(connection, settings.shaping(), fingerprint)
+        else:
+            damaged = {image for image, _ in catalog_images.damaged_features(connection)}
+            catalog_images.drop_features_of(connection, damaged)
     failures: dict[Path, Failure] = {}
     tried: set[Path] = set()
     while True:

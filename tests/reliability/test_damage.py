@@ -10,7 +10,7 @@ import sqlite3
 import pytest
 
 from dedupindex import Index
-from dedupindex.errors import VectorIndexError
+from dedupindex.errors import StoreError, VectorIndexError
 from dedupindex.features import DESCRIPTOR_DIMENSIONS
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.sqlite import own_files, vector_directory
@@ -260,6 +260,26 @@ def test_a_damaged_feature_is_told(sealed):
         connection.execute("update feature set data = ? where name = 'thumbnail' and image_id = 2", (bytes(data),))
         connection.execute("update image set width = width + 1 where id = 3")
     with Index.open(path, read_only=True) as index:
+        with pytest.raises(
+            StoreError, match=r"image 2: its stored thumbnail is damaged; `dedupindex rebuild --describe`"
+        ):
+            index.features_of(2)
         details = [problem.detail for problem in index.check(deep=True) if problem.code == "damaged_feature"]
     assert "image 2: thumbnail is not what was written" in details
     assert any(detail.startswith("image 3:") for detail in details)
+
+
+def test_a_damaged_feature_is_mended_as_it_is_said(sealed, pictures):
+    """Nothing is answered with it; the command that is named makes it anew."""
+    path, *_ = sealed
+    with Index.open(path, workers=1) as index:
+        wanted = answers(index, pictures)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("update feature set data = cast(substr(data, 1, 8) || x'55' || substr(data, 10) as blob)")
+    with Index.open(path, workers=1) as index:
+        with pytest.raises(StoreError, match="rebuild --describe"):
+            index.query(pictures / "p7.png")
+        index.rebuild(describe=True)
+        assert index.check(deep=True) == []
+        index.find_duplicates()
+        assert answers(index, pictures) == wanted
