@@ -2,10 +2,10 @@
 
 ``python -m tests.benchmarks.hard_copies PHOTOS [--others FOLDER] [--kinds NAME ...] [--bases 63] [--seed 22]
 [--work FOLDER] [--proof full] [--lost]``. Each of the chosen pictures stands once in a collection, with one copy of
-every kind and the pictures of `--others` beside it. The collection is scanned with the default settings. A pair that is not found is
-followed through the stages: ``retrieval`` (no probe of either picture reaches the other), ``crowd`` (it does, but
-others were nearer, or a proof withdraws it), ``vetting`` (keypoints), ``alignment`` (none), ``score`` (too low). Some
-kinds bring an original of their own.
+every kind and the pictures of `--others` beside it. The collection is scanned with the default settings. A pair
+that is not found is followed through the stages: ``retrieval`` (no probe of either picture reaches the other),
+``crowd`` (it does, but others were nearer, or a proof withdraws it), ``vetting`` (keypoints), ``alignment`` (none),
+``score`` (too low). Some kinds bring an original of their own.
 """
 
 from __future__ import annotations
