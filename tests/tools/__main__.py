@@ -35,6 +35,7 @@ CHORES = {
     "bench-serve": Chore(f"{PYTHON} -m tests.benchmarks.serve", "answers of the review page at 5,000 groups"),
     "bench-pieces": Chore(f"{PYTHON} -m tests.benchmarks.pieces_scale", "the pieces index: DATABASE after --"),
     "bench-peers": Chore(f"{PYTHON} -m tests.benchmarks.peers", "against other tools: FOLDER TRUTH.csv after --"),
+    "bench-ranking": Chore(f"{PYTHON} -m tests.benchmarks.ranking", "which picture leads: DATABASE TRUTH.csv after --"),
     "fit-score": Chore(f"{PYTHON} -m tests.tools.fit_score", "weights of the score: FOLDER after --"),
     "fit-radius": Chore(f"{PYTHON} -m tests.tools.fit_radius", "search radii: QUERIES OTHERS after --"),
     "fit-proof": Chore(f"{PYTHON} -m tests.tools.fit_proof", "limits of the proof: FOLDER after --"),
