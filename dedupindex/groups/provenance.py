@@ -417,7 +417,8 @@ def fineness(pairs: Sequence[Pair]) -> dict[int, float]:
     From the scales of the pairs, along the best ones. An enlarged picture is as fine as what it was made from.
     """
     neighbours: dict[int, list[tuple[int, float]]] = defaultdict(list)
-    for pair in sorted(pairs, key=lambda pair: -pair.verification.score):
+    # equal scores in an order of their own: scales may contradict each other, and the pairs come in any order
+    for pair in sorted(pairs, key=lambda pair: (-pair.verification.score, sorted((pair.a.id, pair.b.id)))):
         scale = scale_of(pair)
         if scale > 0:
             neighbours[pair.a.id].append((pair.b.id, 1 / scale))

@@ -214,3 +214,10 @@ def test_a_lossless_file_with_the_pixels_of_a_lossy_one_was_made_from_it():
     found = Verification(True, 1.0, (Relation.SAME_PIXELS,), Registration((0.0, 0.0)), "")
     assert unpacked([Pair(image(1, lossless=True), image(2, **JPEG), found)]) == {1}
     assert unpacked([Pair(image(1, lossless=True), image(2, lossless=True), found)]) == set()
+
+
+def test_scales_that_contradict_each_other_tell_the_same_in_any_order():
+    one, two = (three({}, (Relation.RESIZED,), 1, 2, scale=1.0), three({}, (Relation.RESIZED,), 2, 3, scale=1.25))
+    other = three({}, (Relation.RESIZED,), 1, 3, scale=1.0)
+    orders = ([one, two, other], [other, two, one], [two, other, one])
+    assert len({tuple(sorted(fineness(pairs).items())) for pairs in orders}) == 1

@@ -38,6 +38,7 @@ CHORES = {
         f"{PYTHON} -m tests.benchmarks.hard_copies", "hard copies, where they are lost: PHOTOS after --"
     ),
     "bench-peers": Chore(f"{PYTHON} -m tests.benchmarks.peers", "against other tools: FOLDER TRUTH.csv after --"),
+    "bench-ranking": Chore(f"{PYTHON} -m tests.benchmarks.ranking", "which picture leads: DATABASE TRUTH.csv after --"),
     "fit-score": Chore(f"{PYTHON} -m tests.tools.fit_score", "weights of the score: FOLDER after --"),
     "fit-radius": Chore(f"{PYTHON} -m tests.tools.fit_radius", "search radii: QUERIES OTHERS after --"),
     "fit-proof": Chore(f"{PYTHON} -m tests.tools.fit_proof", "limits of the proof: FOLDER after --"),
