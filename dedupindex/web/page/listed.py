@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
-from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -287,24 +286,34 @@ def _folder(text: str | None) -> str:
 
 def _folders(folder: str, against: str) -> Callable[[ListedGroup], bool]:
     """Return whether a file lies in one folder and, where a second is given, another file in that one."""
+    if not (folder and against):
+        return _inside(folder or against)
     one, other = _below(folder), _below(against)
-    near = [_near(name) for name in (folder, against) if name]  # most groups fail this quick look
+    in_one, in_other = _inside(folder), _inside(against)  # most groups fail this quicker look
 
     def both(entry: ListedGroup) -> bool:
-        if not all(any(map(at, entry.folders)) for at in near):
+        if not (in_one(entry) and in_other(entry)):
             return False
-        if not (folder and against):
-            return any((one if folder else other)(path) for path in entry.paths)
         there = [path for path in entry.paths if other(path)]
-        return bool(there) and any(one(path) and (len(there) > 1 or path != there[0]) for path in entry.paths)
+        return any(one(path) and (len(there) > 1 or path != there[0]) for path in entry.paths)
 
     return both
 
 
-def _near(folder: str) -> Callable[[str], bool]:
-    """Return whether files of a folder may lie at or below a place, remembering each folder."""
+def _inside(folder: str) -> Callable[[ListedGroup], bool]:
+    """Return whether a file lies at or below a place; each folder of files is looked at once."""
     below, parent = _below(folder), folder.rstrip("/").rpartition("/")[0] or "/"
-    return lru_cache(maxsize=None)(lambda path: below(path) or path == parent)  # the place may be a file itself
+    known: dict[str, bool] = {}
+
+    def inside(entry: ListedGroup) -> bool:
+        for place in entry.folders:
+            if place not in known:
+                known[place] = below(place)
+            if known[place]:
+                return True
+        return parent in entry.folders and folder in entry.paths  # the place is a file itself
+
+    return inside
 
 
 def _below(folder: str) -> Callable[[str], bool]:
