@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupindex.prepare.borders import over_channels
 from dedupindex.records import Mask
 
 MINIMUM_SIDE = 48  # pixels of the small picture: below, an angle cannot be told
@@ -82,7 +83,7 @@ def find_corners(picture: NDArray[Any], mask: Mask | None = None) -> TiltedRecta
     colour = (ranked[1] + ranked[2]) / np.float32(2)  # the median
     if (np.abs(corners - colour).max(1) <= CORNER_TOLERANCE).sum() < 3:
         return None
-    away = np.abs(picture.astype(np.float32).reshape(rows, columns, -1) - colour).max(-1)
+    away = over_channels(np.abs(picture.astype(np.float32).reshape(rows, columns, -1) - colour))
     content = cv2.medianBlur((away > FILL_TOLERANCE).astype(np.uint8), 3)
     if not 0.2 < content.mean() < 0.995:
         return None
