@@ -22,6 +22,7 @@ from dedupindex.actions.asked_relations import decided_groups, is_asked_for
 from dedupindex.actions.chosen_alternates import BECAUSE, Surplus, chosen_alternates, decided_images
 from dedupindex.actions.coverage import covered
 from dedupindex.actions.merging import Merger
+from dedupindex.actions.plan_evidence import doubt_of, evidence_of
 from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.actions.plans import NEAR_ACTIONS, check_plan, is_under, needed
 from dedupindex.actions.selected_groups import may_go, may_replace, selected_groups
@@ -37,14 +38,12 @@ from dedupindex.records import Decision, DecisionKind, DuplicateGroup, ImageReco
 from dedupindex.records.answers import DOCUMENT_FORMATS
 from dedupindex.records.companions import Units
 from dedupindex.records.plans import CHOSEN, Action, Evidence, LeftOut, LeftOutReason, Plan, PlanItem, PlannedFile
-from dedupindex.records.proofs import DIRECT, inverted, turned_round
 from dedupindex.records.reports import Selection
 from dedupindex.records.roots import Root
 from dedupindex.settings import Settings
 from dedupindex.store.database import Database
 
 FINER = 1.05  # ratio of resolutions from which a part of a picture shows what the whole does not
-COMPARED = 0.9  # share of the smaller picture that the proof must have compared
 _BYTES = (Relation.SAME_BYTES,)
 _BOTH = "somebody decided to keep both"
 
@@ -411,37 +410,15 @@ def _near(maker: _Maker, group: DuplicateGroup, keeper: _Node, node: _Node, pair
     if maker.options.units is Units.TOGETHER and is_mate(keeper.path, node.path):
         words = "the raw file and the JPEG or HEIC of one shot"
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.UNIT, words)
-    doubt = _doubt(pair)
+    doubt = doubt_of(pair)
     if doubt and not maker.options.unproven:
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.UNPROVEN, doubt)
     share = covered(pair, node.image)
     if share is None:
         words = "shows something that its copy does not"
         return LeftOut(group.id, node.path, keeper.path, LeftOutReason.SHOWS_MORE, words)
-    score, evidence = pair.verification.score, _evidence(pair, keeper.image)
+    score, evidence = pair.verification.score, evidence_of(pair, keeper.image)
     return _decide(maker, group, keeper, node, relations, share, score, evidence)
-
-
-def _doubt(pair: Pair) -> str:
-    """Return why two files are not proven to be copies, in words; nothing where they are."""
-    if DIRECT.intersection(pair.relations):
-        return ""
-    if pair.proof is None:
-        return "the files were not compared"
-    if Relation.UNPROVEN in pair.relations:
-        return pair.proof.reason or "the comparison could not tell"
-    if pair.proof.compared < COMPARED:
-        return f"only {100 * pair.proof.compared:.0f} % could be compared"
-    return ""
-
-
-def _evidence(pair: Pair, keeper: ImageRecord) -> Evidence:
-    """Return the evidence of a pair, with the keeper as the first picture."""
-    matrix, proof, other = pair.verification.registration.matrix, pair.proof, pair.b
-    if pair.a.id != keeper.id:
-        other = pair.a
-        matrix, proof = inverted(matrix), None if proof is None else turned_round(proof)
-    return Evidence(matrix, (keeper.height, keeper.width), (other.height, other.width), proof)
 
 
 def _decide(

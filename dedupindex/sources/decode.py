@@ -14,7 +14,7 @@ from dedupindex.errors import NoValidPixelsError, ReadError, Reason, Unsupported
 from dedupindex.places import VIDEOS, absolute, is_local
 from dedupindex.records import DecodedFile, FileStatus, FoundFile, Frame
 from dedupindex.settings import Settings
-from dedupindex.sources import stacks, tiff
+from dedupindex.sources import tiff
 from dedupindex.sources.archives.limits import limits_of
 from dedupindex.sources.content import DecodedContent, Reader, Source
 from dedupindex.sources.files import parse_address
@@ -22,7 +22,7 @@ from dedupindex.sources.fills import without_fills
 from dedupindex.sources.pictures import PLUGINS, read_picture
 from dedupindex.sources.quiet import captured
 from dedupindex.sources.rasters import mask_path
-from dedupindex.sources.readers import codecs, pdf, raw, svg, video
+from dedupindex.sources.readers import codecs, pdf, raw, stacks, svg, video
 from dedupindex.sources.readers.video import Clip
 from dedupindex.sources.reading import exists, read_beginning, read_bytes
 from dedupindex.sources.reasons import read_error, words_of
