@@ -23,10 +23,11 @@ from dedupindex.actions.plans import check_plan
 from dedupindex.actions.targets import with_targets
 from dedupindex.errors import SettingsError
 from dedupindex.fields import Fields
+from dedupindex.groups.unit_files import UnitFinder
 from dedupindex.places import absolute, at_home
 from dedupindex.records import Relation
 from dedupindex.records.companions import Units
-from dedupindex.records.plans import COPY, Action, LeftOut, LeftOutReason, Plan, PlanItem
+from dedupindex.records.plans import COPY, Action, LeftOut, LeftOutReason, Plan, PlanItem, PlannedCompanion
 from dedupindex.records.reports import Selection
 from dedupindex.records.selected_places import below
 from dedupindex.settings import Settings, read_toml
@@ -258,6 +259,8 @@ def joined_plan(
         selection = Selection(paths=(folder,), across=(folder, kept_in))
         made.append((rule, planned(options, selection)))
     items, left_out = _joined(made)
+    items, torn = _whole(items, UnitFinder(str(shaping.get("mask_pattern", "")), Units.TOGETHER))
+    left_out += torn
     relations = dict.fromkeys(relation for rule in rules.rules for relation in rule.relations)
     whole = Plan(
         database=database,
@@ -309,3 +312,40 @@ def _joined(made: Iterable[tuple[PlanRule, Plan]]) -> tuple[list[PlanItem], list
             if file.why is not LeftOutReason.NOT_SELECTED:  # what lies in `kept_in` is not asked about
                 left.setdefault(file.path, file)
     return list(gone.values()), [file for path, file in left.items() if path not in gone]
+
+
+def _whole(items: Sequence[PlanItem], finder: UnitFinder) -> tuple[list[PlanItem], list[LeftOut]]:
+    """Keep units whole of which several rules take a picture each.
+
+    A companion of pictures that do not all go stays with those that stay. Where all of them would go, each by a rule
+    that left the companion with the others, the last of them stays.
+    """
+    whole = {item.file.path: item for item in items}
+    left: list[LeftOut] = []
+    while True:
+        going = {companion.path for item in whole.values() for companion in item.going}
+        for path, item in whole.items():
+            companions = tuple(
+                companion
+                if _all_go(companion.path, finder, whole)
+                else PlannedCompanion(companion.kind, companion.path)
+                for companion in item.companions
+            )
+            whole[path] = dataclasses.replace(item, companions=companions)
+        alone = {
+            companion.path: path
+            for path, item in whole.items()
+            for companion in item.companions
+            if companion.path not in going and companion.path not in whole and _all_go(companion.path, finder, whole)
+        }
+        if not alone:
+            return list(whole.values()), left
+        companion, path = next(iter(alone.items()))
+        item = whole.pop(path)
+        words = f"without it {companion.name}, which belongs to it, would be left alone"
+        left.append(LeftOut(item.group, path, item.keeper.path, LeftOutReason.OTHER_RULE, words))
+
+
+def _all_go(companion: Path, finder: UnitFinder, gone: Collection[Path]) -> bool:
+    owners = finder.owners(companion)
+    return bool(owners) and all(owner in gone for owner in owners)

@@ -384,3 +384,20 @@ def test_the_programs_keep_to_decisions(kind, gone):
     [made] = run_somewhere(TWO_ROUNDS | {"decisions": decided, "rounds": ROUNDS[1:]})
     assert len(made.decisions) == len(decided)
     assert {item.file.path.relative_to(made.pics).as_posix() for item in made.plan.items} == gone
+
+
+def test_pictures_of_one_unit_that_go_by_two_rules():
+    """The raw file of a JPEG and a HEIC stays with one of them, or goes with the last; it is never left alone."""
+    shot = {"pictures": {".jpg": 0, ".heic": 0, ".cr2": 0}, "sidecars": {}, "mtime": 0}
+    jpeg, heic = ({"pictures": {suffix: 0}, "sidecars": {}, "mtime": 1} for suffix in (".jpg", ".heic"))
+    places = [shot, BARE, jpeg, BARE, heic]
+    for rules, wanted in (
+        ([(["a"], ["b"]), (["a"], ["a/in"])], 0),
+        ([(["a/in"], ["a"]), (["b"], ["a"])], 2),
+    ):
+        asked = {"by": "rules", "action": Action.TRASH, "near": False, "rules": rules, "protect": None}
+        rounds = [{"plan": asked, **QUIET_ROUND}]
+        [made] = run_somewhere(TWO_ROUNDS | {"places": places, "rounds": rounds})
+        assert len(made.plan.items) >= wanted
+        gone = {item.file.path.name for item in made.plan.items if item.file.path.parent.name == "a"}
+        assert len(gone) < 2
