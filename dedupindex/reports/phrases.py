@@ -190,10 +190,10 @@ class Phrases:
         return text.replace(inner, said, 1) if said != inner else text
 
     def _sentence(self, text: str) -> str:
-        found = phrase_of(text)
-        if found is None:
+        match = phrase_of(text)
+        if match is None:
             return ""
-        phrase, values = found
+        phrase, values = match
         translated = self._translate(phrase)
         return translated.format(**{name: self.say(value) for name, value in values.items()}) if values else translated
 

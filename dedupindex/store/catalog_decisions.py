@@ -42,8 +42,8 @@ def put_decisions(connection: Connection, made: Iterable[Decision]) -> None:
 def delete_decisions(connection: Connection, pairs: Sequence[tuple[str, str]]) -> int:
     """Delete the decisions on these pairs (and images: b = ""); how many there were."""
     count = 0
-    for some in chunks(sorted(set(pairs)), 400):  # two variables each, of 999 that older SQLite takes
-        statement = delete(DecisionRow).where(tuple_(DecisionRow.a, DecisionRow.b).in_(some))
+    for part in chunks(sorted(set(pairs)), 400):  # two variables each, of 999 that older SQLite takes
+        statement = delete(DecisionRow).where(tuple_(DecisionRow.a, DecisionRow.b).in_(part))
         count += int(connection.execute(statement).rowcount)
     return count
 

@@ -41,15 +41,15 @@ def search(
     box = (top, left, height, width)
     try:
         if asked is not None:
-            found = site.queries.ask_part(asked, box)
+            answer = site.queries.ask_part(asked, box)
         else:
-            found = site.queries.ask_part_of(shown, site.pictures.base(shown), box)
+            answer = site.queries.ask_part_of(shown, site.pictures.base(shown), box)
     except (ReadError, SettingsError) as error:
         words = f"{error.reason.replace('_', ' ')}: {error.detail}" if isinstance(error, ReadError) else str(error)
         return _page(request, site, shown, asked, box=box, error=words)
-    if found is None:
+    if answer is None:
         return _page(request, site, shown, asked, box=box, error="The file is not there any more, or has changed.")
-    return RedirectResponse(f"/query/{found.id}", 303)
+    return RedirectResponse(f"/query/{answer.id}", 303)
 
 
 def _picture(site: Site, image: int, query: str) -> tuple[ImageRecord, Query | None]:

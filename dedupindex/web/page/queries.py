@@ -200,8 +200,8 @@ class Queries:
         return None
 
     def _part(self, name: str, image: ImageRecord, thumbnail: Thumbnail, box: Box, file: Path | str) -> Query:
-        found = self._index.query_pieces(file, limit=LIMIT + 1, box=box, key=image.key)
-        others = tuple(match for match in found if match.image.id != image.id or not image.id)[:LIMIT]
+        pieces = self._index.query_pieces(file, limit=LIMIT + 1, box=box, key=image.key)
+        others = tuple(match for match in pieces if match.image.id != image.id or not image.id)[:LIMIT]
         query = Query(secrets.token_urlsafe(12), name, image, thumbnail, (), others, box)
         self._known.put(query.id, query)
         return query
@@ -212,7 +212,7 @@ class Queries:
             return ()
         copies = {match.image.id for match in matches}
         try:
-            found = self._index.query_pieces(file, limit=LIMIT)
+            pieces = self._index.query_pieces(file, limit=LIMIT)
         except SettingsError:  # nothing valid in it
             return ()
-        return tuple(match for match in found if match.image.id not in copies)
+        return tuple(match for match in pieces if match.image.id not in copies)
