@@ -90,7 +90,7 @@ def find_corners(picture: NDArray[Any], mask: Mask | None = None) -> TiltedRecta
     best = _best_angle(content, np.arange(1.0, LARGEST_ANGLE, 0.5), SMALLEST_ANGLE)
     if best is None:
         return None
-    near = np.abs(np.degrees(best.angle)) + np.arange(-0.5, 0.51, 0.1)
+    near = float(np.abs(np.degrees(best.angle))) + np.arange(-0.5, 0.51, 0.1)
     best = _best_angle(content, near, SMALLEST_ANGLE) or best
     outside = ~best.inside((rows, columns), -1.0)
     fill = content == 0 if mask is None else (content == 0) | ~mask

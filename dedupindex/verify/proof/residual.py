@@ -167,8 +167,7 @@ def residual(
         squared = windows(cells(np.asarray(cv2.multiply(beyond, beyond, dtype=cv2.CV_32F), np.float32))) / divisor
         low, high, ncc = _contrasts((halved(side.own), halved(side.predicted)), small_weight, divisor)
         shown = shown & (low > max(SHOWN, SHOWN_IN_NOISE * noise))
-        quantised = compression(high, tables)
-        allowed = quantised.copy()
+        allowed = compression(high, tables)
         tone = np.zeros_like(squared)
         if side.spread is not None:
             tone = np.asarray(TONE_SHARE**2 * _small_windows(side.spread, small_weight) / divisor, np.float32)
@@ -177,7 +176,7 @@ def residual(
         means, variance = _moments(side, small_weight, divisor)
         usual = (
             tone + rounded_means(tables, SIDE * CELL) + faint.TYPICAL**2 * typical(means * means, high, valid),
-            tone + quantised + faint.TYPICAL_FINE**2 * typical(variance, high, valid),
+            tone + faint.TYPICAL_FINE**2 * typical(variance, high, valid),
         )
         np.maximum(excess, faint.faint_excess((means, variance), high, usual, valid), out=excess)
         if not plain:
