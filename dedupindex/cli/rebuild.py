@@ -13,7 +13,12 @@ from dedupindex.cli.options import DONE, FOUND, Session
 def rebuild(
     session: Session,
     describe: Annotated[
-        bool, typer.Option("--describe", help="First describe every picture again, with the settings now in force.")
+        bool,
+        typer.Option(
+            "--describe",
+            help="First describe every picture again, with the settings now in force; if they are those of before, "
+            "only what is damaged.",
+        ),
     ] = False,
 ) -> int:
     """Make the vector files anew from the database."""
