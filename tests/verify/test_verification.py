@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from dedupindex.evaluation.attacks import attack
+from dedupindex.features.negative import Negatives
 from dedupindex.records import Features, Relation, Verification
 from dedupindex.verify.keypoint_registration import compose
 from dedupindex.verify.verification import same_bytes, verify
@@ -413,3 +414,13 @@ def test_negatives_of_other_pictures():
         for name in PHOTOGRAPHS:
             if name != other:
                 assert not verify(photograph_features(name), negative).accepted
+
+
+def test_shared_negatives_change_no_verdict():
+    negatives = Negatives()
+    pictures = [photograph_features(name) for name in PHOTOGRAPHS]
+    pictures.append(features(255 - photograph(PHOTOGRAPHS[0])))
+    pairs = list(itertools.permutations(pictures, 2))
+    shared = [verify(a, b, negatives=negatives) for a, b in pairs]
+    assert shared == [verify(a, b) for a, b in pairs]
+    assert any(Relation.NEGATIVE in verification.relations for verification in shared)
