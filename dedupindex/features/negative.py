@@ -53,6 +53,20 @@ def negative(features: Features) -> Features:
     )
 
 
+class Negatives:
+    """Negatives of pictures, each made once, because a picture is compared with many that look unlike it."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[Features, Features]] = {}
+
+    def of(self, features: Features) -> Features:
+        """`negative` of these very features."""
+        known = self._made.get(id(features))  # the entry keeps the picture, so that no other one gets its id
+        if known is None:
+            known = self._made[id(features)] = (features, negative(features))
+        return known[1]
+
+
 def negative_probes(pictures: Sequence[Features]) -> list[FloatArray]:
     """Search probes of the negatives of pictures: each as it is, then mirrored.
 

@@ -84,7 +84,7 @@ def find_corners(picture: NDArray[Any], mask: Mask | None = None) -> TiltedRecta
     if (np.abs(corners - colour).max(1) <= CORNER_TOLERANCE).sum() < 3:
         return None
     away = over_channels(np.abs(picture.astype(np.float32).reshape(rows, columns, -1) - colour))
-    content = cv2.medianBlur((away > FILL_TOLERANCE).astype(np.uint8), 3)
+    content = np.asarray(cv2.medianBlur((away > FILL_TOLERANCE).astype(np.uint8), 3), np.uint8)
     if not 0.2 < content.mean() < 0.995:
         return None
     best = _best_angle(content, np.arange(1.0, LARGEST_ANGLE, 0.5), SMALLEST_ANGLE)

@@ -11,7 +11,7 @@ import numpy as np
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, Aim, aim, packed_aim, probes, unpack
 from dedupindex.features.descriptor import TURNED_REACH, turned_probes
 from dedupindex.features.model import load_model
-from dedupindex.features.negative import negative_probes
+from dedupindex.features.negative import Negatives, negative_probes
 from dedupindex.fitted import numbers
 from dedupindex.groups.roots import absent, looked_up, marked
 from dedupindex.records import Candidate, Features, FloatArray, Match, Relation, Verification
@@ -279,8 +279,9 @@ def query(
             near = most_alike(sketch(image.features), others, sketches, settings.candidates)
             sketches = {candidate.image_id: sketches[candidate.image_id] for candidate in near}
         wanted = _plausible(image, sketches)
+        inverted = Negatives()
         for image_id, parts in catalog_images.features(connection, wanted).items():
-            verification = verify(features, unpack(parts), threshold=settings.threshold)
+            verification = verify(features, unpack(parts), threshold=settings.threshold, negatives=inverted)
             if verification.accepted:
                 verifications[image_id] = verification
         away = absent(connection)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dedupindex.features.descriptor import orientation_cosines, reach, unit
 from dedupindex.features.model import load_model
-from dedupindex.features.negative import has_negative, negative
+from dedupindex.features.negative import Negatives, has_negative
 from dedupindex.features.thumbnail import SIDE
 from dedupindex.records import (
     Features,
@@ -76,7 +76,7 @@ class Assessment:
     probability: float
 
 
-def verify(a: Features, b: Features, *, threshold: float = 0.5) -> Verification:
+def verify(a: Features, b: Features, *, threshold: float = 0.5, negatives: Negatives | None = None) -> Verification:
     """Decide whether two pictures show the same, and how.
 
     Parameters
@@ -84,15 +84,18 @@ def verify(a: Features, b: Features, *, threshold: float = 0.5) -> Verification:
     a, b : Features
     threshold : float
         Smallest score that is accepted, 0..1.
+    negatives : Negatives, optional
+        Shared by many pairs, it saves half of what unlike pictures cost.
 
     Returns
     -------
     Verification
         The same verdict and score for (b, a), with the direction turned round.
     """
+    shared = Negatives() if negatives is None else negatives
     if _order(a) > _order(b):
-        return turned_round(_verify(b, a, threshold), b, a)
-    return _verify(a, b, threshold)
+        return turned_round(_verify(b, a, threshold, shared), b, a)
+    return _verify(a, b, threshold, shared)
 
 
 def same_bytes() -> Verification:
@@ -117,7 +120,7 @@ def _order(features: Features) -> bytes:
     return features.pixel_sha256 + features.descriptor.tobytes() + features.thumbnail.tobytes()[:64]
 
 
-def _verify(a: Features, b: Features, threshold: float) -> Verification:
+def _verify(a: Features, b: Features, threshold: float, negatives: Negatives) -> Verification:
     if a.pixel_sha256 and a.pixel_sha256 == b.pixel_sha256:
         identity = registration_of(np.eye(2, 3), a, b, Alignment(np.eye(2, 3), RegistrationMethod.IDENTITY), 1.0, 1.0)
         return same_pixels(identity)
@@ -129,7 +132,7 @@ def _verify(a: Features, b: Features, threshold: float) -> Verification:
         return Verification(False, 0.0, (), nothing, "descriptors too far apart", version=VERSION)
     best = best_alignment(a, b)
     if (best is None or best.probability < CERTAIN) and may_be_negatives(a, b):
-        inverted = negative(b)
+        inverted = negatives.of(b)
         other = best_alignment(a, inverted)
         if other is not None and (best is None or other.probability > best.probability):
             return as_negatives(_verdict(a, inverted, other, threshold))

@@ -3,7 +3,7 @@ import pytest
 
 from dedupindex.features import unit
 from dedupindex.features.keypoints import extract
-from dedupindex.features.negative import has_negative, negative, negative_probes, reversed_cells
+from dedupindex.features.negative import Negatives, has_negative, negative, negative_probes, reversed_cells
 from tests.scenes import PHOTOGRAPHS, features, grey, photograph, photograph_features, smooth
 
 
@@ -62,3 +62,13 @@ def test_smooth_fields_have_no_negative_of_their_own():
     assert not has_negative(features(grey(smooth(3))))
     found = negative_probes([features(grey(smooth(3))), photograph_features("cat")])
     assert [len(probes) for probes in found] == [0, 2]
+
+
+def test_the_negative_of_a_picture_is_made_once():
+    negatives = Negatives()
+    one, other = photograph_features("camera"), photograph_features("coffee")
+    made = negatives.of(one)
+    assert negatives.of(one) is made
+    assert negatives.of(other) is not made
+    np.testing.assert_array_equal(made.descriptor, negative(one).descriptor)
+    np.testing.assert_array_equal(made.keypoints.codes, negative(one).keypoints.codes)

@@ -11,6 +11,7 @@ from PIL import Image
 from dedupindex.evaluation.attacks import attack
 from dedupindex.features import pack
 from dedupindex.features.model import load_model
+from dedupindex.features.negative import Negatives
 from dedupindex.records import Features, Relation, Verification
 from dedupindex.verify.keypoint_registration import compose
 from dedupindex.verify.verification import (
@@ -439,3 +440,13 @@ def test_fewer_keypoints_need_less_likeness():
     levels = [alike_from(number) for number in range(200)]
     assert levels == sorted(levels)
     assert levels[0] == LEAST_ALIKE < levels[BLURRED] < levels[SOME_KEYPOINTS] == MOST_ALIKE
+
+
+def test_shared_negatives_change_no_verdict():
+    negatives = Negatives()
+    pictures = [photograph_features(name) for name in PHOTOGRAPHS]
+    pictures.append(features(255 - photograph(PHOTOGRAPHS[0])))
+    pairs = list(itertools.permutations(pictures, 2))
+    shared = [verify(a, b, negatives=negatives) for a, b in pairs]
+    assert shared == [verify(a, b) for a, b in pairs]
+    assert any(Relation.NEGATIVE in verification.relations for verification in shared)
