@@ -48,7 +48,7 @@ from dedupindex.sources import Finder, SourceList, decoder_fingerprint
 from dedupindex.sources.archives.limits import limits_of
 from dedupindex.sources.readers.documents import document_suffixes, why_passed_over
 from dedupindex.sources.scope import LEFT_OUT
-from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_locations
+from dedupindex.store import catalog, catalog_images, catalog_locations
 from dedupindex.store.claims import Claims, NoClaims
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, KnownFile, NewImage
@@ -411,10 +411,10 @@ def _describe_and_write(
         with database.write() as connection:
             catalog_locations.mark(connection, feed.back, run, missing=False)
     with database.read() as connection:
-        labels = catalog_labels.changed(connection, feed.labels)
+        labels = catalog_locations.changed_labels(connection, feed.labels)
     if labels:
         with database.write() as connection:
-            catalog_labels.put_labels(connection, labels)
+            catalog_locations.put_labels(connection, labels)
 
 
 @dataclass(slots=True)

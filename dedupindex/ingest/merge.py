@@ -35,11 +35,11 @@ from dedupindex.store import (
     catalog,
     catalog_decisions,
     catalog_images,
-    catalog_labels,
     catalog_locations,
     catalog_merge,
     catalog_pairs,
     catalog_proofs,
+    checksums,
 )
 from dedupindex.store.catalog_merge import Placed, PresentPlace, Transaction
 from dedupindex.store.catalog_proofs import StoredProof
@@ -154,7 +154,7 @@ def merge(
 
 
 def _images(work: _Merge) -> None:
-    damaged = {image for image, _ in catalog_images.damaged_features(work.other)}
+    damaged = {image for image, _ in checksums.damaged_features(work.other)}
     bad = catalog_merge.keys_of(work.other, damaged)
     made = versions(work.settings)
     total = last = 0
@@ -199,7 +199,7 @@ def _put(work: _Merge, connection: Transaction, rows: Sequence[Placed], ids: dic
     paths = list({row.state.path for row in rows})
     catalog_locations.put_locations(connection, [(r.state, r.frame, ids[r.key]) for r in rows], work.run)
     catalog_locations.mark(connection, [r.state.path for r in rows if r.missing], work.run, missing=True)
-    catalog_labels.put_labels(connection, {r.state.path: r.label for r in rows if r.label is not None})
+    catalog_locations.put_labels(connection, {r.state.path: r.label for r in rows if r.label is not None})
     catalog.clear_failures(connection, paths)
     work.count("places", len(rows))
 

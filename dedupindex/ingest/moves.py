@@ -25,7 +25,7 @@ from dedupindex.ingest.scanned_roots import search_again
 from dedupindex.places import is_local, shards_above
 from dedupindex.records.roots import Move, Root
 from dedupindex.records.selected_places import below
-from dedupindex.store import catalog, catalog_labels, catalog_locations
+from dedupindex.store import catalog, catalog_locations
 from dedupindex.store.database import Connection, Database
 from dedupindex.store.rows import PlaceRow
 
@@ -246,7 +246,7 @@ def _rewrite(connection: Connection, one: _Gone, run: int) -> int:
     """Give the old places the paths of the new ones, which they replace: ages and labels stay."""
     catalog_locations.drop_places(connection, [new.id for _, new in one.pairs])
     catalog_locations.rewrite(connection, [(old.id, new.state, False) for old, new in one.pairs], run)
-    catalog_labels.put_labels(connection, {new.path: new.label for _, new in one.pairs if new.label is not None})
+    catalog_locations.put_labels(connection, {new.path: new.label for _, new in one.pairs if new.label is not None})
     return len(one.pairs)
 
 

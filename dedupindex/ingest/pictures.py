@@ -19,7 +19,7 @@ from dedupindex.ingest.picture_sources import GivenPicture
 from dedupindex.ingest.query_pictures import describe_array
 from dedupindex.records import Failure, IngestSummary
 from dedupindex.settings import Settings
-from dedupindex.store import catalog, catalog_images, catalog_labels, catalog_locations
+from dedupindex.store import catalog, catalog_images, catalog_locations
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, NewImage
 from dedupindex.versions import versions
@@ -180,7 +180,9 @@ def _store(
     counts: _Counts,
 ) -> None:
     with database.read() as connection:
-        labels = catalog_labels.changed(connection, labels) | {p: label for p, label in labels.items() if p in images}
+        labels = catalog_locations.changed_labels(connection, labels) | {
+            p: label for p, label in labels.items() if p in images
+        }
     if not images and not labels:
         return
     with database.write() as connection:
@@ -190,5 +192,5 @@ def _store(
         counts.placed += catalog_locations.put_locations(connection, places, run)
         catalog_locations.drop_other_frames(connection, list(images), run)
         catalog.clear_failures(connection, list(images))
-        catalog_labels.put_labels(connection, labels)
+        catalog_locations.put_labels(connection, labels)
         counts.added += added

@@ -102,22 +102,6 @@ def put_features(
     upsert(connection, Feature, rows, by=("image_id", "name"))
 
 
-def damaged_features(connection: Connection, batch: int = 200) -> Iterator[tuple[int, str]]:
-    """Image id and feature name where the checksum does not agree with the data, or with the image it belongs to."""
-    last = -1
-    while ids := list(
-        connection.execute(select(Image.id).where(Image.id > last).order_by(Image.id).limit(batch)).scalars()
-    ):
-        last = ids[-1]
-        seeds = dict(checksums.seeds(connection, ids))
-        query = select(Feature.image_id, Feature.name, Feature.data, Feature.checksum).where(
-            Feature.image_id.in_(ids), Feature.checksum.is_not(None)
-        )
-        for image, name, data, checksum in connection.execute(query):
-            if checksum != checksums.checksum_of(seeds[image], name, data):
-                yield image, name
-
-
 def redescribe(connection: Connection, image_id: int, image: NewImage, versions: Mapping[str, str]) -> None:
     """Replace everything of an image that settings and feature versions shape; it has to be searched again.
 

@@ -7,7 +7,7 @@ file's last batch, so a stack that was interrupted half-way is read again (its s
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -450,3 +450,22 @@ def _places(connection: Connection, query: Select[*tuple[object, ...]]) -> list[
         )
         for row in connection.execute(query).mappings()
     ]
+
+
+# ------------------------------------------------------------------------------- labels: ids that lists gave to files
+def changed_labels(connection: Connection, labels: Mapping[Path, str]) -> dict[Path, str]:
+    """Those of *labels* that the stored locations do not have yet."""
+    differing: dict[Path, str] = {}
+    for batch in chunks(list(labels)):
+        query = select(Location.path, Location.label).where(Location.path.in_([os.fsencode(path) for path in batch]))
+        for name, label in connection.execute(query):
+            path = Path(os.fsdecode(name))
+            if label != labels[path]:
+                differing[path] = labels[path]
+    return differing
+
+
+def put_labels(connection: Connection, labels: Mapping[Path, str]) -> None:
+    """Store the labels of files with their locations."""
+    for path, label in labels.items():
+        connection.execute(update(Location).where(Location.path == os.fsencode(path)).values(label=label))

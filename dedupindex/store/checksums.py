@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, select
 
 from dedupindex.errors import StoreError
-from dedupindex.store.schema import Image
+from dedupindex.store.schema import Feature, Image
 
 
 def seeds(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[int, bytes]]:
@@ -19,7 +19,19 @@ def seeds(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[int, byt
 
 
 def checksum_of(seed: bytes, name: str, data: bytes) -> int:
-    """CRC-32 of a feature."""
+    """CRC-32 of a feature.
+
+    Parameters
+    ----------
+    seed : bytes
+        From `seeds`.
+    name : str
+    data : bytes
+
+    Returns
+    -------
+    int
+    """
     return zlib.crc32(data, zlib.crc32(name.encode(), zlib.crc32(seed)))
 
 
@@ -46,3 +58,19 @@ def refuse_damaged(image: int, seed: bytes, name: str, data: bytes, checksum: in
             f"image {image}: its stored {name} is damaged; `dedupindex rebuild --describe` reads the picture again, "
             "`dedupindex check --deep` looks for more damage"
         )
+
+
+def damaged_features(connection: Connection, batch: int = 200) -> Iterator[tuple[int, str]]:
+    """Image id and feature name where the checksum does not agree with the data, or with the image it belongs to."""
+    last = -1
+    while ids := list(
+        connection.execute(select(Image.id).where(Image.id > last).order_by(Image.id).limit(batch)).scalars()
+    ):
+        last = ids[-1]
+        begun = dict(seeds(connection, ids))
+        query = select(Feature.image_id, Feature.name, Feature.data, Feature.checksum).where(
+            Feature.image_id.in_(ids), Feature.checksum.is_not(None)
+        )
+        for image, name, data, checksum in connection.execute(query):
+            if checksum != checksum_of(begun[image], name, data):
+                yield image, name

@@ -20,7 +20,15 @@ from dedupindex.search.vector_cache import VectorCache, load_segment
 from dedupindex.settings import Settings
 from dedupindex.sources import read_bytes
 from dedupindex.sources.reasons import plain
-from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs, catalog_pieces, catalog_proofs
+from dedupindex.store import (
+    catalog,
+    catalog_images,
+    catalog_locations,
+    catalog_pairs,
+    catalog_pieces,
+    catalog_proofs,
+    checksums,
+)
 from dedupindex.store.database import Database
 from dedupindex.store.rows import FileState, SegmentRow
 from dedupindex.vectors import VectorIndex, row_digest, strays
@@ -218,7 +226,7 @@ def _answers(database: Database, fingerprint: str) -> Iterator[Problem]:
 def _features(database: Database, progress: Progress) -> Iterator[Problem]:
     progress.start(None, "features")
     with database.read() as connection:
-        for number, name in catalog_images.damaged_features(connection):
+        for number, name in checksums.damaged_features(connection):
             yield Problem(ProblemCode.DAMAGED_FEATURE, f"image {number}: {name} is not what was written", False)
         for image in catalog_images.all_images(connection, 200):
             try:

@@ -13,7 +13,7 @@ from dedupindex.execution.tasks import FileResult, FileTask
 from dedupindex.ingest.describing import describe_files, died, take_task
 from dedupindex.records import Failure
 from dedupindex.settings import Settings
-from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs
+from dedupindex.store import catalog, catalog_images, catalog_locations, catalog_pairs, checksums
 from dedupindex.store.database import Database
 from dedupindex.versions import versions
 
@@ -49,7 +49,7 @@ def describe_again(
             catalog.delete_segments(connection, [segment.id for segment in catalog.segments(connection)])
             catalog.remember_settings(connection, settings.shaping(), fingerprint)
         else:
-            damaged = {image for image, _ in catalog_images.damaged_features(connection)}
+            damaged = {image for image, _ in checksums.damaged_features(connection)}
             catalog_images.drop_features_of(connection, damaged)
     failures: dict[Path, Failure] = {}
     tried: set[Path] = set()

@@ -17,7 +17,6 @@ from dedupindex.search.candidates import SAME_PIXELS
 from dedupindex.store import (
     catalog,
     catalog_images,
-    catalog_labels,
     catalog_locations,
     catalog_merge,
     catalog_pairs,
@@ -71,8 +70,8 @@ STEPS: dict[str, Callable[[Connection, int], object]] = {
     "put_proofs": lambda c, run: catalog_proofs.put_proofs(
         c, [catalog_proofs.StoredProof(1, 2, Proof(Outcome.SAME, version="1"), derived=False)], run
     ),
-    "changed labels": lambda c, run: catalog_labels.changed(c, {Path("/a"): "one"}),
-    "put_labels": lambda c, run: catalog_labels.put_labels(c, {Path("/a"): "one"}),
+    "changed labels": lambda c, run: catalog_locations.changed_labels(c, {Path("/a"): "one"}),
+    "put_labels": lambda c, run: catalog_locations.put_labels(c, {Path("/a"): "one"}),
     "images_after": lambda c, run: catalog_merge.images_after(c, 1, 5),
     "pairs_after": lambda c, run: catalog_merge.pairs_after(c, (1, 1), 5),
     "locations_after": lambda c, run: catalog_merge.locations_after(c, 1, 5),
