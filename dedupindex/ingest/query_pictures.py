@@ -21,7 +21,7 @@ from dedupindex.records.pieces import Box
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file, parse_address
 from dedupindex.sources.decode import BY_PROFILE
-from dedupindex.sources.fills import without_fills
+from dedupindex.sources.rasters import without_fills
 from dedupindex.store.rows import NewImage
 
 NOWHERE = Path("<array>")

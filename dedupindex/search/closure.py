@@ -64,7 +64,7 @@ def close_groups(
     """
     with database.read() as connection:
         fresh = catalog_pairs.found_after(connection, int(catalog.get_meta(connection, CLOSED) or 0))
-    added = set(fresh)
+    new_pairs = set(fresh)
     verified_pairs: set[Pair] = set()
     verified = accepted = 0
     while fresh:
@@ -78,8 +78,8 @@ def close_groups(
                 stored = _store(database, result.accepted, run)
                 accepted += len(stored)
                 fresh.update(stored)
-                added.update(stored)
-    spokes = sorted(_open_spokes(database, added) - verified_pairs)
+                new_pairs.update(stored)
+    spokes = sorted(_open_spokes(database, new_pairs) - verified_pairs)
     with closing(verify_stored(database, pool, settings, [p for p in spokes if not apart.issuperset(p)])) as results:
         for result in results:
             verified += result.verified
@@ -112,7 +112,7 @@ def _open_triples(database: Database, fresh: set[Pair]) -> set[Pair]:
     return {pair for pair in ordered if pair not in known}
 
 
-def _open_spokes(database: Database, added: set[Pair]) -> set[Pair]:
+def _open_spokes(database: Database, new_pairs: set[Pair]) -> set[Pair]:
     """Unconnected pairs of the best connected image of each long series that was added to, and its other images.
 
     A series is long where an image has more than `FLOOD` pairs: `_open_triples` does not look at its neighbours.
@@ -120,7 +120,7 @@ def _open_spokes(database: Database, added: set[Pair]) -> set[Pair]:
     neighbours: defaultdict[int, set[int]] = defaultdict(set)
     with database.read() as connection:
         reached: set[int] = set()
-        border = {image for pair in added for image in pair}
+        border = {image for pair in new_pairs for image in pair}
         while border:
             for a, b in catalog_pairs.known_pairs(connection, sorted(border)):
                 neighbours[a].add(b)

@@ -18,10 +18,9 @@ from dedupindex.sources import tiff
 from dedupindex.sources.archives.limits import limits_of
 from dedupindex.sources.content import DecodedContent, Reader, Source
 from dedupindex.sources.files import parse_address
-from dedupindex.sources.fills import without_fills
 from dedupindex.sources.pictures import PLUGINS, read_picture
 from dedupindex.sources.quiet import captured
-from dedupindex.sources.rasters import mask_path
+from dedupindex.sources.rasters import mask_path, without_fills
 from dedupindex.sources.readers import codecs, pdf, raw, stacks, svg, video
 from dedupindex.sources.readers.video import Clip
 from dedupindex.sources.reading import exists, read_beginning, read_bytes

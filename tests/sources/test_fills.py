@@ -11,7 +11,7 @@ from dedupindex import Index
 from dedupindex.ingest.query_pictures import describe_array
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
-from dedupindex.sources.fills import MOST_SHARE, SMALLEST_SIDE, find_fill
+from dedupindex.sources.rasters import MOST_SHARE, SMALLEST_SIDE, find_fill
 from tests.amounts import crossed
 from tests.scenes import photograph
 
