@@ -14,7 +14,7 @@ from sqlalchemy import Connection, LargeBinary, String, case, cast, delete, func
 
 from dedupindex.records import CodeArray, ImageRecord, LocationRecord
 from dedupindex.records.answers import DOCUMENT_FORMATS
-from dedupindex.store import checksums
+from dedupindex.store import schema
 from dedupindex.store.catalog import chunks, under_keys
 from dedupindex.store.rows import ContentKey, NewImage
 from dedupindex.store.schema import Feature, Image, Location, PieceRow, PieceSearch, PieceSegment
@@ -83,14 +83,14 @@ def put_features(
     versions : mapping
         Feature name to version.
     """
-    seeds = {image: seed for batch in chunks(list(features)) for image, seed in checksums.seeds(connection, batch)}
+    seeds = {image: seed for batch in chunks(list(features)) for image, seed in schema.feature_seeds(connection, batch)}
     rows = [
         {
             "image_id": image,
             "name": name,
             "version": versions.get(name, ""),
             "data": data,
-            "checksum": checksums.checksum_of(seeds[image], name, data),
+            "checksum": schema.checksum_of(seeds[image], name, data),
         }
         for image, parts in features.items()
         for name, data in parts.items()
@@ -105,12 +105,12 @@ def damaged_features(connection: Connection, batch: int = 200) -> Iterator[tuple
         connection.execute(select(Image.id).where(Image.id > last).order_by(Image.id).limit(batch)).scalars()
     ):
         last = ids[-1]
-        seeds = dict(checksums.seeds(connection, ids))
+        seeds = dict(schema.feature_seeds(connection, ids))
         query = select(Feature.image_id, Feature.name, Feature.data, Feature.checksum).where(
             Feature.image_id.in_(ids), Feature.checksum.is_not(None)
         )
         for image, name, data, checksum in connection.execute(query):
-            if checksum != checksums.checksum_of(seeds[image], name, data):
+            if checksum != schema.checksum_of(seeds[image], name, data):
                 yield image, name
 
 
@@ -270,10 +270,10 @@ def features(
     for batch in chunks(sorted(set(ids))):
         query = select(Feature.image_id, Feature.name, Feature.data, Feature.checksum)
         query = query.where(Feature.name.in_(names) if names else Feature.name.not_in(OF_PIECES))
-        seeds = {} if as_they_are else dict(checksums.seeds(connection, batch))
+        seeds = {} if as_they_are else dict(schema.feature_seeds(connection, batch))
         for image, name, data, checksum in connection.execute(query.where(Feature.image_id.in_(batch))):
             if image in seeds:
-                checksums.refuse_damaged(image, seeds[image], name, data, checksum)
+                schema.refuse_damaged(image, seeds[image], name, data, checksum)
             stored[image][name] = data
     return dict(stored)
 

@@ -16,8 +16,12 @@ piece_segment   sealed files of the pieces index
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterator, Sequence
+
 from sqlalchemy import (
     BigInteger,
+    Connection,
     Double,
     ForeignKey,
     ForeignKeyConstraint,
@@ -26,9 +30,11 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     UniqueConstraint,
+    select,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from dedupindex.errors import StoreError
 from dedupindex.store.text import Text
 
 # SQLite makes only an INTEGER primary key an alias of the rowid; elsewhere ids are 64 bits.
@@ -295,3 +301,49 @@ class PieceSegment(Base):
     fingerprint: Mapped[str] = mapped_column(Text)
     row_digest: Mapped[str] = mapped_column(Text)  # SHA-256 over ids and entries
     sha256: Mapped[str] = mapped_column(Text)  # of the file
+
+
+# ------------------------------------------------------------------------------------- checksums of features
+def feature_seeds(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    """What the checksum of a feature begins with: whose it is."""
+    query = select(Image.id, Image.sha256, Image.frame, Image.width, Image.height, Image.format)
+    for image, sha256, frame, width, height, kind in connection.execute(query.where(Image.id.in_(ids))):
+        yield image, b"%b %d %d %d %b" % (sha256, frame, width, height, str(kind).encode())
+
+
+def checksum_of(seed: bytes, name: str, data: bytes) -> int:
+    """CRC-32 of a feature.
+
+    Parameters
+    ----------
+    seed : bytes
+        From `feature_seeds`.
+    name : str
+    data : bytes
+    """
+    return zlib.crc32(data, zlib.crc32(name.encode(), zlib.crc32(seed)))
+
+
+def refuse_damaged(image: int, seed: bytes, name: str, data: bytes, checksum: int | None) -> None:
+    """Refuse a feature that is not what was written.
+
+    Parameters
+    ----------
+    image : int
+        Id of the image that it belongs to.
+    seed : bytes
+        From `feature_seeds`.
+    name : str
+    data : bytes
+    checksum : int or None
+        As it is stored; None = nothing was, in a database of an old version.
+
+    Raises
+    ------
+    StoreError
+    """
+    if checksum is not None and checksum_of(seed, name, data) != checksum:
+        raise StoreError(
+            f"image {image}: its stored {name} is damaged; `dedupindex rebuild --describe` reads the picture again, "
+            "`dedupindex check --deep` looks for more damage"
+        )
