@@ -149,6 +149,8 @@ class _View:
 
 
 def _no_colour(view: _View) -> str:
+    if Relation.EDITED in view.pair.relations:
+        return ""  # the colours may be those of what was put on it
     colour = view.both("colour")
     lost = colour is not None and colour[0] >= LEAST_COLOUR and colour[1] < LOST_COLOUR * colour[0]
     return "its colours are gone" if lost else ""

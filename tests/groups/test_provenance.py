@@ -221,3 +221,9 @@ def test_scales_that_contradict_each_other_tell_the_same_in_any_order():
     other = three({}, (Relation.RESIZED,), 1, 3, scale=1.0)
     orders = ([one, two, other], [other, two, one], [two, other, one])
     assert len({tuple(sorted(fineness(pairs).items())) for pairs in orders}) == 1
+
+
+def test_colours_of_what_was_put_on_a_grey_picture_are_not_its_own():
+    grey = {"colour_a": 0.2, "colour_b": 6.0}
+    assert made_from(pair(grey, (Relation.TONE,))).sign is Sign.NO_COLOUR
+    assert made_from(pair(grey, (Relation.EDITED,))) is None
