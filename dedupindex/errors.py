@@ -42,6 +42,7 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"
     DAMAGED = "damaged"
     TOO_LARGE = "too_large"
+    TOO_SMALL = "too_small"
     TOO_MANY_FRAMES = "too_many_frames"
     UNREADABLE = "unreadable"
     MISSING = "missing"

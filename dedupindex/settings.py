@@ -147,6 +147,7 @@ class Settings:
         (), "what is left out of the folders, a pattern as in .gitignore; remembered with them", separator="\n"
     )
     min_size: int = _setting(0, "smallest file taken, bytes")
+    min_pixels: int = _setting(0, "fewest pixels (width x height) of pictures taken")
     extensions: tuple[str, ...] = _setting((), "extensions of files taken, e.g. jpg,png; else all pictures")
     batch: int = _setting(256, "images a transaction")
     engine: str = _setting(
@@ -199,7 +200,7 @@ class Settings:
             raise SettingsError(f"threshold is {self.threshold}, must lie in 0..1")
         if 0 < self.worker_memory < LEAST_WORKER_MEMORY:
             raise SettingsError(f"worker_memory is {self.worker_memory}, must be 0 or at least {LEAST_WORKER_MEMORY}")
-        for name in ("workers", "erode_mask", "max_seconds", "worker_memory", "min_size", "video_frames"):
+        for name in ("workers", "erode_mask", "max_seconds", "worker_memory", "min_size", "min_pixels", "video_frames"):
             if not getattr(self, name) >= 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}, must not be negative")
 

@@ -41,7 +41,7 @@ READING = (
     "max_seconds",
     "worker_memory",
 )
-TAKING = ("exclude", "default_excludes", "min_size", "extensions")
+TAKING = ("exclude", "default_excludes", "min_size", "min_pixels", "extensions")
 SEARCHING = ("threshold", "effort", "radius", "candidates", "nprobe", "negatives")
 FINDING = (*SEARCHING, "false_candidates", "budget", "proof", "embedding")
 WORKING = ("workers", "batch")

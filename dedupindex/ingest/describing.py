@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections import deque
 from collections.abc import Sequence
@@ -156,10 +157,20 @@ def _open(task: FileTask, room: float) -> _Opened | FileResult:
     if task.sha256 and decoded.sha256 != task.sha256:
         failure = Failure(path, Reason.CHANGED_WHILE_READ, "other content than when its first frames were read")
         return FileResult(task, state, failure=failure, bytes_read=decoded.size)
+    if task.first == 0 and (words := _too_small(decoded.frames, task.settings)):
+        return FileResult(task, state, failure=Failure(path, Reason.TOO_SMALL, words), bytes_read=decoded.size)
     chunk = task.count or _chunk(decoded, max(room, 1 / FILES_A_TASK))
     end = task.first + chunk if task.count or not decoded.numbers else _ends(decoded.numbers, chunk)[0]
     frames = tuple(frame for frame in decoded.frames if task.first <= frame.number < end)
     return _Opened(task, state, decoded, frames, chunk)
+
+
+def _too_small(frames: Sequence[Frame], settings: Settings) -> str:
+    """What is said of a file of whose frames none has as many pixels as are asked for; nothing of others."""
+    height, width = max((frame.full_shape for frame in frames), key=math.prod)
+    if height * width >= settings.min_pixels:
+        return ""
+    return f"{width} x {height} pixels; min_pixels is {settings.min_pixels:,}"
 
 
 def _finished(held: Sequence[_Opened | FileResult]) -> list[FileResult]:

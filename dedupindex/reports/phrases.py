@@ -65,13 +65,18 @@ _RANK_WORDS = (
 _PLAN_WORDS = (
     "nothing to do", "{files} to the trash, {size} freed when the trash is emptied",
     "{files} to be moved, {size} leave the folders they are in", "{files} to become hard links, {size} freed",
-    "{files} to become symbolic links, {size} freed", "{files} to be deleted, {size} freed", "{n} file", "{n} files",
+    "{files} to become symbolic links, {size} freed", "{files} to share the blocks of their copies, {size} freed",
+    "{files} to be deleted, {size} freed", "{n} file", "{n} files",
     "{files} with {n} companion", "{files} with {n} companions",
     f"{{line}}; of {{n}} of them the choice is {JUDGEMENT}", "{line}; of {n} of them no copy stays, as was decided",
     "warning: {folder} is scanned itself: what is moved there is a duplicate again after the next scan; "
     "choose a folder outside of what is scanned",
     "warning: {folder} lies in {scanned}, which is scanned: `apply` leaves it out of later scans "
     "(`scan --forget-excludes` takes it in again)",
+    "{line}; what only they say of the pictures goes into {sidecars}", "{n} sidecar", "{n} sidecars",
+    "carried over into {file}: {what}", "carried over into {file}, which is new: {what}",
+    "not carried over, as the kept one says otherwise: {what}",
+    "{what}: nothing is written beside {file}, it is protected", "what {file} says of the picture cannot be read: {why}",
     "with {files}", "without {files}: belongs to another picture too", "{file} ({kind}, which the kept one lacks)",
     "differs: {width} x {height} pixels at ({x}, {y}), {share}",
     "differs: {width} x {height} pixels at ({x}, {y}), {share}, moved", "and {n} more places",
@@ -92,7 +97,9 @@ _PLAN_WORDS = (
 )  # fmt: skip
 _DONE_WORDS = (
     "{files} of {size} moved to the trash", "{files} of {size} moved", "{files} of {size} made hard links",
-    "{files} of {size} made symbolic links", "{files} of {size} deleted", "{files} of {size} as before",
+    "{files} of {size} made symbolic links",
+    "{files} of {size} made to share the blocks of their copies",
+    "what only they said of the pictures is in {sidecars} now", "{files} of {size} deleted", "{files} of {size} as before",
     "nothing to undo", "{files} had been handled by the run before", "{files} left as found, see below",
     "{path} is left out of later scans (`scan --forget-excludes` takes it in again)",
     "Nothing went to the trash: {why}", "no file is there", "not as planned: {why}", "failed: {why}",

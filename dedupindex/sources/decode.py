@@ -32,8 +32,8 @@ __all__ = ["Clip", "decode_file", "parse_address", "read_clip"]
 _VERSION = "4"  # raise it when more files can be read, or for better reasons: those that failed are tried again
 _LIBRARIES = ("dedupindex", "pillow", "tifffile", "imagecodecs", "astropy", "pydicom", "pillow-heif", "rawpy", "numpy",
               "py7zr", "zstandard", "pypdfium2", "av", "resvg-py")  # fmt: skip
-_LIMITS = ("allow_object_arrays", "max_pixels", "max_bytes", "max_frames", "max_aspect", "max_frame_bytes", "max_ratio",
-           "max_seconds", "worker_memory")  # fmt: skip
+_LIMITS = ("allow_object_arrays", "max_pixels", "min_pixels", "max_bytes", "max_frames", "max_aspect",
+           "max_frame_bytes", "max_ratio", "max_seconds", "worker_memory")  # fmt: skip
 
 _READERS: dict[str, Reader] = {
     "TIFF": tiff.read_tiff,

@@ -90,6 +90,16 @@ def test_a_file_of_patterns_sizes_and_extensions(run, tmp_path):
     assert words in done.stdout
 
 
+def test_pictures_of_few_pixels_are_left_out_until_they_are_asked_for(run, tmp_path):
+    save(tmp_path / "in" / "a.png", picture(1))
+    save(tmp_path / "in" / "icon.png", picture(2)[:32, :32])
+    done = run("ingest", "in", "--min-pixels", "1025", cwd=tmp_path, code=1)
+    assert "2 files: 2 read, 0 unchanged, 1 failed" in done.stdout
+    assert "32 x 32 pixels; min_pixels is 1,025" in run("failures", cwd=tmp_path, code=1).stdout
+    again = run("ingest", "in", "--min-pixels", "1024", cwd=tmp_path, code=0)
+    assert "2 files: 1 read, 1 unchanged" in again.stdout
+
+
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
@@ -98,6 +108,7 @@ def test_a_file_of_patterns_sizes_and_extensions(run, tmp_path):
         ("--exclude", "[", "exclude: '[' matches nothing"),
         ("--exclude", "#recycle", "is a comment; write \\#recycle"),
         ("--min-size", "-1", "min_size is -1, must not be negative"),
+        ("--min-pixels", "-1", "min_pixels is -1, must not be negative"),
         ("--extensions", "a/b", "extensions: 'a/b' is none"),
     ],
 )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dedupindex.errors import ReadError, Reason
 from dedupindex.execution.worker import WORKER_GONE
-from dedupindex.ingest.describing import _failure
+from dedupindex.ingest.describing import _failure, _too_small
+from dedupindex.records import Frame
 from dedupindex.reports.reasons import ADVICE, MEANING, advice_lines
+from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
 from tests.sources.failing import FAILING, make
 
@@ -34,6 +37,9 @@ def example(reason: Reason, folder: Path) -> str:
         return WORKER_GONE[reason]
     if reason is Reason.OUT_OF_MEMORY:
         return _failure(folder, MemoryError()).detail
+    if reason is Reason.TOO_SMALL:
+        frame = Frame(np.zeros((48, 64), np.uint8), np.ones((48, 64), bool), full_shape=(48, 64))
+        return _too_small([frame], Settings(min_pixels=10_000))
     if reason is Reason.CHANGED_WHILE_READ:
         return "the file changed while it was read, twice"
     assert reason is Reason.INTERNAL
