@@ -435,10 +435,10 @@ class Index(ModeratingIndex):
 
     @on_one_thread
     def check(self, deep: bool = False, progress: Progress | None = None) -> list[Problem]:
-        """Look for damage and disagreement; changes nothing. *deep* also reads every page and every file."""
+        """Look for damage and disagreement, after dead writers' leftovers are gone. *deep* reads every page and file too."""
         from dedupindex.upkeep import check as checking
 
-        return checking.check(self._database, self.fingerprint, deep=deep, progress=progress or SILENT)
+        return checking.check(self._vectors.database, self.fingerprint, deep=deep, progress=progress or SILENT)
 
     @on_one_thread
     def rebuild(self, describe: bool = False, progress: Progress | None = None) -> list[Failure]:

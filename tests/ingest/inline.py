@@ -26,7 +26,7 @@ class InlineEngine(Embedded):
 
 def opened(location, **options):
     index = Index.open(location, create=True, **options)
-    index._engine = InlineEngine()
+    index._chosen_engine = InlineEngine()
     return index
 
 

@@ -96,7 +96,8 @@ def look_after(database: Path, pictures: Path, wanted, acknowledged=()) -> None:
     else:
         assert not acknowledged
     with Index.open(database, create=True, workers=1, batch=4) as index:
-        assert index.check(deep=True) == []
+        problems = index.check(deep=True)
+        assert problems == [], problems
         before = answers(index, pictures)
         index.rebuild()
         assert answers(index, pictures) == before

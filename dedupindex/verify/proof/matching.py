@@ -293,6 +293,7 @@ def _side(own: ByteArray, other: ByteArray, curve: Curve, sign: float) -> Side:
         high=look_up(other, high),
         mixed=mixed(other, curve) if curve.bent > BENT else None,
         spread=np.asarray(cv2.LUT(halved(other), np.square(curve.spread).astype(np.float32)), np.float32),
+        untoned=other if sign > 0 else None,
     )
 
 

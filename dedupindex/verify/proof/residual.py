@@ -48,6 +48,9 @@ class Side:
         Another prediction that is as good: see `tone.mixed`.
     spread : (H // 2, W // 2) float32 or None
         Squared standard deviation of the prediction, squared levels; None = it is exact.
+    untoned : (H, W) uint8 or None
+        The other picture as it is, where it may be a prediction too: a curve is uncertain at levels that few places
+        have, and a smooth place may have such a level.
     """
 
     own: ByteArray
@@ -56,6 +59,7 @@ class Side:
     high: ByteArray
     mixed: ByteArray | None = None
     spread: FloatArray | None = None
+    untoned: ByteArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +172,19 @@ def residual(
         low, high, ncc = _contrasts((halved(side.own), halved(side.predicted)), small_weight, divisor)
         shown = shown & (low > max(SHOWN, SHOWN_IN_NOISE * noise))
         allowed = compression(high, tables)
-        tone = np.zeros_like(squared)
+        tone = np.zeros(share.shape, np.float32)
         if side.spread is not None:
             tone = np.asarray(TONE_SHARE**2 * _small_windows(side.spread, small_weight) / divisor, np.float32)
             low = np.sqrt(low * low + tone).astype(np.float32)
             allowed += tone
-        means, variance = _moments(side, small_weight, divisor)
-        usual = (
-            tone + rounded_means(tables, SIDE * CELL) + faint.TYPICAL**2 * typical(means * means, high, valid),
-            tone + faint.TYPICAL_FINE**2 * typical(variance, high, valid),
-        )
-        np.maximum(excess, faint.faint_excess((means, variance), high, usual, valid), out=excess)
+        rounded = np.asarray(tone + rounded_means(tables, SIDE * CELL), np.float32)
+        smooth = _faint(side.own, (side.low, side.high), small_weight, divisor, high, (rounded, tone), valid)
+        if side.untoned is not None and smooth.any():
+            plainly = (side.untoned, side.untoned)
+            np.minimum(
+                smooth, _faint(side.own, plainly, small_weight, divisor, high, (rounded, tone), valid), out=smooth
+            )
+        np.maximum(excess, smooth, out=excess)
         if not plain:
             allowed += TYPICAL**2 * typical(np.asarray(squared, np.float32), low, valid)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
@@ -222,14 +228,26 @@ def _contrasts(
     return np.minimum(*spreads), np.maximum(*spreads), np.asarray(ncc, np.float32)
 
 
-def _moments(side: Side, weight: FloatArray | None, divisor: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean and variance within the windows of the signed difference beyond what the prediction leaves open."""
-    above = np.asarray(cv2.subtract(side.own, side.high, dtype=cv2.CV_16S))
-    below = np.asarray(cv2.subtract(side.own, side.low, dtype=cv2.CV_16S))
+def _faint(
+    own: ByteArray,
+    limits: tuple[ByteArray, ByteArray],
+    weight: FloatArray | None,
+    divisor: FloatArray,
+    contrast: FloatArray,
+    explained: tuple[FloatArray, FloatArray],
+    valid: Mask,
+) -> FloatArray:
+    """Unexplained differences of smooth windows, beyond the limits of what is predicted."""
+    above = np.asarray(cv2.subtract(own, limits[1], dtype=cv2.CV_16S))
+    below = np.asarray(cv2.subtract(own, limits[0], dtype=cv2.CV_16S))
     away = _halved_plane((np.maximum(above, 0) + np.minimum(below, 0)).astype(np.float32))
-    mean = _small_windows(away, weight) / divisor
-    variance = _small_windows(away * away, weight) / divisor - mean * mean
-    return np.asarray(mean, np.float32), np.asarray(np.maximum(variance, 0), np.float32)
+    means = np.asarray(_small_windows(away, weight) / divisor, np.float32)
+    variance = np.maximum(_small_windows(away * away, weight) / divisor - means * means, 0).astype(np.float32)
+    usual = (
+        explained[0] + faint.TYPICAL**2 * typical(means * means, contrast, valid),
+        explained[1] + faint.TYPICAL_FINE**2 * typical(variance, contrast, valid),
+    )
+    return faint.faint_excess((means, variance), contrast, usual, valid)
 
 
 def _noise(side: Side, mask: Mask) -> float:
