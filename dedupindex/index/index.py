@@ -435,7 +435,7 @@ class Index(ModeratingIndex):
 
     @on_one_thread
     def check(self, deep: bool = False, progress: Progress | None = None) -> list[Problem]:
-        """Look for damage and disagreement, after dead writers' leftovers are gone. *deep* reads every page and file too."""
+        """Look for damage and disagreement, without what dead writers left. *deep* also reads every page and file."""
         from dedupindex.upkeep import check as checking
 
         return checking.check(self._vectors.database, self.fingerprint, deep=deep, progress=progress or SILENT)
