@@ -26,7 +26,7 @@ CHORES = {
     "tests": Chore(f"{PYTHON} -m pytest -n auto", "the default suite"),
     "slow": Chore(f"{PYTHON} -m pytest -m slow -s", "long programmes: kills, full disks, damage, mutants"),
     "postgres": Chore(f".ci/with_postgres {PYTHON} -m pytest -m postgres -n 2", "the same on a PostgreSQL server"),
-    "browser": Chore(f"{PYTHON} -m pytest tests/web/page/test_browser.py", "the review page in Chromium"),
+    "browser": Chore(f"{PYTHON} -m pytest tests/web/page/test_browser*.py", "the review page in Chromium"),
     "docs": Chore(f"{PYTHON} -m mkdocs build --strict -f docs/mkdocs.yml", "the manual as a site"),
     "bench-ingest": Chore(f"{PYTHON} -m tests.benchmarks.ingest", "cost of describing, stage by stage"),
     "bench-scale": Chore(f"{PYTHON} -m tests.benchmarks.scale", "reports and queries at 10^4 to 10^6 made-up images"),
