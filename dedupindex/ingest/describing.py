@@ -167,7 +167,8 @@ def _open(task: FileTask, room: float) -> _Opened | FileResult:
 
 def _too_small(frames: Sequence[Frame], settings: Settings) -> str:
     """What is said of a file of whose frames none has as many pixels as are asked for; nothing of others."""
-    height, width = max((frame.full_shape for frame in frames), key=math.prod)
+    shapes = [frame.full_shape if all(frame.full_shape) else frame.pixels.shape[:2] for frame in frames]
+    height, width = max(shapes, key=math.prod, default=(0, 0))
     if height * width >= settings.min_pixels:
         return ""
     return f"{width} x {height} pixels; min_pixels is {settings.min_pixels:,}"

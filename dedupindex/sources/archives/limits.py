@@ -70,8 +70,7 @@ def check_expansion(archive: Path, unpacked: int, packed: int, limits: ArchiveLi
     LimitExceededError
     """
     if unpacked > max(FREE_BYTES, limits.ratio * packed):
-        detail = f"unpacks {packed:,} bytes to {unpacked:,} or more; max_ratio is {limits.ratio:g}"
-        raise LimitExceededError(archive, Reason.TOO_LARGE, detail)
+        raise _grows(archive, packed, f"{unpacked:,} or more", limits)
 
 
 def check_member(place: Path, unpacked: int, packed: int, limits: ArchiveLimits) -> None:
@@ -90,5 +89,9 @@ def check_member(place: Path, unpacked: int, packed: int, limits: ArchiveLimits)
     LimitExceededError
     """
     if unpacked > max(FREE_MEMBER_BYTES, limits.ratio * packed):
-        detail = f"unpacks {packed:,} bytes to {unpacked:,}; max_ratio is {limits.ratio:g}"
-        raise LimitExceededError(place, Reason.TOO_LARGE, detail)
+        raise _grows(place, packed, f"{unpacked:,}", limits)
+
+
+def _grows(path: Path, packed: int, unpacked: str, limits: ArchiveLimits) -> LimitExceededError:
+    detail = f"unpacks {packed:,} bytes to {unpacked}; max_ratio is {limits.ratio:g}"
+    return LimitExceededError(path, Reason.TOO_LARGE, detail)

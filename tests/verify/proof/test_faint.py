@@ -1,5 +1,7 @@
 """Changes of smooth places that no single pixel shows."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from dedupindex.records import Outcome
 from dedupindex.verify.proof import faint
 from dedupindex.verify.proof.comparison import prove
 from dedupindex.verify.proof.faint import faint_excess, local_median
+from dedupindex.verify.proof.residual import Side, residual
 from tests.tools.fit_proof import as_decoded
 from tests.verify.pictures import IDENTITY
 
@@ -78,6 +81,17 @@ def test_no_place_with_contrast_no_line_no_edge():
     edge[:, 43] = 5
     assert weighed(edge, valid=valid).max() == 0
     assert weighed(means, valid=~VALID).max() == 0
+
+
+def test_a_curve_that_is_off_at_a_rare_level_is_no_change():
+    ground = np.random.default_rng(4).integers(60, 64, (240, 320)).astype(np.uint8)
+    own, predicted = ground.copy(), ground.copy()
+    own[80:140, 100:180], predicted[80:140, 100:180] = 64, 69
+    mask = np.ones(own.shape, bool)
+    side = Side(own=own, predicted=predicted, low=predicted, high=predicted)
+    assert residual((side,), mask).excess.max() > 11
+    assert residual((replace(side, untoned=own),), mask).excess.max() <= 5  # the difference of single pixels
+    assert residual((replace(side, untoned=predicted),), mask).excess.max() > 11
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 9), (5, 5)])
