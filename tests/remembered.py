@@ -18,7 +18,7 @@ STAGES = (  # pure functions of their arguments, where the stages of a run look 
     ("dedupindex.ingest.describing", "prepare_stack"),
     ("dedupindex.ingest.describing", "describe_stack"),
     ("dedupindex.search.pair_stages", "verify"),
-    ("dedupindex.search.proof_stages", "prove"),
+    ("dedupindex.verify.proof.finer", "prove"),
 )
 _results: dict[bytes, bytes] = {}  # digest of the function's name and arguments -> pickled result
 

@@ -119,6 +119,8 @@ class ProofMeasures(Numbers):
         Mean correlation of the windows in which both show something: of all, and outside the changed places, -1..1.
     displaced : float or None
         Displacement of blocks outside the changed places, pixels of the grid.
+    doubt : float or None
+        Largest difference in smooth places that is not explained, grey levels (`dedupindex.verify.proof.finer`).
     step_a, step_b : float or None
         Typical step of the JPEG's quantisation, levels. These and the next ones are of copies, from
         `dedupindex.verify.proof.information`; names that end in ``_a`` and ``_b`` are of that picture.
@@ -156,6 +158,7 @@ class ProofMeasures(Numbers):
     agreement: float | None = None
     rest: float | None = None
     displaced: float | None = None
+    doubt: float | None = None
     step_a: float | None = None
     step_b: float | None = None
     lattice_a: float | None = None

@@ -23,8 +23,8 @@ from dedupindex.records.proofs import Affine
 from dedupindex.search.proof_reading import proof_picture_from_frame, proof_picture_of
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
-from dedupindex.verify.proof.comparison import prove
-from dedupindex.verify.proof.picture import sides_for
+from dedupindex.verify.proof.finer import FINE_SIDE, prove_closely
+from dedupindex.verify.proof.picture import GRID_SIDE, ProofPicture, sides_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,13 @@ def prove_frames(
         The matrix cannot be inverted.
     """
     given = np.array(matrix, np.float64)
-    side_a, side_b = sides_for(_shape(a), _shape(b), given)
-    one = proof_picture_from_frame(a, settings, side=side_a, quantisation=quantisation_a)
-    other = proof_picture_from_frame(b, settings, side=side_b, quantisation=quantisation_b)
-    return prove(one, other, given)
+
+    def pictures(side: int = GRID_SIDE) -> tuple[ProofPicture, ProofPicture]:
+        side_a, side_b = sides_for(_shape(a), _shape(b), given, side)
+        one = proof_picture_from_frame(a, settings, side=side_a, quantisation=quantisation_a)
+        return one, proof_picture_from_frame(b, settings, side=side_b, quantisation=quantisation_b)
+
+    return prove_closely(*pictures(), given, lambda: pictures(FINE_SIDE))
 
 
 def prove_files(pairs: Sequence[FilePair]) -> list[FileProof | ReadError]:
@@ -102,24 +105,41 @@ def prove_files(pairs: Sequence[FilePair]) -> list[FileProof | ReadError]:
 
 
 def _prove(pair: FilePair) -> FileProof:
-    matrix = np.array(pair.matrix, np.float64)
-    sides: tuple[int | None, int | None] = (None, None)
-    if not pair.pixels:
-        sides = sides_for(pair.keeper_shape, pair.file_shape, matrix)
+    if pair.pixels:
+        keeper = decode_file(pair.keeper, pair.settings, min_side=None, frame=0)
+        file = decode_file(pair.file, pair.settings, min_side=None, frame=0)
+        return FileProof(_pixels(keeper, file), keeper.sha256.hex(), file.sha256.hex())
+    first = _read(pair, GRID_SIDE)
+
+    def finer() -> tuple[ProofPicture, ProofPicture]:
+        again = _read(pair, FINE_SIDE)
+        for path, before, now in zip((pair.keeper, pair.file), first.digests, again.digests, strict=True):
+            if now != before:
+                raise ReadError(path, Reason.CHANGED_WHILE_READ, "it was changed while it was compared")
+        return again.pictures
+
+    try:
+        proof = prove_closely(*first.pictures, np.array(pair.matrix, np.float64), finer)
+    except ValueError as error:
+        proof = Proof(Outcome.NONE, reason=str(error))
+    return FileProof(proof, *first.digests)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The two files of a pair, decoded for a grid: as they are compared, and the digests of what was read."""
+
+    pictures: tuple[ProofPicture, ProofPicture]
+    digests: tuple[str, str]
+
+
+def _read(pair: FilePair, grid: int) -> _Read:
+    sides = sides_for(pair.keeper_shape, pair.file_shape, np.array(pair.matrix, np.float64), grid)
     keeper = decode_file(pair.keeper, pair.settings, min_side=sides[0], frame=0)
     file = decode_file(pair.file, pair.settings, min_side=sides[1], frame=0)
-    if pair.pixels:
-        proof = _pixels(keeper, file)
-    else:
-        one, other = (
-            proof_picture_of(decoded, pair.settings, side=side or 1)
-            for decoded, side in zip((keeper, file), sides, strict=True)
-        )
-        try:
-            proof = prove(one, other, matrix)
-        except ValueError as error:
-            proof = Proof(Outcome.NONE, reason=str(error))
-    return FileProof(proof, keeper.sha256.hex(), file.sha256.hex())
+    one = proof_picture_of(keeper, pair.settings, side=sides[0])
+    other = proof_picture_of(file, pair.settings, side=sides[1])
+    return _Read((one, other), (keeper.sha256.hex(), file.sha256.hex()))
 
 
 def _pixels(keeper: DecodedFile, file: DecodedFile) -> Proof:

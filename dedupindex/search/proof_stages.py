@@ -22,9 +22,9 @@ from dedupindex.sources import decode_file
 from dedupindex.sources.archives.limits import limits_of
 from dedupindex.sources.archives.opening import read_together
 from dedupindex.sources.pictures import BLANK, is_blank, sample_range
-from dedupindex.verify.proof.comparison import prove
+from dedupindex.verify.proof.finer import FINE_SIDE, prove_closely
 from dedupindex.verify.proof.information import SAME_SCALE
-from dedupindex.verify.proof.picture import MOST_SIDE, ProofPicture, sides_for
+from dedupindex.verify.proof.picture import GRID_SIDE, MOST_SIDE, ProofPicture, sides_for
 from dedupindex.verify.proof.thresholds import VERSION
 
 MOST_PLACES = 4  # locations of a file that are tried
@@ -70,11 +70,19 @@ def prove_with(picture: ProofPicture, file: ProofFile, matrix: Affine, settings:
     ValueError
         The matrix cannot be inverted.
     """
-    _, side = sides_for(picture.full_shape, (file.height, file.width), np.array(matrix))
-    opened = _opened(file, side, settings)
+    given = np.array(matrix)
+
+    def side(grid: int) -> int:
+        return sides_for(picture.full_shape, (file.height, file.width), given, grid)[1]
+
+    def finer() -> tuple[ProofPicture, ProofPicture] | None:
+        again = _opened(file, side(FINE_SIDE), settings)
+        return (picture, again.picture) if isinstance(again, _Opened) else None
+
+    opened = _opened(file, side(GRID_SIDE), settings)
     if not isinstance(opened, _Opened):
         return unreached(opened, matrix)
-    proof = prove(picture, opened.picture, np.array(matrix))
+    proof = prove_closely(picture, opened.picture, given, finer)
     if (whole or file.whole) and proof.outcome in (Outcome.SAME, Outcome.EDITED):
         frames = max(1, whole), file.frame_count if file.whole else 1
         words = f"only the first frames were compared; one has {frames[0]}, the other {frames[1]}"
@@ -139,7 +147,14 @@ def _proven(
         return unreached(first, matrix), False
     if not isinstance(second, _Opened):
         return unreached(second, matrix), False
-    proof = prove(first.picture, second.picture, np.array(matrix))
+    given = np.array(matrix)
+
+    def finer() -> tuple[ProofPicture, ProofPicture] | None:
+        sides = sides_for((a.height, a.width), (b.height, b.width), given, FINE_SIDE)
+        one, other = _opened(a, sides[0], settings), _opened(b, sides[1], settings)
+        return (one.picture, other.picture) if isinstance(one, _Opened) and isinstance(other, _Opened) else None
+
+    proof = prove_closely(first.picture, second.picture, given, finer)
     if (a.whole or b.whole) and proof.outcome in (Outcome.SAME, Outcome.EDITED):
         return _with_further_frames(proof, a, b, first.path, second.path, settings)
     return proof, False
@@ -202,7 +217,7 @@ def _with_further_frames(
             return replace(proof, outcome=Outcome.ALTERNATE, reason=words), False
         if all(blank) or (number == 0 and not any(blank)):
             continue  # nothing to compare, or proven already
-        further = prove(proof_picture_from_frame(first, settings), proof_picture_from_frame(second, settings), matrix)
+        further = _frames_proven(first, second, matrix, settings)
         words = f"frame {number + 1} of {counts[0]}: {further.reason}"
         if further.outcome is Outcome.EDITED:
             proof = replace(proof, outcome=Outcome.EDITED, changed=max(proof.changed, further.changed), reason=words)
@@ -211,6 +226,14 @@ def _with_further_frames(
     if proof.outcome is Outcome.SAME:
         proof = replace(proof, reason=f"{proof.reason} ({len(numbers)} of {counts[0]} frames were compared)")
     return proof, same_pixels and len(numbers) == counts[0]
+
+
+def _frames_proven(first: Frame, second: Frame, matrix: NDArray[np.float64], settings: Settings) -> Proof:
+    def pictures(side: int) -> tuple[ProofPicture, ProofPicture]:
+        one, other = (proof_picture_from_frame(frame, settings, side=side) for frame in (first, second))
+        return one, other
+
+    return prove_closely(*pictures(GRID_SIDE), matrix, lambda: pictures(FINE_SIDE))
 
 
 def _frame(file: ProofFile, number: int, settings: Settings) -> Frame | str:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,12 +15,16 @@ from dedupindex import Index
 from dedupindex.actions.applying import OutcomeKind, apply_plan
 from dedupindex.actions.plan_options import PlanOptions
 from dedupindex.actions.plans import read_plan
-from dedupindex.errors import SettingsError
+from dedupindex.errors import ReadError, Reason, SettingsError
+from dedupindex.index.files import compare_files
 from dedupindex.records import Outcome, Relation
 from dedupindex.reports.jsonfile import to_json
 from dedupindex.reports.plans import plan_json
-from dedupindex.search.file_proofs import prover
+from dedupindex.search import file_proofs
+from dedupindex.search.file_proofs import FilePair, prove_files, prover
 from dedupindex.settings import Settings
+from dedupindex.verify.proof.finer import prove_closely
+from tests.verify.pictures import encoded, wall
 
 pytestmark = pytest.mark.usefixtures("remembered")
 
@@ -91,3 +96,47 @@ def test_a_plan_that_was_made_to_fit_a_look_alike_takes_nothing(made, tmp_path, 
 def test_settings_without_a_meaning():
     with pytest.raises(SettingsError), prover(Settings(), {"scaling": "by magic"}):
         pass
+
+
+@pytest.fixture(scope="module")
+def walls(tmp_path_factory):
+    """Two large files of which one lacks some fine texture, as a pair that is to be compared."""
+    folder = tmp_path_factory.mktemp("walls")
+    for name, plane, quality in zip(("a.jpg", "b.jpg"), wall(), (92, 88), strict=True):
+        (folder / name).write_bytes(encoded(plane, quality))
+    identity = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
+    return FilePair(folder / "a.jpg", folder / "b.jpg", (1200, 1600), (1200, 1600), identity, False, Settings())
+
+
+def test_where_there_is_doubt_the_files_are_read_once_more_and_finer(walls):
+    [found] = prove_files([walls])
+    assert found.proof.outcome is Outcome.EDITED
+    assert found.proof.grid[1] > 1500
+    assert found.keeper_sha256 == hashlib.sha256(walls.keeper.read_bytes()).hexdigest()
+
+
+def test_a_file_that_is_exchanged_before_the_finer_look_is_an_error(walls, tmp_path, monkeypatch):
+    file = tmp_path / "b.jpg"
+    shutil.copy(walls.file, file)
+    first = prove_closely
+
+    def exchanged(a, b, matrix, finer):
+        file.write_bytes(encoded(np.full((1200, 1600), 90.0), 80))
+        return first(a, b, matrix, finer)
+
+    monkeypatch.setattr(file_proofs, "prove_closely", exchanged)
+    [error] = prove_files([replace(walls, file=file)])
+    assert isinstance(error, ReadError)
+    assert error.reason is Reason.CHANGED_WHILE_READ
+    assert str(file) in str(error)
+
+
+def test_a_scan_and_a_comparison_see_what_was_erased_from_a_large_picture(walls, tmp_path):
+    with Index.open(tmp_path / "i.db", create=True, workers=1) as index:
+        index.ingest([walls.keeper.parent])
+        index.find_duplicates()
+        [pair] = index.pairs()
+        assert pair.proof.outcome is Outcome.EDITED
+        assert compare_files(str(walls.keeper), str(walls.file), Settings()).pair.proof.outcome is Outcome.EDITED
+        [match] = [one for one in index.query(walls.keeper) if one.image.locations[0].path == walls.file]
+        assert match.proof.outcome is Outcome.EDITED

@@ -2,6 +2,7 @@
 
 import io
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -19,6 +20,29 @@ def photograph(name="astronaut", side=400):
     image = Image.fromarray(getattr(data, name)()).convert("RGB")
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     return image
+
+
+ERASED_BOX = 620, 300, 60, 56  # top, left, height, width
+
+
+def wall():
+    """A photograph on a wall of fine plaster, larger than the first grid, and the same with a place smoothed."""
+    random = np.random.default_rng(2)
+    plaster = cv2.GaussianBlur(random.normal(0, 1, (1200, 1600)), (0, 0), 1.2)
+    scene = np.linspace(120, 160, 1600) + 4.5 * plaster / plaster.std()
+    scene[200:1000, 700:1500] = np.asarray(photograph(side=512).convert("L").resize((800, 800)))
+    erased = scene.copy()
+    top, left, height, width = ERASED_BOX
+    place = np.s_[top : top + height, left : left + width]
+    erased[place] = cv2.blur(scene, (41, 41))[place]
+    return scene, erased
+
+
+def encoded(plane, quality):
+    """A plane of levels as the bytes of a JPEG."""
+    buffer = io.BytesIO()
+    Image.fromarray(plane.clip(0, 255).astype(np.uint8)).convert("RGB").save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
 
 
 def page(rows, size=(620, 800)):

@@ -21,7 +21,7 @@ from dedupindex.verify.proof.outcome import Evidence, agreements, filled, judge,
 from dedupindex.verify.proof.picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof.quantisation import Tables
 from dedupindex.verify.proof.regions import SOUGHT, Place, changed_places, movement
-from dedupindex.verify.proof.residual import BIN_CELLS, Residual, Side, halved, residual
+from dedupindex.verify.proof.residual import BIN_CELLS, SHOWN, Residual, Side, halved, residual, smooth_excess
 from dedupindex.verify.proof.subpixel import refine
 from dedupindex.verify.proof.thresholds import THRESHOLDS, VERSION
 
@@ -191,7 +191,7 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
         small = compared.pair.mask[1::2, 1::2][: halves[0].shape[0], : halves[0].shape[1]]
         moves = [movement(*halves, small, place, labels == place.label) for place in places[:SOUGHT]]
     moved_cells = sum(place.cells for place, move in zip(places, moves, strict=False) if move is not None)
-    agreement, rest = agreements(difference, changed, _correlation(compared.side, compared.pair.mask))
+    agreement, rest = agreements(difference, changed, _correlation(compared, changed))
     evidence = Evidence(
         places=len(places),
         share=share,
@@ -235,6 +235,7 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
             agreement=evidence.agreement,
             rest=evidence.rest,
             displaced=evidence.displaced,
+            doubt=smooth_excess(difference),
             **(_information(a, b, full, compared.pair.sign, regions) if outcome in COPIES else {}),
         ),
         version=VERSION,
@@ -259,13 +260,25 @@ def _displaced(compared: _Compared, changed: Mask) -> float:
     return 2 * float(np.quantile(np.hypot(*steps.T), DISPLACED_SHARE)) if len(steps) else 0.0
 
 
-def _correlation(side: Side, mask: Mask) -> float:
-    """Correlation of a whole picture with its prediction."""
-    inside = mask[::4, ::4]
+def _correlation(compared: _Compared, changed: Mask) -> float:
+    """Correlation of a whole picture with its prediction.
+
+    Where one of these is flat: 1, unless both pictures show something outside the changed places. Then no tone makes
+    one of the other, and they have nothing in common.
+    """
+    inside = compared.pair.mask[::4, ::4]
+    side = compared.side
     own, predicted = (picture[::4, ::4][inside].astype(np.float64) for picture in (side.own, side.predicted))
     own, predicted = own - own.mean(), predicted - predicted.mean()
     spread = float(np.sqrt(np.square(own).sum() * np.square(predicted).sum()))
-    return float((own * predicted).sum()) / spread if spread > len(own) else 1.0  # else too flat
+    if spread > len(own):
+        return float((own * predicted).sum()) / spread
+    rest = inside & (cv2.resize(changed.astype(np.uint8), inside.shape[::-1], interpolation=cv2.INTER_NEAREST) == 0)
+    shown = [
+        float(picture[::4, ::4][rest].std()) if rest.any() else 0.0
+        for picture in (compared.pair.first, compared.pair.second)
+    ]
+    return 0.0 if min(shown) > SHOWN else 1.0
 
 
 def _region(

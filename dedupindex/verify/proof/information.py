@@ -241,12 +241,14 @@ def _tiles(mask: Mask) -> list[tuple[int, int]]:
 
 
 def _spectra(picture: ByteArray, tiles: list[tuple[int, int]]) -> NDArray[np.complex64]:
+    from scipy import fft  # slow to import: only when it is used
+
     window = np.hanning(TILE + 2)[1:-1]
     weight = (window[:, None] * window[None, :]).astype(np.float32)
     weight /= np.sqrt(np.square(weight).mean())
     stack = np.stack([picture[y : y + TILE, x : x + TILE] for y, x in tiles]).astype(np.float32)
     stack -= stack.mean((1, 2), keepdims=True)
-    return np.asarray(np.fft.rfft2(stack * weight), np.complex64)
+    return np.asarray(fft.rfft2(stack * weight, workers=1), np.complex64)
 
 
 # ---------------------------------------------------------------------------------------------------- levels, colours

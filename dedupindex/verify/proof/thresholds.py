@@ -50,7 +50,9 @@ class Thresholds:
     solid: float
 
 
-MEASURES_VERSION = "4"  # of the measures and the rules: a change needs a new fit
+MEASURES_VERSION = "5"  # of the measures and the rules: a change needs a new fit
 THRESHOLDS = Thresholds(**numbers("proof"))
 INFORMATION_VERSION = "1"  # of the measures of which picture holds more; see `information`
-VERSION = f"{MEASURES_VERSION}.{digest('proof')}.{INFORMATION_VERSION}"  # changes with the fitted limits
+FINER_VERSION = "1"  # of when and how a second, finer look is taken; see `finer`
+# changes with the fitted limits too
+VERSION = f"{MEASURES_VERSION}.{digest('proof')}.{INFORMATION_VERSION}.{FINER_VERSION}"

@@ -316,3 +316,21 @@ def test_a_proof_goes_through_json_and_back():
         proof_from_plain({"outcome": "same", "colour_of_the_sky": 1})
     with pytest.raises(ValueError, match="maybe"):
         proof_from_plain({"outcome": "maybe"})
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.003, 0.4])
+@pytest.mark.parametrize("name", NAMES)
+def test_noise_is_no_edit_of_a_picture(name, shift):
+    """No tone makes one of the other, so the prediction is flat: that must not count as agreement."""
+    noise = np.random.default_rng(5).normal(128, 30, (400, 400, 3)).clip(0, 255).astype(np.uint8)
+    photo = photograph(name)
+    matrix = np.array([[1, 0, shift], [0, 1, -shift]])
+    assert outcome(photo, Image.fromarray(noise).resize(photo.size), matrix) in (Outcome.DIFFERENT, Outcome.NONE)
+
+
+def test_a_flat_picture_and_its_noisy_copy_are_the_same():
+    flat = np.full((300, 400, 3), 120.0)
+    flat += np.linspace(0, 4, 400)[:, None]
+    noisy = flat + np.random.default_rng(6).normal(0, 12, flat.shape[:2])[..., None]
+    both = (Image.fromarray(plane.clip(0, 255).astype(np.uint8)) for plane in (flat, noisy))
+    assert outcome(*both) is Outcome.SAME
