@@ -120,7 +120,7 @@ class ProofMeasures(Numbers):
     displaced : float or None
         Displacement of blocks outside the changed places, pixels of the grid.
     doubt : float or None
-        Largest difference in smooth places that is not explained, grey levels (`dedupindex.verify.proof.finer`).
+        Largest difference of fine texture that is not explained, grey levels (`dedupindex.verify.proof.finer`).
     step_a, step_b : float or None
         Typical step of the JPEG's quantisation, levels. These and the next ones are of copies, from
         `dedupindex.verify.proof.information`; names that end in ``_a`` and ``_b`` are of that picture.

@@ -21,7 +21,7 @@ from dedupindex.verify.proof.outcome import Evidence, agreements, filled, judge,
 from dedupindex.verify.proof.picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof.quantisation import Tables
 from dedupindex.verify.proof.regions import SOUGHT, Place, changed_places, movement
-from dedupindex.verify.proof.residual import BIN_CELLS, SHOWN, Residual, Side, halved, residual, smooth_excess
+from dedupindex.verify.proof.residual import BIN_CELLS, SHOWN, Residual, Side, halved, residual
 from dedupindex.verify.proof.subpixel import refine
 from dedupindex.verify.proof.thresholds import THRESHOLDS, VERSION
 
@@ -235,7 +235,7 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
             agreement=evidence.agreement,
             rest=evidence.rest,
             displaced=evidence.displaced,
-            doubt=smooth_excess(difference),
+            doubt=float(difference.texture.max()),
             **(_information(a, b, full, compared.pair.sign, regions) if outcome in COPIES else {}),
         ),
         version=VERSION,

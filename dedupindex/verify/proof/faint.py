@@ -1,10 +1,11 @@
-"""Faint changes of smooth places: differences below the noise of a pixel that a whole place has in common.
+"""Faint changes: differences below the noise of a pixel, or below the contrast, that a whole place has in common.
 
 What was erased from wood, snow or haze is filled with nearly the tone that was there. No pixel lies far outside the
 range of the other picture. But in many windows side by side the mean differs, where noise and compression average out,
 or the texture of one picture is missing in the other. Tone, vignetting and a badly matched curve change means too, but
 over large areas: the median of a wide neighbourhood is subtracted. Where there is contrast both depend on sharpness and
-on fractions of a pixel, so only smooth windows are looked at.
+on fractions of a pixel, so there texture is not looked at, and much is allowed for a mean. Grass or gravel that was
+made darker is seen nevertheless, though no pixel leaves the range of its neighbours.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 from dedupindex.records import FloatArray, Mask
 
 GAIN = 6.0  # a level of mean difference weighs as many of unexplained difference of single pixels
-SMOOTH = 16.0  # levels: most contrast of the windows whose means are looked at, and of those beside them
+SMOOTH = 16.0  # levels: contrast of a window and of those beside it up to which a place is smooth
+SLOPE = 2.0  # of the contrast beyond: what a fraction of a pixel, sharpness and turned hues can do to a mean
 FINE = 8.0  # levels: the same, for their texture
 NEIGHBOURHOOD = 33  # cells; its median is what the tone leaves unexplained
 TYPICAL = 4.0  # times the typical difference of means at similar contrast is subtracted
@@ -30,8 +32,8 @@ _AROUND = np.ones((3, 3), np.uint8)
 
 def faint_excess(
     moments: tuple[FloatArray, FloatArray], contrast: FloatArray, usual: tuple[FloatArray, FloatArray], valid: Mask
-) -> FloatArray:
-    """Unexplained difference of smooth windows.
+) -> tuple[FloatArray, FloatArray]:
+    """Unexplained difference of the means and of the fine texture of windows.
 
     Parameters
     ----------
@@ -46,20 +48,24 @@ def faint_excess(
 
     Returns
     -------
-    (h, w) float32
-        In levels of `Residual.excess`; 0 where not valid or not smooth.
+    means, texture : (h, w) float32
+        In levels of `Residual.excess`; 0 where not valid, and that of texture where not smooth.
     """
     means, variance = moments
     around = cv2.dilate(contrast, _AROUND)
     inside = cv2.erode(valid.astype(np.uint8), _AROUND, iterations=EDGE, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     away = means - local_median(means, valid)
-    excess = np.zeros_like(means)
-    for squared, explained, most in ((away * away, usual[0], SMOOTH), (variance, usual[1], FINE)):
-        beyond = np.sqrt(np.maximum(squared - explained - ROUNDING**2, 0))
-        beyond[~((around <= most) & (inside > 0))] = 0
-        opened = cv2.morphologyEx(beyond, cv2.MORPH_OPEN, np.ones((LEAST, LEAST), np.uint8))
-        np.maximum(excess, np.minimum(beyond, cv2.dilate(opened, _AROUND)), out=excess)
-    return np.asarray(GAIN * excess, np.float32)
+    shifted = usual[0] + np.square(SLOPE * np.maximum(around - SMOOTH, 0))
+    smooth = around <= FINE
+    return _places(away * away, shifted, inside > 0), _places(variance, usual[1], smooth & (inside > 0))
+
+
+def _places(squared: FloatArray, explained: FloatArray, where: Mask) -> FloatArray:
+    """What is beyond the explained, in levels of `Residual.excess`, where several windows side by side have it."""
+    beyond = np.sqrt(np.maximum(squared - explained - ROUNDING**2, 0))
+    beyond[~where] = 0
+    opened = cv2.morphologyEx(beyond, cv2.MORPH_OPEN, np.ones((LEAST, LEAST), np.uint8))
+    return np.asarray(GAIN * np.minimum(beyond, cv2.dilate(opened, _AROUND)), np.float32)
 
 
 def local_median(means: FloatArray, valid: Mask) -> FloatArray:

@@ -17,12 +17,12 @@ from dedupindex.verify.proof.comparison import prove
 from dedupindex.verify.proof.picture import GRID_SIDE, ProofPicture
 
 FINE_SIDE = 2 * GRID_SIDE  # longest side of the finer grid, pixels
-DOUBT = 3.0  # levels: unexplained difference of a smooth place that a finer look is worth
+DOUBT = 2.0  # levels: missing fine texture that a finer look is worth
 LEAST_GAIN = 1.25  # pixels of both files for one of the grid, below which a finer grid shows no more
 
 
 def in_doubt(proof: Proof) -> bool:
-    """Whether a proof says `same`, a smooth place differs a little, and both files have finer pixels.
+    """Whether a proof says `same`, fine texture is missing somewhere, and both files have finer pixels.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def prove_closely(
     Returns
     -------
     Proof
-        The finer one only where it says `edited`: that all else is the same is proven already, and of the fine
-        pixels of two scans or two encodings one cannot ask as much.
+        The finer one only where it says `edited` and the missing texture stands out more there: that all else is the
+        same is proven already, and of the fine pixels of two scans or two encodings one cannot ask as much.
 
     Raises
     ------
@@ -72,4 +72,5 @@ def prove_closely(
     if pictures is None:
         return proof
     second = prove(*pictures, np.array(proof.matrix), side=FINE_SIDE)
-    return second if second.outcome is Outcome.EDITED else proof
+    clearer = (second.measures.doubt or 0.0) > (proof.measures.doubt or 0.0)
+    return second if clearer and second.outcome is Outcome.EDITED else proof

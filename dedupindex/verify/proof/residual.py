@@ -83,6 +83,8 @@ class Residual:
         Of the two pictures within each window, -1..1.
     shown : (h, w) bool
         Windows in which both pictures show something.
+    texture : (h, w) float32
+        The part of `excess` that fine texture makes which one picture has and the other has not.
     """
 
     excess: FloatArray
@@ -92,6 +94,7 @@ class Residual:
     largest: float
     correlation: FloatArray
     shown: Mask
+    texture: FloatArray
 
 
 def cells(plane: FloatArray | ByteArray, cell: int = CELL) -> FloatArray:
@@ -159,6 +162,7 @@ def residual(
     divisor = np.maximum(share, 1e-3)
     small_weight = None if weight is None else _halved_plane(weight)
     excess = np.zeros(share.shape, np.float32)
+    texture = np.zeros(share.shape, np.float32)
     contrast = np.zeros(share.shape, np.float32)
     correlation = np.ones(share.shape, np.float32)
     shown = valid
@@ -179,13 +183,13 @@ def residual(
             low = np.sqrt(low * low + tone).astype(np.float32)
             allowed += tone
         rounded = np.asarray(tone + rounded_means(tables, SIDE * CELL), np.float32)
-        smooth = _faint(side.own, (side.low, side.high), small_weight, divisor, high, (rounded, tone), valid)
-        if side.untoned is not None and smooth.any():
-            plainly = (side.untoned, side.untoned)
-            np.minimum(
-                smooth, _faint(side.own, plainly, small_weight, divisor, high, (rounded, tone), valid), out=smooth
-            )
-        np.maximum(excess, smooth, out=excess)
+        given = small_weight, divisor, high, (rounded, tone), valid
+        means, fine = _faint(side.own, (side.low, side.high), *given)
+        if side.untoned is not None and (means.any() or fine.any()):
+            plainly = _faint(side.own, (side.untoned, side.untoned), *given)
+            means, fine = np.minimum(means, plainly[0]), np.minimum(fine, plainly[1])
+        np.maximum(texture, fine, out=texture)
+        np.maximum(excess, np.maximum(means, fine), out=excess)
         if not plain:
             allowed += TYPICAL**2 * typical(np.asarray(squared, np.float32), low, valid)
         np.maximum(excess, np.sqrt(np.maximum(squared - allowed, 0)), out=excess)
@@ -193,15 +197,9 @@ def residual(
         np.minimum(correlation, ncc, out=correlation)
         noise = max(noise, _noise(side, mask))
         largest = max(largest, float(cv2.blur(beyond, (3, 3)).max()))
-    excess[~valid] = 0
-    contrast[~valid] = 0
-    return Residual(excess, valid, contrast, noise, largest, correlation, shown)
-
-
-def smooth_excess(difference: Residual) -> float:
-    """Largest unexplained difference of a smooth window, levels; 0 where there is no such window."""
-    smooth = difference.valid & (difference.contrast <= faint.SMOOTH)
-    return float(difference.excess[smooth].max()) if smooth.any() else 0.0
+    for plane in (excess, contrast, texture):
+        plane[~valid] = 0
+    return Residual(excess, valid, contrast, noise, largest, correlation, shown, texture)
 
 
 def halved(picture: ByteArray) -> ByteArray:
@@ -243,8 +241,8 @@ def _faint(
     contrast: FloatArray,
     explained: tuple[FloatArray, FloatArray],
     valid: Mask,
-) -> FloatArray:
-    """Unexplained differences of smooth windows, beyond the limits of what is predicted."""
+) -> tuple[FloatArray, FloatArray]:
+    """Unexplained means and fine texture of windows, beyond the limits of what is predicted."""
     above = np.asarray(cv2.subtract(own, limits[1], dtype=cv2.CV_16S))
     below = np.asarray(cv2.subtract(own, limits[0], dtype=cv2.CV_16S))
     away = _halved_plane((np.maximum(above, 0) + np.minimum(below, 0)).astype(np.float32))

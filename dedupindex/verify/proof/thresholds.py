@@ -50,7 +50,7 @@ class Thresholds:
     solid: float
 
 
-MEASURES_VERSION = "5"  # of the measures and the rules: a change needs a new fit
+MEASURES_VERSION = "6"  # of the measures and the rules: a change needs a new fit
 THRESHOLDS = Thresholds(**numbers("proof"))
 INFORMATION_VERSION = "1"  # of the measures of which picture holds more; see `information`
 FINER_VERSION = "1"  # of when and how a second, finer look is taken; see `finer`

@@ -25,7 +25,7 @@ def noise(seed=0, spread=0.2):
 
 
 def weighed(means, variance=NOTHING, contrast=FLAT, explained=0, valid=VALID):
-    return faint_excess((means, variance), contrast, (NOTHING + explained, NOTHING), valid)
+    return np.maximum(*faint_excess((means, variance), contrast, (NOTHING + explained, NOTHING), valid))
 
 
 def test_a_place_whose_means_differ_weighs_and_the_rest_does_not():
@@ -94,11 +94,35 @@ def test_a_curve_that_is_off_at_a_rare_level_is_no_change():
     assert residual((replace(side, untoned=predicted),), mask).excess.max() > 11
 
 
+def test_what_a_mean_may_be_off_grows_with_the_contrast():
+    means = NOTHING.copy()
+    means[20:30, 40:52] = 20
+    for above, told in ((0, True), (6, True), (9, True), (10, False), (30, False)):
+        assert weighed(means, contrast=NOTHING + faint.SMOOTH + above).any() == told, above
+
+
+@pytest.mark.parametrize("change", [-22, 25])
+def test_a_place_of_grass_that_was_made_darker_or_lighter_is_an_edit(change):
+    """No pixel leaves the range of its neighbours."""
+    random = np.random.default_rng(8)
+    grass = 110 + 20 * random.normal(0, 1, (480, 640)) + np.linspace(-20, 20, 640)
+    original = decoded(grass, 92)
+    assert prove(original, decoded(grass, 75), IDENTITY).outcome is Outcome.SAME
+    changed = grass.copy()
+    changed[200:260, 300:380] += change
+    proof = prove(original, decoded(changed, 85), IDENTITY)
+    assert proof.outcome is Outcome.EDITED
+    top, left, height, width = proof.regions[0].box
+    assert 180 <= top <= top + height <= 280
+    assert 280 <= left <= left + width <= 400
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (2, 9), (5, 5)])
 def test_small_grids(shape):
     values = np.ones(shape, np.float32)
     assert local_median(values, np.ones(shape, bool)).shape == shape
-    assert faint_excess((values, values), values, (0 * values, 0 * values), np.ones(shape, bool)).shape == shape
+    for plane in faint_excess((values, values), values, (0 * values, 0 * values), np.ones(shape, bool)):
+        assert plane.shape == shape
 
 
 def haze(seed, fineness):
