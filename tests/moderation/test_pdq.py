@@ -17,8 +17,8 @@ from tests.pictures import picture
 
 pdqhash = pytest.importorskip("pdqhash")
 
-# ThreatExchange, pdq/cpp/bin/README.md: the bridge; turned by 90, 180, 270 degrees anticlockwise; upside down; mirrored;
-# flipped along both diagonals.
+# ThreatExchange, pdq/cpp/bin/README.md: the bridge; turned by 90, 180, 270 degrees anticlockwise; upside down;
+# mirrored; flipped along both diagonals.
 REFERENCE = [
     "f8f8f0cce0f4e84d0e370a22028f67f0b36e2ed596623e1d33e6339c4e9c9b22",
     "b0a10efd71cc3f429413d48d0ffffe12e34e0e17ada952a9d29684210aa9e5af",
