@@ -29,6 +29,7 @@ DATABASE_VARIABLE = "DEDUPINDEX_DATABASE"
 DONE, FOUND, ERROR, ANY, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
 
 SHAPING = tuple(f.name for f in dataclasses.fields(Settings) if f.metadata["shapes"])
+MAKING = (*SHAPING, "hash_only")  # of verbs that may make a database
 READING = (
     "all_frames",
     "allow_object_arrays",
@@ -52,7 +53,7 @@ PANELS: Mapping[str, Sequence[str]] = {
     "what is taken": TAKING,
     "the search": FINDING,
     "the work": (*WORKING, *ENGINE),
-    "how pictures are described (of a new database)": SHAPING,
+    "how pictures are described (of a new database)": MAKING,
     "how files are read": READING,
 }
 MOST_SHOWN = 6  # choices that are shown in place of a value; of more the help tells
