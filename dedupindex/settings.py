@@ -273,6 +273,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {  # of settings that are one of severa
     "profile": PROFILES,
     "effort": tuple(EFFORTS),
     "proof": tuple(ProofMode),
+    "pdf": tuple(PdfMode),
     "keep_rules": (*KEEP_RULES, *OTHER_KEEP_RULES),
 }
 _MOST_DOTS = 100  # in a key of a TOML file; ours have one

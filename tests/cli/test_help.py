@@ -72,6 +72,14 @@ def test_nothing_is_cut_at_80_columns(run, tmp_path, name):
         assert first == sorted(first, key=lambda title: title.startswith("Settings"))
 
 
+def test_words_that_an_argument_chooses_from_stand_in_a_table(run, tmp_path):
+    text = help_of(run, tmp_path, "decide")
+    assert text.startswith("Usage: dedupindex decide [OPTIONS] WHAT [PICTURE]...\n")
+    lines = text.splitlines()
+    assert f"  {'keeper A ...':26}of its group, this one stays" in lines
+    assert f"  {'list':26}print all decisions" in lines
+
+
 def test_summaries_are_whole_sentences(run, tmp_path):
     text = " ".join(help_of(run, tmp_path).split())
     for name, command in PROGRAM.commands.items():
@@ -106,6 +114,13 @@ def complete(run, tmp_path, *words, shell="bash"):
 )
 def test_completion_knows_the_choices(script, tmp_path, words, given):
     assert complete(script, tmp_path, *words) == given
+
+
+def test_what_completion_says_of_a_verb_is_whole(script, tmp_path):
+    environment = {"_DEDUPINDEX_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "dedupindex rel"}
+    said = script(cwd=tmp_path, env=environment, code=0).stdout
+    assert "Rewrite the places below a folder that was moved" in said
+    assert "..." not in said
 
 
 def test_every_shell_has_a_script(script, tmp_path):
