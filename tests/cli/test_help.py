@@ -119,7 +119,7 @@ def test_completion_knows_the_choices(script, tmp_path, words, given):
 def test_what_completion_says_of_a_verb_is_whole(script, tmp_path):
     environment = {"_DEDUPINDEX_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "dedupindex rel"}
     said = script(cwd=tmp_path, env=environment, code=0).stdout
-    assert "Rewrite the places below a folder that was moved" in said
+    assert "Rewrite the places below a folder that was renamed, or is mounted elsewhere" in said
     assert "..." not in said
 
 
