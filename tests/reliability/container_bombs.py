@@ -15,8 +15,9 @@ from tests.pictures import picture
 from tests.sources.archives.making import seven_of, tar_of, zip_of
 from tests.sources.readers import making
 
-BLOCK = 50_000_000  # bytes of zeros that are compressed once, and repeated
+BLOCK = 10_000_000  # bytes of zeros that are compressed once, and repeated
 UNPACKED = 1_500_000_000  # bytes of a compressed tar
+ARRAY = 500_000_000
 MEMBER = 150_000_000  # bytes of a member of a zip or 7z
 
 
@@ -51,13 +52,13 @@ def heic() -> bytes:
 
 
 def npz() -> bytes:
-    """An archive of arrays with one of 1.5 GB of zeros."""
+    """An archive of arrays with one of 0.5 GB of zeros."""
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (30_000, 50_000)})
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (12_500, 40_000)})
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.npy", "w") as member:
         member.write(header.getvalue())
-        for _ in range(UNPACKED // BLOCK):
+        for _ in range(ARRAY // BLOCK):
             member.write(bytes(BLOCK))
     return made.getvalue()
 
@@ -69,10 +70,11 @@ def make_all(folder: Path) -> list[Path]:
 
     pillow_heif.register_heif_opener(thumbnails=False)
     jpeg = making.encoded(picture(1, 120, 160))
+    packed = zip_of([("a.jpg", bytes(MEMBER))])
     laughs = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
     files = {
-        "member.zip": zip_of([("a.jpg", bytes(MEMBER))]),
-        "member.cbz": zip_of([("a.jpg", bytes(MEMBER))]),
+        "member.zip": packed,
+        "member.cbz": packed,
         "member.7z": seven_of([("a.jpg", bytes(MEMBER))]),
         "stream.tar.gz": stream(lambda data: gzip.compress(data, 9)),
         "stream.tar.bz2": stream(bz2.compress),
@@ -82,7 +84,7 @@ def make_all(folder: Path) -> list[Path]:
         "embedded.pdf": making.pdf([jpeg]).replace(b"/Width 160 /Height 120", b"/Width 60000 /Height 60000"),
         "laughs.svg": f'<!DOCTYPE svg [<!ENTITY a0 "ha">{laughs}]><svg xmlns="http://www.w3.org/2000/svg">&a11;</svg>',
         "wide.svg": making.svg(picture(1, 60, 80), inside="<rect/>").replace(b'width="80"', b'width="900000"'),
-        "packed.svgz": gzip.compress(b"<svg>" + bytes(BLOCK)),
+        "packed.svgz": gzip.compress(b"<svg>" + bytes(4 * BLOCK)),
         "arrays.npz": npz(),
         "raw.dng": dng(),
         "picture.heic": heic(),
