@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import typer
 import typer.main
 
+from dedupindex.cli.completion import complete_from_the_first_tab
 from dedupindex.cli.console import complain
 from dedupindex.cli.help import Verbs
 from dedupindex.cli.options import (
@@ -130,6 +131,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.callback(invoke_without_command=True)(common)
+complete_from_the_first_tab()
 
 
 # Matrices of one picture are small: on a busy machine, threads that wait for one another make a query much slower.

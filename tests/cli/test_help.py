@@ -4,10 +4,12 @@ import shlex
 
 import pytest
 import typer
+from typer._completion_shared import get_completion_script
 
 from dedupindex import ATTACKS, Action, CompanionKind, Linking, Relation, Units
 from dedupindex.actions.asked_relations import relations_named
 from dedupindex.cli import choices
+from dedupindex.cli.completion import complete_from_the_first_tab
 from dedupindex.cli.examples import EXAMPLES, VERBS
 from dedupindex.cli.main import app
 from dedupindex.prepare.filter_names import parse_filters
@@ -127,6 +129,16 @@ def test_every_shell_has_a_script(script, tmp_path):
     for shell in ("bash", "zsh", "fish"):
         done = script(cwd=tmp_path, env={"_DEDUPINDEX_COMPLETE": f"source_{shell}"}, code=0)
         assert "_DEDUPINDEX_COMPLETE" in done.stdout
+
+
+def test_zsh_completes_when_it_loads_the_script_that_is_installed():
+    """The first TAB of a shell loads it and runs it in place of the function."""
+    complete_from_the_first_tab()  # once more changes nothing
+    names = {"prog_name": "dedupindex", "complete_var": "_DEDUPINDEX_COMPLETE"}
+    written = get_completion_script(**names, shell="zsh")
+    assert written.rstrip().endswith('loadautofunc ]]; then\n  _dedupindex_completion "$@"\nfi')
+    assert written.count("loadautofunc") == 1
+    assert "loadautofunc" not in get_completion_script(**names, shell="bash")
 
 
 @pytest.mark.parametrize(
