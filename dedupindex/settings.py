@@ -107,6 +107,9 @@ class Settings:
         shapes=True,
     )
 
+    hash_only: bool = _setting(
+        False, "store hashes and vectors only, no thumbnails: pairs are compared from their files; for a new database"
+    )
     all_frames: bool = _setting(False, "take every frame of animations too (stacks always give all)")
     allow_object_arrays: bool = _setting(False, "read numbers and None from .npy arrays of Python objects")
     max_pixels: int = _setting(200_000_000, "largest width x height of a frame")
@@ -167,6 +170,8 @@ class Settings:
             raise SettingsError(
                 f"profile is {self.profile!r}, must be one of {', '.join(PROFILES)}{nearest(self.profile, PROFILES)}"
             )
+        if self.hash_only and self.profile == "pieces":
+            raise SettingsError("hash_only does not go with the profile pieces, which stores pictures of 512 pixels")
         unknown = [rule for rule in self.keep_rules if rule not in (*KEEP_RULES, *OTHER_KEEP_RULES)]
         if unknown:
             known = ", ".join([*KEEP_RULES, *OTHER_KEEP_RULES])
@@ -268,6 +273,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {  # of settings that are one of severa
     "profile": PROFILES,
     "effort": tuple(EFFORTS),
     "proof": tuple(ProofMode),
+    "pdf": tuple(PdfMode),
     "keep_rules": (*KEEP_RULES, *OTHER_KEEP_RULES),
 }
 _MOST_DOTS = 100  # in a key of a TOML file; ours have one

@@ -77,9 +77,9 @@ def bank(
 ) -> int:
     """Write the hashes of pictures to a bank, or say what a bank holds.
 
-    export BANK: hashes of all stored pictures; PDQ is made from the files where it is missing, and stored.
-    make BANK PATH ...: PDQ of these pictures; nothing else is stored, no database is touched.
-    show BANK: how many hashes of which kind it holds.
+    - export BANK: hashes of all stored pictures; PDQ is made from the files where it is missing, and stored
+    - make BANK PATH ...: PDQ of these pictures; nothing else is stored, no database is touched
+    - show BANK: how many hashes of which kind it holds
 
     A bank holds hashes and names, no pictures. `query --bank` and `serve --bank` ask it.
     """  # fmt: skip

@@ -43,12 +43,14 @@ def decide(
 ) -> int:
     """Remember a decision on pictures; reports and plans keep to it.
 
-    not-duplicate A B ...: no two of these are the same picture; they are not paired any more.
-    keep-both A B ...: the same, but both are wanted; reports leave them out (but for --decided).
-    keeper A ...: of its group, this one stays.
-    keep-one A B ...: of pictures of one scene only A is wanted; `plan --alternates` takes the others.
-    list; forget A: all that was decided on A; forget A B ...: what was decided between these;
-    export FILE, import FILE: take decisions to another database.
+    - not-duplicate A B ...: no two of these are the same picture; they are not paired any more
+    - keep-both A B ...: the same, but both are wanted; reports leave them out (but for --decided)
+    - keeper A ...: of its group, this one stays
+    - keep-one A B ...: of pictures of one scene only A is wanted; `plan --alternates` takes the others
+    - list: print all decisions
+    - forget A: forget all that was decided on A
+    - forget A B ...: forget what was decided between these
+    - export FILE, import FILE: take decisions to another database
 
     A decision is about content: it holds wherever the picture lies, is moved or copied to.
     """

@@ -14,7 +14,9 @@ from dedupindex.places import at_home
 
 def demo(
     session: Session,
-    folder: Annotated[Path, typer.Argument(help="Where to; made when it is not there.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where to; made when it is not there.", show_default=False)
+    ],
 ) -> int:
     """Write made-up pictures with copies to try it on."""
     from dedupindex.cli.sample_pictures import demo_files

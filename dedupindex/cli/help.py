@@ -21,6 +21,25 @@ COMMON_NAMES = ("database", "config", "quiet", "verbose", "help")
 class Verb(TyperCommand):
     """A verb whose help has its options in groups."""
 
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """Return the first sentence of the help, whole: shells show it beside the verb that they complete."""
+        return first_sentence(self.help or "")
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return what stands in the usage: ``PATH...``, and in brackets what may be left out."""
+        return [re.sub(r"^\{(.+)\}", r"\1", piece) for piece in super().collect_usage_pieces(ctx)]
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write what the verb does; a paragraph of lines like ``- NAME: WORDS`` as a table."""
+        for paragraph in (self.help or "").split("\n\n"):
+            rows = [row.partition(": ") for row in re.split(r"^- ", paragraph, flags=re.MULTILINE)[1:]]
+            formatter.write_paragraph()
+            with formatter.indentation():
+                if paragraph.startswith("- "):
+                    formatter.write_dl([(name, " ".join(words.split())) for name, _, words in rows])
+                else:
+                    formatter.write_text(paragraph)
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options, a section a panel; panels stand in the order in which they come first."""
         panels: dict[str, list[tuple[str, str]]] = {ARGUMENTS: [], OPTIONS: []}

@@ -21,7 +21,8 @@ SHOWN_FRAMES = 20
 def info(
     session: Session,
     file: Annotated[
-        str | None, typer.Argument(help="A picture, or PATH#frame=N; without, the database.", show_default=False)
+        str | None,
+        typer.Argument(metavar="FILE", help="A picture, or PATH#frame=N; without, the database.", show_default=False),
     ] = None,
     json: JsonOption = False,
 ) -> int:

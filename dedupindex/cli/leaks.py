@@ -178,8 +178,11 @@ def take_in(
 
 def drawn(index: Index, report: LeakReport) -> bytes:
     """Return a sheet of the first leaks."""
+    from dedupindex.errors import SettingsError
     from dedupindex.reports.curation.sheet import leak_sheet
 
+    if index.settings.hash_only:
+        raise SettingsError(f"{index.name} holds hashes only: there are no pictures for a sheet")
     leaks = report.leaks[:MOST_DRAWN]
     if len(report.leaks) > MOST_DRAWN:
         note(f"the sheet shows the first {MOST_DRAWN} of {len(report.leaks):,} leaks")

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import typer
 import typer.main
 
+from dedupindex.cli.completion import complete_from_the_first_tab
 from dedupindex.cli.console import complain
 from dedupindex.cli.help import Verbs
 from dedupindex.cli.options import (
@@ -24,6 +25,7 @@ from dedupindex.cli.options import (
     ERROR,
     FINDING,
     INTERRUPTED,
+    MAKING,
     PIPE_CLOSED,
     READING,
     SEARCHING,
@@ -49,9 +51,9 @@ class Entry(NamedTuple):
 
 
 ENTRIES: Mapping[str, Entry] = {
-    "scan": Entry("scan.scan", (*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING)),
-    "ingest": Entry("ingest.ingest", (*TAKING, *WORKING, *ENGINE, *SHAPING, *READING)),
-    "merge": Entry("merge.merge", SHAPING),
+    "scan": Entry("scan.scan", (*TAKING, *WORKING, *ENGINE, *FINDING, *MAKING, *READING)),
+    "ingest": Entry("ingest.ingest", (*TAKING, *WORKING, *ENGINE, *MAKING, *READING)),
+    "merge": Entry("merge.merge", MAKING),
     "query": Entry("query.query", (*SEARCHING, "proof", *READING)),
     "similar": Entry("similar.similar", ("workers", *SEARCHING, "embedding", *READING)),
     "compare": Entry("compare.compare", ("threshold", *SHAPING, *READING)),
@@ -61,8 +63,8 @@ ENTRIES: Mapping[str, Entry] = {
     "apply": Entry("apply.apply"),
     "undo": Entry("undo.undo"),
     "evaluate": Entry("evaluate.evaluate", ("workers", *SEARCHING, *SHAPING, *READING)),
-    "split": Entry("split.split", (*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING)),
-    "leaks": Entry("leaks.leaks", (*TAKING, *WORKING, *ENGINE, *FINDING, *SHAPING, *READING)),
+    "split": Entry("split.split", (*TAKING, *WORKING, *ENGINE, *FINDING, *MAKING, *READING)),
+    "leaks": Entry("leaks.leaks", (*TAKING, *WORKING, *ENGINE, *FINDING, *MAKING, *READING)),
     "bank": Entry("bank.bank", ("workers", *READING)),
     "decide": Entry("decide.decide"),
     "import-list": Entry("import_list.import_list"),
@@ -76,7 +78,7 @@ ENTRIES: Mapping[str, Entry] = {
     "forget": Entry("forget.forget"),
     "doctor": Entry("doctor.doctor"),
     "upgrade": Entry("upgrade.upgrade"),
-    "watch": Entry("watch.watch", (*TAKING, *WORKING, *FINDING, *SHAPING, *READING)),
+    "watch": Entry("watch.watch", (*TAKING, *WORKING, *FINDING, *MAKING, *READING)),
     "serve": Entry("serve.serve", (*WORKING, *FINDING, *READING)),
     "demo": Entry("demo.demo"),
 }
@@ -129,6 +131,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.callback(invoke_without_command=True)(common)
+complete_from_the_first_tab()
 
 
 # Matrices of one picture are small: on a busy machine, threads that wait for one another make a query much slower.

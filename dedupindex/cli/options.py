@@ -29,6 +29,7 @@ DATABASE_VARIABLE = "DEDUPINDEX_DATABASE"
 DONE, FOUND, ERROR, ANY, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
 
 SHAPING = tuple(f.name for f in dataclasses.fields(Settings) if f.metadata["shapes"])
+MAKING = (*SHAPING, "hash_only")  # of verbs that may make a database
 READING = (
     "all_frames",
     "allow_object_arrays",
@@ -52,11 +53,11 @@ PANELS: Mapping[str, Sequence[str]] = {
     "what is taken": TAKING,
     "the search": FINDING,
     "the work": (*WORKING, *ENGINE),
-    "how pictures are described (of a new database)": SHAPING,
+    "how pictures are described (of a new database)": MAKING,
     "how files are read": READING,
 }
 MOST_SHOWN = 6  # choices that are shown in place of a value; of more the help tells
-_NAMED_METAVARS = {"exclude": "GLOB", "min_size": "BYTES", "embedding": "FILE"}
+_NAMED_METAVARS = {"exclude": "GLOB", "min_size": "BYTES", "embedding": "FILE", "filters": "NAME:N"}
 _METAVARS: Mapping[type, str] = {int: "N", float: "X", str: "TEXT", tuple: "VALUE"}
 
 # The types of options that stand in several verbs.
@@ -258,7 +259,7 @@ def _setting_parameter(name: str) -> inspect.Parameter:
     if name in TIMES:
         kind, metavar = str, "TIME"
     choices = SETTINGS.get(name, ())
-    if 0 < len(choices) <= MOST_SHOWN:
+    if 0 < len(choices) <= MOST_SHOWN and name not in _NAMED_METAVARS:
         metavar = one_of(choices)
     words = described.metadata["help"]
     default = described.default if described.default not in ((), "") else "none"

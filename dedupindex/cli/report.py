@@ -250,7 +250,13 @@ def show(
             if lists.names:
                 complain(f"{count(lists.names, 'path')} with a line break left out; use --print0")
         case Format.IMMICH:
-            out_bytes(to_json(immich_groups(report)))
+            resolved = immich_groups(report)
+            out_bytes(to_json(resolved))
+            if report.groups and not resolved["groups"]:
+                complain(
+                    "no group has a proven copy among two assets with ids; `import-list`, then `ingest --list LIST.csv "
+                    "--id-column id` gives the files their ids"
+                )
         case Format.TEXT:
             alternates = alternates or asks_for_alternates(report)
             summary = summary or ReportSummary.of(report)

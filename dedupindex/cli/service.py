@@ -117,5 +117,5 @@ BlurOption: TypeAlias = Annotated[
     bool, typer.Option("--blur", help="Show every picture blurred: colours and large forms only.")
 ]
 LogNames: TypeAlias = Annotated[
-    bool, typer.Option("--log-names", help="With what was asked for, names included.", rich_help_panel=PANEL)
+    bool, typer.Option("--log-names", help="Log what was asked for too, names included.", rich_help_panel=PANEL)
 ]

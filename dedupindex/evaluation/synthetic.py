@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, pack, unit, unpack
+from dedupindex.features.packing import shows_picture
 from dedupindex.records import CodeArray, Features, FloatArray, Keypoints
 from dedupindex.settings import Settings
 from dedupindex.store import catalog, catalog_images, catalog_locations
@@ -358,6 +359,6 @@ def stored_pool(database: Database, limit: int) -> list[Features]:
                 break
             if not image.low_information:
                 parts = catalog_images.features(connection, [image.id]).get(image.id)
-                if parts:
+                if parts and shows_picture(parts):
                     pictures.append(unpack(parts))
     return pictures

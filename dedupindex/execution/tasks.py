@@ -101,12 +101,15 @@ class PairResult:
         Pairs that were lost with a worker.
     plausible : tuple of (int, int)
         Pairs that passed vetting.
+    unreached : int
+        How many pairs were lost because a file of theirs could not be read.
     """
 
     verified: int
     accepted: tuple[tuple[int, int, Verification], ...] = ()
     lost: tuple[tuple[int, int], ...] = ()
     plausible: tuple[tuple[int, int], ...] = ()
+    unreached: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from dedupindex.records import ByteArray, CodeArray, Features, FloatArray, Keypo
 
 POSITION_STEPS = 65535
 LOOK = ("thumbnail", "colour", "frame")
+SHAPE_BYTES = 4  # height and width, before the pixels of a thumbnail
 HASHES = ("phash", "dhash", "ahash", "whash")
 FRAME_FORMAT = "<?6i32s"
 HISTOGRAM_SHAPE = (3, 32)
@@ -117,6 +118,21 @@ def _unpack_look(parts: Mapping[str, bytes]) -> Look:
     rows, columns = struct.unpack_from("<HH", parts["colour"])
     colour = np.frombuffer(parts["colour"], np.uint8, offset=4).reshape(rows, columns, 3)
     return Look(pixels, mask, colour, (top, left, box_height, box_width), (full_height, full_width))
+
+
+def shows_picture(parts: Mapping[str, bytes]) -> bool:
+    """Whether packed features hold a thumbnail; a database that keeps hashes only has its shape alone."""
+    return len(parts.get("thumbnail", b"")) > SHAPE_BYTES
+
+
+def with_black_picture(parts: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Packed features with a black picture of the shape that is known, so that the others can be unpacked."""
+    height, width = thumbnail_shape(parts["thumbnail"])
+    rows, columns = thumbnail_shape(parts["colour"])
+    return dict(parts) | {
+        "thumbnail": parts["thumbnail"][:SHAPE_BYTES] + _deflated(bytes(height * width)),
+        "colour": parts["colour"][:SHAPE_BYTES] + bytes(3 * rows * columns),
+    }
 
 
 def thumbnail_shape(blob: bytes) -> tuple[int, int]:

@@ -68,9 +68,13 @@ class ReadableIndex(OpenIndex):
         ------
         KeyError
             No such image, or it has no features.
+        SettingsError
+            The database holds hashes only.
         """
         from dedupindex.features import unpack
 
+        if self.settings.hash_only:
+            raise SettingsError(f"{self.name} holds hashes only: the thumbnail among the features is not stored")
         with self._database.read() as connection:
             return unpack(catalog_images.features(connection, [image_id])[image_id])
 
@@ -121,7 +125,7 @@ class ReadableIndex(OpenIndex):
         return piece_search.query_pieces(self._database, self._pieces, self.settings, features, limit=limit)
 
     def stored_thumbnails(self, ids: Iterable[int]) -> dict[int, Thumbnail]:
-        """Stored thumbnails of images, by id; images without one are left out."""
+        """Stored thumbnails of images, by id; images without one are left out, with `hash_only` all."""
         from dedupindex.groups.thumbnails import stored_thumbnails
 
         return stored_thumbnails(self._database, ids)
@@ -140,10 +144,12 @@ class ReadableIndex(OpenIndex):
         Returns
         -------
         Thumbnail or None
-            None where no file still holds the image, or all are too large.
+            None where no file still holds the image, or all are too large; and where the database holds hashes only.
         """
         from dedupindex.groups.thumbnails import from_file
 
+        if self.settings.hash_only:
+            return None
         return from_file(image, self.settings, side, max_bytes=max_bytes)
 
     def tiled(
@@ -162,10 +168,12 @@ class ReadableIndex(OpenIndex):
         Returns
         -------
         TiledPicture or None
-            None where no file still holds the image, or all are too large.
+            None where no file still holds the image, or all are too large; and where the database holds hashes only.
         """
         from dedupindex.groups.tiles import tiled_picture
 
+        if self.settings.hash_only:
+            return None
         return tiled_picture(image, self.settings, window, max_bytes=max_bytes)
 
     def file_facts(self, image: ImageRecord, *, max_bytes: int | None = None) -> FileFacts:

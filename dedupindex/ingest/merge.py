@@ -131,6 +131,11 @@ def merge(
                 f"{other.name} holds features made with other settings than {ours.name}; open both with the same "
                 f"settings, and run `dedupindex -d {other.name} rebuild --describe` where its pictures are"
             )
+        if catalog.is_hash_only(connection) and not settings.hash_only:
+            raise SettingsError(
+                f"{other.name} holds hashes only, and {ours.name} thumbnails too; merge it into a database that was "
+                f"made with --hash-only"
+            )
         with ours.write() as writing:
             run = catalog.start_run(writing, catalog.RunKind.MERGE)
         work = _Merge(ours, connection, settings, volume, run, progress)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from dedupindex.errors import Reason
+from dedupindex.errors import Reason, SettingsError
 from dedupindex.execution.engine import Engine, Mapper
 from dedupindex.execution.progress import Progress
 from dedupindex.execution.tasks import FileResult, FileTask
@@ -25,6 +25,7 @@ from dedupindex.store.rows import FileState, NewImage
 from dedupindex.versions import versions
 
 AT_ONCE = 64  # pictures that are in memory together
+NO_FILE = "the database holds hashes only: pairs are compared from files, so pictures without a file are not taken"
 
 
 @dataclasses.dataclass(slots=True)
@@ -59,10 +60,14 @@ def ingest_pictures(
 
     Raises
     ------
+    SettingsError
+        The database holds hashes only.
     StoreError
     TypeError, ValueError
         An array is no picture; what came before it is stored.
     """
+    if settings.hash_only:
+        raise SettingsError(NO_FILE)
     began = time.monotonic()
     with database.write() as connection:
         run = catalog.start_run(connection, catalog.RunKind.INGEST)

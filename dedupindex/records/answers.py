@@ -304,6 +304,7 @@ class DuplicatesSummary:
     verified: int = 0
     accepted: int = 0
     overflowed: int = 0  # images whose candidates hit the cap
+    unreached: int = 0  # pairs not compared, as a file was out of reach; only without stored thumbnails
     left: int = 0  # images that a time budget left for the next run
     radius: float = 0.0  # largest distance of a candidate, narrowed for the size of the collection
     seconds: float = 0.0

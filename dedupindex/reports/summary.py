@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dedupindex.places import is_local
-from dedupindex.records import DuplicateGroup, ImageRecord, Link, LocationRecord, Relation
+from dedupindex.records import DuplicateGroup, ImageRecord, Link, LocationRecord, Pair, Relation
+from dedupindex.records.companions import CompanionKind
 from dedupindex.records.proofs import DIRECT
 from dedupindex.records.reports import Report
 
 THROUGH_ANOTHER = "through another"  # no confirmed pair with the first picture of the group
+_RAW, _RENDERED = "RAW", ("JPEG", "HEIF")  # formats of one shot, as cameras write it
 _NEVER = (Relation.EDITED, Relation.SHIFTED_OVERLAP)  # each of the two shows something of its own
 
 
@@ -43,7 +45,7 @@ class ReportSummary:
     files: int  # in the groups
     relations: tuple[RelationCount, ...]  # most files first
     exact: Freed  # all but one of the files with the same bytes
-    copies: Freed  # besides these: one file of each other picture that is a proven copy
+    copies: Freed  # besides these: one file of each picture that is a proven copy of one that ranks before it
     unproven: int  # pairs
 
     @classmethod
@@ -89,7 +91,11 @@ def files_of(images: Iterable[ImageRecord]) -> set[str]:
 
 
 def freed_by(group: DuplicateGroup) -> int:
-    """Return how many bytes a group would free at most: copies with the same bytes, and proven ones."""
+    """Return how many bytes a group would free at most: copies with the same bytes, and proven ones.
+
+    A raw file and the JPEG or HEIC of the same shot are no copies of each other here: no plan lets one go for the
+    other.
+    """
     return freed_of(group).bytes
 
 
@@ -100,13 +106,13 @@ def freed_of(group: DuplicateGroup) -> Freed:
 
 
 def _freed(group: DuplicateGroup) -> tuple[Freed, Freed]:
-    """Return what would be freed by copies with the same bytes, and besides by proven copies of the first picture."""
+    """Return what would be freed by copies with the same bytes, and besides by proven copies of better pictures."""
     exact, copies = Freed(), Freed()
     proven = _proven(group)
-    for number, member in enumerate(group.members):
+    for member in group.members:
         places = _movable(member.image)
         exact += Freed(len(places[1:]), sum(place.size for place in places[1:]))
-        if number and places and member.image.id in proven:
+        if member.image.id in proven and places and not any(_has_rendered(place) for place in places):
             copies += Freed(1, places[0].size)
     return exact, copies
 
@@ -118,11 +124,27 @@ def _movable(image: ImageRecord) -> list[LocationRecord]:
     return [place for place in image.locations if is_local(place.path) and not place.missing]
 
 
+def _has_rendered(place: LocationRecord) -> bool:
+    """Whether a file is a raw file with a JPEG or HEIC of the same shot: it goes with that one alone."""
+    return any(companion.kind is CompanionKind.RENDERED for companion in place.companions)
+
+
 def _proven(group: DuplicateGroup) -> set[int]:
-    """Return the ids of the images that are proven copies of another one of their group."""
+    """Return the ids of the images that are proven copies of one that ranks before them in their group."""
+    rank = {member.image.id: number for number, member in enumerate(group.members)}
     return {
-        image.id
+        max(pair.a.id, pair.b.id, key=rank.__getitem__)
         for pair in group.pairs
-        if pair.link is Link.COPY and (DIRECT.intersection(pair.relations) or not set(_NEVER) & set(pair.relations))
-        for image in (pair.a, pair.b)
+        if pair.link is Link.COPY
+        and (DIRECT.intersection(pair.relations) or not set(_NEVER) & set(pair.relations))
+        and not _is_one_shot(pair)
     }
+
+
+def _is_one_shot(pair: Pair) -> bool:
+    """Whether all places of a pair are a raw file and the JPEG or HEIC of the same shot, by their names."""
+    raw, rendered = (pair.a, pair.b) if pair.a.format == _RAW else (pair.b, pair.a)
+    if raw.format != _RAW or rendered.format not in _RENDERED:
+        return False
+    stems = {place.path.stem.casefold() for image in (raw, rendered) for place in image.locations}
+    return len(stems) == 1

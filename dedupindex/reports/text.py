@@ -124,6 +124,10 @@ def search_text(summary: DuplicatesSummary) -> str:
     )
     if summary.overflowed:
         line += f"; {count(summary.overflowed, 'picture')} had more candidates than are compared"
+    if summary.unreached:
+        line += (
+            f"; {count(summary.unreached, 'pair')} not compared, as a file is out of reach; the next run tries again"
+        )
     if summary.left:
         line += f"; {count(summary.left, 'picture')} left for the next run when time was up"
     if summary.pieces is not None:

@@ -16,6 +16,7 @@ from dedupindex.fitted import numbers
 from dedupindex.groups.roots import absent, looked_up, marked
 from dedupindex.records import Candidate, Features, FloatArray, Match, Relation, Verification
 from dedupindex.search.crowds import CROWD, most_alike
+from dedupindex.search.file_features import complete, lacking
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Connection, Database
@@ -280,7 +281,8 @@ def query(
             sketches = {candidate.image_id: sketches[candidate.image_id] for candidate in near}
         wanted = _plausible(image, sketches)
         inverted = Negatives()
-        for image_id, parts in catalog_images.features(connection, wanted).items():
+        stored = catalog_images.features(connection, wanted)
+        for image_id, parts in complete(stored, lacking(connection, stored), settings).items():
             verification = verify(features, unpack(parts), threshold=settings.threshold, negatives=inverted)
             if verification.accepted:
                 verifications[image_id] = verification

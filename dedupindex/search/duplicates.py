@@ -129,6 +129,7 @@ def _find(
         verified=tally.verified,
         accepted=tally.accepted,
         overflowed=tally.overflowed,
+        unreached=tally.unreached,
         left=len(todo) - tally.taken,
         radius=tally.radius,
         seconds=time.monotonic() - began,
@@ -160,6 +161,7 @@ class _Tally:
     verified: int = 0
     accepted: int = 0
     overflowed: int = 0
+    unreached: int = 0
     taken: int = 0  # images in the batches handled so far
     radius: float = 0.0
     references: frozenset[int] = frozenset()  # images that are not compared among themselves
@@ -323,6 +325,7 @@ def _verify(
         for result in results:
             tally.verified += result.verified
             decided = result.verified + len(result.lost)
+            tally.unreached += result.unreached
             if vetted < len(pairs):  # all pairs are vetted before any is compared
                 vetted += decided + len(result.plausible)
                 passed += len(result.plausible)

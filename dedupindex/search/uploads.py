@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dedupindex.errors import DedupIndexError, ReadError, Reason
+from dedupindex.errors import DedupIndexError, ReadError, Reason, SettingsError
 from dedupindex.execution.limits import limits_of
 from dedupindex.execution.pool import Pool, Single
 from dedupindex.execution.tasks import FileResult, FileTask, PreviewResult, PreviewTask, ProofResult
 from dedupindex.features import unpack
 from dedupindex.ingest.describing import CHUNK
+from dedupindex.ingest.pictures import NO_FILE
 from dedupindex.records import Failure, ImageRecord, Match
 from dedupindex.records.pictures import Thumbnail
 from dedupindex.search import candidates
@@ -180,9 +181,13 @@ class Uploads:
         ------
         ReadError
             It cannot be read as a picture; nothing was changed.
+        SettingsError
+            The database holds hashes only.
         StoreError
             It could not be stored; nothing was changed.
         """
+        if self._settings.hash_only:
+            raise SettingsError(NO_FILE)
         size = file.stat().st_size
         if not limit and (known := self._recognise(place, sha256, size)) is not None:
             return known

@@ -1,19 +1,21 @@
 """Pairs of stored images to verifications: tasks with the features they need, here or in workers.
 
 Most candidates are no duplicates, and nearly all of those are recognised by their keypoints alone. So many pairs are
-vetted at a time first, with few features; the rest is loaded completely and verified. The verdicts are the same.
+vetted at a time first, with few features; the rest is loaded completely and verified. The verdicts are the same. Where
+the database keeps no thumbnails, they are made from the files again.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
 
 from dedupindex.execution.engine import Mapper
 from dedupindex.execution.tasks import PairResult, PairTask
+from dedupindex.search.file_features import complete, lacking
 from dedupindex.search.pair_stages import verify_pairs
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
@@ -45,8 +47,8 @@ def verify_stored(
     Yields
     ------
     PairResult
-        One for each task, in any order; only `accepted` pairs are copies. Close the generator when it is left early,
-        because threads read ahead of it.
+        One for each task, in any order; only `accepted` pairs are copies. A last one has as `lost` the pairs of which a
+        file had to be read and could not. Close the generator when it is left early, because threads read ahead of it.
 
     Raises
     ------
@@ -54,15 +56,18 @@ def verify_stored(
     """
     passed: list[tuple[int, int]] = []
     few = VETTED_A_TASK if pool.started else FEW_VETTED
-    with closing(_tasks(database, pairs, settings.threshold, vet=True)) as vetting:
+    unreached: list[tuple[int, int]] = []
+    with closing(_tasks(database, pairs, settings, unreached, vet=True)) as vetting:
         for result in _run(pool, vetting, here=len(pairs) < few):
             passed += result.plausible
             yield result
     place = {pair: number for number, pair in enumerate(pairs)}
     passed.sort(key=lambda pair: place[pair])  # they come in any order
     few = PAIRS_A_TASK if pool.started else FEW_PAIRS
-    with closing(_tasks(database, passed, settings.threshold, vet=False)) as verifying:
+    with closing(_tasks(database, passed, settings, unreached, vet=False)) as verifying:
         yield from _run(pool, verifying, here=len(passed) < few)
+    if unreached:
+        yield PairResult(0, lost=tuple(unreached), unreached=len(unreached))
 
 
 def _run(pool: Mapper[PairTask, PairResult], tasks: Iterator[list[PairTask]], *, here: bool) -> Iterator[PairResult]:
@@ -70,20 +75,31 @@ def _run(pool: Mapper[PairTask, PairResult], tasks: Iterator[list[PairTask]], *,
         yield from results
 
 
-def _tasks(database: Database, pairs: Pairs, threshold: float, *, vet: bool) -> Generator[list[PairTask], None, None]:
+def _tasks(
+    database: Database, pairs: Pairs, settings: Settings, unreached: list[tuple[int, int]], *, vet: bool
+) -> Generator[list[PairTask], None, None]:
     """Tasks with their features, a few of them loaded ahead of the workers.
 
     The database may be larger than memory, and candidates lie anywhere in it, so several threads read at once. Pairs
-    of images that another process has removed meanwhile, or is describing again, are left out.
+    of images that another process has removed meanwhile, or is describing again, are left out. Those of which a file
+    had to be read and could not are added to *unreached*.
     """
 
     def loaded(chunk: Pairs) -> PairTask:
         ids = {image for pair in chunk for image in pair}
         with database.read() as connection:
             load = catalog_images.sketches if vet else catalog_images.features
-            parts = load(connection, ids)
+            parts: Mapping[int, Mapping[str, bytes]] = load(connection, ids)
+            without = {} if vet else lacking(connection, parts)
         present = tuple((a, b) for a, b in chunk if a in parts and b in parts)
-        return PairTask(parts, present, threshold, vet)
+        if without:
+            parts = complete(parts, without, settings)
+            gone = {image for image, one in without.items() if all(place.missing for place in one.locations)}
+            unreached.extend(
+                (a, b) for a, b in present if (a not in parts or b not in parts) and not gone & {a, b}
+            )  # what is gone is searched again when it comes back
+            present = tuple((a, b) for a, b in present if a in parts and b in parts)
+        return PairTask(parts, present, settings.threshold, vet)
 
     size = VETTED_A_TASK if vet else PAIRS_A_TASK
     waiting = (pairs[start : start + size] for start in range(0, len(pairs), size))

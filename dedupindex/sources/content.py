@@ -120,6 +120,28 @@ def check_total(source: Source, size: float) -> None:
         raise _too_large(source, f"the frames together need {size:,.0f} bytes; max_bytes allows {limit:,}")
 
 
+def check_part(source: Source, name: str, unpacked: int, packed: int) -> None:
+    """Check a packed part of a file against `max_ratio` before it is unpacked.
+
+    Parameters
+    ----------
+    source : Source
+        Its settings hold the limit.
+    name : str
+        For the message.
+    unpacked, packed : int
+        Bytes.
+
+    Raises
+    ------
+    LimitExceededError
+        It grows too much.
+    """
+    if unpacked > max(FREE_BYTES, source.settings.max_ratio * packed):
+        detail = f"{name} unpacks {packed:,} bytes to {unpacked:,}; max_ratio is {source.settings.max_ratio:g}"
+        raise _too_large(source, detail)
+
+
 def check_count(source: Source, count: int) -> None:
     """Check a number of frames, or of the parts of a file that hold them, against `max_frames`."""
     if count > source.settings.max_frames:

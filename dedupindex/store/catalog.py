@@ -37,6 +37,8 @@ from dedupindex.store.schema import (
 )
 from dedupindex.store.upsert import upsert
 
+HASH_ONLY = "hash_only"  # name of a fact about the database
+SHOWING, SHAPE_BYTES = ("thumbnail", "colour"), 4  # features that show a picture; height and width before the pixels
 CHUNK = 500  # values in one IN (...): SQLite before 3.32 allows 999 variables
 _K = TypeVar("_K")
 _T = TypeVar("_T")
@@ -129,6 +131,21 @@ def set_meta(connection: Connection, **values: str) -> None:
     """Store facts about the database; older ones of the same key are replaced."""
     rows = [{"key": key, "value": value} for key, value in values.items()]
     upsert(connection, Meta, rows, by=("key",))
+
+
+def is_hash_only(connection: Connection) -> bool:
+    """Whether the database keeps hashes and vectors only: of what shows a picture the shape, without the pixels."""
+    return get_meta(connection, HASH_ONLY) is not None
+
+
+def set_hash_only(connection: Connection) -> None:
+    """Keep no thumbnails from now on; for a database that has no pictures yet."""
+    set_meta(connection, **{HASH_ONLY: "1"})
+
+
+def without_pixels(parts: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Packed features without what shows the picture."""
+    return {name: data[:SHAPE_BYTES] if name in SHOWING else data for name, data in parts.items()}
 
 
 def remember_settings(connection: Connection, shaping: Mapping[str, Any], fingerprint: str) -> None:

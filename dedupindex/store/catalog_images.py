@@ -13,7 +13,7 @@ from sqlalchemy import Connection, LargeBinary, String, case, cast, delete, func
 from dedupindex.records import ImageRecord, LocationRecord
 from dedupindex.records.answers import DOCUMENT_FORMATS
 from dedupindex.store import checksums
-from dedupindex.store.catalog import chunks, under_keys
+from dedupindex.store.catalog import chunks, is_hash_only, under_keys, without_pixels
 from dedupindex.store.rows import ContentKey, NewImage
 from dedupindex.store.schema import Feature, Image, Location, PieceRow, PieceSearch, PieceSegment
 from dedupindex.store.upsert import upsert
@@ -80,6 +80,8 @@ def put_features(
 ) -> None:
     """Store the features of images, each with a checksum. Older ones of the same name are replaced.
 
+    A database that keeps hashes only takes no pixels, whoever writes.
+
     Parameters
     ----------
     features : mapping
@@ -87,6 +89,8 @@ def put_features(
     versions : mapping
         Feature name to version.
     """
+    if is_hash_only(connection):
+        features = {image: without_pixels(parts) for image, parts in features.items()}
     seeds = {image: seed for batch in chunks(list(features)) for image, seed in checksums.seeds(connection, batch)}
     rows = [
         {

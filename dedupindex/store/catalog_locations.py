@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from dedupindex.errors import Reason
 from dedupindex.records import Failure, LocationRecord
-from dedupindex.store.catalog import chunks, display, signed, under_keys
+from dedupindex.store.catalog import chunks, display, is_hash_only, signed, under_keys
 from dedupindex.store.rows import FileState, KnownFile, PlaceRow
 from dedupindex.store.schema import FailureRow, Feature, Image, Location, Run
 from dedupindex.store.upsert import upsert
@@ -98,6 +98,8 @@ def put_locations(connection: Connection, places: Sequence[tuple[FileState, int,
         }
         for state, frame, image in places
     ]
+    if is_hash_only(connection):
+        _search_again(connection, {image for _, _, image in places})
     upsert(connection, Location, rows, by=("path", "frame"), keep=("added_run",))
     return sum(before.get((os.fsencode(state.path), frame)) != image for state, frame, image in places)
 
@@ -139,7 +141,12 @@ def mark(connection: Connection, paths: Sequence[Path], run: int, *, missing: bo
         How many locations that changed.
     """
     changed = 0
+    back = not missing and is_hash_only(connection)
     for batch in chunks([os.fsencode(path) for path in paths]):
+        if back:
+            _search_again(
+                connection, set(connection.scalars(select(Location.image_id).where(Location.path.in_(batch))))
+            )
         result = connection.execute(
             update(Location)
             .where(Location.path.in_(batch), Location.missing.is_(not missing))
@@ -147,6 +154,15 @@ def mark(connection: Connection, paths: Sequence[Path], run: int, *, missing: bo
         )
         changed += int(result.rowcount)
     return changed
+
+
+def _search_again(connection: Connection, images: set[int]) -> None:
+    """Let images that are nowhere now be searched again: without stored thumbnails nothing was compared with them."""
+    for batch in chunks(sorted(images)):
+        present = select(Location.image_id).where(Location.image_id.in_(batch), Location.missing.is_(False))
+        somewhere = set(connection.scalars(present))
+        away = [image for image in batch if image not in somewhere]
+        connection.execute(update(Image).where(Image.id.in_(away)).values(searched=None))
 
 
 def paths_under(connection: Connection, root: Path, batch: int = 1000) -> Iterator[list[Path]]:

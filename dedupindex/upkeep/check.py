@@ -13,6 +13,7 @@ from dedupindex.errors import ReadError, Reason, StoreError, VectorIndexError
 from dedupindex.execution.contained import within_limits
 from dedupindex.execution.progress import SILENT, Progress
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, unit, unpack
+from dedupindex.features.packing import shows_picture, with_black_picture
 from dedupindex.places import is_local, shards_above, text_of, volume_of
 from dedupindex.records import Problem
 from dedupindex.records.problems import ProblemCode
@@ -228,9 +229,11 @@ def _features(database: Database, progress: Progress) -> Iterator[Problem]:
     with database.read() as connection:
         for number, name in checksums.damaged_features(connection):
             yield Problem(ProblemCode.DAMAGED_FEATURE, f"image {number}: {name} is not what was written", False)
+        hashes = catalog.is_hash_only(connection)
         for image in catalog_images.all_images(connection, 200):
             try:
-                features = unpack(catalog_images.features(connection, [image.id], as_they_are=True).get(image.id, {}))
+                parts = catalog_images.features(connection, [image.id], as_they_are=True).get(image.id, {})
+                features = unpack(parts if shows_picture(parts) or not hashes else with_black_picture(parts))
             except (KeyError, ValueError, TypeError, IndexError, struct.error, zlib.error) as error:
                 yield Problem(
                     ProblemCode.DAMAGED_FEATURE,

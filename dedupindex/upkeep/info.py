@@ -51,6 +51,7 @@ def info(database: Database, settings: Settings, fingerprint: str) -> Mapping[st
         "created_by": program,
         "fingerprint": fingerprint,
         **{f"settings.{name}": json.dumps(value) for name, value in settings.shaping().items()},
+        **({"settings.hash_only": "true"} if settings.hash_only else {}),
     }
 
 

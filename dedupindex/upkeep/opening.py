@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -90,13 +91,22 @@ def settle_settings(
     with database.read() as connection:
         written = catalog.get_meta(connection, "settings")
         fingerprint = catalog.get_meta(connection, "fingerprint")
+        hashes = catalog.is_hash_only(connection)
     stored = json.loads(written) if written else None
     chosen = choose_settings(given, stored, overrides)
+    if chosen.hash_only and fingerprint is not None and not hashes:
+        raise SettingsError(f"{database.name} stores thumbnails; hash_only is for a new database")
+    if hashes and overrides.get("hash_only") is False:
+        raise SettingsError(f"{database.name} holds hashes only; thumbnails need a new database")
+    if chosen.hash_only or hashes:  # the descriptor of a negative is made from a thumbnail
+        chosen = dataclasses.replace(chosen, hash_only=True, negatives=0)
     own = chosen.fingerprint(versions(chosen))
     if fingerprint is None and not database.read_only:
         with database.write() as connection:
             if catalog.get_meta(connection, "fingerprint") is None:  # no other process was faster
                 catalog.remember_settings(connection, chosen.shaping(), own)
+                if chosen.hash_only:
+                    catalog.set_hash_only(connection)
                 catalog.set_meta(connection, program=program)
     elif fingerprint is not None and fingerprint != own:
         return chosen, mismatch_words(database.name, chosen, stored or {})

@@ -48,7 +48,9 @@ def test_a_library_of_immich_comes_in_and_goes_back(run, library):
 
 def test_files_without_ids_are_no_assets(run, library):
     run("scan", "library", cwd=library, code=0)
-    assert json.loads(run("report", "--format", "immich", cwd=library, code=0).stdout) == {"groups": []}
+    done = run("report", "--format", "immich", cwd=library, code=0)
+    assert json.loads(done.stdout) == {"groups": []}
+    assert "import-list" in done.stderr
 
 
 def test_sidecars_stand_in_a_folder_of_their_own(run, library):

@@ -4,10 +4,12 @@ import shlex
 
 import pytest
 import typer
+from typer._completion_shared import get_completion_script
 
 from dedupindex import ATTACKS, Action, CompanionKind, Linking, Relation, Units
 from dedupindex.actions.asked_relations import relations_named
 from dedupindex.cli import choices
+from dedupindex.cli.completion import complete_from_the_first_tab
 from dedupindex.cli.examples import EXAMPLES, VERBS
 from dedupindex.cli.main import app
 from dedupindex.prepare.filter_names import parse_filters
@@ -72,6 +74,14 @@ def test_nothing_is_cut_at_80_columns(run, tmp_path, name):
         assert first == sorted(first, key=lambda title: title.startswith("Settings"))
 
 
+def test_words_that_an_argument_chooses_from_stand_in_a_table(run, tmp_path):
+    text = help_of(run, tmp_path, "decide")
+    assert text.startswith("Usage: dedupindex decide [OPTIONS] WHAT [PICTURE]...\n")
+    lines = text.splitlines()
+    assert f"  {'keeper A ...':26}of its group, this one stays" in lines
+    assert f"  {'list':26}print all decisions" in lines
+
+
 def test_summaries_are_whole_sentences(run, tmp_path):
     text = " ".join(help_of(run, tmp_path).split())
     for name, command in PROGRAM.commands.items():
@@ -108,10 +118,27 @@ def test_completion_knows_the_choices(script, tmp_path, words, given):
     assert complete(script, tmp_path, *words) == given
 
 
+def test_what_completion_says_of_a_verb_is_whole(script, tmp_path):
+    environment = {"_DEDUPINDEX_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "dedupindex rel"}
+    said = script(cwd=tmp_path, env=environment, code=0).stdout
+    assert "Rewrite the places below a folder that was renamed, or is mounted elsewhere" in said
+    assert "..." not in said
+
+
 def test_every_shell_has_a_script(script, tmp_path):
     for shell in ("bash", "zsh", "fish"):
         done = script(cwd=tmp_path, env={"_DEDUPINDEX_COMPLETE": f"source_{shell}"}, code=0)
         assert "_DEDUPINDEX_COMPLETE" in done.stdout
+
+
+def test_zsh_completes_when_it_loads_the_script_that_is_installed():
+    """The first TAB of a shell loads it and runs it in place of the function."""
+    complete_from_the_first_tab()  # once more changes nothing
+    names = {"prog_name": "dedupindex", "complete_var": "_DEDUPINDEX_COMPLETE"}
+    written = get_completion_script(**names, shell="zsh")
+    assert written.rstrip().endswith('loadautofunc ]]; then\n  _dedupindex_completion "$@"\nfi')
+    assert written.count("loadautofunc") == 1
+    assert "loadautofunc" not in get_completion_script(**names, shell="bash")
 
 
 @pytest.mark.parametrize(

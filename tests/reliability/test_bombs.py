@@ -21,7 +21,8 @@ with Index.open(sys.argv[1], create=True, workers=2) as index:
 close_template()  # what it used counts when it has ended
 own, child = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
 print(json.dumps({
-    "added": summary.added, "reasons": [f.reason for f in summary.failures], "wall": time.monotonic() - began,
+    "added": summary.added, "reasons": [f.reason for f in summary.failures],
+    "failed": {f.path.name: f.reason for f in summary.failures}, "wall": time.monotonic() - began,
     "seconds": child.ru_utime + child.ru_stime, "memory": child.ru_maxrss >> 10, "parent": own.ru_maxrss >> 10,
 }))
 """

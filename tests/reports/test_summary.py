@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedupindex.records import LocationRecord, Outcome, Proof, Relation
+from dedupindex.records.companions import Companion, CompanionKind
 from dedupindex.reports.summary import Freed, RelationCount, ReportSummary, freed_by
 from dedupindex.reports.summary_text import report_with_summary, summary_lines, summary_text
 from tests.reports.samples import image, pair, report
@@ -71,6 +72,34 @@ def test_the_first_picture_of_a_phone_counts_and_the_further_ones_do_not():
     proof = Proof(Outcome.SAME, compared=1.0)
     assert ReportSummary.of(report([pair(first, copy, Relation.TONE, proof=proof)])).copies == Freed(1, 9)
     assert ReportSummary.of(report([pair(first, further, Relation.TONE, proof=proof)])).copies == Freed()
+
+
+def shot(number, path, *beside, **fields):
+    """A picture with its companions."""
+    companions = tuple(Companion(Path(name), kind) for name, kind in beside)
+    return image(number, locations=(LocationRecord(Path(path), number, 1000, companions=companions),), **fields)
+
+
+def test_the_files_of_one_shot_are_no_copies_of_each_other():
+    raw = shot(1, "/a/I_1.CR2", ("/a/i_1.jpg", CompanionKind.RENDERED), format="RAW", width=400)
+    jpeg = shot(2, "/a/i_1.jpg", ("/a/I_1.CR2", CompanionKind.RAW), format="JPEG")
+    assert ReportSummary.of(report([pair(raw, jpeg, Relation.REENCODED)])).copies == Freed()
+    apart = shot(3, "/jpeg/I_1.jpg", format="JPEG")
+    assert ReportSummary.of(report([pair(raw, apart, Relation.REENCODED)])).copies == Freed()
+    other = shot(4, "/jpeg/I_2.jpg", format="JPEG")
+    assert ReportSummary.of(report([pair(raw, other, Relation.REENCODED)])).copies == Freed(1, 1000)
+    small = shot(5, "/mail/small.jpg", format="JPEG", width=100)
+    three = [pair(raw, jpeg, Relation.REENCODED), pair(jpeg, small, Relation.RESIZED)]
+    assert ReportSummary.of(report(three)).copies == Freed(1, 1000)
+    assert sum(freed_by(group) for group in report(three).groups) == 1000
+
+
+def test_a_raw_file_goes_with_its_jpeg_alone():
+    large = image(1, "/export.tif", width=400)
+    raw = shot(2, "/a/i.dng", ("/a/i.jpg", CompanionKind.RENDERED), format="RAW")
+    assert ReportSummary.of(report([pair(large, raw, Relation.RESIZED)])).copies == Freed()
+    alone = shot(3, "/a/i.dng", format="RAW")
+    assert ReportSummary.of(report([pair(large, alone, Relation.RESIZED)])).copies == Freed(1, 1000)
 
 
 def test_the_words():

@@ -6,6 +6,7 @@ import pytest
 
 from dedupindex.execution.tasks import PairResult
 from dedupindex.search import verifying
+from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 
 
@@ -60,7 +61,7 @@ def test_every_pair_is_in_one_task_with_its_features(monkeypatch, count):
     pairs = [(number, number + 100) for number in range(count)]
     gone = {7, 103}
     shelf = Shelf(monkeypatch, set(range(200)) - gone)
-    tasks = [task for [task] in verifying._tasks(shelf, pairs, 0.5, vet=True)]
+    tasks = [task for [task] in verifying._tasks(shelf, pairs, Settings(), [], vet=True)]
     assert [pair for task in tasks for pair in task.pairs] == [pair for pair in pairs if not gone & set(pair)]
     assert all({image for pair in task.pairs for image in pair} <= set(task.parts) for task in tasks)
     assert all(task.parts[image]["descriptor"] == b"%d" % image for task in tasks for image in task.parts)
@@ -72,14 +73,14 @@ def test_a_reader_that_fails_ends_the_search_and_leaves_no_thread(monkeypatch):
     shelf = Shelf(monkeypatch, set(range(200)), broken=12)
     before = threading.active_count()
     with pytest.raises(OSError, match="gone"):
-        list(verifying._tasks(shelf, [(number, number + 100) for number in range(50)], 0.5, vet=True))
+        list(verifying._tasks(shelf, [(number, number + 100) for number in range(50)], Settings(), [], vet=True))
     assert threading.active_count() == before
 
 
 def test_tasks_that_nobody_wants_any_more_leave_no_thread(monkeypatch):
     shelf = Shelf(monkeypatch, set(range(200)))
     before = threading.active_count()
-    tasks = verifying._tasks(shelf, [(number, number + 100) for number in range(50)], 0.5, vet=True)
+    tasks = verifying._tasks(shelf, [(number, number + 100) for number in range(50)], Settings(), [], vet=True)
     next(tasks)
     tasks.close()
     assert threading.active_count() == before

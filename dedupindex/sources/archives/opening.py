@@ -17,7 +17,7 @@ from dedupindex.errors import LimitExceededError, ReadError, Reason, Unsupported
 from dedupindex.places import is_local, shards_above
 from dedupindex.records import FileStatus, FoundFile
 from dedupindex.sources import shards
-from dedupindex.sources.archives.limits import ArchiveLimits
+from dedupindex.sources.archives.limits import ArchiveLimits, check_member
 from dedupindex.sources.archives.sevenzips import MAGIC as SEVEN_ZIP
 from dedupindex.sources.archives.sevenzips import SevenZipMembers
 from dedupindex.sources.archives.streams import STREAM_MAGIC, Inflated
@@ -82,6 +82,7 @@ class _Open:
         name = str(place.relative_to(self.archive))
         if name in self.held:
             return self.held[name]
+        check_member(place, member.size, self.status.size, self.limits)  # it is packed to its archive's size at most
         known = Member(name, member.offset or 0, member.size, None)
         if self.kind == "tar":
             return _TarMembers(self.stream, Contents(self.status)).read(self.file, known)

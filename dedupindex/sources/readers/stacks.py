@@ -22,6 +22,7 @@ from dedupindex.sources.content import (
     Source,
     check_count,
     check_frame,
+    check_part,
     check_total,
     choose_frames,
     frames_of_stack,
@@ -60,6 +61,8 @@ def read_npz(source: Source) -> DecodedContent:
         members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
         check_total(source, sum(info.file_size for info in members))
         check_count(source, len(members))
+        for info in members:
+            check_part(source, info.filename, info.file_size, info.compress_size)
         for info in sorted(members, key=lambda info: info.filename):
             arrays[info.filename.removesuffix(".npy")] = _load_npy(source, archive.read(info))
     if not arrays:

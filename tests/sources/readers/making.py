@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -13,6 +14,9 @@ import tifffile
 from PIL import Image
 
 from tests.pictures import picture
+
+HUGE = 60_000  # pixels of a side
+SMALL = picture(1, 30, 41)
 
 
 def encoded(pixels: np.ndarray, kind: str = "JPEG", **options: object) -> bytes:
@@ -109,6 +113,30 @@ def with_preview(data: bytes, preview: bytes) -> bytes:
     changed[link : link + 4] = start.to_bytes(4, "little")
     whole = bytes(changed) + directory + preview
     return whole.ljust(bits, b"\0") + (8).to_bytes(2, "little") * 3
+
+
+def announcing(ending: str) -> bytes:
+    """A small picture of which the header announces `HUGE` x `HUGE` pixels."""
+    if ending == "qoi":
+        return b"qoif" + struct.pack(">IIBB", HUGE, HUGE, 4, 0) + bytes([0xFD]) * 5000 + bytes(7) + b"\1"
+    if ending == "jxl":
+        bits, at = 0, 0
+        for value, width in ((0, 1), (3, 2), (HUGE - 1, 30), (1, 3)):  # not small, 30 bits, height - 1, a square
+            bits |= value << at
+            at += width
+        return b"\xff\x0a" + bits.to_bytes(10, "little") + bytes(50)
+    if ending == "jls":
+        data = bytearray(jpeg_ls(SMALL[..., 0]))
+        at = data.find(b"\xff\xf7")
+        data[at + 5 : at + 9] = struct.pack(">HH", HUGE, HUGE)
+        return bytes(data)
+    if ending == "hdr":
+        return hdr((SMALL / 255).astype(np.float32)).replace(b"-Y 30 +X 41", f"-Y {HUGE} +X {HUGE}".encode())
+    data = bytearray(exr((SMALL / 255).astype(np.float32)))
+    for window in (b"dataWindow\0box2i\0", b"displayWindow\0box2i\0"):
+        at = data.find(window) + len(window) + 4
+        data[at : at + 16] = struct.pack("<4i", 0, 0, HUGE - 1, HUGE - 1)
+    return bytes(data)
 
 
 def svg(pixels: np.ndarray, inside: str = "") -> bytes:

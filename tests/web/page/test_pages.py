@@ -312,3 +312,17 @@ def test_places_that_are_not_there_are_marked_and_lead_no_group(serve, tmp_path)
     assert "large.png  (gone)" in page
     assert "small.png  (gone)" not in page
     assert page.index("small.png</p>") < page.index("large.png  (gone)")
+
+
+def test_a_database_of_hashes_shows_no_pictures(serve, tmp_path):
+    save(tmp_path / "set" / "a.png", picture(1))
+    save(tmp_path / "set" / "half.png", half(picture(1)))
+    with Index.open(tmp_path / "h.db", create=True, workers=1, hash_only=True) as index:
+        index.ingest([tmp_path / "set"])
+        index.find_duplicates()
+    client, _ = serve(tmp_path / "h.db")
+    [group] = group_ids(client)
+    for path in ("/", f"/groups/{group}"):
+        assert "holds hashes only" in client.get(path).text
+    for path in ("/thumbnail/1.jpg", "/picture/1.jpg", "/picture/2.jpg?side=1600", "/tiles/1/0/0/0"):
+        assert client.get(path).status_code == 404

@@ -347,3 +347,18 @@ def test_errors_tell_nothing_of_the_inside(reader, monkeypatch, caplog, error, s
     assert ("retry-after" in answer.headers) == (status == 503)
     if status >= 500 and reason != "busy":
         assert "secret" in caplog.text
+
+
+def test_a_catalogue_of_hashes_takes_no_uploads_and_answers_queries(replica, tmp_path):
+    save(tmp_path / "set" / "a.png", picture(60))
+    with Index.open(tmp_path / "h.db", create=True, workers=1, hash_only=True) as index:
+        index.ingest([tmp_path / "set"])
+        [key] = [image.key for image in index.images()]
+    client = by(replica(tmp_path / "h.db"), WRITER)
+    refused = ingest(client, encoded(picture(61)), PLACE)
+    assert refused.status_code == 400
+    assert "holds hashes only" in refused.text
+    ask = {"files": {"image": ("q.jpg", encoded(half(picture(60)), "JPEG", quality=90))}}
+    [match] = client.post("/api/query", **ask).json()["matches"]
+    assert match["image"]["key"] == key
+    assert client.get(f"/api/images/{key}/thumbnail.jpg").status_code == 404
