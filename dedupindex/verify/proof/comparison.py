@@ -22,6 +22,7 @@ from dedupindex.verify.proof.picture import GRID_SIDE, Laid, ProofPicture, lay
 from dedupindex.verify.proof.quantisation import Tables
 from dedupindex.verify.proof.regions import SOUGHT, Place, changed_places, movement
 from dedupindex.verify.proof.residual import BIN_CELLS, SHOWN, Residual, Side, halved, residual
+from dedupindex.verify.proof.structure import is_one_edge
 from dedupindex.verify.proof.subpixel import refine
 from dedupindex.verify.proof.thresholds import THRESHOLDS, VERSION
 
@@ -210,6 +211,10 @@ def _judged(a: ProofPicture, b: ProofPicture, laid: Laid, compared: _Compared) -
         move = moves[number] if number < len(moves) else None
         regions.append(_region(place, move, area, to_a, to_b, a, b, swapped=laid.swapped))
     full = compose(to_a, invert(to_b))
+    if outcome in COPIES and is_one_edge(
+        compared.pair.first, compared.pair.second, compared.pair.mask, difference.shown
+    ):
+        return _nothing(full, "of other tones, and both show one edge or one gradient and no more: nothing to compare")
     covered = float(compared.pair.mask.sum()) * abs(float(np.linalg.det(to_a[:, :2])))
     smaller = min(_valid_area(a), _valid_area(b) * abs(float(np.linalg.det(full[:, :2]))))
     return Proof(
