@@ -3,8 +3,8 @@
 ``python -m tests.benchmarks.look_alikes [PHOTOGRAPHS] [--outlines 500] [--cells 870] [--rounds 3] [--json FILE]``.
 The look-alikes are made: objects of nearly one outline on black, each with a surface of its own; and cells, one a
 picture, as a microscope shows them. None is a copy of another. PHOTOGRAPHS is a folder; without it landscapes are made.
-Measured is the CPU time of the real command with one worker, all processes, less what the same command takes for
-nothing new: describing (``ingest``), then the first report, without reading files again for a proof.
+Measured is CPU time in this process, a picture: describing; and a first report without proofs, which is searching,
+vetting by keypoints and verifying, here of every picture of a sample against the whole collection.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tests.benchmarks.measuring import ONE_THREAD, middle, run, show, write
+from tests.benchmarks.measuring import ONE_THREAD, middle, show, write
 
 os.environ.update(ONE_THREAD)  # before NumPy and OpenCV are loaded
 
@@ -26,8 +28,21 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from dedupindex.cli.sample_pictures import landscape
-from dedupindex.records import ByteArray
-from dedupindex.settings import PROFILES
+from dedupindex.execution.tasks import FileTask, PairResult, PairTask
+from dedupindex.index import Index
+from dedupindex.ingest.describing import describe_files, take_task
+from dedupindex.records import ByteArray, FoundFile
+from dedupindex.search.candidates import stored_candidates
+from dedupindex.search.pair_stages import verify_pairs
+from dedupindex.search.vector_cache import VectorCache
+from dedupindex.search.verifying import verify_stored
+from dedupindex.settings import PROFILES, Settings
+from dedupindex.sources import walk
+from dedupindex.store import catalog_images
+from dedupindex.store.database import Database
+from dedupindex.store.rows import FileState
+from dedupindex.upkeep.opening import location_of
+from dedupindex.versions import versions
 from tests.tools import cutouts
 
 SIZE = (333, 500)  # rows, columns of outlines and landscapes
@@ -42,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--outlines", type=int, default=500)
     parser.add_argument("--cells", type=int, default=870)
     parser.add_argument("--landscapes", type=int, default=500, help="if no photographs are given")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sample", type=int, default=60, help="pictures that are described and compared")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--profile", choices=PROFILES, default="default")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
@@ -53,35 +69,81 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "outlines on black": outlines(work / "outlines", given.outlines),
             "cells": cells(work / "cells", given.cells),
         }
-        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in sets}
-        for turn in range(given.rounds):  # in turn, so that what else the machine does meets all of them
-            for name, folder in sets.items():
-                taken[name].append(cost(work / f"{name} {turn}.db", folder, given.profile))
-    figures: dict[str, dict[str, float]] = {}
-    for name, folder in sets.items():
-        count = pictures_in(folder) if folder.exists() else {"outlines on black": given.outlines}.get(name, given.cells)
-        described, reported = (middle(column) / count * 1e3 for column in zip(*taken[name], strict=True))
-        figures[name] = {"pictures": count, "describing": described, "first report": reported}
+        figures = {name: cost(work / f"{name}.db", folder, given) for name, folder in sets.items()}
     whole = {name: one["describing"] + one["first report"] for name, one in figures.items()}
     rows = [(name, *one.values(), whole[name], whole[name] / whole["photographs"]) for name, one in figures.items()]
-    columns = ("", "pictures", "describing, ms", "first report, ms", "both", "x photographs")
+    columns = (
+        "",
+        "pictures",
+        "pairs",
+        "verified",
+        "accepted",
+        "describing, ms",
+        "first report, ms",
+        "both",
+        "x photographs",
+    )
     show(f"CPU a picture, profile {given.profile}", columns, rows)
     write(given.json, figures)
     return 0
 
 
-def cost(database: Path, folder: Path, profile: str) -> tuple[float, float]:
-    """Seconds of CPU that describing a folder takes, and its first report."""
-    ingest = ("-d", database, "ingest", folder, "--workers", 1, "--profile", profile)
-    report = ("-d", database, "report", "--proof", "off", "--workers", 1)
-    described, nothing = run(*ingest), run(*ingest)
-    reported, again = run(*report), run(*report)
-    return described.cpu - nothing.cpu, reported.cpu - again.cpu
+class Here:
+    """Stands for a pool of workers: does the work in this process."""
+
+    started = True
+
+    def map(self, tasks: Iterable[Sequence[PairTask]]) -> Iterator[Sequence[PairResult]]:
+        """Results of the tasks."""
+        return (verify_pairs(task) for task in tasks)
 
 
-def pictures_in(folder: Path) -> int:
-    """How many pictures a folder holds."""
-    return sum(path.suffix.lower() in PICTURES for path in folder.rglob("*"))
+def cost(database: Path, folder: Path, given: argparse.Namespace) -> dict[str, float]:
+    """Milliseconds of CPU a picture that describing a folder and its first report take, and what was found."""
+    settings = Settings(profile=given.profile)
+    with Index.open(database, create=True, profile=given.profile) as index:
+        index.ingest([folder])
+    files = [file for file in walk([folder]) if isinstance(file, FoundFile)]
+    some = files[:: max(1, len(files) // given.sample)][: given.sample]
+    waiting = deque(FileTask(FileState(file.path, file.size, 0, 0), settings, found=file) for file in some)
+    tasks = [take_task(waiting) for _ in some if waiting]
+    describe_files(tasks[0])  # loads what is loaded when it is first used
+    described = median_ms(given.rounds, lambda: [describe_files(task) for task in tasks])
+    store = Database(location_of(database))
+    vectors = VectorCache(store, settings.fingerprint(versions(settings)))
+    with store.read() as connection:
+        ids = sorted(catalog_images.described(connection, range(1, 2 * len(files) + 2)))
+    chosen = ids[:: max(1, len(ids) // given.sample)][: given.sample]
+    counts: list[int] = []
+
+    def report() -> None:
+        near = stored_candidates(store, vectors.current(), settings, chosen)
+        pairs = sorted({(min(one, c.image_id), max(one, c.image_id)) for one, (c_s, _) in near.items() for c in c_s})
+        pairs = [pair for pair in pairs if pair[0] != pair[1]]
+        results = list(verify_stored(store, Here(), settings, pairs))
+        counts[:] = len(pairs), sum(len(result.plausible) for result in results), sum(len(r.accepted) for r in results)
+
+    report()
+    # a pair is the candidate of both its pictures, so a first report over all compares about half of these
+    reported = median_ms(given.rounds, report) / 2
+    store.close()
+    names = ("pairs", "verified", "accepted")
+    return {
+        "pictures": len(files),
+        **dict(zip(names, (count / len(chosen) / 2 for count in counts), strict=True)),
+        "describing": described / len(some),
+        "first report": reported / len(chosen),
+    }
+
+
+def median_ms(rounds: int, work: Callable[[], object]) -> float:
+    """Median milliseconds of this process's CPU over some rounds."""
+    taken = []
+    for _ in range(rounds):
+        began = time.process_time()
+        work()
+        taken.append((time.process_time() - began) * 1e3)
+    return middle(taken)
 
 
 def landscapes(folder: Path, count: int) -> Path:
