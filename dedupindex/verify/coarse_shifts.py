@@ -23,7 +23,7 @@ from dedupindex.verify.score import needed_agreement, needed_few_agreement
 SIDE, PADDED = 32, 64  # longest side of both pictures, pixels, and of their transforms
 BELOW = 0.03  # by which the peak at this size may be below the one at full size
 APART = 0.1  # by which the order of two peaks may change
-DETAIL_SIDE, DETAIL_PADDED = 64, 128  # the same for the detail
+DETAIL_SIDE, DETAIL_PADDED = 64, 96  # the same for the detail: shifts of up to half a side
 FLAT = 1e-5  # variance, of values in -1..1, below which an overlap is flat
 
 
@@ -91,7 +91,7 @@ def _frames(
     """(N,) factors that bring a and the mapped b within *side* pixels, and (N, 2) the low corner of the mapped b."""
     corners = np.array([[0, 0], [b[1], 0], [0, b[0]], [b[1], b[0]]]) @ linears.transpose(0, 2, 1)
     low, high = corners.min(1), corners.max(1)
-    factors = np.minimum(1.0, side / np.maximum((high - low).max(1), max(a)))
+    factors = np.minimum(1.0, side / np.maximum((high - low).max(1), max(a))).round(6)
     return factors, low
 
 
@@ -114,23 +114,11 @@ def _peaks(a: Features, b: Features, linears: NDArray[np.float64]) -> FloatArray
     from scipy import fft  # slow to import: only when it is used
 
     factors, low = _frames(a.mask.shape, b.mask.shape, linears, SIDE)
-    stack = np.zeros((6, len(linears), SIDE, SIDE), np.float32)
-    for one, maps, offsets in (
-        (0, factors[:, None, None] * np.eye(2), np.zeros((len(linears), 2))),
-        (3, factors[:, None, None] * linears, -factors[:, None] * low),
-    ):
-        picture = (a, b)[one > 0]
-        weight = picture.mask.astype(np.float32)
-        level = float((picture.thumbnail * weight).sum() / max(float(weight.sum()), 1.0))
-        values = (picture.thumbnail - np.float32(level)) * (weight / np.float32(128))
-        planes = np.stack([values, weight], axis=2)
-        placed = np.stack([_placed(planes, *mapped, SIDE) for mapped in zip(maps, offsets, strict=True)])
-        valid = placed[..., 1] > COVERED
-        stack[one] = valid
-        np.divide(placed[..., 0], placed[..., 1], out=stack[one + 1], where=valid)
-        np.square(stack[one + 1], out=stack[one + 2])
-    spectra = fft.rfft2(stack, (PADDED, PADDED))
-    mask_a, values_a, squares_a, mask_b, values_b, squares_b = *spectra[:3], *np.conj(spectra[3:])
+    sizes, size = np.unique(factors, return_inverse=True)  # many maps leave a at one size
+    first = _stacked(a, sizes[:, None, None] * np.eye(2), np.zeros((len(sizes), 2)))
+    second = _stacked(b, factors[:, None, None] * linears, -factors[:, None] * low)
+    mask_a, values_a, squares_a = fft.rfft2(first, (PADDED, PADDED))[:, size]
+    mask_b, values_b, squares_b = np.conj(fft.rfft2(second, (PADDED, PADDED)))
     products = np.stack(
         [
             mask_a * mask_b,
@@ -142,7 +130,7 @@ def _peaks(a: Features, b: Features, linears: NDArray[np.float64]) -> FloatArray
         ]
     )
     count, product, sum_a, square_a, sum_b, square_b = fft.irfft2(products, (PADDED, PADDED))
-    areas = stack[[0, 3]].sum((2, 3)).min(0)
+    areas = np.minimum(first[0].sum((1, 2))[size], second[0].sum((1, 2)))
     usual = count >= np.maximum(MIN_OVERLAP * areas - 0.5, 2)[:, None, None]
     share = 1 / np.maximum(count, 1)
     square_a -= sum_a * sum_a * share
@@ -153,23 +141,39 @@ def _peaks(a: Features, b: Features, linears: NDArray[np.float64]) -> FloatArray
     return np.asarray(np.where(solid, product / np.sqrt(np.maximum(spread, 1e-12)), 0).max((1, 2)), np.float32)
 
 
+def _stacked(picture: Features, linears: NDArray[np.float64], offsets: NDArray[np.float64]) -> FloatArray:
+    """(3, N, SIDE, SIDE) mask, values and squares of a picture under N maps; values about -1..1, 0 where not valid."""
+    weight = picture.mask.astype(np.float32)
+    level = float((picture.thumbnail * weight).sum() / max(float(weight.sum()), 1.0))
+    values = (picture.thumbnail - np.float32(level)) * (weight / np.float32(128))
+    planes = np.stack([values, weight], axis=2)
+    placed = np.stack([_placed(planes, *mapped, SIDE) for mapped in zip(linears, offsets, strict=True)])
+    valid = placed[..., 1] > COVERED
+    stack = np.zeros((3, *valid.shape), np.float32)
+    stack[0] = valid
+    np.divide(placed[..., 0], placed[..., 1], out=stack[1], where=valid)
+    np.square(stack[1], out=stack[2])
+    return stack
+
+
 def _agreement(a: Detail, b: Detail, linears: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N,) by how much the detail agrees better at the best shift than near it, for each map of b."""
     from scipy import fft  # slow to import: only when it is used
 
     factors, low = _frames(a.shape, b.shape, linears, DETAIL_SIDE)
-    stack = np.zeros((2, len(linears), DETAIL_SIDE, DETAIL_SIDE), np.float32)
-    square = (DETAIL_SIDE, DETAIL_SIDE)
-    origin = np.zeros(2)
-    for number, (factor, linear, corner) in enumerate(zip(factors.tolist(), linears, low, strict=True)):
-        mapped = (a, factor * np.eye(2), origin), (b, factor * linear, -factor * corner)
-        for row, (one, matrix, offset) in enumerate(mapped):
-            placed, _ = one.mapped(matrix, offset, square)
-            stack[row, number] = placed / max(float(np.vdot(placed, placed)), 1e-12) ** 0.5
-    first, second = fft.rfft2(stack, (DETAIL_PADDED, DETAIL_PADDED))
-    surfaces = fft.irfft2(first * np.conj(second), (DETAIL_PADDED, DETAIL_PADDED))
+    sizes, size = np.unique(factors, return_inverse=True)
+    square, origin = (DETAIL_SIDE, DETAIL_SIDE), np.zeros(2)
+    first = np.stack([_unit(a.mapped(factor * np.eye(2), origin, square)[0]) for factor in sizes.tolist()])
+    placed = zip(factors.tolist(), linears, low, strict=True)
+    second = np.stack([_unit(b.mapped(factor * linear, -factor * low, square)[0]) for factor, linear, low in placed])
+    spectrum_a, spectrum_b = (fft.rfft2(stack, (DETAIL_PADDED, DETAIL_PADDED)) for stack in (first, second))
+    surfaces = fft.irfft2(spectrum_a[size] * np.conj(spectrum_b), (DETAIL_PADDED, DETAIL_PADDED))
     found = []
     for surface in surfaces:
         best, echo = echo_of(surface)
         found.append((best - echo) / max(1 - echo, 0.1))
     return np.array(found)
+
+
+def _unit(values: FloatArray) -> FloatArray:
+    return np.asarray(values / np.float32(max(float(np.vdot(values, values)), 1e-12) ** 0.5))
