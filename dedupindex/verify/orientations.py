@@ -274,6 +274,26 @@ def log_polar(
                 yield Proposal(linear, RegistrationMethod.LOG_POLAR)
 
 
+def _high_pass() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two (SPECTRUM_SIDE, SPECTRUM_SIDE) factors of a centred spectrum that take low frequencies away."""
+    wave = np.cos(np.pi * np.linspace(-0.5, 0.5, SPECTRUM_SIDE))
+    valley = np.outer(wave, wave)
+    return 1 - valley, 2 - valley
+
+
+def _polar_grid() -> tuple[FloatArray, FloatArray]:
+    """(ANGLES, RADII) columns and rows of a centred spectrum."""
+    angle = np.linspace(0, np.pi, ANGLES, endpoint=False)[:, None]
+    radius = SMALLEST * (LARGEST / SMALLEST) ** (np.arange(RADII) / (RADII - 1))
+    middle = SPECTRUM_SIDE / 2
+    columns = (middle + np.cos(angle) * radius).astype(np.float32)
+    rows = (middle + np.sin(angle) * radius).astype(np.float32)
+    return columns, rows
+
+
+_HIGH_PASS, _POLAR = _high_pass(), _polar_grid()
+
+
 def log_polar_transform(features: Features, mirrored: bool) -> NDArray[np.complexfloating]:
     """(ANGLES, RADII + 1) transform of the log-polar spectrum of a picture, or of its mirror image."""
     step = -1 if mirrored else 1
@@ -290,15 +310,8 @@ def _log_polar_spectrum(picture: ByteArray, mask: Mask) -> FloatArray:
     top, left = (SPECTRUM_SIDE - height) // 2, (SPECTRUM_SIDE - width) // 2
     square[top : top + height, left : left + width] = level * weight
     spectrum = np.fft.fftshift(np.abs(np.fft.fft2(square)))
-    wave = np.cos(np.pi * np.linspace(-0.5, 0.5, SPECTRUM_SIDE))
-    valley = np.outer(wave, wave)
-    passed = np.log1p(spectrum) * (1 - valley) * (2 - valley)
-    angle = np.linspace(0, np.pi, ANGLES, endpoint=False)[:, None]
-    radius = SMALLEST * (LARGEST / SMALLEST) ** (np.arange(RADII) / (RADII - 1))
-    middle = SPECTRUM_SIDE / 2
-    columns = (middle + np.cos(angle) * radius).astype(np.float32)
-    rows = (middle + np.sin(angle) * radius).astype(np.float32)
-    polar = np.asarray(cv2.remap(passed.astype(np.float32), columns, rows, cv2.INTER_LINEAR))
+    passed = (np.log1p(spectrum) * _HIGH_PASS[0] * _HIGH_PASS[1]).astype(np.float32)
+    polar = np.asarray(cv2.remap(passed, *_POLAR, cv2.INTER_LINEAR))
     return np.asarray(polar - polar.mean(), np.float32)
 
 
