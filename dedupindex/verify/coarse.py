@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dedupindex.features.descriptor import FEW_KEYPOINTS
 from dedupindex.records import Features, FloatArray
-from dedupindex.verify.detail import LENGTH, clipped, inner_part, without_lines
+from dedupindex.verify.detail import LENGTH, clipped, inner_of, spread, without_lines
 from dedupindex.verify.keypoint_registration import Alignment, invert
 from dedupindex.verify.orientations import SIMILAR_ASPECT, aspects_apart, log_polar_transform
 from dedupindex.verify.score import needed_agreement, needed_few_agreement
@@ -153,14 +153,14 @@ def detail_of(features: Features) -> Detail:
     """
     valid = features.mask.astype(np.float32)
     picture = features.thumbnail.astype(np.float32)
-    weight = inner_part(picture, picture, features.mask).astype(np.float32)
-    values = clipped(without_lines(picture, valid), features.mask) * weight
+    texture = inner_of(spread(picture, valid), features.mask).astype(np.float32)
+    values = clipped(without_lines(picture, valid), features.mask, step=HALF) * texture
     height, width = features.mask.shape
     small = (max(1, width // HALF), max(1, height // HALF))
-    planes = np.stack([picture, valid, weight, values], axis=2)
+    planes = np.stack([picture, valid, texture, values], axis=2)
     reduced = np.asarray(cv2.resize(planes, small, interpolation=cv2.INTER_AREA), np.float32)
-    picture, valid, weight, values = np.moveaxis(reduced.reshape(small[1], small[0], 4), 2, 0).copy()
-    return Detail(picture, valid, weight, values, (height, width))
+    picture, valid, texture, values = np.moveaxis(reduced.reshape(small[1], small[0], 4), 2, 0).copy()
+    return Detail(picture, valid, texture, values, (height, width))
 
 
 def may_agree(a: Features, b: Features, alignment: Alignment, details: Details, threshold: float) -> bool:

@@ -115,7 +115,11 @@ def inner_part(a: FloatArray, b: FloatArray, mask: Mask) -> Mask:
         The whole mask where nothing is flat.
     """
     weight = mask.astype(np.float32)
-    contrast = np.minimum(_spread(a, weight), _spread(b, weight))
+    return inner_of(np.minimum(spread(a, weight), spread(b, weight)), mask)
+
+
+def inner_of(contrast: FloatArray, mask: Mask) -> Mask:
+    """`inner_part` from the contrast within `FLAT_SIDE` pixels around each pixel (`spread`), grey levels."""
     seen = ((contrast > FLAT) & mask).astype(np.uint8)
     closed = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, np.ones((FLAT_SIDE, FLAT_SIDE), np.uint8))
     side = 2 * INWARD + 1
@@ -133,14 +137,14 @@ def _mean(picture: FloatArray, weight: FloatArray, size: tuple[int, int]) -> Flo
     return np.asarray(total / np.maximum(count, 1), np.float32)
 
 
-def _spread(picture: FloatArray, weight: FloatArray) -> FloatArray:
+def spread(picture: FloatArray, weight: FloatArray) -> FloatArray:
     """Standard deviation within `FLAT_SIDE` pixels around each pixel."""
     size = (FLAT_SIDE, FLAT_SIDE)
     variance = _mean(picture * picture, weight, size) - _mean(picture, weight, size) ** 2
     return np.asarray(np.sqrt(np.maximum(variance, 0)), np.float32)
 
 
-def clipped(detail: FloatArray, mask: Mask) -> FloatArray:
+def clipped(detail: FloatArray, mask: Mask, step: int = 1) -> FloatArray:
     """Compress large values smoothly towards a limit that is a multiple of the median magnitude.
 
     Parameters
@@ -148,15 +152,18 @@ def clipped(detail: FloatArray, mask: Mask) -> FloatArray:
     detail : (H, W) float32
         From `without_lines`.
     mask : (H, W) bool
+    step : int
+        The median is that of every *step*-th row and column.
 
     Returns
     -------
     (H, W) float32
         -1..1.
     """
-    if not mask.any():
+    magnitudes = np.abs(detail[::step, ::step][mask[::step, ::step]])
+    if not magnitudes.size:
         return detail
-    limit = max(CLIPPED * float(np.median(np.abs(detail[mask]))), LEAST_CLIP)
+    limit = max(CLIPPED * float(np.median(magnitudes)), LEAST_CLIP)
     return np.asarray(detail / np.sqrt(detail**2 + limit**2), np.float32)
 
 

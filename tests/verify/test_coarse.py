@@ -47,9 +47,9 @@ def test_detail_has_half_the_size_of_the_thumbnail_and_is_0_where_the_picture_is
     thumbnail = one.thumbnail.copy()
     thumbnail[: height // 2] = 90
     detail = detail_of(replace(one, thumbnail=thumbnail))
-    assert detail.values.shape == detail.texture.shape == (height // 2, width // 2)
-    assert not detail.values[: height // 4 - 6].any()
-    assert detail.values[height // 4 + 6 :].any()
+    assert detail.still.shape == detail.texture.shape == (height // 2, width // 2)
+    assert not detail.still[: height // 4 - 6].any()
+    assert detail.still[height // 4 + 6 :].any()
     assert detail.pixels == pytest.approx(4 * detail.texture.sum())
 
 
