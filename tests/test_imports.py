@@ -28,7 +28,18 @@ LIGHT = {  # of the rooms that decode, compute or start processes
     "search": {"due", "embedding", "embedding.spec"},
     "sources": {"content_ids", "files", "readers", "readers.headers", "scope", "sniff"},
 }
-SLOW = ("alembic", "faiss", "jinja2", "matplotlib", "pathspec", "pyarrow", "rich", "scipy", "tifffile")
+SLOW = (
+    "alembic",
+    "faiss",
+    "jinja2",
+    "matplotlib",
+    "pathspec",
+    "pyarrow",
+    "rich",
+    "scipy",
+    "sqlalchemy.orm",
+    "tifffile",
+)
 
 
 def loaded(code: str, *names: str) -> list[str]:

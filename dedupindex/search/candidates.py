@@ -11,7 +11,7 @@ import numpy as np
 from dedupindex.features import DESCRIPTOR_DIMENSIONS, Aim, aim, packed_aim, probes, unpack
 from dedupindex.features.descriptor import TURNED_REACH, turned_probes
 from dedupindex.features.model import load_model
-from dedupindex.features.negative import Negatives, negative_probes
+from dedupindex.features.negative import negative_probes
 from dedupindex.fitted import numbers
 from dedupindex.groups.roots import absent, looked_up, marked
 from dedupindex.records import Candidate, Features, FloatArray, Match, Relation, Verification
@@ -22,7 +22,7 @@ from dedupindex.store import catalog_images
 from dedupindex.store.database import Connection, Database
 from dedupindex.store.rows import NewImage
 from dedupindex.vectors import Neighbours, VectorIndex
-from dedupindex.verify.verification import same_bytes, same_pixels, verify
+from dedupindex.verify.verification import Shared, same_bytes, same_pixels, verify
 from dedupindex.verify.vetting import plausible, sketch
 
 SAME_PIXELS = same_pixels()
@@ -280,10 +280,10 @@ def query(
             near = most_alike(sketch(image.features), others, sketches, settings.candidates)
             sketches = {candidate.image_id: sketches[candidate.image_id] for candidate in near}
         wanted = _plausible(image, sketches)
-        inverted = Negatives()
+        shared = Shared()
         stored = catalog_images.features(connection, wanted)
         for image_id, parts in complete(stored, lacking(connection, stored), settings).items():
-            verification = verify(features, unpack(parts), threshold=settings.threshold, negatives=inverted)
+            verification = verify(features, unpack(parts), threshold=settings.threshold, shared=shared)
             if verification.accepted:
                 verifications[image_id] = verification
         away = absent(connection)

@@ -9,8 +9,7 @@ from dedupindex.errors import Reason
 from dedupindex.execution.tasks import PairResult, PairTask
 from dedupindex.features import unpack
 from dedupindex.features.model import load_model
-from dedupindex.features.negative import Negatives
-from dedupindex.verify.verification import verify
+from dedupindex.verify.verification import Shared, verify
 from dedupindex.verify.vetting import plausible, sketch
 
 
@@ -27,9 +26,9 @@ def pairs_died(task: PairTask, reason: Reason) -> PairResult:
 def _verify_pairs(task: PairTask) -> PairResult:
     unpacked = {image: unpack(parts) for image, parts in task.parts.items()}
     accepted = []
-    negatives = Negatives()
+    shared = Shared()
     for a, b in task.pairs:
-        verification = verify(unpacked[a], unpacked[b], threshold=task.threshold, negatives=negatives)
+        verification = verify(unpacked[a], unpacked[b], threshold=task.threshold, shared=shared)
         if verification.accepted:
             accepted.append((a, b, verification))
     return PairResult(len(task.pairs), tuple(accepted))

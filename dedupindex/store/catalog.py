@@ -13,10 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
-from sqlalchemy.orm import InstrumentedAttribute
 
 from dedupindex.errors import Reason
 from dedupindex.places import text_of
@@ -35,6 +34,9 @@ from dedupindex.store.schema import (
     Segment,
     SegmentPart,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import InstrumentedAttribute
 from dedupindex.store.upsert import upsert
 
 HASH_ONLY = "hash_only"  # name of a fact about the database

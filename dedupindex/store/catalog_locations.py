@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, or_, select, update
-from sqlalchemy.orm import InstrumentedAttribute
 
 from dedupindex.errors import Reason
 from dedupindex.records import Failure, LocationRecord
@@ -20,6 +20,9 @@ from dedupindex.store.catalog import chunks, display, is_hash_only, signed, unde
 from dedupindex.store.rows import FileState, KnownFile, PlaceRow
 from dedupindex.store.schema import FailureRow, Feature, Image, Location, Run
 from dedupindex.store.upsert import upsert
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import InstrumentedAttribute
 
 
 def known_files(connection: Connection, paths: Sequence[Path]) -> dict[Path, KnownFile]:

@@ -16,8 +16,12 @@ piece_segment   sealed files of the pieces index
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, ClassVar
+
 from sqlalchemy import (
     BigInteger,
+    Boolean,
+    Column,
     Double,
     ForeignKey,
     ForeignKeyConstraint,
@@ -25,20 +29,32 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Table,
     UniqueConstraint,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from dedupindex.store.text import Text
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Mapped
 
 # SQLite makes only an INTEGER primary key an alias of the rowid; elsewhere ids are 64 bits.
 _Id = BigInteger().with_variant(Integer(), "sqlite")
 
 
-class Base(DeclarativeBase):
-    """Holds the metadata of all tables; the naming convention lets Alembic name constraints in batch mode."""
+def _column(*kind: Any, nullable: bool = False, **options: Any) -> Any:
+    """A column whose name is that of the attribute it is given to; to type checkers it is what a mapped one is."""
+    return Column(*kind, nullable=nullable, **options)
 
-    metadata = MetaData(
+
+class Base:
+    """A table as a class with its columns, for people and type checkers to read: ``select(Image.id)``.
+
+    SQLAlchemy's object mapper would take as long to load and to set up as the rest of it, and no row is ever an object
+    of these classes. The naming convention lets Alembic name constraints in batch mode.
+    """
+
+    metadata: ClassVar = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -47,6 +63,22 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+    __table__: ClassVar[Table]
+    __tablename__: ClassVar[str]
+    __table_args__: ClassVar[tuple[Any, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        columns = {name: value for name, value in vars(cls).items() if isinstance(value, Column)}
+        for name, column in columns.items():
+            column.name = column.key = name
+        constraints = [one for one in cls.__table_args__ if not isinstance(one, dict)]
+        options = {name: value for one in cls.__table_args__ if isinstance(one, dict) for name, value in one.items()}
+        cls.__table__ = Table(cls.__tablename__, cls.metadata, *columns.values(), *constraints, **options)
+
+    @classmethod
+    def __clause_element__(cls) -> Table:
+        """What SQLAlchemy takes in the place of the class."""
+        return cls.__table__
 
 
 class Meta(Base):
@@ -57,8 +89,8 @@ class Meta(Base):
 
     __tablename__ = "meta"
 
-    key: Mapped[str] = mapped_column(Text, primary_key=True)
-    value: Mapped[str] = mapped_column(Text)
+    key: Mapped[str] = _column(Text, primary_key=True)
+    value: Mapped[str] = _column(Text)
 
 
 class Run(Base):
@@ -67,11 +99,11 @@ class Run(Base):
     __tablename__ = "run"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
-    kind: Mapped[str] = mapped_column(Text)
-    started: Mapped[str] = mapped_column(Text)  # ISO 8601, UTC
-    finished: Mapped[str | None] = mapped_column(Text)  # None: running, or was interrupted
-    summary: Mapped[str] = mapped_column(Text, default="{}")  # JSON
+    id: Mapped[int] = _column(_Id, primary_key=True)
+    kind: Mapped[str] = _column(Text)
+    started: Mapped[str] = _column(Text)  # ISO 8601, UTC
+    finished: Mapped[str | None] = _column(Text, nullable=True)  # None: running, or was interrupted
+    summary: Mapped[str] = _column(Text, default="{}")  # JSON
 
 
 class Image(Base):
@@ -86,23 +118,23 @@ class Image(Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
-    sha256: Mapped[bytes] = mapped_column(LargeBinary(32))  # of the file's bytes
-    frame: Mapped[int] = mapped_column(Integer)
-    format: Mapped[str] = mapped_column(Text)
-    width: Mapped[int] = mapped_column(Integer)  # pixels, upright
-    height: Mapped[int] = mapped_column(Integer)
-    bits: Mapped[int] = mapped_column(Integer)  # significant bits a sample
-    channels: Mapped[int] = mapped_column(Integer)
-    valid_share: Mapped[float] = mapped_column(Double)  # 0..1
-    low_information: Mapped[bool] = mapped_column()
-    scaling: Mapped[str] = mapped_column(Text)
-    lossless: Mapped[bool] = mapped_column()
-    metadata_count: Mapped[int] = mapped_column(Integer)
-    frame_count: Mapped[int] = mapped_column(Integer)  # of the file
-    pixel_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))  # of decoded pixels, shape and mask
-    added_run: Mapped[int] = mapped_column(ForeignKey("run.id"))
-    searched: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # run that searched it for duplicates
+    id: Mapped[int] = _column(_Id, primary_key=True)
+    sha256: Mapped[bytes] = _column(LargeBinary(32))  # of the file's bytes
+    frame: Mapped[int] = _column(Integer)
+    format: Mapped[str] = _column(Text)
+    width: Mapped[int] = _column(Integer)  # pixels, upright
+    height: Mapped[int] = _column(Integer)
+    bits: Mapped[int] = _column(Integer)  # significant bits a sample
+    channels: Mapped[int] = _column(Integer)
+    valid_share: Mapped[float] = _column(Double)  # 0..1
+    low_information: Mapped[bool] = _column(Boolean)
+    scaling: Mapped[str] = _column(Text)
+    lossless: Mapped[bool] = _column(Boolean)
+    metadata_count: Mapped[int] = _column(Integer)
+    frame_count: Mapped[int] = _column(Integer)  # of the file
+    pixel_sha256: Mapped[bytes] = _column(LargeBinary(32))  # of decoded pixels, shape and mask
+    added_run: Mapped[int] = _column(ForeignKey("run.id"))
+    searched: Mapped[int | None] = _column(ForeignKey("run.id"), nullable=True)  # run that searched it for duplicates
 
 
 class Location(Base):
@@ -111,18 +143,18 @@ class Location(Base):
     __tablename__ = "location"
     __table_args__ = (UniqueConstraint("path", "frame"), Index(None, "image_id"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
-    path: Mapped[bytes] = mapped_column(LargeBinary)
-    display: Mapped[str] = mapped_column(Text)
-    frame: Mapped[int] = mapped_column(Integer)
-    size: Mapped[int] = mapped_column(BigInteger)  # bytes
-    mtime_ns: Mapped[int] = mapped_column(BigInteger)
-    inode: Mapped[int] = mapped_column(BigInteger)  # as a signed 64-bit number
-    missing: Mapped[bool] = mapped_column(default=False)
-    image_id: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"))
-    added_run: Mapped[int] = mapped_column(ForeignKey("run.id"))
-    changed_run: Mapped[int] = mapped_column(ForeignKey("run.id"))  # last run that wrote this row
-    label: Mapped[str | None] = mapped_column(Text)  # the id that a list gave it
+    id: Mapped[int] = _column(_Id, primary_key=True)
+    path: Mapped[bytes] = _column(LargeBinary)
+    display: Mapped[str] = _column(Text)
+    frame: Mapped[int] = _column(Integer)
+    size: Mapped[int] = _column(BigInteger)  # bytes
+    mtime_ns: Mapped[int] = _column(BigInteger)
+    inode: Mapped[int] = _column(BigInteger)  # as a signed 64-bit number
+    missing: Mapped[bool] = _column(Boolean, default=False)
+    image_id: Mapped[int] = _column(ForeignKey("image.id", ondelete="CASCADE"))
+    added_run: Mapped[int] = _column(ForeignKey("run.id"))
+    changed_run: Mapped[int] = _column(ForeignKey("run.id"))  # last run that wrote this row
+    label: Mapped[str | None] = _column(Text, nullable=True)  # the id that a list gave it
 
 
 class Feature(Base):
@@ -130,11 +162,13 @@ class Feature(Base):
 
     __tablename__ = "feature"
 
-    image_id: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
-    name: Mapped[str] = mapped_column(Text, primary_key=True)
-    version: Mapped[str] = mapped_column(Text)
-    data: Mapped[bytes] = mapped_column(LargeBinary)
-    checksum: Mapped[int | None] = mapped_column(BigInteger)  # CRC-32 over whose it is, name and data; NULL before 0002
+    image_id: Mapped[int] = _column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = _column(Text, primary_key=True)
+    version: Mapped[str] = _column(Text)
+    data: Mapped[bytes] = _column(LargeBinary)
+    checksum: Mapped[int | None] = _column(
+        BigInteger, nullable=True
+    )  # CRC-32 over whose it is, name and data; NULL before 0002
 
 
 class PairRow(Base):
@@ -143,19 +177,19 @@ class PairRow(Base):
     __tablename__ = "pair"
     __table_args__ = (Index(None, "b"), Index(None, "run"))
 
-    a: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
-    b: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
-    score: Mapped[float] = mapped_column(Double)  # 0..1
-    relations: Mapped[str] = mapped_column(Text)  # joined by "+"
-    dy: Mapped[float] = mapped_column(Double)
-    dx: Mapped[float] = mapped_column(Double)
-    scale: Mapped[float] = mapped_column(Double)
-    rotation: Mapped[float] = mapped_column(Double)  # degrees, counter-clockwise
-    mirrored: Mapped[bool] = mapped_column()
-    overlap: Mapped[float] = mapped_column(Double)  # 0..1
-    evidence: Mapped[str] = mapped_column(Text)  # JSON: everything else that the verification said
-    version: Mapped[str] = mapped_column(Text)  # of the decision rule
-    run: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    a: Mapped[int] = _column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
+    b: Mapped[int] = _column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
+    score: Mapped[float] = _column(Double)  # 0..1
+    relations: Mapped[str] = _column(Text)  # joined by "+"
+    dy: Mapped[float] = _column(Double)
+    dx: Mapped[float] = _column(Double)
+    scale: Mapped[float] = _column(Double)
+    rotation: Mapped[float] = _column(Double)  # degrees, counter-clockwise
+    mirrored: Mapped[bool] = _column(Boolean)
+    overlap: Mapped[float] = _column(Double)  # 0..1
+    evidence: Mapped[str] = _column(Text)  # JSON: everything else that the verification said
+    version: Mapped[str] = _column(Text)  # of the decision rule
+    run: Mapped[int] = _column(ForeignKey("run.id"))
 
 
 class ProofRow(Base):
@@ -172,14 +206,14 @@ class ProofRow(Base):
         Index(None, "outcome"),
     )
 
-    a: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=False)
-    b: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=False)
-    outcome: Mapped[str] = mapped_column(Text)
-    changed: Mapped[float] = mapped_column(Double)  # share of the compared area, 0..1
-    derived: Mapped[bool] = mapped_column()  # concluded from the proofs of other pairs
-    version: Mapped[str] = mapped_column(Text)  # of the method
-    detail: Mapped[str] = mapped_column(Text)  # JSON: everything else that is known
-    run: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    a: Mapped[int] = _column(_Id, primary_key=True, autoincrement=False)
+    b: Mapped[int] = _column(_Id, primary_key=True, autoincrement=False)
+    outcome: Mapped[str] = _column(Text)
+    changed: Mapped[float] = _column(Double)  # share of the compared area, 0..1
+    derived: Mapped[bool] = _column(Boolean)  # concluded from the proofs of other pairs
+    version: Mapped[str] = _column(Text)  # of the method
+    detail: Mapped[str] = _column(Text)  # JSON: everything else that is known
+    run: Mapped[int] = _column(ForeignKey("run.id"))
 
 
 class FailureRow(Base):
@@ -188,15 +222,15 @@ class FailureRow(Base):
     __tablename__ = "failure"
     __table_args__ = (UniqueConstraint("path"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
-    path: Mapped[bytes] = mapped_column(LargeBinary)
-    display: Mapped[str] = mapped_column(Text)
-    reason: Mapped[str] = mapped_column(Text)
-    detail: Mapped[str] = mapped_column(Text)
-    size: Mapped[int] = mapped_column(BigInteger)
-    mtime_ns: Mapped[int] = mapped_column(BigInteger)
-    inode: Mapped[int] = mapped_column(BigInteger)
-    run: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    id: Mapped[int] = _column(_Id, primary_key=True)
+    path: Mapped[bytes] = _column(LargeBinary)
+    display: Mapped[str] = _column(Text)
+    reason: Mapped[str] = _column(Text)
+    detail: Mapped[str] = _column(Text)
+    size: Mapped[int] = _column(BigInteger)
+    mtime_ns: Mapped[int] = _column(BigInteger)
+    inode: Mapped[int] = _column(BigInteger)
+    run: Mapped[int] = _column(ForeignKey("run.id"))
 
 
 class Segment(Base):
@@ -205,15 +239,15 @@ class Segment(Base):
     __tablename__ = "segment"
     __table_args__ = (UniqueConstraint("file"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
-    file: Mapped[str] = mapped_column(Text)  # name inside the vector directory
-    rows: Mapped[int] = mapped_column(Integer)  # image ids it answers for
-    generation: Mapped[int] = mapped_column(BigInteger)  # of the database when it was made
-    fingerprint: Mapped[str] = mapped_column(Text)
-    row_digest: Mapped[str] = mapped_column(Text)  # SHA-256 over ids and descriptors
-    sha256: Mapped[str] = mapped_column(Text)  # of the file
-    spec: Mapped[str] = mapped_column(Text)  # kind of index, for people and for checks
-    twins: Mapped[bytes] = mapped_column(LargeBinary)  # int64 pairs (image id, id of the equal vector in the file)
+    id: Mapped[int] = _column(_Id, primary_key=True)
+    file: Mapped[str] = _column(Text)  # name inside the vector directory
+    rows: Mapped[int] = _column(Integer)  # image ids it answers for
+    generation: Mapped[int] = _column(BigInteger)  # of the database when it was made
+    fingerprint: Mapped[str] = _column(Text)
+    row_digest: Mapped[str] = _column(Text)  # SHA-256 over ids and descriptors
+    sha256: Mapped[str] = _column(Text)  # of the file
+    spec: Mapped[str] = _column(Text)  # kind of index, for people and for checks
+    twins: Mapped[bytes] = _column(LargeBinary)  # int64 pairs (image id, id of the equal vector in the file)
 
 
 class SegmentPart(Base):
@@ -221,9 +255,9 @@ class SegmentPart(Base):
 
     __tablename__ = "segment_part"
 
-    segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id", ondelete="CASCADE"), primary_key=True)
-    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    data: Mapped[bytes] = mapped_column(LargeBinary)
+    segment_id: Mapped[int] = _column(ForeignKey("segment.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = _column(Integer, primary_key=True, autoincrement=False)
+    data: Mapped[bytes] = _column(LargeBinary)
 
 
 class Claim(Base):
@@ -231,9 +265,9 @@ class Claim(Base):
 
     __tablename__ = "claim"
 
-    path: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    host: Mapped[str] = mapped_column(Text)
-    claimed: Mapped[str] = mapped_column(Text)  # ISO 8601, UTC
+    path: Mapped[bytes] = _column(LargeBinary, primary_key=True)
+    host: Mapped[str] = _column(Text)
+    claimed: Mapped[str] = _column(Text)  # ISO 8601, UTC
 
 
 class DecisionRow(Base):
@@ -241,11 +275,11 @@ class DecisionRow(Base):
 
     __tablename__ = "decision"
 
-    a: Mapped[str] = mapped_column(Text, primary_key=True)
-    b: Mapped[str] = mapped_column(Text, primary_key=True)
-    kind: Mapped[str] = mapped_column(Text)
-    note: Mapped[str] = mapped_column(Text)
-    decided: Mapped[str] = mapped_column(Text)  # ISO 8601, UTC
+    a: Mapped[str] = _column(Text, primary_key=True)
+    b: Mapped[str] = _column(Text, primary_key=True)
+    kind: Mapped[str] = _column(Text)
+    note: Mapped[str] = _column(Text)
+    decided: Mapped[str] = _column(Text)  # ISO 8601, UTC
 
 
 class Snapshot(Base):
@@ -253,8 +287,8 @@ class Snapshot(Base):
 
     __tablename__ = "snapshot"
 
-    run: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True, autoincrement=False)
-    groups: Mapped[bytes] = mapped_column(LargeBinary)  # zlib of JSON: group id -> [[image id, location id], ...]
+    run: Mapped[int] = _column(ForeignKey("run.id"), primary_key=True, autoincrement=False)
+    groups: Mapped[bytes] = _column(LargeBinary)  # zlib of JSON: group id -> [[image id, location id], ...]
 
 
 class PieceRow(Base):
@@ -263,13 +297,13 @@ class PieceRow(Base):
     __tablename__ = "piece"
     __table_args__ = (Index(None, "part"),)
 
-    container: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
-    part: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
-    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    score: Mapped[float] = mapped_column(Double)  # 0..1
-    detail: Mapped[str] = mapped_column(Text)  # JSON: boxes, map, shares, measures
-    version: Mapped[str] = mapped_column(Text)  # of the decision rule
-    run: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    container: Mapped[int] = _column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
+    part: Mapped[int] = _column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = _column(Integer, primary_key=True, autoincrement=False)
+    score: Mapped[float] = _column(Double)  # 0..1
+    detail: Mapped[str] = _column(Text)  # JSON: boxes, map, shares, measures
+    version: Mapped[str] = _column(Text)  # of the decision rule
+    run: Mapped[int] = _column(ForeignKey("run.id"))
 
 
 class PieceSearch(Base):
@@ -277,8 +311,8 @@ class PieceSearch(Base):
 
     __tablename__ = "piece_search"
 
-    image_id: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
-    run: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    image_id: Mapped[int] = _column(ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
+    run: Mapped[int] = _column(ForeignKey("run.id"))
 
 
 class PieceSegment(Base):
@@ -287,11 +321,11 @@ class PieceSegment(Base):
     __tablename__ = "piece_segment"
     __table_args__ = (UniqueConstraint("file"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
-    file: Mapped[str] = mapped_column(Text)  # name inside the vector directory
-    images: Mapped[int] = mapped_column(Integer)
-    entries: Mapped[int] = mapped_column(BigInteger)
-    generation: Mapped[int] = mapped_column(BigInteger)  # of the database when it was made
-    fingerprint: Mapped[str] = mapped_column(Text)
-    row_digest: Mapped[str] = mapped_column(Text)  # SHA-256 over ids and entries
-    sha256: Mapped[str] = mapped_column(Text)  # of the file
+    id: Mapped[int] = _column(_Id, primary_key=True)
+    file: Mapped[str] = _column(Text)  # name inside the vector directory
+    images: Mapped[int] = _column(Integer)
+    entries: Mapped[int] = _column(BigInteger)
+    generation: Mapped[int] = _column(BigInteger)  # of the database when it was made
+    fingerprint: Mapped[str] = _column(Text)
+    row_digest: Mapped[str] = _column(Text)  # SHA-256 over ids and entries
+    sha256: Mapped[str] = _column(Text)  # of the file

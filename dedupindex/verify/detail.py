@@ -51,7 +51,7 @@ def detail_agreement(a: FloatArray, b: FloatArray, mask: Mask) -> Mapping[str, f
     weight = mask.astype(np.float32)
     inner = inner_part(a, b, mask)
     inner_pixels = int(np.count_nonzero(inner))
-    first, second = (_clipped(without_lines(picture, weight), mask) for picture in (a, b))
+    first, second = (clipped(without_lines(picture, weight), mask) for picture in (a, b))
     best, best_inner = -1.0, -1.0
     for dy, dx in SHIFTS:
         moved = np.roll(second, (dy, dx), (0, 1)) if dy or dx else second
@@ -71,8 +71,8 @@ def detail_agreement(a: FloatArray, b: FloatArray, mask: Mask) -> Mapping[str, f
     }
 
 
-def without_lines(picture: FloatArray, weight: FloatArray) -> FloatArray:
-    """Remove what is constant along a row or along a column, within `LENGTH` pixels around each pixel.
+def without_lines(picture: FloatArray, weight: FloatArray, length: int = LENGTH, soft: float = SOFT) -> FloatArray:
+    """Remove what is constant along a row or along a column, within `length` pixels around each pixel.
 
     Rules, frames, baselines and the rows of a text vanish, with all that changes slowly; letters, words and texture
     stay.
@@ -82,14 +82,18 @@ def without_lines(picture: FloatArray, weight: FloatArray) -> FloatArray:
     picture : (H, W) float32
     weight : (H, W) float32
         1 = valid, 0 = not.
+    length : int
+        Pixels.
+    soft : float
+        Sigma of the blur before that, pixels; 0 = none.
 
     Returns
     -------
     (H, W) float32
     """
-    soft = np.asarray(cv2.GaussianBlur(picture, (0, 0), SOFT), np.float32)
-    row, column, both = (_mean(soft, weight, size) for size in ((LENGTH, 1), (1, LENGTH), (LENGTH, LENGTH)))
-    return np.asarray(soft - row - column + both, np.float32)
+    blurred = np.asarray(cv2.GaussianBlur(picture, (0, 0), soft), np.float32) if soft else picture
+    row, column, both = (_mean(blurred, weight, size) for size in ((length, 1), (1, length), (length, length)))
+    return np.asarray(blurred - row - column + both, np.float32)
 
 
 def inner_part(a: FloatArray, b: FloatArray, mask: Mask) -> Mask:
@@ -111,7 +115,11 @@ def inner_part(a: FloatArray, b: FloatArray, mask: Mask) -> Mask:
         The whole mask where nothing is flat.
     """
     weight = mask.astype(np.float32)
-    contrast = np.minimum(_spread(a, weight), _spread(b, weight))
+    return inner_of(np.minimum(spread(a, weight), spread(b, weight)), mask)
+
+
+def inner_of(contrast: FloatArray, mask: Mask) -> Mask:
+    """`inner_part` from the contrast within `FLAT_SIDE` pixels around each pixel (`spread`), grey levels."""
     seen = ((contrast > FLAT) & mask).astype(np.uint8)
     closed = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, np.ones((FLAT_SIDE, FLAT_SIDE), np.uint8))
     side = 2 * INWARD + 1
@@ -129,18 +137,33 @@ def _mean(picture: FloatArray, weight: FloatArray, size: tuple[int, int]) -> Flo
     return np.asarray(total / np.maximum(count, 1), np.float32)
 
 
-def _spread(picture: FloatArray, weight: FloatArray) -> FloatArray:
+def spread(picture: FloatArray, weight: FloatArray) -> FloatArray:
     """Standard deviation within `FLAT_SIDE` pixels around each pixel."""
     size = (FLAT_SIDE, FLAT_SIDE)
     variance = _mean(picture * picture, weight, size) - _mean(picture, weight, size) ** 2
     return np.asarray(np.sqrt(np.maximum(variance, 0)), np.float32)
 
 
-def _clipped(detail: FloatArray, mask: Mask) -> FloatArray:
-    """Compress large values smoothly towards a limit that is a multiple of the median magnitude."""
-    if not mask.any():
+def clipped(detail: FloatArray, mask: Mask, step: int = 1) -> FloatArray:
+    """Compress large values smoothly towards a limit that is a multiple of the median magnitude.
+
+    Parameters
+    ----------
+    detail : (H, W) float32
+        From `without_lines`.
+    mask : (H, W) bool
+    step : int
+        The median is that of every *step*-th row and column.
+
+    Returns
+    -------
+    (H, W) float32
+        -1..1.
+    """
+    magnitudes = np.abs(detail[::step, ::step][mask[::step, ::step]])
+    if not magnitudes.size:
         return detail
-    limit = max(CLIPPED * float(np.median(np.abs(detail[mask]))), LEAST_CLIP)
+    limit = max(CLIPPED * float(np.median(magnitudes)), LEAST_CLIP)
     return np.asarray(detail / np.sqrt(detail**2 + limit**2), np.float32)
 
 

@@ -7,7 +7,9 @@ magnitude of its spectrum; the high-pass before that is essential.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -176,22 +178,56 @@ def _squared(features: Features) -> tuple[FloatArray, Mask]:
     return np.asarray(total / np.maximum(share, 1e-6), np.float32), np.asarray(share >= COVERED)
 
 
-def without_keypoints(a: Features, b: Features) -> list[Alignment]:
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A linear map of thumbnail b, (2, 2), to be completed by a shift."""
+
+    linear: NDArray[np.float64]
+    method: RegistrationMethod
+
+
+Worth: TypeAlias = Callable[[list[Proposal]], list[Proposal]]
+Transforms: TypeAlias = Callable[[Features, bool], NDArray[np.complexfloating]]
+
+
+def without_keypoints(
+    a: Features, b: Features, worth: Worth | None = None, transforms: Transforms | None = None
+) -> list[Alignment]:
     """The `BEST` of the likely turned orientations and log-polar registrations, by the peak of their correlation.
 
     Likely are those whose descriptor cosine is within `SURE` of the best one.
+
+    Parameters
+    ----------
+    a, b : Features
+    worth : callable, optional
+        Keeps of all proposals those whose shift is worth looking for.
+    transforms : callable, optional
+        `log_polar_transform`, if it keeps what it made.
+
+    Returns
+    -------
+    list of Alignment
     """
     cosines = orientation_cosines(a, b)
     likely = cosines >= cosines.max() - SURE
     proposals = list(turned(a, b, likely))
     if min(*a.mask.shape, *b.mask.shape) >= MIN_LOG_POLAR:
-        proposals += log_polar(a, b, (bool(likely[:4].any()), bool(likely[4:].any())))
-    worth = [alignment for alignment in proposals if alignment.peak >= MIN_PEAK]
-    return sorted(worth, key=lambda alignment: -alignment.peak)[:BEST]
+        proposals += log_polar(a, b, (bool(likely[:4].any()), bool(likely[4:].any())), transforms)
+    if worth is not None:
+        proposals = worth(proposals)
+    good = [alignment for alignment in shifted(a, b, proposals) if alignment.peak >= MIN_PEAK]
+    return sorted(good, key=lambda alignment: -alignment.peak)[:BEST]
 
 
-def turned(a: Features, b: Features, likely: NDArray[np.bool_] | None = None) -> Iterator[Alignment]:
-    """Propose the seven orientations other than the identity, or the likely ones among them, each with its best shift.
+def shifted(a: Features, b: Features, proposals: Iterable[Proposal]) -> list[Alignment]:
+    """Complete proposals with their best shifts; those without a positive correlation are left out."""
+    found = (shift_after(a, b, proposal.linear, proposal.method) for proposal in proposals)
+    return [alignment for alignment in found if alignment is not None]
+
+
+def turned(a: Features, b: Features, likely: NDArray[np.bool_] | None = None) -> Iterator[Proposal]:
+    """Propose the seven orientations other than the identity, or the likely ones among them.
 
     Parameters
     ----------
@@ -201,43 +237,68 @@ def turned(a: Features, b: Features, likely: NDArray[np.bool_] | None = None) ->
 
     Yields
     ------
-    Alignment
+    Proposal
     """
     for number, orientation in enumerate(eight_orientations()):
         if number and (likely is None or likely[number]):
-            alignment = shift_after(a, b, fitting(a, b, orientation), RegistrationMethod.TRANSLATION)
-            if alignment is not None:
-                yield alignment
+            yield Proposal(fitting(a, b, orientation), RegistrationMethod.TRANSLATION)
 
 
-def log_polar(a: Features, b: Features, likely: tuple[bool, bool] = (True, True)) -> Iterator[Alignment]:
-    """Propose rotations and scales from the log-polar spectra, each with its best shift.
+def log_polar(
+    a: Features, b: Features, likely: tuple[bool, bool] = (True, True), transforms: Transforms | None = None
+) -> Iterator[Proposal]:
+    """Propose rotations and scales from the log-polar spectra.
 
     Parameters
     ----------
     a, b : Features
     likely : (bool, bool)
         Whether to try b as it is, and mirrored.
+    transforms : callable, optional
+        `log_polar_transform`, if it keeps what it made.
 
     Yields
     ------
-    Alignment
+    Proposal
     """
-    base = _log_polar_spectrum(a.thumbnail, a.mask)
+    transform = transforms or log_polar_transform
+    base = transform(a, False)
     for mirror, wanted in zip((np.eye(2), MIRROR), likely, strict=True):
         if not wanted:
             continue
-        flip = mirror[0, 0] < 0
-        picture = b.thumbnail[:, ::-1] if flip else b.thumbnail
-        other = _log_polar_spectrum(picture, b.mask[:, ::-1] if flip else b.mask)
-        for radians, scale in _peaks(base, other):
+        for radians, scale in _peaks(base, transform(b, bool(mirror[0, 0] < 0))):
             # half a turn does not change the magnitude of a spectrum, so both angles are tried
             for half in (0.0, np.pi):
                 cosine, sine = np.cos(radians + half) * scale, np.sin(radians + half) * scale
                 linear = np.array([[cosine, -sine], [sine, cosine]]) @ mirror
-                alignment = shift_after(a, b, linear, RegistrationMethod.LOG_POLAR)
-                if alignment is not None:
-                    yield alignment
+                yield Proposal(linear, RegistrationMethod.LOG_POLAR)
+
+
+def _high_pass() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two (SPECTRUM_SIDE, SPECTRUM_SIDE) factors of a centred spectrum that take low frequencies away."""
+    wave = np.cos(np.pi * np.linspace(-0.5, 0.5, SPECTRUM_SIDE))
+    valley = np.outer(wave, wave)
+    return 1 - valley, 2 - valley
+
+
+def _polar_grid() -> tuple[FloatArray, FloatArray]:
+    """(ANGLES, RADII) columns and rows of a centred spectrum."""
+    angle = np.linspace(0, np.pi, ANGLES, endpoint=False)[:, None]
+    radius = SMALLEST * (LARGEST / SMALLEST) ** (np.arange(RADII) / (RADII - 1))
+    middle = SPECTRUM_SIDE / 2
+    columns = (middle + np.cos(angle) * radius).astype(np.float32)
+    rows = (middle + np.sin(angle) * radius).astype(np.float32)
+    return columns, rows
+
+
+_HIGH_PASS, _POLAR = _high_pass(), _polar_grid()
+
+
+def log_polar_transform(features: Features, mirrored: bool) -> NDArray[np.complexfloating]:
+    """(ANGLES, RADII + 1) transform of the log-polar spectrum of a picture, or of its mirror image."""
+    step = -1 if mirrored else 1
+    spectrum = _log_polar_spectrum(features.thumbnail[:, ::step], features.mask[:, ::step])
+    return np.fft.rfft2(np.pad(spectrum, ((0, 0), (0, RADII))))
 
 
 def _log_polar_spectrum(picture: ByteArray, mask: Mask) -> FloatArray:
@@ -249,23 +310,14 @@ def _log_polar_spectrum(picture: ByteArray, mask: Mask) -> FloatArray:
     top, left = (SPECTRUM_SIDE - height) // 2, (SPECTRUM_SIDE - width) // 2
     square[top : top + height, left : left + width] = level * weight
     spectrum = np.fft.fftshift(np.abs(np.fft.fft2(square)))
-    wave = np.cos(np.pi * np.linspace(-0.5, 0.5, SPECTRUM_SIDE))
-    valley = np.outer(wave, wave)
-    passed = np.log1p(spectrum) * (1 - valley) * (2 - valley)
-    angle = np.linspace(0, np.pi, ANGLES, endpoint=False)[:, None]
-    radius = SMALLEST * (LARGEST / SMALLEST) ** (np.arange(RADII) / (RADII - 1))
-    middle = SPECTRUM_SIDE / 2
-    columns = (middle + np.cos(angle) * radius).astype(np.float32)
-    rows = (middle + np.sin(angle) * radius).astype(np.float32)
-    polar = np.asarray(cv2.remap(passed.astype(np.float32), columns, rows, cv2.INTER_LINEAR))
+    passed = (np.log1p(spectrum) * _HIGH_PASS[0] * _HIGH_PASS[1]).astype(np.float32)
+    polar = np.asarray(cv2.remap(passed, *_POLAR, cv2.INTER_LINEAR))
     return np.asarray(polar - polar.mean(), np.float32)
 
 
-def _peaks(base: FloatArray, other: FloatArray) -> list[tuple[float, float]]:
-    """Return the best (rotation in radians, scale) that turn `other` into `base`, best first."""
-    padding = ((0, 0), (0, RADII))
-    first, second = np.fft.rfft2(np.pad(base, padding)), np.fft.rfft2(np.pad(other, padding))
-    surface = np.fft.irfft2(first * np.conj(second), s=(ANGLES, 2 * RADII))
+def _peaks(base: NDArray[np.complexfloating], other: NDArray[np.complexfloating]) -> list[tuple[float, float]]:
+    """Return the best (rotation in radians, scale) that turn `other` into `base`, best first, from their transforms."""
+    surface = np.fft.irfft2(base * np.conj(other), s=(ANGLES, 2 * RADII))
     step = np.log(LARGEST / SMALLEST) / (RADII - 1)
     reach = int(np.log(3.0) / step)
     surface[:, reach + 1 : -reach] = -np.inf

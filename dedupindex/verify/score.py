@@ -164,6 +164,52 @@ def more_than_layout(measures: Mapping[str, float]) -> float:
     return _logistic(DETAIL, detail_evidence(measures))
 
 
+def needed_agreement(threshold: float, inlier_share: float, pixels: float) -> float:
+    """Fisher's z of the agreement in detail that the second rule asks for, of pictures that have keypoints.
+
+    Parameters
+    ----------
+    threshold : float
+        Smallest score that is accepted, 0..1.
+    inlier_share : float
+        Of the keypoints that match, 0..1.
+    pixels : float
+        In which the detail is compared.
+
+    Returns
+    -------
+    float
+        Minus infinity where the threshold is so low that any agreement is enough.
+    """
+    logit = float(np.log(max(threshold, 1e-9) / max(1 - threshold, 1e-9)))
+    weights = DETAIL.weights
+    units = np.exp((logit - DETAIL.bias - weights["inlier_share"] * inlier_share) / weights["detail"])
+    if units <= WEAKEST:
+        return -np.inf
+    return float(min(units, STRONGEST) * UNIT / np.sqrt(np.clip(pixels, FEWEST_PIXELS, MOST_PIXELS)))
+
+
+def needed_few_agreement(threshold: float, correlation: float) -> float:
+    """The same of pictures with fewer than `FEW_KEYPOINTS`, which are judged by their correlation as well.
+
+    Parameters
+    ----------
+    threshold : float
+        Smallest score that is accepted, 0..1.
+    correlation : float
+        As it may be at most, -1..1.
+
+    Returns
+    -------
+    float
+        0 or less where any agreement is enough.
+    """
+    logit = float(np.log(max(threshold, 1e-9) / max(1 - threshold, 1e-9)))
+    weights = DETAIL.weights
+    by_correlation = weights["few_ncc"] * float(np.arctanh(np.clip(correlation, 0, 0.9995)))
+    return (logit - DETAIL.bias - weights["few"] - by_correlation) / weights["few_detail"]
+
+
 def _logistic(rule: Rule, terms: Mapping[str, float]) -> float:
     logit = rule.bias + sum(weight * terms[name] for name, weight in rule.weights.items())
     return float(1 / (1 + np.exp(-np.clip(logit, -40, 40))))

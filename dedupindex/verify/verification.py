@@ -10,14 +10,15 @@ the same. For the best alignment a second rule decides whether more agrees than 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.features.descriptor import orientation_cosines, reach, unit
 from dedupindex.features.model import load_model
-from dedupindex.features.negative import Negatives, has_negative
+from dedupindex.features.negative import Negatives, has_negative, negative
 from dedupindex.features.thumbnail import SIDE
 from dedupindex.records import (
     Features,
@@ -32,6 +33,8 @@ from dedupindex.records import (
 )
 from dedupindex.verify import orientations, score
 from dedupindex.verify.agreement import Overlay, agreement, overlay
+from dedupindex.verify.coarse import Details, may_agree
+from dedupindex.verify.coarse_shifts import worth_aligning, worth_shifting
 from dedupindex.verify.detail import detail_agreement
 from dedupindex.verify.keypoint_registration import Alignment, invert, register_keypoints
 from dedupindex.verify.relations import full_matrix, registration_of, relations_of, to_full
@@ -76,7 +79,19 @@ class Assessment:
     probability: float
 
 
-def verify(a: Features, b: Features, *, threshold: float = 0.5, negatives: Negatives | None = None) -> Verification:
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the verifications of many pairs have in common: made once for each picture.
+
+    With it, alignments that cannot be accepted are recognised at half size (`coarse`), so the verification of a pair
+    that is not accepted may tell less of why.
+    """
+
+    negatives: Negatives = field(default_factory=Negatives)
+    details: Details = field(default_factory=Details)
+
+
+def verify(a: Features, b: Features, *, threshold: float = 0.5, shared: Shared | None = None) -> Verification:
     """Decide whether two pictures show the same, and how.
 
     Parameters
@@ -84,15 +99,14 @@ def verify(a: Features, b: Features, *, threshold: float = 0.5, negatives: Negat
     a, b : Features
     threshold : float
         Smallest score that is accepted, 0..1.
-    negatives : Negatives, optional
-        Shared by many pairs, it saves half of what unlike pictures cost.
+    shared : Shared, optional
+        For many pairs: it saves most of what look-alikes and half of what unlike pictures cost.
 
     Returns
     -------
     Verification
         The same verdict and score for (b, a), with the direction turned round.
     """
-    shared = Negatives() if negatives is None else negatives
     if _order(a) > _order(b):
         return turned_round(_verify(b, a, threshold, shared), b, a)
     return _verify(a, b, threshold, shared)
@@ -120,7 +134,7 @@ def _order(features: Features) -> bytes:
     return features.pixel_sha256 + features.descriptor.tobytes() + features.thumbnail.tobytes()[:64]
 
 
-def _verify(a: Features, b: Features, threshold: float, negatives: Negatives) -> Verification:
+def _verify(a: Features, b: Features, threshold: float, shared: Shared | None) -> Verification:
     if a.pixel_sha256 and a.pixel_sha256 == b.pixel_sha256:
         identity = registration_of(np.eye(2, 3), a, b, Alignment(np.eye(2, 3), RegistrationMethod.IDENTITY), 1.0, 1.0)
         return same_pixels(identity)
@@ -130,10 +144,11 @@ def _verify(a: Features, b: Features, threshold: float, negatives: Negatives) ->
     if not within_reach(a, b):
         nothing = Registration((0.0, 0.0), overlap=0.0, method=RegistrationMethod.NONE, confidence=0.0)
         return Verification(False, 0.0, (), nothing, "descriptors too far apart", version=VERSION)
-    best = best_alignment(a, b)
+    details = None if shared is None else shared.details
+    best = best_alignment(a, b, threshold, details)
     if (best is None or best.probability < CERTAIN) and may_be_negatives(a, b):
-        inverted = negatives.of(b)
-        other = best_alignment(a, inverted)
+        inverted = shared.negatives.of(b) if shared else negative(b)
+        other = best_alignment(a, inverted, threshold, details)
         if other is not None and (best is None or other.probability > best.probability):
             return as_negatives(_verdict(a, inverted, other, threshold))
     if best is None:
@@ -142,10 +157,17 @@ def _verify(a: Features, b: Features, threshold: float, negatives: Negatives) ->
     return _verdict(a, b, best, threshold)
 
 
-def best_alignment(a: Features, b: Features) -> Assessment | None:
-    """Judge alignments until one is certain; return the best of them, None where there is none."""
+def best_alignment(
+    a: Features, b: Features, threshold: float = 0.5, details: Details | None = None
+) -> Assessment | None:
+    """Judge alignments until one is certain; return the best of them, None where there is none.
+
+    With *details*, those that cannot be accepted at this threshold are left out.
+    """
     best: Assessment | None = None
-    for alignment in alignments(a, b):
+    for alignment in alignments(a, b, threshold, details):
+        if details is not None and not may_agree(a, b, alignment, details, threshold):
+            continue
         assessment = assess(a, b, alignment)
         if best is None or assessment.probability > best.probability:
             best = assessment
@@ -165,11 +187,11 @@ def as_negatives(verification: Verification) -> Verification:
     return replace(verification, relations=relations, reason=f"negative, {verification.reason}")
 
 
-def alignments(a: Features, b: Features) -> Iterator[Alignment]:
+def alignments(a: Features, b: Features, threshold: float = 0.5, details: Details | None = None) -> Iterator[Alignment]:
     """Propose alignments, the most reliable first.
 
     Where both pictures have keypoints and those do not agree, only pictures of similar appearance are correlated:
-    this rejects most false candidates.
+    this rejects most false candidates. With *details*, what cannot be accepted at this threshold is left out.
     """
     fewest = min(len(a.keypoints), len(b.keypoints))
     few = fewest < FEW_KEYPOINTS
@@ -177,7 +199,8 @@ def alignments(a: Features, b: Features) -> Iterator[Alignment]:
     agree = by_keypoints is not None and by_keypoints.inliers >= MIN_INLIERS
     if by_keypoints is not None and agree:
         yield by_keypoints
-    if few or agree or cosine(a, b) >= alike_from(fewest):
+    correlated = few or agree or cosine(a, b) >= alike_from(fewest)
+    if correlated and (details is None or worth_aligning(a, b, details, threshold)):
         plain = orientations.translate(a, b)
         if plain is not None and (few or agree or plain.peak >= MIN_PEAK):
             yield plain
@@ -187,7 +210,11 @@ def alignments(a: Features, b: Features) -> Iterator[Alignment]:
     ):
         yield from orientations.stretched(a, b)
     if few and not agree:
-        yield from orientations.without_keypoints(a, b)
+        if details is None:
+            yield from orientations.without_keypoints(a, b)
+        else:
+            worth = partial(worth_shifting, a, b, details=details, threshold=threshold)
+            yield from orientations.without_keypoints(a, b, worth, details.log_polar)
 
 
 def alike_from(keypoints: int) -> float:

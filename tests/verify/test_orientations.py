@@ -35,7 +35,7 @@ def test_the_eight_lays_are_the_dihedral_group():
 def test_every_lay_of_a_photograph(name, number):
     picture = photograph(name)[:, ::-1] if number >= 4 else photograph(name)
     a, b = photograph_features(name), features(np.ascontiguousarray(np.rot90(picture, number % 4)))
-    alignment = best(a, b, list(orientations.turned(a, b)))
+    alignment = best(a, b, orientations.shifted(a, b, orientations.turned(a, b)))
     height, width = b.mask.shape
     middle = alignment.matrix @ (width / 2, height / 2, 1)
     np.testing.assert_allclose(middle, np.array(a.mask.shape[::-1]) / 2, atol=1.5)
@@ -74,7 +74,7 @@ def test_log_polar_spectra_see_rotation_and_scale(name, degrees, scale):
     inside = cv2.warpAffine(np.ones((height, width), np.uint8), matrix, (width, height)) > 0
     a = photograph_features(name)
     b = features(cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_AREA), inside)
-    found = list(orientations.log_polar(a, b))
+    found = orientations.shifted(a, b, orientations.log_polar(a, b))
     assert found
     linear = best(a, b, found).matrix[:, :2]
     to_full = np.diag(np.array(a.box[:1:-1]) / a.mask.shape[::-1])
@@ -90,7 +90,7 @@ def test_nothing_valid_aligns_with_nothing():
     a = photograph_features("cat")
     empty = replace(a, mask=np.zeros(a.mask.shape, bool))
     assert orientations.translate(a, empty) is None
-    assert list(orientations.turned(empty, a)) == []
+    assert orientations.shifted(empty, a, orientations.turned(empty, a)) == []
 
 
 def test_flat_pictures_align_with_nothing():
@@ -99,7 +99,7 @@ def test_flat_pictures_align_with_nothing():
     a = photograph_features("cat")
     flat = replace(a, thumbnail=np.full(a.mask.shape, 128, np.uint8))
     assert orientations.translate(a, flat) is None
-    assert list(orientations.log_polar(flat, flat)) == []
+    assert orientations.shifted(flat, flat, orientations.log_polar(flat, flat)) == []
 
 
 @pytest.mark.parametrize("shapes", [((100, 100), (100, 130)), ((60, 120), (120, 60)), ((40, 160), (100, 100))])

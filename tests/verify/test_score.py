@@ -170,3 +170,18 @@ def test_significance():
     assert significance(0.5, 0.1) == pytest.approx(np.arctanh(0.5) / 0.1)
     assert significance(-0.5, 0.1) == -significance(0.5, 0.1)
     assert np.isfinite([significance(1.0, 0.0), significance(-1.0, 0.0)]).all()
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.9])
+def test_needed_agreement_is_where_the_second_rule_says_the_threshold(threshold):
+    few = {"inner": 0.0, "echo": 0.0, "inner_pixels": 6000.0, "inliers": 6.0, "matches": 24.0, "ncc": 0.95}
+    few |= {"keypoints": 100.0, "turned": 0.0, "trendless": 0.5}
+    needed = score.needed_agreement(threshold, 0.25, 6000.0)
+    assert score.more_than_layout({**few, "inner": float(np.tanh(needed))}) == pytest.approx(threshold)
+    few |= {"keypoints": 3.0, "inliers": 0.0}
+    needed = score.needed_few_agreement(threshold, 0.95)
+    assert score.more_than_layout({**few, "inner": float(np.tanh(needed))}) == pytest.approx(threshold)
+
+
+def test_a_threshold_that_anything_reaches_needs_no_agreement():
+    assert score.needed_agreement(1e-6, 0.0, 6000.0) == -np.inf

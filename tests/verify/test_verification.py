@@ -11,7 +11,6 @@ from PIL import Image
 from dedupindex.evaluation.attacks import attack
 from dedupindex.features import pack
 from dedupindex.features.model import load_model
-from dedupindex.features.negative import Negatives
 from dedupindex.records import Features, Relation, Verification
 from dedupindex.verify.keypoint_registration import compose
 from dedupindex.verify.verification import (
@@ -19,6 +18,7 @@ from dedupindex.verify.verification import (
     LEAST_ALIKE,
     MOST_ALIKE,
     SOME_KEYPOINTS,
+    Shared,
     alike_from,
     same_bytes,
     verify,
@@ -442,11 +442,13 @@ def test_fewer_keypoints_need_less_likeness():
     assert levels[0] == LEAST_ALIKE < levels[BLURRED] < levels[SOME_KEYPOINTS] == MOST_ALIKE
 
 
-def test_shared_negatives_change_no_verdict():
-    negatives = Negatives()
+def test_what_pairs_share_changes_no_verdict():
+    shared = Shared()
     pictures = [photograph_features(name) for name in PHOTOGRAPHS]
     pictures.append(features(255 - photograph(PHOTOGRAPHS[0])))
     pairs = list(itertools.permutations(pictures, 2))
-    shared = [verify(a, b, negatives=negatives) for a, b in pairs]
-    assert shared == [verify(a, b) for a, b in pairs]
-    assert any(Relation.NEGATIVE in verification.relations for verification in shared)
+    together = [verify(a, b, shared=shared) for a, b in pairs]
+    alone = [verify(a, b) for a, b in pairs]
+    for one, other in zip(together, alone, strict=True):
+        assert one == other if other.accepted else not one.accepted
+    assert any(Relation.NEGATIVE in verification.relations for verification in together)
