@@ -31,6 +31,7 @@ DONE, FOUND, ERROR, ANY, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
 SHAPING = tuple(f.name for f in dataclasses.fields(Settings) if f.metadata["shapes"])
 READING = (
     "all_frames",
+    "panels",
     "allow_object_arrays",
     "max_pixels",
     "max_bytes",

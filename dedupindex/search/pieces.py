@@ -142,7 +142,7 @@ def _search(
     pairs = sorted(
         (a, b, turned) if contents[a].key < contents[b].key else (b, a, turned)
         for (a, b), turned in proposed_once.items()
-        if a in contents and b in contents
+        if a in contents and b in contents and not contents[a].is_own_panel(contents[b])
     )
     tally.seen.add(fresh)
     tally.candidates += len(pairs)
