@@ -36,8 +36,8 @@ from dedupindex.sources import decode_file
 
 SIDE = 240  # pixels of a panel
 TILES = 8  # panels of one picture
-LEAST_CONTRAST = 8.0  # standard deviation of a panel, levels
-LEAST_DETAIL = 3.0  # mean difference of neighbouring pixels in its most detailed half, levels
+LEAST_CONTRAST = 5.0  # standard deviation of a panel, levels
+LEAST_DETAIL = 1.0  # mean difference of neighbouring pixels in its most detailed half, levels
 STRANGERS = 100
 PUBLISHED = 0.25
 LEAST_PRECISION = 0.99
