@@ -3,8 +3,8 @@
 Panels are cut from the pictures of the folders, those of the first folder first (microscopy, say), without overlap; so
 many panels come from one and the same slide and look alike. Each is reused in nine ways (`VARIANTS`): cropped, turned,
 in another contrast, encoded again, made smaller, mirrored, with a label over it, and as one of 4 or 9 panels of a
-figure. For each way there is a database of its own with what was made, and every panel is a query; `STRANGERS` further
-panels, which stand in nothing, are queries too. The first answer, copy or piece, counts.
+figure. For each way there is a database of its own with what was made, and every panel is a query; strangers, further
+panels that stand in nothing, are queries too. The first answer, copy or piece, counts.
 
 recall@1      panels whose first answer is the picture that was made of them / panels
 precision     right first answers / first answers, those to strangers among them
@@ -38,7 +38,6 @@ SIDE = 240  # pixels of a panel
 TILES = 8  # panels of one picture
 LEAST_CONTRAST = 5.0  # standard deviation of a panel, levels
 LEAST_DETAIL = 1.0  # mean difference of neighbouring pixels in its most detailed half, levels
-STRANGERS = 100
 PUBLISHED = 0.25
 LEAST_PRECISION = 0.99
 LETTERS = "abcdefghi"
@@ -275,14 +274,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--panels", type=int, default=500)
+    parser.add_argument("--strangers", type=int, default=100)
     parser.add_argument("--others", type=int, default=0, help="panels of the variants that are no composite; 0 = all")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    found = panels_of(chosen.folders, chosen.panels + STRANGERS, chosen.seed)
+    found = panels_of(chosen.folders, chosen.panels + chosen.strangers, chosen.seed)
     random = np.random.default_rng(chosen.seed)
     found = [found[i] for i in random.permutation(len(found)).tolist()]
-    panels, strangers = found[:-STRANGERS], found[-STRANGERS:]
+    held = max(0, len(found) - chosen.strangers)
+    panels, strangers = found[:held], found[held:]
     print(f"{len(panels)} panels, {len(strangers)} strangers", flush=True)
     results = []
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:

@@ -20,7 +20,9 @@ from dedupindex.verify.pieces.scoring import FITTED, accepts, score_of
 from dedupindex.verify.proof import thresholds
 
 VERSION = f"2:{digest(FITTED)}:{thresholds.MEASURES_VERSION}.{digest('proof')}"
-WELL_LAID = 0.97  # mean correlation of a region from which its map is not refined
+# Mean correlation of a region from which its map is not refined, and below which a refined map is not taken: a copy
+# reaches it, while eight free parameters also bring two shots of a scene somewhat nearer to each other.
+WELL_LAID = 0.97
 UNLIKE = (Outcome.ALTERNATE, Outcome.DIFFERENT)
 MOST_PIECES = 8  # of one pair
 APART = 24.0  # pixels of the stored picture by which a part and its copy inside one picture must lie apart
@@ -130,7 +132,7 @@ def examined(a: PieceFeatures, b: PieceFeatures, found: PieceMap) -> Examined | 
         return None
     if region.mean < WELL_LAID and (better := refined(a, b, region)) is not None:
         again = region_of(a.picture, a.mask, b.picture, b.mask, better, found.points_a)
-        if again is not None and again.mean > region.mean and accepts(measures_of(found, again)):
+        if again is not None and again.mean >= WELL_LAID and accepts(measures_of(found, again)):
             found, region = replace(found, matrix=better), again
     proof = prove_region(a, b, region)
     return Examined(found, region, proof, measures_of(found, region, proof))

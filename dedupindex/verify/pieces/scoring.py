@@ -33,15 +33,21 @@ def evidence(measures: PieceMeasures) -> tuple[float, ...]:
         measures.drawn or 0.0,
         math.log2(min(max(measures.thickness or 0.0, 8.0), 64.0)),
         math.log2(min(max(_thinness(measures), 2.0), 16.0)),
-        _likeness(measures.matched),
-        _likeness(measures.rest),
+        _likeness(measures.matched, measures),
+        _likeness(measures.rest, measures),
         min(measures.changed or 0.0, MOST_CHANGED),
         measures.unlike or 0.0,
     )
 
 
-def _likeness(correlation: float | None) -> float:
-    """How near a correlation is to 1, on a scale of doublings: copies and other shots lie close together there."""
+def _likeness(correlation: float | None, measures: PieceMeasures) -> float:
+    """How near a correlation is to 1, on a scale of doublings: copies and other shots lie close together there.
+
+    The proof says exactly 1 where none of its windows shows anything; where those of the region do, and do not agree
+    as well, the correlation of the region stands for it.
+    """
+    if correlation is not None and correlation >= 1:
+        correlation = measures.mean
     return -math.log2(min(max(1 - (correlation or 0.0), 1 / 512), 1 / 4))
 
 
