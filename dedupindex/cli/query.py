@@ -102,12 +102,13 @@ def _within(session: Session, pictures: list[str], json: bool, *, alone: bool) -
                 failures.append(Failure(error.path, error.reason, error.detail))
     if json:
         answered = [
-            {**path_json(Path(picture)), "within": [found_json(piece) for piece in found]} for picture, found in answers
+            {**path_json(Path(picture)), "within": [found_json(piece) for piece in copies]}
+            for picture, copies in answers
         ]
         out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "within", "queries": answered}))
     else:
-        for picture, found in answers:
-            out(within_words(picture, found))
+        for picture, copies in answers:
+            out(within_words(picture, copies))
     list_failures(failures)
     return FOUND if failures else DONE
 

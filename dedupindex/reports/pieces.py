@@ -123,20 +123,20 @@ def matches_words(name: str, matches: Sequence[PieceMatch], base: Path | None = 
     return "\n".join(lines)
 
 
-def within_words(name: str, found: Sequence[FoundPiece]) -> str:
+def within_words(name: str, copies: Sequence[FoundPiece]) -> str:
     """Return the parts of a picture that stand in it twice, as text.
 
     Parameters
     ----------
     name : str
         Of the picture.
-    found : sequence of FoundPiece
+    copies : sequence of FoundPiece
         Surest first.
     """
-    if not found:
+    if not copies:
         return f"{name}: no part stands in it twice"
-    lines = [f"{name}: {count(len(found), 'part')} twice in it"]
-    for piece in found:
+    lines = [f"{name}: {count(len(copies), 'part')} twice in it"]
+    for piece in copies:
         lines.append(f"    {box_words(piece.part_box)} and {box_words(piece.box)}")
         words = [f"score {piece.score:.3f}", *_changes(piece)]
         lines.append(f"      {', '.join(words)}")

@@ -95,8 +95,8 @@ def _shared(
 ) -> Iterator[tuple[Side, FoundPiece]]:
     """Parts on which keypoints, pixels and the proof agree, as `find_pieces` gives them, in no order."""
     parity, width = load_model().local_parity, b.pieces.mask.shape[1]
-    for found in maps_between(a.pieces.keypoints, b.pieces.keypoints, width, parity, mirrored=mirrored, apart=apart):
-        one = examined(a.pieces, b.pieces, found)
+    for agreed in maps_between(a.pieces.keypoints, b.pieces.keypoints, width, parity, mirrored=mirrored, apart=apart):
+        one = examined(a.pieces, b.pieces, agreed)
         if one is None or one.proof.outcome is Outcome.DIFFERENT:
             continue
         score = score_of(one.measures)
@@ -114,28 +114,28 @@ class Examined:
     measures: PieceMeasures
 
 
-def examined(a: PieceFeatures, b: PieceFeatures, found: PieceMap) -> Examined | None:
+def examined(a: PieceFeatures, b: PieceFeatures, agreed: PieceMap) -> Examined | None:
     """Measure and prove the part under a map, which is refined before where the pixels do not agree well.
 
     Parameters
     ----------
     a, b : PieceFeatures
-    found : PieceMap
+    agreed : PieceMap
 
     Returns
     -------
     Examined or None
         None where a hard limit is broken.
     """
-    region = region_of(a.picture, a.mask, b.picture, b.mask, found.matrix, found.points_a)
-    if region is None or not accepts(measures_of(found, region)):
+    region = region_of(a.picture, a.mask, b.picture, b.mask, agreed.matrix, agreed.points_a)
+    if region is None or not accepts(measures_of(agreed, region)):
         return None
     if region.mean < WELL_LAID and (better := refined(a, b, region)) is not None:
-        again = region_of(a.picture, a.mask, b.picture, b.mask, better, found.points_a)
-        if again is not None and again.mean >= WELL_LAID and accepts(measures_of(found, again)):
-            found, region = replace(found, matrix=better), again
+        again = region_of(a.picture, a.mask, b.picture, b.mask, better, agreed.points_a)
+        if again is not None and again.mean >= WELL_LAID and accepts(measures_of(agreed, again)):
+            agreed, region = replace(agreed, matrix=better), again
     proof = prove_region(a, b, region)
-    return Examined(found, region, proof, measures_of(found, region, proof))
+    return Examined(agreed, region, proof, measures_of(agreed, region, proof))
 
 
 def find_within(view: View, *, threshold: float = 0.5) -> list[FoundPiece]:
@@ -196,9 +196,9 @@ def measures_of(one: PieceMap, region: Region, proof: Proof | None = None) -> Pi
     )
 
 
-def _piece(a: View, b: View, found: Examined, score: float) -> tuple[Side, FoundPiece]:
+def _piece(a: View, b: View, seen: Examined, score: float) -> tuple[Side, FoundPiece]:
     """The piece as it lies on both full frames."""
-    one, region, proof = found.map, found.region, found.proof
+    one, region, proof = seen.map, seen.region, seen.proof
     coarse, fine = (a, b) if region.coarse_is_a else (b, a)
     top, left, height, width = region.box
     corners = np.array([[left, top], [left + width, top], [left + width, top + height], [left, top + height]], float)
@@ -232,7 +232,7 @@ def _piece(a: View, b: View, found: Examined, score: float) -> tuple[Side, Found
         scale=scale,
         rotation=turn,
         matrix=tuple(tuple(float(v) for v in row) for row in matrix),  # type: ignore[arg-type]
-        measures=found.measures,
+        measures=seen.measures,
         version=VERSION,
         proof=Proof(proof.outcome, changed=proof.changed, reason=proof.reason),
     )
