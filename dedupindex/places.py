@@ -6,7 +6,8 @@ is a folder of another machine. NAME tells which: a scheme of `SCHEMES` is an ob
 A member of an archive is a path below it, ``/data/000.tar/cat.jpg``, wherever the archive lies.
 
 One picture of several in a file is told by what stands after the path: ``stack.npy#frame=2`` (counted from 0),
-``paper.pdf#page=3`` and ``paper.pdf#picture=2`` (counted from 1), ``clip.mp4#t=12.4`` (seconds from its beginning).
+``paper.pdf#page=3`` and ``paper.pdf#picture=2`` (counted from 1), ``clip.mp4#t=12.4`` (seconds from its beginning),
+``figure.png#panel=3`` (counted from 1).
 They are one number, the frame, everywhere else: see `fragment_of`.
 """
 
@@ -33,9 +34,11 @@ DOCUMENTS = frozenset({".pdf"})
 _VIDEOS = ".mp4 .m4v .mov .qt .3gp .mkv .webm .avi .mpg .mpeg .ts .m2ts .mts .wmv .asf .flv .ogv .mxf"
 VIDEOS = frozenset(_VIDEOS.split())
 FIRST_PICTURE = 1_000_000  # frame number of the first picture embedded in a document; smaller ones are pages
+FIRST_PANEL = 2_000_000_000  # frame number of the first panel of a picture; those of stacks are smaller
 MILLISECONDS = 1_000  # a frame number of a video is its time in these
 
-_FRAGMENT = re.compile(r"(?P<path>.+)#(?P<what>frame|page|picture|t)=(?P<number>\d{1,9}(?:\.\d{1,9})?)", re.DOTALL)
+_PARTS = "frame|page|picture|panel|t"
+_FRAGMENT = re.compile(rf"(?P<path>.+)#(?P<what>{_PARTS})=(?P<number>\d{{1,9}}(?:\.\d{{1,9}})?)", re.DOTALL)
 _NAME = re.compile(r"([A-Za-z0-9][\w.+-]+):")
 _LOGIN = re.compile(r"^[^/]*:[^/@]*@")
 
@@ -175,13 +178,15 @@ def fragment_of(path: Path, frame: int) -> str:
     Returns
     -------
     str
-        ``#frame=N``; of a document ``#page=N`` or ``#picture=N``, of a video ``#t=SECONDS``.
+        ``#frame=N``; of a document ``#page=N`` or ``#picture=N``, of a video ``#t=SECONDS``; of a panel ``#panel=N``.
     """
     suffix = path.suffix.lower()
     if suffix in DOCUMENTS:
         return f"#picture={frame - FIRST_PICTURE + 1}" if frame >= FIRST_PICTURE else f"#page={frame + 1}"
     if suffix in VIDEOS:
         return f"#t={frame / MILLISECONDS:.3f}".rstrip("0").rstrip(".")
+    if frame >= FIRST_PANEL:
+        return f"#panel={frame - FIRST_PANEL + 1}"
     return f"#frame={frame}" if frame else ""
 
 
@@ -198,5 +203,5 @@ def split_fragment(text: str) -> tuple[str, int | None]:
         return match["path"], round(number * MILLISECONDS)
     if number != int(number) or (what != "frame" and number < 1):
         return text, None
-    first = {"frame": 0, "page": -1, "picture": FIRST_PICTURE - 1}[what]
+    first = {"frame": 0, "page": -1, "picture": FIRST_PICTURE - 1, "panel": FIRST_PANEL - 1}[what]
     return match["path"], int(number) + first

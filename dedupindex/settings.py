@@ -111,6 +111,9 @@ class Settings:
         False, "store hashes and vectors only, no thumbnails: pairs are compared from their files; for a new database"
     )
     all_frames: bool = _setting(False, "take every frame of animations too (stacks always give all)")
+    panels: bool = _setting(
+        False, "take the panels of pages and figures too, where gutters or rules part them: FILE#panel=N"
+    )
     allow_object_arrays: bool = _setting(False, "read numbers and None from .npy arrays of Python objects")
     max_pixels: int = _setting(200_000_000, "largest width x height of a frame")
     max_bytes: int = _setting(2_000_000_000, "largest file, bytes")

@@ -74,14 +74,14 @@ def file_info(address: str, settings: Settings) -> dict[str, Any]:
     """Return what a file holds, as it would be ingested."""
     from dedupindex import read_file
     from dedupindex.index import fork_workers_here
-    from dedupindex.places import DOCUMENTS, VIDEOS, fragment_of
+    from dedupindex.places import DOCUMENTS, FIRST_PANEL, VIDEOS, fragment_of
     from dedupindex.reports.jsonfile import path_json
     from dedupindex.reports.names import shown
 
     fork_workers_here()
     read = read_file(address, settings)
     decoded = read.decoded
-    named = decoded.path.suffix.lower() in DOCUMENTS | VIDEOS  # frames by page or time
+    by_page_or_time = decoded.path.suffix.lower() in DOCUMENTS | VIDEOS
     return {
         **path_json(decoded.path),
         "sha256": decoded.sha256.hex(),
@@ -94,7 +94,11 @@ def file_info(address: str, settings: Settings) -> dict[str, Any]:
         "frames": [
             {
                 "frame": frame.number,
-                **({"address": fragment_of(decoded.path, frame.number)} if named else {}),
+                **(
+                    {"address": fragment_of(decoded.path, frame.number)}
+                    if by_page_or_time or frame.number >= FIRST_PANEL
+                    else {}
+                ),
                 "size": f"{made.full_shape[1]} x {made.full_shape[0]}",
                 "channels": made.channels,
                 "bits": made.bits,

@@ -32,6 +32,7 @@ SHAPING = tuple(f.name for f in dataclasses.fields(Settings) if f.metadata["shap
 MAKING = (*SHAPING, "hash_only")  # of verbs that may make a database
 READING = (
     "all_frames",
+    "panels",
     "allow_object_arrays",
     "max_pixels",
     "max_bytes",

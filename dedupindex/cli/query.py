@@ -13,7 +13,7 @@ from dedupindex.cli.options import DONE, FOUND, JsonOption, LimitOption, Session
 
 if TYPE_CHECKING:
     from dedupindex.records import Failure, Match
-    from dedupindex.records.pieces import Box, PieceMatch
+    from dedupindex.records.pieces import Box, FoundPiece, PieceMatch
 
 
 def query(
@@ -32,13 +32,19 @@ def query(
             help="Search only for this region of the pictures, in pixels; needs the profile pieces.",
         ),
     ] = None,
+    within: Annotated[
+        bool,
+        typer.Option("--within", help="Find parts of each picture that stand in it twice; needs the profile pieces."),
+    ] = False,
 ) -> int:
     """Find the stored pictures that show what these show.
 
     These need not be stored themselves. In a database with the profile pieces, also those that share a part with them,
     and where it lies. With --bank, find the hashes of banks that are near theirs instead: near, not confirmed, because
-    a bank has no pictures.
+    a bank has no pictures. With --within, find what was copied from one place of a picture to another one.
     """
+    if within:
+        return _within(session, pictures, json, alone=box is None and not bank)
     if bank:
         return _in_banks(session, pictures, bank, json)
     from dedupindex.errors import ReadError
@@ -73,6 +79,36 @@ def query(
             for picture, matches, parts in answers
         ]
         out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "query", "queries": answered}))
+    list_failures(failures)
+    return FOUND if failures else DONE
+
+
+def _within(session: Session, pictures: list[str], json: bool, *, alone: bool) -> int:
+    """Look for copies inside each picture; the database gives the settings."""
+    from dedupindex.errors import ReadError, SettingsError
+    from dedupindex.records import Failure
+    from dedupindex.reports.jsonfile import SCHEMA_VERSION, found_json, path_json, to_json
+    from dedupindex.reports.pieces import within_words
+
+    if not alone:
+        raise SettingsError("--within looks into the pictures themselves; it goes with neither --box nor --bank")
+    answers: list[tuple[str, list[FoundPiece]]] = []
+    failures: list[Failure] = []
+    with session.open() as index:
+        for picture in pictures:
+            try:
+                answers.append((picture, index.copies_within(picture)))
+            except ReadError as error:
+                failures.append(Failure(error.path, error.reason, error.detail))
+    if json:
+        answered = [
+            {**path_json(Path(picture)), "within": [found_json(piece) for piece in copies]}
+            for picture, copies in answers
+        ]
+        out_bytes(to_json({"schema": SCHEMA_VERSION, "kind": "within", "queries": answered}))
+    else:
+        for picture, copies in answers:
+            out(within_words(picture, copies))
     list_failures(failures)
     return FOUND if failures else DONE
 

@@ -17,7 +17,7 @@ from dedupindex.index.opening import OpenIndex
 from dedupindex.places import absolute
 from dedupindex.records import Decision, DuplicateGroup, Failure, Features, ImageRecord, Pair, RunRecord
 from dedupindex.records.pictures import FileFacts, Thumbnail, TiledPicture
-from dedupindex.records.pieces import Box, PieceMatch
+from dedupindex.records.pieces import Box, FoundPiece, PieceMatch
 from dedupindex.records.plans import Plan
 from dedupindex.records.reports import Overview
 from dedupindex.records.roots import Root
@@ -113,16 +113,48 @@ class ReadableIndex(OpenIndex):
         from dedupindex.ingest.query_pictures import describe_picture
         from dedupindex.search import pieces as piece_search
 
+        self._refuse_other_profiles()
+        image, features = describe_picture(picture, self.settings, box=box)
+        if key and deciding.content_of(key) != (image.sha256, image.frame):
+            raise ReadError(Path(str(picture)), Reason.CHANGED_WHILE_READ, "it holds another content now")
+        return piece_search.query_pieces(self._database, self._pieces, self.settings, features, limit=limit)
+
+    @on_one_thread
+    def copies_within(self, picture: PathLike | NDArray[Any]) -> list[FoundPiece]:
+        """Parts of a picture that stand in it twice (copy-move); needs the profile ``pieces``.
+
+        Parameters
+        ----------
+        picture : path, address or array
+            As for `query`; it need not be stored.
+
+        Returns
+        -------
+        list of FoundPiece
+            Surest first; `box` is one of the two places, `part_box` the other one.
+
+        Raises
+        ------
+        ReadError
+            The file cannot be read as a picture.
+        SettingsError
+            Another profile.
+        ValueError, TypeError
+            The array is no picture.
+        """
+        from dedupindex.ingest.query_pictures import describe_picture
+        from dedupindex.search import pieces as piece_search
+
+        self._refuse_other_profiles()
+        return piece_search.copies_within(self.settings, describe_picture(picture, self.settings)[1])
+
+    def _refuse_other_profiles(self) -> None:
         self._refuse_mismatch()
         if self.settings.profile != PROFILE:
             raise SettingsError(
                 "pieces are found with the profile pieces: `dedupindex --profile pieces` in a new database, "
                 "or `dedupindex rebuild --describe --profile pieces`"
             )
-        image, features = describe_picture(picture, self.settings, box=box)
-        if key and deciding.content_of(key) != (image.sha256, image.frame):
-            raise ReadError(Path(str(picture)), Reason.CHANGED_WHILE_READ, "it holds another content now")
-        return piece_search.query_pieces(self._database, self._pieces, self.settings, features, limit=limit)
 
     def stored_thumbnails(self, ids: Iterable[int]) -> dict[int, Thumbnail]:
         """Stored thumbnails of images, by id; images without one are left out, with `hash_only` all."""

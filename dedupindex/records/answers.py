@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from dedupindex.places import fragment_of, text_of
+from dedupindex.places import FIRST_PANEL, fragment_of, text_of
 from dedupindex.records.companions import Companion
 from dedupindex.records.faces import Face
 from dedupindex.records.files import Failure
@@ -74,16 +74,17 @@ class ImageRecord:
 
     @property
     def is_further_picture(self) -> bool:
-        """Whether this is such a further picture."""
-        return self.format == PRIMARY_FIRST and self.frame > 0
+        """Whether this is such a further picture, or a panel: both go and stay with the file's first picture."""
+        return (self.format == PRIMARY_FIRST and self.frame > 0) or self.frame >= FIRST_PANEL
 
     @property
     def is_in_stack(self) -> bool:
         """Whether this is one of several pictures in a file of which none stands for the whole.
 
-        A page of a document and a frame of a video are, even where there is but one.
+        A page of a document and a frame of a video are, even where there is but one; so is a panel of a figure.
         """
-        return (self.frame_count > 1 and self.format != PRIMARY_FIRST) or self.format in DOCUMENT_FORMATS
+        several = self.frame_count > 1 and self.format != PRIMARY_FIRST
+        return several or self.format in DOCUMENT_FORMATS or self.frame >= FIRST_PANEL
 
     @property
     def key(self) -> str:

@@ -40,6 +40,13 @@ class PieceMeasures(Numbers):
         Width of the region at its widest place, pixels.
     drawn : float or None
         Share of its texture that looks written or drawn, 0..1.
+    matched, rest : float or None
+        Mean correlation of the windows in which both show something, once position, tone and sharpness are matched: of
+        all, and outside the places that changed, -1..1.
+    changed : float or None
+        Share of the region's hull that differs beyond what these explain, 0..1.
+    unlike : float or None
+        1 where the proof says `alternate` or `different`, else 0.
     """
 
     places: float | None = None
@@ -52,6 +59,10 @@ class PieceMeasures(Numbers):
     ncc: float | None = None
     thickness: float | None = None
     drawn: float | None = None
+    matched: float | None = None
+    rest: float | None = None
+    changed: float | None = None
+    unlike: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +107,7 @@ class FoundPiece:
     matrix: Homography
     measures: PieceMeasures = PieceMeasures()
     version: str = ""
-    proof: Proof | None = None  # of the region at full resolution; None = the files were not compared
+    proof: Proof | None = None  # of the region, on the stored pictures; None = it was not compared
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,8 +264,14 @@ def found_json(placed: FoundPiece) -> dict[str, Any]:
         "rotation": round(placed.rotation, 3),
         "matrix": [[float(f"{value:.9g}") for value in row] for row in placed.matrix],
         "measures": {name: round(value, 4) for name, value in placed.measures.named().items()},
+        "proof": None if placed.proof is None else _region_proof(placed.proof),
         "version": placed.version,
     }
+
+
+def _region_proof(proof: Proof) -> dict[str, Any]:
+    """Return the proof of a piece as plain values."""
+    return {"outcome": str(proof.outcome), "changed": round(proof.changed, 6), "reason": proof.reason}
 
 
 def path_json(path: os.PathLike[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from dedupindex.records import ImageRecord
+from dedupindex.records import ImageRecord, Outcome, Proof
 from dedupindex.records.evaluations import PiecesEvaluation
 from dedupindex.records.pieces import FoundPiece, Piece, PieceMatch
 from dedupindex.reports.amounts import count, duration
@@ -71,13 +71,26 @@ def found_words(placed: FoundPiece) -> str:
     """Return what a container shows of a picture and where, in words."""
     whole = "all of it" if placed.part_share >= WHOLE else f"{100 * placed.part_share:.0f} % of it"
     words = [f"{whole} at {box_words(placed.box)}, {max(0.1, 100 * placed.share):.3g} % of the area"]
+    return ", ".join([*words, *_changes(placed)])
+
+
+def _changes(placed: FoundPiece) -> Iterator[str]:
+    """What was done to a part, and what its proof says, in words."""
     if abs(placed.scale - 1) > SIZED:
-        words.append(f"at {100 * placed.scale:.3g} % of its size")
+        yield f"at {100 * placed.scale:.3g} % of its size"
     if placed.mirrored:
-        words.append("mirrored")
+        yield "mirrored"
     if abs(placed.rotation) > TURNED:
-        words.append(f"turned by {placed.rotation:.0f} degrees")
-    return ", ".join(words)
+        yield f"turned by {placed.rotation:.0f} degrees"
+    if placed.proof is not None:
+        yield proof_words(placed.proof)
+
+
+def proof_words(proof: Proof) -> str:
+    """Return what the proof of a part says, in words."""
+    if proof.outcome is Outcome.SAME:
+        return "proof: the same"
+    return f"proof: {proof.outcome}, {proof.reason}" if proof.reason else f"proof: {proof.outcome}"
 
 
 def box_words(box: tuple[int, int, int, int]) -> str:
@@ -107,6 +120,26 @@ def matches_words(name: str, matches: Sequence[PieceMatch], base: Path | None = 
         else:
             lines.append(f"      score {match.found.score:.3f}: shown at {box_words(match.found.box)} of the query, ")
             lines[-1] += f"from {box_words(match.found.part_box)}, {100 * match.found.part_share:.0f} % of it"
+    return "\n".join(lines)
+
+
+def within_words(name: str, copies: Sequence[FoundPiece]) -> str:
+    """Return the parts of a picture that stand in it twice, as text.
+
+    Parameters
+    ----------
+    name : str
+        Of the picture.
+    copies : sequence of FoundPiece
+        Surest first.
+    """
+    if not copies:
+        return f"{name}: no part stands in it twice"
+    lines = [f"{name}: {count(len(copies), 'part')} twice in it"]
+    for piece in copies:
+        lines.append(f"    {box_words(piece.part_box)} and {box_words(piece.box)}")
+        words = [f"score {piece.score:.3f}", *_changes(piece)]
+        lines.append(f"      {', '.join(words)}")
     return "\n".join(lines)
 
 

@@ -34,7 +34,7 @@ from dedupindex.store import catalog, catalog_images, catalog_pieces
 from dedupindex.store.backend import Purpose
 from dedupindex.store.database import Database
 from dedupindex.vectors.piece_proposals import Probe, mirrored, propose
-from dedupindex.verify.pieces.confirmation import View, find_pieces, view_of
+from dedupindex.verify.pieces.confirmation import View, find_pieces, find_within, view_of
 from dedupindex.verify.pieces.scoring import FITTED
 
 MOST_CANDIDATES = 48  # pictures an image and search that are confirmed or not
@@ -142,7 +142,7 @@ def _search(
     pairs = sorted(
         (a, b, turned) if contents[a].key < contents[b].key else (b, a, turned)
         for (a, b), turned in proposed_once.items()
-        if a in contents and b in contents
+        if a in contents and b in contents and not contents[a].is_own_panel(contents[b])
     )
     tally.seen.add(fresh)
     tally.candidates += len(pairs)
@@ -271,3 +271,22 @@ def query_pieces(
             matches.append(PieceMatch(records[image], side is Side.B, piece))
     matches.sort(key=lambda match: (-match.found.score, match.image.key))
     return matches[:limit]
+
+
+def copies_within(settings: Settings, features: Features) -> list[FoundPiece]:
+    """Parts of a picture that stand in it twice.
+
+    Parameters
+    ----------
+    settings : Settings
+        With the profile ``pieces``.
+    features : Features
+        Of the picture.
+
+    Returns
+    -------
+    list of FoundPiece
+        Surest first.
+    """
+    view = view_of(features)
+    return [] if view is None else find_within(view, threshold=threshold(settings))

@@ -11,13 +11,15 @@ import numpy as np
 from PIL import Image
 
 from dedupindex.errors import NoValidPixelsError, ReadError, Reason, UnsupportedImageError
-from dedupindex.places import VIDEOS, absolute, is_local
+from dedupindex.places import FIRST_PANEL, VIDEOS, absolute, is_local
 from dedupindex.records import DecodedFile, FileStatus, FoundFile, Frame
+from dedupindex.records.answers import DOCUMENT_FORMATS
 from dedupindex.settings import Settings
 from dedupindex.sources import tiff
 from dedupindex.sources.archives.limits import limits_of
 from dedupindex.sources.content import DecodedContent, Reader, Source
 from dedupindex.sources.files import parse_address
+from dedupindex.sources.panels import panel_frames
 from dedupindex.sources.pictures import PLUGINS, read_picture
 from dedupindex.sources.quiet import captured
 from dedupindex.sources.rasters import mask_path, without_fills
@@ -92,7 +94,7 @@ def decode_file(
         many as `Settings.detail_side` (all, where filters are set: their sizes are of full pixels), None = full size.
         `Frame.full_shape` is the true upright size either way.
     frame : int, optional
-        Only this frame, counted from 0 (``path#frame=12``).
+        Only this frame, counted from 0 (``path#frame=12``); from `FIRST_PANEL` on a panel (``path#panel=1``).
     first : int, optional
         Only a part of a stack that is too large to be in memory at once, from this frame on; then `DecodedFile.part`
         says how many frames a part has.
@@ -105,7 +107,8 @@ def decode_file(
     -------
     DecodedFile
         Frames of stacks (TIFF pages, arrays, FITS, DICOM) all; of animations the first one that shows something, as
-        frame 0, unless `all_frames`. Frames without a valid pixel are left out with a warning while others remain.
+        frame 0, unless `all_frames`; with the setting `panels` the panels of a single picture too. Frames without a
+        valid pixel are left out with a warning while others remain.
 
     Raises
     ------
@@ -123,10 +126,15 @@ def decode_file(
     try:
         data, digest, status = _read(path, settings, file)
         side = _side_for(settings) if min_side == BY_PROFILE else min_side
-        source = Source(path, data, settings, side, frame, first, notes, exact=exact, size=status.size)
+        panel = frame if frame is not None and frame >= FIRST_PANEL else None
+        wanted = frame if panel is None else None
+        source = Source(path, data, settings, side, wanted, first, notes, exact=exact, size=status.size)
+        masked = None if file is None else file.masked
         with captured(notes):
             content = _decode(source)
-            frames = _masked(source, content, None if file is None else file.masked)
+            frames = _masked(source, content, masked)
+            if panel is not None or (settings.panels and frame is None):
+                content, frames = _with_panels(source, content, frames, masked, panel)
     except ReadError:
         raise
     except Exception as error:
@@ -233,6 +241,35 @@ def _masked(source: Source, content: DecodedContent, masked: bool | None) -> tup
     if len(kept) < len(frames):
         source.note(f"{len(frames) - len(kept)} of {len(frames)} frames have no valid pixel and are left out")
     return tuple(kept)
+
+
+def _with_panels(
+    source: Source, content: DecodedContent, frames: tuple[Frame, ...], masked: bool | None, wanted: int | None
+) -> tuple[DecodedContent, tuple[Frame, ...]]:
+    """A file of one picture with its panels as further frames, or the panel that is wanted.
+
+    Raises
+    ------
+    ReadError
+        There is no such panel.
+    """
+    panels: tuple[Frame, ...] = ()
+    if content.frame_count == 1 and len(frames) == 1 and content.format not in DOCUMENT_FORMATS:
+        [whole] = frames
+        if whole.pixels.shape[:2] != whole.full_shape:  # decoded reduced, where gutters may be lost
+            whole = _masked(source, _decode(replace(source, min_side=None)), masked)[0]
+        panels = panel_frames(whole)
+    numbers = (0, *(frame.number for frame in panels))
+    if wanted is not None:
+        if wanted not in numbers:
+            detail = f"no panel {wanted - FIRST_PANEL + 1}; the picture has {len(panels)}"
+            raise ReadError(source.path, Reason.MISSING, detail)
+        frames = tuple(frame for frame in panels if frame.number == wanted)
+    elif panels:
+        frames = (*frames, *panels)
+    if not panels:
+        return content, frames
+    return replace(content, numbers=numbers), frames
 
 
 def _without_fills(source: Source, frames: list[Frame]) -> list[Frame]:

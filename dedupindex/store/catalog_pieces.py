@@ -93,7 +93,8 @@ def detail_of(placed: FoundPiece) -> dict[str, Any]:
     detail: dict[str, Any] = {name: getattr(placed, name) for name in names}
     detail["measures"] = placed.measures.named()
     if placed.proof is not None:
-        detail["proof"] = {"outcome": str(placed.proof.outcome), "changed": placed.proof.changed}
+        proof = placed.proof
+        detail["proof"] = {"outcome": str(proof.outcome), "changed": proof.changed, "reason": proof.reason}
     return detail
 
 
@@ -129,8 +130,12 @@ def found_of(score: float, detail: Mapping[str, Any], version: str) -> FoundPiec
         matrix=(a, b, c),  # type: ignore[arg-type]
         measures=PieceMeasures.of(detail["measures"]),
         version=version,
-        proof=None if proof is None else Proof(Outcome(proof["outcome"]), changed=float(proof["changed"])),
+        proof=None if proof is None else _proof_of(proof),
     )
+
+
+def _proof_of(plain: Mapping[str, Any]) -> Proof:
+    return Proof(Outcome(plain["outcome"]), changed=float(plain["changed"]), reason=str(plain.get("reason", "")))
 
 
 def pieces(

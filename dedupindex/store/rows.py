@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from dedupindex.places import FIRST_PANEL
 from dedupindex.records import Failure
 
 
@@ -156,5 +157,9 @@ class ContentKey:
     document: bool = False
 
     def within_one(self, other: ContentKey) -> bool:
-        """Whether both are pictures of one document or video, which are not compared with each other."""
-        return self.document and self.key[0] == other.key[0]
+        """Whether the two are not compared: pictures of one document or video, a figure and one of its own panels."""
+        return (self.document and self.key[0] == other.key[0]) or self.is_own_panel(other)
+
+    def is_own_panel(self, other: ContentKey) -> bool:
+        """Whether one of the two is a panel of the other one."""
+        return self.key[0] == other.key[0] and (self.key[1] >= FIRST_PANEL) != (other.key[1] >= FIRST_PANEL)

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tests.scenes import photograph
 from tests.search.test_pieces import save
 from tests.verify.pieces.test_confirmation import near, planted, scaled
+from tests.verify.pieces.test_within import moved
 
 
 @pytest.fixture(scope="module")
@@ -140,10 +141,36 @@ def test_a_third_of_a_long_screenshot(run, tmp_path):
         frozenset({"page", "third"}), frozenset({"page", "half"}),
     }  # fmt: skip
     value = json.loads(run("report", "--pieces", "--json", cwd=tmp_path, code=0).stdout)
-    [part] = [one for one in value["pieces"] if one["part"]["locations"][0]["path"].endswith("third.png")]
+    ends = {"container": "page.png", "part": "third.png"}  # the half shows some of the third, too
+    [part] = [
+        one
+        for one in value["pieces"]
+        if all(one[side]["locations"][0]["path"].endswith(name) for side, name in ends.items())
+    ]
     top, _, height, width = part["box"]
-    assert part["container"]["locations"][0]["path"].endswith("page.png")
     assert top >= 1100
     assert top + height <= 3000
     assert height >= 800
     assert width >= 600
+
+
+def test_copies_inside_one_picture(run, folder):
+    picture, (top, left, height, width) = moved(photograph("astronaut"), (40, 160, 170), (300, 20))
+    save(folder / "twice.jpg", picture)
+    said = run("query", "twice.jpg", "in/rocket.jpg", "--within", cwd=folder, code=0).stdout
+    assert said.startswith("twice.jpg: 1 part twice in it\n")
+    assert ", proof: " in said
+    assert said.endswith("in/rocket.jpg: no part stands in it twice\n")
+    value = json.loads(run("query", "twice.jpg", "--within", "--json", cwd=folder, code=0).stdout)
+    [[piece]] = [query["within"] for query in value["queries"]]
+    assert any(near(piece[name], (top, left, height, width), 45) for name in ("box", "part_box"))
+    assert piece["proof"]["outcome"] in ("same", "edited")
+    refused = run("query", "twice.jpg", "--within", "--box", "0,0,9,9", cwd=folder, code=2).stderr
+    assert "neither --box nor --bank" in refused
+
+
+def test_reports_say_what_the_proof_found(run, folder):
+    assert ", proof: the same" in run("report", "--pieces", cwd=folder, code=0).stdout
+    value = json.loads(run("report", "--pieces", "--json", cwd=folder, code=0).stdout)
+    assert {one["proof"]["outcome"] for one in value["pieces"]} <= {"same", "edited"}
+    assert all(one["measures"]["rest"] > 0.95 for one in value["pieces"])

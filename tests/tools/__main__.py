@@ -34,6 +34,7 @@ CHORES = {
     "bench-load": Chore(f"{PYTHON} -m tests.benchmarks.load", "requests a second of the service"),
     "bench-serve": Chore(f"{PYTHON} -m tests.benchmarks.serve", "answers of the review page at 5,000 groups"),
     "bench-pace": Chore(f"{PYTHON} -m tests.benchmarks.review_pace", "decisions a minute that the review page permits"),
+    "bench-panels": Chore(f"{PYTHON} -m tests.benchmarks.figure_panels", "reused figure panels: FOLDERS after --"),
     "bench-pieces": Chore(f"{PYTHON} -m tests.benchmarks.pieces_scale", "the pieces index: DATABASE after --"),
     "bench-hard": Chore(
         f"{PYTHON} -m tests.benchmarks.hard_copies", "hard copies, where they are lost: PHOTOS after --"

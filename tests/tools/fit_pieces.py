@@ -1,21 +1,27 @@
-"""Fit what finds pieces: ``python -m tests.tools.fit_pieces words FOLDER`` and ``... score PHOTOS FILLERS``.
+"""Fit what finds pieces: ``python -m tests.tools.fit_pieces words FOLDER`` and ``... score PHOTOS FILLERS ALIKE``.
 
 ``words`` clusters keypoint codes of a folder of varied pictures into the words of the pieces index, and weighs each by
 the share of pictures that have it. ``score`` makes composites of photographs (`dedupindex.evaluation.piece_attacks`),
-lets the index propose pairs, measures every part that keypoints agree on, and fits the logistic model of
-`dedupindex.verify.pieces.scoring`. Its bias is set last: at most `FALSE_SHARE` of the accepted pairs may be
-false, and `MARGIN` comes off for look-alikes.
-The fillers are pictures of which nobody knows whether two are alike; only pairs of two composites count that hold them.
+lets the index propose pairs, measures and proves every part that keypoints agree on, and fits the logistic model of
+`dedupindex.verify.pieces.scoring` to those that keep the hard limits. The third folder holds shots of scenes that were
+taken from several places (``groups.csv``: file, group, kind): each shot is a photograph of its own, so that pairs of
+two are false and hard. The ridge is chosen by cross-validation. The bias is set last: of the pairs that are accepted,
+scored by models that have not seen them, at most `FALSE_SHARE` may be false. Pairs of shots do not count there: they
+are many more than in people's pictures, and of a small distant part two shots show the same pixels. How many of them
+are accepted is told.
+The fillers are pictures of which nobody knows whether two are alike. Where a person has seen that two of them show the
+same picture, a file with their names (``--same``: two names a line) leaves out the pairs of composites that hold them.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import itertools
 import json
 import pickle
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -23,13 +29,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from dedupindex.errors import ReadError
 from dedupindex.evaluation.piece_attacks import PIECE_ATTACKS, piece_attack
 from dedupindex.features import piece_keypoints, thumbnail
 from dedupindex.features.model import load_model
-from dedupindex.features.piece_entries import ENTRIES, pack_pieces, unpack_entries, unpack_pieces
+from dedupindex.features.piece_entries import ENTRIES, pack_pieces, unpack_entries, unpack_keypoints, unpack_pieces
 from dedupindex.features.piece_words import WORDS, PieceWords, assign, save_words
 from dedupindex.prepare.pipeline import prepare
 from dedupindex.records import ByteArray, CodeArray, Frame
@@ -41,10 +48,9 @@ from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
 from dedupindex.vectors import cluster
 from dedupindex.vectors.piece_lists import file_entries
-from dedupindex.verify.pieces.agreement import region_of
-from dedupindex.verify.pieces.confirmation import measures_of
+from dedupindex.verify.pieces.confirmation import examined
 from dedupindex.verify.pieces.matching import maps_between
-from dedupindex.verify.pieces.scoring import EVIDENCE, accepts, evidence
+from dedupindex.verify.pieces.scoring import EVIDENCE, evidence
 from tests.tools.logistic import fit_logistic
 from tests.tools.manifest import (
     COMMANDS,
@@ -60,12 +66,16 @@ from tests.tools.manifest import (
 SAMPLED = 150  # codes a picture that the clustering sees
 SIDE = 1_024  # longest side of the photographs, pixels
 COPIES = 5  # composites a photograph
-FALSE_SHARE = 0.0005  # of accepted pairs
-SIGNS = (1, 1, 1, 1, 1, -1, 1, -1)  # more agreement never lowers a score, more drawn texture never raises it
-RIDGE = 1e-2
-# Taken off the bias, in units of the logit. Two photographs of one product or of one person, taken nearly alike, are
-# rarer among fillers than among people's pictures. Chosen by hand; see the notes of the manifest.
-MARGIN = 1.7
+# Fillers of each attack, one more than it uses: some cannot be read.
+FILLERS = {"inset_40": 2, "inset_25": 2, "collage_2": 4, "collage_3": 9, "collage_4": 16, "wall": 2, "panel": 6}
+ALIKE_COPIES = 3  # composites of a shot of a scene
+ALIKE_KINDS = ("sfm", "stereo", "triple", "video", "viewpoint_pair")  # no shot of these holds a part of another one
+FALSE_SHARE = 0.001  # of accepted pairs
+# More agreement never lowers a score; drawn texture, thin regions and differences never raise it.
+SIGNS = (1, 1, 1, 1, 1, -1, 1, -1, 1, 1, -1, -1)
+RIDGES = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4)
+FOLDS = 5
+SPLIT = 64  # pairs that a worker measures at once
 
 
 def described(picture: ByteArray) -> PieceFeatures | None:
@@ -147,74 +157,196 @@ def make(task: Task) -> list[tuple[int, str, dict[str, bytes]]]:
     return [(group, name, pack_pieces(features)) for group, name, features in found if features is not None]
 
 
-def tasks_of(photos: Sequence[Path], fillers: Sequence[Path], seed: int) -> Iterator[Task]:
-    """A task for each photograph; no filler is used twice while there are others."""
+def tasks_of(photos: Sequence[Path], fillers: Sequence[Path], seed: int, shots: Sequence[Path] = ()) -> Iterator[Task]:
+    """A task for each photograph and shot; no filler is used twice while there are others."""
     random = np.random.default_rng(seed)
     supply = itertools.cycle([fillers[i] for i in random.permutation(len(fillers))])
     names = itertools.cycle(PIECE_ATTACKS)
-    for number, path in enumerate(photos):
-        attacks = tuple(itertools.islice(names, COPIES))
-        taken = tuple(
-            tuple(itertools.islice(supply, 15 if name == "collage_4" else 8 if name == "collage_3" else 5))
-            for name in attacks
-        )
+    for number, path in enumerate((*photos, *shots)):
+        attacks = tuple(itertools.islice(names, COPIES if number < len(photos) else ALIKE_COPIES))
+        taken = tuple(tuple(itertools.islice(supply, FILLERS.get(name, 0))) for name in attacks)
         yield Task(number, path, attacks, taken, seed * 10_007 + number)
 
 
-def measured(packed: Sequence[dict[str, bytes]], groups: Sequence[int]) -> list[tuple[int, int, bool, PieceMeasures]]:
-    """Every part that keypoints of proposed pairs agree on: (a, b, of one group, measures)."""
+def shots_of(folder: Path) -> list[Path]:
+    """Shots of scenes of `ALIKE_KINDS`, sorted."""
+    with (folder / "groups.csv").open(encoding="utf-8", newline="") as lines:
+        return sorted(folder / row["file"] for row in csv.DictReader(lines) if row["kind"] in ALIKE_KINDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A part that two pictures seem to share.
+
+    Attributes
+    ----------
+    a, b : int
+        Numbers of the pictures.
+    groups : (int, int)
+        Of the photographs that they show; the part is true where both are the same.
+    measures : PieceMeasures
+    shots : bool
+        Both show shots of scenes, which are alike on purpose.
+    """
+
+    a: int
+    b: int
+    groups: tuple[int, int]
+    measures: PieceMeasures
+    shots: bool = False
+
+    @property
+    def same(self) -> bool:
+        """Whether both pictures show the same photograph."""
+        return self.groups[0] == self.groups[1]
+
+
+Pair = tuple[int, int, bool]
+
+
+def measured(
+    packed: Sequence[dict[str, bytes]], groups: Sequence[int], photos: int, pool: ProcessPoolExecutor | None = None
+) -> list[Row]:
+    """Every part of proposed pairs that keypoints agree on and that keeps the hard limits.
+
+    Parameters
+    ----------
+    packed : sequence of dict
+        Features of the pictures.
+    groups : sequence of int
+        Of the photograph that each shows.
+    photos : int
+        Groups from here on are shots of scenes.
+    pool : ProcessPoolExecutor, optional
+        Its workers measure.
+
+    Returns
+    -------
+    list of Row
+    """
     entries = [unpack_entries(one[ENTRIES]) for one in packed]
-    features = [unpack_pieces(one) for one in packed]
     lists = file_entries(range(len(packed)), entries)
-    live = [LiveLists(lists, np.zeros(len(packed), bool))]
-    points = {number: one.keypoints for number, one in enumerate(features)}
-    near = proposed(live, points, {number: one.mask.shape[1] for number, one in enumerate(features)})
+    points = {number: unpack_keypoints(one) for number, one in enumerate(packed)}
+    near = proposed([LiveLists(lists, np.zeros(len(packed), bool))], points, dict.fromkeys(points, SIDE))
+    pairs = sorted({(min(a, b), max(a, b), turned) for a, row in near.items() for b, (_, turned) in row.items()})
+    pairs = [pair for pair in pairs if pair[0] != pair[1]]
+    parts = [pairs[start : start + SPLIT] for start in range(0, len(pairs), SPLIT)]
+    asked = ((part, {n: packed[n] for a, b, _ in part for n in (a, b)}) for part in parts)
+    found = map(measured_pairs, asked) if pool is None else pool.map(measured_pairs, asked)
+    return [
+        Row(a, b, (groups[a], groups[b]), measures, min(groups[a], groups[b]) >= photos)
+        for part in found
+        for a, b, measures in part
+    ]
+
+
+def measured_pairs(
+    asked: tuple[Sequence[Pair], Mapping[int, dict[str, bytes]]],
+) -> list[tuple[int, int, PieceMeasures]]:
+    """The parts of some pairs."""
+    pairs, packed = asked
+    features = {number: unpack_pieces(one) for number, one in packed.items()}
     parity = load_model().local_parity
-    pairs = {(min(a, b), max(a, b), turned) for a, row in near.items() for b, (_, turned) in row.items() if a != b}
     rows = []
-    for a, b, turned in sorted(pairs):
+    for a, b, turned in pairs:
         one, other = features[a], features[b]
         for found in maps_between(one.keypoints, other.keypoints, other.mask.shape[1], parity, mirrored=turned):
-            region = region_of(one.picture, one.mask, other.picture, other.mask, found.matrix, found.points_a)
-            if region is not None:
-                rows.append((a, b, groups[a] == groups[b], measures_of(found, region)))
+            seen = examined(one, other, found)
+            if seen is not None:
+                rows.append((a, b, seen.measures))
     return rows
 
 
-def fit_score(rows: Sequence[tuple[int, int, bool, PieceMeasures]]) -> dict[str, object]:
-    """Fit the model to all parts that keypoints agree on, and its bias to those that the hard limits let pass.
+def fit_score(rows: Sequence[Row]) -> tuple[dict[str, object], dict[str, object]]:
+    """Fit the model, and set its bias by the scores of models that have not seen a pair.
 
-    Few false parts pass the limits; all of them together tell how much a place or a pixel that agrees is worth.
+    Returns
+    -------
+    model, figures : dict
     """
-    passing = list(rows)
-    terms = np.array([evidence(row[3]) for row in passing], np.float64)
-    true = np.array([row[2] for row in passing])
+    terms = np.array([evidence(row.measures) for row in rows], np.float64)
+    true = np.array([row.same for row in rows])
     if true.all() or not true.any():
         raise ValueError("pairs of both kinds are needed")
-    pairs = defaultdict(int)
-    for a, b, *_ in passing:
-        pairs[a, b] += 1
-    weight = np.array([1 / pairs[a, b] for a, b, *_ in passing])
-    weight[true] *= 1 / weight[true].sum()
-    weight[~true] *= 1 / weight[~true].sum()
-    bias, weights = fit_logistic(terms, true, weight, SIGNS, RIDGE)
-    best: dict[tuple[int, int], tuple[float, bool]] = {}
-    for (a, b, same, measures), logit in zip(passing, (bias + terms @ weights).tolist(), strict=True):
-        if not accepts(measures):
-            continue
-        best[a, b] = max((logit, same), best.get((a, b), (-np.inf, same)))
-    ranked = sorted(best.values(), reverse=True)
+    counts = Counter((row.a, row.b) for row in rows)
+    weight = np.array([1 / counts[row.a, row.b] for row in rows])
+    weight[true] /= weight[true].sum()
+    weight[~true] /= weight[~true].sum()
+    fold = np.array([min(row.groups) for row in rows]) % FOLDS
+    losses, unseen = {}, {}
+    for ridge in RIDGES:
+        logits = np.zeros(len(rows))
+        for number in range(FOLDS):
+            out = fold == number
+            bias, weights = fit_logistic(terms[~out], true[~out], weight[~out], SIGNS, ridge)
+            logits[out] = bias + terms[out] @ weights
+        losses[ridge] = float((weight * np.logaddexp(0, np.where(true, -logits, logits))).sum())
+        unseen[ridge] = logits
+    ridge = min(losses, key=losses.__getitem__)
+    bias, weights = fit_logistic(terms, true, weight, SIGNS, ridge)
+    ranked = best_of_pairs([row for row in rows if not row.shots], unseen[ridge][[not row.shots for row in rows]])
     false = np.cumsum([not same for _, same in ranked])
     good = np.flatnonzero(false <= FALSE_SHARE * np.arange(1, len(ranked) + 1))
     last = int(good[-1]) if len(good) else 0
     limit = ranked[last][0]
-    scores = expit(np.array([logit for logit, _ in ranked]) - limit - MARGIN)
-    print(f"{len(ranked)} pairs, {sum(same for _, same in ranked)} true; accepted {last + 1}, false {false[last]}")
-    print(
-        "scores of the surest false pairs:",
-        [round(float(s), 3) for s, (_, t) in zip(scores, ranked, strict=True) if not t][:10],
-    )
-    return {"constant": float(bias - limit - MARGIN), "weights": [float(value) for value in weights], "threshold": 0.5}
+    alike = [row.shots and not row.same for row in rows]
+    shots = best_of_pairs([row for row, taken in zip(rows, alike, strict=True) if taken], unseen[ridge][alike])
+    surest = [round(float(expit(logit - limit)), 3) for logit, same in ranked if not same][:10]
+    model: dict[str, object] = {
+        "constant": float(bias - limit),
+        "weights": [float(value) for value in weights],
+        "threshold": 0.5,
+    }
+    figures: dict[str, object] = {
+        "pairs": len(ranked),
+        "true": sum(same for _, same in ranked),
+        "accepted": last + 1,
+        "accepted_false": int(false[last]),
+        "ridge": ridge,
+        "scores_of_the_surest_false": surest,
+        "pairs_of_shots": len(shots),
+        "pairs_of_shots_accepted": sum(logit >= limit for logit, _ in shots),
+    }
+    return model, figures
+
+
+def known_apart(
+    rows: Sequence[Row], names: Sequence[tuple[int, str]], tasks: Sequence[Task], same: set[frozenset[str]]
+) -> list[Row]:
+    """Rows without the false ones whose two composites hold fillers that are known to be the same picture.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    names : sequence of (int, str)
+        Group and attack of each picture.
+    tasks : sequence of Task
+        That they were made by.
+    same : set of frozenset of str
+        Two names of fillers each.
+
+    Returns
+    -------
+    list of Row
+    """
+
+    def fillers(number: int) -> tuple[Path, ...]:
+        group, name = names[number]
+        return () if name == "original" else tasks[group].fillers[tasks[group].attacks.index(name)]
+
+    def hold(row: Row) -> bool:
+        pairs = itertools.product(fillers(row.a), fillers(row.b))
+        return any(frozenset((one.name, other.name)) in same for one, other in pairs)
+
+    return [row for row in rows if row.same or not hold(row)]
+
+
+def best_of_pairs(rows: Sequence[Row], logits: Sequence[float] | NDArray[np.float64]) -> list[tuple[float, bool]]:
+    """The largest logit of each pair and whether it is true, largest first."""
+    best: dict[tuple[int, int], tuple[float, bool]] = {}
+    for row, logit in zip(rows, logits, strict=True):
+        best[row.a, row.b] = max((float(logit), row.same), best.get((row.a, row.b), (-np.inf, row.same)))
+    return sorted(best.values(), reverse=True)
 
 
 def main() -> None:
@@ -226,11 +358,13 @@ def main() -> None:
     score = verbs.add_parser("score")
     score.add_argument("photos", type=Path)
     score.add_argument("fillers", type=Path)
+    score.add_argument("alike", type=Path)
     for verb in (words, score):
         verb.add_argument("--seed", type=int, default=1)
         verb.add_argument("--limit", type=int, default=0, help="files that are used; 0 = all")
         verb.add_argument("--output", type=Path)
-    score.add_argument("--keep", type=Path, help="file for what was measured")
+    score.add_argument("--same", type=Path, help="file of fillers that show the same picture, two names a line")
+    score.add_argument("--keep", type=Path, help="file for what was measured; where there is one, it is used")
     chosen = parser.parse_args()
     name = "piece_words" if chosen.verb == "words" else "pieces"
     output: Path = chosen.output or SHIPPED[name]
@@ -238,6 +372,7 @@ def main() -> None:
     random = np.random.default_rng(chosen.seed)
     files = [files[i] for i in random.permutation(len(files))][: chosen.limit or None]
     figures: dict[str, object]
+    data: dict[str, object]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         if chosen.verb == "words":
             codes = list(pool.map(codes_of, files, chunksize=8))
@@ -246,16 +381,31 @@ def main() -> None:
             figures = {"pictures": len(codes), "codes": sum(map(len, codes))}
             data = {"pictures": folder_digest(chosen.folder)}
         else:
-            fillers = sorted(chosen.fillers.iterdir())
-            made = [one for part in pool.map(make, tasks_of(files, fillers, chosen.seed)) for one in part]
-            rows = measured([one[2] for one in made], [one[0] for one in made])
+            fillers, shots = sorted(chosen.fillers.iterdir()), shots_of(chosen.alike)
+            tasks = list(tasks_of(files, fillers, chosen.seed, shots))
+            if chosen.keep is not None and chosen.keep.exists():
+                names, rows = pickle.loads(chosen.keep.read_bytes())
+            else:
+                made = [one for part in pool.map(make, tasks) for one in part]
+                names = [one[:2] for one in made]
+                rows = measured([one[2] for one in made], [group for group, _ in names], len(files), pool)
             if chosen.keep is not None:
-                chosen.keep.write_bytes(pickle.dumps(rows))
-            model = fit_score(rows)
+                chosen.keep.write_bytes(pickle.dumps((names, rows)))
+            lines = chosen.same.read_text(encoding="utf-8").splitlines() if chosen.same is not None else []
+            same = {frozenset(line.split(",")) for line in lines}
+            model, figures = fit_score(known_apart(rows, names, tasks, same))
+            print(json.dumps(figures, indent=1))
             output.write_text(json.dumps(model, indent=1) + "\n", encoding="utf-8")
-            figures = {"pictures": len(made), "parts": len(rows), "evidence": list(EVIDENCE)}
-            data = {"photos": folder_digest(chosen.photos), "fillers": folder_digest(chosen.fillers)}
+            figures |= {"pictures": len(names), "parts": len(rows), "evidence": list(EVIDENCE)}
+            data = {
+                "photos": folder_digest(chosen.photos),
+                "fillers": folder_digest(chosen.fillers),
+                "alike": folder_digest(chosen.alike),
+            }
+            if same:
+                data["same"] = sorted(sorted(one) for one in same)
     arguments = f" --limit {chosen.limit}" if chosen.limit else ""
+    arguments += " --same FILE" if chosen.verb == "score" and chosen.same is not None else ""
     write_manifest(
         output,
         Manifest(

@@ -21,6 +21,7 @@ import scipy
 import dedupindex
 from dedupindex import versions as of
 from dedupindex.features.model import load_model
+from dedupindex.fitted import digest
 from dedupindex.settings import Settings
 from dedupindex.verify import score
 from dedupindex.verify.pieces import scoring
@@ -42,7 +43,7 @@ COMMANDS: Mapping[str, str] = {
     "proof": "python -m tests.tools.fit_proof PHOTOS",
     "model": "python -m tests.tools.train_descriptor FOLDER",
     "piece_words": "python -m tests.tools.fit_pieces words FOLDER",
-    "pieces": "python -m tests.tools.fit_pieces score PHOTOS FILLERS",
+    "pieces": "python -m tests.tools.fit_pieces score PHOTOS FILLERS ALIKE",
 }
 
 
@@ -114,7 +115,11 @@ def seen_versions(name: str) -> dict[str, str]:
     if name == "piece_words":
         return {"piece_keypoints": of.PIECE_KEYPOINTS, "model": load_model().digest}
     if name == "pieces":
-        return {"pieces": of.piece_version(), "evidence": scoring.EVIDENCE_VERSION}
+        return {
+            "pieces": of.piece_version(),
+            "evidence": scoring.EVIDENCE_VERSION,
+            "proof": f"{thresholds.MEASURES_VERSION}.{digest('proof')}",
+        }
     if name == "proof":  # which sees the decoded pictures
         return {"measures": thresholds.MEASURES_VERSION}
     seen = dict(versions(Settings()))

@@ -106,7 +106,7 @@ def _region(
         return None
     top, left, height, width = window
     still = coarse[top : top + height, left : left + width].astype(np.float32)
-    moving, valid = _moved(fine, fine_mask, matrix, factor, window)
+    moving, valid = moved(fine, fine_mask, matrix, factor, window)
     valid &= coarse_mask[top : top + height, left : left + width]
     if valid.sum() < LEAST_SIDE**2:
         return None
@@ -173,10 +173,28 @@ def _window(shape: tuple[int, ...], other: tuple[int, ...], matrix: Matrix) -> t
     return int(low[1]), int(low[0]), int(high[1] - low[1]), int(high[0] - low[0])
 
 
-def _moved(
+def moved(
     fine: ByteArray, mask: Mask, matrix: Matrix, factor: float, window: tuple[int, int, int, int]
 ) -> tuple[FloatArray, Mask]:
-    """The finer picture laid on a window of the coarser one, by area averages and then interpolation."""
+    """The finer picture laid on a window of the coarser one, by area averages and then interpolation.
+
+    Parameters
+    ----------
+    fine : (H, W) uint8
+    mask : (H, W) bool
+        True = valid.
+    matrix : (3, 3) float64
+        (x, y, 1) of the finer picture to those of the coarser one.
+    factor : float
+        Pixels of the coarser picture for one of the finer one, near the window.
+    window : (top, left, height, width)
+        In the coarser picture.
+
+    Returns
+    -------
+    picture : (height, width) float32
+    valid : (height, width) bool
+    """
     top, left, height, width = window
     source, valid = fine, mask.astype(np.float32)
     onto = matrix

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dedupindex.features.model import load_model
 from dedupindex.fitted import digest
-from dedupindex.records import Features, Side
+from dedupindex.records import Features, Outcome, Proof, Side
 from dedupindex.records.pictures import PieceFeatures
 from dedupindex.records.pieces import Box, FoundPiece, PieceMeasures
 from dedupindex.verify.pieces.agreement import Region, region_of
 from dedupindex.verify.pieces.matching import Matrix, PieceMap, inverse, maps_between, project
-from dedupindex.verify.pieces.scoring import FITTED, score_of
+from dedupindex.verify.pieces.proving import prove_region
+from dedupindex.verify.pieces.refinement import refined
+from dedupindex.verify.pieces.scoring import FITTED, accepts, score_of
+from dedupindex.verify.proof import thresholds
 
-VERSION = f"1:{digest(FITTED)}"
+VERSION = f"2:{digest(FITTED)}:{thresholds.MEASURES_VERSION}.{digest('proof')}"
+# Mean correlation of a region from which its map is not refined, and below which a refined map is not taken: a copy
+# reaches it, while eight free parameters also bring two shots of a scene somewhat nearer to each other.
+WELL_LAID = 0.97
+UNLIKE = (Outcome.ALTERNATE, Outcome.DIFFERENT)
 MOST_PIECES = 8  # of one pair
+APART = 24.0  # pixels of the stored picture by which a part and its copy inside one picture must lie apart
 SAME_REGION = 0.5  # share of the smaller region on a picture that another one may cover
 
 
@@ -68,30 +77,107 @@ def find_pieces(
     list of (Side, FoundPiece)
         Surest first; which of the two contains the part, which is the one of whose area it takes the smaller share.
     """
-    accepted: list[tuple[Side, FoundPiece, Region]] = []
-    parity = load_model().local_parity
-    for turned in (False, True) if mirrored is None else (mirrored,):
-        points_a, points_b = a.pieces.keypoints, b.pieces.keypoints
-        for one in maps_between(points_a, points_b, b.pieces.mask.shape[1], parity, mirrored=turned):
-            region = region_of(
-                a.pieces.picture, a.pieces.mask, b.pieces.picture, b.pieces.mask, one.matrix, one.points_a
-            )
-            if region is None:
-                continue
-            measures = measures_of(one, region)
-            score = score_of(measures)
-            if score >= threshold:
-                accepted.append((*_piece(a, b, one, region, measures, score), region))
+    accepted = [
+        one
+        for turned in ((False, True) if mirrored is None else (mirrored,))
+        for one in _shared(a, b, threshold, turned)
+    ]
     accepted.sort(key=lambda item: -item[1].score)
     kept: list[tuple[Side, FoundPiece]] = []
-    for side, piece, _ in accepted:
+    for side, piece in accepted:
         if len(kept) < MOST_PIECES and not any(_same(side, piece, *other) for other in kept):
             kept.append((side, piece))
     return kept
 
 
-def measures_of(one: PieceMap, region: Region) -> PieceMeasures:
-    """What was measured of a map and the region that agrees under it."""
+def _shared(
+    a: View, b: View, threshold: float, mirrored: bool, *, apart: float = 0
+) -> Iterator[tuple[Side, FoundPiece]]:
+    """Parts on which keypoints, pixels and the proof agree, as `find_pieces` gives them, in no order."""
+    parity, width = load_model().local_parity, b.pieces.mask.shape[1]
+    for agreed in maps_between(a.pieces.keypoints, b.pieces.keypoints, width, parity, mirrored=mirrored, apart=apart):
+        one = examined(a.pieces, b.pieces, agreed)
+        if one is None or one.proof.outcome is Outcome.DIFFERENT:
+            continue
+        score = score_of(one.measures)
+        if score >= threshold:
+            yield _piece(a, b, one, score)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A map that keypoints agree on, the region that agrees under it, and what is known of that."""
+
+    map: PieceMap
+    region: Region
+    proof: Proof
+    measures: PieceMeasures
+
+
+def examined(a: PieceFeatures, b: PieceFeatures, agreed: PieceMap) -> Examined | None:
+    """Measure and prove the part under a map, which is refined before where the pixels do not agree well.
+
+    Parameters
+    ----------
+    a, b : PieceFeatures
+    agreed : PieceMap
+
+    Returns
+    -------
+    Examined or None
+        None where a hard limit is broken.
+    """
+    region = region_of(a.picture, a.mask, b.picture, b.mask, agreed.matrix, agreed.points_a)
+    if region is None or not accepts(measures_of(agreed, region)):
+        return None
+    if region.mean < WELL_LAID and (better := refined(a, b, region)) is not None:
+        again = region_of(a.picture, a.mask, b.picture, b.mask, better, agreed.points_a)
+        if again is not None and again.mean >= WELL_LAID and accepts(measures_of(agreed, again)):
+            agreed, region = replace(agreed, matrix=better), again
+    proof = prove_region(a, b, region)
+    return Examined(agreed, region, proof, measures_of(agreed, region, proof))
+
+
+def find_within(view: View, *, threshold: float = 0.5) -> list[FoundPiece]:
+    """Parts of a picture that stand in it twice: copied and moved, also turned, resized or mirrored.
+
+    Parameters
+    ----------
+    view : View
+    threshold : float
+        Lowest score, 0..1.
+
+    Returns
+    -------
+    list of FoundPiece
+        Surest first, each two places once; `box` is the one and `part_box` the other.
+    """
+    accepted = [one for turned in (False, True) for one in _shared(view, replace(view), threshold, turned, apart=APART)]
+    accepted.sort(key=lambda item: -item[1].score)
+    kept: list[FoundPiece] = []
+    for _, piece in accepted:
+        if _covered(piece.box, piece.part_box) > SAME_REGION:
+            continue  # a pattern that repeats, or a picture that is its own mirror image
+        if len(kept) < MOST_PIECES and not any(_same(side, piece, Side.A, other) for other in kept for side in Side):
+            kept.append(piece)
+    return kept
+
+
+def measures_of(one: PieceMap, region: Region, proof: Proof | None = None) -> PieceMeasures:
+    """What was measured of a piece.
+
+    Parameters
+    ----------
+    one : PieceMap
+    region : Region
+        That agrees under it.
+    proof : Proof, optional
+        Of the region.
+
+    Returns
+    -------
+    PieceMeasures
+    """
     return PieceMeasures(
         places=float(one.places),
         weight=one.weight,
@@ -103,13 +189,16 @@ def measures_of(one: PieceMap, region: Region) -> PieceMeasures:
         ncc=region.ncc,
         thickness=region.thickness,
         drawn=region.flat,
+        matched=None if proof is None else proof.measures.agreement,
+        rest=None if proof is None else proof.measures.rest,
+        changed=None if proof is None else proof.changed,
+        unlike=None if proof is None else float(proof.outcome in UNLIKE),
     )
 
 
-def _piece(
-    a: View, b: View, one: PieceMap, region: Region, measures: PieceMeasures, score: float
-) -> tuple[Side, FoundPiece]:
+def _piece(a: View, b: View, seen: Examined, score: float) -> tuple[Side, FoundPiece]:
     """The piece as it lies on both full frames."""
+    one, region, proof = seen.map, seen.region, seen.proof
     coarse, fine = (a, b) if region.coarse_is_a else (b, a)
     top, left, height, width = region.box
     corners = np.array([[left, top], [left + width, top], [left + width, top + height], [left, top + height]], float)
@@ -143,8 +232,9 @@ def _piece(
         scale=scale,
         rotation=turn,
         matrix=tuple(tuple(float(v) for v in row) for row in matrix),  # type: ignore[arg-type]
-        measures=measures,
+        measures=seen.measures,
         version=VERSION,
+        proof=Proof(proof.outcome, changed=proof.changed, reason=proof.reason),
     )
 
 

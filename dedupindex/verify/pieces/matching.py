@@ -77,7 +77,7 @@ class _Matches:
 
 
 def maps_between(
-    a: PieceKeypoints, b: PieceKeypoints, width_b: int, parity: FloatArray, *, mirrored: bool
+    a: PieceKeypoints, b: PieceKeypoints, width_b: int, parity: FloatArray, *, mirrored: bool, apart: float = 0
 ) -> Iterator[PieceMap]:
     """Maps that enough matches agree on, those with the most support first.
 
@@ -90,6 +90,8 @@ def maps_between(
         Signs that turn a code into that of the mirrored picture (`Model.local_parity`).
     mirrored : bool
         Look for b mirrored left-right.
+    apart : float
+        Pixels by which two keypoints that match must lie apart: for a picture against itself.
 
     Yields
     ------
@@ -97,13 +99,13 @@ def maps_between(
     """
     if len(a) < 2 or len(b) < 2:
         return
-    matches = _matches(a, b, width_b, parity, mirrored)
+    matches = _matches(a, b, width_b, parity, mirrored, apart)
     if len(matches) < MIN_PLACES:
         return
-    agree, apart = _agreement(matches)
+    agree, elsewhere = _agreement(matches)
     left = np.ones(len(matches), bool)
     for _ in range(MOST_MAPS):
-        seed = _vote(agree, apart, matches.weight, left)
+        seed = _vote(agree, elsewhere, matches.weight, left)
         if seed is None:
             return
         matrix, inlier = _grow(matches, seed, left)
@@ -117,12 +119,17 @@ def maps_between(
         left &= ~(seed | inlier)
 
 
-def _matches(a: PieceKeypoints, b: PieceKeypoints, width_b: int, parity: FloatArray, mirrored: bool) -> _Matches:
+def _matches(
+    a: PieceKeypoints, b: PieceKeypoints, width_b: int, parity: FloatArray, mirrored: bool, apart: float
+) -> _Matches:
     """Nearest keypoints in either direction."""
     first, second = _unit(a), _unit(b)
     if mirrored:
         second = second * parity
     products = first @ second.T
+    if apart > 0:
+        distance = np.hypot(*(a.position[:, None] - b.position[None]).transpose(2, 0, 1))
+        products[distance < apart] = -1
     to_b, to_a = products.argmax(1), products.argmax(0)
     rows = np.concatenate([np.arange(len(first)), to_a])
     columns = np.concatenate([to_b, np.arange(len(second))])

@@ -8,13 +8,17 @@ from dedupindex.fitted import numbers
 from dedupindex.records.pieces import PieceMeasures
 
 FITTED = "pieces"
-EVIDENCE_VERSION = "1"
-EVIDENCE = ("places", "undrawn", "agreement", "mean", "ncc", "drawn", "thickness", "thin")
+EVIDENCE_VERSION = "2"
+EVIDENCE = (
+    "places", "undrawn", "agreement", "mean", "ncc", "drawn", "thickness", "thin", "matched", "rest", "changed",
+    "unlike",
+)  # fmt: skip
 MOST_DRAWN = 0.9  # share of a region's texture that may look written or drawn
 # Below the first percentile of the composites that the model was fitted to; of small regions correlation says little.
 LEAST_UNDRAWN = 700.0  # pixels with texture that agree and do not look drawn
 LEAST_WEIGHT = 3.5  # of the places that hold the map
 LEAST_THICKNESS = 20.0  # pixels
+MOST_CHANGED = 0.5
 
 
 def evidence(measures: PieceMeasures) -> tuple[float, ...]:
@@ -29,7 +33,22 @@ def evidence(measures: PieceMeasures) -> tuple[float, ...]:
         measures.drawn or 0.0,
         math.log2(min(max(measures.thickness or 0.0, 8.0), 64.0)),
         math.log2(min(max(_thinness(measures), 2.0), 16.0)),
+        _likeness(measures.matched, measures),
+        _likeness(measures.rest, measures),
+        min(measures.changed or 0.0, MOST_CHANGED),
+        measures.unlike or 0.0,
     )
+
+
+def _likeness(correlation: float | None, measures: PieceMeasures) -> float:
+    """How near a correlation is to 1, on a scale of doublings: copies and other shots lie close together there.
+
+    The proof says exactly 1 where none of its windows shows anything; where those of the region do, and do not agree
+    as well, the correlation of the region stands for it.
+    """
+    if correlation is not None and correlation >= 1:
+        correlation = measures.mean
+    return -math.log2(min(max(1 - (correlation or 0.0), 1 / 512), 1 / 4))
 
 
 def _thinness(measures: PieceMeasures) -> float:
@@ -55,6 +74,7 @@ def score_of(measures: PieceMeasures) -> float:
     Parameters
     ----------
     measures : PieceMeasures
+        With those of the proof: without them a piece counts as one that the proof found unlike.
 
     Returns
     -------

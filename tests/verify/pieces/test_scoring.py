@@ -10,7 +10,7 @@ from dedupindex.verify.pieces.scoring import EVIDENCE, FITTED, accepts, evidence
 
 GOOD = PieceMeasures(
     places=25.0, weight=24.0, area=9_000.0, agreeing=8_500.0, agreement=0.99, textured=0.97, mean=0.97, ncc=0.98,
-    thickness=70.0, drawn=0.02,
+    thickness=70.0, drawn=0.02, matched=0.995, rest=0.997, changed=0.0,
 )  # fmt: skip
 
 
@@ -18,6 +18,13 @@ def test_a_clear_piece_and_what_is_none():
     assert score_of(GOOD) > 0.9
     assert score_of(dataclasses.replace(GOOD, weight=5.0, mean=0.65, agreement=0.65, ncc=0.6)) < 0.5
     assert score_of(PieceMeasures()) == 0
+
+
+def test_another_shot_of_the_scene_scores_less():
+    """What the proof finds of two shots: most windows agree, and none of them as well as in a copy."""
+    shot = dataclasses.replace(GOOD, matched=0.86, rest=0.9, changed=0.1)
+    assert score_of(shot) < score_of(GOOD)
+    assert score_of(dataclasses.replace(GOOD, matched=None, rest=None)) < score_of(shot)
 
 
 @pytest.mark.parametrize("change", [{"drawn": 0.95}, {"weight": 2.0}, {"thickness": 12.0}, {"agreeing": 500.0}])
@@ -35,6 +42,8 @@ def test_the_model_weighs_what_there_is():
 def test_more_agreement_never_lowers_and_more_drawing_never_raises_a_score(one, other, drawn, more):
     low, high = sorted((one, other))
     few, many = sorted((drawn, more))
+    better = dataclasses.replace(GOOD, rest=high)
+    assert score_of(better) >= score_of(dataclasses.replace(GOOD, rest=low))
     alike = dataclasses.replace(GOOD, mean=high, drawn=few)
     assert score_of(alike) >= score_of(dataclasses.replace(GOOD, mean=low, drawn=few))
     assert score_of(alike) >= score_of(dataclasses.replace(GOOD, mean=high, drawn=many))
