@@ -51,8 +51,8 @@ def odd(tmp_path_factory):
     """The same files twice: in `odd` under these names, in `plain` under plain ones; two of each, and broken ones."""
     folder = tmp_path_factory.mktemp("names")
     for number, name in enumerate(NAMES):
-        made = save(folder / "plain" / f"{number:02d}.png", picture(number, 48, 64))
-        copy = save(folder / "plain" / "copy" / f"{number:02d}.png", picture(number, 48, 64)[:-1])
+        made = save(folder / "plain" / f"{number:02d}.png", picture(number, 72, 96))
+        copy = save(folder / "plain" / "copy" / f"{number:02d}.png", picture(number, 72, 96)[:-1])
         broken = folder / "plain" / "broken" / f"{number:02d}.png"
         broken.parent.mkdir(exist_ok=True)
         broken.write_bytes(b"\x89PNG\r\n\x1a\n, and no more")
