@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import environment, remembered_folder, run, script, warm_server  # noqa: F401  (fixtures)
+
 SERVER = "DEDUPINDEX_TEST_POSTGRES"
 
 os.environ.pop("PYTHONUNBUFFERED", None)  # it would hide output that nobody flushes
@@ -95,6 +97,24 @@ class Server:
         self._admin.execute(f'CREATE DATABASE "{name}" {options}')
         self._made.setdefault(Path(name), name)
         return name
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tables_copied():
+    """New databases are made from what one run of the migrations left; see `tests/new_databases.py`."""
+    from tests.new_databases import tables_copied
+
+    with tables_copied():
+        yield
+
+
+@pytest.fixture
+def migrations_run(monkeypatch):
+    """Make new databases by the migrations, as the program does."""
+    from dedupindex.store import migrate
+    from tests.new_databases import run_migrations
+
+    monkeypatch.setattr(migrate, "_run_migrations", run_migrations)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dedupindex import Index, Selection, SettingsError
-from tests.cli.conftest import SCRIPT
+from tests.commands import SCRIPT
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.conftest import SCRIPT
+from tests.commands import SCRIPT
 from tests.pictures import half, picture, save
 
 VERBS = ("scan", "ingest", "query", "compare", "report", "failures", "info", "check", "rebuild", "upgrade", "demo")

@@ -9,7 +9,7 @@ import pytest
 from dedupindex.cli.watch import rest
 from dedupindex.errors import SettingsError
 from dedupindex.settings import seconds_of
-from tests.cli.conftest import SCRIPT
+from tests.commands import SCRIPT
 from tests.pictures import picture, save
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import environment, run  # noqa: F401  (fixtures)
 from tests.pictures import picture, save
 
 NAMES = (
@@ -64,7 +63,7 @@ def odd(tmp_path_factory):
     return folder
 
 
-def test_every_verb_with_every_name(run, odd):  # noqa: F811
+def test_every_verb_with_every_name(run, odd):
     outputs = {}
     for kind in ("plain", "odd"):
         database = f"{kind}.db"
