@@ -40,15 +40,6 @@ def script(environment):
 
 
 @pytest.fixture(scope="session")
-def remembered_folder(tmp_path_factory):
-    """Where processes of a session share what they computed; see `tests/remembered.py`."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "results"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def warm_server(remembered_folder):
     """A process of `tests/cli/warm.py`."""
     with subprocess.Popen(

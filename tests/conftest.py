@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import environment, remembered_folder, run, script, warm_server  # noqa: F401  (fixtures)
+from tests.commands import environment, run, script, warm_server  # noqa: F401  (fixtures)
 
 SERVER = "DEDUPINDEX_TEST_POSTGRES"
 
@@ -145,12 +145,21 @@ def browser():
         yield started
 
 
+@pytest.fixture(scope="session")
+def remembered_folder(tmp_path_factory):
+    """Where processes of a session share what they computed; see `tests/remembered.py`."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "results"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture(scope="module")
-def remembered():
+def remembered(remembered_folder):
     """Describing, verifying and proving in this process compute nothing twice; see `tests/remembered.py`."""
     from tests.remembered import stages_remembered
 
-    with stages_remembered():
+    with stages_remembered(remembered_folder):
         yield
 
 

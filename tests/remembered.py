@@ -1,14 +1,15 @@
 """What many tests compute of the same few pictures: computed once in a session, by the very same functions.
 
 For tests in which describing, verifying and proving are the means and not the matter: say
-``pytestmark = pytest.mark.usefixtures("remembered")``. Worker processes compute anew, but for those of the commands of
-the fixture `run` and of the machine of `tests/reliability`: their results go through a folder.
+``pytestmark = pytest.mark.usefixtures("remembered")``. Worker processes compute anew, but for those of commands of the
+fixture `run`. Results are files, so that all processes of the session find them.
 """
 
 import hashlib
 import importlib
 import os
 import pickle
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import wraps
@@ -33,29 +34,22 @@ class Results:
 
     Parameters
     ----------
-    folder : Path or None
-        Where other processes find them too.
+    folder : Path
+        Where all processes of a session find them.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._known: dict[str, bytes] = {}
-        self.folder = folder
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def get(self, key: str) -> bytes | None:
-        if key not in self._known and self.folder is not None:
-            with suppress(FileNotFoundError):
-                self._known[key] = (self.folder / key).read_bytes()
-        return self._known.get(key)
+        with suppress(FileNotFoundError):
+            return (self._folder / key).read_bytes()
+        return None
 
     def put(self, key: str, result: bytes) -> None:
-        self._known[key] = result
-        if self.folder is not None:
-            draft = self.folder / f"{key}.{os.getpid()}"
-            draft.write_bytes(result)
-            draft.replace(self.folder / key)
-
-
-_results = Results()
+        draft = self._folder / f"{key}.{os.getpid()}.{threading.get_ident()}"
+        draft.write_bytes(result)
+        draft.replace(self._folder / key)
 
 
 def remembering(name: str, function: Callable[..., Any], results: Results) -> Callable[..., Any]:
@@ -92,9 +86,9 @@ def remembering_each(name: str, function: Callable[..., Any], results: Results) 
 
 
 @contextmanager
-def stages_remembered(folder: Path | None = None) -> Iterator[None]:
-    """Let the stages of this process, and of its forks, remember what they computed, if need be in a folder."""
-    results = Results(folder) if folder is not None else _results
+def stages_remembered(folder: Path) -> Iterator[None]:
+    """Let the stages of this process, and of its forks, remember in a folder what they computed."""
+    results = Results(folder)
     with pytest.MonkeyPatch.context() as patched:
         for stages, remember in ((STAGES, remembering), (STACKS, remembering_each)):
             for module, name in stages:

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+from functools import cache
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ def form(seed: int) -> Image.Image:
     return page
 
 
+@cache
 def scene(seed: int, width: int = 900, height: int = 600) -> Image.Image:
     """Blots of many sizes."""
     rng = np.random.default_rng(seed)
@@ -77,6 +79,7 @@ def test_forms_of_one_template(run, tmp_path):
     assert all(len(series["members"]) == 2 for series in listed["series"])
 
 
+@cache
 def edits():
     base = scene(1)
     caption, word, patch = base.copy(), base.copy(), base.copy()

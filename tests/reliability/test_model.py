@@ -35,7 +35,7 @@ contents = st.integers(0, CONTENTS - 1)
 @functools.cache
 def data_of(content: int) -> bytes:
     """Bytes of a small picture; of each three two are copies of the first: smaller, and packed otherwise."""
-    pixels = picture(content // 3, 64, 80)
+    pixels = picture(content // 3, 72, 96)
     buffer = io.BytesIO()
     Image.fromarray(half(pixels) if content % 3 == 1 else pixels).save(buffer, "PNG", compress_level=content % 3 * 4)
     return buffer.getvalue()
