@@ -154,13 +154,41 @@ def remembered_folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _workers_that_remember(remembered_folder):
+    """Workers of this process can use `remembered`."""
+    from dedupindex.execution import worker
+
+    def fork_worker(theirs, _):
+        return forked(theirs, "tests.remembering_workers")
+
+    forked = worker.fork_worker
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DEDUPINDEX_TEST_RESULTS", str(remembered_folder))
+        patched.setattr(worker, "fork_worker", fork_worker)
+        yield
+
+
 @pytest.fixture(scope="module")
 def remembered(remembered_folder):
-    """Describing, verifying and proving in this process compute nothing twice; see `tests/remembered.py`."""
+    """Describing, verifying and proving compute nothing twice, here and in workers; see `tests/remembered.py`."""
     from tests.remembered import stages_remembered
 
     with stages_remembered(remembered_folder):
         yield
+
+
+@pytest.fixture
+def computed_anew(remembered_folder):
+    """Nothing is remembered in this test."""
+    from tests.remembered import flag_of
+
+    flag = flag_of(remembered_folder, os.getpid())
+    was_used = flag.exists()
+    flag.unlink(missing_ok=True)
+    yield
+    if was_used:
+        flag.touch()
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

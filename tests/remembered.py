@@ -1,8 +1,9 @@
 """What many tests compute of the same few pictures: computed once in a session, by the very same functions.
 
 For tests in which describing, verifying and proving are the means and not the matter: say
-``pytestmark = pytest.mark.usefixtures("remembered")``. Worker processes compute anew, but for those of commands of the
-fixture `run`. Results are files, so that all processes of the session find them.
+``pytestmark = pytest.mark.usefixtures("remembered")``. Results are files, so that all processes of the session find
+them: both of pytest-xdist, commands of the fixture `run`, and workers (`tests/remembering_workers.py`). A test of whether
+something changes results says ``usefixtures("computed_anew")`` besides.
 """
 
 import hashlib
@@ -15,8 +16,6 @@ from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 STAGES = (  # pure functions of their arguments, where the stages of a run look them up
     ("dedupindex.ingest.describing", "prepare_stack"),
@@ -36,10 +35,17 @@ class Results:
     ----------
     folder : Path
         Where all processes of a session find them.
+    process : int
+        Nothing is remembered while there is no `flag_of` this process.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, process: int) -> None:
+        self._folder, self._flag = folder, flag_of(folder, process)
+
+    @property
+    def used(self) -> bool:
+        """Whether results are remembered now."""
+        return self._flag.exists()
 
     def get(self, key: str) -> bytes | None:
         with suppress(FileNotFoundError):
@@ -57,6 +63,8 @@ def remembering(name: str, function: Callable[..., Any], results: Results) -> Ca
 
     @wraps(function)
     def looked_up(*given: Any, **named: Any) -> Any:
+        if not results.used:
+            return function(*given, **named)
         key = hashlib.sha256(pickle.dumps((name, given, named))).hexdigest()
         result = results.get(key)
         if result is None:
@@ -72,6 +80,8 @@ def remembering_each(name: str, function: Callable[..., Any], results: Results) 
 
     @wraps(function)
     def looked_up(items: Sequence[Any], *given: Any, **named: Any) -> Any:
+        if not results.used:
+            return function(items, *given, **named)
         keys = [hashlib.sha256(pickle.dumps((name, item, given, named))).hexdigest() for item in items]
         known = [results.get(key) for key in keys]
         missing = [place for place, result in enumerate(known) if result is None]
@@ -85,13 +95,32 @@ def remembering_each(name: str, function: Callable[..., Any], results: Results) 
     return looked_up
 
 
+def remember_stages(results: Results) -> list[tuple[Any, str, Any]]:
+    """Let the stages of this process, and of its forks, remember what they compute; what has to be put back."""
+    before = []
+    for stages, remember in ((STAGES, remembering), (STACKS, remembering_each)):
+        for path, name in stages:
+            module = importlib.import_module(path)
+            function = getattr(module, name)
+            before.append((module, name, function))
+            setattr(module, name, remember(f"{path}.{name}", function, results))
+    return before
+
+
 @contextmanager
 def stages_remembered(folder: Path) -> Iterator[None]:
-    """Let the stages of this process, and of its forks, remember in a folder what they computed."""
-    results = Results(folder)
-    with pytest.MonkeyPatch.context() as patched:
-        for stages, remember in ((STAGES, remembering), (STACKS, remembering_each)):
-            for module, name in stages:
-                found = importlib.import_module(module)
-                patched.setattr(found, name, remember(f"{module}.{name}", getattr(found, name), results))
+    """Remember the stages of this process and its forks, and of its workers where those are ours."""
+    flag = flag_of(folder, os.getpid())
+    before = remember_stages(Results(folder, os.getpid()))
+    flag.touch()
+    try:
         yield
+    finally:
+        flag.unlink()
+        for module, name, function in before:
+            setattr(module, name, function)
+
+
+def flag_of(folder: Path, process: int) -> Path:
+    """The file that says that workers of a process remember."""
+    return folder / f"on-{process}"
