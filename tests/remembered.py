@@ -2,8 +2,8 @@
 
 For tests in which describing, verifying and proving are the means and not the matter: say
 ``pytestmark = pytest.mark.usefixtures("remembered")``. Results are files, so that all processes of the session find
-them: both of pytest-xdist, commands of the fixture `run`, and workers (`tests/remembering_workers.py`). A test of whether
-something changes results says ``usefixtures("computed_anew")`` besides.
+them: both of pytest-xdist, commands of the fixture `run`, and workers (`tests/remembering_workers.py`). A test of
+whether something changes results says ``usefixtures("computed_anew")`` besides.
 """
 
 import hashlib
