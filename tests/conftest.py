@@ -100,11 +100,11 @@ class Server:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _tables_copied():
-    """New databases are made from what one run of the migrations left; see `tests/new_databases.py`."""
-    from tests.new_databases import tables_copied
+def _databases_shared():
+    """Databases share what each would compute anew; see `tests/databases.py`."""
+    from tests.databases import databases_shared
 
-    with tables_copied():
+    with databases_shared():
         yield
 
 
@@ -112,7 +112,7 @@ def _tables_copied():
 def migrations_run(monkeypatch):
     """Make new databases by the migrations, as the program does."""
     from dedupindex.store import migrate
-    from tests.new_databases import run_migrations
+    from tests.databases import run_migrations
 
     monkeypatch.setattr(migrate, "_run_migrations", run_migrations)
 

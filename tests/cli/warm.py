@@ -80,10 +80,10 @@ def rehearse() -> None:
 def serve() -> None:
     load()
     from dedupindex.cli.main import main
-    from tests.new_databases import tables_copied
+    from tests.databases import databases_shared
     from tests.remembered import stages_remembered
 
-    with tables_copied(), stages_remembered(Path(sys.argv[1])):
+    with databases_shared(), stages_remembered(Path(sys.argv[1])):
         rehearse()
         keep()
         answer_orders(main)

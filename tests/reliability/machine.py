@@ -18,10 +18,11 @@ from pathlib import Path
 
 def serve() -> None:
     from dedupindex.execution import contained
+    from tests.databases import databases_shared
     from tests.remembered import stages_remembered
 
     contained.is_worker = lambda: True  # decode in the fork: it is killed as a whole
-    with stages_remembered(Path(sys.argv[1])):
+    with databases_shared(), stages_remembered(Path(sys.argv[1])):
         answer_orders()
 
 

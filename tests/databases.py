@@ -1,6 +1,8 @@
-"""New databases of tests: their tables are made from what one run of the migrations left, in a tenth of the time.
+"""Databases of tests: what each of hundreds would compute anew is computed once.
 
-Tests of the migrations themselves use the fixture `migrations_run`.
+The tables of new ones are made from what one run of the migrations left, in a tenth of the time; tests of migrations use
+the fixture `migrations_run`. All share one cache of compiled statements, which else begins empty with
+every database that is opened.
 """
 
 import sqlite3
@@ -11,8 +13,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
-from dedupindex.store import migrate
+from dedupindex.store import migrate, sqlite
 from dedupindex.store.database import Database
 
 run_migrations = migrate._run_migrations
@@ -42,9 +45,20 @@ def make_tables(database: Database) -> None:
 
 
 @contextmanager
-def tables_copied() -> Iterator[None]:
-    """Let new databases of this process and its forks be made so."""
+def databases_shared() -> Iterator[None]:
+    """Let databases of this process and its forks be made and used so."""
     statements()
+    create, compiled, dialects = sqlite.create_engine, {}, []
+
+    def create_engine(*given: object, **named: object) -> Engine:
+        engine = create(*given, **named)
+        if not dialects:
+            dialects.append(engine.dialect)
+        engine.dialect = dialects[0]  # compiled statements belong to a dialect
+        engine.update_execution_options(compiled_cache=compiled)
+        return engine
+
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(migrate, "_run_migrations", make_tables)
+        patched.setattr(sqlite, "create_engine", create_engine)
         yield
