@@ -1,7 +1,7 @@
 """Databases of tests: what each of hundreds would compute anew is computed once.
 
-The tables of new ones are made from what one run of the migrations left, in a tenth of the time; tests of migrations use
-the fixture `migrations_run`. All share one cache of compiled statements, which else begins empty with
+The tables of new ones are made from what one run of the migrations left, in a tenth of the time; tests of migrations
+use the fixture `migrations_run`. All share one cache of compiled statements, which else begins empty with
 every database that is opened.
 """
 
