@@ -21,7 +21,7 @@ import traceback
 from pathlib import Path
 
 THEIRS = (  # what the verbs load while they run
-    *("alembic.command", "jinja2", "pathspec", "scipy.fft", "scipy.ndimage", "scipy.signal", "tifffile"),
+    *("alembic.command", "jinja2", "pathspec", "scipy.fft", "scipy.ndimage", "tifffile"),
     *("sqlalchemy.dialects.sqlite", "typer._adapters", "rich.progress", "PIL.JpegImagePlugin", "PIL.PngImagePlugin"),
 )
 
