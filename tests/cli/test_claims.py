@@ -113,7 +113,7 @@ def test_small_edits(run, tmp_path):
     assert "largest difference" in page
 
 
-@pytest.mark.parametrize("name", ["caption.jpg", "word.jpg"])
+@pytest.mark.parametrize("name", ["caption.jpg", pytest.param("word.jpg", marks=pytest.mark.slow)])
 def test_writing_on_a_smooth_picture_is_an_edit(run, tmp_path, name):
     scene(1).save(tmp_path / "base.jpg", quality=92)
     edits()[name].save(tmp_path / name, quality=90)
