@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import environment, run, script, warm_server  # noqa: F401  (fixtures)
+
 SERVER = "DEDUPINDEX_TEST_POSTGRES"
 
 os.environ.pop("PYTHONUNBUFFERED", None)  # it would hide output that nobody flushes
@@ -97,6 +99,24 @@ class Server:
         return name
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _databases_shared():
+    """Databases share what each would compute anew; see `tests/databases.py`."""
+    from tests.databases import databases_shared
+
+    with databases_shared():
+        yield
+
+
+@pytest.fixture
+def migrations_run(monkeypatch):
+    """Make new databases by the migrations, as the program does."""
+    from dedupindex.store import migrate
+    from tests.databases import run_migrations
+
+    monkeypatch.setattr(migrate, "_run_migrations", run_migrations)
+
+
 @pytest.fixture
 def decoding_here(monkeypatch):
     """Decode in this process, as a worker does: for tests that watch, replace or interrupt what happens there."""
@@ -125,13 +145,50 @@ def browser():
         yield started
 
 
+@pytest.fixture(scope="session")
+def remembered_folder(tmp_path_factory):
+    """Where processes of a session share what they computed; see `tests/remembered.py`."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "results"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _workers_that_remember(remembered_folder):
+    """Workers of this process can use `remembered`."""
+    from dedupindex.execution import worker
+
+    def fork_worker(theirs, _):
+        return forked(theirs, "tests.remembering_workers")
+
+    forked = worker.fork_worker
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DEDUPINDEX_TEST_RESULTS", str(remembered_folder))
+        patched.setattr(worker, "fork_worker", fork_worker)
+        yield
+
+
 @pytest.fixture(scope="module")
-def remembered():
-    """Describing, verifying and proving in this process compute nothing twice; see `tests/remembered.py`."""
+def remembered(remembered_folder):
+    """Describing, verifying and proving compute nothing twice, here and in workers; see `tests/remembered.py`."""
     from tests.remembered import stages_remembered
 
-    with stages_remembered():
+    with stages_remembered(remembered_folder):
         yield
+
+
+@pytest.fixture
+def computed_anew(remembered_folder):
+    """Nothing is remembered in this test."""
+    from tests.remembered import flag_of
+
+    flag = flag_of(remembered_folder, os.getpid())
+    was_used = flag.exists()
+    flag.unlink(missing_ok=True)
+    yield
+    if was_used:
+        flag.touch()
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -1,6 +1,9 @@
 """Small made-up pictures with plenty of structure, so that only copies look alike."""
 
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -9,6 +12,11 @@ from scipy.ndimage import gaussian_filter
 
 def picture(seed: int, height: int = 120, width: int = 160) -> np.ndarray:
     """(H, W, 3) uint8: smooth blobs, rectangles and a little texture."""
+    return _made(seed, height, width).copy()
+
+
+@lru_cache(256)  # the same few are asked for by hundreds of tests
+def _made(seed: int, height: int, width: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     base = np.stack([gaussian_filter(rng.normal(size=(height, width)), 9) for _ in range(3)], axis=2)
     base = 110 + 700 * base
@@ -21,9 +29,25 @@ def picture(seed: int, height: int = 120, width: int = 160) -> np.ndarray:
 
 
 def save(path: Path, pixels: np.ndarray, **options) -> Path:
+    """Write pixels as a file of the kind that its name says; *options* are Pillow's."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, **options)
+    if path.suffix in (".png", ".jpg") and all(isinstance(value, int | str) for value in options.values()):
+        shape, kind = pixels.shape, pixels.dtype.str
+        path.write_bytes(_encoded(pixels.tobytes(), shape, kind, path.suffix, tuple(sorted(options.items()))))
+    else:
+        Image.fromarray(pixels).save(path, **options)
     return path
+
+
+@lru_cache(128)
+def _encoded(
+    data: bytes, shape: tuple[int, ...], kind: str, suffix: str, options: tuple[tuple[str, Any], ...]
+) -> bytes:
+    """A PNG or JPEG file; large ones take longer to pack than to describe."""
+    stream = BytesIO()
+    pixels = np.frombuffer(data, kind).reshape(shape)
+    Image.fromarray(pixels).save(stream, "PNG" if suffix == ".png" else "JPEG", **dict(options))
+    return stream.getvalue()
 
 
 def half(pixels: np.ndarray) -> np.ndarray:

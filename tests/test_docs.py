@@ -300,20 +300,11 @@ class Shell:
 
 
 @pytest.fixture(scope="module")
-def server():
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.cli.warm"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield process
-        process.stdin.close()
-
-
-@pytest.fixture(scope="module")
-def filled(server, tmp_path_factory):
+def filled(warm_server, tmp_path_factory):
     """The folder in which the manual's examples run: home and working folder in one, with a database of `Pictures`."""
     folder = tmp_path_factory.mktemp("manual") / "home"
     folder.mkdir()
-    shell = Shell(server, folder)
+    shell = Shell(warm_server, folder)
     shell.run(["dedupindex", "demo", "Pictures"])
     for name, chosen in {
         "card": ("coast bright.jpg", "hills.png", "dunes.jpg"),
@@ -345,11 +336,11 @@ def filled(server, tmp_path_factory):
 
 
 @pytest.fixture
-def shell(filled, server):
+def shell(filled, warm_server):
     """That folder as it was at first, so that no page depends on another one; always at the same place."""
     folder, saved = filled
     restore(folder, saved)
-    return Shell(server, folder), folder
+    return Shell(warm_server, folder), folder
 
 
 def restore(folder: Path, saved: Path) -> None:

@@ -9,6 +9,8 @@ from alembic.script import ScriptDirectory
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import HEAD, migrations_folder, prepare_schema, upgrade
 
+pytestmark = pytest.mark.usefixtures("migrations_run")
+
 ROOT = Path(__file__).parent.parent
 
 

@@ -203,7 +203,7 @@ def _no_waiting_for_the_disk(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=60, deadline=None, suppress_health_check=QUIET)
 @given(program)
 def test_programs(recipe):
     run_somewhere(recipe)
@@ -216,9 +216,13 @@ def test_many_programs(recipe):
     run_somewhere(recipe)
 
 
+@pytest.mark.parametrize("resumed", ["by turns", pytest.param("both", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("action", list(Action))
-def test_killed_at_every_step(action):
-    """One small program, killed at each of its steps, and then again in undo."""
+def test_killed_at_every_step(action, resumed):
+    """One small program, killed at each of its steps, and then again in undo.
+
+    After each step it goes on or not: by turns, or once so and once so.
+    """
     files = [{"folder": folder, "mtime": n, "mode": 0o644, "twin": False} for n, folder in enumerate(("", "a", "b"))]
     recipe = {
         "contents": [{"files": files, "width": 2, "stack": False}, {"files": files[:1], "width": 1, "stack": False}],
@@ -231,6 +235,6 @@ def test_killed_at_every_step(action):
         "tear": 0,
     }
     for step in range(MOST_STEPS):
-        for resume in (False, True):
+        for resume in (False, True) if resumed == "both" else (bool(step % 2),):
             again = ("kill", step % 7 * 3, False)
             run_somewhere(recipe | {"faults": (("kill", step, False), again), "resume": resume})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter, ImageOps
 
@@ -19,6 +19,7 @@ from dedupindex.records import Decision, DecisionKind, Outcome, Proof, ProofMeas
 from dedupindex.records.plans import LeftOutReason
 from dedupindex.settings import KEEP_RULES, OTHER_KEEP_RULES
 from tests.actions.heaps import image, pair, write
+from tests.amounts import examples
 from tests.scenes import photograph
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -52,7 +53,7 @@ IMAGES = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None)
+@examples(60)
 @given(
     known=IMAGES,
     links=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), KINDS, MEASURES), max_size=10),

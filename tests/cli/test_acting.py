@@ -11,7 +11,7 @@ import skimage.data
 from PIL import Image
 
 from tests.actions.heaps import snapshot
-from tests.cli.conftest import PATIENCE, SCRIPT
+from tests.commands import PATIENCE, SCRIPT
 from tests.pictures import make_tree
 
 ACTIONS = ("trash", "move", "hardlink")

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+from functools import cache
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ def form(seed: int) -> Image.Image:
     return page
 
 
+@cache
 def scene(seed: int, width: int = 900, height: int = 600) -> Image.Image:
     """Blots of many sizes."""
     rng = np.random.default_rng(seed)
@@ -77,6 +79,7 @@ def test_forms_of_one_template(run, tmp_path):
     assert all(len(series["members"]) == 2 for series in listed["series"])
 
 
+@cache
 def edits():
     base = scene(1)
     caption, word, patch = base.copy(), base.copy(), base.copy()
@@ -110,7 +113,7 @@ def test_small_edits(run, tmp_path):
     assert "largest difference" in page
 
 
-@pytest.mark.parametrize("name", ["caption.jpg", "word.jpg"])
+@pytest.mark.parametrize("name", ["caption.jpg", pytest.param("word.jpg", marks=pytest.mark.slow)])
 def test_writing_on_a_smooth_picture_is_an_edit(run, tmp_path, name):
     scene(1).save(tmp_path / "base.jpg", quality=92)
     edits()[name].save(tmp_path / name, quality=90)

@@ -6,12 +6,22 @@ import pytest
 from tests.pictures import half, picture, save
 
 
+def scanned_in(folder, run):
+    save(folder / "in" / "a.png", picture(1))
+    save(folder / "in" / "b.jpg", half(picture(1)), quality=90)
+    run("scan", "in", cwd=folder, code=0)
+    return folder
+
+
 @pytest.fixture
 def folder(run, tmp_path):
-    save(tmp_path / "in" / "a.png", picture(1))
-    save(tmp_path / "in" / "b.jpg", half(picture(1)), quality=90)
-    run("scan", "in", cwd=tmp_path, code=0)
-    return tmp_path
+    return scanned_in(tmp_path, run)
+
+
+@pytest.fixture(scope="module")
+def unchanged(run, tmp_path_factory):
+    """One folder for all commands that change nothing."""
+    return scanned_in(tmp_path_factory.mktemp("decide"), run)
 
 
 def test_a_decision_is_said_remembered_and_taken_back(run, folder):
@@ -78,7 +88,7 @@ def test_decisions_travel_to_another_database(run, folder):
         (["list", "--note", "x"], "--note goes with"),
     ],
 )
-def test_wrong_usage(run, folder, arguments, words):
-    done = run("decide", *arguments, cwd=folder, code=2)
+def test_wrong_usage(run, unchanged, arguments, words):
+    done = run("decide", *arguments, cwd=unchanged, code=2)
     assert words in done.stderr
     assert done.stdout == ""

@@ -37,13 +37,13 @@ def bucket(tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore")  # the server's own
-def test_s3(script, bucket, tmp_path):
+def test_s3(script, run, bucket, tmp_path):
     environment, files = bucket
     first = script("-d", "p.db", "scan", "s3://pics/set", cwd=tmp_path, env=environment, code=0)
     assert "3 files: 3 read, 0 unchanged" in first.stdout
     assert "1 unusable key" in first.stdout
     assert "s3://pics/set/a.png" in first.stdout
-    again = script("-d", "p.db", "ingest", "s3://pics/set", cwd=tmp_path, env=environment, code=0)
+    again = run("-d", "p.db", "ingest", "s3://pics/set", cwd=tmp_path, env=environment, code=0)
     assert "3 files: 0 read, 3 unchanged" in again.stdout
     done = script("-d", "p.db", "query", files[2], "s3://pics/set/b.png", "--json", cwd=tmp_path, env=environment)
     queries = json.loads(done.stdout)["queries"]
@@ -51,7 +51,7 @@ def test_s3(script, bucket, tmp_path):
     paths = [{place["path"] for m in q["matches"] for place in m["image"]["locations"]} for q in queries]
     assert paths == [{"s3://pics/set/a.png", "s3://pics/set/c.jpg"}, {"s3://pics/set/b.png"}]
     wrong = {**environment, "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
-    down = script("-d", "p.db", "ingest", "s3://pics/set", cwd=tmp_path, env=wrong, code=1)
+    down = run("-d", "p.db", "ingest", "s3://pics/set", cwd=tmp_path, env=wrong, code=1)
     assert "s3://pics/set: unreadable" in down.stderr
     assert "sesame" not in down.stderr
     assert "gone" not in down.stdout

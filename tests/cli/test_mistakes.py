@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dedupindex import Index, Selection, SettingsError
-from tests.cli.conftest import SCRIPT
+from tests.commands import SCRIPT
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_query_says_which_place_is_gone(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "closed", "code"),
     [
-        ("info", "2>&-", 0),
+        pytest.param("info", "2>&-", 0, marks=pytest.mark.slow),
         ("info", "<&- >&- 2>&-", 0),
         ("info --json", ">&-", 0),
         ("report --exit-code", ">&- 2>&-", 3),

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.conftest import SCRIPT
+from tests.commands import SCRIPT
 from tests.pictures import half, picture, save
 
 VERBS = ("scan", "ingest", "query", "compare", "report", "failures", "info", "check", "rebuild", "upgrade", "demo")
@@ -253,7 +253,7 @@ def sixty(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_interrupted(sixty, tmp_path, environment, run, workers):
     command = [SCRIPT, "scan", sixty, "--workers", workers, "--batch", "4", "--verbose"]
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # jobs of a shell's background ignore it, and so would this

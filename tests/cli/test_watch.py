@@ -9,7 +9,7 @@ import pytest
 from dedupindex.cli.watch import rest
 from dedupindex.errors import SettingsError
 from dedupindex.settings import seconds_of
-from tests.cli.conftest import SCRIPT
+from tests.commands import SCRIPT
 from tests.pictures import picture, save
 
 
@@ -76,7 +76,7 @@ def test_a_bad_time_is_an_error(run, tmp_path):
     assert "must be like" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_new_files_are_seen_and_the_end_is_clean(environment, tmp_path, number):
     folder = tmp_path / "pictures"
     save(folder / "a.png", picture(1))

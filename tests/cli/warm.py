@@ -1,7 +1,8 @@
 """`dedupindex` without its start: a process that has imported everything forks for every command it is sent.
 
 Reads a JSON object a line from stdin (argv, cwd, env, out, err) and answers with the exit code. What runs in the fork
-is the same `main` that the console script runs.
+is the same `main` that the console script runs. The argument is a folder: commands and their workers describe, verify
+and prove nothing twice that is remembered there; see `tests/remembered.py`.
 """
 
 import atexit
@@ -9,15 +10,18 @@ import contextlib
 import functools
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
 import sys
+import tempfile
 import threading
 import traceback
+from pathlib import Path
 
 THEIRS = (  # what the verbs load while they run
-    *("alembic.command", "jinja2", "pathspec", "scipy.fft", "scipy.ndimage", "scipy.signal", "tifffile"),
+    *("alembic.command", "jinja2", "pathspec", "scipy.fft", "scipy.ndimage", "tifffile"),
     *("sqlalchemy.dialects.sqlite", "typer._adapters", "rich.progress", "PIL.JpegImagePlugin", "PIL.PngImagePlugin"),
 )
 
@@ -44,14 +48,48 @@ def load() -> None:
     configure_mappers()
     typer.main.get_command = functools.cache(typer.main.get_command)  # the verbs are the same every time
     typer.main.get_command(app)
+    keep()
+
+
+def keep() -> None:
+    """Let the collector leave what there is: a collection in a fork would copy every page that these objects are on."""
     gc.collect()
-    gc.freeze()  # a collection in a fork would copy every page that these objects are on
+    gc.freeze()
+
+
+def rehearse() -> None:
+    """Run the usual commands once, for what libraries set up when they are first used: forks inherit it."""
+    from dedupindex.cli.main import main
+    from dedupindex.execution import contained
+    from tests.pictures import half, picture, save
+
+    own, here, arguments = contained.is_worker, Path.cwd(), sys.argv
+    contained.is_worker = lambda: True  # decode here: a worker process would be inherited too
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):
+        save(Path(folder, "in", "a.png"), picture(1))
+        save(Path(folder, "in", "b.jpg"), half(picture(1)), quality=90)
+        os.chdir(folder)
+        for command in ("-q scan in", "report", "report --json", "plan -o p.json --relation copy", "query in/a.png"):
+            sys.argv = ["dedupindex", *command.split()]
+            with contextlib.suppress(SystemExit):
+                main()
+        os.chdir(here)
+    contained.is_worker, sys.argv = own, arguments
 
 
 def serve() -> None:
     load()
     from dedupindex.cli.main import main
+    from tests.databases import databases_shared
+    from tests.remembered import stages_remembered
 
+    with databases_shared(), stages_remembered(Path(sys.argv[1])):
+        rehearse()
+        keep()
+        answer_orders(main)
+
+
+def answer_orders(main) -> None:
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy.signal import correlate2d
 
 from dedupindex.compare.correlation import (
     cross_correlate,
@@ -235,6 +234,8 @@ def test_pictures_without_masks_take_a_shorter_way_to_the_same_map(seed, rows_a,
 
 
 def test_the_map_stands_in_the_order_of_correlate2d():
+    from scipy.signal import correlate2d  # takes a second of computing
+
     random = np.random.default_rng(0)
     a, b = random.normal(size=(9, 7)), random.normal(size=(4, 6))
     score, overlap = masked_ncc_map(a, b)

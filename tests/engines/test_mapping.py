@@ -90,7 +90,7 @@ def test_a_guilty_file_is_given_up_and_the_others_go_on(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="no limit of computing time")
 def test_a_file_that_takes_too_long_is_given_up(tmp_path):
-    settings = replace(SETTINGS, workers=2, max_seconds=1.0)
+    settings = replace(SETTINGS, workers=2, max_seconds=0.4)
     work, executor = mapper(tmp_path / "w", slow, settings)
     found = [r for results in work.map([[task("a", settings), task("endless", settings)]]) for r in results]
     executor.backend.close()

@@ -118,8 +118,10 @@ def plan(index):
     return found.items, found.left_out
 
 
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("read", [overview, report, across, changes, plan], ids=lambda read: read.__name__)
-def test_a_report_is_of_one_state_whatever_is_committed_meanwhile(template, tmp_path, monkeypatch, read):
+def test_a_report_is_of_one_state_whatever_is_committed_meanwhile(template, tmp_path, monkeypatch, read, step):
+    """Another process commits before one of the statements: before each, or before every *step*-th and the last."""
     for module in (catalog, decisions):
         monkeypatch.setattr(module, "datetime", Stopped)
     source, run = template
@@ -134,7 +136,7 @@ def test_a_report_is_of_one_state_whatever_is_committed_meanwhile(template, tmp_
     now, _ = read_while(later, read, -1, None)
     assert then != now
     states = []
-    for statement in range(statements):
+    for statement in sorted({*range(0, statements, step), statements - 1}):
         path = copy(str(statement))
         found, _ = read_while(path, read, statement, lambda path=path: write_more(path))
         assert found in (then, now), f"a mixture where others commit before statement {statement}"

@@ -63,6 +63,7 @@ def test_nothing_is_decoded_in_this_process(tmp_path: Path, pictures: Path) -> N
     assert len(read_file(str(a), Settings()).prepared) == 1
 
 
+@pytest.mark.usefixtures("computed_anew")
 def test_what_comes_from_a_worker_is_what_is_decoded_here(pictures: Path) -> None:
     for path in sorted(pictures.iterdir()):
         here, there = decode_file(path, Settings()), read_file(str(path), Settings()).decoded

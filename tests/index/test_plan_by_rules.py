@@ -6,11 +6,12 @@ import shutil
 from collections import defaultdict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dedupindex import Action, Index, PlanRule, PlanRules, Relation
 from dedupindex.records.plans import OutcomeKind
+from tests.amounts import examples
 from tests.pictures import picture, save
 
 FOLDERS = ("a", "a/in", "b", "b/in", "c", "gone")
@@ -37,7 +38,7 @@ def under(path, folder):
     return folder in path.parents
 
 
-@settings(max_examples=120, deadline=None)
+@examples(50)
 @given(data=st.data())
 def test_what_rules_keep_to(tree, data):
     root, index = tree

@@ -40,7 +40,7 @@ def undisturbed(tree, tmp_path_factory):
         return content(index, tree)
 
 
-@pytest.mark.parametrize("delay", [0.05, 0.2, 0.35])
+@pytest.mark.parametrize("delay", [0.05, pytest.param(0.2, marks=pytest.mark.slow), 0.35])
 def test_killed_and_resumed(catalogue, tree, tmp_path, undisturbed, delay):
     place = catalogue(tmp_path / "a.db")
     process = start(place, tree)

@@ -19,6 +19,8 @@ from dedupindex.store.rows import FileState
 from tests.ingest.inline import on_disk, opened, places
 from tests.pictures import picture, save
 
+pytestmark = pytest.mark.usefixtures("remembered")
+
 
 @pytest.fixture
 def index(catalogue, tmp_path):

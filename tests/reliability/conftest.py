@@ -12,8 +12,8 @@ def _remembered(remembered):
 
 
 @pytest.fixture(scope="package")
-def machine(tmp_path_factory):
-    made = Machine(tmp_path_factory.mktemp("machine"))
+def machine(tmp_path_factory, remembered_folder):
+    made = Machine(tmp_path_factory.mktemp("machine"), remembered_folder)
     yield made
     made.close()
 

@@ -38,9 +38,9 @@ class Outcome:
 
 
 class Machine:
-    """The warm process; `run` breaks a fork of it."""
+    """The warm process; `run` breaks a fork of it. What its forks computed goes to *results*."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, results: Path) -> None:
         library = folder / "shim.so"
         source = Path(__file__).with_name("shim.c")
         compiler = shutil.which("cc") or shutil.which("gcc")
@@ -52,7 +52,7 @@ class Machine:
                 environment["LD_PRELOAD"] = str(library)
                 self.has_calls = True
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.reliability.machine"],
+            [sys.executable, "-m", "tests.reliability.machine", results],
             cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 

@@ -2,6 +2,9 @@
 
 Reads a JSON object a line: scenario, database, arguments, fault; answers with what became of it. A fault is
 ["seam", "kill:7"] (see `dedupindex.durable`), or ["call", code, number, lasting] for the shim's system calls.
+
+The argument is a folder in which results are shared: pictures are described and compared once; see
+`tests/remembered.py`.
 """
 
 import ctypes
@@ -15,8 +18,15 @@ from pathlib import Path
 
 def serve() -> None:
     from dedupindex.execution import contained
+    from tests.databases import databases_shared
+    from tests.remembered import stages_remembered
 
     contained.is_worker = lambda: True  # decode in the fork: it is killed as a whole
+    with databases_shared(), stages_remembered(Path(sys.argv[1])):
+        answer_orders()
+
+
+def answer_orders() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         reading, writing = os.pipe()

@@ -26,7 +26,9 @@ def main(pictures: Path, folder: Path) -> None:
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={needed}", "none", str(disk)]
     subprocess.run(mount, check=True)
-    machine = Machine(folder)
+    results = folder / "results"
+    results.mkdir()
+    machine = Machine(folder, results)
     tally = Tally(f"disks with 0 to {needed:,} bytes free")
     refused = 0
 

@@ -15,7 +15,6 @@ from dedupindex.features import DESCRIPTOR_DIMENSIONS
 from dedupindex.store import catalog, catalog_images
 from dedupindex.store.sqlite import own_files, vector_directory
 from dedupindex.vectors import SealedFile, VectorIndex
-from tests.cli.conftest import environment, run  # noqa: F401  (fixtures)
 from tests.reliability.harness import Tally, answers
 from tests.reliability.test_killed import copy_database
 
@@ -118,7 +117,7 @@ def test_a_damaged_vector_file_changes_no_answer(sealed, pictures):
             assert answers(index, pictures) == wanted
 
 
-def databases(made, pictures, run, folder, times, verbs, seed):  # noqa: F811
+def databases(made, pictures, run, folder, times, verbs, seed):
     """Damage databases; every verb must end by itself, and what differs from the sound one must be said by check."""
     rng = random.Random(seed)
     source = made[0]
@@ -178,16 +177,16 @@ def contents(path):
         copy.unlink()
 
 
-def test_damaged_databases_are_told(made, pictures, run, tmp_path):  # noqa: F811
+def test_damaged_databases_are_told(made, pictures, run, tmp_path):
     databases(made, pictures, run, tmp_path, 3, 1, 252008)
 
 
 @pytest.mark.slow
-def test_many_damaged_databases_are_told(made, pictures, run, tmp_path):  # noqa: F811
+def test_many_damaged_databases_are_told(made, pictures, run, tmp_path):
     databases(made, pictures, run, tmp_path, 200, int(os.environ.get("RELIABILITY_VERBS", "4")), any_seed())
 
 
-def test_no_file_of_ours_is_a_crash_in_json(made, run, tmp_path):  # noqa: F811
+def test_no_file_of_ours_is_a_crash_in_json(made, run, tmp_path):
     (tmp_path / "a.db").write_bytes(os.urandom(9000))
     assert json.loads(run("-d", "a.db", "doctor", "--json", cwd=tmp_path).stdout)
     assert run("-d", "a.db", "check", "--json", cwd=tmp_path).returncode in (1, 2)
@@ -196,7 +195,7 @@ def test_no_file_of_ours_is_a_crash_in_json(made, run, tmp_path):  # noqa: F811
 NONSENSE = ("", "x", "{", "-1", "1e999", b"\0\xff", 10**15, -5, None, "/a\0b")
 
 
-def nonsense(made, pictures, run, folder, chosen):  # noqa: F811
+def nonsense(made, pictures, run, folder, chosen):
     """Values that mean nothing in any column: SQLite finds them sound, verbs must not crash on them."""
     tally = Tally("nonsense in columns")
 
@@ -235,12 +234,12 @@ def columns(made):
         ]
 
 
-def test_nonsense_in_some_columns(made, pictures, run, tmp_path):  # noqa: F811
+def test_nonsense_in_some_columns(made, pictures, run, tmp_path):
     nonsense(made, pictures, run, tmp_path, columns(made)[203:204])
 
 
 @pytest.mark.slow
-def test_nonsense_in_any_column(made, pictures, run, tmp_path):  # noqa: F811
+def test_nonsense_in_any_column(made, pictures, run, tmp_path):
     cases = columns(made)
     nonsense(
         made,

@@ -37,7 +37,7 @@ def refused(stage, fault, kind) -> None:
 def test_some_steps(stage, scenario, kind):
     played = stage(scenario)
     points = played.play().last("points")
-    for number in range(1, points + 1, 9):
+    for number in range(1, points + 1, 13):
         refused(played, ["seam", f"{kind}:{number}+"], kind)
 
 
@@ -47,7 +47,7 @@ def test_some_system_calls(stage, kind):
     if not played.machine.has_calls:
         pytest.skip("needs a C compiler")
     calls = played.play(["call", -1, 0, 0]).last("calls")
-    for number in range(2, calls + 1, 8):
+    for number in range(2, calls + 1, 16):
         refused(played, ["call", CODES[kind], number, 1], kind)
 
 

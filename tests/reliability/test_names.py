@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import environment, run  # noqa: F401  (fixtures)
 from tests.pictures import picture, save
 
 NAMES = (
@@ -51,8 +50,8 @@ def odd(tmp_path_factory):
     """The same files twice: in `odd` under these names, in `plain` under plain ones; two of each, and broken ones."""
     folder = tmp_path_factory.mktemp("names")
     for number, name in enumerate(NAMES):
-        made = save(folder / "plain" / f"{number:02d}.png", picture(number, 48, 64))
-        copy = save(folder / "plain" / "copy" / f"{number:02d}.png", picture(number, 48, 64)[:-1])
+        made = save(folder / "plain" / f"{number:02d}.png", picture(number, 72, 96))
+        copy = save(folder / "plain" / "copy" / f"{number:02d}.png", picture(number, 72, 96)[:-1])
         broken = folder / "plain" / "broken" / f"{number:02d}.png"
         broken.parent.mkdir(exist_ok=True)
         broken.write_bytes(b"\x89PNG\r\n\x1a\n, and no more")
@@ -64,7 +63,7 @@ def odd(tmp_path_factory):
     return folder
 
 
-def test_every_verb_with_every_name(run, odd):  # noqa: F811
+def test_every_verb_with_every_name(run, odd):
     outputs = {}
     for kind in ("plain", "odd"):
         database = f"{kind}.db"

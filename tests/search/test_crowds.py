@@ -14,8 +14,7 @@ from tests.pictures import save
 from tests.scenes import PHOTOGRAPHS, features, photograph
 from tests.tools import pages
 
-MOST = 6  # candidates that are compared here
-PAGES, COPIED = 40, 5
+COPIED = 5
 
 
 def page(number: int) -> np.ndarray:
@@ -33,22 +32,23 @@ def turned(pixels: np.ndarray) -> np.ndarray:
     return cv2.warpAffine(pixels, turn, (width, height), flags=cv2.INTER_CUBIC, borderValue=(255, 255, 255))
 
 
-@pytest.fixture(scope="module")
-def crowd(tmp_path_factory):
-    """A folder of pages, and a scan of one that is a little turned: two dozen look-alikes are nearer."""
-    folder = tmp_path_factory.mktemp("crowd")
-    for number in range(PAGES):
-        save(folder / f"{number:02}.png", page(number))
-    save(folder / "copy.png", turned(page(COPIED)))
-    return folder
-
-
 def names(pairs):
     return {frozenset(place.path.stem for place in (p.a.locations[0], p.b.locations[0])) for p in pairs}
 
 
-def test_copies_in_a_crowd_are_found(crowd, tmp_path):
-    with Index.open(tmp_path / "a.db", create=True, candidates=MOST, workers=1) as index:
+@pytest.mark.parametrize(
+    ("count", "most", "proof"), [(16, 3, "off"), pytest.param(40, 6, "full", marks=pytest.mark.slow)]
+)
+def test_copies_in_a_crowd_are_found(tmp_path, count, most, proof):
+    """Among pages of one form is a scan of one that is a little turned; more others are nearer than are compared.
+
+    *count* pages, *most* candidates that are compared. Without `most_alike` either size fails.
+    """
+    crowd = tmp_path / "crowd"
+    for number in range(count):
+        save(crowd / f"{number:02}.png", page(number))
+    save(crowd / "copy.png", turned(page(COPIED)))
+    with Index.open(tmp_path / "a.db", create=True, candidates=most, proof=proof, workers=1) as index:
         index.ingest([crowd])
         summary = index.find_duplicates()
         assert summary.overflowed > 10  # else this is no crowd

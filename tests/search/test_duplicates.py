@@ -42,6 +42,7 @@ def test_copies_are_found_and_nothing_else(index, tree):
     assert (again.searched, again.verified, again.accepted) == (0, 0, 0)
 
 
+@pytest.mark.usefixtures("computed_anew")
 def test_the_order_in_which_files_are_stored_changes_no_line(index, tmp_path):
     tree = make_tree(tmp_path / "pictures")
     for number in range(2, 6):
@@ -311,6 +312,7 @@ def test_interrupted_search_goes_on(index, tree, monkeypatch):
     assert names(index) == EXPECTED
 
 
+@pytest.mark.usefixtures("computed_anew")
 def test_workers_verify_the_same(index, catalogue, tree, monkeypatch, tmp_path):
     monkeypatch.setattr(verifying, "FEW_PAIRS", 0)
     with Index.open(catalogue(tmp_path / "two.db"), create=True, workers=2) as other:

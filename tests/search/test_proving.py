@@ -82,6 +82,7 @@ def test_accepted_pairs_are_proven_when_they_are_found(opened, folder):
     assert Relation.UNPROVEN not in pair.relations
 
 
+@pytest.mark.usefixtures("computed_anew")
 def test_workers_change_nothing(opened, folder):
     proofs = []
     for workers in (1, 2):

@@ -8,6 +8,8 @@ from dedupindex.store import catalog, migrate
 from dedupindex.store.database import Database
 from dedupindex.store.migrate import HEAD
 
+pytestmark = pytest.mark.usefixtures("migrations_run")
+
 NEXT = """
 import sqlalchemy as sa
 from alembic import op

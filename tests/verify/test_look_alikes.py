@@ -11,12 +11,18 @@ from tests.scenes import PHOTOGRAPHS, features, photograph
 from tests.tools import cutouts, pages
 
 SIZE = (240, 300)
+FEW = 5  # of the pictures of a case that are compared by default, each with each; slow are all of them
 
 
 def jpeg(picture: np.ndarray, quality: int = 60, factor: float = 0.7) -> np.ndarray:
     small = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     _, data = cv2.imencode(".jpg", np.ascontiguousarray(small[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+
+
+def amounts(slow: int):
+    """*FEW* pictures by default, *slow* ones as a slow test."""
+    return pytest.mark.parametrize("count", [FEW, pytest.param(slow, marks=pytest.mark.slow)])
 
 
 def objects(ground: int) -> list[np.ndarray]:
@@ -60,10 +66,11 @@ CASES = {
 TURNED = pytest.mark.xfail(strict=True, reason="exact gradients agree when one is turned or mirrored")
 
 
+@amounts(12)
 @pytest.mark.parametrize("name", [pytest.param(name, marks=TURNED) if name == "gradients" else name for name in CASES])
-def test_no_two_are_taken_for_copies(name):
+def test_no_two_are_taken_for_copies(name, count):
     make, argument = CASES[name]
-    described = [features(picture) for picture in make(argument)]
+    described = [features(picture) for picture in make(argument)[:count]]
     scores = {pair: verify(*(described[i] for i in pair)).score for pair in combinations(range(len(described)), 2)}
     assert max(scores.values()) < 0.5, {pair: round(score, 3) for pair, score in scores.items() if score >= 0.5}
 
@@ -73,8 +80,9 @@ ALONG = pytest.mark.xfail(
 )
 
 
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", [pytest.param(name, marks=ALONG) if name == "gradients" else name for name in CASES])
-def test_each_is_found_in_its_own_copy(name):
+def test_each_is_found_in_its_own_copy(name, count):
     make, argument = CASES[name]
-    for number, picture in enumerate(make(argument)[:4]):
+    for number, picture in enumerate(make(argument)[:count]):
         assert verify(features(picture), features(jpeg(picture))).accepted, number

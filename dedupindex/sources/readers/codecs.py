@@ -36,6 +36,7 @@ from dedupindex.sources.transparency import without_alpha
 Array = NDArray[Any]
 
 _XL_BYTES = 16.0  # a pixel: libjxl computes with four floats
+_JPEG_END = b"\xff\xd9"  # stands nowhere else in a JPEG-LS stream: a bit 0 is stuffed after each byte 255
 _STREAM = "the compressed picture is damaged"
 
 
@@ -88,6 +89,8 @@ def read_jpeg_ls(source: Source) -> DecodedContent:
         raise ReadError(source.path, Reason.DAMAGED, "the header cannot be read")
     check_frame(source, header.height, header.width, max(1, header.channels) * (2 if header.bits > 8 else 1))
     choose_frames(source, 1, stack=False)
+    if _JPEG_END not in source.data:  # CharLS refuses it too, but may compute for seconds before
+        raise ReadError(source.path, Reason.TRUNCATED, "the file ends before the picture does")
     samples = _single(source, _decoded(source, codecs.jpegls_decode))
     return _finished(source, "JPEGLS", [samples], [0], lossless=True, bits=header.bits)
 

@@ -167,25 +167,14 @@ def test_files_that_are_no_embedding_are_told(ingested, tmp_path):
         index.find_duplicates()
 
 
-def test_the_verb(ingested, model, pictures, tmp_path):
-    import os
-    import subprocess
-    import sys
-    from pathlib import Path
-
+def test_the_verb(script, run, ingested, model, pictures, tmp_path):
     shutil.copy(ingested, tmp_path / "d.db")
-    script = Path(sys.executable).parent / "dedupindex"
-    environment = os.environ | {"DEDUPINDEX_WORKERS": "1"}
 
-    def run(*arguments):
-        words = [script, "-d", "d.db", *map(str, arguments), "--embedding", model]
-        done = subprocess.run(
-            words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=True
-        )
-        return done.stdout
+    def said(start, *arguments):
+        return start("-d", "d.db", *arguments, "--embedding", model, cwd=tmp_path, code=0).stdout
 
-    value = json.loads(run("report", "--json"))
+    value = json.loads(said(script, "report", "--json"))
     assert len(value["groups"]) == 1
-    near = json.loads(run("similar", pictures / "tissue.png", "--json", "--limit", 2))["neighbours"]
+    near = json.loads(said(run, "similar", pictures / "tissue.png", "--json", "--limit", "2"))["neighbours"]
     assert len(near) == 2
-    assert "2 similar, no copies" in run("similar", pictures / "tissue.png", "--limit", 2)
+    assert "2 similar, no copies" in said(run, "similar", pictures / "tissue.png", "--limit", "2")

@@ -1,3 +1,6 @@
+import struct
+import time
+
 import numpy as np
 import pytest
 
@@ -5,6 +8,7 @@ from dedupindex.errors import Reason
 from dedupindex.settings import Settings
 from dedupindex.sources import decode_file
 from tests.pictures import picture
+from tests.sources.mutants import SEEDS
 from tests.sources.readers import making
 from tests.sources.reading import fails, noise, only
 
@@ -50,6 +54,17 @@ def test_twelve_bits_of_jpeg_ls_are_known(tmp_path):
     frame = only(written(tmp_path / "a.jls", bytes(codecs.jpegls_encode(DEEP >> 4))))
     assert frame.bits in (12, 16)
     assert np.array_equal(frame.pixels, DEEP >> 4)
+
+
+def test_a_jpeg_ls_that_is_cut_off_is_told_at_once(tmp_path):
+    """CharLS computes for seven seconds before it refuses this one."""
+    ending, make = SEEDS["JPEG-LS"]
+    whole = make()
+    assert whole.endswith(b"\xff\xd9")
+    began = time.process_time()
+    for length in (len(whole) - 1, len(whole) - 2, 261):
+        assert "ends before" in fails(written(tmp_path / f"a.{ending}", whole[:length]), Reason.TRUNCATED).detail
+    assert time.process_time() - began < 2
 
 
 def test_transparency_is_no_data(tmp_path):

@@ -11,6 +11,7 @@ from dedupindex.sources.readers.headers import (
     jpeg_xl_header,
     qoi_header,
 )
+from tests.amounts import examples
 from tests.pictures import picture
 from tests.sources.readers import making
 
@@ -20,7 +21,7 @@ SIDES = st.integers(1, 700)
 
 
 @given(SIDES, SIDES, st.booleans())
-@settings(max_examples=60, deadline=None)
+@examples(25)
 def test_headers_say_how_large_a_picture_is(height, width, grey):
     pixels = np.zeros((height, width) if grey else (height, width, 3), np.uint8)
     sizes = [jpeg_xl_header(making.jpeg_xl(pixels)), jpeg_ls_header(making.jpeg_ls(pixels))]

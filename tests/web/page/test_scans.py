@@ -116,8 +116,8 @@ def test_choose_scan_and_review(empty, tmp_path):
 
 def test_a_scan_is_stopped_and_goes_on(empty, tmp_path):
     client, keys, start = empty
-    for number in range(60):
-        save(tmp_path / "pictures" / "more" / f"m{number}.png", picture(100 + number, 400, 600))
+    for number in range(40):
+        save(tmp_path / "pictures" / "more" / f"m{number}.png", picture(100 + number, 300, 450))
     form = {"csrf": keys.form, "path": str(tmp_path / "pictures"), "recursive": "1"}
     client.post("/scan", data=form)
     until = time.monotonic() + 60
@@ -130,7 +130,7 @@ def test_a_scan_is_stopped_and_goes_on(empty, tmp_path):
     done = until_over(start)
     assert done.phase is ScanPhase.DONE, done.words
     with Index.open(tmp_path / "p.db", read_only=True) as index:
-        assert index.info()["images"] > 60
+        assert index.info()["images"] > 40
         assert index.info()["unsearched"] == 0
 
 
