@@ -35,6 +35,9 @@ CHORES = {
     "bench-serve": Chore(f"{PYTHON} -m tests.benchmarks.serve", "answers of the review page at 5,000 groups"),
     "bench-pace": Chore(f"{PYTHON} -m tests.benchmarks.review_pace", "decisions a minute that the review page permits"),
     "bench-panels": Chore(f"{PYTHON} -m tests.benchmarks.figure_panels", "reused figure panels: FOLDERS after --"),
+    "bench-look-alikes": Chore(
+        f"{PYTHON} -m tests.benchmarks.look_alikes", "what look-alikes cost against photographs"
+    ),
     "bench-pieces": Chore(f"{PYTHON} -m tests.benchmarks.pieces_scale", "the pieces index: DATABASE after --"),
     "bench-hard": Chore(
         f"{PYTHON} -m tests.benchmarks.hard_copies", "hard copies, where they are lost: PHOTOS after --"
