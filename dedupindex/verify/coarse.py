@@ -89,8 +89,20 @@ class Detail:
     ) -> tuple[FloatArray, FloatArray]:
         """The detail of the picture under a map, and its texture: both of that shape, 0 beyond the picture.
 
-        The map takes continuous (x, y) of the thumbnail. Lines are removed along rows and columns, so the picture is
-        mapped first.
+        Lines are removed along rows and columns, so the picture is mapped first.
+
+        Parameters
+        ----------
+        linear : (2, 2) float64
+            Of continuous (x, y) of the result to those of the thumbnail.
+        offset : (2,) float64
+            Of that map, pixels of the thumbnail.
+        shape : (int, int)
+            Height and width of the result, pixels.
+
+        Returns
+        -------
+        detail, texture : (h, w) float32
         """
         rows, columns = self.picture.shape
         linear = linear * (self.shape[1] / columns, self.shape[0] / rows)
@@ -112,7 +124,20 @@ class Detail:
 
 
 def detail_within(picture: FloatArray, valid: FloatArray, texture: FloatArray) -> FloatArray:
-    """(h, w) detail of a small picture, about -1..1, 0 where it has no texture."""
+    """The detail of a picture at half size, 0 where it has no texture.
+
+    Parameters
+    ----------
+    picture : (h, w) float32
+        Grey levels.
+    valid, texture : (h, w) float32
+        Share of each pixel that is valid, and that has texture, 0..1.
+
+    Returns
+    -------
+    (h, w) float32
+        About -1..1.
+    """
     return np.asarray(
         clipped(without_lines(picture, valid, LENGTH // HALF, 0.0), texture > SOLID) * texture, np.float32
     )

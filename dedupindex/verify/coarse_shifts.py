@@ -168,11 +168,11 @@ def _agreement(a: Detail, b: Detail, linears: NDArray[np.float64]) -> NDArray[np
     second = np.stack([_unit(b.mapped(factor * linear, -factor * low, square)[0]) for factor, linear, low in placed])
     spectrum_a, spectrum_b = (fft.rfft2(stack, (DETAIL_PADDED, DETAIL_PADDED)) for stack in (first, second))
     surfaces = fft.irfft2(spectrum_a[size] * np.conj(spectrum_b), (DETAIL_PADDED, DETAIL_PADDED))
-    found = []
+    margins = []
     for surface in surfaces:
         best, echo = echo_of(surface)
-        found.append((best - echo) / max(1 - echo, 0.1))
-    return np.array(found)
+        margins.append((best - echo) / max(1 - echo, 0.1))
+    return np.array(margins)
 
 
 def _unit(values: FloatArray) -> FloatArray:

@@ -221,9 +221,20 @@ def without_keypoints(
 
 
 def shifted(a: Features, b: Features, proposals: Iterable[Proposal]) -> list[Alignment]:
-    """Complete proposals with their best shifts; those without a positive correlation are left out."""
-    found = (shift_after(a, b, proposal.linear, proposal.method) for proposal in proposals)
-    return [alignment for alignment in found if alignment is not None]
+    """Complete proposals with their best shifts.
+
+    Parameters
+    ----------
+    a, b : Features
+    proposals : iterable of Proposal
+
+    Returns
+    -------
+    list of Alignment
+        Without those whose correlation is nowhere positive.
+    """
+    alignments = (shift_after(a, b, proposal.linear, proposal.method) for proposal in proposals)
+    return [alignment for alignment in alignments if alignment is not None]
 
 
 def turned(a: Features, b: Features, likely: NDArray[np.bool_] | None = None) -> Iterator[Proposal]:

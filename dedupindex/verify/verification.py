@@ -162,7 +162,17 @@ def best_alignment(
 ) -> Assessment | None:
     """Judge alignments until one is certain; return the best of them, None where there is none.
 
-    With *details*, those that cannot be accepted at this threshold are left out.
+    Parameters
+    ----------
+    a, b : Features
+    threshold : float
+        Smallest score that is accepted, 0..1.
+    details : Details, optional
+        With it, alignments that cannot be accepted at this threshold are left out.
+
+    Returns
+    -------
+    Assessment or None
     """
     best: Assessment | None = None
     for alignment in alignments(a, b, threshold, details):
@@ -191,7 +201,19 @@ def alignments(a: Features, b: Features, threshold: float = 0.5, details: Detail
     """Propose alignments, the most reliable first.
 
     Where both pictures have keypoints and those do not agree, only pictures of similar appearance are correlated:
-    this rejects most false candidates. With *details*, what cannot be accepted at this threshold is left out.
+    this rejects most false candidates.
+
+    Parameters
+    ----------
+    a, b : Features
+    threshold : float
+        Smallest score that is accepted, 0..1.
+    details : Details, optional
+        With it, what cannot be accepted at this threshold is left out.
+
+    Yields
+    ------
+    Alignment
     """
     fewest = min(len(a.keypoints), len(b.keypoints))
     few = fewest < FEW_KEYPOINTS
