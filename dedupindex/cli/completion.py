@@ -6,7 +6,7 @@ only define what completes from the second TAB on.
 
 from __future__ import annotations
 
-from typer import _completion_shared as shared
+from contextlib import suppress
 
 _ZSH = "zsh"
 _AT_THE_FIRST_TAB = """
@@ -18,6 +18,8 @@ fi
 
 def complete_from_the_first_tab() -> None:
     """Let the script for zsh complete when it is loaded, as far as typer still keeps its scripts by name."""
-    scripts = getattr(shared, "_completion_scripts", None)
-    if isinstance(scripts, dict) and "loadautofunc" not in scripts.get(_ZSH, "loadautofunc"):
-        scripts[_ZSH] = scripts[_ZSH].rstrip("\n") + "\n" + _AT_THE_FIRST_TAB
+    with suppress(ImportError, AttributeError, KeyError):  # a private part of typer: another version may lack it
+        from typer._completion_shared import _completion_scripts as scripts
+
+        if "loadautofunc" not in scripts[_ZSH]:
+            scripts[_ZSH] = scripts[_ZSH].rstrip("\n") + "\n" + _AT_THE_FIRST_TAB

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from dedupindex.features.descriptor import DESCRIPTOR_DIMENSIONS, Aim, is_turned, probes_wanted, reach_of
 from dedupindex.features.piece_entries import PICTURE, pack_pieces, unpack_pieces
 from dedupindex.records import ByteArray, CodeArray, Features, FloatArray, Keypoints, Look, Mask
+from dedupindex.records.pictures import SHAPE_BYTES
 
 POSITION_STEPS = 65535
 LOOK = ("thumbnail", "colour", "frame")
-SHAPE_BYTES = 4  # height and width, before the pixels of a thumbnail
 HASHES = ("phash", "dhash", "ahash", "whash")
 FRAME_FORMAT = "<?6i32s"
 HISTOGRAM_SHAPE = (3, 32)

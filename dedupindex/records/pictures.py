@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dedupindex.records.arrays import AnyArray, ByteArray, CodeArray, FloatArray, Mask
 
+SHAPE_BYTES = 4  # height and width, before the pixels of a packed thumbnail
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:

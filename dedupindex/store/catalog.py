@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Select, delete, func, insert, select, update
 from dedupindex.errors import Reason
 from dedupindex.places import text_of
 from dedupindex.records import Failure, Outcome, RunRecord
+from dedupindex.records.pictures import SHAPE_BYTES
 from dedupindex.store.rows import FileState, SegmentRow
 from dedupindex.store.rows import RunKind as RunKind  # callers of `start_run` need it
 from dedupindex.store.schema import (
@@ -34,13 +35,13 @@ from dedupindex.store.schema import (
     Segment,
     SegmentPart,
 )
+from dedupindex.store.upsert import upsert
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstrumentedAttribute
-from dedupindex.store.upsert import upsert
 
 HASH_ONLY = "hash_only"  # name of a fact about the database
-SHOWING, SHAPE_BYTES = ("thumbnail", "colour"), 4  # features that show a picture; height and width before the pixels
+SHOWING = ("thumbnail", "colour")  # features that show a picture
 CHUNK = 500  # values in one IN (...): SQLite before 3.32 allows 999 variables
 _K = TypeVar("_K")
 _T = TypeVar("_T")

@@ -166,9 +166,8 @@ class Feature(Base):
     name: Mapped[str] = _column(Text, primary_key=True)
     version: Mapped[str] = _column(Text)
     data: Mapped[bytes] = _column(LargeBinary)
-    checksum: Mapped[int | None] = _column(
-        BigInteger, nullable=True
-    )  # CRC-32 over whose it is, name and data; NULL before 0002
+    # CRC-32 over whose it is, name and data; NULL before 0002
+    checksum: Mapped[int | None] = _column(BigInteger, nullable=True)
 
 
 class PairRow(Base):

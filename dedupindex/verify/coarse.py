@@ -94,9 +94,8 @@ class Detail:
         Parameters
         ----------
         linear : (2, 2) float64
-            Of continuous (x, y) of the result to those of the thumbnail.
         offset : (2,) float64
-            Of that map, pixels of the thumbnail.
+            Continuous (x, y) of the thumbnail to those of the result.
         shape : (int, int)
             Height and width of the result, pixels.
 
@@ -106,21 +105,46 @@ class Detail:
         """
         rows, columns = self.picture.shape
         linear = linear * (self.shape[1] / columns, self.shape[0] / rows)
-        scale = abs(linear[0, 0] * linear[1, 1] - linear[0, 1] * linear[1, 0]) ** 0.5
         planes = np.stack([self.picture, self.valid, self.texture], axis=2)
-        if scale < REDUCED_BELOW:
-            small = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-            planes = np.asarray(cv2.resize(planes, small, interpolation=cv2.INTER_AREA))
-            linear = linear * (columns / small[0], rows / small[1])
-        # continuous coordinates have pixel centres at .5, OpenCV has them at whole numbers
-        steps = np.empty((2, 3))
-        steps[:, :2] = linear
-        steps[:, 2] = 0.5 * linear.sum(1) + offset - 0.5
+        planes, steps = shrunk(planes, linear, offset, REDUCED_BELOW)
         size = shape[::-1]
         picture = np.asarray(cv2.warpAffine(planes[..., 0], steps, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
         shares = np.asarray(cv2.warpAffine(planes[..., 1:], steps, size), np.float32)
         texture = shares[..., 1].copy()
         return detail_within(picture, shares[..., 0].copy(), texture), texture
+
+
+def shrunk(
+    planes: FloatArray, linear: NDArray[np.float64], offset: NDArray[np.float64], below: float
+) -> tuple[FloatArray, NDArray[np.float64]]:
+    """Planes that a map makes smaller, averaged over areas before, and the map that is left for OpenCV.
+
+    Parameters
+    ----------
+    planes : (H, W) or (H, W, C) float32
+    linear : (2, 2) float64
+    offset : (2,) float64
+        Continuous (x, y) of the planes to those of the result.
+    below : float
+        Scale from which on they are reduced.
+
+    Returns
+    -------
+    planes : (h, w) or (h, w, C) float32
+    steps : (2, 3) float64
+        Of pixel indices.
+    """
+    height, width = planes.shape[:2]
+    scale = abs(linear[0, 0] * linear[1, 1] - linear[0, 1] * linear[1, 0]) ** 0.5
+    if scale < below:
+        small = (max(1, round(width * scale)), max(1, round(height * scale)))
+        planes = np.asarray(cv2.resize(planes, small, interpolation=cv2.INTER_AREA), np.float32)
+        linear = linear * (width / small[0], height / small[1])
+    # continuous coordinates have pixel centres at .5, OpenCV has them at whole numbers
+    steps = np.empty((2, 3))
+    steps[:, :2] = linear
+    steps[:, 2] = 0.5 * linear.sum(1) + offset - 0.5
+    return planes, steps
 
 
 def detail_within(picture: FloatArray, valid: FloatArray, texture: FloatArray) -> FloatArray:
@@ -261,26 +285,31 @@ def may_agree_shifted(a: Features, b: Features, details: Details, threshold: flo
     pixels = min(first.pixels, second.pixels)
     if pixels < FEWEST:
         return True
-    best, echo = _peaks(first, second)
-    agreement = (best - echo) / max(1 - echo, 0.1)
+    agreement = beyond_echo(_surface(first, second))
     return bool(agreement >= np.tanh(SHARE_FOR_SHIFTS * needed_agreement(threshold, 0.0, pixels)))
 
 
-def _peaks(a: Detail, b: Detail) -> tuple[float, float]:
-    """Highest correlation over all shifts, and its echo."""
+def _surface(a: Detail, b: Detail) -> FloatArray:
+    """(PADDED, PADDED) correlation at every shift."""
     from scipy import fft  # slow to import: only when it is used
 
     factor = _share(LEAST_SHARE if a.whole and b.whole else LEAST_SHARE_MASKED)
-    return echo_of(fft.irfft2(a.spectrum * np.conj(b.spectrum), (PADDED, PADDED)) * factor)
+    return np.asarray(fft.irfft2(a.spectrum * np.conj(b.spectrum), (PADDED, PADDED)) * factor, np.float32)
 
 
-def echo_of(surface: FloatArray) -> tuple[float, float]:
-    """Highest number of a correlation surface, and its echo: the highest one `NEAR` to `FAR` away from it, at least 0.
+def beyond_echo(surface: FloatArray) -> float:
+    """By how much detail agrees better at the best shift than near it.
 
     Parameters
     ----------
     surface : (P, P) float32
-        At every shift, negative ones wrapped to the end.
+        Correlation at every shift, negative ones wrapped to the end.
+
+    Returns
+    -------
+    float
+        The highest number beyond its echo, the highest one `NEAR` to `FAR` away from it (at least 0), over what it
+        could be beyond that.
     """
     side = len(surface)
     row, column = divmod(int(surface.argmax()), side)
@@ -288,7 +317,8 @@ def echo_of(surface: FloatArray) -> tuple[float, float]:
     around = np.arange(-FAR, FAR + 1)
     window = surface.take(row + around, 0, mode="wrap").take(column + around, 1, mode="wrap")
     window[FAR - NEAR : FAR + NEAR + 1, FAR - NEAR : FAR + NEAR + 1] = 0
-    return best, max(0.0, float(window.max()))
+    echo = max(0.0, float(window.max()))
+    return (best - echo) / max(1 - echo, 0.1)
 
 
 @lru_cache(maxsize=2)

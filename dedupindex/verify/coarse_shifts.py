@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from dedupindex.features.descriptor import FEW_KEYPOINTS
 from dedupindex.records import Features, FloatArray, RegistrationMethod
-from dedupindex.verify.coarse import FEWEST, SHARE_FOR_SHIFTS, Detail, Details, echo_of, higher, may_agree_shifted
+from dedupindex.verify.coarse import (
+    FEWEST,
+    SHARE_FOR_SHIFTS,
+    Detail,
+    Details,
+    beyond_echo,
+    higher,
+    may_agree_shifted,
+    shrunk,
+)
 from dedupindex.verify.orientations import BEST, COVERED, MIN_OVERLAP, MIN_PEAK, Proposal, fitting
 from dedupindex.verify.score import needed_agreement, needed_few_agreement
 
@@ -97,15 +106,7 @@ def _frames(
 
 def _placed(planes: FloatArray, linear: NDArray[np.float64], offset: NDArray[np.float64], side: int) -> FloatArray:
     """Planes (H, W) or (H, W, C), mapped by continuous coordinates, in a square; 0 beyond. They shrink by areas."""
-    height, width = planes.shape[:2]
-    scale = abs(linear[0, 0] * linear[1, 1] - linear[0, 1] * linear[1, 0]) ** 0.5
-    if scale < 1:
-        small = (max(1, round(width * scale)), max(1, round(height * scale)))
-        planes = np.asarray(cv2.resize(planes, small, interpolation=cv2.INTER_AREA))
-        linear = linear * (width / small[0], height / small[1])
-    steps = np.empty((2, 3))
-    steps[:, :2] = linear
-    steps[:, 2] = 0.5 * linear.sum(1) + offset - 0.5
+    planes, steps = shrunk(planes, linear, offset, 1.0)
     return np.asarray(cv2.warpAffine(planes, steps, (side, side), flags=cv2.INTER_LINEAR, borderValue=0.0))
 
 
@@ -168,11 +169,7 @@ def _agreement(a: Detail, b: Detail, linears: NDArray[np.float64]) -> NDArray[np
     second = np.stack([_unit(b.mapped(factor * linear, -factor * low, square)[0]) for factor, linear, low in placed])
     spectrum_a, spectrum_b = (fft.rfft2(stack, (DETAIL_PADDED, DETAIL_PADDED)) for stack in (first, second))
     surfaces = fft.irfft2(spectrum_a[size] * np.conj(spectrum_b), (DETAIL_PADDED, DETAIL_PADDED))
-    margins = []
-    for surface in surfaces:
-        best, echo = echo_of(surface)
-        margins.append((best - echo) / max(1 - echo, 0.1))
-    return np.array(margins)
+    return np.array([beyond_echo(surface) for surface in surfaces])
 
 
 def _unit(values: FloatArray) -> FloatArray:

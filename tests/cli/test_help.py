@@ -1,6 +1,8 @@
 """Help and completion: whole, in groups, with the choices that there are."""
 
 import shlex
+import sys
+import types
 
 import pytest
 import typer
@@ -139,6 +141,13 @@ def test_zsh_completes_when_it_loads_the_script_that_is_installed():
     assert written.rstrip().endswith('loadautofunc ]]; then\n  _dedupindex_completion "$@"\nfi')
     assert written.count("loadautofunc") == 1
     assert "loadautofunc" not in get_completion_script(**names, shell="bash")
+
+
+def test_another_typer_without_these_scripts_is_no_error(monkeypatch):
+    monkeypatch.setitem(sys.modules, "typer._completion_shared", None)  # its import fails
+    complete_from_the_first_tab()
+    monkeypatch.setitem(sys.modules, "typer._completion_shared", types.ModuleType("typer._completion_shared"))
+    complete_from_the_first_tab()
 
 
 @pytest.mark.parametrize(

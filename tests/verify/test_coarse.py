@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dedupindex.records import RegistrationMethod
-from dedupindex.verify.coarse import FAR, NEAR, Details, detail_of, echo_of, may_agree, may_agree_shifted
+from dedupindex.verify.coarse import FAR, NEAR, Details, beyond_echo, detail_of, may_agree, may_agree_shifted
 from dedupindex.verify.keypoint_registration import Alignment
 from tests.scenes import PHOTOGRAPHS, features, photograph
 from tests.tools import cutouts
@@ -94,5 +94,6 @@ def test_what_cannot_be_told_passes():
 def test_an_echo_is_the_highest_number_near_the_peak_but_not_beside_it():
     surface = np.zeros((96, 96), np.float32)
     surface[1, 95], surface[1 + NEAR, 95], surface[1 + NEAR + 1, 95], surface[1, 94 - FAR] = 0.9, 0.8, 0.3, 0.7
-    assert echo_of(surface) == (pytest.approx(0.9), pytest.approx(0.3))
-    assert echo_of(-surface)[1] == 0
+    assert beyond_echo(surface) == pytest.approx((0.9 - 0.3) / (1 - 0.3))
+    surface[1 + NEAR + 1, 95] = -0.3
+    assert beyond_echo(surface) == pytest.approx(0.9)  # an echo is never below 0

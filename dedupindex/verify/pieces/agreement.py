@@ -67,6 +67,31 @@ class Region:
     flat: float
 
 
+def corners_of(box: tuple[int, int, int, int]) -> Matrix:
+    """Corners (4, 2) float64 of a box (top, left, height, width), as (x, y) in the order of its outline."""
+    top, left, height, width = box
+    return np.array([[left, top], [left + width, top], [left + width, top + height], [left, top + height]], np.float64)
+
+
+def linear_at(region: Region) -> tuple[Matrix, Matrix, Matrix]:
+    """The map of the finer picture onto the coarser one near the middle of a region.
+
+    Parameters
+    ----------
+    region : Region
+
+    Returns
+    -------
+    linear : (2, 2) float64
+    on_fine, on_coarse : (2,) float64
+        The middle, (x, y) in pixels of either picture.
+    """
+    on_coarse = corners_of(region.box).mean(0)
+    on_fine = project(inverse(region.fine_to_coarse), on_coarse[None])
+    linear = local_linear(region.fine_to_coarse, on_fine)[0].reshape(2, 2)
+    return linear, on_fine[0], on_coarse
+
+
 def region_of(
     picture_a: ByteArray, mask_a: Mask, picture_b: ByteArray, mask_b: Mask, matrix: Matrix, points_a: Matrix
 ) -> Region | None:

@@ -12,7 +12,7 @@ from dedupindex.fitted import digest
 from dedupindex.records import Features, Outcome, Proof, Side
 from dedupindex.records.pictures import PieceFeatures
 from dedupindex.records.pieces import Box, FoundPiece, PieceMeasures
-from dedupindex.verify.pieces.agreement import Region, region_of
+from dedupindex.verify.pieces.agreement import Region, corners_of, region_of
 from dedupindex.verify.pieces.matching import Matrix, PieceMap, inverse, maps_between, project
 from dedupindex.verify.pieces.proving import prove_region
 from dedupindex.verify.pieces.refinement import refined
@@ -152,7 +152,7 @@ def find_within(view: View, *, threshold: float = 0.5) -> list[FoundPiece]:
     list of FoundPiece
         Surest first, each two places once; `box` is the one and `part_box` the other.
     """
-    accepted = [one for turned in (False, True) for one in _shared(view, replace(view), threshold, turned, apart=APART)]
+    accepted = [one for turned in (False, True) for one in _shared(view, view, threshold, turned, apart=APART)]
     accepted.sort(key=lambda item: -item[1].score)
     kept: list[FoundPiece] = []
     for _, piece in accepted:
@@ -200,26 +200,25 @@ def _piece(a: View, b: View, seen: Examined, score: float) -> tuple[Side, FoundP
     """The piece as it lies on both full frames."""
     one, region, proof = seen.map, seen.region, seen.proof
     coarse, fine = (a, b) if region.coarse_is_a else (b, a)
-    top, left, height, width = region.box
-    corners = np.array([[left, top], [left + width, top], [left + width, top + height], [left, top + height]], float)
+    corners = corners_of(region.box)
     on_coarse = project(coarse.to_full, corners)
     onto_fine = inverse(region.fine_to_coarse)
     rows, columns = fine.pieces.mask.shape
     inside = np.clip(project(onto_fine, corners), 0, (columns, rows))
     on_fine = project(fine.to_full, inside)
-    filled = region.area / (height * width)
+    filled = region.area / (region.box[2] * region.box[3])
     share_coarse = _share(on_coarse, coarse) * filled
     share_fine = _share(project(fine.to_full @ onto_fine, corners), fine) * filled
     fine_contains = share_fine < share_coarse
     container, part = (fine, coarse) if fine_contains else (coarse, fine)
     on_container, on_part = (on_fine, on_coarse) if fine_contains else (on_coarse, on_fine)
-    side = Side.A if (container is a) else Side.B
+    side = Side.A if region.coarse_is_a != fine_contains else Side.B
     to_a = a.to_full @ one.matrix @ inverse(b.to_full)  # b's full frame to a's
     matrix = to_a if side is Side.A else inverse(to_a)
     matrix = matrix / matrix[2, 2]
     part_box = _box(on_part, part.full_shape)
     y, x, h, w = part_box
-    quad = project(matrix, np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], float))
+    quad = project(matrix, corners_of(part_box))
     turn, scale = _motion(matrix, np.array([x + w / 2, y + h / 2]), one.mirrored)
     return side, FoundPiece(
         score=score,

@@ -13,8 +13,8 @@ import numpy as np
 
 from dedupindex.records import ByteArray, Mask, Proof
 from dedupindex.records.pictures import PieceFeatures
-from dedupindex.verify.pieces.agreement import Region
-from dedupindex.verify.pieces.matching import Matrix, inverse, local_linear, project
+from dedupindex.verify.pieces.agreement import Region, corners_of, linear_at
+from dedupindex.verify.pieces.matching import Matrix, inverse, project
 from dedupindex.verify.proof.comparison import prove
 from dedupindex.verify.proof.picture import ProofPicture
 from dedupindex.versions import PIECE_QUALITY
@@ -45,8 +45,7 @@ def prove_region(a: PieceFeatures, b: PieceFeatures, region: Region) -> Proof:
     """
     coarse, fine = (a, b) if region.coarse_is_a else (b, a)
     onto, picture, mask = _straightened(fine, region)
-    half = np.array([[1.0, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
-    indices = (inverse(half) @ onto @ half)[:2]
+    indices = _by_indices(onto)[:2]
     still = _picture(coarse.picture, hull_of(region, coarse.mask.shape) & coarse.mask)
     return prove(still, _picture(picture, mask), indices)
 
@@ -75,21 +74,21 @@ def _picture(picture: ByteArray, mask: Mask) -> ProofPicture:
 
 def _straightened(fine: PieceFeatures, region: Region) -> tuple[Matrix, ByteArray, Mask]:
     """An affine map onto the coarser picture, and the finer picture warped so that this map holds."""
-    top, left, height, width = region.box
-    corners = np.array([[left, top], [left + width, top], [left + width, top + height], [left, top + height]], float)
-    middle = np.array([[left + width / 2, top + height / 2]])
-    back = inverse(region.fine_to_coarse)
-    place = project(back, middle)
-    xx, xy, yx, yy = local_linear(region.fine_to_coarse, place)[0]
-    linear = np.array([[xx, xy], [yx, yy]])
-    affine = np.vstack([np.column_stack([linear, middle[0] - linear @ place[0]]), [0.0, 0.0, 1.0]])
+    corners, back = corners_of(region.box), inverse(region.fine_to_coarse)
+    linear, place, middle = linear_at(region)
+    affine = np.vstack([np.column_stack([linear, middle - linear @ place]), [0.0, 0.0, 1.0]])
     away = project(affine, project(back, corners)) - corners
     if np.abs(away).max() <= STRAIGHT:
         return affine, fine.picture, fine.mask
-    half = np.array([[1.0, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
-    steps = inverse(half) @ back @ affine @ half  # pixel indices of the straightened picture to those of the given one
+    steps = _by_indices(back @ affine)  # of the straightened picture to those of the given one
     size = fine.picture.shape[::-1]
     warp = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     picture = cv2.warpPerspective(fine.picture, steps, size, flags=warp, borderMode=cv2.BORDER_REPLICATE)
     inside = cv2.warpPerspective(fine.mask.astype(np.float32), steps, size, flags=warp)
     return affine, np.asarray(picture, np.uint8), np.asarray(inside > 0.95)
+
+
+def _by_indices(matrix: Matrix) -> Matrix:
+    """A map of continuous coordinates as one of pixel indices: pixel centres lie at .5 of the former."""
+    half = np.array([[1.0, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    return np.asarray(inverse(half) @ matrix @ half, np.float64)

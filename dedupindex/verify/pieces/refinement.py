@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from dedupindex.records.pictures import PieceFeatures
-from dedupindex.verify.pieces.agreement import SMOOTHED, Region, moved
-from dedupindex.verify.pieces.matching import Matrix, inverse, local_linear, project
+from dedupindex.verify.pieces.agreement import SMOOTHED, Region, corners_of, linear_at, moved
+from dedupindex.verify.pieces.matching import Matrix, inverse, project
 
 ROUNDS = 30  # of the iteration, at most
 SETTLED = 1e-4  # change of the coefficient below which it ends
@@ -36,9 +36,8 @@ def refined(a: PieceFeatures, b: PieceFeatures, region: Region) -> Matrix | None
     """
     coarse, fine = (a, b) if region.coarse_is_a else (b, a)
     top, left, height, width = region.box
-    onto, back = region.fine_to_coarse, inverse(region.fine_to_coarse)
-    local = local_linear(onto, project(back, np.array([[left + width / 2, top + height / 2]])))[0]
-    factor = float(np.sqrt(abs(local[0] * local[3] - local[1] * local[2])))
+    onto = region.fine_to_coarse
+    factor = float(np.sqrt(abs(np.linalg.det(linear_at(region)[0]))))
     still = coarse.picture[top : top + height, left : left + width].astype(np.float32)
     moving, valid = moved(fine.picture, fine.mask, onto, factor, region.box)
     seen = np.ascontiguousarray(valid & region.mask).view(np.uint8)
@@ -51,7 +50,7 @@ def refined(a: PieceFeatures, b: PieceFeatures, region: Region) -> Matrix | None
         return None
     place = np.array([[1.0, 0, left + 0.5], [0, 1, top + 0.5], [0, 0, 1]])
     shift = place @ np.asarray(warp, np.float64) @ inverse(place)  # where the coarser picture's points should lie
-    corners = np.array([[left, top], [left + width, top], [left + width, top + height], [left, top + height]], float)
+    corners = corners_of(region.box)
     most = FARTHEST * max(height, width)
     if not np.isfinite(shift).all() or np.abs(project(shift, corners) - corners).max() > most:
         return None

@@ -74,7 +74,7 @@ def score_of(measures: PieceMeasures) -> float:
     Parameters
     ----------
     measures : PieceMeasures
-        With those of the proof: without them a piece counts as one that the proof found unlike.
+        With those of the proof: without them its region counts as one that hardly agrees.
 
     Returns
     -------

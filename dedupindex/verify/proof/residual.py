@@ -3,8 +3,8 @@
 A pixel differs by how far it lies outside the range that the other picture shows in the 3 x 3 pixels around it: half a
 pixel of misalignment or another sharpness stays inside that range, other content does not. Squares of this are
 averaged over windows of 12 x 12 pixels, and what is explained is subtracted: the spread of the tone curve, what the
-files' quantisation tables allow, and what is typical of the pair itself at similar local contrast. In smooth windows
-the mean difference and missing fine texture count too: `faint`.
+files' quantisation tables allow, and what is typical of the pair itself at similar local contrast. The mean
+difference of a window counts too, and in smooth ones missing fine texture: `faint`.
 """
 
 from __future__ import annotations
