@@ -277,7 +277,7 @@ def more_compressed(pair: Pair, files: Files = MappingProxyType({})) -> Made | N
         steps = view.both("step")
         if steps is not None:
             if steps[1] >= COARSER * steps[0]:
-                words = f"JPEG steps of {steps[1]:.1f} levels against {steps[0]:.1f}"
+                words = f"JPEG steps of {steps[0]:.1f} levels against {steps[1]:.1f}"
                 return Made(x.id, y.id, Sign.COARSER_STEPS, words)
             continue
         if _is_nearer(view):
@@ -286,7 +286,7 @@ def more_compressed(pair: Pair, files: Files = MappingProxyType({})) -> Made | N
             return Made(x.id, y.id, Sign.SMOOTHER, "less fine detail was kept")
         measured = view.measures.derived is None
         if measured and x.format == y.format and _rate(x) >= CLEARLY * _rate(y) > 0:
-            words = f"{_rate(y):.2f} bytes a pixel against {_rate(x):.2f}"
+            words = f"{_rate(x):.2f} bytes a pixel against {_rate(y):.2f}"
             return Made(x.id, y.id, Sign.COARSER_STEPS, words)
     return None
 
