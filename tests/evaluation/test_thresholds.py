@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from dedupindex.evaluation.thresholds import GRID, suggest, threshold_curve
 from dedupindex.records.evaluations import Suggestion, rate, rate_or_none
@@ -19,6 +18,8 @@ def test_wilson_known_values():
 def test_wilson_agrees_with_scipy(total, share):
     hits = round(total * share)
     found = rate(hits, total)
+    from scipy.stats import binomtest  # two seconds, which every process of the suite would pay at its start
+
     expected = binomtest(hits, total).proportion_ci(0.95, method="wilson")
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
     assert 0 <= found.low <= found.share <= found.high <= 1
