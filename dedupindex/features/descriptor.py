@@ -24,9 +24,9 @@ TINY = 24  # pixels; frames with no side above this have no keypoints
 # Smallest cosines of candidates that have global features alone, where unrelated pictures are near one another: chosen,
 # between copies that are lost and strangers to compare. `tests.tools.fit_radius` counts the copies within them.
 TINY_REACH = 0.8  # of tiny frames
-SMALL, SMALL_REACH = 48, 0.32  # pixels, and of such pictures with few keypoints: a shift by 2 of 32 pixels costs .4
+SMALL, SMALL_REACH = 48, 0.47  # pixels, and of such pictures with few keypoints: a shift by 2 of 32 pixels costs much
 POOR_REACH = 0.5  # of other pictures with few keypoints
-FAST_REACH = 0.65  # of all pictures in the fast profile
+FAST_REACH = 0.72  # of all pictures in the fast profile
 # Pixels up to which a picture may be a reduced copy that shows less than is described of its original; then keypoints
 # alone do not bring a turned copy near it, so all orientations are searched for, within a cosine of `TURNED_REACH`.
 TURNED_SIDE, TURNED_REACH = 256, 0.22

@@ -2,7 +2,7 @@
 
 Everything in it commutes with mirroring a picture: the local PCA is split into parts that are even and odd under the
 mirror, so that the mirrored picture's code is the code with some signs flipped; the words of the codebook stand in
-mirrored pairs; and the fused PCA is trained on all eight orientations of every picture (`symmetry.py`).
+mirrored pairs; and the axes of the descriptor are fitted on all eight orientations of every picture (`symmetry.py`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Model:
     mean : (D,) float32
         Of the fused vector.
     projection : (D, 384) float32
-        Fused vector to descriptor, partly whitened.
+        Fused vector to descriptor: the axes along which pictures differ most and copies of one picture least.
     digest : str
         Of the model file, 16 hexadecimal digits: part of the fingerprint.
     """
@@ -73,12 +73,10 @@ class Model:
         )
 
     def _conjugate(self, action: SignedPermutation) -> FloatArray:
-        # z = (x - m) P with P = Q S (orthonormal columns times gains): the action on z is pinv(P) A P
-        gains = np.linalg.norm(self.projection, axis=0)
-        basis = self.projection / gains
-        moved = action.apply(basis.T).T  # columns: A applied to each basis vector
-        inner = basis.T @ moved
-        result: FloatArray = ((inner.T / gains[:, None]) * gains[None, :]).astype(np.float32)
+        # z = (x - m) P; an action A maps the space of the columns of P onto itself, so that on z it is pinv(P) A P
+        projection = self.projection.astype(np.float64)
+        inverse = np.linalg.solve(projection.T @ projection, projection.T)
+        result: FloatArray = (action.apply(inverse) @ projection).astype(np.float32)
         return result
 
 

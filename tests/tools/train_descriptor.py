@@ -15,7 +15,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import eigh
+from threadpoolctl import threadpool_limits
 
 from dedupindex.errors import ReadError
 from dedupindex.evaluation.attacks import ATTACKS, attack
@@ -49,11 +51,17 @@ from tests.tools.manifest import (
 CODE_DIMENSIONS = 64
 WORDS = 64
 SAMPLED = 40  # local descriptors a picture that the local PCA and the codebook see
-POWER = 0.25  # of the eigenvalue: the PCA's standard deviations are whitened half-way
-MAX_STRENGTH = 1.2
+SHRINKAGE = 1.0  # of the mean variance within copies, added to that of every axis; 0.3 to 10 lose about as many copies
+GAIN = -0.15  # power of an axis's ratio of variances that scales it; between -0.1 and -0.2 fewest copies are lost
+STRENGTHS = (0.5, 1.2)
+CROPS = ("crop", "window")  # every second copy: what is lost outside a radius is nearly always a part of a picture
+CROP_STRENGTHS = (0.7, 1.3)
+
+RawParts = tuple[FloatArray, FloatArray]
+"""Of one picture: its global part (644,) float32, its descriptors (K, 128) float32."""
 
 
-def raw_parts(picture: ByteArray) -> tuple[FloatArray, FloatArray]:
+def raw_parts(picture: ByteArray) -> RawParts:
     """Describe one RGB picture before any model.
 
     Parameters
@@ -72,7 +80,7 @@ def raw_parts(picture: ByteArray) -> tuple[FloatArray, FloatArray]:
     return wholes.vectors[0], keypoints.extract(small, mask).descriptors
 
 
-def _describe_file(task: tuple[Path, int, int]) -> list[tuple[FloatArray, FloatArray]]:
+def _describe_file(task: tuple[Path, int, int]) -> list[RawParts]:
     """Describe a file's picture and `copies` attacked versions of it; nothing where it cannot be read."""
     path, seed, copies = task
     cv2.setNumThreads(1)
@@ -86,9 +94,13 @@ def _describe_file(task: tuple[Path, int, int]) -> list[tuple[FloatArray, FloatA
     picture = np.asarray(np.repeat(frame.pixels[..., None], 3, axis=2) if grey else frame.pixels, np.uint8)
     random = np.random.default_rng(seed)
     result = [raw_parts(picture)]
-    for _ in range(copies):
-        chain = "+".join(random.choice(list(ATTACKS), size=1 + (random.random() < 0.3), replace=False))
-        result.append(raw_parts(attack(chain, picture, random.uniform(0.5, MAX_STRENGTH), random)))
+    for number in range(copies):
+        if number % 2:
+            chain, strengths = str(random.choice(CROPS)), CROP_STRENGTHS
+        else:
+            several = random.choice(list(ATTACKS), size=1 + (random.random() < 0.3), replace=False)
+            chain, strengths = "+".join(several), STRENGTHS
+        result.append(raw_parts(attack(chain, picture, random.uniform(*strengths), random)))
     return result
 
 
@@ -148,12 +160,30 @@ def codebook(points: FloatArray, parity: FloatArray, random: np.random.Generator
     return np.concatenate([half, half * parity]).astype(np.float32)
 
 
-def symmetric_pca(fused: FloatArray, actions: Sequence[SignedPermutation]) -> tuple[FloatArray, FloatArray]:
-    """Fit a partly whitened PCA that commutes with the group of `actions`.
+def averaged(vectors: FloatArray, actions: Sequence[SignedPermutation]) -> FloatArray:
+    """Covariance (D, D) float64 of centred vectors (N, D), averaged over a whole group of actions."""
+    covariance = (vectors.T @ vectors / len(vectors)).astype(np.float64)
+    total = np.zeros_like(covariance)
+    for action in actions:
+        total += covariance[np.ix_(action.order, action.order)] * np.outer(action.sign, action.sign)
+    result: FloatArray = total / len(actions)
+    return result
+
+
+def symmetric_discriminant(
+    fused: FloatArray, pictures: NDArray[np.intp], actions: Sequence[SignedPermutation]
+) -> tuple[FloatArray, FloatArray]:
+    """Fit the axes along which pictures differ most and copies of one picture least, and which turn with a picture.
+
+    Linear discriminant analysis (Fisher 1936, doi:10.1111/j.1469-1809.1936.tb02137.x) with a shrunken covariance
+    within classes; a class is a picture with its copies. Both covariances are averaged over the group of `actions`, so
+    an action maps the space of the axes onto itself.
 
     Parameters
     ----------
     fused : (N, D) float32
+    pictures : (N,) intp
+        Number of the picture that each vector shows, 0 ... M - 1.
     actions : sequence of SignedPermutation
         The whole group.
 
@@ -163,57 +193,68 @@ def symmetric_pca(fused: FloatArray, actions: Sequence[SignedPermutation]) -> tu
     projection : (D, 384) float32
     """
     mean = np.mean([action.apply(fused.mean(0)) for action in actions], axis=0)
-    centred = fused - mean
-    covariance = (centred.T @ centred / len(centred)).astype(np.float64)
-    total = np.zeros_like(covariance)
-    for action in actions:
-        total += covariance[np.ix_(action.order, action.order)] * np.outer(action.sign, action.sign)
-    size = len(total)
-    values, vectors = eigh(total / len(actions), subset_by_index=(size - descriptor.DESCRIPTOR_DIMENSIONS, size - 1))
-    projection = vectors[:, ::-1] / values[::-1] ** POWER
-    return mean.astype(np.float32), projection.astype(np.float32)
+    members = np.bincount(pictures)
+    centres = np.zeros((len(members), fused.shape[1]))
+    np.add.at(centres, pictures, fused.astype(np.float64))
+    centres /= members[:, None]
+    within = averaged((fused - centres[pictures]).astype(np.float32), actions)
+    between = averaged(fused - mean, actions) - within
+    size = len(within)
+    shrunken = within + SHRINKAGE * np.trace(within) / size * np.eye(size)
+    ratios, axes = eigh(between, shrunken, subset_by_index=(size - descriptor.DESCRIPTOR_DIMENSIONS, size - 1))
+    ratios, axes = np.maximum(ratios[::-1], 1e-9), axes[:, ::-1]
+    axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])  # of both signs of an axis always the same
+    return mean.astype(np.float32), (axes * ratios**GAIN).astype(np.float32)
 
 
-def train(parts: Sequence[tuple[FloatArray, FloatArray]], seed: int) -> Model:
+def fuse_all(parts: Sequence[RawParts], mean: FloatArray, basis: FloatArray, words: FloatArray) -> FloatArray:
+    """Fused vectors (N, D) float32 of N pictures, by a local PCA and a codebook."""
+    aggregates = [descriptor.vlad(encode_codes((descriptors - mean) @ basis), words) for _, descriptors in parts]
+    return descriptor.fuse(np.stack([global_part for global_part, _ in parts]), np.stack(aggregates))
+
+
+def train(pictures: Sequence[Sequence[RawParts]], seed: int) -> Model:
     """Fit every part of the model.
 
     Parameters
     ----------
-    parts : sequence of (global_part, descriptors)
-        From `raw_parts`.
+    pictures : sequence of sequences of RawParts
+        For each picture, itself and its attacked copies (`gather`).
     seed : int
     """
     random = np.random.default_rng(seed)
+    parts = list(itertools.chain.from_iterable(pictures))
     sample = np.concatenate([d[random.permutation(len(d))[:SAMPLED]] for _, d in parts])
     mean, basis, parity = local_pca(sample)
     points = encode_codes((sample - mean) @ basis)[:, :VLAD_DIMENSIONS].astype(np.float32) / CODE_SCALE
     words = codebook(points, parity[:VLAD_DIMENSIONS], random)
-    aggregates = np.stack([descriptor.vlad(encode_codes((d - mean) @ basis), words) for _, d in parts])
-    fused = descriptor.fuse(np.stack([g for g, _ in parts]), aggregates)
     still, flipped = identity(words.size), mirror_vlad(WORDS, parity)
     actions = [
         SignedPermutation.join(action, still if i < 4 else flipped) for i, action in enumerate(dihedral_global())
     ]
-    fused_mean, projection = symmetric_pca(fused, actions)
-    return Model(mean, basis, parity, words, fused_mean, projection, "")
+    numbers = np.repeat(np.arange(len(pictures)), [len(versions) for versions in pictures])
+    fused = fuse_all(parts, mean, basis, words)
+    return Model(mean, basis, parity, words, *symmetric_discriminant(fused, numbers, actions), "")
 
 
-def kept_variance(parts: Sequence[tuple[FloatArray, FloatArray]], model: Model) -> float:
-    """Share of the variance of the fused vectors that lies in the axes of the descriptor, 0..1."""
-    aggregates = np.stack(
-        [descriptor.vlad(encode_codes((d - model.local_mean) @ model.local_basis), model.words) for _, d in parts]
-    )
-    centred = descriptor.fuse(np.stack([g for g, _ in parts]), aggregates) - model.mean
-    axes = model.projection / np.linalg.norm(model.projection, axis=0)
-    return float(((centred @ axes) ** 2).sum() / (centred**2).sum())
+def copies_found(pictures: Sequence[Sequence[RawParts]], model: Model) -> float:
+    """Share of the copies that are nearest to their own picture, 0..1; on pictures that the model was fitted on."""
+    originals, copies = [versions[0] for versions in pictures], [versions[1:] for versions in pictures]
+    local = (model.local_mean, model.local_basis, model.words)
+    kept = descriptor.normalise_rows((fuse_all(originals, *local) - model.mean) @ model.projection)
+    found = [
+        (descriptor.normalise_rows((fuse_all(own, *local) - model.mean) @ model.projection) @ kept.T).argmax(1) == place
+        for place, own in enumerate(copies)
+    ]
+    return float(np.concatenate(found).mean())
 
 
-def gather(folder: Path, copies: int, seed: int) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Describe all pictures below `folder`, each with attacked copies, in two processes."""
+def gather(folder: Path, copies: int, seed: int) -> Iterator[list[RawParts]]:
+    """Describe all pictures below `folder`, each followed by its attacked copies, in two processes."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     tasks = ((path, seed + i, copies) for i, path in enumerate(files))
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        yield from itertools.chain.from_iterable(pool.map(_describe_file, tasks, chunksize=16))
+        yield from filter(None, pool.map(_describe_file, tasks, chunksize=16))
 
 
 def main() -> None:
@@ -221,20 +262,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--output", type=Path, default=SHIPPED["model"])
-    parser.add_argument("--copies", type=int, default=2, help="attacked versions a picture")
+    parser.add_argument("--copies", type=int, default=6, help="attacked versions a picture")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    parts = list(gather(arguments.folder, arguments.copies, arguments.seed))
-    print(f"{len(parts)} pictures described")
-    model = train(parts, arguments.seed)
+    if arguments.copies < 1:
+        parser.error("--copies has to be at least 1: what differs between copies is learned from them")
+    pictures = list(gather(arguments.folder, arguments.copies, arguments.seed))
+    described = sum(map(len, pictures))
+    print(f"{described} pictures described")
+    with threadpool_limits(1):  # sums in the same order on every machine
+        model = train(pictures, arguments.seed)
     save_model(arguments.output, model)
+    figures = {"pictures described": described, "copies nearest to their own picture": copies_found(pictures, model)}
     manifest = Manifest(
         file_digest(arguments.output),
         f"{COMMANDS['model']} --copies {arguments.copies} --seed {arguments.seed}",
         {"pictures": folder_digest(arguments.folder)},
         arguments.seed,
         seen_versions("model"),
-        {"pictures described": len(parts), "descriptor variance kept": round(kept_variance(parts, model), 4)},
+        {name: round(figure, 4) for name, figure in figures.items()},
         libraries=libraries(),
     )
     write_manifest(arguments.output, manifest)

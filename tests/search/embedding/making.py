@@ -11,12 +11,12 @@ from tests.pictures import save
 
 
 def colour_model(path: Path) -> Path:
-    """A model of three numbers: mean red, green and blue of a picture of 8 x 8 pixels, minus a middle grey."""
+    """A model of three numbers: mean red, green and blue of a picture of 8 x 8 pixels, minus a middle colour."""
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     from onnx import TensorProto, helper, numpy_helper
 
-    middle = numpy_helper.from_array(np.array([0.6, 0.5, 0.6], np.float32), "middle")
+    middle = numpy_helper.from_array(np.array([0.6, 0.5, 0.75], np.float32), "middle")
     nodes = [
         helper.make_node("GlobalAveragePool", ["picture"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["flat"]),
@@ -43,10 +43,10 @@ def parquet(path: Path, vectors) -> Path:
 
 
 def tissue_and_others(root: Path) -> Path:
-    """A tissue, its middle quarter, and four other pictures. The descriptor does not find the two."""
+    """A tissue, a seventh of it, and four other pictures. The descriptor does not find the two."""
     tissue = np.asarray(Image.fromarray(data.immunohistochemistry()).resize((768, 768)))
     save(root / "tissue.png", tissue)
-    save(root / "part.png", np.ascontiguousarray(tissue[115:499, 115:499]))
+    save(root / "part.png", np.ascontiguousarray(tissue[96:384, 192:480]))
     for name in ("astronaut", "chelsea", "coffee", "rocket"):
         save(root / f"{name}.png", np.asarray(Image.fromarray(getattr(data, name)()).resize((256, 192))))
     return root
