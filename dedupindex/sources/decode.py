@@ -108,8 +108,8 @@ def decode_file(
     -------
     DecodedFile
         Frames of stacks (TIFF pages, arrays, FITS, DICOM) all; of animations the first one that shows something, as
-        frame 0, unless `all_frames`; with the setting `panels` the panels of a single picture and of pages of documents too. Frames without a
-        valid pixel are left out with a warning while others remain.
+        frame 0, unless `all_frames`; with the setting `panels` the panels of a single picture, or of the pages of a
+        document, too. Frames without a valid pixel are left out with a warning while others remain.
 
     Raises
     ------
