@@ -207,14 +207,23 @@ def test_panels_of_a_document_by_its_commands(path):
         assert "Traceback" not in done.stderr
         return done.stdout
 
-    run("ingest", database, folder, "--panels", "--workers", 1)
-    assert address in run("query", database, original, "--json")
-    assert str(original) in run("query", database, address, "--json")
-    run("scan", database, folder, "--workers", 1)
-    assert "#page=2&panel=2" in run("report", database)
-    run("compare", address, original)
-    planned = run("plan", database, "--json")
-    assert "paper.pdf" not in [item["remove"]["path"] for item in json.loads(planned).get("items", [])]
-    run("rebuild", database)
-    run("forget", database, paper)
-    assert address not in run("query", database, original, "--json")
+    at = ("-d", database)
+    run("ingest", *at, folder, "--panels", "--workers", 1)
+    assert address in run("query", *at, original)
+    assert str(original) in run("query", *at, address)
+    run("scan", *at, folder, "--workers", 1)
+    page = path.parent / "report.html"
+    assert address in run("report", *at)
+    run("report", *at, "--html", page)
+    assert "#page=2&amp;panel=2" in page.read_text()
+    assert "data:image" in page.read_text()
+    assert "the same" in run("compare", address, original)
+    plan = path.parent / "plan.json"
+    run("plan", *at, "-o", plan, "--relation", "resized", "--relation", "reencoded", "--prefer", folder)
+    assert json.loads(plan.read_text())["items"] == []
+    run("prove", *at)
+    run("rebuild", *at, "--describe")
+    assert address in run("query", *at, original)
+    run("forget", *at, paper)
+    assert "panel=2" not in run("query", *at, original)
+    assert paper.exists()
