@@ -7,7 +7,7 @@ A member of an archive is a path below it, ``/data/000.tar/cat.jpg``, wherever t
 
 One picture of several in a file is told by what stands after the path: ``stack.npy#frame=2`` (counted from 0),
 ``paper.pdf#page=3`` and ``paper.pdf#picture=2`` (counted from 1), ``clip.mp4#t=12.4`` (seconds from its beginning),
-``figure.png#panel=3`` (counted from 1).
+``figure.png#panel=3`` and ``paper.pdf#page=3&panel=2`` (counted from 1).
 They are one number, the frame, everywhere else: see `fragment_of`.
 """
 
@@ -35,10 +35,13 @@ _VIDEOS = ".mp4 .m4v .mov .qt .3gp .mkv .webm .avi .mpg .mpeg .ts .m2ts .mts .wm
 VIDEOS = frozenset(_VIDEOS.split())
 FIRST_PICTURE = 1_000_000  # frame number of the first picture embedded in a document; smaller ones are pages
 FIRST_PANEL = 2_000_000_000  # frame number of the first panel of a picture; those of stacks are smaller
+PANELS_A_PAGE = 400  # frame numbers that the panels of a page of a document have; its first page has the first ones
+LAST_PANEL = 2**31 - 1  # largest frame number that databases hold
 MILLISECONDS = 1_000  # a frame number of a video is its time in these
 
 _PARTS = "frame|page|picture|panel|t"
 _FRAGMENT = re.compile(rf"(?P<path>.+)#(?P<what>{_PARTS})=(?P<number>\d{{1,9}}(?:\.\d{{1,9}})?)", re.DOTALL)
+_PAGE_PANEL = re.compile(r"(?P<path>.+)#page=(?P<page>\d{1,9})&panel=(?P<panel>\d{1,9})", re.DOTALL)
 _NAME = re.compile(r"([A-Za-z0-9][\w.+-]+):")
 _LOGIN = re.compile(r"^[^/]*:[^/@]*@")
 
@@ -178,9 +181,13 @@ def fragment_of(path: Path, frame: int) -> str:
     Returns
     -------
     str
-        ``#frame=N``; of a document ``#page=N`` or ``#picture=N``, of a video ``#t=SECONDS``; of a panel ``#panel=N``.
+        ``#frame=N``; of a document ``#page=N`` or ``#picture=N``, of a video ``#t=SECONDS``; of a panel ``#panel=N``,
+        in a document ``#page=N&panel=N``.
     """
     suffix = path.suffix.lower()
+    if suffix in DOCUMENTS and frame >= FIRST_PANEL:
+        page, panel = divmod(frame - FIRST_PANEL, PANELS_A_PAGE)
+        return f"#page={page + 1}&panel={panel + 1}"
     if suffix in DOCUMENTS:
         return f"#picture={frame - FIRST_PICTURE + 1}" if frame >= FIRST_PICTURE else f"#page={frame + 1}"
     if suffix in VIDEOS:
@@ -190,18 +197,28 @@ def fragment_of(path: Path, frame: int) -> str:
     return f"#frame={frame}" if frame else ""
 
 
+def panel_number(page: int, panel: int) -> int:
+    """Frame number of a panel of a page of a document, both counted from 0."""
+    return FIRST_PANEL + page * PANELS_A_PAGE + panel
+
+
 def split_fragment(text: str) -> tuple[str, int | None]:
     """An address as the text of its path, and the frame number; None where it names no frame.
 
     The inverse of `fragment_of`; whether there is a file of that very name, the caller has to ask.
     """
+    if (both := _PAGE_PANEL.fullmatch(text)) is not None:
+        page, panel = int(both["page"]), int(both["panel"])
+        number = panel_number(page - 1, panel - 1)
+        inside = page >= 1 and 1 <= panel <= PANELS_A_PAGE and number <= LAST_PANEL
+        return (both["path"], number) if inside else (text, None)
     match = _FRAGMENT.fullmatch(text)
     if match is None:
         return text, None
-    number, what = float(match["number"]), match["what"]
+    value, what = float(match["number"]), match["what"]
     if what == "t":
-        return match["path"], round(number * MILLISECONDS)
-    if number != int(number) or (what != "frame" and number < 1):
+        return match["path"], round(value * MILLISECONDS)
+    if value != int(value) or (what != "frame" and value < 1):
         return text, None
     first = {"frame": 0, "page": -1, "picture": FIRST_PICTURE - 1, "panel": FIRST_PANEL - 1}[what]
-    return match["path"], int(number) + first
+    return match["path"], int(value) + first

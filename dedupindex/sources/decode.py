@@ -94,7 +94,8 @@ def decode_file(
         many as `Settings.detail_side` (all, where filters are set: their sizes are of full pixels), None = full size.
         `Frame.full_shape` is the true upright size either way.
     frame : int, optional
-        Only this frame, counted from 0 (``path#frame=12``); from `FIRST_PANEL` on a panel (``path#panel=1``).
+        Only this frame, counted from 0 (``path#frame=12``); from `FIRST_PANEL` on a panel (``path#panel=1``,
+        of a document ``path#page=1&panel=1``).
     first : int, optional
         Only a part of a stack that is too large to be in memory at once, from this frame on; then `DecodedFile.part`
         says how many frames a part has.
@@ -107,8 +108,8 @@ def decode_file(
     -------
     DecodedFile
         Frames of stacks (TIFF pages, arrays, FITS, DICOM) all; of animations the first one that shows something, as
-        frame 0, unless `all_frames`; with the setting `panels` the panels of a single picture too. Frames without a
-        valid pixel are left out with a warning while others remain.
+        frame 0, unless `all_frames`; with the setting `panels` the panels of a single picture, or of the pages of a
+        document, too. Frames without a valid pixel are left out with a warning while others remain.
 
     Raises
     ------
@@ -126,7 +127,8 @@ def decode_file(
     try:
         data, digest, status = _read(path, settings, file)
         side = _side_for(settings) if min_side == BY_PROFILE else min_side
-        panel = frame if frame is not None and frame >= FIRST_PANEL else None
+        cut_here = format_of(data[:HEAD_BYTES], path) != "PDF"  # the reader of documents cuts their pages itself
+        panel = frame if frame is not None and frame >= FIRST_PANEL and cut_here else None
         wanted = frame if panel is None else None
         source = Source(path, data, settings, side, wanted, first, notes, exact=exact, size=status.size)
         masked = None if file is None else file.masked

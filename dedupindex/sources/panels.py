@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.places import FIRST_PANEL
+from dedupindex.places import FIRST_PANEL, PANELS_A_PAGE
 from dedupindex.records import ByteArray, Frame, Mask
 
 Box = tuple[int, int, int, int]  # top, left, height, width, pixels
@@ -27,7 +27,7 @@ RULE_TOLERANCE = 16  # levels within which the pixels of a rule are of one colou
 COVERED = 0.6  # share of a panel's box that must differ from the ground
 KEPT = 0.6  # share of what is no ground that the panels of a cut must hold; else it went through a picture
 WHOLE = 0.95  # share of what is no ground from which a single part is the picture itself, with a margin
-MOST_PANELS = 400
+MOST_PANELS = PANELS_A_PAGE
 DEPTH = 8  # cuts one inside another
 
 
@@ -145,12 +145,14 @@ def _is_picture(ink: Mask, box: Box) -> bool:
 
 
 # -------------------------------------------------------------------------------------------------- as frames
-def panel_frames(whole: Frame) -> tuple[Frame, ...]:
-    """The panels of a frame at full size, as frames from `FIRST_PANEL` on; none of pictures deeper than 8 bits.
+def panel_frames(whole: Frame, first: int = FIRST_PANEL) -> tuple[Frame, ...]:
+    """The panels of a frame at full size, as frames from *first* on; none of pictures deeper than 8 bits.
 
     Parameters
     ----------
     whole : Frame
+    first : int
+        Frame number of the first panel.
 
     Returns
     -------
@@ -162,5 +164,5 @@ def panel_frames(whole: Frame) -> tuple[Frame, ...]:
     for number, (top, left, height, width) in enumerate(panel_boxes(np.asarray(whole.pixels, np.uint8))):
         part = np.s_[top : top + height, left : left + width]
         pixels, mask = np.ascontiguousarray(whole.pixels[part]), np.ascontiguousarray(whole.mask[part])
-        frames.append(Frame(pixels, mask, FIRST_PANEL + number, (height, width), whole.bits))
+        frames.append(Frame(pixels, mask, first + number, (height, width), whole.bits))
     return tuple(frames)

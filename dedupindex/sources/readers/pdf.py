@@ -1,7 +1,8 @@
 """PDF documents through PDFium: each page is a frame, and, on request, each picture embedded in a page.
 
 PDFium runs no script and follows no reference out of the file. A page has 150 pixels an inch, as far as its longest
-side allows; it is rendered smaller where less is needed. Embedded pictures come as they lie in the file.
+side allows; it is rendered smaller where less is needed. Embedded pictures come as they lie in the file. With the
+setting `panels` the panels of each page are frames too, cut from the page at its full size.
 """
 
 from __future__ import annotations
@@ -16,10 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.errors import ReadError, Reason, UnsupportedImageError
-from dedupindex.places import FIRST_PICTURE
+from dedupindex.places import FIRST_PANEL, FIRST_PICTURE, LAST_PANEL, PANELS_A_PAGE, panel_number
 from dedupindex.records import Frame
 from dedupindex.settings import PdfMode
-from dedupindex.sources.content import PART_BYTES, DecodedContent, Source, check_count, check_frame, make_frame
+from dedupindex.sources.content import (
+    PART_BYTES,
+    DecodedContent,
+    Source,
+    check_count,
+    check_frame,
+    check_total,
+    make_frame,
+)
+from dedupindex.sources.panels import panel_frames
 from dedupindex.sources.pictures import read_picture
 from dedupindex.sources.readers.packages import package
 from dedupindex.sources.reasons import words_of
@@ -59,6 +69,8 @@ def read_pdf(source: Source) -> DecodedContent:
         pages = len(document)
         check_count(source, pages)
         wanted = source.wanted
+        if wanted is not None and wanted >= FIRST_PANEL:
+            return DecodedContent("PDF", (_panel(source, document, pages, wanted),), pages)
         embedded: Sequence[_Embedded] = ()
         if source.settings.pdf is PdfMode.PICTURES or (wanted or 0) >= FIRST_PICTURE:
             embedded = list(_embedded(source, pdfium, document, pages))
@@ -85,10 +97,73 @@ def read_pdf(source: Source) -> DecodedContent:
                 source.note(failed[-1])
         if not frames and not part:
             raise ReadError(source.path, Reason.DAMAGED, failed[0] if failed else "nothing in it can be drawn")
+        count = len(numbers)
+        if source.settings.panels and wanted is None:
+            panels, cut = _panels_of_part(source, document, pages, count, len(frames), part)
+            frames += panels
+            numbers += cut
     finally:
         document.close()
-    sparse = tuple(numbers) if embedded else ()
-    return DecodedContent("PDF", tuple(frames), len(numbers), part=part, numbers=sparse)
+    sparse = tuple(numbers) if len(numbers) > pages else ()
+    return DecodedContent("PDF", tuple(frames), count, part=part, numbers=sparse)
+
+
+def _panels_of_part(
+    source: Source, document: Any, pages: int, count: int, have: int, part: int
+) -> tuple[list[Frame], list[int]]:
+    """Panels of the pages that belong to this reading, and the numbers of all that were looked at.
+
+    The first reading looks at every page, because it has to tell the numbers; a later one begins at the page of its
+    first frame and ends when it is full. One page at its full size is in memory at once, besides the panels that stay.
+    """
+    first = source.first or 0
+    begin = (first - FIRST_PANEL) // PANELS_A_PAGE if first >= FIRST_PANEL else 0
+    frames: list[Frame] = []
+    numbers: list[int] = []
+    for page in range(begin, pages):
+        if first and have + len(frames) >= part:
+            break
+        try:
+            panels = _panels(source, document, page)
+        except MemoryError:
+            raise
+        except (ReadError, Exception) as error:
+            source.note(f"panels of page {page + 1}: {words_of(error)}")
+            continue
+        panels = tuple(panel for panel in panels if panel.number >= first)
+        numbers += [panel.number for panel in panels]
+        check_count(source, count + len(numbers))
+        room = max(0, part - have - len(frames)) if part else len(panels)
+        frames += panels[:room]
+        if not part:
+            check_total(source, sum(frame.pixels.nbytes for frame in frames))
+    return frames, numbers
+
+
+def _panels(source: Source, document: Any, page: int) -> tuple[Frame, ...]:
+    """The panels of a page, cut at its full size."""
+    first = panel_number(page, 0)
+    if first + PANELS_A_PAGE - 1 > LAST_PANEL:
+        return ()
+    return panel_frames(_page(replace(source, min_side=None), document, page), first)
+
+
+def _panel(source: Source, document: Any, pages: int, wanted: int) -> Frame:
+    """One panel by its frame number.
+
+    Raises
+    ------
+    ReadError
+        There is no such page or panel.
+    """
+    page, panel = divmod(wanted - FIRST_PANEL, PANELS_A_PAGE)
+    if page >= pages:
+        raise ReadError(source.path, Reason.MISSING, f"no page {page + 1}; the document has {pages} pages")
+    panels = _panels(source, document, page)
+    if panel >= len(panels):
+        detail = f"no panel {panel + 1}; page {page + 1} has {len(panels)}"
+        raise ReadError(source.path, Reason.MISSING, detail)
+    return panels[panel]
 
 
 def _opened(source: Source, pdfium: Any) -> Any:
@@ -116,7 +191,7 @@ def _chosen(source: Source, numbers: list[int], embedded: Sequence[_Embedded]) -
     side = LONGEST_SIDE if source.min_side is None else 2 * source.min_side
     largest = max([side * side, *(min(one.height * one.width, 4 * side * side) for one in embedded)])
     part = max(1, PART_BYTES // (3 * largest))
-    if len(numbers) <= part:
+    if len(numbers) <= part and not source.settings.panels:  # how many panels there are is not known yet
         return numbers, 0
     begin = bisect_left(numbers, source.first)
     return numbers[begin : begin + part], part

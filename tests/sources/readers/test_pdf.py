@@ -1,10 +1,14 @@
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from dedupindex.errors import Reason
 from dedupindex.execution.tasks import FileTask
 from dedupindex.ingest.describing import describe_files
-from dedupindex.places import FIRST_PICTURE
+from dedupindex.places import FIRST_PICTURE, fragment_of, panel_number, split_fragment
 from dedupindex.settings import PdfMode, Settings
 from dedupindex.sources import decode_file
 from dedupindex.sources.readers import pdf as reading
@@ -124,3 +128,102 @@ def test_without_the_package_its_extra_is_named(path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pypdfium2", None)
     path.write_bytes(making.pdf(JPEGS))
     assert "extra 'pdf'" in fails(path, Reason.UNSUPPORTED).detail
+
+
+# ------------------------------------------------------------------------------------------------------ panels
+def figure_page(count=4):
+    """A page of so many pictures with white gutters, as a JPEG."""
+    page = np.full((480, 620, 3), 255, np.uint8)
+    for number in range(count):
+        top, left = 20 + number // 2 * 230, 20 + number % 2 * 300
+        page[top : top + 210, left : left + 280] = np.clip(picture(number + 10, 210, 280), 30, 220)
+    return making.encoded(page, quality=95)
+
+
+def test_panels_of_pages_are_frames_on_request(path):
+    path.write_bytes(making.pdf([JPEGS[0], figure_page(), None, figure_page()]))
+    assert len(decode_file(path, Settings()).frames) == 4
+    decoded = decode_file(path, Settings(panels=True))
+    cut = [panel_number(page, panel) for page in (1, 3) for panel in range(4)]
+    assert [frame.number for frame in decoded.frames] == [0, 1, 2, 3, *cut] == list(decoded.numbers)
+    assert decoded.frame_count == 4
+    for frame in decoded.frames[4:]:
+        address = f"{path}{fragment_of(path, frame.number)}"
+        where, number = split_fragment(address)
+        assert (where, number) == (str(path), frame.number)
+        assert np.array_equal(only(path, frame=number).pixels, frame.pixels)  # whatever the setting is
+    assert fragment_of(path, cut[5]) == "#page=4&panel=2"
+    assert "page 2 has 4" in fails(path, Reason.MISSING, frame=panel_number(1, 4)).detail
+    assert "4 pages" in fails(path, Reason.MISSING, frame=panel_number(4, 0)).detail
+
+
+@pytest.mark.parametrize(
+    "wrong", ["#page=0&panel=1", "#page=1&panel=0", "#page=1&panel=401", "#page=999999999&panel=1"]
+)
+def test_numbers_that_no_panel_has(path, wrong):
+    assert split_fragment(f"{path}{wrong}") == (f"{path}{wrong}", None)
+
+
+def test_panels_count_as_frames(path):
+    path.write_bytes(making.pdf([figure_page(), figure_page()]))
+    settings = Settings(panels=True, max_frames=9)
+    assert "10 frames" in fails(path, Reason.TOO_MANY_FRAMES, settings).detail
+    assert len(decode_file(path, Settings(panels=True, max_frames=10)).frames) == 10
+
+
+@pytest.mark.parametrize("part_bytes", [1, 3 * 1300 * 1300 * 3])
+def test_panels_in_parts(path, monkeypatch, part_bytes):
+    """Every page and panel is described once, however few are in memory at once."""
+    path.write_bytes(making.pdf([JPEGS[0], figure_page(), figure_page(3), JPEGS[1]]))
+    settings = Settings(panels=True)
+    whole = [frame.number for frame in decode_file(path, settings).frames]
+    monkeypatch.setattr(reading, "PART_BYTES", part_bytes)
+    status = path.stat()
+    tasks = [FileTask(FileState(path, status.st_size, status.st_mtime_ns, status.st_ino), settings)]
+    seen = []
+    while tasks:
+        [result] = describe_files([tasks.pop()])
+        assert result.failure is None
+        seen += [image.frame for image in result.images]
+        tasks += result.rest
+    assert sorted(seen) == whole
+
+
+def test_panels_of_a_document_by_its_commands(path):
+    """Every command takes the address of a panel back; the document stays."""
+    folder = path.parent / "in"
+    folder.mkdir()
+    paper = folder / "paper.pdf"
+    paper.write_bytes(making.pdf([JPEGS[0], figure_page()]))
+    original = folder / "original.png"
+    original.write_bytes(making.encoded(np.clip(picture(11, 210, 280), 30, 220), "PNG"))
+    database = path.parent / "a.db"
+    address = f"{paper}#page=2&panel=2"
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "dedupindex", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode in (0, 1), (arguments, done.stdout, done.stderr)
+        assert "Traceback" not in done.stderr
+        return done.stdout
+
+    at = ("-d", database)
+    run("ingest", *at, folder, "--panels", "--workers", 1)
+    assert address in run("query", *at, original)
+    assert str(original) in run("query", *at, address)
+    run("scan", *at, folder, "--workers", 1)
+    page = path.parent / "report.html"
+    assert address in run("report", *at)
+    run("report", *at, "--html", page)
+    assert "#page=2&amp;panel=2" in page.read_text()
+    assert "data:image" in page.read_text()
+    assert "the same" in run("compare", address, original)
+    plan = path.parent / "plan.json"
+    run("plan", *at, "-o", plan, "--relation", "resized", "--relation", "reencoded", "--prefer", folder)
+    assert json.loads(plan.read_text())["items"] == []
+    run("prove", *at)
+    run("rebuild", *at, "--describe")
+    assert address in run("query", *at, original)
+    run("forget", *at, paper)
+    assert "panel=2" not in run("query", *at, original)
+    assert paper.exists()
