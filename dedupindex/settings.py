@@ -112,7 +112,7 @@ class Settings:
     )
     all_frames: bool = _setting(False, "take every frame of animations too (stacks always give all)")
     panels: bool = _setting(
-        False, "take the panels of pages and figures too, where gutters or rules part them: FILE#panel=N"
+        False, "take the panels of figures and of PDF pages too, where gutters or rules part them: FILE#panel=N"
     )
     allow_object_arrays: bool = _setting(False, "read numbers and None from .npy arrays of Python objects")
     max_pixels: int = _setting(200_000_000, "largest width x height of a frame")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def query(
     session: Session,
     pictures: Annotated[
-        list[str], typer.Argument(metavar="IMAGE", help="Files, or PATH#frame=N, #page=N, #t=SECONDS.")
+        list[str], typer.Argument(metavar="IMAGE", help="Files, or PATH#frame=N, #page=N, #panel=N, #t=SECONDS.")
     ],
     limit: LimitOption = 10,
     bank: BankOption = None,

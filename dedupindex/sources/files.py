@@ -84,7 +84,7 @@ def walk(
 
 
 def parse_address(text: str) -> tuple[Path, int | None]:
-    """Split ``path#frame=12`` into a path and a frame number; so ``#page=``, ``#picture=`` and ``#t=`` too.
+    """Split ``path#frame=12`` into a path and a frame number; so with ``#page=``, ``#panel=`` and all others.
 
     A file that really has that name wins: then, and where there is no such part, the number is None.
     """

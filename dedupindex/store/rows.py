@@ -157,8 +157,13 @@ class ContentKey:
     document: bool = False
 
     def within_one(self, other: ContentKey) -> bool:
-        """Whether the two are not compared: pictures of one document or video, a figure and one of its own panels."""
-        return (self.document and self.key[0] == other.key[0]) or self.is_own_panel(other)
+        """Whether the two are not compared: pictures of one document or video, a figure and one of its own panels.
+
+        Panels of one figure or document are: a picture that was used twice is what one looks for there.
+        """
+        if self.key[0] != other.key[0] or min(self.key[1], other.key[1]) >= FIRST_PANEL:
+            return False
+        return self.document or self.is_own_panel(other)
 
     def is_own_panel(self, other: ContentKey) -> bool:
         """Whether one of the two is a panel of the other one."""

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from dedupindex import Index
 from dedupindex.errors import Reason
 from dedupindex.execution.tasks import FileTask
 from dedupindex.ingest.describing import describe_files
@@ -227,3 +228,12 @@ def test_panels_of_a_document_by_its_commands(path):
     run("forget", *at, paper)
     assert "panel=2" not in run("query", *at, original)
     assert paper.exists()
+
+
+def test_a_picture_that_is_used_twice_in_one_document_is_found(tmp_path):
+    (tmp_path / "paper.pdf").write_bytes(making.pdf([figure_page(4), figure_page(2)]))
+    with Index.open(tmp_path / "a.db", create=True, workers=1, panels=True) as index:
+        index.ingest([tmp_path / "paper.pdf"])
+        both = [(pair.a.locations[0].address, pair.b.locations[0].address) for pair in index.report().pairs]
+    pairs = [[address.partition("#")[2] for address in addresses] for addresses in both]
+    assert sorted(map(sorted, pairs)) == [["page=1&panel=1", "page=2&panel=1"], ["page=1&panel=2", "page=2&panel=2"]]
