@@ -46,7 +46,7 @@ MIN_INLIERS = 6  # matches that must agree before an alignment is looked at
 # with fewer than `BLURRED` it may be a blurred copy, with fewer than `SOME_KEYPOINTS` a noisy or faint one.
 LEAST_ALIKE, ALIKE, MOST_ALIKE = 0.2, 0.3, 0.45
 BLURRED, SOME_KEYPOINTS = 60, 100
-STRETCHED = 0.25  # the same of pictures with aspects far apart, as they are or mirrored; strangers seldom reach it
+STRETCHED = 0.2  # the same of pictures with aspects far apart, as they are or mirrored; strangers seldom reach it
 MIN_PEAK = 0.5  # NCC at 64 pixels below which such pictures are not copies
 PLAIN = 0.035  # how near a fitted map must be to a plain one, relative
 MOVED = 3.0  # thumbnail pixels by which it may move the centre
