@@ -24,7 +24,7 @@ TINY = 24  # pixels; frames with no side above this have no keypoints
 # Smallest cosines of candidates that have global features alone, where unrelated pictures are near one another: chosen,
 # between copies that are lost and strangers to compare. `tests.tools.fit_radius` counts the copies within them.
 TINY_REACH = 0.8  # of tiny frames
-SMALL, SMALL_REACH = 48, 0.47  # pixels, and of such pictures with few keypoints: a shift by 2 of 32 pixels costs much
+SMALL, SMALL_REACH = 48, 0.47  # pixels, and of such pictures with few keypoints: a shift by 2 of 32 pixels costs most
 POOR_REACH = 0.5  # of other pictures with few keypoints
 FAST_REACH = 0.72  # of all pictures in the fast profile
 # Pixels up to which a picture may be a reduced copy that shows less than is described of its original; then keypoints

@@ -1,7 +1,7 @@
 """How mirroring and transposing a picture act on its global features: signed permutations, known without a picture.
 
 The eight orientations of a square picture (the dihedral group) are made of two generators, the left-right mirror and
-the transposition; a quarter turn is the mirror followed by the transposition. A model whose PCA commutes with them can
+the transposition; a quarter turn is the mirror followed by the transposition. A model whose axes commute with them can
 turn a stored descriptor into that of the mirrored or turned picture by one small matrix.
 """
 

@@ -240,13 +240,14 @@ def train(pictures: Sequence[Sequence[RawParts]], seed: int) -> Model:
 def copies_found(pictures: Sequence[Sequence[RawParts]], model: Model) -> float:
     """Share of the copies that are nearest to their own picture, 0..1; on pictures that the model was fitted on."""
     originals, copies = [versions[0] for versions in pictures], [versions[1:] for versions in pictures]
-    local = (model.local_mean, model.local_basis, model.words)
-    kept = descriptor.normalise_rows((fuse_all(originals, *local) - model.mean) @ model.projection)
-    found = [
-        (descriptor.normalise_rows((fuse_all(own, *local) - model.mean) @ model.projection) @ kept.T).argmax(1) == place
-        for place, own in enumerate(copies)
-    ]
-    return float(np.concatenate(found).mean())
+
+    def described(parts: Sequence[RawParts]) -> FloatArray:
+        fused = fuse_all(parts, model.local_mean, model.local_basis, model.words)
+        return descriptor.normalise_rows((fused - model.mean) @ model.projection)
+
+    kept = described(originals)
+    right = [(described(own) @ kept.T).argmax(1) == place for place, own in enumerate(copies)]
+    return float(np.concatenate(right).mean())
 
 
 def gather(folder: Path, copies: int, seed: int) -> Iterator[list[RawParts]]:
@@ -270,7 +271,7 @@ def main() -> None:
     pictures = list(gather(arguments.folder, arguments.copies, arguments.seed))
     described = sum(map(len, pictures))
     print(f"{described} pictures described")
-    with threadpool_limits(1):  # sums in the same order on every machine
+    with threadpool_limits(1):  # the same sums whatever the number of cores
         model = train(pictures, arguments.seed)
     save_model(arguments.output, model)
     figures = {"pictures described": described, "copies nearest to their own picture": copies_found(pictures, model)}
