@@ -30,6 +30,7 @@ NEAR, FAR = 2, 16  # pixels from the best shift between which an echo is looked 
 LEAST_SHARE, LEAST_SHARE_MASKED = 0.45, 0.25  # of the square that two shifted pictures have in common
 SHARE_OF_NEED = 0.5  # of the agreement that the second rule asks for; an alignment with less is not measured
 MOST_ASKED = 0.35  # agreement with which an alignment is measured however little texture it is told by
+LITTLE = 3_200  # thumbnail pixels with texture, as few lines of text have: they agree badly at half size, half is asked
 SHARE_FOR_SHIFTS = 0.25  # the same of a shift: aligned to two thumbnail pixels only, and as a whole picture
 REDUCED_BELOW = 0.8  # scale below which a picture is averaged over areas before it is mapped
 SOLID = 0.5  # share of a pixel that has texture, above which it counts for the limit of detail
@@ -250,7 +251,8 @@ def may_agree(a: Features, b: Features, alignment: Alignment, details: Details, 
         needed = needed_few_agreement(threshold, higher(alignment.peak))
     else:
         needed = needed_agreement(threshold, alignment.inliers / max(alignment.matches, 1), pixels)
-    return bool(agreement >= min(np.tanh(SHARE_OF_NEED * needed), MOST_ASKED))
+    limit = min(float(np.tanh(SHARE_OF_NEED * needed)), MOST_ASKED)
+    return bool(agreement >= (limit / 2 if pixels < LITTLE else limit))
 
 
 def higher(peak: float) -> float:

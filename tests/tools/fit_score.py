@@ -11,8 +11,9 @@ trend (``detail``). No weight is set by hand. What is decided here, and why:
 - Weights of agreement may not be negative and those of disagreement not positive (`SIGNS`): a pair that agrees better
   must not score lower.
 - The bias of the first rule is set last, so that at score 0.5 both rules together accept at most `FALSE_RATE` of the
-  strangers of a family that a search proposes, in the worst family. For the second rule a stranger that is accepted is
-  as bad as `COST` copies that are lost.
+  strangers of a family that a search proposes, in the worst family. All pairs of copies of two subjects count as one
+  stranger: two screens of one program, each in six copies, would else decide alone. For the second rule a stranger
+  that is accepted is as bad as `COST` copies that are lost.
 - Pages of one template that are filled in differently, or with another picture on them, do not count: what is printed
   on them does agree, and the proof at full resolution tells them from copies. A rule that has to turn them away loses
   copies under captions and watermarks.
@@ -67,7 +68,7 @@ SIGNS: Mapping[str, int] = {
     "bare_ncc": 1, "shared_low": -1, "inlier_shared": 1, "strange": -1,
     "detail": 1, "inlier_share": 1, "few_detail": 1, "few_ncc": 1, "few_turned": -1,
 }  # fmt: skip
-ARRAYS = ("terms", "details", "copies", "family", "pair", "half")  # of `Rows`
+ARRAYS = ("terms", "details", "copies", "family", "pair", "subjects", "half")  # of `Rows`
 KINDS = (*FAMILIES, ALTERNATE)
 DIGITS = 4  # of a weight
 TURNED_AWAY = -50.0  # logit of what the second rule does not accept
@@ -86,6 +87,8 @@ class Rows:
         Number within `KINDS`.
     pair : (N,) int
         Rows of one pair belong together: the best one counts.
+    subjects : (N,) int
+        Number of the two subjects. Strangers of the same two belong together: the best pair counts.
     half : (N,) int
         0 or 1 where both subjects belong to that half, else -1.
     """
@@ -97,20 +100,12 @@ class Rows:
     copies: NDArray[np.bool_]
     family: NDArray[np.intp]
     pair: NDArray[np.intp]
+    subjects: NDArray[np.intp]
     half: NDArray[np.intp]
 
     def chosen(self, which: NDArray[np.bool_]) -> Rows:
         """The rows that *which* (N,) bool chooses."""
-        return Rows(
-            self.names,
-            self.detail_names,
-            self.terms[which],
-            self.details[which],
-            self.copies[which],
-            self.family[which],
-            self.pair[which],
-            self.half[which],
-        )
+        return Rows(self.names, self.detail_names, *(getattr(self, name)[which] for name in ARRAYS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +140,13 @@ class Sample:
     Attributes
     ----------
     pairs : sequence of Pair
-    halves : sequence of int
-        0 or 1 where both pictures of a pair belong to that half, else -1.
+    subjects : sequence of str
+        Of each picture.
     measured : sequence of Measured
     """
 
     pairs: Sequence[Pair]
-    halves: Sequence[int]
+    subjects: Sequence[str]
     measured: Sequence[Measured]
 
 
@@ -163,6 +158,8 @@ def rows_of(sample: Sample) -> tuple[Rows, int]:
     terms = [score.evidence(one.measures) for one in kept]
     details = [score.detail_evidence(one.measures) for one in kept]
     own = [pairs[one.pair] for one in kept]
+    shown = [sorted(sample.subjects[picture] for picture in (p.first, p.second)) for p in own]
+    halves = [[hash_half(subject) for subject in both] for both in shown]
     rows = Rows(
         tuple(terms[0]),
         tuple(details[0]),
@@ -171,7 +168,8 @@ def rows_of(sample: Sample) -> tuple[Rows, int]:
         np.array([p.copies for p in own], np.bool_),
         np.array([KINDS.index(p.family) for p in own], np.intp),
         np.array([one.pair for one in kept], np.intp),
-        np.array([sample.halves[one.pair] for one in kept], np.intp),
+        np.unique(np.array(["|".join(both) for both in shown]), return_inverse=True)[1],
+        np.array([first if first == second else -1 for first, second in halves], np.intp),
     )
     return rows, len(doubtful)
 
@@ -222,16 +220,16 @@ def _with_bias(appearance: tuple[float, Values], detail: tuple[float, Values], r
 
 
 def _best(values: Values, rows: Rows, which: NDArray[np.bool_], copies: bool) -> Values:
-    """Highest score of each pair of copies, or of strangers, among the rows that *which* chooses."""
+    """Highest score of each pair of copies, or of each two strange subjects, among the rows that *which* chooses."""
     chosen = np.flatnonzero(which & (rows.copies == copies))
-    pair, place = np.unique(rows.pair[chosen], return_inverse=True)
-    best = np.full(len(pair), -np.inf)
+    one, place = np.unique((rows.pair if copies else rows.subjects)[chosen], return_inverse=True)
+    best = np.full(len(one), -np.inf)
     np.maximum.at(best, place, values[chosen])
     return best
 
 
 def figures(rows: Rows, probability: Values) -> dict[str, Any]:
-    """By family: how many copies are accepted at 0.5 and at which score one stranger in a thousand lies."""
+    """By family: how many copies are accepted at 0.5, and how many strangers, two subjects counted once."""
     reached: dict[str, Any] = {}
     for number, family in enumerate(KINDS):
         which = rows.family == number
@@ -279,16 +277,16 @@ def make_sample(folder: Path, counts: Counts, seed: int, workers: int) -> Sample
     print(f"seed {seed}: pictures", dict(Counter(picture.family for picture in pictures)), flush=True)
     pairs = choose_pairs(pictures, seed)
     print(f"seed {seed}: {len(pairs)} pairs, {sum(pair.copies for pair in pairs)} of them copies", flush=True)
-    own = [hash_half(picture.subject) for picture in pictures]
-    halves = [own[pair.first] if own[pair.first] == own[pair.second] else -1 for pair in pairs]
-    return Sample(pairs, halves, measure_pairs(pictures, pairs, workers))
+    return Sample(pairs, [picture.subject for picture in pictures], measure_pairs(pictures, pairs, workers))
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
-    """Rows of several seeds; no two pairs get one number."""
+    """Rows of several seeds; no two pairs get one number, and no two pairs of subjects either."""
     together = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
-    starts = np.cumsum([0, *(int(part.pair.max()) + 1 for part in parts[:-1])])
-    together["pair"] = np.concatenate([part.pair + start for part, start in zip(parts, starts, strict=True)])
+    for name in ("pair", "subjects"):
+        numbers = [getattr(part, name) for part in parts]
+        starts = np.cumsum([0, *(int(one.max()) + 1 for one in numbers[:-1])])
+        together[name] = np.concatenate([one + start for one, start in zip(numbers, starts, strict=True)])
     return Rows(parts[0].names, parts[0].detail_names, **together)
 
 

@@ -38,7 +38,7 @@ def rows(count=3000, seed=0):
     details = terms + np.stack([random.normal(0, 0.5, count), np.zeros(count)], axis=1)
     half = random.integers(0, 2, count)
     names = ("area_mean", "cosine"), ("inner", "held")
-    return Rows(*names, terms, details, copies, family, np.arange(count), half)
+    return Rows(*names, terms, details, copies, family, np.arange(count), np.arange(count), half)
 
 
 def test_a_family_counts_as_much_as_another_however_many_rows_it_has():
@@ -107,21 +107,34 @@ def test_rows_are_measured_with_one_rule_whatever_ships():
 def test_the_best_alignment_of_a_pair_counts():
     none, numbers = np.zeros((4, 1)), np.zeros(4, np.intp)
     copies = np.array([True, True, False, False])
-    one = Rows(("a",), ("b",), none, none, copies, numbers, np.array([0, 0, 1, 1]), numbers)
+    one = Rows(("a",), ("b",), none, none, copies, numbers, np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]), numbers)
     found = figures(one, np.array([0.2, 0.9, 0.6, 0.1]))["photo"]
     assert (found["copies"], found["accepted"], found["strangers"], found["falsely accepted"]) == (1, 1.0, 1, 1)
+
+
+def test_all_pairs_of_copies_of_two_strange_subjects_count_once():
+    """Else two look-alikes, each in so many copies, set the bias alone."""
+    alone = rows()
+    high = np.argsort(-alone.terms[:, 0] * ~alone.copies)[:1]
+    more = np.r_[np.arange(len(alone.pair)), np.repeat(high, 30)]
+    crowd = replace(alone.chosen(more), pair=np.arange(len(more)))
+    bias = [fit_score._with_bias((0.0, np.array([1.0, 0.0])), (9.0, np.zeros(2)), one)[0] for one in (alone, crowd)]
+    assert bias[0] == bias[1]
+    apart = replace(crowd, subjects=np.arange(len(more)))
+    assert fit_score._with_bias((0.0, np.array([1.0, 0.0])), (9.0, np.zeros(2)), apart)[0] < bias[0]
 
 
 def test_rows_of_several_seeds_keep_their_pairs_apart():
     one, other = rows(50, 0), rows(60, 1)
     both = joined([one, other])
-    assert len(both.pair) == len(set(both.pair.tolist())) == 110
+    for numbers in (both.pair, both.subjects):
+        assert len(numbers) == len(set(numbers.tolist())) == 110
     np.testing.assert_array_equal(both.details[50:], other.details)
 
 
 def test_measured_samples_are_kept_by_seed(folder, tmp_path, monkeypatch):
     made = []
-    sample = Sample([Pair(0, 1, True, True, "photo")], [1], [Measured(0, {"ncc": 0.9}, 0.8)])
+    sample = Sample([Pair(0, 1, True, True, "photo")], ["a", "a"], [Measured(0, {"ncc": 0.9}, 0.8)])
     monkeypatch.setattr(fit_score, "make_sample", lambda *arguments: made.append(arguments) or sample)
     first, again = (fit_score.cached_sample(tmp_path / "kept", folder, 0.5, 7, 1) for _ in range(2))
     assert len(made) == 1

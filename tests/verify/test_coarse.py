@@ -82,6 +82,20 @@ def test_look_alikes_do_not_pass_and_their_copies_do():
         assert may_agree(one, one, AS_IT_IS, details, 0.5)
 
 
+def test_few_lines_of_text_pass_that_lie_a_little_off():
+    """Little texture correlates by chance and badly by a small shift: asked is half as much."""
+    random, picture = np.random.default_rng(3), np.full((600, 800), 255, np.uint8)
+    for line in range(3):
+        text = " ".join("".join(chr(97 + letter) for letter in random.integers(0, 26, 5)) for _ in range(5))
+        cv2.putText(picture, text, (40, 80 + 60 * line), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 0, 2)
+    page, details = features(picture), Details()
+    passed = []
+    for off in (0.0, 1.4, 4.0):
+        moved = Alignment(np.array([[1.0, 0, off], [0, 1, 0]]), RegistrationMethod.KEYPOINTS, matches=20, inliers=10)
+        passed.append(may_agree(page, page, moved, details, 0.5))
+    assert passed == [True, True, False]
+
+
 def test_what_cannot_be_told_passes():
     smooth = features(cutouts.field((180, 240), np.random.default_rng(1)))
     other = features(cutouts.field((180, 240), np.random.default_rng(2)))
