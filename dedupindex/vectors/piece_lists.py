@@ -1,7 +1,6 @@
 """Inverted lists of local features: for each word the keypoints filed under it, as arrays that may be memory-mapped.
 
-A search compares the signatures of all probes of a word with all entries of that word at once, so the loop is over
-words, not over keypoints.
+A search compares the signature of each probe with all entries of its word at once.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from dedupindex.features.piece_words import WORDS
 from dedupindex.records import ByteArray
 
 MOST_BITS = 20  # signatures of a match differ in at most so many of 64 bits
-AT_ONCE = 1 << 20  # pairs of signatures compared at once: their differences stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +112,23 @@ def match(
     """
     order = np.argsort(words, kind="stable")
     bounds = np.searchsorted(words[order], np.arange(WORDS + 1))
-    probes: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+    used = np.flatnonzero((np.diff(bounds) > 0) & (np.diff(lists.starts) > 0))
+    asked = signatures[order]
+    places: list[int] = []
+    counts: list[int] = []
     entries: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
     bits: list[ByteArray] = [np.empty(0, np.uint8)]
-    for word in np.flatnonzero((np.diff(bounds) > 0) & (np.diff(lists.starts) > 0)).tolist():
-        asked = order[bounds[word] : bounds[word + 1]]
-        begin, end = int(lists.starts[word]), int(lists.starts[word + 1])
-        wide = max(1, AT_ONCE // len(asked))
-        for start in range(begin, end, wide):
-            stored = lists.signature[start : min(end, start + wide)]
-            away = np.bitwise_count(signatures[asked][:, None] ^ stored[None, :])
-            flat = np.flatnonzero(away.ravel() <= most_bits)
-            row, column = np.divmod(flat, len(stored))
-            probes.append(asked[row])
-            entries.append(column + start)
-            bits.append(away.ravel()[flat])
-    probe, entry, differing = np.concatenate(probes), np.concatenate(entries), np.concatenate(bits)
-    by_probe = np.argsort(probe, kind="stable")
-    return Hits(probe[by_probe], entry[by_probe], differing[by_probe])
+    limits = (bounds[used], bounds[used + 1], lists.starts[used], lists.starts[used + 1])
+    for first, last, begin, end in zip(*(limit.tolist() for limit in limits), strict=True):
+        stored = lists.signature[begin:end]
+        for place in range(first, last):  # one after the other: the list of a word stays in the cache
+            away = np.bitwise_count(stored ^ asked[place])
+            near = (away <= most_bits).nonzero()[0]
+            places.append(place)
+            counts.append(len(near))
+            entries.append(near + begin)
+            bits.append(away[near])
+    probe = np.repeat(order[places], counts)
+    short = probe.astype(np.uint16) if len(words) <= 1 << 16 else probe  # 16 bits are sorted by radix
+    by_probe = np.argsort(short, kind="stable")
+    return Hits(probe[by_probe], np.concatenate(entries)[by_probe], np.concatenate(bits)[by_probe])

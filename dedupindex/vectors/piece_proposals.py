@@ -115,15 +115,16 @@ def propose(
     hits = match(lists, words_of, np.concatenate([probe.signatures.ravel() for probe in probes]), most_bits=most_bits)
     ends = np.array(list(accumulate(probe.words.size for probe in probes)), np.int64)
     limits = np.searchsorted(hits.probe, np.concatenate([[0], ends]))
+    falling = np.exp(-((np.arange(65, dtype=np.float32) / FALL) ** 2))
     proposals = []
     for number, probe in enumerate(probes):
         part = slice(limits[number], limits[number + 1])
         first = int(ends[number]) - probe.words.size
         asked, entry = hits.probe[part] - first, hits.entry[part]
-        weight = words.weights[words_of[hits.probe[part]]] ** 2
-        weight = weight * np.exp(-((hits.bits[part].astype(np.float32) / FALL) ** 2))
         keypoint = asked // WORDS_A_PROBE
-        weight = (weight / np.sqrt(1.0 + probe.points.doubles[keypoint].astype(np.float32))).astype(np.float32)
+        heavy = words.weights[probe.words.ravel()] ** 2
+        rare = np.sqrt(1.0 + probe.points.doubles.astype(np.float32))
+        weight = (heavy[asked] * falling[hits.bits[part]] / rare[keypoint]).astype(np.float32)
         owner = lists.owner[entry].astype(np.int64)
         if hidden is not None and hidden.any():
             seen = ~hidden[owner]

@@ -62,7 +62,8 @@ def main() -> None:
             mapped: PieceLists = read_lists(Path(folder), *write_lists(Path(folder), lists))
             size = sum(file.stat().st_size for file in Path(folder).iterdir())
             del lists
-            for name, batch in (("single", 1), ("together", QUERIES)):
+            # the pages of a mapped file that a query needs are fetched by the first one that does
+            for name, batch in (("single, pages new", 1), ("single", 1), ("together, plain and mirrored", QUERIES)):
                 began = time.process_time()
                 for start in range(0, len(points), batch):
                     chunk = points[start : start + batch]

@@ -49,20 +49,6 @@ def test_matches_are_those_of_a_slow_search(seed, bits):
     assert (np.diff(hits.probe) >= 0).all()
 
 
-def test_long_lists_are_searched_in_parts(monkeypatch):
-    from dedupindex.vectors import piece_lists
-
-    ids, entries = made(3, images=8, most=200, words=1)
-    lists = file_entries(ids, entries)
-    asked = np.full(7, 0x0F0F0F0F, np.uint64)
-    whole = match(lists, np.zeros(7, np.uint16), asked)
-    monkeypatch.setattr(piece_lists, "AT_ONCE", 50)
-    parts = match(lists, np.zeros(7, np.uint16), asked)
-    key = lambda hits: sorted(zip(hits.probe.tolist(), hits.entry.tolist(), hits.bits.tolist(), strict=True))  # noqa: E731
-    assert key(parts) == key(whole)
-    assert len(whole.probe)
-
-
 def test_ids_must_rise():
     _, entries = made(1, images=2)
     with pytest.raises(ValueError, match="rise"):
