@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dedupindex.reports.csvfile import COLUMNS
+from dedupindex.reports.exchange.csvfile import COLUMNS
 from dedupindex.reports.jsonfile import SCHEMA_VERSION
 from dedupindex.settings import KEEP_RULES, OTHER_KEEP_RULES, Settings
 

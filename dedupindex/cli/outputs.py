@@ -34,7 +34,7 @@ def require_folders(*paths: Path | None) -> None:
 def write_pairs(path: Path, report: Report) -> None:
     """Write every confirmed pair as CSV, names exact."""
     from dedupindex.durable import output_path, write_whole
-    from dedupindex.reports.csvfile import pairs_csv
+    from dedupindex.reports.exchange.csvfile import pairs_csv
 
     write_whole(output_path(path), pairs_csv(report))
 
@@ -42,7 +42,7 @@ def write_pairs(path: Path, report: Report) -> None:
 def write_parquet(path: Path, report: Report) -> None:
     """Write every confirmed pair as Parquet."""
     from dedupindex.durable import output_path, write_whole
-    from dedupindex.reports.parquetfile import pairs_parquet
+    from dedupindex.reports.exchange.parquetfile import pairs_parquet
 
     write_whole(output_path(path), pairs_parquet(report))
 

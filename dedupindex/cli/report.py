@@ -129,7 +129,7 @@ def report(
     from dedupindex.errors import SettingsError
     from dedupindex.reports.arranging import Order as SortOrder
     from dedupindex.reports.arranging import arranged
-    from dedupindex.reports.parquetfile import require_pyarrow
+    from dedupindex.reports.exchange.parquetfile import require_pyarrow
     from dedupindex.reports.summary import ReportSummary
     from dedupindex.reports.summary_text import summary_text
 
@@ -156,7 +156,7 @@ def report(
     if blur and html is None:
         raise SettingsError("--blur goes with --html")
     if pieces and (
-        alternates or since is not None or summary or sort is not None or form in (Format.CSV, Format.FDUPES)
+        alternates or since is not None or summary or sort is not None or form not in (None, Format.TEXT, Format.JSON)
     ):
         raise SettingsError(
             "--pieces gives text, JSON or HTML, of all there is; for pairs as CSV use --relation piece_of"
@@ -228,10 +228,10 @@ def show(
         Of all groups, where some were left off; by default of those of the report.
     """
     from dedupindex.reports.amounts import count
-    from dedupindex.reports.csvfile import pairs_csv
+    from dedupindex.reports.exchange.csvfile import pairs_csv
     from dedupindex.reports.exchange.immich import immich_groups
+    from dedupindex.reports.exchange.lists import path_lists
     from dedupindex.reports.jsonfile import report_json, to_json
-    from dedupindex.reports.lists import path_lists
     from dedupindex.reports.summary import ReportSummary
     from dedupindex.reports.summary_text import report_with_summary
     from dedupindex.reports.text import changes_text, report_text

@@ -168,8 +168,8 @@ def write_all(
     from dedupindex import coco_parts
     from dedupindex.durable import output_path, write_whole
     from dedupindex.reports.curation.splits import split_csv, split_parquet
+    from dedupindex.reports.exchange.parquetfile import require_pyarrow
     from dedupindex.reports.jsonfile import to_json
-    from dedupindex.reports.parquetfile import require_pyarrow
 
     written: list[Path] = []
     if output is not None:

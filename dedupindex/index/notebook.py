@@ -14,7 +14,7 @@ MOST_BYTES = 50_000_000  # larger files are not read for a thumbnail
 
 def install() -> None:
     """Let notebooks show records, and reports become tables."""
-    from dedupindex.reports.parquetfile import pairs_table
+    from dedupindex.reports.exchange.parquetfile import pairs_table
 
     show_with(_html)
     tabulate_with(pairs_table)

@@ -212,6 +212,7 @@ def test_formats_agree(run, shared):
         (["--parquet", "no/p.parquet"], "no folder"),
         (["--summary", "--json"], "--summary is text"),
         (["--summary", "--alternates"], "--summary is text"),
+        (["--pieces", "--format", "immich"], "--pieces gives text, JSON or HTML"),
         (["--top", "2", "--alternates"], "are about groups"),
         (["--top", "0"], "--top"),
         (["--sort", "name"], "--sort"),

@@ -18,7 +18,7 @@ from dedupindex.engines import parted, proposing
 from dedupindex.engines.choosing import engine_for
 from dedupindex.engines.embedded import IndexProposer
 from dedupindex.errors import SettingsError
-from dedupindex.reports.csvfile import pair_lines
+from dedupindex.reports.exchange.csvfile import pair_lines
 from dedupindex.settings import Settings
 from dedupindex.store.database import Database
 from tests.pictures import half, make_tree, picture, save

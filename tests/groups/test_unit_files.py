@@ -4,7 +4,7 @@ from pathlib import Path
 from dedupindex.groups.unit_files import UnitFinder, group_with_companions, with_companions
 from dedupindex.records import Relation
 from dedupindex.records.companions import Companion, CompanionKind, Units
-from dedupindex.reports.csvfile import pairs_csv
+from dedupindex.reports.exchange.csvfile import pairs_csv
 from dedupindex.reports.html import report_html
 from dedupindex.reports.jsonfile import report_json
 from dedupindex.reports.text import report_text

@@ -6,7 +6,7 @@ from sqlalchemy import delete
 
 from dedupindex import Index
 from dedupindex.engines import embedded
-from dedupindex.reports.csvfile import pairs_csv
+from dedupindex.reports.exchange.csvfile import pairs_csv
 from dedupindex.search import closure, duplicates, vector_cache, verifying
 from dedupindex.store import catalog
 from dedupindex.store.schema import PairRow

@@ -1,1 +1,1 @@
-"""Reports for other programs: notebooks, photo managers, sidecar files."""
+"""Reports for other programs: tables, lists of names, notebooks, photo managers, sidecar files."""

@@ -6,8 +6,8 @@ import pytest
 
 from dedupindex.errors import SettingsError
 from dedupindex.records import Outcome, Proof, Registration, Relation
-from dedupindex.reports import parquetfile
-from dedupindex.reports.parquetfile import pairs_parquet
+from dedupindex.reports.exchange import parquetfile
+from dedupindex.reports.exchange.parquetfile import pairs_parquet
 from tests.reports.samples import HOSTILE, hostile_report, image, pair, report
 
 

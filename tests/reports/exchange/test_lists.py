@@ -2,7 +2,7 @@ import dataclasses
 import os
 
 from dedupindex.records import Relation
-from dedupindex.reports.lists import path_lists
+from dedupindex.reports.exchange.lists import path_lists
 from tests.reports.samples import HOSTILE, hostile_report, image, pair, report
 
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from dedupindex.records import LocationRecord, Outcome, Proof, Registration, Relation
-from dedupindex.reports.csvfile import COLUMNS, pair_lines, pairs_csv
+from dedupindex.reports.exchange.csvfile import COLUMNS, pair_lines, pairs_csv
 from tests.reports.samples import HOSTILE, hostile_report, image, pair, report
 
 

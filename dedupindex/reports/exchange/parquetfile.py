@@ -8,7 +8,7 @@ from typing import Any
 from dedupindex.errors import SettingsError
 from dedupindex.records import LocationRecord
 from dedupindex.records.reports import Report
-from dedupindex.reports.csvfile import PairLine, pair_lines, piece_lines
+from dedupindex.reports.exchange.csvfile import PairLine, pair_lines, piece_lines
 from dedupindex.reports.names import is_text, shown
 
 SCHEMA_VERSION = "2"
