@@ -227,10 +227,10 @@ def _near(
     """
     parts = [(first[:, axes], second[:, axes].T) for axes in (slice(even), slice(even, None))]
     strips = []
-    for start in range(0, len(second), STRIP):
+    for start in range(0, max(len(second), 1), STRIP):  # one strip where there is nothing: pictures without keypoints
         same, odd = (left @ right[:, start : start + STRIP] for left, right in parts)
         place = np.flatnonzero(np.abs(odd) + same > MATCH_COSINE - SLACK)
-        row, column = np.divmod(place, same.shape[1])
+        row, column = np.divmod(place, max(same.shape[1], 1))
         strips.append((row, column + start, same.ravel()[place], odd.ravel()[place]))
     rows, columns, same, odd = (np.concatenate(pieces) for pieces in zip(*strips, strict=True))
     return rows, columns, same, odd
