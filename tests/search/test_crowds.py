@@ -61,7 +61,7 @@ def test_copies_in_a_crowd_are_found(tmp_path, count, most, proof):
 def test_the_best_of_a_crowd_stay_in_their_order():
     pictures = [rounded(features(photograph(name))) for name in PHOTOGRAPHS[:5]]
     copy = rounded(features(np.ascontiguousarray(photograph(PHOTOGRAPHS[2])[:, ::-1])))
-    stored = {number: pack(picture) for number, picture in enumerate(pictures)}
+    stored = {number: sketch(pack(picture)) for number, picture in enumerate(pictures)}
     near = [Candidate(number, 0.1 * place) for place, number in enumerate((4, 3, 2, 1, 0))]
     own = sketch(pack(copy))
     assert most_alike(own, near, stored, 1) == [near[2]]
