@@ -21,7 +21,8 @@ from dedupindex.features.descriptor import FEW_KEYPOINTS
 from dedupindex.records import Features, FloatArray
 from dedupindex.verify.detail import LENGTH, clipped, inner_of, spread, without_lines
 from dedupindex.verify.keypoint_registration import Alignment, invert
-from dedupindex.verify.orientations import SIMILAR_ASPECT, aspects_apart, log_polar_transform
+from dedupindex.verify.log_polar import Polar, polar_of
+from dedupindex.verify.orientations import SIMILAR_ASPECT, aspects_apart
 from dedupindex.verify.score import needed_agreement, needed_few_agreement
 
 HALF = 2  # thumbnail pixels a pixel of the small maps
@@ -172,7 +173,7 @@ class Details:
 
     def __init__(self) -> None:
         self._made: dict[int, tuple[Features, Detail]] = {}
-        self._turning: dict[tuple[int, bool], tuple[Features, NDArray[np.complexfloating]]] = {}
+        self._turning: dict[int, tuple[Features, Polar]] = {}
 
     def of(self, features: Features) -> Detail:
         """`detail_of` these very features."""
@@ -181,11 +182,11 @@ class Details:
             known = self._made[id(features)] = (features, detail_of(features))
         return known[1]
 
-    def log_polar(self, features: Features, mirrored: bool) -> NDArray[np.complexfloating]:
-        """`log_polar_transform` of these very features."""
-        known = self._turning.get((id(features), mirrored))
+    def polar(self, features: Features) -> Polar:
+        """`polar_of` these very features."""
+        known = self._turning.get(id(features))
         if known is None:
-            known = self._turning[id(features), mirrored] = (features, log_polar_transform(features, mirrored))
+            known = self._turning[id(features)] = (features, polar_of(features))
         return known[1]
 
 

@@ -236,7 +236,7 @@ def alignments(a: Features, b: Features, threshold: float = 0.5, details: Detail
             yield from orientations.without_keypoints(a, b)
         else:
             worth = partial(worth_shifting, a, b, details=details, threshold=threshold)
-            yield from orientations.without_keypoints(a, b, worth, details.log_polar)
+            yield from orientations.without_keypoints(a, b, worth, details.polar)
 
 
 def alike_from(keypoints: int) -> float:
