@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.features.descriptor import FEW_KEYPOINTS
+from dedupindex.features.descriptor import FEW_KEYPOINTS, turned_vectors, unit
 from dedupindex.records import Features, FloatArray
 from dedupindex.verify.detail import LENGTH, clipped, inner_of, spread, without_lines
 from dedupindex.verify.keypoint_registration import Alignment, invert
@@ -187,6 +187,7 @@ class Details:
 
     def __init__(self) -> None:
         self._made: dict[int, tuple[Features, Detail]] = {}
+        self._turned: dict[int, tuple[Features, FloatArray]] = {}
         self._squares: dict[int, tuple[Features, Square | None]] = {}
         self._turning: dict[int, tuple[Features, Polar]] = {}
 
@@ -196,6 +197,14 @@ class Details:
         if known is None:
             known = self._made[id(features)] = (features, detail_of(features))
         return known[1]
+
+    def cosines(self, a: Features, b: Features) -> FloatArray:
+        """`orientation_cosines` of these very features."""
+        known = self._turned.get(id(b))
+        if known is None:
+            known = self._turned[id(b)] = (b, turned_vectors(b))
+        cosines: FloatArray = known[1] @ unit(a.descriptor[None])[0]
+        return cosines
 
     def square(self, features: Features) -> Square | None:
         """`square_of` these very features."""
@@ -313,7 +322,7 @@ def may_agree_shifted(a: Features, b: Features, details: Details, threshold: flo
 
 
 def agreements(a: Detail, b: Detail, orientations: Sequence[Orientation]) -> list[float]:
-    """By how much the detail of two pictures that are brought to one square agrees better at the best shift than near it.
+    """By how much the detail of two pictures brought to one square agrees better at the best shift than near it.
 
     Parameters
     ----------

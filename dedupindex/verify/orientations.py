@@ -181,11 +181,16 @@ class Proposal:
 
 
 Worth: TypeAlias = Callable[[list[Proposal]], list[Proposal]]
+Cosines: TypeAlias = Callable[[Features, Features], FloatArray]
 Polars: TypeAlias = Callable[[Features], Polar]
 
 
 def without_keypoints(
-    a: Features, b: Features, worth: Worth | None = None, polar: Polars | None = None
+    a: Features,
+    b: Features,
+    worth: Worth | None = None,
+    polar: Polars | None = None,
+    cosines: Cosines = orientation_cosines,
 ) -> list[Alignment]:
     """The `BEST` of the likely turned orientations and log-polar registrations, by the peak of their correlation.
 
@@ -198,13 +203,15 @@ def without_keypoints(
         Keeps of all proposals those whose shift is worth looking for.
     polar : callable, optional
         As for `log_polar`.
+    cosines : callable
+        `orientation_cosines`, or one that keeps what it made.
 
     Returns
     -------
     list of Alignment
     """
-    cosines = orientation_cosines(a, b)
-    likely = cosines >= cosines.max() - SURE
+    alike = cosines(a, b)
+    likely = alike >= alike.max() - SURE
     proposals = list(turned(a, b, likely))
     if min(*a.mask.shape, *b.mask.shape) >= MIN_LOG_POLAR:
         proposals += log_polar(a, b, (bool(likely[:4].any()), bool(likely[4:].any())), polar)
