@@ -238,10 +238,14 @@ def orientation_cosines(a: Features, b: Features, quarters: int = 3) -> FloatArr
     (2 + 2 quarters,) float32
         -1..1, in the order of `dedupindex.verify.orientations.eight_orientations`.
     """
-    vectors = unit(np.stack([a.descriptor, b.descriptor]))
-    orientations = normalise_rows(_turned(vectors[1:], quarters))
-    cosines: FloatArray = orientations @ vectors[0]
-    return np.concatenate([cosines[::2], cosines[1::2]])
+    cosines: FloatArray = turned_vectors(b, quarters) @ unit(a.descriptor[None])[0]
+    return cosines
+
+
+def turned_vectors(features: Features, quarters: int = 3) -> FloatArray:
+    """Unit-length vectors (2 + 2 quarters, 384) of the orientations of a picture, in the order of their cosines."""
+    turned = normalise_rows(_turned(unit(features.descriptor[None]), quarters))
+    return np.concatenate([turned[::2], turned[1::2]])
 
 
 def _turned(vectors: FloatArray, quarters: int) -> FloatArray:

@@ -23,7 +23,7 @@ from dedupindex.store.database import Connection, Database
 from dedupindex.store.rows import NewImage
 from dedupindex.vectors import Neighbours, VectorIndex
 from dedupindex.verify.verification import Shared, same_bytes, same_pixels, verify
-from dedupindex.verify.vetting import plausible, sketch
+from dedupindex.verify.vetting import Sketch, plausible, sketch
 
 SAME_PIXELS = same_pixels()
 # Of animations only the first frame is stored: nothing is known of the others until the files are compared.
@@ -38,6 +38,7 @@ NEAR, NEAR_CELLS = 0.25, 16  # distance up to which so many times fewer cells ar
 NO_PROBES = np.empty((0, DESCRIPTOR_DIMENSIONS), np.float32)
 READ_AT_ONCE = 512  # images whose features are in memory at once
 CROWDED_AT_ONCE = 64  # images in crowds whose candidates are searched for at once
+SKETCHES_AT_ONCE = 4_096  # in memory, 6 kB each, and those of one more picture's candidates
 CELLS_ALONE = 4  # times as many cells where only one picture of a pair is searched for: one search finds fewer pairs
 SMALL, FALLING = 10_000, 1 / 3
 # Unrelated pictures of a million beyond a cosine of a descriptor
@@ -191,10 +192,14 @@ def thinned(
         How many candidates stay of each.
     """
     kept: dict[int, tuple[list[Candidate], bool]] = {}
+    known: dict[int, Sketch] = {}  # pictures in one crowd are each other's candidates
     for image, near in crowded.items():
-        stored = catalog_images.sketches(connection, {image, *(one.image_id for one in near)})
+        if len(known) > SKETCHES_AT_ONCE:
+            known.clear()
+        unknown = {image, *(one.image_id for one in near)}.difference(known)
+        known |= {number: sketch(parts) for number, parts in catalog_images.sketches(connection, unknown).items()}
         others = [one for one in near if one.image_id != image]
-        chosen = most_alike(sketch(stored[image]), others, stored, most) if image in stored else others[:most]
+        chosen = most_alike(known[image], others, known, most) if image in known else others[:most]
         kept[image] = chosen, True
     return kept
 
@@ -277,7 +282,8 @@ def query(
         sketches = catalog_images.sketches(connection, unknown)
         if len(unknown) > settings.candidates:
             others = [candidate for candidate in near if candidate.image_id in sketches]
-            near = most_alike(sketch(image.features), others, sketches, settings.candidates)
+            known = {number: sketch(parts) for number, parts in sketches.items()}
+            near = most_alike(sketch(image.features), others, known, settings.candidates)
             sketches = {candidate.image_id: sketches[candidate.image_id] for candidate in near}
         wanted = _plausible(image, sketches)
         shared = Shared()

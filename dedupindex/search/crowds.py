@@ -14,14 +14,12 @@ import numpy as np
 
 from dedupindex.features.model import load_model
 from dedupindex.records import Candidate
-from dedupindex.verify.vetting import Sketch, sharp_matches, sketch
+from dedupindex.verify.vetting import Sketch, sharp_matches
 
 CROWD = 8  # times as many candidates as are compared are looked at; the next ones are not seen at all
 
 
-def most_alike(
-    picture: Sketch, near: Sequence[Candidate], stored: Mapping[int, Mapping[str, bytes]], most: int
-) -> list[Candidate]:
+def most_alike(picture: Sketch, near: Sequence[Candidate], stored: Mapping[int, Sketch], most: int) -> list[Candidate]:
     """Half of what is compared are the nearest candidates, the others those whose keypoints match best.
 
     Parameters
@@ -30,7 +28,7 @@ def most_alike(
     near : sequence of Candidate
         Nearest first.
     stored : mapping
-        Packed features of the candidates, by image id (`catalog_images.sketches`); those without any are left out.
+        Sketches of the candidates, by image id; those without one are left out.
     most : int
         How many stay.
 
@@ -42,7 +40,7 @@ def most_alike(
     known = [one for one in near if one.image_id in stored]
     if len(known) <= most:
         return known
-    matches = sharp_matches([(picture, sketch(stored[one.image_id])) for one in known], load_model().local_parity)
+    matches = sharp_matches([(picture, stored[one.image_id]) for one in known], load_model().local_parity)
     nearest = most // 2
     best = nearest + np.argsort(-matches[nearest:], kind="stable")[: most - nearest]
     return known[:nearest] + [known[number] for number in sorted(best.tolist())]

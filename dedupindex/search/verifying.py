@@ -16,12 +16,13 @@ from itertools import islice
 from dedupindex.execution.engine import Mapper
 from dedupindex.execution.tasks import PairResult, PairTask
 from dedupindex.search.file_features import complete, lacking
+from dedupindex.search.pair_order import beside_each_other
 from dedupindex.search.pair_stages import verify_pairs
 from dedupindex.settings import Settings
 from dedupindex.store import catalog_images
 from dedupindex.store.database import Database
 
-PAIRS_A_TASK = 64  # pairs verified at once; their features take a few MB
+PAIRS_A_TASK = 256  # pairs verified at once; the features of look-alikes are used for several each, and take 20 MB
 VETTED_A_TASK = 1_024  # pairs vetted at once; vetting is faster and needs fewer features
 READERS = 3  # threads that load what workers will need
 FEW_PAIRS = 256  # fewer are verified in this process while no workers run: starting them takes a second
@@ -63,6 +64,7 @@ def verify_stored(
             yield result
     place = {pair: number for number, pair in enumerate(pairs)}
     passed.sort(key=lambda pair: place[pair])  # they come in any order
+    passed = beside_each_other(passed, PAIRS_A_TASK)
     few = PAIRS_A_TASK if pool.started else FEW_PAIRS
     with closing(_tasks(database, passed, settings, unreached, vet=False)) as verifying:
         yield from _run(pool, verifying, here=len(passed) < few)

@@ -10,6 +10,7 @@ proven: `tests/benchmarks/look_alikes.py` shows what they spare.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -17,12 +18,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.features.descriptor import FEW_KEYPOINTS
+from dedupindex.features.descriptor import FEW_KEYPOINTS, turned_vectors, unit
 from dedupindex.records import Features, FloatArray
 from dedupindex.verify.detail import LENGTH, clipped, inner_of, spread, without_lines
 from dedupindex.verify.keypoint_registration import Alignment, invert
-from dedupindex.verify.orientations import SIMILAR_ASPECT, aspects_apart, log_polar_transform
+from dedupindex.verify.log_polar import Polar, polar_of
+from dedupindex.verify.orientations import SIMILAR_ASPECT, aspects_apart
 from dedupindex.verify.score import needed_agreement, needed_few_agreement
+from dedupindex.verify.squares import AS_IT_IS, Orientation, Square, oriented, square_of
 
 HALF = 2  # thumbnail pixels a pixel of the small maps
 SQUARE, PADDED = 64, 96  # sides of the maps for shifts, and of their spectra: shifts of up to half a side
@@ -76,13 +79,25 @@ class Detail:
         return detail_within(self.picture, self.valid, self.texture)
 
     @cached_property
+    def square(self) -> FloatArray:
+        """(SQUARE, SQUARE) the values stretched to a square, of unit energy."""
+        square = np.asarray(cv2.resize(self.values, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA), np.float32)
+        return np.asarray(square / max(float(np.vdot(square, square)), 1e-12) ** 0.5, np.float32)
+
+    @cached_property
     def spectrum(self) -> NDArray[np.complex64]:
-        """(PADDED, PADDED // 2 + 1) transform of the values stretched to a square, of unit energy."""
+        """(PADDED, PADDED // 2 + 1) transform of the square."""
         from scipy import fft  # slow to import: only when it is used
 
-        square = np.asarray(cv2.resize(self.values, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA), np.float32)
-        energy = float(np.vdot(square, square))
-        spectrum: NDArray[np.complex64] = fft.rfft2(square / max(energy, 1e-12) ** 0.5, (PADDED, PADDED))
+        spectrum: NDArray[np.complex64] = fft.rfft2(self.square, (PADDED, PADDED))
+        return spectrum
+
+    @cached_property
+    def swapped(self) -> NDArray[np.complex64]:
+        """The same of the square with its rows and columns swapped."""
+        from scipy import fft  # slow to import: only when it is used
+
+        spectrum: NDArray[np.complex64] = fft.rfft2(self.square.T, (PADDED, PADDED))
         return spectrum
 
     def mapped(
@@ -173,7 +188,9 @@ class Details:
 
     def __init__(self) -> None:
         self._made: dict[int, tuple[Features, Detail]] = {}
-        self._turning: dict[tuple[int, bool], tuple[Features, NDArray[np.complexfloating]]] = {}
+        self._turned: dict[int, tuple[Features, FloatArray]] = {}
+        self._squares: dict[int, tuple[Features, Square | None]] = {}
+        self._turning: dict[int, tuple[Features, Polar]] = {}
 
     def of(self, features: Features) -> Detail:
         """`detail_of` these very features."""
@@ -182,11 +199,26 @@ class Details:
             known = self._made[id(features)] = (features, detail_of(features))
         return known[1]
 
-    def log_polar(self, features: Features, mirrored: bool) -> NDArray[np.complexfloating]:
-        """`log_polar_transform` of these very features."""
-        known = self._turning.get((id(features), mirrored))
+    def cosines(self, a: Features, b: Features) -> FloatArray:
+        """`orientation_cosines` of these very features."""
+        known = self._turned.get(id(b))
         if known is None:
-            known = self._turning[id(features), mirrored] = (features, log_polar_transform(features, mirrored))
+            known = self._turned[id(b)] = (b, turned_vectors(b))
+        cosines: FloatArray = known[1] @ unit(a.descriptor[None])[0]
+        return cosines
+
+    def square(self, features: Features) -> Square | None:
+        """`square_of` these very features."""
+        known = self._squares.get(id(features))
+        if known is None:
+            known = self._squares[id(features)] = (features, square_of(features))
+        return known[1]
+
+    def polar(self, features: Features) -> Polar:
+        """`polar_of` these very features."""
+        known = self._turning.get(id(features))
+        if known is None:
+            known = self._turning[id(features)] = (features, polar_of(features))
         return known[1]
 
 
@@ -287,16 +319,33 @@ def may_agree_shifted(a: Features, b: Features, details: Details, threshold: flo
     pixels = min(first.pixels, second.pixels)
     if pixels < FEWEST:
         return True
-    agreement = beyond_echo(_surface(first, second))
+    [agreement] = agreements(first, second, [AS_IT_IS])
     return bool(agreement >= np.tanh(SHARE_FOR_SHIFTS * needed_agreement(threshold, 0.0, pixels)))
 
 
-def _surface(a: Detail, b: Detail) -> FloatArray:
-    """(PADDED, PADDED) correlation at every shift."""
+def agreements(a: Detail, b: Detail, orientations: Sequence[Orientation]) -> list[float]:
+    """By how much the detail of two pictures brought to one square agrees better at the best shift than near it.
+
+    Parameters
+    ----------
+    a, b : Detail
+    orientations : sequence of Orientation
+        Of b, N of them.
+
+    Returns
+    -------
+    list of float
+        `beyond_echo` of each.
+    """
     from scipy import fft  # slow to import: only when it is used
 
-    factor = _share(LEAST_SHARE if a.whole and b.whole else LEAST_SHARE_MASKED)
-    return np.asarray(fft.irfft2(a.spectrum * np.conj(b.spectrum), (PADDED, PADDED)) * factor, np.float32)
+    least = LEAST_SHARE if a.whole and b.whole else LEAST_SHARE_MASKED
+    products = np.stack([a.spectrum * oriented(b.swapped if one[0] else b.spectrum, one) for one in orientations])
+    surfaces = fft.irfft2(products, (PADDED, PADDED))
+    return [
+        beyond_echo(surface * _share(least, rows, columns))
+        for surface, (_, rows, columns) in zip(surfaces, orientations, strict=True)
+    ]
 
 
 def beyond_echo(surface: FloatArray) -> float:
@@ -323,10 +372,14 @@ def beyond_echo(surface: FloatArray) -> float:
     return (best - echo) / max(1 - echo, 0.1)
 
 
-@lru_cache(maxsize=2)
-def _share(least: float) -> FloatArray:
-    """(PADDED, PADDED) what the correlation at a shift is multiplied with for its overlap; 0 = not looked at."""
+@lru_cache(maxsize=8)
+def _share(least: float, rows: bool, columns: bool) -> FloatArray:
+    """(PADDED, PADDED) what the correlation at a shift is multiplied with for its overlap; 0 = not looked at.
+
+    Of squares whose rows or columns are in reverse, shifts stand further on (`oriented`).
+    """
     shift = np.arange(PADDED)
     along = np.maximum(0, 1 - np.minimum(shift, PADDED - shift) / SQUARE)
     share = along[:, None] * along[None, :]
+    share = np.roll(share, [SQUARE - 1 if backwards else 0 for backwards in (rows, columns)], (0, 1))
     return np.where(share >= least, 1 / np.maximum(share, least), 0).astype(np.float32)

@@ -3,7 +3,8 @@
 Pictures with few keypoints are laid on each other in eight orientations, and turned and enlarged as their log-polar
 spectra propose. Each of these maps costs a correlation over all shifts, and the best ones a measurement. Here that
 correlation is made at `SIDE` pixels first, where it is about as high or higher, and then the detail of the two pictures
-is compared as `coarse` does.
+is compared as `coarse` does. Where an orientation of one picture fills the other one, both come from spectra that are
+made once for each picture (`squares`).
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupindex.features.descriptor import FEW_KEYPOINTS
-from dedupindex.records import Features, FloatArray, RegistrationMethod
+from dedupindex.records import Features, FloatArray, Mask, RegistrationMethod
 from dedupindex.verify.coarse import (
     FEWEST,
     SHARE_FOR_SHIFTS,
     Detail,
     Details,
+    agreements,
     beyond_echo,
     higher,
     may_agree_shifted,
@@ -28,6 +30,8 @@ from dedupindex.verify.coarse import (
 )
 from dedupindex.verify.orientations import BEST, COVERED, MIN_OVERLAP, MIN_PEAK, Proposal, fitting
 from dedupindex.verify.score import needed_agreement, needed_few_agreement
+from dedupindex.verify.squares import Orientation, orientation_of
+from dedupindex.verify.squares import peaks as square_peaks
 
 SIDE, PADDED = 32, 64  # longest side of both pictures, pixels, and of their transforms
 BELOW = 0.03  # by which the peak at this size may be below the one at full size
@@ -57,25 +61,50 @@ def worth_shifting(
     if not proposals:
         return []
     linears = np.stack([proposal.linear for proposal in proposals])
-    peaks = _peaks(a, b, linears)
+    square_a, square_b = details.square(a), details.square(b)
+    filling = _filling(a.mask.shape, b.mask.shape, linears)
+    orientations = [orientation_of(linear) for linear in linears]
+    peaks = np.empty(len(linears), np.float32)
+    rest = ~filling
+    if square_a is None or square_b is None:
+        rest[:] = True
+    elif filling.any():
+        peaks[filling] = square_peaks(square_a, square_b, _chosen(orientations, filling))
+    if rest.any():
+        peaks[rest] = _peaks(a, b, linears[rest])
     # the best ones at full size are measured, and which these are may differ
-    least = max(MIN_PEAK - BELOW, sorted(peaks.tolist())[-BEST:][0] - APART)
-    kept = np.flatnonzero(peaks >= least)
-    if not len(kept):
+    kept = peaks >= max(MIN_PEAK - BELOW, sorted(peaks.tolist())[-BEST:][0] - APART)
+    if not kept.any():
         return []
     first, second = details.of(a), details.of(b)
     pixels = min(first.pixels, second.pixels)
     if pixels >= FEWEST:
-        agreement = _agreement(first, second, linears[kept])
+        agreement = np.ones(len(linears))
+        if (whole := kept & filling).any():
+            agreement[whole] = agreements(first, second, _chosen(orientations, whole))
+        if (partial := kept & ~filling).any():
+            agreement[partial] = _agreement(first, second, linears[partial])
         few = min(len(a.keypoints), len(b.keypoints)) < FEW_KEYPOINTS
         needed = np.array(
             [
                 needed_few_agreement(threshold, higher(peak)) if few else needed_agreement(threshold, 0.0, pixels)
-                for peak in peaks[kept].tolist()
+                for peak in peaks.tolist()
             ]
         )
-        kept = kept[agreement >= np.tanh(SHARE_FOR_SHIFTS * needed)]
-    return [proposals[number] for number in kept.tolist()]
+        kept &= agreement >= np.tanh(SHARE_FOR_SHIFTS * needed)
+    return [proposals[number] for number in np.flatnonzero(kept).tolist()]
+
+
+def _chosen(orientations: Sequence[Orientation], those: Mask) -> list[Orientation]:
+    return [orientations[number] for number in np.flatnonzero(those).tolist()]
+
+
+def _filling(a: tuple[int, ...], b: tuple[int, ...], linears: NDArray[np.float64]) -> Mask:
+    """(N,) whether a map turns or mirrors b along the axes, and makes it fill the whole of a."""
+    one, other = (np.abs(linears[:, 0, :]), np.abs(linears[:, 1, :]))
+    along = (np.minimum(one, other).max(1) == 0) & (np.minimum(one[:, 0], one[:, 1]) == 0)
+    extent = np.abs(linears) @ np.array(b[::-1], float)
+    return np.asarray(along & (np.abs(extent - a[::-1]).max(1) < 1e-6))
 
 
 def worth_aligning(a: Features, b: Features, details: Details, threshold: float) -> bool:

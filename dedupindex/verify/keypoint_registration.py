@@ -74,7 +74,7 @@ def mirror_map(width: float) -> NDArray[np.float64]:
     return np.array([[-1.0, 0.0, width], [0.0, 1.0, 0.0]])
 
 
-def register_keypoints(a: Features, b: Features, parity: FloatArray) -> Alignment | None:
+def register_keypoints(a: Features, b: Features, parity: FloatArray, least: int = 2) -> Alignment | None:
     """Register by keypoints, mirrored or not, whichever more matches agree on.
 
     Parameters
@@ -82,13 +82,15 @@ def register_keypoints(a: Features, b: Features, parity: FloatArray) -> Alignmen
     a, b : Features
     parity : (C,) float32
         Signs that turn a keypoint code into that of the mirrored picture (`Model.local_parity`).
+    least : int
+        Matches with which an alignment is looked for, at least 2.
 
     Returns
     -------
     Alignment or None
         None when too few matches agree.
     """
-    if len(a.keypoints) < 2 or len(b.keypoints) < 2:
+    if len(a.keypoints) < least or len(b.keypoints) < least:
         return None
     side_a, side_b = float(max(a.thumbnail.shape)), float(max(b.thumbnail.shape))
     width = float(b.thumbnail.shape[1])
@@ -96,7 +98,7 @@ def register_keypoints(a: Features, b: Features, parity: FloatArray) -> Alignmen
     best: Alignment | None = None
     for mirrored in (False, True):
         first, second = mutual_nearest(codes_a, codes_b * parity if mirrored else codes_b)
-        if len(first) < 2:
+        if len(first) < least:
             continue
         points_a = a.keypoints.position[first, ::-1].astype(np.float64) * side_a
         points_b = b.keypoints.position[second, ::-1].astype(np.float64) * side_b
@@ -166,9 +168,13 @@ def _grow(points_a: _Matrix, points_b: _Matrix, inlier: NDArray[np.bool_]) -> tu
         fitted = fit_similarity(points_a[inlier], points_b[inlier])
         if fitted is None:
             return None, 0
-        matrix, inlier = fitted, _explained(fitted, points_a, points_b, tolerance)
+        explained = _explained(fitted, points_a, points_b, tolerance)
+        settled = tolerance == TIGHT and np.array_equal(explained, inlier)  # fitting these again gives the same
+        matrix, inlier = fitted, explained
         if inlier.sum() < 2:
             return None, 0
+        if settled:
+            break
     for _ in range(4):
         if inlier.sum() < 6:
             break
@@ -178,14 +184,18 @@ def _grow(points_a: _Matrix, points_b: _Matrix, inlier: NDArray[np.bool_]) -> tu
         explained = _explained(affine, points_a, points_b, TIGHT)
         if explained.sum() < inlier.sum():
             break
+        settled = np.array_equal(explained, inlier)
         matrix, inlier = affine, explained
+        if settled:
+            break
     return matrix, int(inlier.sum())
 
 
 def _explained(matrix: _Matrix, points_a: _Matrix, points_b: _Matrix, tolerance: float) -> NDArray[np.bool_]:
     off = points_b @ matrix[:, :2].T + matrix[:, 2] - points_a
     # measured in the coarser of the two pictures, so that enlarging does not tighten the tolerance
-    unit = max(1.0, float(np.sqrt(abs(np.linalg.det(matrix[:, :2])))))
+    (xx, xy), (yx, yy) = matrix[:, :2].tolist()
+    unit = max(1.0, abs(xx * yy - xy * yx) ** 0.5)
     return np.asarray((off**2).sum(1) < (tolerance * unit) ** 2)
 
 

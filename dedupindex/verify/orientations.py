@@ -1,8 +1,6 @@
 """Alignments for pictures that keypoints cannot align: all eight orientations, rotation and scale by log-polar spectra.
 
 Each proposes a linear map of b; the shift that goes with it is where the masked NCC of a and the mapped b peaks.
-Reddy and Chatterji 1996, doi:10.1109/83.506761: rotation and scale of a picture become shifts of the log-polar
-magnitude of its spectrum; the high-pass before that is essential.
 """
 
 from __future__ import annotations
@@ -18,18 +16,14 @@ from numpy.typing import NDArray
 from dedupindex.compare.correlation import cross_correlate
 from dedupindex.compare.warping import warp
 from dedupindex.features.descriptor import orientation_cosines
-from dedupindex.features.layout import standardise
-from dedupindex.records import ByteArray, Features, FloatArray, Mask, RegistrationMethod
+from dedupindex.records import Features, FloatArray, Mask, RegistrationMethod
 from dedupindex.verify.agreement import masked_pearson
 from dedupindex.verify.keypoint_registration import Alignment
+from dedupindex.verify.log_polar import LIKE, Polar, polar_of, turns
 
 SIDE = 64  # longest side at which shifts are sought, pixels
 MIN_OVERLAP = 0.5
 COVERED = 0.6  # valid share of a pixel that counts when a shift is sought
-SPECTRUM_SIDE = 128
-ANGLES, RADII = 180, 96
-SMALLEST, LARGEST = 4.0, 60.0  # cycles a side between which the log-polar grid runs
-PEAKS = 2
 BEST = 3  # proposals, of up to 15, that are worth a closer look
 MIN_PEAK = 0.5  # NCC at 64 pixels below which a proposal is dropped; difficult copies reach .6
 SURE = 0.15  # cosine by which an orientation may be below the best one and still be tried
@@ -187,11 +181,16 @@ class Proposal:
 
 
 Worth: TypeAlias = Callable[[list[Proposal]], list[Proposal]]
-Transforms: TypeAlias = Callable[[Features, bool], NDArray[np.complexfloating]]
+Cosines: TypeAlias = Callable[[Features, Features], FloatArray]
+Polars: TypeAlias = Callable[[Features], Polar]
 
 
 def without_keypoints(
-    a: Features, b: Features, worth: Worth | None = None, transforms: Transforms | None = None
+    a: Features,
+    b: Features,
+    worth: Worth | None = None,
+    polar: Polars | None = None,
+    cosines: Cosines = orientation_cosines,
 ) -> list[Alignment]:
     """The `BEST` of the likely turned orientations and log-polar registrations, by the peak of their correlation.
 
@@ -202,18 +201,20 @@ def without_keypoints(
     a, b : Features
     worth : callable, optional
         Keeps of all proposals those whose shift is worth looking for.
-    transforms : callable, optional
-        `log_polar_transform`, if it keeps what it made.
+    polar : callable, optional
+        As for `log_polar`.
+    cosines : callable
+        `orientation_cosines`, or one that keeps what it made.
 
     Returns
     -------
     list of Alignment
     """
-    cosines = orientation_cosines(a, b)
-    likely = cosines >= cosines.max() - SURE
+    alike = cosines(a, b)
+    likely = alike >= alike.max() - SURE
     proposals = list(turned(a, b, likely))
     if min(*a.mask.shape, *b.mask.shape) >= MIN_LOG_POLAR:
-        proposals += log_polar(a, b, (bool(likely[:4].any()), bool(likely[4:].any())), transforms)
+        proposals += log_polar(a, b, (bool(likely[:4].any()), bool(likely[4:].any())), polar)
     if worth is not None:
         proposals = worth(proposals)
     good = [alignment for alignment in shifted(a, b, proposals) if alignment.peak >= MIN_PEAK]
@@ -256,7 +257,7 @@ def turned(a: Features, b: Features, likely: NDArray[np.bool_] | None = None) ->
 
 
 def log_polar(
-    a: Features, b: Features, likely: tuple[bool, bool] = (True, True), transforms: Transforms | None = None
+    a: Features, b: Features, likely: tuple[bool, bool] = (True, True), polar: Polars | None = None
 ) -> Iterator[Proposal]:
     """Propose rotations and scales from the log-polar spectra.
 
@@ -265,79 +266,22 @@ def log_polar(
     a, b : Features
     likely : (bool, bool)
         Whether to try b as it is, and mirrored.
-    transforms : callable, optional
-        `log_polar_transform`, if it keeps what it made.
+    polar : callable, optional
+        `polar_of`, if it keeps what it made. With it, rotations under which the spectra are hardly alike are left out.
 
     Yields
     ------
     Proposal
     """
-    transform = transforms or log_polar_transform
-    base = transform(a, False)
+    first, second = (polar or polar_of)(a), (polar or polar_of)(b)
     for mirror, wanted in zip((np.eye(2), MIRROR), likely, strict=True):
         if not wanted:
             continue
-        for radians, scale in _peaks(base, transform(b, bool(mirror[0, 0] < 0))):
+        for turn in turns(first, second, bool(mirror[0, 0] < 0)):
+            if polar is not None and turn.like < LIKE:
+                continue
             # half a turn does not change the magnitude of a spectrum, so both angles are tried
             for half in (0.0, np.pi):
-                cosine, sine = np.cos(radians + half) * scale, np.sin(radians + half) * scale
+                cosine, sine = np.cos(turn.radians + half) * turn.scale, np.sin(turn.radians + half) * turn.scale
                 linear = np.array([[cosine, -sine], [sine, cosine]]) @ mirror
                 yield Proposal(linear, RegistrationMethod.LOG_POLAR)
-
-
-def _high_pass() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two (SPECTRUM_SIDE, SPECTRUM_SIDE) factors of a centred spectrum that take low frequencies away."""
-    wave = np.cos(np.pi * np.linspace(-0.5, 0.5, SPECTRUM_SIDE))
-    valley = np.outer(wave, wave)
-    return 1 - valley, 2 - valley
-
-
-def _polar_grid() -> tuple[FloatArray, FloatArray]:
-    """(ANGLES, RADII) columns and rows of a centred spectrum."""
-    angle = np.linspace(0, np.pi, ANGLES, endpoint=False)[:, None]
-    radius = SMALLEST * (LARGEST / SMALLEST) ** (np.arange(RADII) / (RADII - 1))
-    middle = SPECTRUM_SIDE / 2
-    columns = (middle + np.cos(angle) * radius).astype(np.float32)
-    rows = (middle + np.sin(angle) * radius).astype(np.float32)
-    return columns, rows
-
-
-_HIGH_PASS, _POLAR = _high_pass(), _polar_grid()
-
-
-def log_polar_transform(features: Features, mirrored: bool) -> NDArray[np.complexfloating]:
-    """(ANGLES, RADII + 1) transform of the log-polar spectrum of a picture, or of its mirror image."""
-    step = -1 if mirrored else 1
-    spectrum = _log_polar_spectrum(features.thumbnail[:, ::step], features.mask[:, ::step])
-    return np.fft.rfft2(np.pad(spectrum, ((0, 0), (0, RADII))))
-
-
-def _log_polar_spectrum(picture: ByteArray, mask: Mask) -> FloatArray:
-    """Return (ANGLES, RADII) high-passed magnitudes of the picture in the middle of a zero square."""
-    height, width = mask.shape
-    weight = mask.astype(np.float32) * np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
-    level = standardise(picture.astype(np.float32)[None], weight[None].astype(np.float32))[0]
-    square = np.zeros((SPECTRUM_SIDE, SPECTRUM_SIDE), np.float32)
-    top, left = (SPECTRUM_SIDE - height) // 2, (SPECTRUM_SIDE - width) // 2
-    square[top : top + height, left : left + width] = level * weight
-    spectrum = np.fft.fftshift(np.abs(np.fft.fft2(square)))
-    passed = (np.log1p(spectrum) * _HIGH_PASS[0] * _HIGH_PASS[1]).astype(np.float32)
-    polar = np.asarray(cv2.remap(passed, *_POLAR, cv2.INTER_LINEAR))
-    return np.asarray(polar - polar.mean(), np.float32)
-
-
-def _peaks(base: NDArray[np.complexfloating], other: NDArray[np.complexfloating]) -> list[tuple[float, float]]:
-    """Return the best (rotation in radians, scale) that turn `other` into `base`, best first, from their transforms."""
-    surface = np.fft.irfft2(base * np.conj(other), s=(ANGLES, 2 * RADII))
-    step = np.log(LARGEST / SMALLEST) / (RADII - 1)
-    reach = int(np.log(3.0) / step)
-    surface[:, reach + 1 : -reach] = -np.inf
-    peaks = []
-    for _ in range(PEAKS):
-        row, column = np.unravel_index(int(surface.argmax()), surface.shape)
-        signed = column if column < RADII else column - 2 * RADII
-        # a picture enlarged by s has its spectrum shrunk by s
-        peaks.append((float(row) * np.pi / ANGLES, float(np.exp(-signed * step))))
-        near = np.arange(row - 6, row + 7) % ANGLES
-        surface[np.ix_(near, np.arange(column - 4, column + 5) % (2 * RADII))] = -np.inf
-    return peaks

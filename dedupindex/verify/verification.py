@@ -141,10 +141,10 @@ def _verify(a: Features, b: Features, threshold: float, shared: Shared | None) -
     if a.low_information or b.low_information:
         nothing = Registration((0.0, 0.0), overlap=0.0, method=RegistrationMethod.NONE, confidence=0.0)
         return Verification(False, 0.0, (), nothing, "too little information to compare", version=VERSION)
-    if not within_reach(a, b):
+    details = None if shared is None else shared.details
+    if not within_reach(a, b, details):
         nothing = Registration((0.0, 0.0), overlap=0.0, method=RegistrationMethod.NONE, confidence=0.0)
         return Verification(False, 0.0, (), nothing, "descriptors too far apart", version=VERSION)
-    details = None if shared is None else shared.details
     best = best_alignment(a, b, threshold, details)
     if (best is None or best.probability < CERTAIN) and may_be_negatives(a, b):
         inverted = shared.negatives.of(b) if shared else negative(b)
@@ -217,7 +217,7 @@ def alignments(a: Features, b: Features, threshold: float = 0.5, details: Detail
     """
     fewest = min(len(a.keypoints), len(b.keypoints))
     few = fewest < FEW_KEYPOINTS
-    by_keypoints = register_keypoints(a, b, load_model().local_parity)
+    by_keypoints = register_keypoints(a, b, load_model().local_parity, MIN_INLIERS)
     agree = by_keypoints is not None and by_keypoints.inliers >= MIN_INLIERS
     if by_keypoints is not None and agree:
         yield by_keypoints
@@ -236,7 +236,7 @@ def alignments(a: Features, b: Features, threshold: float = 0.5, details: Detail
             yield from orientations.without_keypoints(a, b)
         else:
             worth = partial(worth_shifting, a, b, details=details, threshold=threshold)
-            yield from orientations.without_keypoints(a, b, worth, details.log_polar)
+            yield from orientations.without_keypoints(a, b, worth, details.polar, details.cosines)
 
 
 def alike_from(keypoints: int) -> float:
@@ -246,13 +246,14 @@ def alike_from(keypoints: int) -> float:
     return ALIKE if keypoints < SOME_KEYPOINTS else MOST_ALIKE
 
 
-def within_reach(a: Features, b: Features) -> bool:
+def within_reach(a: Features, b: Features, details: Details | None = None) -> bool:
     """Whether pictures without keypoints are near enough, in any orientation, to be copies; true for all others."""
     needed = max(reach(a), reach(b))
     if needed < 0:
         return True
     poor, other = (a, b) if reach(a) >= reach(b) else (b, a)
-    return bool(orientation_cosines(other, poor).max() >= needed)
+    cosines = orientation_cosines if details is None else details.cosines
+    return bool(cosines(other, poor).max() >= needed)
 
 
 def cosine(a: Features, b: Features) -> float:

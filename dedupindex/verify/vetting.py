@@ -183,7 +183,7 @@ def _matched(
     axes = np.argsort(-parity, kind="stable")  # even ones first: the parts of a code are slices then
     left = _unit(np.concatenate([first.codes for first in firsts])[:, axes])
     right = _unit(np.concatenate([second.codes for second in seconds])[:, axes])
-    rows, columns, same, odd = _matches(left, right, firsts, seconds, lengths, int((parity > 0).sum()))
+    rows, columns, same, odd = _matches(left, right, firsts, seconds, lengths, int((parity > 0).sum()), least)
     owner = np.repeat(np.arange(len(seconds)), [len(second.codes) for second in seconds])
     for mirrored, cosines in ((False, same + odd), (True, same - odd)):
         near = np.flatnonzero(cosines > least - SLACK)
@@ -204,6 +204,7 @@ def _matches(
     seconds: Sequence[Sketch],
     lengths: Sequence[int],
     even: int,
+    least: float,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray, FloatArray]:
     """`_near` of each first picture and those it is paired with, as rows and columns of all of them."""
     ends = np.cumsum([0, *(len(first.codes) for first in firsts)]).tolist()
@@ -211,26 +212,26 @@ def _matches(
     stops = last[np.cumsum([0, *lengths])].tolist()
     parts = []
     for row, row_end, column, column_end in zip(ends[:-1], ends[1:], stops[:-1], stops[1:], strict=True):
-        rows, columns, same, odd = _near(left[row:row_end], right[column:column_end], even)
+        rows, columns, same, odd = _near(left[row:row_end], right[column:column_end], even, least)
         parts.append((rows + row, columns + column, same, odd))
     rows, columns, same, odd = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
     return rows, columns, same, odd
 
 
 def _near(
-    first: FloatArray, second: FloatArray, even: int
+    first: FloatArray, second: FloatArray, even: int, least: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray, FloatArray]:
-    """Rows and columns of codes that are near each other, mirrored or not: a few tens for each pair of pictures.
+    """Rows and columns of codes with a cosine above *least*, mirrored or not: a few tens for each pair of pictures.
 
     With the parts of their cosines from the axes that are even under the mirror, of which there are *even*, and from
     the odd ones after them: the sum is the cosine of the codes, the difference that with one of them mirrored.
     """
     parts = [(first[:, axes], second[:, axes].T) for axes in (slice(even), slice(even, None))]
     strips = []
-    for start in range(0, len(second), STRIP):
+    for start in range(0, max(len(second), 1), STRIP):  # one strip where there is nothing: pictures without keypoints
         same, odd = (left @ right[:, start : start + STRIP] for left, right in parts)
-        place = np.flatnonzero(np.abs(odd) + same > MATCH_COSINE - SLACK)
-        row, column = np.divmod(place, same.shape[1])
+        place = np.flatnonzero(np.abs(odd) + same > least - SLACK)
+        row, column = np.divmod(place, max(same.shape[1], 1))
         strips.append((row, column + start, same.ravel()[place], odd.ravel()[place]))
     rows, columns, same, odd = (np.concatenate(pieces) for pieces in zip(*strips, strict=True))
     return rows, columns, same, odd

@@ -61,7 +61,7 @@ def test_copies_in_a_crowd_are_found(tmp_path, count, most, proof):
 def test_the_best_of_a_crowd_stay_in_their_order():
     pictures = [rounded(features(photograph(name))) for name in PHOTOGRAPHS[:5]]
     copy = rounded(features(np.ascontiguousarray(photograph(PHOTOGRAPHS[2])[:, ::-1])))
-    stored = {number: pack(picture) for number, picture in enumerate(pictures)}
+    stored = {number: sketch(pack(picture)) for number, picture in enumerate(pictures)}
     near = [Candidate(number, 0.1 * place) for place, number in enumerate((4, 3, 2, 1, 0))]
     own = sketch(pack(copy))
     assert most_alike(own, near, stored, 1) == [near[2]]
@@ -84,3 +84,25 @@ def test_matches_are_counted_the_same_in_either_order_and_mirrored():
     assert stranger < 0.2 * itself
     assert sharp_matches([(a, b), (m, a)], parity).tolist() == sharp_matches([(b, a), (a, m)], parity).tolist()
     assert sharp_matches([], parity).tolist() == []
+
+
+def test_a_crowd_without_keypoints(tmp_path):
+    """In the profile fast no picture has any, and the nearest candidates are compared."""
+    crowd = tmp_path / "crowd"
+    for number in range(8):
+        save(crowd / f"{number:02}.png", page(number))
+    with Index.open(tmp_path / "a.db", create=True, candidates=3, proof="off", workers=1, profile="fast") as index:
+        index.ingest([crowd])
+        summary = index.find_duplicates()
+    assert summary.overflowed > 4  # else this is no crowd
+    assert summary.searched == 8
+
+
+def test_keypoints_match_none_where_there_are_none():
+    parity = load_model().local_parity
+    picture = sketch(pack(rounded(features(photograph("cat")))))
+    flat = sketch(pack(rounded(features(np.full((60, 80), 90, np.uint8)))))
+    assert not len(flat.codes)
+    pairs = [(flat, flat), (flat, picture), (picture, flat), (picture, picture)]
+    assert sharp_matches(pairs, parity).tolist() == [0, 0, 0, len(picture.codes)]
+    assert sharp_matches(pairs[:1], parity).tolist() == [0]

@@ -37,8 +37,7 @@ def test_details_are_made_once():
     details = Details()
     one = features(photograph(PHOTOGRAPHS[0]))
     assert details.of(one) is details.of(one)
-    assert details.log_polar(one, True) is details.log_polar(one, True)
-    assert not np.allclose(details.log_polar(one, True), details.log_polar(one, False))
+    assert details.polar(one) is details.polar(one)
 
 
 def test_detail_has_half_the_size_of_the_thumbnail_and_is_0_where_the_picture_is_flat():

@@ -115,7 +115,7 @@ def test_matches_are_those_of_the_registration(seed):
     seconds = [base[rng.permutation(20)[:12]] + 0.4 * rng.normal(size=(12, 8)).astype(np.float32) for _ in range(3)]
     first /= np.linalg.norm(first, axis=1, keepdims=True)
     seconds = [s / np.linalg.norm(s, axis=1, keepdims=True) for s in seconds]
-    rows, columns, same, odd = vetting._near(first, np.concatenate(seconds), 5)
+    rows, columns, same, odd = vetting._near(first, np.concatenate(seconds), 5, MATCH_COSINE)
     both = first @ np.concatenate(seconds).T
     np.testing.assert_allclose(same + odd, both[rows, columns], atol=1e-6)
     near = np.flatnonzero(same + odd > MATCH_COSINE)
