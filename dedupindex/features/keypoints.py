@@ -96,37 +96,50 @@ def extract(picture: ByteArray, mask: Mask, *, count: int = COUNT) -> LocalFeatu
     detected = detector.detect(picture, None if whole else mask.view(np.uint8))
     if not detected:
         return _empty()
-    table = np.array([(*k.pt, k.size, k.angle, k.response) for k in detected], np.float32)
-    table[:, :2] -= DOUBLED_OFF
-    clear = np.arange(len(table))
-    if not whole:
-        distance = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 3)
-        columns, rows = np.rint(table[:, 0]).astype(int), np.rint(table[:, 1]).astype(int)
-        inside = distance[rows.clip(0, mask.shape[0] - 1), columns.clip(0, mask.shape[1] - 1)]
-        clear = np.flatnonzero(inside > MASK_CLEARANCE * table[:, 2])
-    chosen = clear[spread(table[clear, :2], table[clear, 4], picture.shape, count)]
+    points = np.asarray(cv2.KeyPoint.convert(detected), np.float32) - np.float32(DOUBLED_OFF)  # (x, y)
+    response = np.array([keypoint.response for keypoint in detected], np.float32)
+    if whole:
+        chosen = spread(points, response, picture.shape, count)
+    else:
+        sizes = np.array([keypoint.size for keypoint in detected], np.float32)
+        clear = np.flatnonzero(_is_clear(points, sizes, mask))
+        chosen = clear[spread(points[clear], response[clear], picture.shape, count)]
     if not len(chosen):
         return _empty()
-    table = table[chosen]
-    places = table[:, :2].tolist()
-    points = [_at_full_size(detected[number], x, y) for number, (x, y) in zip(chosen, places, strict=True)]
-    kept, described = _describer().compute(picture, points)
-    if len(kept) != len(points):
-        raise RuntimeError(f"OpenCV described {len(kept)} of {len(points)} keypoints")
+    kept = [detected[number] for number in chosen.tolist()]
+    points = points[chosen]
+    for keypoint, (x, y) in zip(kept, points.tolist(), strict=True):
+        _to_full_size(keypoint, x, y)
+    found, described = _describer().compute(picture, kept)
+    if len(found) != len(kept):
+        raise RuntimeError(f"OpenCV described {len(found)} of {len(kept)} keypoints")
     descriptors = np.asarray(described, np.float32)
     side = max(picture.shape)
     return LocalFeatures(
-        (table[:, 1::-1] + np.float32(0.5)) / side,
-        table[:, 2] / side,
-        np.deg2rad(table[:, 3]),
+        (points[:, ::-1] + np.float32(0.5)) / side,
+        np.array([keypoint.size for keypoint in kept], np.float32) / side,
+        np.deg2rad(np.array([keypoint.angle for keypoint in kept], np.float32)),
         np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), 1e-6)),
     )
 
 
-def _at_full_size(keypoint: Any, x: float, y: float) -> Any:
-    """The keypoint as `_describer` has to see it: one octave up, in the same layer; OpenCV keeps both in one number."""
-    octave = (keypoint.octave & 0xFF00) | ((keypoint.octave + 1) & 0xFF)
-    return cv2.KeyPoint(x, y, keypoint.size, keypoint.angle, keypoint.response, octave)
+def _is_clear(points: FloatArray, sizes: FloatArray, mask: Mask) -> Mask:
+    """Which keypoints, (x, y) and diameters in pixels, lie far enough from every masked pixel."""
+    distance = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 3)
+    columns, rows = np.rint(points[:, 0]).astype(int), np.rint(points[:, 1]).astype(int)
+    inside = distance[rows.clip(0, mask.shape[0] - 1), columns.clip(0, mask.shape[1] - 1)]
+    clear: Mask = inside > MASK_CLEARANCE * sizes
+    return clear
+
+
+def _to_full_size(keypoint: Any, x: float, y: float) -> None:
+    """Change a keypoint to what `_describer` has to see: at (x, y), one octave up, in the same layer.
+
+    OpenCV keeps octave and layer in one number.
+    """
+    octave = keypoint.octave
+    keypoint.octave = (octave & 0xFF00) | ((octave + 1) & 0xFF)
+    keypoint.pt = (x, y)
 
 
 def spread(points: FloatArray, response: FloatArray, shape: tuple[int, int], count: int) -> NDArray[np.intp]:
@@ -148,14 +161,16 @@ def spread(points: FloatArray, response: FloatArray, shape: tuple[int, int], cou
     """
     if len(points) <= count:
         return np.argsort(-response, kind="stable")
-    cell = (points[:, 1] * GRID / shape[0]).astype(int).clip(0, GRID - 1) * GRID
-    cell += (points[:, 0] * GRID / shape[1]).astype(int).clip(0, GRID - 1)
-    order = np.lexsort((-response, cell))
-    starts = np.r_[0, np.flatnonzero(np.diff(cell[order])) + 1]
-    rank = np.empty(len(points), np.intp)
-    rank[order] = np.arange(len(points)) - np.repeat(starts, np.diff(np.r_[starts, len(points)]))
+    cell = (points[:, 1] * GRID / shape[0]).astype(np.int16).clip(0, GRID - 1) * GRID
+    cell += (points[:, 0] * GRID / shape[1]).astype(np.int16).clip(0, GRID - 1)
+    strongest = np.argsort(-response, kind="stable")
+    by_cell = strongest[np.argsort(cell[strongest], kind="stable")]
     quota = max(1, count // (2 * GRID * GRID))  # half of the places are dealt out evenly, the rest go by strength
-    chosen = np.lexsort((-response, rank >= quota))[:count]
+    ranked = cell[by_cell]
+    late = np.zeros(len(points), np.bool_)  # not among the first of its cell
+    late[by_cell[quota:]] = ranked[quota:] == ranked[:-quota]
+    late = late[strongest]
+    chosen = np.concatenate((strongest[~late], strongest[late]))[:count]
     return chosen[np.argsort(-response[chosen], kind="stable")]
 
 
