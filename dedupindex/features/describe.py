@@ -121,6 +121,7 @@ def _describe_alike(frames: Sequence[PreparedFrame], settings: Settings) -> list
         wholes.vectors, [keypoints_of_one.codes for keypoints_of_one in points], load_model()
     )
     descriptors[[frame.low_information for frame in frames]] = 0
+    hashed = hashes.hash_all(wholes.thumbnails, wholes.masks) if everything else [{}] * len(frames)
     return [
         Features(
             thumbnail=wholes.thumbnails[i],
@@ -128,7 +129,7 @@ def _describe_alike(frames: Sequence[PreparedFrame], settings: Settings) -> list
             colour=thumbnail.small_colour(wholes.planes[i], frame.mask),
             histogram=histograms[i],
             spectrum=wholes.spectra[i],
-            hashes=hashes.perceptual_hashes(wholes.thumbnails[i], wholes.masks[i]) if everything else {},
+            hashes=hashed[i],
             keypoints=points[i],
             descriptor=descriptors[i],
             low_information=frame.low_information,
