@@ -122,7 +122,7 @@ class _Begun:
     colours: list[ByteArray]
     levels: FloatArray
     reduced: layout.Reduced
-    keypoints: list[Keypoints]
+    searched: list[tuple[ByteArray, Mask]]  # what keypoints are sought in; empty where they are not
 
 
 def _see(frames: Sequence[PreparedFrame]) -> _Seen:
@@ -163,11 +163,13 @@ def _begin(frames: Sequence[PreparedFrame], settings: Settings) -> _Begun:
     """Do all for frames of one shape that depends on their shape."""
     seen = _see(frames)
     colours = [thumbnail.small_colour(planes, frame.mask) for planes, frame in zip(seen.planes, frames, strict=True)]
-    points = [
-        _no_keypoints() if settings.profile == "fast" else _keypoints(picture, frame.mask)
+    fast = settings.profile == "fast"
+    searched = [
+        thumbnail.reduce(picture, frame.mask, KEYPOINT_SIDE)
         for picture, frame in zip(seen.stretched, frames, strict=True)
+        if not fast
     ]
-    return _Begun(frames, seen.thumbnails, seen.masks, colours, seen.levels, seen.reduced, points)
+    return _Begun(frames, seen.thumbnails, seen.masks, colours, seen.levels, seen.reduced, searched)
 
 
 def _finish(begun: Sequence[_Begun], settings: Settings) -> list[Features]:
@@ -176,7 +178,10 @@ def _finish(begun: Sequence[_Begun], settings: Settings) -> list[Features]:
     thumbnails = [picture for part in begun for picture in part.thumbnails]
     masks = [mask for part in begun for mask in part.masks]
     colours = [picture for part in begun for picture in part.colours]
-    points = [keypoints_of_one for part in begun for keypoints_of_one in part.keypoints]
+    if settings.profile == "fast":
+        points = [_no_keypoints()] * len(frames)
+    else:
+        points = _keypoints([searched for part in begun for searched in part.searched])
     levels = np.concatenate([part.levels for part in begun])
     spectra, vectors = _global_part(layout.Reduced.join([part.reduced for part in begun]), levels)
     histograms = levels.reshape(len(frames), 3, HISTOGRAM_BINS, -1).sum(3)
@@ -244,12 +249,18 @@ def _planes(frames: Sequence[PreparedFrame]) -> FloatArray:
     return planes
 
 
-def _keypoints(picture: ByteArray, mask: Mask) -> Keypoints:
-    small, valid = thumbnail.reduce(picture, mask, KEYPOINT_SIDE)
-    detected = keypoints.extract(small, valid)
+def _keypoints(searched: Sequence[tuple[ByteArray, Mask]]) -> list[Keypoints]:
+    """Keypoints of pictures with their masks."""
+    found = keypoints.extract_all([picture for picture, _ in searched], [mask for _, mask in searched])
     model = load_model()
-    codes = encode_codes((detected.descriptors - model.local_mean) @ model.local_basis)
-    return Keypoints(detected.position, detected.scale, detected.angle, codes)
+    # Of each picture alone: in one product the last bits of a row may depend on the number of rows.
+    coefficients = [(one.descriptors - model.local_mean) @ model.local_basis for one in found]
+    codes = encode_codes(np.concatenate(coefficients))
+    ends = np.cumsum([len(one.position) for one in found])
+    return [
+        Keypoints(one.position, one.scale, one.angle, codes[end - len(one.position) : end])
+        for one, end in zip(found, ends.tolist(), strict=True)
+    ]
 
 
 @lru_cache(maxsize=1)

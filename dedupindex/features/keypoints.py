@@ -7,8 +7,9 @@ doi:10.1109/CVPR.2012.6248018.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -89,38 +90,66 @@ def extract(picture: ByteArray, mask: Mask, *, count: int = COUNT) -> LocalFeatu
     LocalFeatures
         Strongest first; empty for pictures below `MIN_SIDE` pixels.
     """
+    return extract_all([picture], [mask], count=count)[0]
+
+
+def extract_all(pictures: Sequence[ByteArray], masks: Sequence[Mask], *, count: int = COUNT) -> list[LocalFeatures]:
+    """`extract` of many pictures, of any shapes, step by step: code that just ran is in the processor's cache."""
+    detected = [_detected(picture, mask) for picture, mask in zip(pictures, masks, strict=True)]
+    chosen = [_choose(*one, count) for one in zip(detected, pictures, masks, strict=True)]
+    described = [
+        _describe(picture, keypoints) for picture, (keypoints, *_) in zip(pictures, chosen, strict=True) if keypoints
+    ]
+    if not described:
+        return [_empty()] * len(pictures)
+    sift = np.concatenate(described)
+    root = np.sqrt(sift / np.maximum(sift.sum(1, keepdims=True), 1e-6))
+    result, start = [], 0
+    for picture, (keypoints, points, sizes, angles) in zip(pictures, chosen, strict=True):
+        side, end = max(picture.shape), start + len(keypoints)
+        position = (points[:, ::-1] + np.float32(0.5)) / side
+        result.append(LocalFeatures(position, sizes / side, np.deg2rad(angles), root[start:end]))
+        start = end
+    return result
+
+
+_Chosen: TypeAlias = tuple[list[Any], FloatArray, FloatArray, FloatArray]  # keypoints, (x, y), diameters, degrees
+
+
+def _detected(picture: ByteArray, mask: Mask) -> Sequence[Any]:
     if min(picture.shape) < MIN_SIDE:
-        return _empty()
-    whole = bool(mask.all())
-    detector = _detector()
-    detected = detector.detect(picture, None if whole else mask.view(np.uint8))
+        return ()
+    found: Sequence[Any] = _detector().detect(picture, None if mask.all() else mask.view(np.uint8))
+    return found
+
+
+def _choose(detected: Sequence[Any], picture: ByteArray, mask: Mask, count: int) -> _Chosen:
+    """The keypoints that are kept, strongest first, as `_describer` has to see them."""
+    none = np.zeros(0, np.float32)
     if not detected:
-        return _empty()
+        return [], np.zeros((0, 2), np.float32), none, none
     points = np.asarray(cv2.KeyPoint.convert(detected), np.float32) - np.float32(DOUBLED_OFF)  # (x, y)
     response = np.array([keypoint.response for keypoint in detected], np.float32)
-    if whole:
+    if mask.all():
         chosen = spread(points, response, picture.shape, count)
     else:
         sizes = np.array([keypoint.size for keypoint in detected], np.float32)
         clear = np.flatnonzero(_is_clear(points, sizes, mask))
         chosen = clear[spread(points[clear], response[clear], picture.shape, count)]
-    if not len(chosen):
-        return _empty()
     kept = [detected[number] for number in chosen.tolist()]
     points = points[chosen]
     for keypoint, (x, y) in zip(kept, points.tolist(), strict=True):
         _to_full_size(keypoint, x, y)
-    found, described = _describer().compute(picture, kept)
-    if len(found) != len(kept):
-        raise RuntimeError(f"OpenCV described {len(found)} of {len(kept)} keypoints")
-    descriptors = np.asarray(described, np.float32)
-    side = max(picture.shape)
-    return LocalFeatures(
-        (points[:, ::-1] + np.float32(0.5)) / side,
-        np.array([keypoint.size for keypoint in kept], np.float32) / side,
-        np.deg2rad(np.array([keypoint.angle for keypoint in kept], np.float32)),
-        np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), 1e-6)),
-    )
+    sizes = np.array([keypoint.size for keypoint in kept], np.float32)
+    return kept, points, sizes, np.array([keypoint.angle for keypoint in kept], np.float32)
+
+
+def _describe(picture: ByteArray, keypoints: list[Any]) -> FloatArray:
+    """SIFT descriptors (K, 128) float32."""
+    found, described = _describer().compute(picture, keypoints)
+    if len(found) != len(keypoints):
+        raise RuntimeError(f"OpenCV described {len(found)} of {len(keypoints)} keypoints")
+    return np.asarray(described, np.float32)
 
 
 def _is_clear(points: FloatArray, sizes: FloatArray, mask: Mask) -> Mask:
