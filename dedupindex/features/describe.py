@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ from dedupindex.settings import WORKING_SIDE, Settings
 _Number = TypeVar("_Number", bound=np.generic)
 KEYPOINT_SIDE = 192  # longest side on which keypoints are sought, pixels
 HISTOGRAM_BINS = 32  # of the stored histogram
+FRAMES_AT_ONCE = 64  # whose reduced pictures go through NumPy together
 PIXELS_AT_ONCE = 200_000  # of frames that go through NumPy together: their planes stay in the cache
 
 
@@ -49,11 +51,19 @@ def describe_stack(prepared: Sequence[PreparedFrame], settings: Settings) -> lis
     for number, frame in enumerate(prepared):
         alike.setdefault((frame.mask.shape, frame.colour is None, bool(frame.mask.all())), []).append(number)
     described: dict[int, Features] = {}
+    order: list[int] = []
+    begun: list[_Begun] = []
     for (shape, *_), numbers in alike.items():
         count = max(1, PIXELS_AT_ONCE // math.prod(shape))
         for start in range(0, len(numbers), count):
             chunk = numbers[start : start + count]
-            described.update(zip(chunk, _describe_alike([prepared[number] for number in chunk], settings), strict=True))
+            begun.append(_begin([prepared[number] for number in chunk], settings))
+            order += chunk
+            if len(order) >= FRAMES_AT_ONCE:
+                described.update(zip(order, _finish(begun, settings), strict=True))
+                order, begun = [], []
+    if begun:
+        described.update(zip(order, _finish(begun, settings), strict=True))
     return [described[number] for number in range(len(prepared))]
 
 
@@ -85,50 +95,107 @@ class Wholes:
 
 def describe_wholes(frames: Sequence[PreparedFrame]) -> Wholes:
     """Describe frames of one shape as wholes: everything but keypoints."""
+    seen = _see(frames)
+    spectra, vectors = _global_part(seen.reduced, seen.levels)
+    return Wholes(seen.stretched, seen.thumbnails, seen.masks, seen.levels, spectra, seen.planes, vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is made of N whole frames of one shape; then their shape does not matter any longer."""
+
+    stretched: list[ByteArray]
+    thumbnails: list[ByteArray]
+    masks: list[Mask]
+    levels: FloatArray
+    planes: FloatArray
+    reduced: layout.Reduced
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """Frames of one shape of which nothing is left to do but what goes faster for many, of whatever shapes, at once."""
+
+    frames: Sequence[PreparedFrame]
+    thumbnails: list[ByteArray]
+    masks: list[Mask]
+    colours: list[ByteArray]
+    levels: FloatArray
+    reduced: layout.Reduced
+    searched: list[tuple[ByteArray, Mask]]  # what keypoints are sought in; empty where they are not
+
+
+def _see(frames: Sequence[PreparedFrame]) -> _Seen:
     stretched = [thumbnail.stretch(frame.luminance, frame.mask) for frame in frames]
-    reduced = [
+    small = [
         thumbnail.reduce(picture, frame.mask, thumbnail.SIDE) for picture, frame in zip(stretched, frames, strict=True)
     ]
-    luminance = _stacked([picture for picture, _ in reduced]).astype(np.float32) / np.float32(255)
-    weights = _weights([mask for _, mask in reduced])
-    planes = np.ascontiguousarray(_stacked([_planes(frame) for frame in frames]))
+    luminance = _stacked([picture for picture, _ in small]).astype(np.float32) / np.float32(255)
+    weights = _weights([mask for _, mask in small])
+    planes = _planes(frames)
     colours = np.broadcast_to(planes, (len(frames), 3, *planes.shape[2:]))
     colour_weights = _weights([frame.mask for frame in frames])
-    square, share = layout.squares(luminance, weights)
-    levels = layout.level_counts(colours, colour_weights)
-    spectra = layout.log_spectrum(luminance, weights)
+    return _Seen(
+        stretched,
+        [picture for picture, _ in small],
+        [mask for _, mask in small],
+        layout.level_counts(colours, colour_weights),
+        planes,
+        layout.reduce_to_fixed(luminance, weights, colours, colour_weights),
+    )
+
+
+def _global_part(reduced: layout.Reduced, levels: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Spectra (N, 23, 12) and the fused global blocks (N, 644)."""
+    square, share = layout.standardise(reduced.square, reduced.square_share), reduced.square_share
+    spectra = layout.spectrum_of(reduced.window, reduced.window_share)
     blocks = {
         "dct": layout.dct_block(square, share),
         "spectrum": layout.spectrum_block(spectra),
         "histogram": layout.histogram_block(levels),
         "orientation": layout.orientation_block(square, share),
-        "colour": layout.colour_block(colours, colour_weights),
+        "colour": layout.colours_of(reduced.cells, reduced.cells_share),
     }
-    vectors = descriptor.fuse_global(blocks)
-    return Wholes(stretched, [p for p, _ in reduced], [m for _, m in reduced], levels, spectra, planes, vectors)
+    return spectra, descriptor.fuse_global(blocks)
 
 
-def _describe_alike(frames: Sequence[PreparedFrame], settings: Settings) -> list[Features]:
-    """Describe frames of one shape."""
-    wholes = describe_wholes(frames)
-    histograms = wholes.levels.reshape(len(frames), 3, HISTOGRAM_BINS, -1).sum(3)
-    everything = settings.profile != "fast"
-    points = [
-        _keypoints(picture, frame.mask) if everything else _no_keypoints()
-        for picture, frame in zip(wholes.stretched, frames, strict=True)
+def _begin(frames: Sequence[PreparedFrame], settings: Settings) -> _Begun:
+    """Do all for frames of one shape that depends on their shape."""
+    seen = _see(frames)
+    colours = [thumbnail.small_colour(planes, frame.mask) for planes, frame in zip(seen.planes, frames, strict=True)]
+    fast = settings.profile == "fast"
+    searched = [
+        thumbnail.reduce(picture, frame.mask, KEYPOINT_SIDE)
+        for picture, frame in zip(seen.stretched, frames, strict=True)
+        if not fast
     ]
-    descriptors = descriptor.assemble(
-        wholes.vectors, [keypoints_of_one.codes for keypoints_of_one in points], load_model()
-    )
+    return _Begun(frames, seen.thumbnails, seen.masks, colours, seen.levels, seen.reduced, searched)
+
+
+def _finish(begun: Sequence[_Begun], settings: Settings) -> list[Features]:
+    """Features of all frames, one after the other."""
+    frames = [frame for part in begun for frame in part.frames]
+    thumbnails = [picture for part in begun for picture in part.thumbnails]
+    masks = [mask for part in begun for mask in part.masks]
+    colours = [picture for part in begun for picture in part.colours]
+    if settings.profile == "fast":
+        points = [_no_keypoints()] * len(frames)
+    else:
+        points = _keypoints([searched for part in begun for searched in part.searched])
+    levels = np.concatenate([part.levels for part in begun])
+    spectra, vectors = _global_part(layout.Reduced.join([part.reduced for part in begun]), levels)
+    histograms = levels.reshape(len(frames), 3, HISTOGRAM_BINS, -1).sum(3)
+    descriptors = descriptor.assemble(vectors, [keypoints_of_one.codes for keypoints_of_one in points], load_model())
     descriptors[[frame.low_information for frame in frames]] = 0
+    hashed = [{}] * len(frames) if settings.profile == "fast" else hashes.hash_all(thumbnails, masks)
     return [
         Features(
-            thumbnail=wholes.thumbnails[i],
-            mask=wholes.masks[i],
-            colour=thumbnail.small_colour(wholes.planes[i], frame.mask),
+            thumbnail=thumbnails[i],
+            mask=masks[i],
+            colour=colours[i],
             histogram=histograms[i],
-            spectrum=wholes.spectra[i],
-            hashes=hashes.perceptual_hashes(wholes.thumbnails[i], wholes.masks[i]) if everything else {},
+            spectrum=spectra[i],
+            hashes=hashed[i],
             keypoints=points[i],
             descriptor=descriptors[i],
             low_information=frame.low_information,
@@ -171,16 +238,29 @@ def _weights(masks: Sequence[Mask]) -> FloatArray | None:
     return np.stack(masks).astype(np.float32)
 
 
-def _planes(frame: PreparedFrame) -> FloatArray:
-    return frame.luminance[None] if frame.colour is None else np.moveaxis(frame.colour, 2, 0)
+def _planes(frames: Sequence[PreparedFrame]) -> FloatArray:
+    """Colours (N, 3, H, W) of frames of one shape, or their luminance (N, 1, H, W)."""
+    if frames[0].colour is None:
+        return np.ascontiguousarray(_stacked([frame.luminance[None] for frame in frames]))
+    planes = np.empty((len(frames), 3, *frames[0].mask.shape), np.float32)
+    for frame, apart in zip(frames, planes, strict=True):
+        if frame.colour is not None:
+            cv2.split(np.ascontiguousarray(frame.colour, np.float32), list(apart))  # faster than by NumPy
+    return planes
 
 
-def _keypoints(picture: ByteArray, mask: Mask) -> Keypoints:
-    small, valid = thumbnail.reduce(picture, mask, KEYPOINT_SIDE)
-    detected = keypoints.extract(small, valid)
+def _keypoints(searched: Sequence[tuple[ByteArray, Mask]]) -> list[Keypoints]:
+    """Keypoints of pictures with their masks."""
+    found = keypoints.extract_all([picture for picture, _ in searched], [mask for _, mask in searched])
     model = load_model()
-    codes = encode_codes((detected.descriptors - model.local_mean) @ model.local_basis)
-    return Keypoints(detected.position, detected.scale, detected.angle, codes)
+    # Of each picture alone: in one product the last bits of a row may depend on the number of rows.
+    coefficients = [(one.descriptors - model.local_mean) @ model.local_basis for one in found]
+    codes = encode_codes(np.concatenate(coefficients))
+    ends = np.cumsum([len(one.position) for one in found])
+    return [
+        Keypoints(one.position, one.scale, one.angle, codes[end - len(one.position) : end])
+        for one, end in zip(found, ends.tolist(), strict=True)
+    ]
 
 
 @lru_cache(maxsize=1)

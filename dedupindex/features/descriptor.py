@@ -20,6 +20,7 @@ DESCRIPTOR_DIMENSIONS = 384
 BLOCK_WEIGHTS = {"dct": 1.0, "spectrum": 1.0, "histogram": 0.6, "orientation": 1.0, "colour": 0.7}
 VLAD_WEIGHT = 1.5  # relative to the unit-length global part; much more loses blurred and noisy copies
 VLAD_FULL = 40  # keypoints from which the aggregate has its full weight
+COLUMNS_AT_ONCE = 48  # of a projection: these stay in the processor's cache from one picture to the next
 TINY = 24  # pixels; frames with no side above this have no keypoints
 # Smallest cosines of candidates that have global features alone, where unrelated pictures are near one another: chosen,
 # between copies that are lost and strangers to compare. `tests.tools.fit_radius` counts the copies within them.
@@ -70,13 +71,26 @@ def vlad(codes: CodeArray, words: FloatArray) -> FloatArray:
     (W * VLAD_DIMENSIONS,) float32
         Length at most 1, less where keypoints are few.
     """
-    sums = np.zeros((len(words), VLAD_DIMENSIONS), np.float32)
-    if len(codes):
-        points = codes[:, :VLAD_DIMENSIONS].astype(np.float32) / CODE_SCALE
-        nearest = np.argmax(points @ words.T - 0.5 * (words**2).sum(1), axis=1)
-        np.add.at(sums, nearest, points - words[nearest])
-    aggregate = normalise_rows(normalise_rows(signed_root(sums)).reshape(1, -1))[0]
-    return np.asarray(aggregate * min(1.0, len(codes) / VLAD_FULL) ** 0.5, np.float32)
+    aggregate: FloatArray = aggregates([codes], words)[0]
+    return aggregate
+
+
+def aggregates(codes: Sequence[CodeArray], words: FloatArray) -> FloatArray:
+    """`vlad` of many pictures, (N, W * VLAD_DIMENSIONS), in less time than one by one."""
+    counts = np.array([len(local) for local in codes])
+    points = np.concatenate(codes)[:, :VLAD_DIMENSIONS].astype(np.float32) / CODE_SCALE
+    reach = 0.5 * (words**2).sum(1)
+    # Of each picture alone: in one product the last bits of a row may depend on the number of rows.
+    own = np.split(points, np.cumsum(counts)[:-1])
+    nearest = np.concatenate([np.argmax(of_one @ words.T - reach, axis=1) for of_one in own])
+    word = np.repeat(np.arange(len(codes)) * len(words), counts) + nearest
+    sums = np.zeros(len(codes) * len(words) * VLAD_DIMENSIONS, np.float32)
+    places = word[:, None] * VLAD_DIMENSIONS + np.arange(VLAD_DIMENSIONS)
+    np.add.at(sums, places.ravel(), (points - words[nearest]).ravel())  # many times as fast as for rows
+    spread = normalise_rows(signed_root(sums.reshape(-1, VLAD_DIMENSIONS)))
+    weights = np.minimum(1.0, counts / VLAD_FULL) ** 0.5
+    whole = normalise_rows(spread.reshape(len(codes), -1))
+    return np.asarray(whole * weights.astype(np.float32)[:, None], np.float32)
 
 
 def fuse(global_part: FloatArray, aggregate: FloatArray) -> FloatArray:
@@ -114,15 +128,18 @@ def assemble(global_part: FloatArray, codes: Sequence[CodeArray], model: Model) 
     if bare.any():
         result[bare] = project_global(global_part[bare], model)
     if not bare.all():
-        aggregates = np.stack([vlad(local, model.words) for local in codes if len(local)])
-        result[~bare] = project(fuse(global_part[~bare], aggregates), model)
+        local_part = aggregates([local for local in codes if len(local)], model.words)
+        result[~bare] = project(fuse(global_part[~bare], local_part), model)
     return result
 
 
 def _row_by_row(vectors: FloatArray, matrix: FloatArray) -> FloatArray:
     # In one product the last bits of a row depend on the number of rows, on most processors. A picture's descriptor
     # must not depend on the batch in which it was described.
-    products: FloatArray = np.matmul(vectors[:, None, :], matrix)[:, 0]
+    products = np.empty((len(vectors), matrix.shape[1]), np.float32)
+    for start in range(0, matrix.shape[1], COLUMNS_AT_ONCE):
+        part = np.s_[start : start + COLUMNS_AT_ONCE]
+        np.matmul(vectors[:, None, :], matrix[:, part], out=products[:, None, part])
     return products
 
 

@@ -7,8 +7,9 @@ doi:10.1109/CVPR.2012.6248018.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -89,44 +90,85 @@ def extract(picture: ByteArray, mask: Mask, *, count: int = COUNT) -> LocalFeatu
     LocalFeatures
         Strongest first; empty for pictures below `MIN_SIDE` pixels.
     """
+    return extract_all([picture], [mask], count=count)[0]
+
+
+def extract_all(pictures: Sequence[ByteArray], masks: Sequence[Mask], *, count: int = COUNT) -> list[LocalFeatures]:
+    """`extract` of many pictures, of any shapes, step by step: code that just ran is in the processor's cache."""
+    detected = [_detected(picture, mask) for picture, mask in zip(pictures, masks, strict=True)]
+    chosen = [_choose(*one, count) for one in zip(detected, pictures, masks, strict=True)]
+    described = [
+        _describe(picture, keypoints) for picture, (keypoints, *_) in zip(pictures, chosen, strict=True) if keypoints
+    ]
+    if not described:
+        return [_empty()] * len(pictures)
+    sift = np.concatenate(described)
+    root = np.sqrt(sift / np.maximum(sift.sum(1, keepdims=True), 1e-6))
+    result, start = [], 0
+    for picture, (keypoints, points, sizes, angles) in zip(pictures, chosen, strict=True):
+        side, end = max(picture.shape), start + len(keypoints)
+        position = (points[:, ::-1] + np.float32(0.5)) / side
+        result.append(LocalFeatures(position, sizes / side, np.deg2rad(angles), root[start:end]))
+        start = end
+    return result
+
+
+_Chosen: TypeAlias = tuple[list[Any], FloatArray, FloatArray, FloatArray]  # keypoints, (x, y), diameters, degrees
+
+
+def _detected(picture: ByteArray, mask: Mask) -> Sequence[Any]:
     if min(picture.shape) < MIN_SIDE:
-        return _empty()
-    whole = bool(mask.all())
-    detector = _detector()
-    detected = detector.detect(picture, None if whole else mask.view(np.uint8))
+        return ()
+    found: Sequence[Any] = _detector().detect(picture, None if mask.all() else mask.view(np.uint8))
+    return found
+
+
+def _choose(detected: Sequence[Any], picture: ByteArray, mask: Mask, count: int) -> _Chosen:
+    """The keypoints that are kept, strongest first, as `_describer` has to see them."""
+    none = np.zeros(0, np.float32)
     if not detected:
-        return _empty()
-    table = np.array([(*k.pt, k.size, k.angle, k.response) for k in detected], np.float32)
-    table[:, :2] -= DOUBLED_OFF
-    clear = np.arange(len(table))
-    if not whole:
-        distance = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 3)
-        columns, rows = np.rint(table[:, 0]).astype(int), np.rint(table[:, 1]).astype(int)
-        inside = distance[rows.clip(0, mask.shape[0] - 1), columns.clip(0, mask.shape[1] - 1)]
-        clear = np.flatnonzero(inside > MASK_CLEARANCE * table[:, 2])
-    chosen = clear[spread(table[clear, :2], table[clear, 4], picture.shape, count)]
-    if not len(chosen):
-        return _empty()
-    table = table[chosen]
-    places = table[:, :2].tolist()
-    points = [_at_full_size(detected[number], x, y) for number, (x, y) in zip(chosen, places, strict=True)]
-    kept, described = _describer().compute(picture, points)
-    if len(kept) != len(points):
-        raise RuntimeError(f"OpenCV described {len(kept)} of {len(points)} keypoints")
-    descriptors = np.asarray(described, np.float32)
-    side = max(picture.shape)
-    return LocalFeatures(
-        (table[:, 1::-1] + np.float32(0.5)) / side,
-        table[:, 2] / side,
-        np.deg2rad(table[:, 3]),
-        np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), 1e-6)),
-    )
+        return [], np.zeros((0, 2), np.float32), none, none
+    points = np.asarray(cv2.KeyPoint.convert(detected), np.float32) - np.float32(DOUBLED_OFF)  # (x, y)
+    response = np.array([keypoint.response for keypoint in detected], np.float32)
+    if mask.all():
+        chosen = spread(points, response, picture.shape, count)
+    else:
+        sizes = np.array([keypoint.size for keypoint in detected], np.float32)
+        clear = np.flatnonzero(_is_clear(points, sizes, mask))
+        chosen = clear[spread(points[clear], response[clear], picture.shape, count)]
+    kept = [detected[number] for number in chosen.tolist()]
+    points = points[chosen]
+    for keypoint, (x, y) in zip(kept, points.tolist(), strict=True):
+        _to_full_size(keypoint, x, y)
+    sizes = np.array([keypoint.size for keypoint in kept], np.float32)
+    return kept, points, sizes, np.array([keypoint.angle for keypoint in kept], np.float32)
 
 
-def _at_full_size(keypoint: Any, x: float, y: float) -> Any:
-    """The keypoint as `_describer` has to see it: one octave up, in the same layer; OpenCV keeps both in one number."""
-    octave = (keypoint.octave & 0xFF00) | ((keypoint.octave + 1) & 0xFF)
-    return cv2.KeyPoint(x, y, keypoint.size, keypoint.angle, keypoint.response, octave)
+def _describe(picture: ByteArray, keypoints: list[Any]) -> FloatArray:
+    """SIFT descriptors (K, 128) float32."""
+    found, described = _describer().compute(picture, keypoints)
+    if len(found) != len(keypoints):
+        raise RuntimeError(f"OpenCV described {len(found)} of {len(keypoints)} keypoints")
+    return np.asarray(described, np.float32)
+
+
+def _is_clear(points: FloatArray, sizes: FloatArray, mask: Mask) -> Mask:
+    """Which keypoints, (x, y) and diameters in pixels, lie far enough from every masked pixel."""
+    distance = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 3)
+    columns, rows = np.rint(points[:, 0]).astype(int), np.rint(points[:, 1]).astype(int)
+    inside = distance[rows.clip(0, mask.shape[0] - 1), columns.clip(0, mask.shape[1] - 1)]
+    clear: Mask = inside > MASK_CLEARANCE * sizes
+    return clear
+
+
+def _to_full_size(keypoint: Any, x: float, y: float) -> None:
+    """Change a keypoint to what `_describer` has to see: at (x, y), one octave up, in the same layer.
+
+    OpenCV keeps octave and layer in one number.
+    """
+    octave = keypoint.octave
+    keypoint.octave = (octave & 0xFF00) | ((octave + 1) & 0xFF)
+    keypoint.pt = (x, y)
 
 
 def spread(points: FloatArray, response: FloatArray, shape: tuple[int, int], count: int) -> NDArray[np.intp]:
@@ -148,14 +190,16 @@ def spread(points: FloatArray, response: FloatArray, shape: tuple[int, int], cou
     """
     if len(points) <= count:
         return np.argsort(-response, kind="stable")
-    cell = (points[:, 1] * GRID / shape[0]).astype(int).clip(0, GRID - 1) * GRID
-    cell += (points[:, 0] * GRID / shape[1]).astype(int).clip(0, GRID - 1)
-    order = np.lexsort((-response, cell))
-    starts = np.r_[0, np.flatnonzero(np.diff(cell[order])) + 1]
-    rank = np.empty(len(points), np.intp)
-    rank[order] = np.arange(len(points)) - np.repeat(starts, np.diff(np.r_[starts, len(points)]))
+    cell = (points[:, 1] * GRID / shape[0]).astype(np.int16).clip(0, GRID - 1) * GRID
+    cell += (points[:, 0] * GRID / shape[1]).astype(np.int16).clip(0, GRID - 1)
+    strongest = np.argsort(-response, kind="stable")
+    by_cell = strongest[np.argsort(cell[strongest], kind="stable")]
     quota = max(1, count // (2 * GRID * GRID))  # half of the places are dealt out evenly, the rest go by strength
-    chosen = np.lexsort((-response, rank >= quota))[:count]
+    ranked = cell[by_cell]
+    late = np.zeros(len(points), np.bool_)  # not among the first of its cell
+    late[by_cell[quota:]] = ranked[quota:] == ranked[:-quota]
+    late = late[strongest]
+    chosen = np.concatenate((strongest[~late], strongest[late]))[:count]
     return chosen[np.argsort(-response[chosen], kind="stable")]
 
 

@@ -6,6 +6,8 @@ signs (`symmetry.py` relies on it). Masked pixels contribute to nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -68,6 +70,62 @@ def squares(pictures: FloatArray, weights: FloatArray | None) -> tuple[FloatArra
     return standardise(square, share), share
 
 
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """What all blocks but the histogram are made of: N pictures reduced to fixed sizes, so that shapes do not matter.
+
+    Attributes
+    ----------
+    square, square_share : (N, 32, 32) float32
+        Luminance, and the valid share of each pixel, 0..1.
+    window, window_share : (N, 64, 64) float32
+        The same for the spectrum.
+    cells, cells_share : (N, 3, 4, 4) float32
+        Colours, and the valid share of each cell.
+    """
+
+    square: FloatArray
+    square_share: FloatArray
+    window: FloatArray
+    window_share: FloatArray
+    cells: FloatArray
+    cells_share: FloatArray
+
+    @staticmethod
+    def join(parts: Sequence[Reduced]) -> Reduced:
+        """All pictures of some parts."""
+        if len(parts) == 1:
+            return parts[0]
+        return Reduced(*(np.concatenate([getattr(part, name) for part in parts]) for name in Reduced.__slots__))
+
+
+def reduce_to_fixed(
+    luminance: FloatArray, weights: FloatArray | None, colours: FloatArray, colour_weights: FloatArray | None
+) -> Reduced:
+    """Reduce pictures of one shape.
+
+    Parameters
+    ----------
+    luminance, weights : (N, h, w) float32
+        Weights None: all 1.
+    colours : (N, 3, H, W) float32, 0..1
+    colour_weights : (N, H, W) float32
+        None: all 1.
+
+    Returns
+    -------
+    Reduced
+    """
+    cells, share = _cells_of(colours, colour_weights)
+    made = (
+        *resample_masked(luminance, weights, (SQUARE, SQUARE)),
+        *resample_masked(luminance, weights, (SPECTRUM_SQUARE, SPECTRUM_SQUARE)),
+        cells,
+        np.broadcast_to(share, cells.shape),
+    )
+    return Reduced(*map(np.ascontiguousarray, made))  # sums over pictures in another order have other last bits
+
+
 def dct_block(levels: FloatArray, share: FloatArray) -> FloatArray:
     """Lowest DCT-II coefficients of the square thumbnail without the mean, signed square root.
 
@@ -105,9 +163,13 @@ def log_spectrum(pictures: FloatArray, weights: FloatArray | None) -> FloatArray
     (N, 23, 12) float32
         Frequencies fy = -11..11 (rows) by fx = 0..11 (columns), cycles a picture side.
     """
+    return spectrum_of(*resample_masked(pictures, weights, (SPECTRUM_SQUARE, SPECTRUM_SQUARE)))
+
+
+def spectrum_of(square: FloatArray, share: FloatArray) -> FloatArray:
+    """`log_spectrum` of pictures that are reduced (`Reduced.window`)."""
     from scipy import fft  # slow to import: only when it is used
 
-    square, share = resample_masked(pictures, weights, (SPECTRUM_SQUARE, SPECTRUM_SQUARE))
     window = share * _hann(SPECTRUM_SQUARE)
     total = np.maximum(window.sum((1, 2), keepdims=True), 1e-6)
     centred = square - (square * window).sum((1, 2), keepdims=True) / total
@@ -257,9 +319,17 @@ def colour_block(colours: FloatArray, weights: FloatArray | None) -> FloatArray:
     (N, 48) float32
         (CELLS, CELLS, 3) grid.
     """
-    cells, share = resample_masked(colours, None if weights is None else weights[:, None], (CELLS, CELLS))
+    return colours_of(*_cells_of(colours, weights))
+
+
+def _cells_of(colours: FloatArray, weights: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+    return resample_masked(colours, None if weights is None else weights[:, None], (CELLS, CELLS))
+
+
+def colours_of(cells: FloatArray, share: FloatArray) -> FloatArray:
+    """`colour_block` of pictures that are reduced (`Reduced.cells`)."""
     valid = np.broadcast_to(share > 0.05, cells.shape).astype(np.float32)
     count = np.maximum(valid.sum((1, 2, 3), keepdims=True), 1)
     centred = (cells - (cells * valid).sum((1, 2, 3), keepdims=True) / count) * valid
-    result: FloatArray = np.moveaxis(centred, 1, -1).reshape(len(colours), -1)
+    result: FloatArray = np.moveaxis(centred, 1, -1).reshape(len(cells), -1)
     return result

@@ -38,10 +38,12 @@ def stretch(luminance: FloatArray, mask: Mask) -> ByteArray:
         low, high = float(valid.min()), float(valid.max())
     if high - low < 1e-9:
         return np.full(luminance.shape, 128, np.uint8)
-    levels = np.clip((luminance - low) * (255 / (high - low)), 0, 255)
+    levels: FloatArray = luminance - np.float32(low)
+    levels *= 255 / (high - low)
+    np.clip(levels, 0, 255, out=levels)
     if not whole:
         levels = np.where(mask, levels, levels[mask].mean())
-    return np.asarray(np.rint(levels), np.uint8)
+    return np.asarray(np.rint(levels, out=levels), np.uint8)
 
 
 def _percentiles(values: FloatArray) -> tuple[float, float]:

@@ -25,7 +25,7 @@ TINY_CHUNK = 8_192  # tiny frames of a stack in a task: bounds the data between 
 CHUNK = 1_024  # larger frames in a task
 FILES_A_TASK = 8  # fewer means more traffic between processes, more means longer waits at the end
 BYTES_A_TASK = 1 << 24  # of files that share a worker's time limit
-HELD_BYTES = 1 << 20  # decoded pixels that are held before they are described: they stay in the processor's cache
+HELD_BYTES = 1 << 24  # decoded pixels of several files that are held at once
 
 
 def take_task(waiting: deque[FileTask]) -> list[FileTask]:
@@ -132,13 +132,14 @@ def new_image(decoded: DecodedFile, frame: Frame, prepared: PreparedFrame, featu
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A decoded file, and of its frames those that were asked for, at most `chunk`."""
+    """A decoded file, and of its frames those that were asked for, at most `chunk`; prepared are those with pixels."""
 
     task: FileTask
     state: FileState
     decoded: DecodedFile
     frames: tuple[Frame, ...]
     chunk: int
+    prepared: tuple[PreparedFrame, ...]
 
     @property
     def bytes(self) -> int:
@@ -147,7 +148,10 @@ class _Opened:
 
 
 def _open(task: FileTask, room: float) -> _Opened | FileResult:
-    """Decode a file; a result where there is nothing to describe. It may use at least an eighth of the answer."""
+    """Decode and prepare a file; a result where there is nothing to describe.
+
+    It may use at least an eighth of the answer. Preparing follows at once, while the pixels are in the cache.
+    """
     path = task.state.path
     try:
         decoded = decode_file(path, task.settings, first=task.first, file=task.found)
@@ -162,7 +166,11 @@ def _open(task: FileTask, room: float) -> _Opened | FileResult:
     chunk = task.count or _chunk(decoded, max(room, 1 / FILES_A_TASK))
     end = task.first + chunk if task.count or not decoded.numbers else _ends(decoded.numbers, chunk)[0]
     frames = tuple(frame for frame in decoded.frames if task.first <= frame.number < end)
-    return _Opened(task, state, decoded, frames, chunk)
+    try:
+        prepared = prepare_stack([frame for frame in frames if frame.mask.any()], task.settings)
+    except Exception as error:
+        return FileResult(task, task.state, failure=_failure(path, error))
+    return _Opened(task, state, decoded, frames, chunk, tuple(prepared))
 
 
 def _too_small(frames: Sequence[Frame], settings: Settings) -> str:
@@ -180,22 +188,21 @@ def _finished(held: Sequence[_Opened | FileResult]) -> list[FileResult]:
 
 
 def _described(opened: Sequence[_Opened]) -> list[FileResult]:
-    """Results of decoded files, described together; one by one if that fails, so that only the bad file fails."""
+    """Results of prepared files, described together; one by one if that fails, so that only the bad file fails."""
     if not opened:
         return []
-    frames = [[frame for frame in one.frames if frame.mask.any()] for one in opened]
     settings = opened[0].task.settings
     try:
-        prepared = [prepare_stack(stack, settings) for stack in frames]
-        features = iter(describe_stack([frame for stack in prepared for frame in stack], settings))
+        features = iter(describe_stack([frame for one in opened for frame in one.prepared], settings))
     except Exception as error:
         if len(opened) > 1:
             return [result for one in opened for result in _described([one])]
         task = opened[0].task
         return [FileResult(task, task.state, failure=_failure(task.state.path, error))]
     results = []
-    for one, stack, ready in zip(opened, frames, prepared, strict=True):
-        images = [new_image(one.decoded, f, p, next(features)) for f, p in zip(stack, ready, strict=True)]
+    for one in opened:
+        shown = [frame for frame in one.frames if frame.mask.any()]
+        images = [new_image(one.decoded, f, p, next(features)) for f, p in zip(shown, one.prepared, strict=True)]
         results.append(_result(one, tuple(images)))
     return results
 

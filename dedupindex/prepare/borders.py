@@ -23,6 +23,7 @@ MINIMUM_AREA = 0.2  # share that must be left, else nothing is trimmed
 TOLERANCE = 8.0  # of 255: largest departure of a border pixel, compression noise included
 FLAT_SHARE = 0.985  # of a row's pixels within the tolerance
 STEP_SHARE = 0.3  # of a row's pixels that begin to depart from one row to the next but one
+FIRST_ROWS = 24  # that are looked at first: most borders and most drifts end within them
 STEP_DEPTH = 9  # rows after the end of the flat ones in which the step must come: a JPEG block of 16 pixels
 
 
@@ -66,6 +67,8 @@ def _depth(picture: NDArray[Any], mask: Mask | None, bounds: list[int], side: in
     top, bottom, left, right = bounds
     if bottom - top < 2 or right - left < 2:
         return 0
+    if mask is None and _is_busy(_one_channel(_outermost(picture, bounds, side))):  # most sides end here
+        return 0
     view = _from_side(picture[top:bottom, left:right], side)
     valid = None if mask is None else _from_side(mask[top:bottom, left:right], side)
     skipped = 0
@@ -76,31 +79,54 @@ def _depth(picture: NDArray[Any], mask: Mask | None, bounds: list[int], side: in
         skipped = int(filled.argmax())
         view, valid = view[skipped:], valid[skipped:]
     first = view[0].astype(np.float32) if valid is None else view[0][valid[0]].astype(np.float32)
-    if _is_busy(first if first.ndim == 1 else first[:, 1]):  # most sides end here, and one channel can tell
+    if valid is not None and _is_busy(_one_channel(first)):
         return skipped
     colour = np.median(first, axis=0)
     noise = float(np.quantile(_departure(first, colour), FLAT_SHARE))
     if noise > TOLERANCE:
         return skipped
-    away = _departure(view.astype(np.float32), colour)
-    if valid is not None:
-        away[~valid] = 0.0
-    counts = float(view.shape[1]) if valid is None else np.maximum(valid.sum(1), 1)
     # A drawn border is flatter than the tolerance: where nothing departs that far, a dark picture in a black border
     # still departs a little.
-    return skipped + (_flat_rows(away, counts, TOLERANCE) or _flat_rows(away, counts, 3.0 + 2.0 * noise))
+    seen = _Rows(view, valid, colour)
+    return skipped + (_flat_rows(seen, TOLERANCE) or _flat_rows(seen, 3.0 + 2.0 * noise))
 
 
-def _flat_rows(away: NDArray[np.float32], counts: NDArray[Any] | float, tolerance: float) -> int:
-    """Rows before the step; 0 where there is none. *away*: how far each pixel is from the border's colour."""
+class _Rows:
+    """How far each pixel of a picture's first rows is from the border's colour; of as many rows as it takes."""
+
+    def __init__(self, view: NDArray[Any], valid: Mask | None, colour: NDArray[Any]) -> None:
+        self._view, self._valid, self._colour = view, valid, colour
+        self.away: NDArray[np.float32] = np.empty((0, view.shape[1]), np.float32)
+        self.counts: NDArray[Any] | float = float(view.shape[1])
+        self.more()
+
+    def more(self) -> bool:
+        """Look at more rows; False where there are none."""
+        before, everything = len(self.away), len(self._view)
+        if before == everything:
+            return False
+        rows = np.s_[before : 4 * before if before else FIRST_ROWS]
+        away = _departure(self._view[rows].astype(np.float32), self._colour)
+        if self._valid is not None:
+            away[~self._valid[rows]] = 0.0
+        self.away = np.concatenate([self.away, away])
+        if self._valid is not None:
+            self.counts = np.maximum(self._valid[: len(self.away)].sum(1), 1)
+        return True
+
+
+def _flat_rows(seen: _Rows, tolerance: float) -> int:
+    """Rows before the step; 0 where there is none."""
     tolerance = min(tolerance, TOLERANCE)
-    departs = away > tolerance
-    share = departs.sum(1) / counts
-    ends = share > 1 - FLAT_SHARE
-    end = int(ends.argmax())
+    while True:
+        share = (seen.away > tolerance).sum(1) / seen.counts
+        ends = share > 1 - FLAT_SHARE
+        end = int(ends.argmax())
+        if (ends[end] and (end == 0 or end + STEP_DEPTH <= len(share))) or not seen.more():
+            break
     if end == 0:  # no row departs, or already the first one does
         return 0
-    if float(np.median(away[end - 1])) > tolerance / 2:  # it drifted there: a gradient, not a border
+    if float(np.median(seen.away[end - 1])) > tolerance / 2:  # it drifted there: a gradient, not a border
         return 0
     # The ringing of a hard JPEG frays the border before the step; a skyline has no row where much departs at once.
     near = share[end - 1 : end + STEP_DEPTH]
@@ -188,13 +214,25 @@ def _from_side(a: NDArray[Any], side: int) -> NDArray[Any]:
     return turned if side % 2 == 0 else turned[::-1]
 
 
+def _outermost(picture: NDArray[Any], bounds: list[int], side: int) -> NDArray[Any]:
+    """The row (column) of the part within the bounds that lies at the given side."""
+    top, bottom, left, right = bounds
+    if side < 2:
+        return picture[top if side == 0 else bottom - 1, left:right]
+    return picture[top:bottom, left if side == 2 else right - 1]
+
+
+def _one_channel(line: NDArray[Any]) -> NDArray[np.float32]:
+    """Green, or the only channel."""
+    return (line if line.ndim == 1 else line[:, 1]).astype(np.float32)
+
+
 def _is_busy(line: NDArray[np.float32]) -> bool:
     """Whether so many samples depart from the median that their `FLAT_SHARE` quantile must exceed the tolerance."""
+    ranked = np.sort(line)  # in float32 faster than a partition
     half = len(line) // 2
-    middle = (half,) if len(line) % 2 else (half - 1, half)
-    ranked = np.partition(line, middle)
-    away = np.abs(line - (ranked[middle[0]] + ranked[middle[-1]]) / np.float32(2))
-    return int(np.count_nonzero(away > TOLERANCE)) > (1 - FLAT_SHARE) * len(line) + 2
+    middle = (ranked[half] + ranked[half if len(line) % 2 else half - 1]) / np.float32(2)
+    return int(np.count_nonzero(np.abs(ranked - middle) > TOLERANCE)) > (1 - FLAT_SHARE) * len(line) + 2
 
 
 def _departure(a: NDArray[np.float32], colour: NDArray[Any]) -> NDArray[np.float32]:

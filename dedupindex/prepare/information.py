@@ -12,6 +12,7 @@ from dedupindex.records import FloatArray, Mask
 
 FLAT_LEVELS = 2.0 / 255.0  # a pixel this near to the median does not count as contrast
 FLAT_SHARE = 0.995  # of the valid pixels this near to the median: constant or nearly empty
+_LOOKED_AT = 4_096  # pixels that tell nearly every picture from a flat one
 
 
 def is_flat(luminance: FloatArray, colour: FloatArray | None, mask: Mask) -> bool:
@@ -63,10 +64,24 @@ def all_equal(pixels: NDArray[Any], valid: Mask | None) -> Mask:
 
 
 def _nearly_one_value(values: FloatArray, mask: Mask) -> bool:
-    # A share f of outliers within 0..1 cannot give a variance above f + FLAT_LEVELS^2: most pictures end here.
+    if mask.all() and _has_two_levels(values):  # most pictures end here
+        return False
+    # A share f of outliers within 0..1 cannot give a variance above f + FLAT_LEVELS^2.
     spread = cv2.meanStdDev(np.ascontiguousarray(values), mask=mask.view(np.uint8))[1]
     if float(spread[0, 0]) ** 2 > 1 - FLAT_SHARE + FLAT_LEVELS**2:
         return False
     samples = values[mask]
     away = np.abs(samples - np.median(samples)) > FLAT_LEVELS
     return bool(away.mean() <= 1 - FLAT_SHARE)
+
+
+def _has_two_levels(values: FloatArray) -> bool:
+    """Whether some pixels show more outliers than a flat picture may have, whatever its median is.
+
+    Of two levels that are further apart than a flat picture's pixels, one must lie too far from the median.
+    """
+    samples = np.sort(values.ravel()[:: max(1, values.size // _LOOKED_AT)])
+    outliers = int((1 - FLAT_SHARE) * values.size) + 2
+    if 2 * outliers > len(samples):
+        return False
+    return bool(samples[-outliers] - samples[outliers - 1] > 2.01 * FLAT_LEVELS)
