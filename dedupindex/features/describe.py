@@ -187,7 +187,7 @@ def _finish(begun: Sequence[_Begun], settings: Settings) -> list[Features]:
     histograms = levels.reshape(len(frames), 3, HISTOGRAM_BINS, -1).sum(3)
     descriptors = descriptor.assemble(vectors, [keypoints_of_one.codes for keypoints_of_one in points], load_model())
     descriptors[[frame.low_information for frame in frames]] = 0
-    hashed = [{}] * len(frames) if settings.profile == "fast" else hashes.hash_all(thumbnails, masks)
+    everything = settings.profile != "fast"
     return [
         Features(
             thumbnail=thumbnails[i],
@@ -195,7 +195,7 @@ def _finish(begun: Sequence[_Begun], settings: Settings) -> list[Features]:
             colour=colours[i],
             histogram=histograms[i],
             spectrum=spectra[i],
-            hashes=hashed[i],
+            hashes=hashes.perceptual_hashes(thumbnails[i], masks[i]) if everything else {},
             keypoints=points[i],
             descriptor=descriptors[i],
             low_information=frame.low_information,
