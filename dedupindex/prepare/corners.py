@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupindex.prepare.borders import over_channels
 from dedupindex.records import Mask
 
 MINIMUM_SIDE = 48  # pixels of the small picture: below, an angle cannot be told
@@ -83,8 +82,8 @@ def find_corners(picture: NDArray[Any], mask: Mask | None = None) -> TiltedRecta
     colour = (ranked[1] + ranked[2]) / np.float32(2)  # the median
     if (np.abs(corners - colour).max(1) <= CORNER_TOLERANCE).sum() < 3:
         return None
-    away = over_channels(np.abs(picture.astype(np.float32).reshape(rows, columns, -1) - colour))
-    content = np.asarray(cv2.medianBlur((away > FILL_TOLERANCE).astype(np.uint8), 3), np.uint8)
+    differs = (_away(picture, colour) > FILL_TOLERANCE).view(np.uint8)
+    content = np.asarray(cv2.medianBlur(differs, 3), np.uint8)
     if not 0.2 < content.mean() < 0.995:
         return None
     best = _best_of(content, _all_angles(rows, columns))
@@ -97,6 +96,18 @@ def find_corners(picture: NDArray[Any], mask: Mask | None = None) -> TiltedRecta
     if not outside.any() or fill[outside].mean() < OUTSIDE_SHARE:
         return None
     return best
+
+
+def _away(picture: NDArray[Any], colour: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How far each pixel is from a colour, in the channel where it is farthest; several times as fast as by NumPy."""
+    one_pixel = np.resize(colour, 4).astype(np.float64)  # what OpenCV takes for a colour, not for a picture
+    away = cv2.absdiff(np.ascontiguousarray(picture, np.float32), one_pixel)
+    if picture.ndim == 2:
+        return np.asarray(away, np.float32)
+    first, *others = cv2.split(away)
+    for other in others:
+        cv2.max(first, other, first)
+    return np.asarray(first, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +189,10 @@ def _best_of(content: NDArray[np.uint8], candidates: _Candidates) -> TiltedRecta
     if not len(candidates.angles):
         return None
     samples = np.append(content.ravel(), np.uint8(0))
-    inside, outside = samples[candidates.inner].sum(2, np.int64), samples[candidates.outer].sum(2, np.int64)
+    inside, outside = (  # counts of at most 64; "clip" spares a check
+        samples.take(places, mode="clip").sum(2, np.uint8).astype(np.int64)
+        for places in (candidates.inner, candidates.outer)
+    )
     contrast = (inside - outside) / np.maximum(candidates.counts, 1)
     weight = candidates.counts / _SAMPLES
     total = (contrast * weight).sum(1) / np.maximum(weight.sum(1), 1e-9)
