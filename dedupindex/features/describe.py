@@ -251,15 +251,15 @@ def _planes(frames: Sequence[PreparedFrame]) -> FloatArray:
 
 def _keypoints(searched: Sequence[tuple[ByteArray, Mask]]) -> list[Keypoints]:
     """Keypoints of pictures with their masks."""
-    found = keypoints.extract_all([picture for picture, _ in searched], [mask for _, mask in searched])
+    local = keypoints.extract_all([picture for picture, _ in searched], [mask for _, mask in searched])
     model = load_model()
     # Of each picture alone: in one product the last bits of a row may depend on the number of rows.
-    coefficients = [(one.descriptors - model.local_mean) @ model.local_basis for one in found]
+    coefficients = [(one.descriptors - model.local_mean) @ model.local_basis for one in local]
     codes = encode_codes(np.concatenate(coefficients))
-    ends = np.cumsum([len(one.position) for one in found])
+    ends = np.cumsum([len(one.position) for one in local])
     return [
         Keypoints(one.position, one.scale, one.angle, codes[end - len(one.position) : end])
-        for one, end in zip(found, ends.tolist(), strict=True)
+        for one, end in zip(local, ends.tolist(), strict=True)
     ]
 
 

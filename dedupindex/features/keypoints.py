@@ -94,7 +94,21 @@ def extract(picture: ByteArray, mask: Mask, *, count: int = COUNT) -> LocalFeatu
 
 
 def extract_all(pictures: Sequence[ByteArray], masks: Sequence[Mask], *, count: int = COUNT) -> list[LocalFeatures]:
-    """`extract` of many pictures, of any shapes, step by step: code that just ran is in the processor's cache."""
+    """`extract` of many pictures, step by step: code that just ran is in the processor's cache.
+
+    Parameters
+    ----------
+    pictures : sequence of (H, W) uint8
+        Of any shapes.
+    masks : sequence of (H, W) bool
+    count : int
+        Most keypoints of each.
+
+    Returns
+    -------
+    list of LocalFeatures
+        One a picture.
+    """
     detected = [_detected(picture, mask) for picture, mask in zip(pictures, masks, strict=True)]
     chosen = [_choose(*one, count) for one in zip(detected, pictures, masks, strict=True)]
     described = [
@@ -119,8 +133,8 @@ _Chosen: TypeAlias = tuple[list[Any], FloatArray, FloatArray, FloatArray]  # key
 def _detected(picture: ByteArray, mask: Mask) -> Sequence[Any]:
     if min(picture.shape) < MIN_SIDE:
         return ()
-    found: Sequence[Any] = _detector().detect(picture, None if mask.all() else mask.view(np.uint8))
-    return found
+    keypoints: Sequence[Any] = _detector().detect(picture, None if mask.all() else mask.view(np.uint8))
+    return keypoints
 
 
 def _choose(detected: Sequence[Any], picture: ByteArray, mask: Mask, count: int) -> _Chosen:
@@ -146,9 +160,9 @@ def _choose(detected: Sequence[Any], picture: ByteArray, mask: Mask, count: int)
 
 def _describe(picture: ByteArray, keypoints: list[Any]) -> FloatArray:
     """SIFT descriptors (K, 128) float32."""
-    found, described = _describer().compute(picture, keypoints)
-    if len(found) != len(keypoints):
-        raise RuntimeError(f"OpenCV described {len(found)} of {len(keypoints)} keypoints")
+    kept, described = _describer().compute(picture, keypoints)
+    if len(kept) != len(keypoints):
+        raise RuntimeError(f"OpenCV described {len(kept)} of {len(keypoints)} keypoints")
     return np.asarray(described, np.float32)
 
 
