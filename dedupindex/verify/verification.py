@@ -247,7 +247,18 @@ def alike_from(keypoints: int) -> float:
 
 
 def within_reach(a: Features, b: Features, details: Details | None = None) -> bool:
-    """Whether pictures without keypoints are near enough, in any orientation, to be copies; true for all others."""
+    """Whether pictures without keypoints are near enough, in any orientation, to be copies; true for all others.
+
+    Parameters
+    ----------
+    a, b : Features
+    details : Details, optional
+        Keeps the turned descriptors of each picture.
+
+    Returns
+    -------
+    bool
+    """
     needed = max(reach(a), reach(b))
     if needed < 0:
         return True
