@@ -178,7 +178,8 @@ def _finish(begun: Sequence[_Begun], settings: Settings) -> list[Features]:
     thumbnails = [picture for part in begun for picture in part.thumbnails]
     masks = [mask for part in begun for mask in part.masks]
     colours = [picture for part in begun for picture in part.colours]
-    if settings.profile == "fast":
+    fast = settings.profile == "fast"
+    if fast:
         points = [_no_keypoints()] * len(frames)
     else:
         points = _keypoints([searched for part in begun for searched in part.searched])
@@ -187,7 +188,6 @@ def _finish(begun: Sequence[_Begun], settings: Settings) -> list[Features]:
     histograms = levels.reshape(len(frames), 3, HISTOGRAM_BINS, -1).sum(3)
     descriptors = descriptor.assemble(vectors, [keypoints_of_one.codes for keypoints_of_one in points], load_model())
     descriptors[[frame.low_information for frame in frames]] = 0
-    everything = settings.profile != "fast"
     return [
         Features(
             thumbnail=thumbnails[i],
@@ -195,7 +195,7 @@ def _finish(begun: Sequence[_Begun], settings: Settings) -> list[Features]:
             colour=colours[i],
             histogram=histograms[i],
             spectrum=spectra[i],
-            hashes=hashes.perceptual_hashes(thumbnails[i], masks[i]) if everything else {},
+            hashes={} if fast else hashes.perceptual_hashes(thumbnails[i], masks[i]),
             keypoints=points[i],
             descriptor=descriptors[i],
             low_information=frame.low_information,

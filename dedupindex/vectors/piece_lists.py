@@ -128,7 +128,7 @@ def match(
             counts.append(len(near))
             entries.append(near + begin)
             bits.append(away[near])
-    probe = np.repeat(order[places], counts)
+    probe = np.repeat(order[np.array(places, np.intp)], np.array(counts, np.intp))
     short = probe.astype(np.uint16) if len(words) <= 1 << 16 else probe  # 16 bits are sorted by radix
     by_probe = np.argsort(short, kind="stable")
     return Hits(probe[by_probe], np.concatenate(entries)[by_probe], np.concatenate(bits)[by_probe])

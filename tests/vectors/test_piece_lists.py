@@ -49,6 +49,13 @@ def test_matches_are_those_of_a_slow_search(seed, bits):
     assert (np.diff(hits.probe) >= 0).all()
 
 
+def test_nothing_matches_where_there_is_nothing():
+    full, none = file_entries(*made(2, images=3)), file_entries([], [])
+    for lists, asked in ((none, 0), (none, 3), (full, 0)):
+        hits = match(lists, np.zeros(asked, np.uint16), np.zeros(asked, np.uint64))
+        assert (len(hits.probe), len(hits.entry), len(hits.bits)) == (0, 0, 0)
+
+
 def test_ids_must_rise():
     _, entries = made(1, images=2)
     with pytest.raises(ValueError, match="rise"):
